@@ -1,0 +1,1 @@
+"""What runs in Lambda: a module a noun of the field."""

@@ -1,0 +1,119 @@
+"""EC2 instances: what is read of them, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+RUNNING: Final = "running"
+ENDED_STATES: Final = frozenset({"shutting-down", "terminated"})
+
+_NOT_FOUND: Final = "InvalidInstanceID.NotFound"
+_NOT_ENDED_STATES: Final = ("pending", "running", "stopping", "stopped")
+
+
+class Ec2Client(Protocol):
+    """The calls that are made to EC2."""
+
+    def describe_instances(self, **request: object) -> Mapping[str, Any]:
+        """`DescribeInstances` of the API reference."""
+        ...
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An instance as EC2 described it.
+
+    A stopped instance keeps an Elastic IP, and an ended one may be described with its last
+    address, so look at the state first and at the address after it.
+    """
+
+    id: str
+    state: str
+    address: str | None
+    tags: Mapping[str, str]
+    launched_at: datetime
+
+    @classmethod
+    def parse(cls, described: Mapping[str, Any]) -> Instance:
+        """Read one element of DescribeInstances' `Reservations[].Instances[]`."""
+        return cls(
+            id=described["InstanceId"],
+            state=described["State"]["Name"],
+            address=described.get("PublicIpAddress") or None,
+            tags={tag["Key"]: tag.get("Value", "") for tag in described.get("Tags", ())},
+            launched_at=described["LaunchTime"],
+        )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is ending or has ended for good."""
+        return self.state in ENDED_STATES
+
+    def has_tag(self, tag: tuple[str, str]) -> bool:
+        """Tell whether it carries the tag with exactly this value."""
+        key, value = tag
+        return self.tags.get(key) == value
+
+
+class Instances:
+    """The instances of one region of one account."""
+
+    def __init__(self, client: Ec2Client, project_tag: tuple[str, str]) -> None:
+        self._client = client
+        self._project_tag = project_tag
+
+    def find(self, instance_id: str) -> Instance | None:
+        """Describe one instance.
+
+        None means that EC2 says it knows none of this id. That is also its answer for a moment
+        after a launch, so it alone is no proof that the instance is gone.
+        https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+        """
+        try:
+            answer = self._client.describe_instances(InstanceIds=[instance_id])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == _NOT_FOUND:
+                return None
+            raise
+        return next((found for found in _instances(answer) if found.id == instance_id), None)
+
+    def of_meeting(self, meeting_id: str) -> tuple[Instance, ...]:
+        """Describe every instance of the project that the meeting still has, stopped ones too."""
+        key, value = self._project_tag
+        request: dict[str, object] = {
+            "Filters": [
+                {"Name": f"tag:{key}", "Values": [_literal(value)]},
+                {"Name": "tag:MeetingID", "Values": [_literal(meeting_id)]},
+                {"Name": "instance-state-name", "Values": list(_NOT_ENDED_STATES)},
+            ]
+        }
+        found: list[Instance] = []
+        while True:
+            answer = self._client.describe_instances(**request)
+            found.extend(_instances(answer))
+            if not answer.get("NextToken"):
+                return tuple(found)
+            request["NextToken"] = answer["NextToken"]
+
+
+def _instances(answer: Mapping[str, Any]) -> Iterator[Instance]:
+    for reservation in answer["Reservations"]:
+        for described in reservation["Instances"]:
+            yield Instance.parse(described)
+
+
+def _literal(text: str) -> str:
+    """Spell a filter's value so that `*`, `?` and the backslash in it stand for themselves.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html#Filtering_Resources_CLI
+    """
+    for special in ("\\", "*", "?"):
+        text = text.replace(special, f"\\{special}")
+    return text

@@ -1,0 +1,202 @@
+"""Meetings: their rows in DynamoDB, which the watchdog tells of addresses and of ends."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.instance import Instance
+
+STATUSES: Final = (
+    "SCHEDULED",
+    "LAUNCHED",
+    "DNS_WRITTEN",
+    "HEALTHY",
+    "IN_PROGRESS",
+    "TERMINATED",
+)
+"""In the order in which a meeting passes through them; it never goes back."""
+
+DNS_WRITTEN: Final = "DNS_WRITTEN"
+TERMINATED: Final = "TERMINATED"
+
+ROLES: Final = ("teacher", "student")
+MEETING_TAG, ROLE_TAG = "MeetingID", "Role"
+
+_ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_LINK_SUFFIX, _INSTANCE_SUFFIX = "_ec2_link", "_ec2_id"
+_LINKED_INSTANCE = re.compile(r"https://(?P<instance>[^./:]+)\.")
+
+
+class DynamoDbClient(Protocol):
+    """The calls that are made to DynamoDB."""
+
+    def get_item(self, **request: object) -> Mapping[str, Any]:
+        """`GetItem` of the API reference."""
+        ...
+
+    def update_item(self, **request: object) -> Mapping[str, Any]:
+        """`UpdateItem` of the API reference."""
+        ...
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The meeting that an instance serves, and in which role."""
+
+    meeting_id: str
+    role: str
+
+    @classmethod
+    def of(cls, instance: Instance) -> Assignment | None:
+        """Read it from the instance's tags; None unless both are there."""
+        meeting_id, role = instance.tags.get(MEETING_TAG), instance.tags.get(ROLE_TAG)
+        return cls(meeting_id, role) if meeting_id and role else None
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the role can name attributes of a row: it comes from a tag, so from anyone."""
+        return _ROLE.fullmatch(self.role) is not None
+
+
+def link_attribute(role: str) -> str:
+    """Name the attribute that holds the role's link."""
+    return role + _LINK_SUFFIX
+
+
+def instance_attribute(role: str) -> str:
+    """Name the attribute that holds the id of the instance launched for the role."""
+    return role + _INSTANCE_SUFFIX
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A meeting's row as it was read.
+
+    `item` holds the attributes as DynamoDB types them: what others wrote may be of any type.
+    """
+
+    id: str
+    item: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    @property
+    def status(self) -> str | None:
+        """The status; None if there is none, and an empty string if it is no text."""
+        return self._text("status")
+
+    def link(self, role: str) -> str | None:
+        """Return the role's link, if there is one."""
+        return self._text(link_attribute(role)) or None
+
+    def instance_id(self, role: str) -> str | None:
+        """Return the id of the instance that was launched for the role, if one is noted."""
+        return self._text(instance_attribute(role)) or None
+
+    def linked_instance(self, role: str) -> str | None:
+        """Return the id of the instance that the role's link leads to, as its address says."""
+        found = _LINKED_INSTANCE.match(self.link(role) or "")
+        return found["instance"] if found else None
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that a meeting has, and any other that the row holds a link of."""
+        others = (
+            name.removesuffix(_LINK_SUFFIX) for name in self.item if name.endswith(_LINK_SUFFIX)
+        )
+        return tuple(dict.fromkeys((*ROLES, *others)))
+
+    def _text(self, name: str) -> str | None:
+        value = self.item.get(name)
+        return None if value is None else str(value.get("S", ""))
+
+
+@dataclass(frozen=True)
+class MeetingChange:
+    """One write to a row, good only while the row is as it was when the write was decided."""
+
+    meeting: Meeting
+    role: str
+    link: str | None
+    status: str | None
+    relies_on: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """Say in a few words what it writes."""
+        parts = [f"{link_attribute(self.role)} {'set' if self.link else 'removed'}"]
+        if self.status:
+            parts.append(f"status {self.status}")
+        return ", ".join(parts)
+
+
+class RowChangedError(Exception):
+    """The row is no longer as it was read; nothing was written. Read it again and decide anew."""
+
+
+class Meetings:
+    """The meetings table: partition key `id`, a string. Rows are changed, never made."""
+
+    def __init__(self, client: DynamoDbClient, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    def find(self, meeting_id: str) -> Meeting | None:
+        """Read a row as it is now (a consistent read); None if there is none."""
+        answer = self._client.get_item(
+            TableName=self._table_name, Key={"id": {"S": meeting_id}}, ConsistentRead=True
+        )
+        item = answer.get("Item")
+        return Meeting(meeting_id, item) if item else None
+
+    def apply(self, change: MeetingChange) -> None:
+        """Write the change on condition that everything it relies on is still as it was read.
+
+        Raises RowChangedError when it is not, or the row is gone.
+        """
+        try:
+            self._client.update_item(TableName=self._table_name, **_update(change))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise RowChangedError(f"row {change.meeting.id!r} was changed meanwhile") from error
+
+
+def _update(change: MeetingChange) -> dict[str, object]:
+    """Spell the change as an update; names and values never stand in the expressions themselves."""
+    names = {"#id": "id", "#link": link_attribute(change.role)}
+    values: dict[str, Mapping[str, Any]] = {}
+    assignments, removals = [], []
+    if change.link:
+        assignments.append("#link = :link")
+        values[":link"] = {"S": change.link}
+    else:
+        removals.append("#link")
+    if change.status:
+        assignments.append("#status = :status")
+        names["#status"] = "status"
+        values[":status"] = {"S": change.status}
+    conditions = ["attribute_exists(#id)"]
+    for position, name in enumerate(change.relies_on):
+        names[f"#r{position}"] = name
+        if name in change.meeting.item:
+            conditions.append(f"#r{position} = :r{position}")
+            values[f":r{position}"] = change.meeting.item[name]
+        else:
+            conditions.append(f"attribute_not_exists(#r{position})")
+    parts = [f"SET {', '.join(assignments)}"] if assignments else []
+    parts += [f"REMOVE {', '.join(removals)}"] if removals else []
+    request: dict[str, object] = {
+        "Key": {"id": {"S": change.meeting.id}},
+        "UpdateExpression": " ".join(parts),
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": names,
+    }
+    if values:
+        request["ExpressionAttributeValues"] = values
+    return request

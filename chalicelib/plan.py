@@ -1,0 +1,198 @@
+"""The decision about records: from what EC2 and Cloudflare said to what is to be written.
+
+Pure: no input, no output, no clock. For one instance or for many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.change import ORDER, Change, Create, Delete, Update
+from chalicelib.instance import RUNNING
+from chalicelib.meeting import Assignment
+from chalicelib.record import WantedRecord, ownership_comment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from chalicelib.instance import Instance
+    from chalicelib.record import Record
+    from chalicelib.settings import Settings
+
+GRACE: Final = timedelta(minutes=10)
+"""A record younger than this stays when all that is known is that EC2 does not know its instance:
+right after a launch EC2 may not, and AWS advises to wait up to minutes.
+https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
+
+
+class Presence(Enum):
+    """What an instance is to DNS."""
+
+    LIVE = "live"
+    """It runs, is the project's and has an address: it has a record."""
+    AWAY = "away"
+    """It has no record now, and may have one again."""
+    ENDED = "ended"
+    """It has no record, for good."""
+    UNCERTAIN = "uncertain"
+    """Too little is known, so nothing is changed."""
+    FOREIGN = "foreign"
+    """It is none of ours."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What EC2 and Cloudflare said of some instances, each answer whole and without error.
+
+    `instances` has None for an instance that EC2 says it does not know. `records` has every
+    address record under the names of those instances.
+    """
+
+    at: datetime
+    instances: Mapping[str, Instance | None]
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one instance, and the changes to its records that follow."""
+
+    presence: Presence
+    reason: str
+    changes: tuple[Change, ...] = ()
+    assignment: Assignment | None = None
+    in_the_way: tuple[Record, ...] = ()
+    """Another owner's records under the instance's name; they are never touched."""
+
+    @property
+    def has_record(self) -> bool:
+        """Whether the instance has a record of its own once the changes are made."""
+        return self.presence is Presence.LIVE and not self.in_the_way
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The findings by instance."""
+
+    findings: Mapping[str, Finding]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Every change, in the order in which they are to be made."""
+        changes = [change for finding in self.findings.values() for change in finding.changes]
+        return tuple(sorted(changes, key=lambda change: ORDER.index(type(change))))
+
+
+def decide(observation: Observation, settings: Settings) -> Plan:
+    """Decide for every instance of the observation what becomes of its records."""
+    by_name: dict[str, list[Record]] = {}
+    for record in observation.records:
+        by_name.setdefault(record.name, []).append(record)
+    findings = {}
+    for instance_id, instance in observation.instances.items():
+        name = settings.record_name(instance_id)
+        records = _Records.of(by_name.get(name, []), settings.owner)
+        if instance is None:
+            findings[instance_id] = _decide_unknown(records, observation.at)
+        else:
+            findings[instance_id] = _decide_known(instance, records, settings)
+    return Plan(findings)
+
+
+@dataclass(frozen=True)
+class _Records:
+    """The address records of one name, by whose they are."""
+
+    ours: tuple[Record, ...]
+    unmarked: tuple[Record, ...]
+    others: tuple[Record, ...]
+
+    @classmethod
+    def of(cls, records: Sequence[Record], owner: str) -> _Records:
+        return cls(
+            ours=tuple(record for record in records if record.owner == owner),
+            unmarked=tuple(record for record in records if record.owner is None),
+            others=tuple(record for record in records if record.owner not in {None, owner}),
+        )
+
+    @property
+    def assignment(self) -> Assignment | None:
+        """What our own comments say, for when tags no longer do."""
+        return next(filter(None, (record.assignment for record in self.ours)), None)
+
+
+def _decide_unknown(records: _Records, now: datetime) -> Finding:
+    """Decide for an instance that EC2 does not know: not yet, or no longer."""
+    if not records.ours:
+        return Finding(Presence.FOREIGN, "EC2 does not know this instance")
+    fresh = any(
+        record.modified_at is None or now - record.modified_at < GRACE for record in records.ours
+    )
+    if fresh:
+        return Finding(
+            Presence.UNCERTAIN, "EC2 does not know this instance, and its record is fresh"
+        )
+    return Finding(
+        Presence.ENDED,
+        "EC2 no longer knows this instance",
+        tuple(Delete(record) for record in records.ours),
+        records.assignment,
+    )
+
+
+def _decide_known(instance: Instance, records: _Records, settings: Settings) -> Finding:
+    is_tagged = instance.has_tag(settings.project_tag)
+    if not is_tagged and not records.ours:
+        return Finding(Presence.FOREIGN, f"not tagged {'='.join(settings.project_tag)}")
+    presence, reason = _presence(instance, is_tagged=is_tagged)
+    assignment = Assignment.of(instance) or records.assignment
+    if presence is Presence.LIVE and instance.address:
+        wanted = WantedRecord(
+            name=settings.record_name(instance.id),
+            content=instance.address,
+            proxied=settings.proxied,
+            ttl=settings.ttl,
+            comment=ownership_comment(settings.owner, assignment),
+        )
+        changes = _bring_about(wanted, records)
+    else:
+        # A record without a marker may be removed only for an instance that is surely ours.
+        gone = (*records.ours, *records.unmarked) if is_tagged else records.ours
+        changes = tuple(Delete(record) for record in gone)
+    return Finding(presence, reason, changes, assignment, records.others)
+
+
+def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:
+    """Look at the state first: a stopped instance keeps an Elastic IP."""
+    if instance.has_ended:
+        return Presence.ENDED, instance.state
+    if not is_tagged:
+        return Presence.AWAY, "no longer tagged"
+    if instance.state != RUNNING:
+        return Presence.AWAY, instance.state
+    if not instance.address:
+        return Presence.AWAY, "running, without a public address yet"
+    return Presence.LIVE, f"running at {instance.address}"
+
+
+def _bring_about(wanted: WantedRecord, records: _Records) -> tuple[Change, ...]:
+    """Make exactly one of the records the wanted one; there is never a second one.
+
+    What has no owner's marker is adopted; beside another owner's record only ours are touched,
+    and none is made.
+    """
+    candidates = records.ours if records.others else (*records.ours, *records.unmarked)
+    if not candidates:
+        return () if records.others else (Create(wanted),)
+    kept, *extra = sorted(
+        candidates,
+        key=lambda record: (not record.is_right(wanted), record.owner is None, record.id),
+    )
+    changes: list[Change] = [Delete(record) for record in extra]
+    if not kept.is_right(wanted):
+        changes.append(Update(kept, wanted))
+    return tuple(changes)

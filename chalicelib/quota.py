@@ -1,0 +1,77 @@
+"""Cloudflare's request quota, as its answers tell it.
+
+https://developers.cloudflare.com/fundamentals/api/reference/limits/
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DEFAULT_LIMIT: Final = 1200
+"""Requests per five minutes and user, where an answer does not name its policy."""
+
+BLOCK_SECONDS: Final = 300.0
+"""For how long Cloudflare refuses a user who went over the limit."""
+
+_POLICY = re.compile(r'"?(?P<name>[^";,\s]+)"?\s*(?P<parameters>(?:;\s*[a-z]+=[^;,\s]*)+)')
+_PARAMETER = re.compile(r";\s*(?P<key>[a-z]+)=(?P<number>\d+)\b")
+
+
+class Quota:
+    """What is left of the quota, from the last answer that this environment has seen.
+
+    Half of the quota belongs to others (the dashboard, other programs, the sweep), so it counts
+    as spent once less than half of it is left.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._spent_until = float("-inf")
+        self._refused_until = float("-inf")
+        self.remaining: int | None = None
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no more calls should be made for now."""
+        return self.seconds_to_wait > 0
+
+    @property
+    def seconds_to_wait(self) -> float:
+        """Seconds until calls may be made again; 0 when they may be now."""
+        return max(0.0, max(self._spent_until, self._refused_until) - self._clock())
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Learn from the `Ratelimit` and `Ratelimit-Policy` headers of an answer."""
+        limits = _parse(headers.get("Ratelimit-Policy", ""))
+        self._spent_until = float("-inf")
+        for name, state in _parse(headers.get("Ratelimit", "")).items():
+            if "r" not in state:
+                continue
+            limit = limits.get(name, {}).get("q", DEFAULT_LIMIT)
+            self.remaining = state["r"]
+            if state["r"] * 2 < limit:
+                reset = self._clock() + state.get("t", BLOCK_SECONDS)
+                self._spent_until = max(self._spent_until, reset)
+
+    def note_refusal(self, retry_after: str | None) -> float:
+        """Learn from a 429, and return for how many seconds to make no call."""
+        seconds = float(retry_after) if retry_after and retry_after.isdecimal() else BLOCK_SECONDS
+        self.remaining = 0
+        self._refused_until = self._clock() + seconds
+        return seconds
+
+
+def _parse(header: str) -> dict[str, dict[str, int]]:
+    """Read a list such as `"default";r=50;t=30`; what is not of that form is passed over."""
+    return {
+        policy["name"]: {
+            found["key"]: int(found["number"])
+            for found in _PARAMETER.finditer(policy["parameters"])
+        }
+        for policy in _POLICY.finditer(header)
+    }

@@ -1,0 +1,106 @@
+"""The Cloudflare token, kept in Secrets Manager."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+KEYS: Final = ("CLOUDFLARE_TOKEN", "CLOUDFLARE_API_TOKEN")
+"""The keys under which a secret of key-value pairs may hold the token, in this order."""
+
+LIFETIME: Final = 300.0
+"""Seconds for which a token that was read is used without reading it again."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class SecretError(Exception):
+    """The secret does not give a token; the message names the secret and what to do."""
+
+
+class SecretsManagerClient(Protocol):
+    """The calls that are made to Secrets Manager."""
+
+    def get_secret_value(self, **request: object) -> Mapping[str, Any]:
+        """`GetSecretValue` of the API reference."""
+        ...
+
+
+class Token:
+    """The token for Cloudflare's API, read at most once in five minutes unless told to."""
+
+    def __init__(
+        self,
+        client: SecretsManagerClient,
+        secret_id: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._value = ""
+        self._read_at = float("-inf")
+        self.secret_id = secret_id
+
+    def value(self) -> str:
+        """Return the token. Raises SecretError when the secret does not hold one."""
+        if self._clock() - self._read_at >= LIFETIME:
+            return self.read()
+        return self._value
+
+    def read(self) -> str:
+        """Read the token again, as when Cloudflare refused the one at hand."""
+        try:
+            answer = self._client.get_secret_value(SecretId=self.secret_id)
+        except ClientError as error:
+            remedy = _REMEDIES.get(error.response["Error"]["Code"])
+            if remedy is None:
+                raise
+            raise SecretError(f"secret {self.secret_id!r}: {remedy}") from error
+        self._value = self._parse(answer.get("SecretString"))
+        self._read_at = self._clock()
+        return self._value
+
+    def _parse(self, text: str | None) -> str:
+        """Find the token: the only text of the secret, or the value of one of the known keys."""
+        token = (text or "").strip()
+        if token.startswith("{"):
+            token = self._parse_pairs(token)
+        if not token:
+            raise SecretError(f"secret {self.secret_id!r} is empty; {_SHAPE}")
+        if not _TOKEN.fullmatch(token):
+            raise SecretError(
+                f"secret {self.secret_id!r} holds what is no Cloudflare token and no JSON; {_SHAPE}"
+            )
+        return token
+
+    def _parse_pairs(self, text: str) -> str:
+        try:
+            pairs = json.loads(text)
+        except ValueError:
+            # The error would quote the secret, so it is not chained.
+            raise SecretError(f"secret {self.secret_id!r} is no valid JSON; {_SHAPE}") from None
+        for key in KEYS:
+            value = pairs.get(key)
+            if isinstance(value, str) and value.strip():
+                return value.strip()
+        raise SecretError(f"secret {self.secret_id!r} has a token under none of its keys; {_SHAPE}")
+
+
+_SHAPE: Final = (
+    f"store the token under the key {KEYS[0]} (or {KEYS[1]}), or as the secret's only text"
+)
+_REMEDIES: Final = {
+    "ResourceNotFoundException": "there is none of this name in this region; create it, or set "
+    "SECRET_ARN to the one that holds the token",
+    "AccessDeniedException": "this function may not read it; grant it "
+    "secretsmanager:GetSecretValue on this secret, and kms:Decrypt on the key if it has its own",
+    "InvalidRequestException": "it cannot be read now; restore it if it is marked for deletion",
+    "DecryptionFailure": "it cannot be decrypted; grant this function kms:Decrypt on its key",
+}

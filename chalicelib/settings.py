@@ -1,0 +1,211 @@
+"""The settings of a stage: environment variables, checked once, frozen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CLOUDFLARE_API: Final = "https://api.cloudflare.com/client/v4"
+
+PROXIED_HTTPS_PORTS: Final = (443, 2053, 2083, 2087, 2096, 8443)
+"""https://developers.cloudflare.com/fundamentals/reference/network-ports/"""
+
+AUTOMATIC_TTL: Final = 1
+"""https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/"""
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_ZONE_ID = re.compile(r"[0-9a-f]{32}")
+_OWNER = re.compile(r"elephant:[!-~]{1,55}")
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_SECRET = re.compile(r"[A-Za-z0-9/_+=.@:!-]{1,2048}")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
+_LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
+_LAST_PORT = 65535
+_SHORTEST_TTL, _LONGEST_TTL = 30, 86400
+
+T = TypeVar("T")
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or wrong; the message names every one of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(
+            f"{len(problems)} setting(s) of this stage are missing or wrong "
+            f"(environment_variables in .chalice/config.json):{lines}"
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a stage is told; see the table in README.md for each variable."""
+
+    domain_root: str
+    zone_id: str
+    secret_id: str
+    owner: str
+    table_name: str | None
+    project_tag: tuple[str, str]
+    dcv_port: int
+    proxied: bool
+    ttl: int
+    event_tags_required: bool
+    cloudflare_api_url: str
+
+    @classmethod
+    def parse(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the settings from environment variables.
+
+        Raises SettingsError naming each variable that is missing or wrong, its value, and what
+        it should be.
+        """
+        reader = _Reader(environment)
+        proxied = reader.read("PROXIED", _boolean, "true")
+        settings = cls(
+            domain_root=reader.read("DOMAIN_ROOT", _domain),
+            zone_id=reader.read("ZONE_ID", _zone_id),
+            secret_id=reader.read("SECRET_ARN", _secret_id),
+            owner=reader.read("OWNER", _owner),
+            table_name=reader.read("TABLE_NAME", _table_name, "elephant-meetings"),
+            project_tag=reader.read("PROJECT_TAG", _tag, "Project=Elephant"),
+            dcv_port=reader.read("DCV_PORT", lambda text: _port(text, proxied=proxied), "8443"),
+            proxied=proxied,
+            ttl=reader.read("TTL", lambda text: _ttl(text, proxied=proxied), str(AUTOMATIC_TTL)),
+            event_tags_required=reader.read("EVENT_TAGS", _event_tags, "optional"),
+            cloudflare_api_url=reader.read("CLOUDFLARE_API_URL", _api_url, CLOUDFLARE_API),
+        )
+        if reader.problems:
+            raise SettingsError(reader.problems)
+        return settings
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this stage's Cloudflare is a stand-in on this machine, so no stage of AWS."""
+        return urlsplit(self.cloudflare_api_url).hostname in _LOOPBACK
+
+    def record_name(self, instance_id: str) -> str:
+        """Name the instance's DNS record."""
+        return f"{instance_id}.{self.domain_root}"
+
+    def link(self, instance_id: str) -> str:
+        """Spell the address that people get."""
+        return f"https://{self.record_name(instance_id)}:{self.dcv_port}"
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them, so that all are reported at once."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.problems: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], T], default: str | None = None) -> T:
+        text = self._environment.get(name, default)
+        if text is None:
+            self.problems.append(f"{name} is missing; it is required")
+            return cast("T", None)  # never seen: the problem is raised before anyone looks
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.problems.append(f"{name} is {text!r}; it must be {error}")
+            return cast("T", None)
+
+
+def _matching(pattern: re.Pattern[str], text: str, remedy: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(remedy)
+    return text
+
+
+def _domain(text: str) -> str:
+    if len(text) > _LONGEST_NAME:
+        raise ValueError(f"at most {_LONGEST_NAME} characters, so that an instance's name fits")
+    return _matching(
+        _DOMAIN, text, "a domain in lower case, without scheme, port or final dot: dcv.example.com"
+    )
+
+
+def _zone_id(text: str) -> str:
+    return _matching(
+        _ZONE_ID,
+        text,
+        "the zone's id, 32 characters of 0-9 and a-f, from the zone's overview page at Cloudflare",
+    )
+
+
+def _secret_id(text: str) -> str:
+    return _matching(_SECRET, text, "the name or the ARN of a secret in Secrets Manager")
+
+
+def _owner(text: str) -> str:
+    return _matching(
+        _OWNER,
+        text,
+        "one word beginning with 'elephant:', at most 64 characters, that no other deployment "
+        "in the zone has, such as 'elephant:prod/us-west-2'",
+    )
+
+
+def _table_name(text: str) -> str | None:
+    if not text:
+        return None
+    return _matching(_TABLE, text, "the name of a DynamoDB table, or empty for DNS only")
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    if not (0 < len(key) <= _LONGEST_TAG_KEY and 0 < len(value) <= _LONGEST_TAG_VALUE):
+        raise ValueError("a tag's key and value joined by '=', such as 'Project=Elephant'")
+    return key, value
+
+
+def _boolean(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError("'true' or 'false'")
+    return text == "true"
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else -1
+
+
+def _port(text: str, *, proxied: bool) -> int:
+    port = _number(text)
+    if proxied and port not in PROXIED_HTTPS_PORTS:
+        ports = ", ".join(map(str, PROXIED_HTTPS_PORTS))
+        raise ValueError(f"a port that Cloudflare proxies ({ports}), or PROXIED must be 'false'")
+    if not 0 < port <= _LAST_PORT:
+        raise ValueError(f"a port from 1 to {_LAST_PORT}")
+    return port
+
+
+def _ttl(text: str, *, proxied: bool) -> int:
+    ttl = _number(text)
+    if proxied and ttl != AUTOMATIC_TTL:
+        raise ValueError("1 (automatic), as for every proxied record, or PROXIED must be 'false'")
+    if ttl != AUTOMATIC_TTL and not _SHORTEST_TTL <= ttl <= _LONGEST_TTL:
+        raise ValueError(f"1 (automatic) or {_SHORTEST_TTL} to {_LONGEST_TTL} seconds")
+    return ttl
+
+
+def _event_tags(text: str) -> bool:
+    if text not in {"optional", "required"}:
+        raise ValueError("'optional', or 'required' for a bus whose events carry tags")
+    return text == "required"
+
+
+def _api_url(text: str) -> str:
+    url = urlsplit(text)
+    secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
+    if not (secure and url.hostname and not url.query and not url.fragment):
+        raise ValueError(f"an https address such as {CLOUDFLARE_API}")
+    return text.rstrip("/")

@@ -1,0 +1,183 @@
+"""The event path: an event says which instance to look at; DNS and the row are made to agree.
+
+Three round trips: EC2 and Cloudflare are asked at once; Cloudflare is told while the row is
+read; the row is told.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.change import Create
+from chalicelib.cloudflare import RateLimitedError
+from chalicelib.deadline import Deadline
+from chalicelib.event import IgnoredEventError, InstanceEvent
+from chalicelib.meeting_plan import Desktop, MeetingDecision
+from chalicelib.plan import Presence
+from chalicelib.reconciler import QuotaSpentError, Reconciler
+from chalicelib.row import Rows
+from chalicelib.step import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.instance import Instances
+    from chalicelib.meeting import Meetings
+    from chalicelib.plan import Finding
+    from chalicelib.reconciler import Sighting
+    from chalicelib.row import RowReading
+    from chalicelib.settings import Settings
+    from chalicelib.telemetry import Reporter
+    from chalicelib.zone import Zone
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: the function's result."""
+
+    instance_id: str | None
+    action: str
+    reason: str
+    name: str | None = None
+    meeting: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell it as JSON; what there is nothing to say of is left out."""
+        always = {"instance_id": self.instance_id, "action": self.action, "reason": self.reason}
+        more = {"name": self.name, "meeting": self.meeting, "warnings": list(self.warnings)}
+        return always | {key: value for key, value in more.items() if value}
+
+
+class Watchdog:
+    """Handles events, one at a time."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        settings: Settings,
+        instances: Instances,
+        zone: Zone,
+        meetings: Meetings | None,
+        reporter: Reporter,
+        executor: Executor,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._quota = zone.quota
+        self._reconciler = Reconciler(settings, instances, zone, clock)
+        self._rows = Rows(meetings, instances) if meetings else None
+        self._reporter = reporter
+        self._executor = executor
+        self._clock = clock
+
+    def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """Handle an event of any shape, report once, and return an Outcome as a dictionary.
+
+        Whatever fails is reported and raised, so that Lambda tries again and alarms see it.
+        """
+        steps = Steps(self._executor, Deadline.of(context, self._clock))
+        fields = {"request_id": context.aws_request_id}
+        try:
+            outcome = self._handle(event, context.invoked_function_arn, steps, fields)
+        except Exception as error:
+            self._reporter.failed(fields, self._counts("failed"), error)
+            raise
+        result = outcome.to_dict()
+        self._reporter.succeeded(fields | result, self._counts(outcome.action))
+        return result
+
+    def _handle(
+        self, event: object, function_arn: str, steps: Steps, fields: dict[str, str]
+    ) -> Outcome:
+        try:
+            notice = InstanceEvent.parse(event, function_arn)
+        except IgnoredEventError as ignored:
+            return Outcome(None, "ignored", f"the event is none of ours: {ignored}")
+        instance_id = notice.instance_id
+        fields |= {
+            "instance_id": instance_id,
+            "event_id": notice.id,
+            "event_state": notice.state,
+        }
+        try:
+            self._reconciler.stop_if_quota_is_spent()
+            return self._look_at(instance_id, steps)
+        except (QuotaSpentError, RateLimitedError) as reason:
+            return Outcome(instance_id, "deferred", f"left to the sweep: {reason}")
+
+    def _look_at(self, instance_id: str, steps: Steps) -> Outcome:
+        seen = self._reconciler.observe(instance_id, steps)
+        finding = seen.finding
+        if finding.presence is Presence.FOREIGN:
+            return Outcome(instance_id, "ignored", finding.reason)
+        if finding.presence is Presence.UNCERTAIN:
+            return Outcome(instance_id, "deferred", f"left to the sweep: {finding.reason}")
+        reading = self._begin_row(seen, steps)
+        settled = self._reconciler.settle(seen, steps).finding
+        decision = None
+        if self._rows and reading and _is_told(settled):
+            decision = self._rows.finish(reading, steps)
+        return Outcome(
+            instance_id,
+            _action(finding, settled, decision),
+            settled.reason,
+            name=self._settings.record_name(instance_id),
+            meeting=decision.reason if decision else None,
+            warnings=_warnings(settled),
+        )
+
+    def _begin_row(self, seen: Sighting, steps: Steps) -> RowReading | None:
+        assignment = seen.finding.assignment
+        if not (self._rows and assignment and assignment.is_valid and _is_told(seen.finding)):
+            return None
+        desktop = Desktop(
+            seen.instance_id,
+            assignment.role,
+            seen.finding.presence,
+            self._settings.link(seen.instance_id),
+            seen.instance,
+        )
+        return self._rows.begin(desktop, assignment.meeting_id, steps)
+
+    def _counts(self, action: str) -> dict[str, int]:
+        counts = {action.capitalize(): 1}
+        if self._quota.remaining is not None:
+            counts["QuotaLeft"] = self._quota.remaining
+        return counts
+
+
+def _is_told(finding: Finding) -> bool:
+    """Whether the row is told: of a record that stands, and of every one that must not."""
+    return finding.has_record or finding.presence is not Presence.LIVE
+
+
+def _action(first: Finding, settled: Finding, decision: MeetingDecision | None) -> str:
+    """Name what was done: to the records, or else to the row."""
+    if first.changes:
+        if first.presence is not Presence.LIVE:
+            return "deleted"
+        is_new = any(isinstance(change, Create) for change in first.changes)
+        return "created" if is_new else "updated"
+    if settled.in_the_way:
+        return "ignored"
+    return "updated" if decision and decision.change else "unchanged"
+
+
+def _warnings(finding: Finding) -> tuple[str, ...]:
+    """Say what a person should look at."""
+    warnings = [
+        f"the record {record.name} at {record.content} belongs to {record.owner}; "
+        "it was not touched"
+        for record in finding.in_the_way
+    ]
+    if finding.assignment and not finding.assignment.is_valid:
+        warnings.append(
+            f"the Role tag {finding.assignment.role!r} can name no attribute of a row; "
+            "no row was told"
+        )
+    return tuple(warnings)

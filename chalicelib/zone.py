@@ -1,0 +1,181 @@
+"""The Cloudflare zone: listing its records, and changing them so that the change is certain.
+
+https://developers.cloudflare.com/api/resources/dns/subresources/records/
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.change import Create, Delete, Update
+from chalicelib.cloudflare import (
+    Call,
+    RecordNotFoundError,
+    RejectedError,
+    UnavailableError,
+    UnconfirmedError,
+)
+from chalicelib.record import ADDRESS_RECORD, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chalicelib.change import Change
+    from chalicelib.cloudflare import Answer, Cloudflare
+    from chalicelib.deadline import Deadline
+
+PAGE_SIZE: Final = 5000
+BATCH_SIZE: Final = 200
+"""Operations in one batch on the free plan:
+https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/"""
+
+
+class WrongZoneError(RejectedError):
+    """The zone is not the domain's: Cloudflare appended the zone's own name to ours."""
+
+
+class Zone:
+    """The address records of one zone."""
+
+    def __init__(self, cloudflare: Cloudflare, zone_id: str) -> None:
+        self._cloudflare = cloudflare
+        self._zone_id = zone_id
+        self._path = f"/zones/{zone_id}/dns_records"
+        self.quota = cloudflare.quota
+
+    def records_named(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
+        """List every address record of exactly this name. Raises CloudflareError."""
+        # Filtered again: an answer to another question must not pass for one to ours.
+        return tuple(
+            record for record in self._list([("name.exact", name)], deadline) if record.name == name
+        )
+
+    def apply(self, changes: Sequence[Change], deadline: Deadline) -> None:
+        """Make the changes, deletions first; returns only if Cloudflare confirmed each one.
+
+        One change is one call; more are batches, each of which is carried out whole or not at
+        all. Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
+        say that the zone should be looked at again.
+        """
+        if len(changes) == 1:
+            self._apply_one(changes[0], deadline)
+            return
+        for start in range(0, len(changes), BATCH_SIZE):
+            self._apply_batch(changes[start : start + BATCH_SIZE], deadline)
+
+    def remove_strays(self, name: str, owner: str, deadline: Deadline) -> None:
+        """Remove what a lost answer left under our name with another zone's name appended.
+
+        Raises WrongZoneError if there was any, after removing it.
+        """
+        found = self._list([("name.startswith", f"{name}.")], deadline)
+        for record in found:
+            if record.name.startswith(f"{name}.") and record.owner == owner:
+                self._refuse_stray(name, record, deadline)
+
+    def _list(self, query: list[tuple[str, str]], deadline: Deadline) -> list[Record]:
+        """Read every page, or raise: a part of the records must not pass for all of them."""
+        records: list[Record] = []
+        page = 1
+        while True:
+            paging = [("page", str(page)), ("per_page", str(PAGE_SIZE))]
+            call = Call.read(self._path, [("type", ADDRESS_RECORD), *query, *paging])
+            answer = self._cloudflare.answer(call, deadline)
+            if not isinstance(answer.result, list):
+                raise UnavailableError(f"{call}: the answer holds no list of records")
+            records.extend(_record(call, answered, UnavailableError) for answered in answer.result)
+            if page >= answer.info.get("total_pages", 1):
+                break
+            page += 1
+        expected = answer.info.get("total_count", len(records))
+        if len(records) != expected:
+            raise UnavailableError(f"{call}: {len(records)} of {expected} records were listed")
+        return records
+
+    def _apply_one(self, change: Change, deadline: Deadline) -> None:
+        match change:
+            case Create():
+                call = Call("POST", self._path, change.wanted.to_dict())
+            case Update():
+                path = f"{self._path}/{change.record.id}"
+                call = Call("PATCH", path, change.wanted.to_dict())
+            case Delete():
+                call = Call("DELETE", f"{self._path}/{change.record.id}")
+        try:
+            answer = self._cloudflare.answer(call, deadline)
+        except RecordNotFoundError:
+            if isinstance(change, Delete):
+                return  # gone already, which is what was asked for
+            raise
+        self._confirm(call, change, answer.result, deadline)
+
+    def _apply_batch(self, changes: Sequence[Change], deadline: Deadline) -> None:
+        body = {
+            "deletes": [
+                {"id": change.record.id} for change in changes if isinstance(change, Delete)
+            ],
+            "patches": [
+                {"id": change.record.id, **change.wanted.to_dict()}
+                for change in changes
+                if isinstance(change, Update)
+            ],
+            "posts": [change.wanted.to_dict() for change in changes if isinstance(change, Create)],
+        }
+        call = Call("POST", f"{self._path}/batch", {key: ops for key, ops in body.items() if ops})
+        answer = self._cloudflare.answer(call, deadline)
+        for change, answered in _pair(call, changes, answer):
+            self._confirm(call, change, answered, deadline)
+
+    def _confirm(self, call: Call, change: Change, answered: Any, deadline: Deadline) -> None:  # noqa: ANN401
+        """Compare what was answered with what was asked for."""
+        if isinstance(change, Delete):
+            if not isinstance(answered, dict) or answered.get("id") != change.record.id:
+                raise UnconfirmedError(f"could not confirm {call}: another record was answered")
+            return
+        record = _record(call, answered, UnconfirmedError)
+        if record.name.startswith(f"{change.wanted.name}."):
+            self._refuse_stray(change.wanted.name, record, deadline)
+        if (record.name, record.content) != (change.wanted.name, change.wanted.content):
+            raise UnconfirmedError(
+                f"could not confirm {call}: asked for {change.wanted.name} at "
+                f"{change.wanted.content}, answered {record.name} at {record.content}"
+            )
+
+    def _refuse_stray(self, name: str, stray: Record, deadline: Deadline) -> None:
+        try:
+            self._cloudflare.answer(Call("DELETE", f"{self._path}/{stray.id}"), deadline)
+        except RecordNotFoundError:
+            outcome = "it is gone again"
+        except UnconfirmedError:
+            outcome = f"its removal is not confirmed, look for the record {stray.id}"
+        else:
+            outcome = "it was removed again"
+        raise WrongZoneError(
+            f"zone {self._zone_id} is not the zone of {name}: Cloudflare made {stray.name} "
+            f"instead, {outcome}; set ZONE_ID to the zone that DOMAIN_ROOT lies in"
+        )
+
+
+def _record(
+    call: Call,
+    answered: Any,  # noqa: ANN401
+    error_class: type[UnavailableError | UnconfirmedError],
+) -> Record:
+    try:
+        return Record.parse(answered)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise error_class(f"{call}: what was answered is no record ({error!r})") from error
+
+
+def _pair(call: Call, changes: Sequence[Change], answer: Answer) -> Iterator[tuple[Change, Any]]:
+    """Lay each change beside its answer; Cloudflare answers a batch in the order asked."""
+    kinds = {"deletes": Delete, "patches": Update, "posts": Create}
+    result = answer.result if isinstance(answer.result, dict) else {}
+    for key, kind in kinds.items():
+        asked = [change for change in changes if isinstance(change, kind)]
+        answered = result.get(key) or []
+        if len(asked) != len(answered):
+            raise UnconfirmedError(
+                f"could not confirm {call}: {len(answered)} of {len(asked)} {key} were answered"
+            )
+        yield from zip(asked, answered, strict=True)
