@@ -29,7 +29,8 @@ ANSWER_SECONDS: Final = 6.0
 _FIRST_PAUSE: Final = 0.4
 _SHORTEST: Final = 0.1
 _QUOTED: Final = 200
-_OK, _REDIRECT, _TIMEOUT, _TOO_MANY, _SERVER_ERROR = 200, 300, 408, 429, 500
+_OK, _REDIRECT = 200, 300
+_BAD_REQUEST, _TIMEOUT, _TOO_MANY, _SERVER_ERROR = 400, 408, 429, 500
 _REFUSED_STATUSES: Final = frozenset({401, 403})
 _REFUSED_CODES: Final = frozenset({6003, 6111, 9106, 9109, 10000})
 _EXISTS_CODES: Final = frozenset({81057, 81058})
@@ -203,9 +204,9 @@ class Cloudflare:
             raise RateLimitedError(f"{text}; no calls for {seconds:g} s", seconds)
         if status in _REFUSED_STATUSES or codes & _REFUSED_CODES:
             raise TokenRefusedError(text)
-        if not codes or status >= _SERVER_ERROR or status == _TIMEOUT:
-            raise _unclear(call, text)
-        raise _rejected(codes, text)
+        if codes and _BAD_REQUEST <= status < _SERVER_ERROR and status != _TIMEOUT:
+            raise _rejected(codes, text)
+        raise _unclear(call, text)
 
 
 def _unclear(call: Call, text: str) -> CloudflareError:

@@ -42,14 +42,14 @@ class Outcome:
     instance_id: str | None
     action: str
     reason: str
-    name: str | None = None
+    record: str | None = None
     meeting: str | None = None
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Spell it as JSON; what there is nothing to say of is left out."""
         always = {"instance_id": self.instance_id, "action": self.action, "reason": self.reason}
-        more = {"name": self.name, "meeting": self.meeting, "warnings": list(self.warnings)}
+        more = {"record": self.record, "meeting": self.meeting, "warnings": list(self.warnings)}
         return always | {key: value for key, value in more.items() if value}
 
 
@@ -117,6 +117,8 @@ class Watchdog:
             return Outcome(instance_id, "ignored", finding.reason)
         if finding.presence is Presence.UNCERTAIN:
             return Outcome(instance_id, "deferred", f"left to the sweep: {finding.reason}")
+        if finding.changes:
+            self._reconciler.stop_if_quota_is_spent()
         reading = self._begin_row(seen, steps)
         settled = self._reconciler.settle(seen, steps).finding
         decision = None
@@ -126,7 +128,7 @@ class Watchdog:
             instance_id,
             _action(finding, settled, decision),
             settled.reason,
-            name=self._settings.record_name(instance_id),
+            record=self._settings.record_name(instance_id),
             meeting=decision.reason if decision else None,
             warnings=_warnings(settled),
         )

@@ -1,0 +1,164 @@
+"""What AWS calls: the functions, rules and routes that Chalice makes of app.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chalice.test import Client
+
+from chalicelib.settings import SettingsError
+from tests.world import DOMAIN, OWNER, SECRET, World, make_event
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+PROJECT = Path(__file__).parent.parent
+ENVIRONMENT = {
+    "DOMAIN_ROOT": DOMAIN,
+    "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
+    "SECRET_ARN": SECRET,
+    "OWNER": OWNER,
+}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
+    """Import app.py as Lambda does, with these variables."""
+    for name, value in (ENVIRONMENT | environment).items():
+        monkeypatch.setenv(name, value)
+    spec = importlib.util.spec_from_file_location("app", PROJECT / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def app(world: World, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return load(monkeypatch, CLOUDFLARE_API_URL=world.cloudflare.url)
+
+
+def test_an_event_is_handled_through_chalice(app: ModuleType, world: World) -> None:
+    instance_id = world.desktop()
+
+    with Client(app.app, project_dir=str(PROJECT)) as client:
+        result = client.lambda_.invoke("dns_watchdog", make_event(instance_id)).payload
+
+    assert (result["instance_id"], result["action"]) == (instance_id, "created")
+    assert [name for name, _, _ in world.standing()] == [f"{instance_id}.{DOMAIN}"]
+
+
+@pytest.mark.parametrize("event", [{}, {"version": "0"}, [], "x", None])
+def test_an_event_of_any_shape_is_answered(app: ModuleType, event: object) -> None:
+    """Chalice's own event class would raise KeyError before our code is asked."""
+    with Client(app.app, project_dir=str(PROJECT)) as client:
+        result = client.lambda_.invoke("dns_watchdog", event).payload
+
+    assert result["action"] == "ignored"
+
+
+def test_clients_are_made_once_for_an_environment(app: ModuleType) -> None:
+    assert app.watchdog() is app.watchdog()
+
+
+@pytest.mark.parametrize("body", [{"instance-id": "{id}"}, make_event("{id}")])
+def test_an_event_can_be_posted_by_hand(
+    app: ModuleType, world: World, body: dict[str, Any]
+) -> None:
+    instance_id = world.desktop()
+    text = json.dumps(body).replace("{id}", instance_id)
+
+    with Client(app.app, project_dir=str(PROJECT)) as client:
+        answer = client.http.post(
+            "/events", body=text.encode(), headers={"Content-Type": "application/json"}
+        )
+
+    assert answer.status_code == 200
+    assert answer.json_body["action"] == "created"
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"{", b""])
+def test_what_is_no_event_is_refused_by_hand(app: ModuleType, body: bytes) -> None:
+    with Client(app.app, project_dir=str(PROJECT)) as client:
+        answer = client.http.post(
+            "/events", body=body, headers={"Content-Type": "application/json"}
+        )
+
+    assert answer.status_code == 400
+
+
+def test_a_stage_on_aws_has_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch).app.routes == {}
+
+
+def test_wrong_settings_fail_at_once_and_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(monkeypatch, ZONE_ID="example.com", DCV_PORT="eight")
+
+    assert "ZONE_ID is 'example.com'" in str(raised.value)
+    assert "DCV_PORT is 'eight'" in str(raised.value)
+
+
+# What Chalice packages
+
+
+def package(tmp_path: Path, stage: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `chalice package` in a copy of the project that has one more stage."""
+    project = tmp_path / "project"
+    (project / ".chalice").mkdir(parents=True)
+    for name in ("app.py", "chalicelib"):
+        (project / name).symlink_to(PROJECT / name)
+    (project / "requirements.txt").write_text("")
+    config = json.loads((PROJECT / ".chalice/config.json").read_text())
+    policy = {"iam_policy_file": "policy.json"}
+    config["stages"][stage] = {
+        "environment_variables": ENVIRONMENT | environment,
+        "lambda_functions": {"dns_watchdog": policy},
+    }
+    (project / ".chalice/config.json").write_text(json.dumps(config))
+    (project / ".chalice/policy.json").write_text('{"Version": "2012-10-17", "Statement": []}')
+    chalice = Path(sys.executable).parent / "chalice"
+    return subprocess.run(  # noqa: S603 (Chalice, with arguments of our own)
+        [chalice, "package", "--stage", stage, str(tmp_path / "out")],
+        cwd=project,
+        env=os.environ | {"PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_packaged_stage_is_one_function_and_its_rule_with_no_api(tmp_path: Path) -> None:
+    done = package(tmp_path, "prod")
+    assert done.returncode == 0, done.stderr
+
+    template = json.loads((tmp_path / "out/sam.json").read_text())
+
+    kinds = sorted(resource["Type"] for resource in template["Resources"].values())
+    assert kinds == ["AWS::IAM::Role", "AWS::Serverless::Function"]
+    function = template["Resources"]["DnsWatchdog"]["Properties"]
+    assert function["Handler"] == "app.dns_watchdog"
+    (event,) = function["Events"].values()
+    assert event["Properties"]["Pattern"] == {
+        "source": ["aws.ec2"],
+        "detail-type": ["EC2 Instance State-change Notification"],
+        "detail": {
+            "state": ["running", "stopping", "shutting-down"],
+            "tags": {"Project": ["Elephant", {"exists": False}]},
+        },
+    }
+
+
+def test_wrong_settings_stop_a_package_naming_every_one(tmp_path: Path) -> None:
+    done = package(tmp_path, "prod", OWNER="prod", PROXIED="yes")
+
+    assert done.returncode != 0
+    assert "OWNER is 'prod'; it must be one word beginning with 'elephant:'" in done.stderr
+    assert "PROXIED is 'yes'; it must be 'true' or 'false'" in done.stderr

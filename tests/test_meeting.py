@@ -1,0 +1,161 @@
+"""The meetings table: rows are read as they are now, and changed only as they were read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib.instance import Instance
+from chalicelib.meeting import Assignment, Meeting, MeetingChange, RowChangedError
+from tests.world import TABLE, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+LINK = "https://i-0123456789abcdef0.desktops.example.com:8443"
+
+
+def read(world: World, meeting: str = "m1") -> Meeting:
+    found = world.meetings().find(meeting)
+    assert found is not None
+    return found
+
+
+def test_a_row_is_read_consistently(world: World) -> None:
+    requests: list[Mapping[str, Any]] = []
+
+    class Client:
+        def get_item(self, **request: object) -> Mapping[str, Any]:
+            requests.append(request)
+            return {}
+
+        def update_item(self, **_: object) -> Mapping[str, Any]:
+            raise NotImplementedError
+
+    meetings = type(world.meetings())(Client(), TABLE)
+
+    assert meetings.find("m1") is None
+    assert requests == [{"TableName": TABLE, "Key": {"id": {"S": "m1"}}, "ConsistentRead": True}]
+
+
+def test_a_rows_attributes_are_found_by_role(world: World) -> None:
+    world.put_row(
+        status="HEALTHY", teacher_ec2_link=LINK, teacher_ec2_id="i-1", observer_ec2_link=""
+    )
+
+    row = read(world)
+
+    assert (row.status, row.link("teacher"), row.instance_id("teacher")) == ("HEALTHY", LINK, "i-1")
+    assert row.linked_instance("teacher") == "i-0123456789abcdef0"
+    assert (row.link("observer"), row.linked_instance("student")) == (None, None)
+    assert row.roles == ("teacher", "student", "observer")
+
+
+def test_a_link_and_a_status_are_written_and_nothing_else(world: World) -> None:
+    world.put_row(status="LAUNCHED", jitsi_url="https://meet.example.com/x")
+    change = MeetingChange(read(world), "teacher", LINK, "DNS_WRITTEN", ("status",))
+
+    world.meetings().apply(change)
+
+    assert world.row() == {
+        "status": "DNS_WRITTEN",
+        "teacher_ec2_link": LINK,
+        "jitsi_url": "https://meet.example.com/x",
+    }
+    assert change.summary == "teacher_ec2_link set, status DNS_WRITTEN"
+
+
+def test_a_link_is_removed_with_or_without_a_status(world: World) -> None:
+    world.put_row(status="HEALTHY", teacher_ec2_link=LINK, student_ec2_link=LINK)
+    meetings = world.meetings()
+
+    meetings.apply(MeetingChange(read(world), "teacher", None, None, ()))
+    assert world.row() == {"status": "HEALTHY", "student_ec2_link": LINK}
+    meetings.apply(MeetingChange(read(world), "student", None, "TERMINATED", ("status",)))
+    assert world.row() == {"status": "TERMINATED"}
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        {"status": "IN_PROGRESS", "teacher_ec2_link": LINK},
+        {"status": "HEALTHY", "teacher_ec2_link": "another"},
+        {"status": "HEALTHY"},
+        {"status": "HEALTHY", "teacher_ec2_link": LINK, "student_ec2_link": LINK},
+        {"teacher_ec2_link": LINK},
+    ],
+)
+def test_a_row_that_was_changed_meanwhile_is_not_written(
+    world: World, meanwhile: dict[str, str]
+) -> None:
+    world.put_row(status="HEALTHY", teacher_ec2_link=LINK)
+    relies_on = ("status", "teacher_ec2_link", "student_ec2_link")
+    change = MeetingChange(read(world), "teacher", None, "TERMINATED", relies_on)
+    world.put_row(**meanwhile)
+
+    with pytest.raises(RowChangedError, match="'m1'"):
+        world.meetings().apply(change)
+
+    assert world.row() == meanwhile
+
+
+def test_what_a_change_does_not_rely_on_may_have_changed(world: World) -> None:
+    world.put_row(status="HEALTHY")
+    change = MeetingChange(read(world), "teacher", LINK, None, ("teacher_ec2_link",))
+    world.put_row(status="IN_PROGRESS", student_session_data="there")
+
+    world.meetings().apply(change)
+
+    assert world.row()["status"] == "IN_PROGRESS"
+    assert world.row()["teacher_ec2_link"] == LINK
+
+
+def test_a_row_that_is_gone_is_not_made(world: World) -> None:
+    world.put_row(status="HEALTHY")
+    change = MeetingChange(read(world), "teacher", LINK, "DNS_WRITTEN", ())
+    world.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": "m1"}})
+
+    with pytest.raises(RowChangedError):
+        world.meetings().apply(change)
+
+    assert world.rows() == []
+
+
+def test_any_other_failure_is_let_through(world: World) -> None:
+    world.put_row()
+    change = MeetingChange(read(world), "teacher", LINK, None, ())
+    world.fail("UpdateItem", "AccessDeniedException")
+
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        world.meetings().apply(change)
+
+
+@pytest.mark.parametrize(
+    ("tags", "assignment"),
+    [
+        ({"MeetingID": "m1", "Role": "teacher"}, Assignment("m1", "teacher")),
+        ({"MeetingID": "m1"}, None),
+        ({"Role": "teacher"}, None),
+        ({"MeetingID": "", "Role": "teacher"}, None),
+        ({"MeetingID": "m1", "Role": ""}, None),
+        ({"meetingid": "m1", "role": "teacher"}, None),
+    ],
+)
+def test_an_assignment_needs_both_tags(tags: dict[str, str], assignment: Assignment | None) -> None:
+    instance = Instance("i-1", "running", None, tags, datetime.now(UTC))
+
+    assert Assignment.of(instance) == assignment
+
+
+@pytest.mark.parametrize("role", ["teacher", "Student_2", "_x", "r" * 64])
+def test_a_role_that_is_an_identifier_is_valid(role: str) -> None:
+    assert Assignment("m1", role).is_valid
+
+
+@pytest.mark.parametrize("role", ["", "co-host", "2nd", "a b", "a.b", "élève", "r" * 65, "a\n"])
+def test_any_other_role_is_not(role: str) -> None:
+    assert not Assignment("m1", role).is_valid

@@ -1,0 +1,216 @@
+"""The decision about a meeting's row: it moves forward only, and only by the desktop it has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.instance import Instance
+from chalicelib.meeting import STATUSES, Meeting
+from chalicelib.meeting_plan import Desktop, MeetingDecision, decide_meeting, rival_of
+from chalicelib.plan import Presence
+from tests.world import DOMAIN
+
+ID, OTHER = "i-0123456789abcdef0", "i-0fedcba9876543210"
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def link(instance_id: str) -> str:
+    return f"https://{instance_id}.{DOMAIN}:8443"
+
+
+def instance(
+    instance_id: str, *, age: int = 0, role: str = "teacher", state: str = "running"
+) -> Instance:
+    tags = {"Project": "Elephant", "MeetingID": "m1", "Role": role}
+    return Instance(instance_id, state, None, tags, NOW - timedelta(minutes=age))
+
+
+def meeting(item: dict[str, Any] | None = None, **attributes: str) -> Meeting:
+    typed = {key: {"S": value} for key, value in attributes.items()}
+    return Meeting("m1", {"id": {"S": "m1"}} | typed | (item or {}))
+
+
+def desktop(presence: Presence, role: str = "teacher") -> Desktop:
+    return Desktop(ID, role, presence, link(ID), instance(ID, role=role))
+
+
+def live(row: Meeting, *others: Instance) -> MeetingDecision:
+    return decide_meeting(row, desktop(Presence.LIVE), others)
+
+
+def ended(row: Meeting, *others: Instance) -> MeetingDecision:
+    return decide_meeting(row, desktop(Presence.ENDED), others)
+
+
+def written(decision: MeetingDecision) -> tuple[str | None, str | None] | None:
+    """Return link and status that are written, None if nothing is."""
+    change = decision.change
+    return (change.link, change.status) if change else None
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_link_moves_the_status_forward_only(status: str) -> None:
+    expected = "DNS_WRITTEN" if status in {"SCHEDULED", "LAUNCHED"} else None
+
+    assert written(live(meeting(status=status))) == (link(ID), expected)
+
+
+def test_a_row_without_a_status_gets_one() -> None:
+    assert written(live(meeting())) == (link(ID), "DNS_WRITTEN")
+
+
+@pytest.mark.parametrize("odd", [{"S": "CANCELLED"}, {"S": ""}, {"NULL": True}, {"N": "3"}])
+def test_a_status_that_is_not_known_is_left(odd: dict[str, Any]) -> None:
+    assert written(live(meeting({"status": odd}))) == (link(ID), None)
+    assert written(ended(meeting({"status": odd}, teacher_ec2_link=link(ID)))) == (None, None)
+
+
+def test_a_row_that_is_right_is_not_written() -> None:
+    row = meeting(status="IN_PROGRESS", teacher_ec2_link=link(ID))
+
+    assert live(row) == MeetingDecision("the row says so already")
+
+
+def test_a_right_link_with_a_status_that_was_not_told_is_completed() -> None:
+    row = meeting(status="LAUNCHED", teacher_ec2_link=link(ID))
+
+    assert written(live(row)) == (link(ID), "DNS_WRITTEN")
+
+
+@pytest.mark.parametrize("old", [link(OTHER), f"https://{ID}.old.example.com:8443", "elsewhere"])
+def test_a_wrong_link_is_replaced(old: str) -> None:
+    assert written(live(meeting(status="HEALTHY", teacher_ec2_link=old))) == (link(ID), None)
+
+
+def test_a_role_that_the_row_gives_to_another_instance_is_left_to_it() -> None:
+    row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER)
+
+    assert live(row) == MeetingDecision(f"{OTHER} has taken the role of teacher")
+    assert ended(row) == MeetingDecision(f"{OTHER} has taken the role of teacher")
+
+
+def test_the_instance_that_the_row_names_takes_the_link_from_any_other() -> None:
+    row = meeting(status="LAUNCHED", teacher_ec2_id=ID, teacher_ec2_link=link(OTHER))
+
+    assert rival_of(desktop(Presence.LIVE), row) is None
+    assert written(live(row, instance(OTHER))) == (link(ID), "DNS_WRITTEN")
+
+
+@pytest.mark.parametrize(("age", "keeps"), [(1, False), (0, True), (-1, True)])
+def test_of_two_instances_in_a_role_the_one_launched_last_has_it(age: int, *, keeps: bool) -> None:
+    row = meeting(status="LAUNCHED", teacher_ec2_link=link(OTHER))
+
+    decision = live(row, instance(OTHER, age=age))
+
+    assert rival_of(desktop(Presence.LIVE), row) == OTHER
+    expected = None if keeps else (link(ID), "DNS_WRITTEN")
+    assert written(decision) == expected
+
+
+@pytest.mark.parametrize(
+    "rival", [instance(OTHER, state="terminated"), instance(OTHER, role="student")]
+)
+def test_an_instance_that_no_longer_serves_in_the_role_is_no_rival(rival: Instance) -> None:
+    row = meeting(status="LAUNCHED", teacher_ec2_link=link(OTHER))
+
+    assert written(live(row, rival)) == (link(ID), "DNS_WRITTEN")
+
+
+def test_an_instance_that_has_no_link_is_no_rival() -> None:
+    assert written(live(meeting(status="LAUNCHED"), instance(OTHER, age=-1))) is not None
+
+
+def test_a_desktop_that_is_not_live_has_no_rival() -> None:
+    row = meeting(teacher_ec2_link=link(OTHER))
+
+    assert rival_of(desktop(Presence.AWAY), row) is None
+
+
+def test_only_ones_own_link_is_no_rivals() -> None:
+    assert rival_of(desktop(Presence.LIVE), meeting(teacher_ec2_link=link(ID))) is None
+    assert rival_of(desktop(Presence.LIVE), meeting()) is None
+
+
+def test_a_stop_removes_the_link_and_leaves_the_status() -> None:
+    row = meeting(status="IN_PROGRESS", teacher_ec2_link=link(ID))
+
+    assert written(decide_meeting(row, desktop(Presence.AWAY), ())) == (None, None)
+
+
+@pytest.mark.parametrize("presence", [Presence.AWAY, Presence.ENDED])
+def test_another_instances_link_is_left(presence: Presence) -> None:
+    row = meeting(status="HEALTHY", teacher_ec2_link=link(OTHER))
+
+    assert decide_meeting(row, desktop(presence), ()).change is None
+
+
+def test_a_link_of_an_older_domain_or_port_is_still_this_instances() -> None:
+    row = meeting(status="HEALTHY", teacher_ec2_link=f"https://{ID}.old.example.com:443")
+
+    assert written(decide_meeting(row, desktop(Presence.AWAY), ())) == (None, None)
+
+
+@pytest.mark.parametrize("status", [*STATUSES[:-1], None])
+def test_the_last_end_ends_the_meeting_whatever_its_status(status: str | None) -> None:
+    known = {"status": status} if status else {}
+    row = meeting(teacher_ec2_link=link(ID), **known)
+
+    assert written(ended(row)) == (None, "TERMINATED")
+
+
+def test_an_ended_meeting_only_loses_a_link_that_was_left() -> None:
+    row = meeting(status="TERMINATED", teacher_ec2_link=link(ID))
+
+    assert written(ended(row)) == (None, None)
+    assert ended(meeting(status="TERMINATED")).reason == "the row's status is TERMINATED"
+
+
+def test_an_end_after_a_stop_ends_the_meeting_though_the_link_is_gone() -> None:
+    assert written(ended(meeting(status="HEALTHY"))) == (None, "TERMINATED")
+
+
+@pytest.mark.parametrize("role", ["student", "observer"])
+def test_a_link_of_any_other_role_keeps_the_meeting(role: str) -> None:
+    row = meeting({f"{role}_ec2_link": {"S": link(OTHER)}}, teacher_ec2_link=link(ID))
+
+    assert written(ended(row)) == (None, None)
+
+
+def test_an_empty_link_of_another_role_keeps_nothing() -> None:
+    row = meeting({"student_ec2_link": {"NULL": True}}, teacher_ec2_link=link(ID))
+
+    assert written(ended(row)) == (None, "TERMINATED")
+
+
+def test_another_desktop_that_has_not_ended_keeps_the_meeting() -> None:
+    row = meeting(status="HEALTHY")
+
+    decision = ended(row, instance(OTHER, role="student", state="stopped"))
+
+    assert decision == MeetingDecision(f"{OTHER} of the meeting has not ended")
+
+
+def test_the_ended_desktop_itself_does_not_keep_the_meeting() -> None:
+    """EC2's listing may lag behind its description."""
+    assert written(ended(meeting(status="HEALTHY"), instance(ID))) == (None, "TERMINATED")
+
+
+def test_a_write_relies_on_all_that_it_was_decided_from() -> None:
+    up = live(meeting(status="LAUNCHED")).change
+    down = ended(meeting(status="HEALTHY", teacher_ec2_link=link(ID))).change
+    kept = ended(meeting(teacher_ec2_link=link(ID), student_ec2_link=link(OTHER))).change
+
+    assert up is not None
+    assert set(up.relies_on) == {"teacher_ec2_link", "teacher_ec2_id", "status"}
+    assert down is not None
+    assert set(down.relies_on) == {
+        "teacher_ec2_link",
+        "student_ec2_link",
+        "teacher_ec2_id",
+        "status",
+    }
+    assert kept is not None
+    assert set(kept.relies_on) == {"teacher_ec2_link"}

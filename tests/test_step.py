@@ -1,0 +1,127 @@
+"""Steps run side by side, and nobody waits for one past the run's deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.step import Step, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    """Two workers, gone when the test ends."""
+    with ThreadPoolExecutor(max_workers=2) as workers:
+        yield workers
+
+
+def in_a_minute() -> Deadline:
+    return Deadline(time.time() + 60)
+
+
+def long_past() -> Deadline:
+    return Deadline(time.time() - 60)
+
+
+def raising(error: Exception) -> None:
+    """Raise the error, as a step does."""
+    raise error
+
+
+def test_a_step_gets_its_arguments_and_gives_its_result(executor: ThreadPoolExecutor) -> None:
+    steps = Steps(executor, in_a_minute())
+
+    step = steps.begin("subtract", lambda left, right: left - right, 9, 4)
+
+    assert step.what == "subtract"
+    assert step.result() == 5
+
+
+def test_steps_go_on_side_by_side(executor: ThreadPoolExecutor) -> None:
+    # given two steps of which each waits for the other
+    meeting_point = threading.Barrier(2, timeout=30)
+    steps = Steps(executor, in_a_minute())
+
+    # when both have begun
+    first = steps.begin("meet", meeting_point.wait)
+    second = steps.begin("meet too", meeting_point.wait)
+
+    # then both end
+    assert {first.result(), second.result()} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("bad"), TimeoutError("the step's own"), OutOfTimeError("its own")]
+)
+def test_what_a_step_raises_is_raised_unchanged(
+    executor: ThreadPoolExecutor, error: Exception
+) -> None:
+    """A TimeoutError of the step itself, such as a socket's, is not taken for the deadline."""
+    step = Steps(executor, in_a_minute()).begin("do it", raising, error)
+
+    with pytest.raises(type(error)) as caught:
+        step.result()
+
+    assert caught.value is error
+
+
+def test_a_steps_own_timeout_is_raised_unchanged_even_after_the_deadline() -> None:
+    # given a step that ended with a TimeoutError of its own, and a deadline that has passed
+    error = TimeoutError("the step's own")
+    future: Future[int] = Future()
+    future.set_exception(error)
+
+    # then it is that error which is raised
+    with pytest.raises(TimeoutError) as caught:
+        Step("read", future, long_past()).result()
+    assert caught.value is error
+
+
+def test_a_result_that_is_there_is_given_even_after_the_deadline() -> None:
+    future: Future[str] = Future()
+    future.set_result("there")
+
+    assert Step("read", future, long_past()).result() == "there"
+
+
+@pytest.mark.parametrize("seconds", [-60.0, 0.0, 0.05], ids=["passed", "now", "while waiting"])
+def test_a_step_that_does_not_end_by_the_deadline_is_out_of_time(seconds: float) -> None:
+    # given a step that does not end
+    future: Future[int] = Future()
+    begun = time.monotonic()
+
+    # when it is waited for
+    with pytest.raises(OutOfTimeError) as caught:
+        Step("list the records", future, Deadline(time.time() + seconds)).result()
+
+    # then no longer than until the deadline, and the error says that its end is unknown
+    assert time.monotonic() - begun < 10
+    assert str(caught.value) == (
+        "no time left while waiting to list the records; how it ended is unknown"
+    )
+    assert not future.done()
+
+
+class EndsAtTheDeadline(Future[str]):
+    """A step that ends in the moment between the end of the wait and the look at it."""
+
+    def result(self, timeout: float | None = None) -> str:
+        if not self.done():
+            self.set_result("just in time")
+            raise TimeoutError
+        return super().result(timeout)
+
+
+def test_a_step_that_ends_just_at_the_deadline_gives_its_result() -> None:
+    """What was written is known, so it must not pass for a failure of the step."""
+    step = Step("write the record", EndsAtTheDeadline(), in_a_minute())
+
+    assert step.result() == "just in time"

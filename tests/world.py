@@ -1,0 +1,299 @@
+"""A small world for tests: moto's AWS in this process, and the Cloudflare stand-in over HTTP."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.awsrequest import AWSResponse
+
+from chalicelib.cloudflare import Cloudflare
+from chalicelib.deadline import Deadline
+from chalicelib.instance import Instances
+from chalicelib.meeting import Meetings
+from chalicelib.quota import Quota
+from chalicelib.secret import Token
+from chalicelib.settings import Settings
+from chalicelib.step import Steps
+from chalicelib.transport import Urllib3Transport
+from chalicelib.watchdog import Watchdog
+from chalicelib.zone import Zone
+from localcloud.cloudflare import DEFAULT_ZONE_ID, CloudflareStandIn, Fault, FaultKind
+from localcloud.cloudflare import Quota as CloudflareQuota
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import ThreadPoolExecutor
+
+    from chalicelib.transport import Transport
+    from localcloud.cloudflare import Record
+
+REGION = "us-west-2"
+ACCOUNT = "123456789012"
+DOMAIN = "desktops.example.com"
+OWNER = "elephant:test/us-west-2"
+TABLE = "elephant-meetings"
+SECRET = "prod/elephant/cloudflare"
+FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-dns_watchdog"
+OTHER_TOKEN = "rotated_" + "0" * 32
+RECORDS = f"/zones/{DEFAULT_ZONE_ID}/dns_records"
+
+
+def make_settings(**variables: str) -> Settings:
+    """Parse settings with what is required filled in."""
+    required = {
+        "DOMAIN_ROOT": DOMAIN,
+        "ZONE_ID": DEFAULT_ZONE_ID,
+        "SECRET_ARN": SECRET,
+        "OWNER": OWNER,
+    }
+    return Settings.parse(required | variables)
+
+
+def make_event(instance_id: str, state: str = "running", **members: object) -> dict[str, Any]:
+    """Make the event that AWS makes when an instance changes its state."""
+    return {
+        "version": "0",
+        "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+        "detail-type": "EC2 Instance State-change Notification",
+        "source": "aws.ec2",
+        "account": ACCOUNT,
+        "time": "2026-11-11T21:29:54Z",
+        "region": REGION,
+        "resources": [f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{instance_id}"],
+        "detail": {"instance-id": instance_id, "state": state},
+        **members,
+    }
+
+
+@dataclass
+class Context:
+    """Lambda's context, with as much time left as a test wants."""
+
+    milliseconds: float = 60_000
+    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+    invoked_function_arn: str = FUNCTION_ARN
+
+    def get_remaining_time_in_millis(self) -> float:
+        """Return the time left when the run begins."""
+        return self.milliseconds
+
+
+@dataclass
+class Reports:
+    """Keeps what runs report."""
+
+    lines: list[tuple[str, dict[str, Any], dict[str, int]]] = field(default_factory=list)
+
+    def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+        """Keep a success."""
+        self.lines.append(("succeeded", dict(fields), dict(counts)))
+
+    def failed(
+        self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
+    ) -> None:
+        """Keep a failure."""
+        self.lines.append((f"failed: {error}", dict(fields), dict(counts)))
+
+
+class World:
+    """AWS and Cloudflare as the application meets them, and what it asked of them.
+
+    `calls` holds every call to AWS by its operation, and to Cloudflare by method and path.
+    """
+
+    def __init__(
+        self,
+        cloudflare: CloudflareStandIn,
+        client: Callable[[str], Any],
+        executor: ThreadPoolExecutor,
+    ) -> None:
+        self.cloudflare = cloudflare
+        self.executor = executor
+        self.ec2 = client("ec2")
+        self.dynamodb = client("dynamodb")
+        self.secrets = client("secretsmanager")
+        self.reports = Reports()
+        self.elapsed = 0.0
+        self._errors: dict[str, str] = {}
+        self.pauses: list[float] = []
+        self.aws_calls: list[str] = []
+        self.quota = Quota(self.clock)
+        self._app_ec2 = self._recorded(client("ec2"))
+        self._app_dynamodb = self._recorded(client("dynamodb"))
+        self._app_secrets = self._recorded(client("secretsmanager"))
+
+    # What the application is given
+
+    def clock(self) -> float:
+        """Tell the application's time: the real one, and what a test lets pass."""
+        return time.time() + self.elapsed
+
+    def token(self) -> Token:
+        """Make the application's token."""
+        return Token(self._app_secrets, SECRET, self.clock)
+
+    def api(self, transport: Transport | None = None) -> Cloudflare:
+        """Make the application's end of Cloudflare's API; pauses are noted, not slept."""
+        return Cloudflare(
+            self.cloudflare.url,
+            self.token(),
+            transport or Urllib3Transport(),
+            self.quota,
+            sleep=self.pauses.append,
+            jitter=lambda: 1.0,
+        )
+
+    def zone(self, zone_id: str = DEFAULT_ZONE_ID, transport: Transport | None = None) -> Zone:
+        """Make the application's end of the zone."""
+        return Zone(self.api(transport), zone_id)
+
+    def meetings(self) -> Meetings:
+        """Make the application's end of the meetings table."""
+        return Meetings(self._app_dynamodb, TABLE)
+
+    def instances(self) -> Instances:
+        """Make the application's end of EC2."""
+        return Instances(self._app_ec2, ("Project", "Elephant"))
+
+    def watchdog(
+        self, settings: Settings | None = None, transport: Transport | None = None
+    ) -> Watchdog:
+        """Make a watchdog, as a new execution environment would."""
+        settings = settings or make_settings()
+        return Watchdog(
+            settings=settings,
+            instances=self.instances(),
+            zone=self.zone(settings.zone_id, transport),
+            meetings=self.meetings() if settings.table_name else None,
+            reporter=self.reports,
+            executor=self.executor,
+            clock=self.clock,
+        )
+
+    def deadline(self, seconds: float = 60) -> Deadline:
+        """Make a deadline."""
+        return Deadline(self.clock() + seconds, self.clock)
+
+    def steps(self) -> Steps:
+        """Make the steps of a run."""
+        return Steps(self.executor, self.deadline())
+
+    # What people and AWS do
+
+    def launch(self, *, public: bool = True, **tags: str) -> str:
+        """Launch an instance of the project (`Project=""` for none) and return its id."""
+        every = {"Project": "Elephant"} | tags
+        answer = self.ec2.run_instances(
+            ImageId="ami-12c6146b",
+            MinCount=1,
+            MaxCount=1,
+            NetworkInterfaces=[{"DeviceIndex": 0, "AssociatePublicIpAddress": public}],
+            TagSpecifications=[
+                {
+                    "ResourceType": "instance",
+                    "Tags": [{"Key": key, "Value": value} for key, value in every.items() if value]
+                    or [{"Key": "none", "Value": "none"}],
+                }
+            ],
+        )
+        return str(answer["Instances"][0]["InstanceId"])
+
+    def desktop(self, role: str = "teacher", meeting: str = "m1") -> str:
+        """Launch a meeting's desktop."""
+        return self.launch(MeetingID=meeting, Role=role)
+
+    def address(self, instance_id: str) -> str:
+        """Return the instance's public address now."""
+        answer = self.ec2.describe_instances(InstanceIds=[instance_id])
+        return str(answer["Reservations"][0]["Instances"][0]["PublicIpAddress"])
+
+    def terminate(self, *instance_ids: str) -> None:
+        """End instances for good."""
+        self.ec2.terminate_instances(InstanceIds=list(instance_ids))
+
+    def put_row(self, meeting: str = "m1", **attributes: str) -> None:
+        """Write a meeting's row."""
+        item = {"id": meeting} | attributes
+        self.dynamodb.put_item(
+            TableName=TABLE, Item={key: {"S": value} for key, value in item.items()}
+        )
+
+    def row(self, meeting: str = "m1") -> dict[str, str]:
+        """Return a meeting's row without its id; empty if there is none."""
+        answer = self.dynamodb.get_item(TableName=TABLE, Key={"id": {"S": meeting}})
+        item = answer.get("Item", {})
+        return {key: value["S"] for key, value in item.items() if key != "id"}
+
+    def rows(self) -> list[str]:
+        """Return the ids of all rows."""
+        answer = self.dynamodb.scan(TableName=TABLE)
+        return sorted(item["id"]["S"] for item in answer["Items"])
+
+    def store_token(self, token: str, key: str = "CLOUDFLARE_TOKEN") -> None:
+        """Rotate the secret."""
+        self.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps({key: token}))
+
+    def rotate_token(self) -> None:
+        """Store a new token; Cloudflare refuses the next call, which still has the old one."""
+        self.store_token(OTHER_TOKEN)
+        self.cloudflare.faults.add(Fault(FaultKind.REFUSED, status=403, code=9109))
+
+    def limit_calls(self, calls: int) -> None:
+        """Give Cloudflare's user another quota."""
+        self.cloudflare.api.limiter.quota = CloudflareQuota(calls=calls)
+
+    def fail(self, operation: str, code: str) -> None:
+        """Let AWS refuse every call of an operation that the application makes from now on."""
+        self._errors[operation] = code
+
+    def put_record(
+        self,
+        name: str,
+        content: str = "192.0.2.200",
+        comment: str | None = None,
+        kind: str = "A",
+        **members: object,
+    ) -> Record:
+        """Make a record by hand."""
+        body = {"type": kind, "name": name, "content": content, "comment": comment, **members}
+        return self.cloudflare.api.zone(DEFAULT_ZONE_ID).create(body)  # type: ignore[arg-type]
+
+    def records(self) -> tuple[Record, ...]:
+        """Return every record of the zone."""
+        return self.cloudflare.api.zone(DEFAULT_ZONE_ID).records
+
+    def standing(self) -> list[tuple[str, str, str]]:
+        """Return name, content and comment of every record of the zone."""
+        return sorted(
+            (record.name, record.fields.content, record.fields.comment or "")
+            for record in self.records()
+        )
+
+    @property
+    def dns_calls(self) -> list[tuple[str, str]]:
+        """Method and path of every call that Cloudflare saw."""
+        return [(call.method, call.path) for call in self.cloudflare.calls]
+
+    @property
+    def calls(self) -> tuple[Sequence[str], Sequence[tuple[str, str]]]:
+        """Everything that was asked of AWS (in any order) and of Cloudflare."""
+        return sorted(self.aws_calls), self.dns_calls
+
+    def forget_calls(self) -> None:
+        """Begin to count anew."""
+        self.aws_calls.clear()
+        self.cloudflare.api.clear_calls()
+
+    def _recorded(self, client: Any) -> Any:  # noqa: ANN401
+        def record(model: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:  # noqa: ANN401
+            self.aws_calls.append(model.name)
+            if model.name not in self._errors:
+                return None
+            error = {"Code": self._errors[model.name], "Message": "as the test wants it"}
+            return AWSResponse("", 400, {}, None), {"Error": error, "ResponseMetadata": {}}
+
+        client.meta.events.register("before-call.*.*", record)
+        return client
