@@ -1,0 +1,14 @@
+"""JSON as Python values: the one type every body of the stand-in is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias, TypeGuard
+
+Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
+JsonObject: TypeAlias = Mapping[str, Json]
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell a JSON number from everything else; Python counts true and false as numbers too."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
