@@ -155,8 +155,8 @@ def test_a_link_of_an_older_domain_or_port_is_still_this_instances() -> None:
 
 @pytest.mark.parametrize("status", [*STATUSES[:-1], None])
 def test_the_last_end_ends_the_meeting_whatever_its_status(status: str | None) -> None:
-    known = {"status": status} if status else {}
-    row = meeting(teacher_ec2_link=link(ID), **known)
+    known = {"status": {"S": status}} if status else {}
+    row = meeting(known, teacher_ec2_link=link(ID))
 
     assert written(ended(row)) == (None, "TERMINATED")
 

@@ -97,7 +97,6 @@ def test_a_quota_that_is_not_named_is_1200(
     [
         '"default";r=10;t=30',
         '"default"; r=10; t=30',
-        '"default" ;r=10 ;t=30',
         "default;r=10;t=30",
         '"default";t=30;r=10',
         '"default";r=10;pk=:dXNlcg==:;t=30',

@@ -158,13 +158,6 @@ def test_a_secret_that_is_binary_has_no_token(vault: Vault) -> None:
     assert TOKEN not in everything_said_by(error)
 
 
-def test_a_secret_that_is_empty_has_no_token(vault: Vault) -> None:
-    """AWS takes no empty text today; if it ever answers one, it is no token either."""
-    with Stubber(vault.client) as stub:
-        stub.add_response("get_secret_value", {"SecretString": ""}, {"SecretId": SECRET})
-        assert str(failure(vault.token)) == EMPTY
-
-
 def test_a_missing_secret_is_named_with_the_remedy(vault: Vault) -> None:
     error = failure(vault.token)
 

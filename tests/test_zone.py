@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from chalicelib.change import Change
+
 NAME = f"i-0123456789abcdef0.{DOMAIN}"
 BATCH = ("POST", f"{RECORDS}/batch")
 
@@ -171,7 +173,7 @@ def test_several_changes_are_one_batch(world: World) -> None:
     other = f"i-00000001.{DOMAIN}"
     world.forget_calls()
 
-    changes = [Delete(first), Update(second, wanted()), Create(wanted(other))]
+    changes: list[Change] = [Delete(first), Update(second, wanted()), Create(wanted(other))]
     world.zone().apply(changes, world.deadline())
 
     assert {(name, content) for name, content, _ in world.standing()} == {

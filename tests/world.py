@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from chalicelib.cloudflare import Cloudflare
 from chalicelib.deadline import Deadline
@@ -293,7 +294,7 @@ class World:
             if model.name not in self._errors:
                 return None
             error = {"Code": self._errors[model.name], "Message": "as the test wants it"}
-            return AWSResponse("", 400, {}, None), {"Error": error, "ResponseMetadata": {}}
+            return AWSResponse("", 400, HTTPHeaders(), None), {"Error": error, "ResponseMetadata": {}}
 
         client.meta.events.register("before-call.*.*", record)
         return client

@@ -1,0 +1,45 @@
+"""Prints a story as it happens, with the time of each line, and keeps count of its promises."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import click
+
+
+class Narrator:
+    """Tells a story on the terminal; any thread may speak."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self.held = 0
+        self.broken: list[str] = []
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the story began."""
+        return time.monotonic() - self._began
+
+    def chapter(self, title: str) -> None:
+        """Begin something new."""
+        self._say("", blank=True)
+        self._say(click.style(title, bold=True))
+
+    def note(self, text: str) -> None:
+        """Say what happens elsewhere meanwhile."""
+        self._say(click.style(f"    {text}", dim=True))
+
+    def promise(self, text: str, *, holds: bool) -> None:
+        """Say what was promised, and whether it holds."""
+        if holds:
+            self.held += 1
+            self._say(f"  {click.style('✓', fg='green')} {text}")
+        else:
+            self.broken.append(text)
+            self._say(f"  {click.style('✗ BROKEN:', fg='red', bold=True)} {text}")
+
+    def _say(self, text: str, *, blank: bool = False) -> None:
+        with self._lock:
+            click.echo("" if blank else f"{self.seconds:5.1f} s  {text}")

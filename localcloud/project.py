@@ -1,0 +1,63 @@
+"""The project that is deployed to the local cloud: its `local` stage, and copies of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.settings import Settings
+from localcloud.aws import copy_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STAGE: Final = "local"
+
+
+class ProjectError(Exception):
+    """The directory is no Elephant project with a `local` stage."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A directory with app.py and .chalice/config.json."""
+
+    directory: Path
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the local stage. Raises ProjectError or SettingsError."""
+        try:
+            config = json.loads(self._config.read_text())
+            variables = config["stages"][STAGE]["environment_variables"]
+        except FileNotFoundError as error:
+            raise ProjectError(f"{self._config} is missing: run this in the project") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ProjectError(
+                f"{self._config} has no stage {STAGE!r} with environment_variables ({error!r})"
+            ) from error
+        return Settings.parse(variables)
+
+    def copy(self, target: Path, cloudflare_url: str) -> Project:
+        """Copy what is deployed, with the local stage led to another port of this machine."""
+        copied = Project(copy_project(self.directory, target))
+        config = json.loads(self._config.read_text())
+        variables = config["stages"][STAGE]["environment_variables"]
+        variables["CLOUDFLARE_API_URL"] = cloudflare_url
+        (target / ".chalice/config.json").write_text(json.dumps(config, indent=2) + "\n")
+        return copied
+
+    def forget_deployment(self) -> bool:
+        """Remove Chalice's note of what the local stage has: a new local AWS has nothing.
+
+        Returns whether there was one.
+        """
+        noted = self.directory / ".chalice" / "deployed" / f"{STAGE}.json"
+        was_there = noted.exists()
+        noted.unlink(missing_ok=True)
+        return was_there
+
+    @property
+    def _config(self) -> Path:
+        return self.directory / ".chalice" / "config.json"

@@ -1,0 +1,93 @@
+"""Clients of AWS answer or fail soon, whatever botocore's defaults are, and are made cheaply."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
+
+from chalicelib import aws
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.session import Session
+
+SERVICES = ("ec2", "secretsmanager", "dynamodb")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin as a new execution environment does, in a region, with defaults that are not ours."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "9")
+    aws._session.cache_clear()
+    yield
+    aws._session.cache_clear()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_timeouts_and_retries_are_set_and_not_left_to_a_default(service: str) -> None:
+    config = aws.client(service).meta.config
+
+    assert config.connect_timeout == 2
+    assert config.read_timeout == 5
+    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_client_is_of_the_functions_own_region(service: str) -> None:
+    client = aws.client(service)
+
+    assert client.meta.service_model.service_name == service
+    assert client.meta.region_name == "eu-west-3"
+
+
+def test_an_overloaded_aws_is_tried_three_times_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given an EC2 that is always overloaded
+    attempts: list[str] = []
+    pauses: list[float] = []
+
+    class Body:
+        def stream(self, **_: object) -> list[bytes]:
+            return [b"overloaded"]
+
+    def overloaded(request: Any, **_: object) -> AWSResponse:  # noqa: ANN401
+        attempts.append(request.method)
+        return AWSResponse(request.url, 503, {}, Body())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    client = aws.client("ec2")
+    client.meta.events.register("before-send.ec2.*", overloaded)
+
+    # when it is asked
+    with pytest.raises(ClientError):
+        client.describe_instances()
+
+    # then it is asked again twice, after a pause each
+    assert len(attempts) == 3
+    assert len(pauses) == 2
+
+
+def test_all_clients_share_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session reads credentials and service models, the larger part of a cold start."""
+    made: list[Session] = []
+    real = botocore.session.get_session
+
+    def counted() -> Session:
+        made.append(real())
+        return made[-1]
+
+    monkeypatch.setattr(botocore.session, "get_session", counted)
+
+    for service in SERVICES:
+        aws.client(service)
+
+    assert len(made) == 1

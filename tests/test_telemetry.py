@@ -1,0 +1,216 @@
+"""A run says once what it did, in a form that logs can be searched for and alarms sit on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.settings import SettingsError
+from chalicelib.telemetry import PowertoolsReporter
+from chalicelib.watchdog import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWNER = "elephant:prod/us-west-2"
+FIELDS = {
+    "request_id": "8f5e",
+    "instance_id": "i-0123456789abcdef0",
+    "action": "created",
+    "reason": "it is running at 192.0.2.1",
+}
+
+
+class Log:
+    """What a run has printed, which is what Lambda hands to CloudWatch."""
+
+    def __init__(self, function: str, printed: pytest.CaptureFixture[str]) -> None:
+        self.function = function
+        self._printed = printed
+
+    def entries(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the one log line and the one line of metrics that were printed since."""
+        out, err = self._printed.readouterr()
+        line, metrics = out.splitlines()
+        assert err == ""
+        return json.loads(line), json.loads(metrics)
+
+
+@pytest.fixture
+def log(
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Log]:
+    """Capture what is printed; a call to anywhere fails the test."""
+
+    def refuse(*_: object) -> None:
+        pytest.fail("telemetry made a call")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    for name in [*os.environ]:
+        if name.startswith("POWERTOOLS_") or name in {"LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"}:
+            monkeypatch.delenv(name)
+    function = request.node.name
+    yield Log(function, capsys)
+    logging.getLogger(function).handlers.clear()
+
+
+@pytest.fixture
+def reporter(log: Log) -> PowertoolsReporter:
+    """Make a reporter as a new execution environment does."""
+    return PowertoolsReporter(log.function, OWNER)
+
+
+def test_a_success_is_one_line_that_can_be_searched_by_field(
+    reporter: PowertoolsReporter, log: Log
+) -> None:
+    reporter.succeeded(FIELDS, {"Created": 1})
+
+    line, _ = log.entries()
+    assert line["message"] == "created: it is running at 192.0.2.1"
+    assert line["level"] == "INFO"
+    assert line["service"] == log.function
+    assert line["owner"] == OWNER
+    assert FIELDS.items() <= line.items()
+
+
+def test_a_success_with_warnings_is_a_warning(reporter: PowertoolsReporter, log: Log) -> None:
+    warnings = ["the record belongs to elephant:other; it was not touched"]
+
+    reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
+
+    line, _ = log.entries()
+    assert line["level"] == "WARNING"
+    assert line["warnings"] == warnings
+
+
+@pytest.mark.parametrize("warnings", [[], ()])
+def test_a_success_without_warnings_is_none(
+    reporter: PowertoolsReporter, log: Log, warnings: object
+) -> None:
+    reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
+
+    line, _ = log.entries()
+    assert line["level"] == "INFO"
+
+
+def test_everything_that_an_outcome_can_hold_is_logged(
+    reporter: PowertoolsReporter, log: Log
+) -> None:
+    # given an outcome with every member filled in
+    outcome = Outcome(
+        instance_id="i-0123456789abcdef0",
+        action="updated",
+        reason="it is running at 192.0.2.1",
+        name="i-0123456789abcdef0.desktops.example.com",
+        meeting="the row was told",
+        warnings=("look at this",),
+    ).to_dict()
+
+    # when it is reported
+    reporter.succeeded({"request_id": "8f5e"} | outcome, {"Updated": 1})
+
+    # then all of it can be found in the line
+    line, _ = log.entries()
+    assert [value for value in outcome.values() if value not in line.values()] == []
+
+
+def test_a_failure_is_one_error_line_that_names_the_error(
+    reporter: PowertoolsReporter, log: Log
+) -> None:
+    reporter.failed({"request_id": "8f5e"}, {"Failed": 1}, ValueError("no such zone"))
+
+    line, _ = log.entries()
+    assert line["message"] == "failed: ValueError: no such zone"
+    assert line["level"] == "ERROR"
+    assert line["error"] == "ValueError"
+    assert line["request_id"] == "8f5e"
+
+
+def test_a_failure_leaves_the_traceback_to_lambda(reporter: PowertoolsReporter, log: Log) -> None:
+    """Lambda prints that of what is raised; twice the same would look like two failures."""
+    try:
+        raise ValueError("no such zone")  # noqa: TRY301 (an error as it is caught)
+    except ValueError as error:
+        reporter.failed(FIELDS, {"Failed": 1}, error)
+
+    line, _ = log.entries()
+    assert not {"exception", "exception_name", "stack_trace"} & line.keys()
+
+
+def test_a_failures_text_of_several_lines_is_still_one_line(
+    reporter: PowertoolsReporter, log: Log
+) -> None:
+    error = SettingsError(["TTL is wrong", "OWNER is missing"])
+
+    reporter.failed({}, {"Failed": 1}, error)
+
+    line, _ = log.entries()
+    assert line["message"] == f"failed: SettingsError: {error}"
+
+
+@pytest.mark.parametrize("text", ["100 %", "%s %d", "{} {0}", 'a "quoted" \\ word', "ünï ☃"])
+def test_any_text_is_logged_as_it_is(reporter: PowertoolsReporter, log: Log, text: str) -> None:
+    reporter.succeeded(FIELDS | {"reason": text}, {"Created": 1})
+    line, _ = log.entries()
+    assert line["message"] == f"created: {text}"
+
+    reporter.failed(FIELDS, {"Failed": 1}, ValueError(text))
+    line, _ = log.entries()
+    assert line["message"] == f"failed: ValueError: {text}"
+
+
+def test_the_fields_of_a_run_do_not_appear_in_the_next_ones(
+    reporter: PowertoolsReporter, log: Log
+) -> None:
+    reporter.succeeded(FIELDS | {"meeting": "m1"}, {"Created": 1})
+    log.entries()
+
+    reporter.succeeded({"action": "ignored", "reason": "none of ours"}, {"Ignored": 1})
+
+    line, metrics = log.entries()
+    assert not {"meeting", "instance_id", "request_id"} & line.keys()
+    assert "Created" not in metrics
+
+
+def metrics_of(entry: dict[str, Any]) -> tuple[object, dict[str, object]]:
+    """Return where the metrics are found and their values, as CloudWatch reads the line."""
+    (directive,) = entry["_aws"]["CloudWatchMetrics"]
+    ((dimension,),) = directive["Dimensions"]
+    assert {metric["Unit"] for metric in directive["Metrics"]} == {"Count"}
+    names = [metric["Name"] for metric in directive["Metrics"]]
+    place = (directive["Namespace"], dimension, entry[dimension])
+    return place, {name: entry[name] for name in names}
+
+
+def test_a_successs_counts_are_metrics_of_the_deployment(
+    reporter: PowertoolsReporter, log: Log
+) -> None:
+    """One dimension: an alarm names just the owner, whichever function counted."""
+    reporter.succeeded(FIELDS, {"Created": 1, "Deleted": 0, "QuotaLeft": 1150})
+
+    _, entry = log.entries()
+    assert metrics_of(entry) == (
+        ("Elephant", "service", OWNER),
+        {"Created": [1.0], "Deleted": [0.0], "QuotaLeft": [1150.0]},
+    )
+
+
+def test_a_failure_is_counted(reporter: PowertoolsReporter, log: Log) -> None:
+    reporter.failed({}, {"Failed": 1}, ValueError("no such zone"))
+
+    _, entry = log.entries()
+    assert metrics_of(entry) == (("Elephant", "service", OWNER), {"Failed": [1.0]})
+
+
+def test_counts_are_not_added_up_over_runs(reporter: PowertoolsReporter, log: Log) -> None:
+    for _ in range(2):
+        reporter.succeeded(FIELDS, {"Created": 1})
+        _, entry = log.entries()
+        assert entry["Created"] == [1.0]
