@@ -70,4 +70,5 @@ if settings.is_local:
         body = request.json_body if request else None
         if not isinstance(body, dict):
             raise BadRequestError('send an event of EventBridge, or {"instance-id": "i-…"}')
-        return watchdog().handle(event_of(body), app.lambda_context)
+        context = app.lambda_context
+        return watchdog().handle(event_of(body, context.invoked_function_arn), context)

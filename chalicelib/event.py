@@ -66,11 +66,16 @@ def is_instance_id(text: str) -> bool:
     return _INSTANCE_ID.fullmatch(text) is not None
 
 
-def event_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Make an event of the short form `{"instance-id": …}`; any other body is an event itself."""
+def event_of(body: Mapping[str, Any], function_arn: str = "") -> Mapping[str, Any]:
+    """Make an event of the short form `{"instance-id": …}`; any other body is an event itself.
+
+    It is one of the function's own account and region.
+    """
     if body.keys() != {"instance-id"}:
         return body
-    return {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": dict(body)}
+    home = _FUNCTION_ARN.fullmatch(function_arn)
+    place = home.groupdict() if home else {}
+    return {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": dict(body), **place}
 
 
 def event_pattern(settings: Settings) -> dict[str, Any]:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import json
-import shlex
-import signal
-import threading
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from chalicelib.settings import SettingsError
-from localcloud import aws, cloudflare
-from localcloud.cloud import HOST, LocalCloud, Ports
 from localcloud.cloudflare import Fault, FaultKind, When
-from localcloud.narrator import Narrator
-from localcloud.project import STAGE, Project, ProjectError
-from localcloud.story import tell
+from localcloud.ports import PortTakenError
 
 if TYPE_CHECKING:
-    from localcloud.aws import Delivery, Invocation
+    from collections.abc import Iterator
 
 AWS_PORT: Final = 8051
 CLOUDFLARE_PORT: Final = 8052
 DNS_PORT: Final = 8053
+HOST: Final = "127.0.0.1"
 
 _project = click.option(
     "--project",
@@ -63,6 +58,10 @@ def demo(directory: Path) -> None:
     0 only if every promise held.
     """
     with _said_clearly():
+        from localcloud.narrator import Narrator  # noqa: PLC0415 (moto takes a second to import)
+        from localcloud.project import Project  # noqa: PLC0415
+        from localcloud.story import tell  # noqa: PLC0415
+
         held = tell(Project(directory.resolve()), Narrator())
     raise SystemExit(0 if held else 1)
 
@@ -83,26 +82,10 @@ def up(
     aws_port: int, cloudflare_port: int, dns_port: int, time_scale: float, directory: Path
 ) -> None:
     """Keep the local cloud running until Ctrl-C, and show what happens in it."""
-    project = Project(directory.resolve())
     with _said_clearly():
-        ports = Ports(aws_port, cloudflare_port, dns_port)
-        with LocalCloud(project.settings, ports, time_scale=time_scale) as cloud:
-            cloud.bridge.on_event(_show_event)
-            cloud.functions.on_finished(_show_invocation)
-            click.echo(_welcome(cloud))
-            if project.forget_deployment():
-                click.echo("(Forgot what an earlier local cloud had deployed.)\n")
-            expected = project.settings.cloudflare_api_url
-            if expected != cloud.cloudflare.url:
-                click.secho(
-                    f"The stage expects Cloudflare at {expected}: set CLOUDFLARE_API_URL of stage "
-                    f"'{STAGE}' in .chalice/config.json to {cloud.cloudflare.url} before you "
-                    "deploy.\n",
-                    fg="yellow",
-                )
-            _wait_for_the_end()
-            click.echo("\nEnding …")
-    click.echo("Everything has ended.")
+        from localcloud.up import keep_running  # noqa: PLC0415 (moto takes a second to import)
+
+        keep_running(directory.resolve(), (aws_port, cloudflare_port, dns_port), time_scale)
 
 
 @main.group()
@@ -165,84 +148,18 @@ def quota(cloudflare_port: int, **members: float | None) -> None:
     _show(_control(cloudflare_port, method, "quota", wanted or None))
 
 
-class _said_clearly:  # noqa: N801 (reads as the function it replaces)
-    """Turns what a person can mend into a message without a traceback."""
+@contextmanager
+def _said_clearly() -> Iterator[None]:
+    """Turn what a person can mend into a message without a traceback."""
+    from localcloud.aws import DeployError  # noqa: PLC0415 (moto takes a second to import)
+    from localcloud.project import ProjectError  # noqa: PLC0415
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, aws.PortTakenError | cloudflare.PortTakenError):
-            raise click.ClickException(f"{error}. Choose another port: see --help.") from None
-        if isinstance(error, ProjectError | SettingsError | aws.DeployError):
-            raise click.ClickException(str(error)) from None
-
-
-def _welcome(cloud: LocalCloud) -> str:
-    settings = cloud.settings
-    dns_host, dns_port = cloud.cloudflare.dns_address
-    exports = "\n".join(
-        f"  export {name}={shlex.quote(value)}" for name, value in cloud.exports.items()
-    )
-    instance = (
-        "aws ec2 run-instances --image-id ami-12c6146b --tag-specifications \\\n"
-        "    'ResourceType=instance,Tags=[{Key=Project,Value=Elephant},"
-        "{Key=MeetingID,Value=m1},{Key=Role,Value=teacher}]'"
-    )
-    row = (
-        f"aws dynamodb put-item --table-name {settings.table_name} \\\n"
-        """    --item '{"id": {"S": "m1"}, "status": {"S": "LAUNCHED"}}'"""
-    )
-    return f"""\
-The local cloud is running.
-
-  AWS         {cloud.aws.endpoint}  (account {aws.ACCOUNT_ID}, {cloud.region})
-  Cloudflare  {cloud.cloudflare.url}
-  DNS         {dns_host}, port {dns_port}, UDP and TCP; zone {settings.domain_root}
-
-In another terminal, in the project, with its .venv activated:
-
-{exports}
-
-Then, for example:
-
-  chalice deploy --stage {STAGE}
-  {row}
-  {instance}
-  dig @{dns_host} -p {dns_port} INSTANCE-ID.{settings.domain_root}
-  curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" \\
-    "$CLOUDFLARE_BASE_URL/zones/{settings.zone_id}/dns_records"
-
-By hand, without deploying (the route exists in stage {STAGE} alone):
-
-  chalice local --stage {STAGE}
-  curl http://127.0.0.1:8000/events -H 'Content-Type: application/json' \\
-    -d '{{"instance-id": "INSTANCE-ID"}}'
-
-What happens is shown here. Ctrl-C ends everything.
-"""
-
-
-def _show_event(delivery: Delivery) -> None:
-    detail = delivery.event["detail"]
-    told = ", ".join(delivery.functions) or "no rule matches"
-    click.echo(f"event   {detail.get('instance-id')} {detail.get('state')} → {told}")
-
-
-def _show_invocation(invocation: Invocation) -> None:
-    answer = invocation.payload.decode("utf-8", "replace")
-    verb = "failed" if invocation.failed else "answer"
-    click.echo(f"{verb}  {invocation.function}, attempt {invocation.attempt}: {answer}")
-    if invocation.failed:
-        for line in invocation.log:
-            click.echo(f"        {line}")
-
-
-def _wait_for_the_end() -> None:
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    try:
+        yield
+    except PortTakenError as error:
+        raise click.ClickException(f"{error.strerror} (see --help)") from None
+    except (ProjectError, SettingsError, DeployError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _control(port: int, method: str, what: str, body: object = None) -> Any:  # noqa: ANN401

@@ -57,7 +57,9 @@ def test_an_overloaded_aws_is_tried_three_times_in_all(monkeypatch: pytest.Monke
 
     class Body:
         def stream(self, **_: object) -> list[bytes]:
-            return [b"overloaded"]
+            return [
+                b"<Response><Errors><Error><Code>Unavailable</Code></Error></Errors></Response>"
+            ]
 
     def overloaded(request: Any, **_: object) -> AWSResponse:  # noqa: ANN401
         attempts.append(request.method)
@@ -68,7 +70,7 @@ def test_an_overloaded_aws_is_tried_three_times_in_all(monkeypatch: pytest.Monke
     client.meta.events.register("before-send.ec2.*", overloaded)
 
     # when it is asked
-    with pytest.raises(ClientError):
+    with pytest.raises(ClientError, match="Unavailable"):
         client.describe_instances()
 
     # then it is asked again twice, after a pause each

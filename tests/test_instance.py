@@ -16,6 +16,8 @@ from chalicelib.instance import Instance, Instances
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from botocore.session import Session
+
 PROJECT = ("Project", "Elephant")
 INSTANCE = "i-0123456789abcdef0"
 LAUNCHED_AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -59,11 +61,16 @@ class Cloud:
         self.calls.append(model.name)
 
 
+@pytest.fixture(scope="module")
+def session() -> Session:
+    """Make the session of all clients here, which reads each service's model once."""
+    return botocore.session.get_session()
+
+
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    """EC2 without instances."""
+def cloud(session: Session) -> Iterator[Cloud]:
+    """Make an EC2 without instances."""
     with mock_aws():
-        session = botocore.session.get_session()
         yield Cloud(
             session.create_client("ec2", region_name="us-west-2"),
             session.create_client("ec2", region_name="us-west-2"),
@@ -147,7 +154,12 @@ def test_an_id_that_ec2_does_not_know_is_none(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["UnauthorizedOperation", "RequestLimitExceeded", "InvalidInstanceID.Malformed", "InternalError"],
+    [
+        "UnauthorizedOperation",
+        "RequestLimitExceeded",
+        "InvalidInstanceID.Malformed",
+        "InternalError",
+    ],
 )
 def test_any_other_refusal_is_raised_and_never_taken_for_none(cloud: Cloud, code: str) -> None:
     with Stubber(cloud.application_client) as stub:
@@ -186,7 +198,7 @@ def test_a_stopped_instance_may_keep_its_elastic_address() -> None:
 
 
 @pytest.mark.parametrize("members", [{}, {"PublicIpAddress": ""}, {"PublicIpAddress": None}])
-def test_no_address_is_none(members: dict[str, object]) -> None:
+def test_no_address_is_none(members: dict[str, Any]) -> None:
     assert Instance.parse(described(**members)).address is None
 
 
@@ -259,9 +271,7 @@ def test_another_project_has_a_tag_of_its_own(cloud: Cloud) -> None:
 
 
 def test_a_meeting_still_has_its_stopped_instances_and_no_ended_ones(cloud: Cloud) -> None:
-    running, stopped, ended = (
-        cloud.launch(Project="Elephant", MeetingID="m1") for _ in range(3)
-    )
+    running, stopped, ended = (cloud.launch(Project="Elephant", MeetingID="m1") for _ in range(3))
     cloud.client.stop_instances(InstanceIds=[stopped])
     cloud.client.terminate_instances(InstanceIds=[ended])
 

@@ -17,6 +17,8 @@ from chalicelib.secret import SecretError, Token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from botocore.session import Session
+
 SECRET = "prod/elephant/cloudflare"
 TOKEN = "v1_0-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 OTHER = "another-token"
@@ -54,11 +56,16 @@ class Vault:
         self.client.meta.events.register("before-call.secrets-manager.*", record)
 
 
+@pytest.fixture(scope="module")
+def session() -> Session:
+    """Make the session of all clients here, which reads each service's model once."""
+    return botocore.session.get_session()
+
+
 @pytest.fixture
-def vault() -> Iterator[Vault]:
-    """Secrets Manager without a secret."""
+def vault(session: Session) -> Iterator[Vault]:
+    """Make a Secrets Manager without a secret."""
     with mock_aws():
-        session = botocore.session.get_session()
         yield Vault(session.create_client("secretsmanager", region_name="us-west-2"))
 
 

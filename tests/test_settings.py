@@ -463,7 +463,7 @@ def test_any_text_is_refused_by_name_or_makes_names_and_links_that_hold(
     except SettingsError as error:
         # then it is refused by its name
         (problem,) = error.problems
-        assert problem.startswith(f"{name} is {value!r}; it must be ")  # noqa: PT017 (or accepted)
+        assert problem.startswith(f"{name} is {value!r}; it must be ")
         return
 
     # or a name and a link can be made of it that hold

@@ -110,6 +110,28 @@ def test_a_step_that_does_not_end_by_the_deadline_is_out_of_time(seconds: float)
     assert not future.done()
 
 
+class Waited(Future[str]):
+    """A step that does not end, and keeps for how long it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def result(self, timeout: float | None = None) -> str:
+        self.seconds.append(timeout)
+        raise TimeoutError
+
+
+@pytest.mark.parametrize(("at", "seconds"), [(107.5, 7.5), (100.0, 0.0), (40.0, 0.0)])
+def test_a_step_is_waited_for_just_until_the_deadline(at: float, seconds: float) -> None:
+    future = Waited()
+
+    with pytest.raises(OutOfTimeError):
+        Step("read", future, Deadline(at, clock=lambda: 100.0)).result()
+
+    assert future.seconds == [seconds]
+
+
 class EndsAtTheDeadline(Future[str]):
     """A step that ends in the moment between the end of the wait and the look at it."""
 

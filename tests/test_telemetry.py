@@ -6,6 +6,9 @@ import json
 import logging
 import os
 import socket
+import sys
+from dataclasses import fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,11 +36,20 @@ class Log:
         self.function = function
         self._printed = printed
 
+    @cached_property
+    def reporter(self) -> PowertoolsReporter:
+        """The reporter, made when the run begins as in a new execution environment."""
+        return PowertoolsReporter(self.function, OWNER)
+
+    def lines(self) -> list[str]:
+        """Return every line that was printed since."""
+        out, err = self._printed.readouterr()
+        assert err == ""
+        return out.splitlines()
+
     def entries(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the one log line and the one line of metrics that were printed since."""
-        out, err = self._printed.readouterr()
-        line, metrics = out.splitlines()
-        assert err == ""
+        line, metrics = self.lines()
         return json.loads(line), json.loads(metrics)
 
 
@@ -61,16 +73,8 @@ def log(
     logging.getLogger(function).handlers.clear()
 
 
-@pytest.fixture
-def reporter(log: Log) -> PowertoolsReporter:
-    """Make a reporter as a new execution environment does."""
-    return PowertoolsReporter(log.function, OWNER)
-
-
-def test_a_success_is_one_line_that_can_be_searched_by_field(
-    reporter: PowertoolsReporter, log: Log
-) -> None:
-    reporter.succeeded(FIELDS, {"Created": 1})
+def test_a_success_is_one_line_that_can_be_searched_by_field(log: Log) -> None:
+    log.reporter.succeeded(FIELDS, {"Created": 1})
 
     line, _ = log.entries()
     assert line["message"] == "created: it is running at 192.0.2.1"
@@ -80,10 +84,10 @@ def test_a_success_is_one_line_that_can_be_searched_by_field(
     assert FIELDS.items() <= line.items()
 
 
-def test_a_success_with_warnings_is_a_warning(reporter: PowertoolsReporter, log: Log) -> None:
+def test_a_success_with_warnings_is_a_warning(log: Log) -> None:
     warnings = ["the record belongs to elephant:other; it was not touched"]
 
-    reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
+    log.reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
 
     line, _ = log.entries()
     assert line["level"] == "WARNING"
@@ -91,40 +95,29 @@ def test_a_success_with_warnings_is_a_warning(reporter: PowertoolsReporter, log:
 
 
 @pytest.mark.parametrize("warnings", [[], ()])
-def test_a_success_without_warnings_is_none(
-    reporter: PowertoolsReporter, log: Log, warnings: object
-) -> None:
-    reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
+def test_a_success_without_warnings_is_none(log: Log, warnings: object) -> None:
+    log.reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
 
     line, _ = log.entries()
     assert line["level"] == "INFO"
 
 
-def test_everything_that_an_outcome_can_hold_is_logged(
-    reporter: PowertoolsReporter, log: Log
-) -> None:
+def test_everything_that_an_outcome_can_hold_is_logged(log: Log) -> None:
     # given an outcome with every member filled in
-    outcome = Outcome(
-        instance_id="i-0123456789abcdef0",
-        action="updated",
-        reason="it is running at 192.0.2.1",
-        name="i-0123456789abcdef0.desktops.example.com",
-        meeting="the row was told",
-        warnings=("look at this",),
-    ).to_dict()
+    members: dict[str, Any] = {member.name: f"the {member.name}" for member in fields(Outcome)}
+    outcome = Outcome(**members | {"warnings": ("look at this",)}).to_dict()
+    assert len(outcome) == len(members)
 
     # when it is reported
-    reporter.succeeded({"request_id": "8f5e"} | outcome, {"Updated": 1})
+    log.reporter.succeeded({"request_id": "8f5e"} | outcome, {"Updated": 1})
 
     # then all of it can be found in the line
     line, _ = log.entries()
     assert [value for value in outcome.values() if value not in line.values()] == []
 
 
-def test_a_failure_is_one_error_line_that_names_the_error(
-    reporter: PowertoolsReporter, log: Log
-) -> None:
-    reporter.failed({"request_id": "8f5e"}, {"Failed": 1}, ValueError("no such zone"))
+def test_a_failure_is_one_error_line_that_names_the_error(log: Log) -> None:
+    log.reporter.failed({"request_id": "8f5e"}, {"Failed": 1}, ValueError("no such zone"))
 
     line, _ = log.entries()
     assert line["message"] == "failed: ValueError: no such zone"
@@ -133,46 +126,58 @@ def test_a_failure_is_one_error_line_that_names_the_error(
     assert line["request_id"] == "8f5e"
 
 
-def test_a_failure_leaves_the_traceback_to_lambda(reporter: PowertoolsReporter, log: Log) -> None:
+def test_a_failure_leaves_the_traceback_to_lambda(log: Log) -> None:
     """Lambda prints that of what is raised; twice the same would look like two failures."""
     try:
         raise ValueError("no such zone")  # noqa: TRY301 (an error as it is caught)
     except ValueError as error:
-        reporter.failed(FIELDS, {"Failed": 1}, error)
+        log.reporter.failed(FIELDS, {"Failed": 1}, error)
 
     line, _ = log.entries()
     assert not {"exception", "exception_name", "stack_trace"} & line.keys()
 
 
-def test_a_failures_text_of_several_lines_is_still_one_line(
-    reporter: PowertoolsReporter, log: Log
-) -> None:
+def test_a_failures_text_of_several_lines_is_still_one_line(log: Log) -> None:
     error = SettingsError(["TTL is wrong", "OWNER is missing"])
 
-    reporter.failed({}, {"Failed": 1}, error)
+    log.reporter.failed({}, {"Failed": 1}, error)
 
     line, _ = log.entries()
     assert line["message"] == f"failed: SettingsError: {error}"
 
 
+def test_a_line_is_not_printed_again_by_lambdas_own_handler(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given the handler that Lambda's runtime puts on the root logger
+    monkeypatch.setattr(
+        logging.root, "handlers", [*logging.root.handlers, logging.StreamHandler(sys.stdout)]
+    )
+
+    # when a run reports
+    log.reporter.succeeded(FIELDS, {"Created": 1})
+    log.reporter.failed(FIELDS, {"Failed": 1}, ValueError("no such zone"))
+
+    # then each report is one line of log and one of metrics
+    assert len(log.lines()) == 4
+
+
 @pytest.mark.parametrize("text", ["100 %", "%s %d", "{} {0}", 'a "quoted" \\ word', "ünï ☃"])
-def test_any_text_is_logged_as_it_is(reporter: PowertoolsReporter, log: Log, text: str) -> None:
-    reporter.succeeded(FIELDS | {"reason": text}, {"Created": 1})
+def test_any_text_is_logged_as_it_is(log: Log, text: str) -> None:
+    log.reporter.succeeded(FIELDS | {"reason": text}, {"Created": 1})
     line, _ = log.entries()
     assert line["message"] == f"created: {text}"
 
-    reporter.failed(FIELDS, {"Failed": 1}, ValueError(text))
+    log.reporter.failed(FIELDS, {"Failed": 1}, ValueError(text))
     line, _ = log.entries()
     assert line["message"] == f"failed: ValueError: {text}"
 
 
-def test_the_fields_of_a_run_do_not_appear_in_the_next_ones(
-    reporter: PowertoolsReporter, log: Log
-) -> None:
-    reporter.succeeded(FIELDS | {"meeting": "m1"}, {"Created": 1})
+def test_the_fields_of_a_run_do_not_appear_in_the_next_ones(log: Log) -> None:
+    log.reporter.succeeded(FIELDS | {"meeting": "m1"}, {"Created": 1})
     log.entries()
 
-    reporter.succeeded({"action": "ignored", "reason": "none of ours"}, {"Ignored": 1})
+    log.reporter.succeeded({"action": "ignored", "reason": "none of ours"}, {"Ignored": 1})
 
     line, metrics = log.entries()
     assert not {"meeting", "instance_id", "request_id"} & line.keys()
@@ -189,11 +194,9 @@ def metrics_of(entry: dict[str, Any]) -> tuple[object, dict[str, object]]:
     return place, {name: entry[name] for name in names}
 
 
-def test_a_successs_counts_are_metrics_of_the_deployment(
-    reporter: PowertoolsReporter, log: Log
-) -> None:
+def test_a_successs_counts_are_metrics_of_the_deployment(log: Log) -> None:
     """One dimension: an alarm names just the owner, whichever function counted."""
-    reporter.succeeded(FIELDS, {"Created": 1, "Deleted": 0, "QuotaLeft": 1150})
+    log.reporter.succeeded(FIELDS, {"Created": 1, "Deleted": 0, "QuotaLeft": 1150})
 
     _, entry = log.entries()
     assert metrics_of(entry) == (
@@ -202,15 +205,15 @@ def test_a_successs_counts_are_metrics_of_the_deployment(
     )
 
 
-def test_a_failure_is_counted(reporter: PowertoolsReporter, log: Log) -> None:
-    reporter.failed({}, {"Failed": 1}, ValueError("no such zone"))
+def test_a_failure_is_counted(log: Log) -> None:
+    log.reporter.failed({}, {"Failed": 1}, ValueError("no such zone"))
 
     _, entry = log.entries()
     assert metrics_of(entry) == (("Elephant", "service", OWNER), {"Failed": [1.0]})
 
 
-def test_counts_are_not_added_up_over_runs(reporter: PowertoolsReporter, log: Log) -> None:
+def test_counts_are_not_added_up_over_runs(log: Log) -> None:
     for _ in range(2):
-        reporter.succeeded(FIELDS, {"Created": 1})
+        log.reporter.succeeded(FIELDS, {"Created": 1})
         _, entry = log.entries()
         assert entry["Created"] == [1.0]

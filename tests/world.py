@@ -294,7 +294,10 @@ class World:
             if model.name not in self._errors:
                 return None
             error = {"Code": self._errors[model.name], "Message": "as the test wants it"}
-            return AWSResponse("", 400, HTTPHeaders(), None), {"Error": error, "ResponseMetadata": {}}
+            return AWSResponse("", 400, HTTPHeaders(), None), {
+                "Error": error,
+                "ResponseMetadata": {},
+            }
 
         client.meta.events.register("before-call.*.*", record)
         return client

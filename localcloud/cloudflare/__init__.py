@@ -11,7 +11,6 @@ from localcloud.cloudflare.ratelimit import Quota
 from localcloud.cloudflare.records import Record
 from localcloud.cloudflare.resolve import Edge
 from localcloud.cloudflare.server import CloudflareStandIn
-from localcloud.cloudflare.sockets import PortTakenError
 from localcloud.cloudflare.spec import (
     DEFAULT_ACCOUNT_ID,
     DEFAULT_TOKEN,
@@ -39,7 +38,6 @@ __all__ = [
     "FaultPlan",
     "Permission",
     "Plan",
-    "PortTakenError",
     "Quota",
     "Record",
     "Request",

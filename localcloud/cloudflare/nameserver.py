@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import dnslib
 
 from localcloud.cloudflare.resolve import Edge, resolve
-from localcloud.cloudflare.sockets import PortTakenError, Running, TcpServer, UdpServer
+from localcloud.cloudflare.sockets import Running, TcpServer, UdpServer
+from localcloud.ports import PortTakenError
 
 if TYPE_CHECKING:
     import socket

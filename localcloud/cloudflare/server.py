@@ -12,9 +12,10 @@ from urllib.parse import parse_qsl, urlsplit
 from localcloud.cloudflare.api import DEFAULT_QUOTA, Api
 from localcloud.cloudflare.control import CONTROL_PATH, Control
 from localcloud.cloudflare.nameserver import DEFAULT_EDGE, Nameserver
-from localcloud.cloudflare.sockets import PortTakenError, Running, TcpServer
+from localcloud.cloudflare.sockets import Running, TcpServer
 from localcloud.cloudflare.spec import Token, Zone
 from localcloud.cloudflare.wire import BASE_PATH, Dropped, Request
+from localcloud.ports import PortTakenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

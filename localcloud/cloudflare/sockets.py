@@ -13,19 +13,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 
 
-class PortTakenError(OSError):
-    """A port that was asked for is not free."""
-
-    def __init__(self, what: str, host: str, port: int, error: OSError) -> None:
-        reason = error.strerror or str(error)
-        super().__init__(
-            error.errno,
-            f"cannot serve {what} on {host} port {port}: {reason}; "
-            "free the port, or choose another one (0 takes any that is free)",
-        )
-        self.port = port
-
-
 class TcpServer(socketserver.ThreadingTCPServer):
     """A TCP server that knows its open connections, so that stopping ends them."""
 

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localcloud.cloudflare import Api, PortTakenError, Zone
+from localcloud.cloudflare import Api, Zone
 from localcloud.cloudflare.nameserver import Nameserver
 from localcloud.cloudflare.sockets import UdpServer
+from localcloud.ports import PortTakenError
 from tests.localcloud.cloudflare.caller import Clock
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from localcloud.cloudflare import (
     CloudflareStandIn,
     Fault,
     FaultKind,
-    PortTakenError,
     When,
 )
+from localcloud.ports import PortTakenError
 from tests.localcloud.cloudflare.caller import BEARER, RECORDS
 
 HEADERS = {"Authorization": BEARER, "Content-Type": "application/json"}

@@ -1,0 +1,38 @@
+"""AWS on a laptop, without an account.
+
+moto's server takes what Chalice deploys, unchanged; the deployed functions really run, under AWS's
+own runtime client; and a bridge makes the events that EC2 would make.
+
+    with MotoServer() as server, Functions(server.endpoint) as functions:
+        server.run_functions(functions)
+        with Bridge(functions) as bridge:
+            deploy(project, "dev", server.endpoint)
+"""
+
+from .account import ACCOUNT_ID, DEFAULT_REGION, aws_client, aws_environment, aws_settings
+from .bridge import Bridge, Delivery
+from .deploy import DeployError, copy_project, deploy, run_chalice
+from .functions import Functions, ThrottledError
+from .invocation import FunctionError, Invocation
+from .server import MotoServer
+from .state import UnknownFunctionError
+
+__all__ = [
+    "ACCOUNT_ID",
+    "DEFAULT_REGION",
+    "Bridge",
+    "Delivery",
+    "DeployError",
+    "FunctionError",
+    "Functions",
+    "Invocation",
+    "MotoServer",
+    "ThrottledError",
+    "UnknownFunctionError",
+    "aws_client",
+    "aws_environment",
+    "aws_settings",
+    "copy_project",
+    "deploy",
+    "run_chalice",
+]

@@ -1,0 +1,163 @@
+"""EC2's state-change events, which moto does not make, from moto's EC2 to the deployed rules."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+from moto.ec2.models import ec2_backends
+
+from . import rules
+from .account import ACCOUNT_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from moto.events.models import Rule
+
+    from .functions import Functions
+    from .rules import Event
+
+# What AWS says on the way into each state that moto knows,
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
+_WAY_TO = {
+    "running": ("pending", "running"),
+    "stopped": ("stopping", "stopped"),
+    "terminated": ("shutting-down", "terminated"),
+}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An event that reached the bus, and the functions that were invoked for it."""
+
+    event: Event
+    functions: tuple[str, ...]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _unchanged(event: Event) -> Iterable[Event]:
+    return (event,)
+
+
+class Bridge:
+    """Watches the instances and gives each change's events to the rules, while it is open.
+
+    moto's instances have no `pending`, `stopping` or `shutting-down` state: they are running,
+    stopped or terminated at once. The bridge makes the events of the whole way, one after the
+    other, so a handler that looks at the instance sees the final state already, also when the
+    event says `pending` or `stopping`. On AWS it may see either.
+
+    `faults` gets every event the bridge makes and returns those to put on the bus: none to lose
+    it, two to double it, and one kept back can be put there later with `emit`. Changes that follow
+    each other within one `interval` may be seen as one; `flush` after each to see them all.
+    Instances that were there before the bridge are known to it, without an event.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        *,
+        interval: float = 0.05,
+        faults: Callable[[Event], Iterable[Event]] = _unchanged,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._functions = functions
+        self._region = functions.region
+        self._interval = interval
+        self.faults = faults
+        self._clock = clock
+        self._subscribers: list[Callable[[Delivery], None]] = []
+        self._looking = threading.Lock()
+        self._closing = threading.Event()
+        self._seen = self._states()
+        self._thread = threading.Thread(target=self._watch, name="bridge", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching. Events already on the bus are not recalled."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def on_event(self, subscriber: Callable[[Delivery], None]) -> None:
+        """Call `subscriber` for each event put on the bus, in the thread that put it there."""
+        self._subscribers.append(subscriber)
+
+    def flush(self) -> None:
+        """Look now: once this returns, the events of all changes made so far are on the bus."""
+        with self._looking:
+            before, self._seen = self._seen, self._states()
+            for instance_id, state in self._seen.items():
+                for passed in _way(before.get(instance_id), state):
+                    for event in self.faults(self.state_change(instance_id, passed)):
+                        self.emit(event)
+
+    def emit(self, event: Event) -> tuple[str, ...]:
+        """Put any event on the default bus by hand, past `faults`.
+
+        Returns the names of the functions invoked for it.
+        """
+        invoked: list[str] = []
+        for rule in rules.rules_of_default_bus(self._region):
+            invoked += rules.deliver(rule, event, self._functions, self._to_other_targets)
+        delivery = Delivery(event, tuple(invoked))
+        for subscriber in self._subscribers:
+            subscriber(delivery)
+        return delivery.functions
+
+    def state_change(self, instance_id: str, state: str) -> Event:
+        """Return the event that EC2 would make: it carries neither tags nor addresses."""
+        arn = f"arn:aws:ec2:{self._region}:{ACCOUNT_ID}:instance/{instance_id}"
+        return {
+            "version": "0",
+            "id": str(uuid4()),
+            "detail-type": "EC2 Instance State-change Notification",
+            "source": "aws.ec2",
+            "account": ACCOUNT_ID,
+            "time": self._clock().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": self._region,
+            "resources": [arn],
+            "detail": {"instance-id": instance_id, "state": state},
+        }
+
+    def _watch(self) -> None:
+        while not self._closing.wait(self._interval):
+            self.flush()
+
+    def _states(self) -> dict[str, str]:
+        reservations = list(ec2_backends[ACCOUNT_ID][self._region].reservations.values())
+        return {
+            instance.id: instance.state
+            for reservation in reservations
+            for instance in list(reservation.instances)
+        }
+
+    @staticmethod
+    def _to_other_targets(rule: Rule, event: Event) -> None:
+        moment = datetime.fromisoformat(event["time"]).timestamp()
+        with_times: Any = event | {"time": moment, "ingestion-time": moment}
+        rule.send_to_targets(with_times)
+
+
+def _way(before: str | None, after: str) -> tuple[str, ...]:
+    if before == after:
+        return ()
+    first = () if before is not None or after == "running" else _WAY_TO["running"]
+    return first + _WAY_TO.get(after, (after,))

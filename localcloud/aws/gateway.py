@@ -1,0 +1,201 @@
+"""API Gateway's public side: HTTP requests to the REST APIs that are deployed in moto.
+
+moto keeps REST APIs, but serves none of them. Here `PREFIX/API-ID/STAGE/path` of the server is
+what `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/path` is on AWS: the request finds its
+resource, its Lambda proxy integration, and the function that this names. Authorizers, API keys,
+IAM, caches and the 29 seconds' limit are not there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from moto.apigateway.models import Method, Resource, RestAPI, apigateway_backends
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Request, Response
+
+from . import state
+from .account import ACCOUNT_ID
+from .state import UnknownFunctionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .functions import Functions
+
+PREFIX = "/_aws/execute-api"
+
+_AWS_URL = re.compile(r"https://([a-z0-9]+)\.execute-api\.[^/]+\.amazonaws\.com(/.*)?")
+_INTEGRATION = re.compile(r".*:lambda:path/[^/]+/functions/([^/]+)/invocations")
+
+# What API Gateway itself answers,
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+_NO_API = (403, "Forbidden")
+_NO_ROUTE = (403, "Missing Authentication Token")
+_NOT_SUPPORTED = (501, "the local API Gateway knows Lambda proxy integrations only")
+_NO_PERMISSION = (500, "Internal server error")
+_BAD_RESPONSE = (502, "Internal server error")
+
+
+def local_path(aws_url: str) -> str:
+    """Return the path under which the server offers what is at `aws_url` on AWS."""
+    match = _AWS_URL.fullmatch(aws_url)
+    if match is None:
+        raise ValueError(f"{aws_url!r} is no URL of an API Gateway REST API")
+    return f"{PREFIX}/{match[1]}{match[2] or '/'}"
+
+
+@dataclass(frozen=True)
+class _Route:
+    api_id: str
+    stage: str
+    path: str
+    resource: Resource
+    parameters: dict[str, str]
+
+
+class Gateway:
+    """A WSGI application: requests below PREFIX go to deployed APIs, all others to `otherwise`."""
+
+    def __init__(
+        self, otherwise: Callable[..., Iterable[bytes]], functions: Callable[[], Functions]
+    ) -> None:
+        self._otherwise = otherwise
+        self._functions = functions
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer a request, as WSGI wants it."""
+        if not environ.get("PATH_INFO", "").startswith(f"{PREFIX}/"):
+            return self._otherwise(environ, start_response)
+        return self._answer(Request(environ))(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        functions = self._functions()
+        api_id, _, rest = request.path.removeprefix(f"{PREFIX}/").partition("/")
+        stage, _, path = rest.partition("/")
+        api = apigateway_backends[ACCOUNT_ID][functions.region].apis.get(api_id)
+        if api is None or stage not in api.stages:
+            return _say(_NO_API)
+        route = _route(api, stage, f"/{path}")
+        method = _method(route, request.method)
+        if route is None or method is None:
+            return _say(_NO_ROUTE)
+        integration = method.method_integration
+        target = _INTEGRATION.fullmatch(integration.uri or "") if integration else None
+        if target is None:
+            return _say(_NOT_SUPPORTED)
+        source = f"arn:aws:execute-api:{functions.region}:{ACCOUNT_ID}:{api_id}"
+        source += f"/{stage}/{request.method}{route.resource.get_path()}"
+        try:
+            if not state.may_invoke(
+                target[1], functions.region, "apigateway.amazonaws.com", source
+            ):
+                return _say(_NO_PERMISSION)
+        except UnknownFunctionError:
+            return _say(_NO_PERMISSION)
+        invocation = functions.invoke(target[1], _event(request, route))
+        return _response(invocation.result)
+
+
+def _route(api: RestAPI, stage: str, path: str) -> _Route | None:
+    """Find the resource of a path; literal parts go before `{parameters}`."""
+    found = []
+    for resource in list(api.resources.values()):
+        pattern = str(resource.get_path())
+        expression = re.sub(r"\\{(\w+)(\\\+)?\\}", _group, re.escape(pattern))
+        match = re.fullmatch(expression, path.rstrip("/") or "/")
+        if match and resource.resource_methods:
+            literal = [not part.startswith("{") for part in pattern.split("/")]
+            found.append((literal, _Route(api.id, stage, path, resource, match.groupdict())))
+    return max(found, key=lambda item: item[0])[1] if found else None
+
+
+def _group(match: re.Match[str]) -> str:
+    return f"(?P<{match[1]}>{'.+' if match[2] else '[^/]+'})"
+
+
+def _method(route: _Route | None, name: str) -> Method | None:
+    if route is None:
+        return None
+    methods = route.resource.resource_methods
+    return methods.get(name) or methods.get("ANY")
+
+
+def _event(request: Request, route: _Route) -> dict[str, object]:
+    """Return the event of a proxy integration.
+
+    See https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html.
+    """
+    headers: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in request.headers:
+        headers[name].append(value)
+    query = request.args.to_dict(flat=False)
+    raw = request.get_data()
+    body, is_base64 = _as_text(raw)
+    return {
+        "resource": route.resource.get_path(),
+        "path": route.path,
+        "httpMethod": request.method,
+        "headers": {name: values[-1] for name, values in headers.items()},
+        "multiValueHeaders": dict(headers),
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": route.parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": ACCOUNT_ID,
+            "apiId": route.api_id,
+            "httpMethod": request.method,
+            "identity": {
+                "sourceIp": request.remote_addr,
+                "userAgent": request.headers.get("User-Agent"),
+            },
+            "path": f"/{route.stage}{route.path}",
+            "protocol": "HTTP/1.1",
+            "requestId": str(uuid4()),
+            "requestTimeEpoch": int(time.time() * 1000),
+            "resourceId": route.resource.id,
+            "resourcePath": route.resource.get_path(),
+            "stage": route.stage,
+        },
+        "body": body if raw else None,
+        "isBase64Encoded": is_base64,
+    }
+
+
+def _as_text(raw: bytes) -> tuple[str, bool]:
+    try:
+        return raw.decode(), False
+    except UnicodeDecodeError:
+        return base64.b64encode(raw).decode(), True
+
+
+def _response(answer: object) -> Response:
+    """Turn a proxy integration's answer into HTTP; without a status code it is malformed."""
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        return _say(_BAD_RESPONSE)
+    headers = Headers()
+    for name, value in (answer.get("headers") or {}).items():
+        headers.add(name, str(value))
+    for name, values in (answer.get("multiValueHeaders") or {}).items():
+        headers.remove(name)
+        for value in values:
+            headers.add(name, str(value))
+    body = str(answer.get("body") or "").encode()
+    if answer.get("isBase64Encoded"):
+        body = base64.b64decode(body)
+    return Response(body, int(answer["statusCode"]), headers)
+
+
+def _say(answer: tuple[int, str]) -> Response:
+    status, message = answer
+    return Response(json.dumps({"message": message}), status, mimetype="application/json")

@@ -1,0 +1,157 @@
+"""What has to be different in moto for code to run in it.
+
+Each patch lasts as long as the context: moto is as it was afterwards.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from moto.apigateway.models import APIGatewayBackend
+from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.events.models import EventsBackend, Rule
+
+from . import rules, streams
+from .functions import ThrottledError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .functions import Functions
+    from .rules import Event
+
+
+@contextmanager
+def moto_patches(functions: Callable[[], Functions]) -> Iterator[None]:
+    """Make moto run deployed code with what `functions` returns at that time."""
+    with ExitStack() as stack:
+        _invoke_for_real(stack, functions)
+        _feed_streams(stack, functions)
+        _deliver_to_functions(stack, functions)
+        _refuse_aws_sources(stack)
+        _import_swagger(stack)
+        yield
+
+
+class _TooManyRequestsError(LambdaClientError):
+    code = 429
+
+    def __init__(self) -> None:
+        super().__init__("TooManyRequestsException", "Rate Exceeded.")
+
+
+def _replace(stack: ExitStack, owner: type, name: str, replacement: object) -> Any:  # noqa: ANN401 - the original, whatever it is
+    original = getattr(owner, name)
+    setattr(owner, name, replacement)
+    stack.callback(setattr, owner, name, original)
+    return original
+
+
+def _invoke_for_real(stack: ExitStack, functions: Callable[[], Functions]) -> None:
+    """Run code where moto would ask Docker to.
+
+    See https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html for the headers.
+    """
+
+    def invoke(
+        self: LambdaFunction,
+        body: Any,  # noqa: ANN401 - str or bytes
+        request_headers: Any,  # noqa: ANN401 - of several classes
+        response_headers: dict[str, str],
+    ) -> bytes:
+        payload = body.encode() if isinstance(body, str) else bytes(body or b"")
+        how = request_headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if how == "DryRun":
+            return b""
+        if how == "Event":
+            functions().invoke_async(self.function_name, payload)
+            return b""
+        try:
+            invocation = functions().invoke(self.function_name, payload)
+        except ThrottledError as error:
+            raise _TooManyRequestsError from error
+        response_headers["x-amz-executed-version"] = "$LATEST"
+        response_headers["x-amz-log-result"] = invocation.log_tail
+        if invocation.failed:
+            response_headers["x-amz-function-error"] = "Unhandled"
+        return invocation.payload
+
+    _replace(stack, LambdaFunction, "invoke", invoke)
+
+
+def _feed_streams(stack: ExitStack, functions: Callable[[], Functions]) -> None:
+    """Queue a table's changes for its functions, and each change once.
+
+    moto runs the function within the write, on all changes since it last returned something; and
+    it fails every write to a table whose function was deleted.
+    """
+
+    def send_dynamodb_items(
+        self: LambdaBackend, function_arn: str, items: list[Any], source: str
+    ) -> bytes:
+        streams.feed(self, function_arn, items[-1], source, functions())
+        return b""  # moto keeps the changes for those who read the stream themselves
+
+    _replace(stack, LambdaBackend, "send_dynamodb_items", send_dynamodb_items)
+
+
+def _deliver_to_functions(stack: ExitStack, functions: Callable[[], Functions]) -> None:
+    """Make Lambda functions targets of the events that PutEvents puts."""
+
+    def send_to_targets(self: Rule, original_event: Event, transform_input: bool = True) -> None:  # noqa: FBT001, FBT002 - moto's signature
+        rules.deliver(
+            self,
+            original_event,
+            functions(),
+            lambda rule, event: original(rule, event, transform_input),
+        )
+
+    original = _replace(stack, Rule, "send_to_targets", send_to_targets)
+
+
+def _refuse_aws_sources(stack: ExitStack) -> None:
+    """Refuse events that claim to come from AWS, as AWS does.
+
+    See https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html.
+    """
+
+    def put_events(self: EventsBackend, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        answers = iter(original(self, [event for event in events if not claims(event)]))
+        return [refusal if claims(event) else next(answers) for event in events]
+
+    def claims(event: dict[str, Any]) -> bool:
+        return str(event.get("Source", "")).startswith("aws.")
+
+    refusal = {
+        "ErrorCode": "NotAuthorizedForSourceException",
+        "ErrorMessage": "Not authorized for the source.",
+    }
+    original = _replace(stack, EventsBackend, "put_events", put_events)
+
+
+def _import_swagger(stack: ExitStack) -> None:
+    """Let Chalice import its API: moto wants OpenAPI 3 with a description, Chalice has neither."""
+
+    def import_rest_api(
+        self: APIGatewayBackend,
+        api_doc: dict[str, Any],
+        fail_on_warnings: bool,  # noqa: ARG001, FBT001 - moto's signature
+    ) -> Any:  # noqa: ANN401 - moto's
+        api_doc["info"].setdefault("description", "")
+        return original_import(self, api_doc, False)  # noqa: FBT003 - moto's signature
+
+    def put_rest_api(
+        self: APIGatewayBackend,
+        function_id: str,
+        api_doc: dict[str, Any],
+        fail_on_warnings: bool,  # noqa: ARG001, FBT001 - moto's signature
+        mode: str = "merge",
+    ) -> Any:  # noqa: ANN401 - moto's
+        openapi = {key: value for key, value in api_doc.items() if key != "swagger"}
+        openapi.setdefault("openapi", "3.0.1")
+        return original_put(self, function_id, openapi, False, mode)  # noqa: FBT003 - moto's signature
+
+    original_import = _replace(stack, APIGatewayBackend, "import_rest_api", import_rest_api)
+    original_put = _replace(stack, APIGatewayBackend, "put_rest_api", put_rest_api)

@@ -1,0 +1,158 @@
+"""The AWS API on a port of this machine: moto's server, with the functions that run in it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import ThreadedWSGIServer
+
+from localcloud.ports import PortTakenError
+
+from .account import ACCOUNT_ID, DEFAULT_REGION
+from .gateway import Gateway, local_path
+from .patches import moto_patches
+
+if TYPE_CHECKING:
+    from .functions import Functions
+
+_only_one = threading.Lock()
+
+
+class MotoServer:
+    """AWS's API with empty accounts at `endpoint`, from entering the context until leaving it.
+
+    moto keeps its state in this process, so there is one server at a time, and whatever a
+    previous one held is gone. Without `run_functions`, deploying functions works and invoking
+    them does not. Close the `Functions` before the server: a request may wait for one of them.
+    """
+
+    account_id = ACCOUNT_ID
+
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, region: str = DEFAULT_REGION
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.region = region
+        self._functions: Functions | None = None
+        self._running: ExitStack | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The URL for AWS_ENDPOINT_URL, reachable from this machine."""
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
+        return f"http://{host}:{self.port}"
+
+    def local_url(self, aws_url: str) -> str:
+        """Return where this server offers the REST API that is at `aws_url` on AWS.
+
+        Chalice prints `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/`.
+        """
+        return self.endpoint + local_path(aws_url)
+
+    def run_functions(self, functions: Functions) -> None:
+        """Let `functions` run what is invoked through the API, or by what happens in it."""
+        self._functions = functions
+
+    def start(self) -> None:
+        """Bind the port and serve. PortTakenError if another program has the port."""
+        if not _only_one.acquire(blocking=False):
+            raise RuntimeError("moto already serves in this process; stop that server first")
+        with ExitStack() as stack:
+            stack.callback(_only_one.release)
+            _forget_everything()
+            stack.callback(_forget_everything)
+            stack.enter_context(moto_patches(self._required_functions))
+            server = self._bind()
+            self.port = server.port
+            thread = threading.Thread(target=_serve, args=(server,), name="moto", daemon=True)
+            thread.start()
+            stack.callback(_stop, server, thread)
+            self._running = stack.pop_all()
+
+    def stop(self) -> None:
+        """Stop serving, forget all state, and leave moto as it was. May be called again."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            running.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def _required_functions(self) -> Functions:
+        if self._functions is None:
+            raise RuntimeError("this server runs no functions: call run_functions first")
+        return self._functions
+
+    def _bind(self) -> _Server:
+        # werkzeug ends the whole program when it cannot bind, so it gets a bound socket.
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((self.host, self.port))
+            except OSError as error:
+                raise PortTakenError("AWS", self.host, self.port, error) from error
+            listener.listen()
+            moto = DomainDispatcherApplication(create_backend_app)
+            app = Gateway(moto, self._required_functions)
+            return _Server(self.host, self.port, app, _Handler, fd=listener.fileno())
+
+
+class _Server(ThreadedWSGIServer):
+    """Ends the connections that clients keep open, and waits for its threads, when closed."""
+
+    daemon_threads = False
+    block_on_close = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as inherited
+        self._connections: set[socket.socket] = set()
+        super().__init__(*args, **kwargs)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as inherited
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as inherited
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        for connection in list(self._connections):
+            try:
+                connection.shutdown(socket.SHUT_RD)
+            except OSError:
+                continue  # its thread closed it meanwhile
+
+
+class _Handler(MotoRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log no requests: the demo prints what matters."""
+
+
+def _serve(server: _Server) -> None:
+    server.serve_forever(poll_interval=0.05)
+
+
+def _stop(server: _Server, thread: threading.Thread) -> None:
+    server.shutdown()
+    server.hang_up()
+    thread.join()
+
+
+def _forget_everything() -> None:
+    BackendDict.reset()
+    reset_model_data()

@@ -1,0 +1,107 @@
+"""A local cloud that stays up, says how to use it, and shows what happens in it."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from localcloud.aws import ACCOUNT_ID
+from localcloud.cloud import LocalCloud, Ports
+from localcloud.project import STAGE, Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from localcloud.aws import Delivery, Invocation
+
+
+def keep_running(directory: Path, ports: tuple[int, int, int], time_scale: float) -> None:
+    """Keep a local cloud for the project until Ctrl-C.
+
+    Raises PortTakenError, ProjectError or SettingsError before anything runs.
+    """
+    project = Project(directory)
+    with LocalCloud(project.settings, Ports(*ports), time_scale=time_scale) as cloud:
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        cloud.bridge.on_event(_show_event)
+        cloud.functions.on_finished(_show_invocation)
+        if project.forget_deployment():
+            click.echo("What an earlier local cloud had deployed is forgotten.\n")
+        expected = project.settings.cloudflare_api_url
+        if expected != cloud.cloudflare.url:
+            click.secho(
+                f"Stage {STAGE} expects Cloudflare at {expected}: set its CLOUDFLARE_API_URL in "
+                f".chalice/config.json to {cloud.cloudflare.url} before you deploy.\n",
+                fg="yellow",
+            )
+        click.echo(_welcome(cloud))
+        ended.wait()
+        click.echo("\nEnding …")
+    click.echo("Everything has ended.")
+
+
+def _welcome(cloud: LocalCloud) -> str:
+    settings = cloud.settings
+    dns_host, dns_port = cloud.cloudflare.dns_address
+    exports = "\n".join(
+        f"  export {name}={shlex.quote(value)}" for name, value in cloud.exports.items()
+    )
+    instance = (
+        "aws ec2 run-instances --image-id ami-12c6146b --tag-specifications \\\n"
+        "    'ResourceType=instance,Tags=[{Key=Project,Value=Elephant},"
+        "{Key=MeetingID,Value=m1},{Key=Role,Value=teacher}]'"
+    )
+    row = (
+        f"aws dynamodb put-item --table-name {settings.table_name} \\\n"
+        """    --item '{"id": {"S": "m1"}, "status": {"S": "LAUNCHED"}}'"""
+    )
+    return f"""\
+The local cloud is running.
+
+  AWS         {cloud.aws.endpoint}  (account {ACCOUNT_ID}, {cloud.region})
+  Cloudflare  {cloud.cloudflare.url}
+  DNS         {dns_host}, port {dns_port}, UDP and TCP; zone {settings.domain_root}
+
+In another terminal, in the project, with its .venv activated (. .venv/bin/activate):
+
+  unset AWS_PROFILE AWS_SESSION_TOKEN
+{exports}
+
+Then, for example:
+
+  chalice deploy --stage {STAGE}
+  {row}
+  {instance}
+  dig @{dns_host} -p {dns_port} INSTANCE-ID.{settings.domain_root}
+  curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" \\
+    "$CLOUDFLARE_BASE_URL/zones/{settings.zone_id}/dns_records"
+
+By hand, without deploying (the route exists in stage {STAGE} alone):
+
+  chalice local --stage {STAGE}
+  curl http://127.0.0.1:8000/events -H 'Content-Type: application/json' \\
+    -d '{{"instance-id": "INSTANCE-ID"}}'
+
+What happens is shown here. Ctrl-C ends everything.
+"""
+
+
+def _show_event(delivery: Delivery) -> None:
+    detail = delivery.event["detail"]
+    told = ", ".join(delivery.functions) or "no rule matches"
+    click.echo(f"event   {detail.get('instance-id')} {detail.get('state')} → {told}")
+
+
+def _show_invocation(invocation: Invocation) -> None:
+    answer = invocation.payload.decode("utf-8", "replace")
+    verb = "failed" if invocation.failed else "answer"
+    click.echo(f"{verb}  {invocation.function}, attempt {invocation.attempt}: {answer}")
+    if invocation.failed:
+        for line in invocation.log:
+            click.echo(f"        {line}")

@@ -1,0 +1,127 @@
+"""The server itself, and Lambda's Invoke through it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.apigateway.models import APIGatewayBackend
+from moto.awslambda.models import LambdaFunction
+from moto.events.models import EventsBackend, Rule
+
+from localcloud.aws import MotoServer, aws_client
+from localcloud.ports import PortTakenError
+
+if TYPE_CHECKING:
+    from .conftest import Cloud
+
+
+class TestServer:
+    """Servers of their own, one after the other."""
+
+    def test_it_serves_the_aws_api_of_one_account(self) -> None:
+        with MotoServer() as server:
+            identity = aws_client("sts", server.endpoint).get_caller_identity()
+        assert identity["Account"] == server.account_id == "123456789012"
+
+    def test_a_wanted_port_is_taken_and_given_back(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        for _ in range(2):
+            with MotoServer(port=port) as server:
+                assert server.endpoint == f"http://127.0.0.1:{port}"
+                aws_client("sqs", server.endpoint).list_queues()
+
+    def test_a_taken_port_is_named(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            with pytest.raises(PortTakenError, match=f"AWS on 127.0.0.1 port {port}"):
+                MotoServer(port=port).start()
+        with MotoServer() as server:  # nothing of the failed start is in the way
+            assert server.port != 0
+
+    def test_an_address_for_all_interfaces_is_reached_from_this_machine(self) -> None:
+        with MotoServer(host="0.0.0.0") as server:  # noqa: S104 - what is tested
+            assert server.endpoint.startswith("http://127.0.0.1:")
+            aws_client("sqs", server.endpoint).list_queues()
+
+    def test_there_is_one_at_a_time(self) -> None:
+        with MotoServer(), pytest.raises(RuntimeError, match="moto already serves"):
+            MotoServer().start()
+
+    def test_each_start_begins_with_nothing(self) -> None:
+        for _ in range(2):
+            with MotoServer() as server:
+                sqs = aws_client("sqs", server.endpoint)
+                assert "QueueUrls" not in sqs.list_queues()
+                sqs.create_queue(QueueName="left-behind")
+
+    def test_stopping_leaves_no_thread_though_clients_keep_connections(self) -> None:
+        before = set(threading.enumerate())
+        server = MotoServer()
+        server.start()
+        aws_client("sqs", server.endpoint).list_queues()
+        with socket.create_connection(("127.0.0.1", server.port)):
+            server.stop()
+        server.stop()
+        assert set(threading.enumerate()) <= before
+
+    def test_stopping_leaves_moto_as_it_was(self) -> None:
+        patched = [
+            (LambdaFunction, "invoke"),
+            (Rule, "send_to_targets"),
+            (EventsBackend, "put_events"),
+            (APIGatewayBackend, "import_rest_api"),
+        ]
+        before = [getattr(owner, name) for owner, name in patched]
+        with MotoServer():
+            assert all(
+                getattr(owner, name) is not original
+                for (owner, name), original in zip(patched, before, strict=True)
+            )
+        assert [getattr(owner, name) for owner, name in patched] == before
+
+
+class TestInvoke:
+    """Lambda's Invoke operation runs what is deployed."""
+
+    def test_it_returns_what_the_function_returned(self, cloud: Cloud) -> None:
+        name = cloud.function("def handler(event, context): return {'sum': event['a'] + 1}")
+        answer = cloud.client("lambda").invoke(FunctionName=name, Payload=b'{"a": 1}')
+        assert answer["StatusCode"] == 200
+        assert answer["ExecutedVersion"] == "$LATEST"
+        assert json.loads(answer["Payload"].read()) == {"sum": 2}
+        assert "FunctionError" not in answer
+        assert "LogResult" not in answer
+
+    def test_a_failure_says_so_and_brings_the_log(self, cloud: Cloud) -> None:
+        name = cloud.function("def handler(event, context): raise ValueError('told to')")
+        answer = cloud.client("lambda").invoke(FunctionName=name, LogType="Tail")
+        assert answer["FunctionError"] == "Unhandled"
+        assert json.loads(answer["Payload"].read())["errorType"] == "ValueError"
+        assert b"told to" in base64.b64decode(answer["LogResult"])
+
+    def test_an_event_is_accepted_and_run_later(self, cloud: Cloud) -> None:
+        name = cloud.function("def handler(event, context): return event")
+        answer = cloud.client("lambda").invoke(
+            FunctionName=name, InvocationType="Event", Payload=b'{"a": 1}'
+        )
+        assert answer["StatusCode"] == 202
+        cloud.functions.wait_idle(20)
+        (attempt,) = cloud.attempts(name)
+        assert (attempt.source, attempt.result) == ("async", {"a": 1})
+
+    def test_a_dry_run_runs_nothing(self, cloud: Cloud) -> None:
+        name = cloud.function("def handler(event, context): return event")
+        answer = cloud.client("lambda").invoke(FunctionName=name, InvocationType="DryRun")
+        assert answer["StatusCode"] == 204
+        assert cloud.attempts(name) == []
+
+    def test_an_unknown_function_is_not_found(self, cloud: Cloud) -> None:
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            cloud.client("lambda").invoke(FunctionName="nobody")
