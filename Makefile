@@ -35,9 +35,9 @@ format: install  ## Format the code and mend what the linter can
 
 lock: install  ## Pin the newest versions of what requirements*.in name
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
 		--generate-hashes requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
 		requirements-dev.in -o requirements-dev.txt
 
 clean:  ## Remove everything that was made

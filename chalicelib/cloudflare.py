@@ -194,7 +194,8 @@ class Cloudflare:
         envelope = _parse(response.body)
         status = response.status
         if _OK <= status < _REDIRECT and envelope.get("success") is True:
-            return Answer(envelope.get("result"), envelope.get("result_info") or {})
+            info = envelope.get("result_info")
+            return Answer(envelope.get("result"), info if isinstance(info, dict) else {})
         codes, texts = _errors(envelope)
         ray = response.headers.get("cf-ray", "none")
         said = "; ".join(texts) or response.body[:_QUOTED].decode("utf-8", "replace").strip()
@@ -240,12 +241,16 @@ def _errors(envelope: Mapping[str, Any]) -> tuple[frozenset[int], list[str]]:
     """Collect codes and texts of `errors[]` and each one's `error_chain`, leniently."""
     codes: set[int] = set()
     texts: list[str] = []
-    pending = list(envelope.get("errors") or ())
+    pending = _list(envelope.get("errors"))
     while pending:
         error = pending.pop(0)
         if isinstance(error, dict):
-            pending.extend(error.get("error_chain") or ())
+            pending.extend(_list(error.get("error_chain")))
             code, message = error.get("code"), str(error.get("message", ""))
             codes.update({code} if isinstance(code, int) else ())
             texts.append(f"{code} {message[:_QUOTED]}")
     return frozenset(codes), texts
+
+
+def _list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list) else []

@@ -19,7 +19,7 @@ BLOCK_SECONDS: Final = 300.0
 """For how long Cloudflare refuses a user who went over the limit."""
 
 _POLICY = re.compile(r'"?(?P<name>[^";,\s]+)"?\s*(?P<parameters>(?:;\s*[a-z]+=[^;,\s]*)+)')
-_PARAMETER = re.compile(r";\s*(?P<key>[a-z]+)=(?P<number>\d+)\b")
+_PARAMETER = re.compile(r";\s*(?P<key>[a-z]+)=(?P<number>\d{1,9})\b")
 
 
 class Quota:
@@ -48,19 +48,25 @@ class Quota:
     def note(self, headers: Mapping[str, str]) -> None:
         """Learn from the `Ratelimit` and `Ratelimit-Policy` headers of an answer."""
         limits = _parse(headers.get("Ratelimit-Policy", ""))
-        self._spent_until = float("-inf")
-        for name, state in _parse(headers.get("Ratelimit", "")).items():
-            if "r" not in state:
-                continue
-            limit = limits.get(name, {}).get("q", DEFAULT_LIMIT)
-            self.remaining = state["r"]
-            if state["r"] * 2 < limit:
-                reset = self._clock() + state.get("t", BLOCK_SECONDS)
-                self._spent_until = max(self._spent_until, reset)
+        states = _parse(headers.get("Ratelimit", ""))
+        told = {name: state for name, state in states.items() if "r" in state}
+        if not told:
+            return  # an edge server's own page, for one, says nothing of the quota
+        self.remaining = min(state["r"] for state in told.values())
+        self._spent_until = max(
+            (
+                self._clock() + state.get("t", BLOCK_SECONDS)
+                for name, state in told.items()
+                if state["r"] * 2 < limits.get(name, {}).get("q", DEFAULT_LIMIT)
+            ),
+            default=float("-inf"),
+        )
 
     def note_refusal(self, retry_after: str | None) -> float:
         """Learn from a 429, and return for how many seconds to make no call."""
-        seconds = float(retry_after) if retry_after and retry_after.isdecimal() else BLOCK_SECONDS
+        seconds = BLOCK_SECONDS
+        if retry_after and re.fullmatch(r"[0-9]{1,9}", retry_after):
+            seconds = float(retry_after)
         self.remaining = 0
         self._refused_until = self._clock() + seconds
         return seconds

@@ -83,9 +83,10 @@ class Token:
     def _parse_pairs(self, text: str) -> str:
         try:
             pairs = json.loads(text)
-        except ValueError:
-            # The error would quote the secret, so it is not chained.
-            raise SecretError(f"secret {self.secret_id!r} is no valid JSON; {_SHAPE}") from None
+        except ValueError:  # which holds the secret, so nothing is raised within its reach
+            pairs = None
+        if pairs is None:
+            raise SecretError(f"secret {self.secret_id!r} is no valid JSON; {_SHAPE}")
         for key in KEYS:
             value = pairs.get(key)
             if isinstance(value, str) and value.strip():

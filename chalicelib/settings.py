@@ -19,11 +19,13 @@ AUTOMATIC_TTL: Final = 1
 """https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/"""
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
 _ZONE_ID = re.compile(r"[0-9a-f]{32}")
 _OWNER = re.compile(r"elephant:[!-~]{1,55}")
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@:!-]{1,2048}")
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_ADDRESS = re.compile(r"[!-~]+")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
@@ -175,7 +177,7 @@ def _boolean(text: str) -> bool:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() else -1
+    return int(text) if _DIGITS.fullmatch(text) else -1
 
 
 def _port(text: str, *, proxied: bool) -> int:
@@ -204,8 +206,14 @@ def _event_tags(text: str) -> bool:
 
 
 def _api_url(text: str) -> str:
-    url = urlsplit(text)
+    remedy = f"an https address such as {CLOUDFLARE_API}"
+    _matching(_ADDRESS, text, remedy)
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        raise ValueError(remedy) from None
     secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
     if not (secure and url.hostname and not url.query and not url.fragment):
-        raise ValueError(f"an https address such as {CLOUDFLARE_API}")
+        raise ValueError(remedy)
     return text.rstrip("/")

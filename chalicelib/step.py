@@ -34,7 +34,7 @@ class Step(Generic[T]):
             return self.future.result(timeout=max(0.0, self.deadline.remaining()))
         except FutureTimeoutError as error:
             if self.future.done():
-                raise  # the step's own
+                return self.future.result()  # the step's own error, or its result just in time
             raise OutOfTimeError(
                 f"no time left while waiting to {self.what}; how it ended is unknown"
             ) from error

@@ -84,7 +84,8 @@ class Zone:
             if not isinstance(answer.result, list):
                 raise UnavailableError(f"{call}: the answer holds no list of records")
             records.extend(_record(call, answered, UnavailableError) for answered in answer.result)
-            if page >= answer.info.get("total_pages", 1):
+            pages = answer.info.get("total_pages")
+            if not isinstance(pages, int) or page >= pages:
                 break
             page += 1
         expected = answer.info.get("total_count", len(records))
@@ -93,14 +94,13 @@ class Zone:
         return records
 
     def _apply_one(self, change: Change, deadline: Deadline) -> None:
-        match change:
-            case Create():
-                call = Call("POST", self._path, change.wanted.to_dict())
-            case Update():
-                path = f"{self._path}/{change.record.id}"
-                call = Call("PATCH", path, change.wanted.to_dict())
-            case Delete():
-                call = Call("DELETE", f"{self._path}/{change.record.id}")
+        if isinstance(change, Create):
+            call = Call("POST", self._path, change.wanted.to_dict())
+        elif isinstance(change, Update):
+            path = f"{self._path}/{change.record.id}"
+            call = Call("PATCH", path, change.wanted.to_dict())
+        else:
+            call = Call("DELETE", f"{self._path}/{change.record.id}")
         try:
             answer = self._cloudflare.answer(call, deadline)
         except RecordNotFoundError:

@@ -122,9 +122,9 @@ class World:
         self.pauses: list[float] = []
         self.aws_calls: list[str] = []
         self.quota = Quota(self.clock)
-        self._app_ec2 = self._recorded(client("ec2"))
-        self._app_dynamodb = self._recorded(client("dynamodb"))
-        self._app_secrets = self._recorded(client("secretsmanager"))
+        self.app_ec2 = self._recorded(client("ec2"))
+        self.app_dynamodb = self._recorded(client("dynamodb"))
+        self.app_secrets = self._recorded(client("secretsmanager"))
 
     # What the application is given
 
@@ -134,7 +134,7 @@ class World:
 
     def token(self) -> Token:
         """Make the application's token."""
-        return Token(self._app_secrets, SECRET, self.clock)
+        return Token(self.app_secrets, SECRET, self.clock)
 
     def api(self, transport: Transport | None = None) -> Cloudflare:
         """Make the application's end of Cloudflare's API; pauses are noted, not slept."""
@@ -153,11 +153,11 @@ class World:
 
     def meetings(self) -> Meetings:
         """Make the application's end of the meetings table."""
-        return Meetings(self._app_dynamodb, TABLE)
+        return Meetings(self.app_dynamodb, TABLE)
 
     def instances(self) -> Instances:
         """Make the application's end of EC2."""
-        return Instances(self._app_ec2, ("Project", "Elephant"))
+        return Instances(self.app_ec2, ("Project", "Elephant"))
 
     def watchdog(
         self, settings: Settings | None = None, transport: Transport | None = None
