@@ -16,7 +16,7 @@ from chalicelib.instance import Instances
 from chalicelib.meeting import Meetings
 from chalicelib.quota import Quota
 from chalicelib.secret import Token
-from chalicelib.settings import Settings
+from chalicelib.settings import Settings, SettingsError
 from chalicelib.telemetry import PowertoolsReporter
 from chalicelib.transport import Urllib3Transport
 from chalicelib.watchdog import Watchdog
@@ -25,7 +25,12 @@ from chalicelib.zone import Zone
 if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
 
-settings = Settings.parse(os.environ)
+try:
+    settings = Settings.parse(os.environ)
+except SettingsError as error:
+    if "AWS_CHALICE_CLI_MODE" in os.environ:  # a person is deploying: no stack trace
+        raise SystemExit(f"Error: {error}") from None
+    raise
 app = Chalice(app_name="elephant", configure_logs=False)
 
 

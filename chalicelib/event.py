@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.instance import is_instance_id
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 SOURCE: Final = "aws.ec2"
 DETAIL_TYPE: Final = "EC2 Instance State-change Notification"
 
-_INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _FUNCTION_ARN = re.compile(r"arn:[a-z-]+:lambda:(?P<region>[^:]+):(?P<account>\d{12}):function:.+")
 
 
@@ -56,14 +57,6 @@ class InstanceEvent:
         return cls(
             id=str(body.get("id", "")), instance_id=instance_id, state=str(detail.get("state", ""))
         )
-
-
-def is_instance_id(text: str) -> bool:
-    """Tell whether the text has the form of an instance's id.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
-    """
-    return _INSTANCE_ID.fullmatch(text) is not None
 
 
 def event_of(body: Mapping[str, Any], function_arn: str = "") -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -11,11 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+INSTANCE_ID: Final = r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})"
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html"""
+
+PENDING: Final = "pending"
 RUNNING: Final = "running"
 ENDED_STATES: Final = frozenset({"shutting-down", "terminated"})
 
 _NOT_FOUND: Final = "InvalidInstanceID.NotFound"
 _NOT_ENDED_STATES: Final = ("pending", "running", "stopping", "stopped")
+
+
+class IncompleteAnswerError(Exception):
+    """EC2 answered without error and without what was asked for: nothing is known."""
 
 
 class Ec2Client(Protocol):
@@ -75,6 +84,7 @@ class Instances:
         None means that EC2 says it knows none of this id. That is also its answer for a moment
         after a launch, so it alone is no proof that the instance is gone.
         https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+        Raises IncompleteAnswerError when it neither describes the instance nor denies it.
         """
         try:
             answer = self._client.describe_instances(InstanceIds=[instance_id])
@@ -82,7 +92,10 @@ class Instances:
             if error.response["Error"]["Code"] == _NOT_FOUND:
                 return None
             raise
-        return next((found for found in _instances(answer) if found.id == instance_id), None)
+        for found in _instances(answer):
+            if found.id == instance_id:
+                return found
+        raise IncompleteAnswerError(f"EC2 described other instances than {instance_id}, or none")
 
     def of_meeting(self, meeting_id: str) -> tuple[Instance, ...]:
         """Describe every instance of the project that the meeting still has, stopped ones too."""
@@ -101,6 +114,11 @@ class Instances:
             if not answer.get("NextToken"):
                 return tuple(found)
             request["NextToken"] = answer["NextToken"]
+
+
+def is_instance_id(text: str) -> bool:
+    """Tell whether the text has the form of an instance's id."""
+    return re.fullmatch(INSTANCE_ID, text) is not None
 
 
 def _instances(answer: Mapping[str, Any]) -> Iterator[Instance]:

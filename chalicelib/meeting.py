@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
+from chalicelib.instance import INSTANCE_ID, is_instance_id
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,7 +33,7 @@ MEETING_TAG, ROLE_TAG = "MeetingID", "Role"
 
 _ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _LINK_SUFFIX, _INSTANCE_SUFFIX = "_ec2_link", "_ec2_id"
-_LINKED_INSTANCE = re.compile(r"https://(?P<instance>[^./:]+)\.")
+_LINKED_INSTANCE = re.compile(rf"https://(?P<instance>{INSTANCE_ID})\.")
 
 
 class DynamoDbClient(Protocol):
@@ -96,7 +98,8 @@ class Meeting:
 
     def instance_id(self, role: str) -> str | None:
         """Return the id of the instance that was launched for the role, if one is noted."""
-        return self._text(instance_attribute(role)) or None
+        noted = self._text(instance_attribute(role)) or ""
+        return noted if is_instance_id(noted) else None
 
     def linked_instance(self, role: str) -> str | None:
         """Return the id of the instance that the role's link leads to, as its address says."""
@@ -118,21 +121,24 @@ class Meeting:
 
 @dataclass(frozen=True)
 class MeetingChange:
-    """One write to a row, good only while the row is as it was when the write was decided."""
+    """One write to a row, good only while what it relies on is as it was read.
+
+    `links` has the link to set, or None to remove it, by role; `status` the status to set, if any.
+    """
 
     meeting: Meeting
-    role: str
-    link: str | None
+    links: Mapping[str, str | None]
     status: str | None
     relies_on: tuple[str, ...]
 
     @property
     def summary(self) -> str:
         """Say in a few words what it writes."""
-        parts = [f"{link_attribute(self.role)} {'set' if self.link else 'removed'}"]
-        if self.status:
-            parts.append(f"status {self.status}")
-        return ", ".join(parts)
+        parts = [
+            f"{link_attribute(role)} {'set' if link else 'removed'}"
+            for role, link in self.links.items()
+        ]
+        return ", ".join([*parts, f"status {self.status}"] if self.status else parts)
 
 
 class RowChangedError(Exception):
@@ -169,17 +175,19 @@ class Meetings:
 
 def _update(change: MeetingChange) -> dict[str, object]:
     """Spell the change as an update; names and values never stand in the expressions themselves."""
-    names = {"#id": "id", "#link": link_attribute(change.role)}
+    names = {"#id": "id"}
     values: dict[str, Mapping[str, Any]] = {}
     assignments, removals = [], []
-    if change.link:
-        assignments.append("#link = :link")
-        values[":link"] = {"S": change.link}
-    else:
-        removals.append("#link")
+    for position, (role, link) in enumerate(change.links.items()):
+        names[f"#l{position}"] = link_attribute(role)
+        if link:
+            assignments.append(f"#l{position} = :l{position}")
+            values[f":l{position}"] = {"S": link}
+        else:
+            removals.append(f"#l{position}")
     if change.status:
-        assignments.append("#status = :status")
         names["#status"] = "status"
+        assignments.append("#status = :status")
         values[":status"] = {"S": change.status}
     conditions = ["attribute_exists(#id)"]
     for position, name in enumerate(change.relies_on):

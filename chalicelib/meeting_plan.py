@@ -31,13 +31,18 @@ _BEFORE_END: Final = frozenset({None, *STATUSES[: STATUSES.index(TERMINATED)]})
 
 @dataclass(frozen=True)
 class Desktop:
-    """An instance in its role, with its link if it has a confirmed record."""
+    """An instance in its role; `link` is its address if it has a confirmed record."""
 
     instance_id: str
-    role: str
+    assignment: Assignment
     presence: Presence
     link: str
     instance: Instance | None
+
+    @property
+    def role(self) -> str:
+        """The role that it serves in."""
+        return self.assignment.role
 
 
 @dataclass(frozen=True)
@@ -49,88 +54,92 @@ class MeetingDecision:
 
 
 def rival_of(desktop: Desktop, meeting: Meeting) -> str | None:
-    """Name the instance that has to be looked at before the desktop may have its role's link.
+    """Name the other instance that has to be looked at before the row is told of this one.
 
-    None if no other has the link, or the row itself says which instance was launched for the
-    role.
+    That is the one that the row notes as launched for the role, or, for a live desktop of which
+    the row notes nothing, the one that the role's link leads to.
     """
+    noted = meeting.instance_id(desktop.role)
     linked = meeting.linked_instance(desktop.role)
-    if desktop.presence is not Presence.LIVE or meeting.instance_id(desktop.role):
-        return None
-    return linked if linked != desktop.instance_id else None
+    rival = noted or (linked if desktop.presence is Presence.LIVE else None)
+    return rival if rival != desktop.instance_id else None
 
 
 def decide_meeting(
-    meeting: Meeting, desktop: Desktop, others: Sequence[Instance]
+    meeting: Meeting, desktop: Desktop, rival: Instance | None, others: Sequence[Instance]
 ) -> MeetingDecision:
     """Decide what the row is told.
 
-    `others` are the other instances that the meeting may still have: the rival of a live
-    desktop, every one that has not ended for an ended desktop.
+    `rival` is the instance named by rival_of, None if EC2 does not know it. `others` are the
+    meeting's instances that have not ended; they matter at an end only.
     """
     if desktop.presence is Presence.LIVE:
-        return _decide_live(meeting, desktop, others)
-    return _decide_gone(meeting, desktop, others)
+        return _decide_live(meeting, desktop, rival)
+    return _decide_gone(meeting, desktop, rival, others)
 
 
-def _decide_live(meeting: Meeting, desktop: Desktop, others: Sequence[Instance]) -> MeetingDecision:
+def _decide_live(meeting: Meeting, desktop: Desktop, rival: Instance | None) -> MeetingDecision:
     role = desktop.role
-    holder = meeting.instance_id(role) or _holder(meeting, desktop, others)
-    if holder not in {None, desktop.instance_id}:
-        return MeetingDecision(f"{holder} has taken the role of {role}")
+    if rival and _has_the_role(rival, meeting, desktop):
+        return MeetingDecision(f"{rival.id} has the role of {role}")
+    links: dict[str, str | None] = dict.fromkeys(_linked_roles(meeting, desktop))
+    links.pop(role, None)
+    if meeting.link(role) != desktop.link:
+        links[role] = desktop.link
     status = DNS_WRITTEN if meeting.status in _BEFORE_DNS else None
-    if meeting.link(role) == desktop.link and not status:
+    if not (links or status):
         return MeetingDecision("the row says so already")
-    relies_on = [link_attribute(role), instance_attribute(role)]
-    if status:
-        relies_on.append("status")
-    change = MeetingChange(meeting, role, desktop.link, status, tuple(relies_on))
+    relies_on = [link_attribute(each) for each in {**links, role: None}]
+    relies_on += [instance_attribute(role), *(("status",) if status else ())]
+    change = MeetingChange(meeting, links, status, tuple(relies_on))
     return MeetingDecision(change.summary, change)
 
 
-def _holder(meeting: Meeting, desktop: Desktop, others: Sequence[Instance]) -> str | None:
-    """Of two instances that serve in one role, the one launched last has it."""
-    assignment = Assignment(meeting.id, desktop.role)
-    for other in others:
-        serves = not other.has_ended and Assignment.of(other) == assignment
-        linked = other.id == meeting.linked_instance(desktop.role)
-        if serves and linked and not _launched_after(desktop.instance, other):
-            return other.id
-    return None
+def _has_the_role(rival: Instance, meeting: Meeting, desktop: Desktop) -> bool:
+    """Tell whether the rival keeps its role: it is noted for it, or was not launched before."""
+    if rival.has_ended:
+        return False
+    if rival.id == meeting.instance_id(desktop.role):
+        return True
+    serves = Assignment.of(rival) == desktop.assignment
+    return serves and (
+        desktop.instance is None or desktop.instance.launched_at <= rival.launched_at
+    )
 
 
-def _launched_after(instance: Instance | None, other: Instance) -> bool:
-    return instance is not None and instance.launched_at > other.launched_at
-
-
-def _decide_gone(meeting: Meeting, desktop: Desktop, others: Sequence[Instance]) -> MeetingDecision:
-    role = desktop.role
-    is_linked = meeting.linked_instance(role) == desktop.instance_id
-    blocker = _what_keeps_it_open(meeting, desktop, others, is_linked=is_linked)
-    if blocker and not is_linked:
+def _decide_gone(
+    meeting: Meeting, desktop: Desktop, rival: Instance | None, others: Sequence[Instance]
+) -> MeetingDecision:
+    mine = _linked_roles(meeting, desktop)
+    blocker = _what_keeps_it_open(meeting, desktop, rival, others)
+    if blocker and not mine:
         return MeetingDecision(blocker)
-    relies_on = [link_attribute(role)]
-    if not blocker:
-        relies_on += [link_attribute(other) for other in meeting.roles if other != role]
-        relies_on += [instance_attribute(role), "status"]
+    relies_on = [link_attribute(role) for role in mine]
+    if desktop.presence is Presence.ENDED:
+        # Of two desktops that end at once, the second to write must see what the first wrote.
+        relies_on = [link_attribute(role) for role in meeting.roles]
+        relies_on += [instance_attribute(desktop.role), "status"]
     status = None if blocker else TERMINATED
-    change = MeetingChange(meeting, role, None, status, tuple(relies_on))
+    change = MeetingChange(meeting, dict.fromkeys(mine), status, tuple(relies_on))
     return MeetingDecision(change.summary, change)
+
+
+def _linked_roles(meeting: Meeting, desktop: Desktop) -> list[str]:
+    """List the roles whose link leads to this instance: more than one if its tag was changed."""
+    return [role for role in meeting.roles if meeting.linked_instance(role) == desktop.instance_id]
 
 
 def _what_keeps_it_open(
-    meeting: Meeting, desktop: Desktop, others: Sequence[Instance], *, is_linked: bool
+    meeting: Meeting, desktop: Desktop, rival: Instance | None, others: Sequence[Instance]
 ) -> str | None:
     """Say why the meeting is not over with this desktop; None if it is."""
     if desktop.presence is not Presence.ENDED:
         return "the row has no link of this instance"
     if meeting.status not in _BEFORE_END:
         return f"the row's status is {meeting.status}"
-    holder = meeting.instance_id(desktop.role)
-    if holder not in {None, desktop.instance_id}:
-        return f"{holder} has taken the role of {desktop.role}"
     for role in meeting.roles:
-        if meeting.link(role) and not (is_linked and role == desktop.role):
+        if meeting.link(role) and meeting.linked_instance(role) != desktop.instance_id:
             return f"the {role} still has a link"
-    left = [other.id for other in others if other.id != desktop.instance_id]
-    return f"{', '.join(left)} of the meeting has not ended" if left else None
+    known = (rival, *others) if rival else tuple(others)
+    left = {each.id for each in known if not each.has_ended} - {desktop.instance_id}
+    return f"{', '.join(sorted(left))} of the meeting has not ended" if left else None

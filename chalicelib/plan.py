@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.change import ORDER, Change, Create, Delete, Update
-from chalicelib.instance import RUNNING
+from chalicelib.instance import PENDING, RUNNING
 from chalicelib.meeting import Assignment
 from chalicelib.record import WantedRecord, ownership_comment
 
@@ -65,12 +65,26 @@ class Finding:
     reason: str
     changes: tuple[Change, ...] = ()
     assignment: Assignment | None = None
+    only_noted: Assignment | None = None
+    """The meeting and role that our record's comment names and the instance's tags do not, or no
+    longer: a deletion, or an update, is their last trace."""
     in_the_way: tuple[Record, ...] = ()
     """Another owner's records under the instance's name; they are never touched."""
 
     @property
-    def has_record(self) -> bool:
-        """Whether the instance has a record of its own once the changes are made."""
+    def former(self) -> Assignment | None:
+        """The meeting and role that the instance had before its tags were changed."""
+        return self.only_noted if self.only_noted != self.assignment else None
+
+    @property
+    def row_comes_first(self) -> bool:
+        """Whether the row must be told before our record, its last trace, is gone."""
+        is_last_trace = self.only_noted is not None and self.only_noted == self.assignment
+        return is_last_trace and self.presence is not Presence.LIVE
+
+    @property
+    def may_be_linked(self) -> bool:
+        """Whether people may be sent to the instance's name once the changes are made."""
         return self.presence is Presence.LIVE and not self.in_the_way
 
 
@@ -128,7 +142,7 @@ class _Records:
 def _decide_unknown(records: _Records, now: datetime) -> Finding:
     """Decide for an instance that EC2 does not know: not yet, or no longer."""
     if not records.ours:
-        return Finding(Presence.FOREIGN, "EC2 does not know this instance")
+        return Finding(Presence.UNCERTAIN, "EC2 does not know this instance, or not yet")
     fresh = any(
         record.modified_at is None or now - record.modified_at < GRACE for record in records.ours
     )
@@ -140,7 +154,8 @@ def _decide_unknown(records: _Records, now: datetime) -> Finding:
         Presence.ENDED,
         "EC2 no longer knows this instance",
         tuple(Delete(record) for record in records.ours),
-        records.assignment,
+        assignment=records.assignment,
+        only_noted=records.assignment,
     )
 
 
@@ -149,7 +164,8 @@ def _decide_known(instance: Instance, records: _Records, settings: Settings) -> 
     if not is_tagged and not records.ours:
         return Finding(Presence.FOREIGN, f"not tagged {'='.join(settings.project_tag)}")
     presence, reason = _presence(instance, is_tagged=is_tagged)
-    assignment = Assignment.of(instance) or records.assignment
+    tagged, noted = Assignment.of(instance), records.assignment
+    assignment = tagged or noted
     if presence is Presence.LIVE and instance.address:
         wanted = WantedRecord(
             name=settings.record_name(instance.id),
@@ -163,7 +179,10 @@ def _decide_known(instance: Instance, records: _Records, settings: Settings) -> 
         # A record without a marker may be removed only for an instance that is surely ours.
         gone = (*records.ours, *records.unmarked) if is_tagged else records.ours
         changes = tuple(Delete(record) for record in gone)
-    return Finding(presence, reason, changes, assignment, records.others)
+    if instance.state == PENDING and not changes:
+        return Finding(Presence.UNCERTAIN, reason)
+    only_noted = noted if noted != tagged else None
+    return Finding(presence, reason, changes, assignment, only_noted, records.others)
 
 
 def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:

@@ -57,7 +57,7 @@ class Quota:
             (
                 self._clock() + state.get("t", BLOCK_SECONDS)
                 for name, state in told.items()
-                if state["r"] * 2 < limits.get(name, {}).get("q", DEFAULT_LIMIT)
+                if state["r"] * 2 < _limit(limits, name)
             ),
             default=float("-inf"),
         )
@@ -70,6 +70,14 @@ class Quota:
         self.remaining = 0
         self._refused_until = self._clock() + seconds
         return seconds
+
+
+def _limit(limits: Mapping[str, Mapping[str, int]], name: str) -> int:
+    """Find the policy's quota; a single one is meant even if it goes by another name."""
+    policy = limits.get(name)
+    if policy is None and len(limits) == 1:
+        (policy,) = limits.values()
+    return (policy or {}).get("q", DEFAULT_LIMIT)
 
 
 def _parse(header: str) -> dict[str, dict[str, int]]:

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.cloudflare import RecordExistsError, RecordNotFoundError, UnconfirmedError
-from chalicelib.plan import Finding, Observation, decide
+from chalicelib.cloudflare import (
+    RateLimitedError,
+    RecordExistsError,
+    RecordNotFoundError,
+    UnconfirmedError,
+)
+from chalicelib.plan import Finding, Observation, Plan, Presence, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.change import Change
     from chalicelib.instance import Instance, Instances
-    from chalicelib.record import Record
     from chalicelib.settings import Settings
     from chalicelib.step import Steps
     from chalicelib.zone import Zone
@@ -28,11 +33,24 @@ class QuotaSpentError(Exception):
 
 @dataclass(frozen=True)
 class Sighting:
-    """An instance as it was seen, and what follows for its records."""
+    """An instance as it was seen, None if EC2 did not know it, and what follows for the zone."""
 
     instance_id: str
     instance: Instance | None
-    finding: Finding
+    plan: Plan
+
+    @property
+    def finding(self) -> Finding:
+        """What was found of it."""
+        return self.plan.findings[self.instance_id]
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The instance as it was seen last, and the changes that Cloudflare has confirmed."""
+
+    seen: Sighting
+    done: tuple[Change, ...]
 
 
 class Reconciler:
@@ -56,53 +74,67 @@ class Reconciler:
             )
 
     def observe(self, instance_id: str, steps: Steps) -> Sighting:
-        """Ask EC2 and Cloudflare at the same time, and decide. Raises what either raised."""
+        """Ask EC2 and Cloudflare at the same time, and decide.
+
+        Raises what either raised, and QuotaSpentError if there is something to write and no
+        quota to be spent on it.
+        """
         name = self._settings.record_name(instance_id)
         described = steps.begin(f"describe {instance_id}", self._instances.find, instance_id)
         listed = steps.begin(
             f"list the records of {name}", self._zone.records_named, name, steps.deadline
         )
         instance = described.result()
-        return self._decide(instance_id, instance, listed.result())
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        plan = decide(Observation(now, {instance_id: instance}, listed.result()), self._settings)
+        if plan.changes:
+            self.stop_if_quota_is_spent()
+        return Sighting(instance_id, instance, plan)
 
-    def settle(self, sighting: Sighting, steps: Steps) -> Sighting:
+    def settle(self, seen: Sighting, steps: Steps) -> Settlement:
         """Make the changes until Cloudflare has confirmed that none is left to make.
 
-        An unclear answer, or one that says the zone is not as it was read, makes us read it and
-        decide anew before anything is repeated. Raises CloudflareError and QuotaSpentError.
+        After an unclear answer, or one that says the zone is not as it was read, everything is
+        observed and decided upon anew before anything is repeated: the instance may have changed
+        as well. Raises CloudflareError and QuotaSpentError.
         """
         for _ in range(ATTEMPTS - 1):
             try:
-                self._apply(sighting, steps)
-            except (UnconfirmedError, RecordExistsError, RecordNotFoundError) as error:
-                sighting = self._look_again(sighting, error, steps)
-            else:
-                return sighting
-        self._apply(sighting, steps)
-        return sighting
+                return self._apply(seen, steps)
+            except (RecordExistsError, RecordNotFoundError) as error:
+                seen = self._look_again(seen, error, steps)
+            except UnconfirmedError as error:
+                before, seen = seen, self._look_again(seen, error, steps)
+                if seen.finding.presence is Presence.UNCERTAIN:
+                    raise
+                if not seen.plan.changes:
+                    return Settlement(seen, before.plan.changes if _is_as(before, seen) else ())
+        return self._apply(seen, steps)
 
-    def _apply(self, sighting: Sighting, steps: Steps) -> None:
-        changes = sighting.finding.changes
+    def _apply(self, seen: Sighting, steps: Steps) -> Settlement:
+        changes = seen.plan.changes
         if changes:
-            self.stop_if_quota_is_spent()
             what = "; ".join(map(str, changes))
             steps.begin(what, self._zone.apply, changes, steps.deadline).result()
+        return Settlement(seen, changes)
 
-    def _look_again(self, sighting: Sighting, error: Exception, steps: Steps) -> Sighting:
-        self.stop_if_quota_is_spent()
-        name = self._settings.record_name(sighting.instance_id)
-        what = f"list the records of {name} again"
-        records = steps.begin(what, self._zone.records_named, name, steps.deadline).result()
-        if isinstance(error, RecordExistsError) and not records:
-            what = f"look for strays of {name}"
-            owner = self._settings.owner
+    def _look_again(self, seen: Sighting, error: Exception, steps: Steps) -> Sighting:
+        try:
+            self.stop_if_quota_is_spent()
+            again = self.observe(seen.instance_id, steps)
+        except (QuotaSpentError, RateLimitedError) as reason:
+            raise QuotaSpentError(f"{reason}; {error}") from error
+        name = self._settings.record_name(seen.instance_id)
+        if isinstance(error, RecordExistsError) and again.plan.changes == seen.plan.changes:
+            # It exists, and not under the name that was asked for.
+            what, owner = f"look for strays of {name}", self._settings.owner
             steps.begin(what, self._zone.remove_strays, name, owner, steps.deadline).result()
-        return self._decide(sighting.instance_id, sighting.instance, records)
+        return again
 
-    def _decide(
-        self, instance_id: str, instance: Instance | None, records: tuple[Record, ...]
-    ) -> Sighting:
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        observation = Observation(now, {instance_id: instance}, records)
-        finding = decide(observation, self._settings).findings[instance_id]
-        return Sighting(instance_id, instance, finding)
+
+def _is_as(before: Sighting, after: Sighting) -> bool:
+    """Tell whether what was wanted before is what is found to be so after."""
+    return (before.finding.presence, before.finding.in_the_way) == (
+        after.finding.presence,
+        after.finding.in_the_way,
+    )

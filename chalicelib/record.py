@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
@@ -63,7 +63,7 @@ class Record:
     def parse(cls, answered: Mapping[str, Any]) -> Record:
         """Read a record of Cloudflare's API; members that are not known are passed over.
 
-        Raises KeyError, TypeError or ValueError when it is no record.
+        Raises KeyError, TypeError, ValueError or AttributeError when it is no record.
         """
         modified = answered.get("modified_on") or answered.get("created_on")
         return cls(
@@ -74,13 +74,13 @@ class Record:
             proxied=bool(answered.get("proxied", False)),
             ttl=int(answered.get("ttl", 0)),
             comment=str(answered.get("comment") or ""),
-            modified_at=datetime.fromisoformat(modified) if modified else None,
+            modified_at=_moment(modified) if modified else None,
         )
 
     @property
     def owner(self) -> str | None:
         """The owner that the comment names, None if it bears no owner's marker."""
-        first, _, _ = self.comment.partition(" ")
+        first, *_ = self.comment.split(maxsplit=1) or ("",)
         return first if first.startswith(_MARKER) else None
 
     @property
@@ -100,6 +100,12 @@ class Record:
             wanted.ttl,
             wanted.comment,
         )
+
+
+def _moment(text: str) -> datetime:
+    """Read a time, which is in UTC unless it says otherwise."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def ownership_comment(owner: str, assignment: Assignment | None) -> str:

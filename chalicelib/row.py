@@ -23,58 +23,51 @@ class RowReading:
     """A row that is being read, with the meeting's other instances where they matter."""
 
     desktop: Desktop
-    meeting_id: str
     row: Step[Meeting | None]
     others: Step[tuple[Instance, ...]] | None
 
 
 class Rows:
-    """Reads, decides and writes the rows of one run's meetings."""
+    """Reads, decides and writes the rows of meetings."""
 
     def __init__(self, meetings: Meetings, instances: Instances) -> None:
         self._meetings = meetings
         self._instances = instances
 
-    def begin(self, desktop: Desktop, meeting_id: str, steps: Steps) -> RowReading:
+    def begin(self, desktop: Desktop, steps: Steps) -> RowReading:
         """Begin to read what the decision needs."""
+        meeting_id = desktop.assignment.meeting_id
         row = steps.begin(f"read the row {meeting_id!r}", self._meetings.find, meeting_id)
         others = None
         if desktop.presence is Presence.ENDED:
             what = f"list the instances of meeting {meeting_id!r}"
             others = steps.begin(what, self._instances.of_meeting, meeting_id)
-        return RowReading(desktop, meeting_id, row, others)
+        return RowReading(desktop, row, others)
 
     def finish(self, reading: RowReading, steps: Steps) -> MeetingDecision:
         """Tell the row what it should be told, and return what that was.
 
         Raises RowChangedError when others kept changing the row.
         """
-        meeting = reading.row.result()
-        others = reading.others.result() if reading.others else ()
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._tell(meeting, reading, others, steps)
+                return self._tell(reading, steps)
             except RowChangedError:
-                what = f"read the row {reading.meeting_id!r} again"
-                meeting = steps.begin(what, self._meetings.find, reading.meeting_id).result()
-        return self._tell(meeting, reading, others, steps)
+                reading = self.begin(reading.desktop, steps)
+        return self._tell(reading, steps)
 
-    def _tell(
-        self,
-        meeting: Meeting | None,
-        reading: RowReading,
-        others: tuple[Instance, ...],
-        steps: Steps,
-    ) -> MeetingDecision:
+    def _tell(self, reading: RowReading, steps: Steps) -> MeetingDecision:
+        desktop, meeting = reading.desktop, reading.row.result()
+        others = reading.others.result() if reading.others else ()
+        meeting_id = desktop.assignment.meeting_id
         if meeting is None:
-            return MeetingDecision(f"there is no row {reading.meeting_id!r}, and none is made")
-        rival_id = rival_of(reading.desktop, meeting)
+            return MeetingDecision(f"there is no row {meeting_id!r}, and none is made")
+        rival_id, rival = rival_of(desktop, meeting), None
         if rival_id:
-            what = f"describe {rival_id}, which has the role's link"
+            what = f"describe {rival_id}, which the row names"
             rival = steps.begin(what, self._instances.find, rival_id).result()
-            others = (rival,) if rival else ()
-        decision = decide_meeting(meeting, reading.desktop, others)
+        decision = decide_meeting(meeting, desktop, rival, others)
         if decision.change:
-            what = f"tell the row {reading.meeting_id!r}"
+            what = f"tell the row {meeting_id!r}"
             steps.begin(what, self._meetings.apply, decision.change).result()
         return decision

@@ -76,7 +76,7 @@ class Token:
             raise SecretError(f"secret {self.secret_id!r} is empty; {_SHAPE}")
         if not _TOKEN.fullmatch(token):
             raise SecretError(
-                f"secret {self.secret_id!r} holds what is no Cloudflare token and no JSON; {_SHAPE}"
+                f"secret {self.secret_id!r} does not hold a Cloudflare token; {_SHAPE}"
             )
         return token
 

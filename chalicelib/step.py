@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from chalicelib.deadline import OutOfTimeError
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from chalicelib.deadline import Deadline
 
 T = TypeVar("T")
+
+_SHORTEST: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Step(Generic[T]):
         except FutureTimeoutError as error:
             if self.future.done():
                 return self.future.result()  # the step's own error, or its result just in time
+            self.future.cancel()  # if it still waits for its turn
             raise OutOfTimeError(
                 f"no time left while waiting to {self.what}; how it ended is unknown"
             ) from error
@@ -48,5 +51,9 @@ class Steps:
     deadline: Deadline
 
     def begin(self, what: str, do: Callable[..., T], *arguments: object) -> Step[T]:
-        """Begin `do(*arguments)`; `what` completes the sentence "no time left to …"."""
+        """Begin `do(*arguments)`; `what` completes the sentence "no time left to …".
+
+        Raises OutOfTimeError, and begins nothing, once the deadline has come.
+        """
+        self.deadline.require(_SHORTEST, what)
         return Step(what, self.executor.submit(do, *arguments), self.deadline)

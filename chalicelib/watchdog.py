@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.instance import Instances
-    from chalicelib.meeting import Meetings
+    from chalicelib.meeting import Assignment, Meetings
     from chalicelib.plan import Finding
-    from chalicelib.reconciler import Sighting
+    from chalicelib.reconciler import Settlement, Sighting
     from chalicelib.row import RowReading
     from chalicelib.settings import Settings
     from chalicelib.telemetry import Reporter
@@ -88,7 +88,8 @@ class Watchdog:
             self._reporter.failed(fields, self._counts("failed"), error)
             raise
         result = outcome.to_dict()
-        self._reporter.succeeded(fields | result, self._counts(outcome.action))
+        counts = self._counts(outcome.action) | {"Warnings": len(outcome.warnings)}
+        self._reporter.succeeded(fields | result, counts)
         return result
 
     def _handle(
@@ -117,34 +118,43 @@ class Watchdog:
             return Outcome(instance_id, "ignored", finding.reason)
         if finding.presence is Presence.UNCERTAIN:
             return Outcome(instance_id, "deferred", f"left to the sweep: {finding.reason}")
-        if finding.changes:
-            self._reconciler.stop_if_quota_is_spent()
-        reading = self._begin_row(seen, steps)
-        settled = self._reconciler.settle(seen, steps).finding
-        decision = None
-        if self._rows and reading and _is_told(settled):
-            decision = self._rows.finish(reading, steps)
+        if finding.former:
+            self._finish_row(self._begin_row(seen, finding.former, Presence.AWAY, steps), steps)
+        reading = self._begin_row(seen, finding.assignment, finding.presence, steps)
+        if finding.row_comes_first:
+            decision = self._finish_row(reading, steps)
+            settlement = self._reconciler.settle(seen, steps)
+        else:
+            settlement = self._reconciler.settle(seen, steps)
+            if settlement.seen is not seen:
+                now = settlement.seen.finding
+                reading = self._begin_row(settlement.seen, now.assignment, now.presence, steps)
+            decision = self._finish_row(reading, steps)
+        settled = settlement.seen.finding
         return Outcome(
             instance_id,
-            _action(finding, settled, decision),
+            _action(settlement, decision),
             settled.reason,
             record=self._settings.record_name(instance_id),
             meeting=decision.reason if decision else None,
             warnings=_warnings(settled),
         )
 
-    def _begin_row(self, seen: Sighting, steps: Steps) -> RowReading | None:
-        assignment = seen.finding.assignment
-        if not (self._rows and assignment and assignment.is_valid and _is_told(seen.finding)):
+    def _begin_row(
+        self, seen: Sighting, assignment: Assignment | None, presence: Presence, steps: Steps
+    ) -> RowReading | None:
+        """Begin to read the row, if there is one to be told."""
+        is_known = presence not in {Presence.UNCERTAIN, Presence.FOREIGN}
+        if not (self._rows and is_known and assignment and assignment.is_valid):
             return None
-        desktop = Desktop(
-            seen.instance_id,
-            assignment.role,
-            seen.finding.presence,
-            self._settings.link(seen.instance_id),
-            seen.instance,
-        )
-        return self._rows.begin(desktop, assignment.meeting_id, steps)
+        if presence is Presence.LIVE and not seen.finding.may_be_linked:
+            return None
+        link = self._settings.link(seen.instance_id)
+        desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance)
+        return self._rows.begin(desktop, steps)
+
+    def _finish_row(self, reading: RowReading | None, steps: Steps) -> MeetingDecision | None:
+        return self._rows.finish(reading, steps) if self._rows and reading else None
 
     def _counts(self, action: str) -> dict[str, int]:
         counts = {action.capitalize(): 1}
@@ -153,21 +163,17 @@ class Watchdog:
         return counts
 
 
-def _is_told(finding: Finding) -> bool:
-    """Whether the row is told: of a record that stands, and of every one that must not."""
-    return finding.has_record or finding.presence is not Presence.LIVE
-
-
-def _action(first: Finding, settled: Finding, decision: MeetingDecision | None) -> str:
+def _action(settlement: Settlement, decision: MeetingDecision | None) -> str:
     """Name what was done: to the records, or else to the row."""
-    if first.changes:
-        if first.presence is not Presence.LIVE:
+    finding = settlement.seen.finding
+    if settlement.done:
+        if finding.presence is not Presence.LIVE:
             return "deleted"
-        is_new = any(isinstance(change, Create) for change in first.changes)
+        is_new = any(isinstance(change, Create) for change in settlement.done)
         return "created" if is_new else "updated"
-    if settled.in_the_way:
-        return "ignored"
-    return "updated" if decision and decision.change else "unchanged"
+    if decision and decision.change:
+        return "updated"
+    return "ignored" if finding.in_the_way else "unchanged"
 
 
 def _warnings(finding: Finding) -> tuple[str, ...]:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.change import Create, Delete, Update
 from chalicelib.cloudflare import (
     Call,
+    CloudflareError,
     RecordNotFoundError,
     RejectedError,
     UnavailableError,
     UnconfirmedError,
 )
+from chalicelib.deadline import OutOfTimeError
 from chalicelib.record import ADDRESS_RECORD, Record
 
 if TYPE_CHECKING:
@@ -66,12 +68,12 @@ class Zone:
     def remove_strays(self, name: str, owner: str, deadline: Deadline) -> None:
         """Remove what a lost answer left under our name with another zone's name appended.
 
-        Raises WrongZoneError if there was any, after removing it.
+        Raises WrongZoneError if there was any, and says what became of it.
         """
         found = self._list([("name.startswith", f"{name}.")], deadline)
-        for record in found:
-            if record.name.startswith(f"{name}.") and record.owner == owner:
-                self._refuse_stray(name, record, deadline)
+        strays = [each for each in found if _is_stray(each, name) and each.owner == owner]
+        if strays:
+            self._refuse_strays(name, strays, deadline)
 
     def _list(self, query: list[tuple[str, str]], deadline: Deadline) -> list[Record]:
         """Read every page, or raise: a part of the records must not pass for all of them."""
@@ -107,7 +109,7 @@ class Zone:
             if isinstance(change, Delete):
                 return  # gone already, which is what was asked for
             raise
-        self._confirm(call, change, answer.result, deadline)
+        self._refuse_any_stray([self._confirm(call, change, answer.result)], deadline)
 
     def _apply_batch(self, changes: Sequence[Change], deadline: Deadline) -> None:
         body = {
@@ -123,37 +125,66 @@ class Zone:
         }
         call = Call("POST", f"{self._path}/batch", {key: ops for key, ops in body.items() if ops})
         answer = self._cloudflare.answer(call, deadline)
-        for change, answered in _pair(call, changes, answer):
-            self._confirm(call, change, answered, deadline)
+        confirmed = [
+            self._confirm(call, change, answered)
+            for change, answered in _pair(call, changes, answer)
+        ]
+        self._refuse_any_stray(confirmed, deadline)
 
-    def _confirm(self, call: Call, change: Change, answered: Any, deadline: Deadline) -> None:  # noqa: ANN401
-        """Compare what was answered with what was asked for."""
+    def _confirm(
+        self,
+        call: Call,
+        change: Change,
+        answered: Any,  # noqa: ANN401
+    ) -> tuple[str, Record] | None:
+        """Compare what was answered with what was asked for; return a stray with our name."""
         if isinstance(change, Delete):
             if not isinstance(answered, dict) or answered.get("id") != change.record.id:
                 raise UnconfirmedError(f"could not confirm {call}: another record was answered")
-            return
+            return None
+        wanted = change.wanted
         record = _record(call, answered, UnconfirmedError)
-        if record.name.startswith(f"{change.wanted.name}."):
-            self._refuse_stray(change.wanted.name, record, deadline)
-        if (record.name, record.content) != (change.wanted.name, change.wanted.content):
+        if _is_stray(record, wanted.name):
+            return wanted.name, record
+        if (record.name, record.content) != (wanted.name, wanted.content):
             raise UnconfirmedError(
-                f"could not confirm {call}: asked for {change.wanted.name} at "
-                f"{change.wanted.content}, answered {record.name} at {record.content}"
+                f"could not confirm {call}: asked for {wanted.name} at {wanted.content}, "
+                f"answered {record.name} at {record.content}"
             )
+        return None
 
-    def _refuse_stray(self, name: str, stray: Record, deadline: Deadline) -> None:
-        try:
-            self._cloudflare.answer(Call("DELETE", f"{self._path}/{stray.id}"), deadline)
-        except RecordNotFoundError:
-            outcome = "it is gone again"
-        except UnconfirmedError:
-            outcome = f"its removal is not confirmed, look for the record {stray.id}"
-        else:
-            outcome = "it was removed again"
+    def _refuse_any_stray(
+        self, confirmed: Sequence[tuple[str, Record] | None], deadline: Deadline
+    ) -> None:
+        strays = [stray for stray in confirmed if stray]
+        if strays:
+            self._refuse_strays(strays[0][0], [record for _, record in strays], deadline)
+
+    def _refuse_strays(self, name: str, strays: Sequence[Record], deadline: Deadline) -> None:
+        outcomes = [f"{stray.name}, {self._remove_stray(stray, deadline)}" for stray in strays]
         raise WrongZoneError(
-            f"zone {self._zone_id} is not the zone of {name}: Cloudflare made {stray.name} "
-            f"instead, {outcome}; set ZONE_ID to the zone that DOMAIN_ROOT lies in"
+            f"zone {self._zone_id} is not the zone of {name}: Cloudflare made {'; '.join(outcomes)}"
+            "; set ZONE_ID to the zone that DOMAIN_ROOT lies in"
         )
+
+    def _remove_stray(self, stray: Record, deadline: Deadline) -> str:
+        """Remove a record by its id, which may be repeated, and say what became of it."""
+        call = Call("DELETE", f"{self._path}/{stray.id}")
+        try:
+            try:
+                self._cloudflare.answer(call, deadline)
+            except UnconfirmedError:
+                self._cloudflare.answer(call, deadline)
+        except RecordNotFoundError:
+            return "which is gone again"
+        except (CloudflareError, OutOfTimeError) as error:
+            return f"which could not be removed: look for record {stray.id} ({error})"
+        return "which was removed again"
+
+
+def _is_stray(record: Record, name: str) -> bool:
+    """Tell whether Cloudflare appended its zone's name to ours, the zone being another one."""
+    return record.name.startswith(f"{name}.")
 
 
 def _record(
@@ -173,7 +204,8 @@ def _pair(call: Call, changes: Sequence[Change], answer: Answer) -> Iterator[tup
     result = answer.result if isinstance(answer.result, dict) else {}
     for key, kind in kinds.items():
         asked = [change for change in changes if isinstance(change, kind)]
-        answered = result.get(key) or []
+        answers = result.get(key)
+        answered = answers if isinstance(answers, list) else []
         if len(asked) != len(answered):
             raise UnconfirmedError(
                 f"could not confirm {call}: {len(answered)} of {len(asked)} {key} were answered"

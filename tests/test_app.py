@@ -159,6 +159,8 @@ def test_a_packaged_stage_is_one_function_and_its_rule_with_no_api(tmp_path: Pat
 def test_wrong_settings_stop_a_package_naming_every_one(tmp_path: Path) -> None:
     done = package(tmp_path, "prod", OWNER="prod", PROXIED="yes")
 
-    assert done.returncode != 0
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: 2 setting(s) of this stage")
+    assert "Traceback" not in done.stderr
     assert "OWNER is 'prod'; it must be one word beginning with 'elephant:'" in done.stderr
     assert "PROXIED is 'yes'; it must be 'true' or 'false'" in done.stderr

@@ -15,8 +15,8 @@ from chalicelib.event import (
     InstanceEvent,
     event_of,
     event_pattern,
-    is_instance_id,
 )
+from chalicelib.instance import is_instance_id
 from chalicelib.settings import Settings
 
 INSTANCE = "i-0123456789abcdef0"

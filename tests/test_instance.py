@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from chalicelib.instance import Instance, Instances
+from chalicelib.instance import IncompleteAnswerError, Instance, Instances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,8 +173,9 @@ def test_any_other_refusal_is_raised_and_never_taken_for_none(cloud: Cloud, code
 def test_an_answer_about_another_instance_is_not_taken() -> None:
     other = described("i-0fedcba9876543210", PublicIpAddress="192.0.2.1")
 
-    assert Instances(Pages(page(other)), PROJECT).find(INSTANCE) is None
-    assert Instances(Pages(page()), PROJECT).find(INSTANCE) is None
+    for answer in (page(other), page()):
+        with pytest.raises(IncompleteAnswerError, match=INSTANCE):
+            Instances(Pages(answer), PROJECT).find(INSTANCE)
 
 
 def test_the_instance_is_found_among_others_in_the_answer() -> None:

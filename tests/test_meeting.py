@@ -44,12 +44,16 @@ def test_a_row_is_read_consistently(world: World) -> None:
 
 def test_a_rows_attributes_are_found_by_role(world: World) -> None:
     world.put_row(
-        status="HEALTHY", teacher_ec2_link=LINK, teacher_ec2_id="i-1", observer_ec2_link=""
+        status="HEALTHY", teacher_ec2_link=LINK, teacher_ec2_id="i-00000001", observer_ec2_link=""
     )
 
     row = read(world)
 
-    assert (row.status, row.link("teacher"), row.instance_id("teacher")) == ("HEALTHY", LINK, "i-1")
+    assert (row.status, row.link("teacher"), row.instance_id("teacher")) == (
+        "HEALTHY",
+        LINK,
+        "i-00000001",
+    )
     assert row.linked_instance("teacher") == "i-0123456789abcdef0"
     assert (row.link("observer"), row.linked_instance("student")) == (None, None)
     assert row.roles == ("teacher", "student", "observer")
@@ -57,7 +61,7 @@ def test_a_rows_attributes_are_found_by_role(world: World) -> None:
 
 def test_a_link_and_a_status_are_written_and_nothing_else(world: World) -> None:
     world.put_row(status="LAUNCHED", jitsi_url="https://meet.example.com/x")
-    change = MeetingChange(read(world), "teacher", LINK, "DNS_WRITTEN", ("status",))
+    change = MeetingChange(read(world), {"teacher": LINK}, "DNS_WRITTEN", ("status",))
 
     world.meetings().apply(change)
 
@@ -73,9 +77,9 @@ def test_a_link_is_removed_with_or_without_a_status(world: World) -> None:
     world.put_row(status="HEALTHY", teacher_ec2_link=LINK, student_ec2_link=LINK)
     meetings = world.meetings()
 
-    meetings.apply(MeetingChange(read(world), "teacher", None, None, ()))
+    meetings.apply(MeetingChange(read(world), {"teacher": None}, None, ()))
     assert world.row() == {"status": "HEALTHY", "student_ec2_link": LINK}
-    meetings.apply(MeetingChange(read(world), "student", None, "TERMINATED", ("status",)))
+    meetings.apply(MeetingChange(read(world), {"student": None}, "TERMINATED", ("status",)))
     assert world.row() == {"status": "TERMINATED"}
 
 
@@ -94,7 +98,7 @@ def test_a_row_that_was_changed_meanwhile_is_not_written(
 ) -> None:
     world.put_row(status="HEALTHY", teacher_ec2_link=LINK)
     relies_on = ("status", "teacher_ec2_link", "student_ec2_link")
-    change = MeetingChange(read(world), "teacher", None, "TERMINATED", relies_on)
+    change = MeetingChange(read(world), {"teacher": None}, "TERMINATED", relies_on)
     world.put_row(**meanwhile)
 
     with pytest.raises(RowChangedError, match="'m1'"):
@@ -105,7 +109,7 @@ def test_a_row_that_was_changed_meanwhile_is_not_written(
 
 def test_what_a_change_does_not_rely_on_may_have_changed(world: World) -> None:
     world.put_row(status="HEALTHY")
-    change = MeetingChange(read(world), "teacher", LINK, None, ("teacher_ec2_link",))
+    change = MeetingChange(read(world), {"teacher": LINK}, None, ("teacher_ec2_link",))
     world.put_row(status="IN_PROGRESS", student_session_data="there")
 
     world.meetings().apply(change)
@@ -116,7 +120,7 @@ def test_what_a_change_does_not_rely_on_may_have_changed(world: World) -> None:
 
 def test_a_row_that_is_gone_is_not_made(world: World) -> None:
     world.put_row(status="HEALTHY")
-    change = MeetingChange(read(world), "teacher", LINK, "DNS_WRITTEN", ())
+    change = MeetingChange(read(world), {"teacher": LINK}, "DNS_WRITTEN", ())
     world.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": "m1"}})
 
     with pytest.raises(RowChangedError):
@@ -127,7 +131,7 @@ def test_a_row_that_is_gone_is_not_made(world: World) -> None:
 
 def test_any_other_failure_is_let_through(world: World) -> None:
     world.put_row()
-    change = MeetingChange(read(world), "teacher", LINK, None, ())
+    change = MeetingChange(read(world), {"teacher": LINK}, None, ())
     world.fail("UpdateItem", "AccessDeniedException")
 
     with pytest.raises(ClientError, match="AccessDeniedException"):
@@ -159,3 +163,23 @@ def test_a_role_that_is_an_identifier_is_valid(role: str) -> None:
 @pytest.mark.parametrize("role", ["", "co-host", "2nd", "a b", "a.b", "élève", "r" * 65, "a\n"])
 def test_any_other_role_is_not(role: str) -> None:
     assert not Assignment("m1", role).is_valid
+
+
+@pytest.mark.parametrize("odd", ["", "dcv", "i-1", "i-00000001x", "I-00000001", "i-0000000g"])
+def test_what_is_no_instances_id_is_none(world: World, odd: str) -> None:
+    """EC2 would call it malformed, and the run would fail for ever."""
+    world.put_row(teacher_ec2_id=odd, teacher_ec2_link=f"https://{odd}.example.com:8443/")
+
+    row = read(world)
+
+    assert (row.instance_id("teacher"), row.linked_instance("teacher")) == (None, None)
+
+
+def test_several_links_are_written_at_once(world: World) -> None:
+    world.put_row(status="HEALTHY", teacher_ec2_link=LINK)
+    change = MeetingChange(read(world), {"teacher": None, "student": LINK}, None, ())
+
+    world.meetings().apply(change)
+
+    assert world.row() == {"status": "HEALTHY", "student_ec2_link": LINK}
+    assert change.summary == "teacher_ec2_link removed, student_ec2_link set"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.instance import Instance
-from chalicelib.meeting import STATUSES, Meeting
+from chalicelib.meeting import STATUSES, Assignment, Meeting
 from chalicelib.meeting_plan import Desktop, MeetingDecision, decide_meeting, rival_of
 from chalicelib.plan import Presence
 from tests.world import DOMAIN
@@ -34,38 +34,47 @@ def meeting(item: dict[str, Any] | None = None, **attributes: str) -> Meeting:
 
 
 def desktop(presence: Presence, role: str = "teacher") -> Desktop:
-    return Desktop(ID, role, presence, link(ID), instance(ID, role=role))
+    assignment = Assignment("m1", role)
+    return Desktop(ID, assignment, presence, link(ID), instance(ID, role=role))
 
 
-def live(row: Meeting, *others: Instance) -> MeetingDecision:
-    return decide_meeting(row, desktop(Presence.LIVE), others)
+def live(row: Meeting, rival: Instance | None = None) -> MeetingDecision:
+    return decide_meeting(row, desktop(Presence.LIVE), rival, ())
 
 
-def ended(row: Meeting, *others: Instance) -> MeetingDecision:
-    return decide_meeting(row, desktop(Presence.ENDED), others)
+def away(row: Meeting) -> MeetingDecision:
+    return decide_meeting(row, desktop(Presence.AWAY), None, ())
 
 
-def written(decision: MeetingDecision) -> tuple[str | None, str | None] | None:
-    """Return link and status that are written, None if nothing is."""
+def ended(row: Meeting, *others: Instance, rival: Instance | None = None) -> MeetingDecision:
+    return decide_meeting(row, desktop(Presence.ENDED), rival, others)
+
+
+def written(decision: MeetingDecision) -> tuple[dict[str, str | None], str | None] | None:
+    """Return the links and the status that are written, None if nothing is."""
     change = decision.change
-    return (change.link, change.status) if change else None
+    return (dict(change.links), change.status) if change else None
+
+
+SET: dict[str, str | None] = {"teacher": link(ID)}
+REMOVED: dict[str, str | None] = {"teacher": None}
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_link_moves_the_status_forward_only(status: str) -> None:
     expected = "DNS_WRITTEN" if status in {"SCHEDULED", "LAUNCHED"} else None
 
-    assert written(live(meeting(status=status))) == (link(ID), expected)
+    assert written(live(meeting(status=status))) == (SET, expected)
 
 
 def test_a_row_without_a_status_gets_one() -> None:
-    assert written(live(meeting())) == (link(ID), "DNS_WRITTEN")
+    assert written(live(meeting())) == (SET, "DNS_WRITTEN")
 
 
 @pytest.mark.parametrize("odd", [{"S": "CANCELLED"}, {"S": ""}, {"NULL": True}, {"N": "3"}])
 def test_a_status_that_is_not_known_is_left(odd: dict[str, Any]) -> None:
-    assert written(live(meeting({"status": odd}))) == (link(ID), None)
-    assert written(ended(meeting({"status": odd}, teacher_ec2_link=link(ID)))) == (None, None)
+    assert written(live(meeting({"status": odd}))) == (SET, None)
+    assert written(ended(meeting({"status": odd}, teacher_ec2_link=link(ID)))) == (REMOVED, None)
 
 
 def test_a_row_that_is_right_is_not_written() -> None:
@@ -77,26 +86,38 @@ def test_a_row_that_is_right_is_not_written() -> None:
 def test_a_right_link_with_a_status_that_was_not_told_is_completed() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_link=link(ID))
 
-    assert written(live(row)) == (link(ID), "DNS_WRITTEN")
+    assert written(live(row)) == ({}, "DNS_WRITTEN")
 
 
 @pytest.mark.parametrize("old", [link(OTHER), f"https://{ID}.old.example.com:8443", "elsewhere"])
 def test_a_wrong_link_is_replaced(old: str) -> None:
-    assert written(live(meeting(status="HEALTHY", teacher_ec2_link=old))) == (link(ID), None)
+    assert written(live(meeting(status="HEALTHY", teacher_ec2_link=old))) == (SET, None)
 
 
 def test_a_role_that_the_row_gives_to_another_instance_is_left_to_it() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER)
+    noted = instance(OTHER, age=60, state="stopped")
 
-    assert live(row) == MeetingDecision(f"{OTHER} has taken the role of teacher")
-    assert ended(row) == MeetingDecision(f"{OTHER} has taken the role of teacher")
+    assert rival_of(desktop(Presence.LIVE), row) == OTHER
+    assert rival_of(desktop(Presence.ENDED), row) == OTHER
+    assert live(row, noted) == MeetingDecision(f"{OTHER} has the role of teacher")
+    assert ended(row, rival=noted) == MeetingDecision(f"{OTHER} of the meeting has not ended")
+
+
+@pytest.mark.parametrize("noted", [None, instance(OTHER, state="terminated")])
+def test_an_instance_that_ended_keeps_no_role(noted: Instance | None) -> None:
+    row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER, teacher_ec2_link=link(OTHER))
+
+    assert written(live(row, noted)) == (SET, "DNS_WRITTEN")
+    unlinked = meeting(status="HEALTHY", teacher_ec2_id=OTHER, teacher_ec2_link=link(ID))
+    assert written(ended(unlinked, rival=noted)) == (REMOVED, "TERMINATED")
 
 
 def test_the_instance_that_the_row_names_takes_the_link_from_any_other() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=ID, teacher_ec2_link=link(OTHER))
 
     assert rival_of(desktop(Presence.LIVE), row) is None
-    assert written(live(row, instance(OTHER))) == (link(ID), "DNS_WRITTEN")
+    assert written(live(row)) == (SET, "DNS_WRITTEN")
 
 
 @pytest.mark.parametrize(("age", "keeps"), [(1, False), (0, True), (-1, True)])
@@ -106,7 +127,7 @@ def test_of_two_instances_in_a_role_the_one_launched_last_has_it(age: int, *, ke
     decision = live(row, instance(OTHER, age=age))
 
     assert rival_of(desktop(Presence.LIVE), row) == OTHER
-    expected = None if keeps else (link(ID), "DNS_WRITTEN")
+    expected = None if keeps else (SET, "DNS_WRITTEN")
     assert written(decision) == expected
 
 
@@ -116,14 +137,10 @@ def test_of_two_instances_in_a_role_the_one_launched_last_has_it(age: int, *, ke
 def test_an_instance_that_no_longer_serves_in_the_role_is_no_rival(rival: Instance) -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_link=link(OTHER))
 
-    assert written(live(row, rival)) == (link(ID), "DNS_WRITTEN")
+    assert written(live(row, rival)) == (SET, "DNS_WRITTEN")
 
 
-def test_an_instance_that_has_no_link_is_no_rival() -> None:
-    assert written(live(meeting(status="LAUNCHED"), instance(OTHER, age=-1))) is not None
-
-
-def test_a_desktop_that_is_not_live_has_no_rival() -> None:
+def test_a_desktop_that_is_not_live_has_no_rival_for_its_link() -> None:
     row = meeting(teacher_ec2_link=link(OTHER))
 
     assert rival_of(desktop(Presence.AWAY), row) is None
@@ -137,20 +154,20 @@ def test_only_ones_own_link_is_no_rivals() -> None:
 def test_a_stop_removes_the_link_and_leaves_the_status() -> None:
     row = meeting(status="IN_PROGRESS", teacher_ec2_link=link(ID))
 
-    assert written(decide_meeting(row, desktop(Presence.AWAY), ())) == (None, None)
+    assert written(away(row)) == (REMOVED, None)
 
 
 @pytest.mark.parametrize("presence", [Presence.AWAY, Presence.ENDED])
 def test_another_instances_link_is_left(presence: Presence) -> None:
     row = meeting(status="HEALTHY", teacher_ec2_link=link(OTHER))
 
-    assert decide_meeting(row, desktop(presence), ()).change is None
+    assert decide_meeting(row, desktop(presence), None, ()).change is None
 
 
 def test_a_link_of_an_older_domain_or_port_is_still_this_instances() -> None:
     row = meeting(status="HEALTHY", teacher_ec2_link=f"https://{ID}.old.example.com:443")
 
-    assert written(decide_meeting(row, desktop(Presence.AWAY), ())) == (None, None)
+    assert written(away(row)) == (REMOVED, None)
 
 
 @pytest.mark.parametrize("status", [*STATUSES[:-1], None])
@@ -158,31 +175,31 @@ def test_the_last_end_ends_the_meeting_whatever_its_status(status: str | None) -
     known = {"status": {"S": status}} if status else {}
     row = meeting(known, teacher_ec2_link=link(ID))
 
-    assert written(ended(row)) == (None, "TERMINATED")
+    assert written(ended(row)) == (REMOVED, "TERMINATED")
 
 
 def test_an_ended_meeting_only_loses_a_link_that_was_left() -> None:
     row = meeting(status="TERMINATED", teacher_ec2_link=link(ID))
 
-    assert written(ended(row)) == (None, None)
+    assert written(ended(row)) == (REMOVED, None)
     assert ended(meeting(status="TERMINATED")).reason == "the row's status is TERMINATED"
 
 
 def test_an_end_after_a_stop_ends_the_meeting_though_the_link_is_gone() -> None:
-    assert written(ended(meeting(status="HEALTHY"))) == (None, "TERMINATED")
+    assert written(ended(meeting(status="HEALTHY"))) == ({}, "TERMINATED")
 
 
 @pytest.mark.parametrize("role", ["student", "observer"])
 def test_a_link_of_any_other_role_keeps_the_meeting(role: str) -> None:
     row = meeting({f"{role}_ec2_link": {"S": link(OTHER)}}, teacher_ec2_link=link(ID))
 
-    assert written(ended(row)) == (None, None)
+    assert written(ended(row)) == (REMOVED, None)
 
 
 def test_an_empty_link_of_another_role_keeps_nothing() -> None:
     row = meeting({"student_ec2_link": {"NULL": True}}, teacher_ec2_link=link(ID))
 
-    assert written(ended(row)) == (None, "TERMINATED")
+    assert written(ended(row)) == (REMOVED, "TERMINATED")
 
 
 def test_another_desktop_that_has_not_ended_keeps_the_meeting() -> None:
@@ -195,7 +212,7 @@ def test_another_desktop_that_has_not_ended_keeps_the_meeting() -> None:
 
 def test_the_ended_desktop_itself_does_not_keep_the_meeting() -> None:
     """EC2's listing may lag behind its description."""
-    assert written(ended(meeting(status="HEALTHY"), instance(ID))) == (None, "TERMINATED")
+    assert written(ended(meeting(status="HEALTHY"), instance(ID))) == ({}, "TERMINATED")
 
 
 def test_a_write_relies_on_all_that_it_was_decided_from() -> None:
@@ -213,4 +230,16 @@ def test_a_write_relies_on_all_that_it_was_decided_from() -> None:
         "status",
     }
     assert kept is not None
-    assert set(kept.relies_on) == {"teacher_ec2_link"}
+    assert set(kept.relies_on) == set(down.relies_on)
+    stopped = away(meeting(status="HEALTHY", teacher_ec2_link=link(ID))).change
+    assert stopped is not None
+    assert set(stopped.relies_on) == {"teacher_ec2_link"}
+
+
+def test_an_instance_whose_role_was_changed_has_the_link_of_its_new_role_only() -> None:
+    row = meeting(status="HEALTHY", student_ec2_link=link(ID))
+
+    assert written(live(row)) == ({"student": None, "teacher": link(ID)}, None)
+    both = meeting(status="HEALTHY", student_ec2_link=link(ID), teacher_ec2_link=link(ID))
+    assert written(live(both)) == ({"student": None}, None)
+    assert written(ended(both)) == ({"teacher": None, "student": None}, "TERMINATED")

@@ -77,7 +77,7 @@ def test_of_several_wrong_records_our_own_is_mended_rather_than_an_unmarked_one(
 def test_beside_another_owners_record_none_is_made() -> None:
     finding = find(RUNNING, FOREIGN)
 
-    assert (finding.changes, finding.in_the_way, finding.has_record) == ((), (FOREIGN,), False)
+    assert (finding.changes, finding.in_the_way, finding.may_be_linked) == ((), (FOREIGN,), False)
 
 
 def test_beside_another_owners_record_an_unmarked_one_is_left_and_ours_kept_right() -> None:
@@ -87,14 +87,16 @@ def test_beside_another_owners_record_an_unmarked_one_is_left_and_ours_kept_righ
     assert find(RUNNING, FOREIGN, UNMARKED, ours).changes == (Update(ours, WANTED),)
 
 
-@pytest.mark.parametrize("comment", ["elephant:test/us-west-21", "elephant:", f"{OWNER}/x m=m1"])
+@pytest.mark.parametrize(
+    "comment", ["elephant:test/us-west-21", "elephant:", f"{OWNER}/x m=m1", " elephant:other x"]
+)
 def test_an_owner_is_the_whole_first_word(comment: str) -> None:
     record = replace(RIGHT, comment=comment)
 
     assert find(RUNNING, record).in_the_way == (record,)
 
 
-@pytest.mark.parametrize("comment", ["", "Elephant:x", f" {OWNER}", f"by {OWNER}", "elephant x"])
+@pytest.mark.parametrize("comment", ["", " ", "Elephant:x", f"by {OWNER}", "elephant x"])
 def test_a_comment_without_a_marker_as_its_first_word_is_nobodys(comment: str) -> None:
     record = replace(RIGHT, comment=comment)
 
@@ -108,6 +110,41 @@ def test_only_a_running_instance_has_a_record(state: str, address: str | None) -
     finding = find(replace(RUNNING, state=state, address=address), RIGHT)
 
     assert (finding.presence, finding.changes) == (Presence.AWAY, (Delete(RIGHT),))
+
+
+def test_a_pending_instance_without_a_record_is_looked_at_again() -> None:
+    """EC2 may still say so when its event says that the instance runs."""
+    finding = find(replace(RUNNING, state="pending"))
+
+    assert (finding.presence, finding.changes) == (Presence.UNCERTAIN, ())
+
+
+def test_an_instance_that_ec2_does_not_know_yet_is_looked_at_again() -> None:
+    assert find(None).presence is Presence.UNCERTAIN
+    assert find(None, UNMARKED, FOREIGN).presence is Presence.UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    ("tags", "former", "row_comes_first"),
+    [
+        (TAGS, None, False),
+        ({"Project": "Elephant"}, None, True),
+        (TAGS | {"Role": "student"}, Assignment("m1", "teacher"), False),
+        (TAGS | {"MeetingID": "m2"}, Assignment("m1", "teacher"), False),
+    ],
+)
+def test_what_only_the_record_knows_is_not_forgotten_with_it(
+    tags: dict[str, str], former: Assignment | None, *, row_comes_first: bool
+) -> None:
+    finding = find(replace(RUNNING, state="terminated", tags=tags), RIGHT)
+
+    assert (finding.former, finding.row_comes_first) == (former, row_comes_first)
+
+
+def test_a_record_that_stays_keeps_what_it_knows() -> None:
+    finding = find(replace(RUNNING, tags={"Project": "Elephant"}), RIGHT)
+
+    assert (finding.changes, finding.row_comes_first) == ((), False)
 
 
 @pytest.mark.parametrize("state", ["shutting-down", "terminated"])

@@ -77,8 +77,15 @@ def test_the_quota_is_spent_once_less_than_half_of_it_is_left(
 
 @pytest.mark.parametrize(
     "policy",
-    [None, "", '"default"', '"default";w=300', '"burst";q=100;w=60', "gibberish"],
-    ids=["no header", "empty", "no numbers", "no quota", "another's", "gibberish"],
+    [
+        None,
+        "",
+        '"default"',
+        '"default";w=300',
+        '"burst";q=100;w=60, "daily";q=9000;w=86400',
+        "gibberish",
+    ],
+    ids=["no header", "empty", "no numbers", "no quota", "others", "gibberish"],
 )
 @pytest.mark.parametrize(("left", "spent"), [(600, False), (599, True)])
 def test_a_quota_that_is_not_named_is_1200(
@@ -88,6 +95,15 @@ def test_a_quota_that_is_not_named_is_1200(
     spent: bool,  # noqa: FBT001
 ) -> None:
     quota.note(headers(f'"default";r={left};t=30', policy))
+
+    assert quota.is_spent is spent
+
+
+@pytest.mark.parametrize(("left", "spent"), [(50, False), (49, True)])
+def test_a_single_policy_is_meant_even_if_it_has_another_name(
+    quota: Quota, left: int, *, spent: bool
+) -> None:
+    quota.note(headers(f'"default";r={left};t=30', '"burst";q=100;w=60'))
 
     assert quota.is_spent is spent
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.reconciler import QuotaSpentError, Reconciler
+from chalicelib.cloudflare import UnconfirmedError
+from chalicelib.plan import Presence
+from chalicelib.reconciler import QuotaSpentError, Reconciler, Settlement
 from localcloud.cloudflare import Fault, FaultKind, When
 from tests.world import DOMAIN, World, make_settings
 
@@ -48,7 +50,7 @@ def test_nothing_is_written_when_nothing_is_to_change(world: World) -> None:
 
     seen = reconciler.observe(instance_id, steps)
 
-    assert reconciler.settle(seen, steps) == seen
+    assert reconciler.settle(seen, steps) == Settlement(seen, ())
     assert [method for method, _ in world.dns_calls] == ["GET"]
 
 
@@ -58,7 +60,7 @@ def test_an_unclear_write_is_left_to_the_sweep_when_the_quota_is_spent(world: Wo
     reconciler, steps = make(world), world.steps()
     seen = reconciler.observe(world.desktop(), steps)
 
-    with pytest.raises(QuotaSpentError, match=r"for another \d+ s \(1 calls left\)"):
+    with pytest.raises(QuotaSpentError, match=r"another \d+ s \(1 calls left\); could not"):
         reconciler.settle(seen, steps)
 
     assert [method for method, _ in world.dns_calls] == ["GET", "POST"]
@@ -72,7 +74,49 @@ def test_records_that_came_meanwhile_are_decided_upon_anew(world: World) -> None
     world.put_record(name, world.address(instance_id))
     world.put_record(name, "192.0.2.1", comment="elephant:other m=m1 r=teacher")
 
-    settled = reconciler.settle(seen, steps)
+    settlement = reconciler.settle(seen, steps)
 
-    assert [record.content for record in settled.finding.in_the_way] == ["192.0.2.1"]
-    assert not settled.finding.has_record
+    finding = settlement.seen.finding
+    assert [record.content for record in finding.in_the_way] == ["192.0.2.1"]
+    assert not finding.may_be_linked
+    assert settlement.done == ()
+
+
+def test_an_instance_that_ended_after_an_unclear_write_gets_no_record(world: World) -> None:
+    """What EC2 said before the write may be long ago."""
+    reconciler, steps = make(world), world.steps()
+    instance_id = world.desktop()
+    seen = reconciler.observe(instance_id, steps)
+    world.cloudflare.faults.add(Fault(FaultKind.DROP, method="POST"))
+    world.terminate(instance_id)
+
+    settlement = reconciler.settle(seen, steps)
+
+    assert settlement.seen.finding.presence is Presence.ENDED
+    assert (settlement.done, world.records()) == ((), ())
+
+
+def test_an_instance_that_runs_again_after_an_unclear_deletion_keeps_its_record(
+    world: World,
+) -> None:
+    reconciler, steps = make(world), world.steps()
+    instance_id = world.desktop()
+    reconciler.settle(reconciler.observe(instance_id, steps), steps)
+    world.ec2.stop_instances(InstanceIds=[instance_id])
+    seen = reconciler.observe(instance_id, steps)
+    world.cloudflare.faults.add(Fault(FaultKind.DROP, method="DELETE"))
+    world.ec2.start_instances(InstanceIds=[instance_id])
+
+    reconciler.settle(seen, steps)
+
+    assert [content for _, content, _ in world.standing()] == [world.address(instance_id)]
+
+
+def test_an_unclear_write_is_not_taken_for_done_when_ec2_no_longer_answers(world: World) -> None:
+    reconciler, steps = make(world), world.steps()
+    seen = reconciler.observe(world.desktop(), steps)
+    world.cloudflare.faults.add(Fault(FaultKind.DROP, method="POST"))
+    world.fail("DescribeInstances", "InvalidInstanceID.NotFound")
+
+    with pytest.raises(UnconfirmedError):
+        reconciler.settle(seen, steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.meeting import Meeting, MeetingChange, Meetings, RowChangedError
+from chalicelib.meeting import Assignment, Meeting, MeetingChange, Meetings, RowChangedError
 from chalicelib.meeting_plan import Desktop
 from chalicelib.plan import Presence
 from chalicelib.row import Rows
@@ -36,10 +36,10 @@ class Contested(Meetings):
 def tell(world: World, meetings: Meetings, instance_id: str) -> str:
     instance = world.instances().find(instance_id)
     link = SETTINGS.link(instance_id)
-    desktop = Desktop(instance_id, "teacher", Presence.LIVE, link, instance)
+    desktop = Desktop(instance_id, Assignment("m1", "teacher"), Presence.LIVE, link, instance)
     rows = Rows(meetings, world.instances())
     steps = world.steps()
-    return rows.finish(rows.begin(desktop, "m1", steps), steps).reason
+    return rows.finish(rows.begin(desktop, steps), steps).reason
 
 
 def test_a_row_that_was_changed_is_decided_upon_anew(world: World) -> None:
@@ -80,7 +80,7 @@ def test_a_replaced_desktop_does_not_take_the_link_back(world: World) -> None:
     world.forget_calls()
     result = watchdog.handle(make_event(older), CONTEXT)
 
-    assert result["meeting"] == f"{newer} has taken the role of teacher"
+    assert result["meeting"] == f"{newer} has the role of teacher"
     assert world.row()["teacher_ec2_link"] == SETTINGS.link(newer)
     assert sorted(world.aws_calls) == ["DescribeInstances", "DescribeInstances", "GetItem"]
 
@@ -95,3 +95,51 @@ def test_the_end_of_a_replaced_desktop_does_not_end_the_meeting(world: World) ->
     watchdog.handle(make_event(older, "shutting-down"), CONTEXT)
 
     assert world.row() == {"status": "LAUNCHED", "teacher_ec2_id": newer}
+
+
+def test_a_desktop_that_replaces_an_ended_one_gets_the_link(world: World) -> None:
+    """The row still names the one that was launched for the role at first."""
+    older = world.desktop()
+    world.put_row(status="HEALTHY", teacher_ec2_id=older, teacher_ec2_link=SETTINGS.link(older))
+    world.terminate(older)
+    newer = world.desktop()
+
+    world.watchdog().handle(make_event(newer), CONTEXT)
+
+    assert world.row()["teacher_ec2_link"] == SETTINGS.link(newer)
+
+
+def test_a_link_that_leads_to_no_instance_is_replaced(world: World) -> None:
+    world.put_row(status="LAUNCHED", teacher_ec2_link="https://dcv.example.com:8443/")
+    instance_id = world.desktop()
+
+    result = world.watchdog().handle(make_event(instance_id), CONTEXT)
+
+    assert result["action"] == "created"
+    assert world.row()["teacher_ec2_link"] == SETTINGS.link(instance_id)
+
+
+def test_of_two_desktops_that_end_at_once_the_second_ends_the_meeting(world: World) -> None:
+    """Each sees the other's link; whoever writes second must see that it is gone by now."""
+    world.put_row(status="HEALTHY")
+    teacher, student = world.desktop("teacher"), world.desktop("student")
+    for each in (teacher, student):
+        world.watchdog().handle(make_event(each), CONTEXT)
+    rows, steps = Rows(world.meetings(), world.instances()), world.steps()
+
+    def ended(instance_id: str, role: str) -> Desktop:
+        assignment = Assignment("m1", role)
+        return Desktop(instance_id, assignment, Presence.ENDED, SETTINGS.link(instance_id), None)
+
+    first = rows.begin(ended(teacher, "teacher"), steps)
+    second = rows.begin(ended(student, "student"), steps)
+    for reading in (first, second):  # both have read before either writes, and both still run
+        assert reading.row.result()
+        assert reading.others
+        assert len(reading.others.result()) == 2
+    world.terminate(teacher, student)
+
+    rows.finish(first, steps)
+    rows.finish(second, steps)
+
+    assert world.row() == {"status": "TERMINATED"}

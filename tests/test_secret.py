@@ -112,9 +112,7 @@ def test_the_token_is_found_however_it_was_stored(vault: Vault, text: str) -> No
     assert vault.token.value() == TOKEN
 
 
-TOO_STRANGE = (
-    f"secret 'prod/elephant/cloudflare' holds what is no Cloudflare token and no JSON; {SHAPE}"
-)
+TOO_STRANGE = f"secret 'prod/elephant/cloudflare' does not hold a Cloudflare token; {SHAPE}"
 NO_JSON = f"secret 'prod/elephant/cloudflare' is no valid JSON; {SHAPE}"
 NO_KEY = f"secret 'prod/elephant/cloudflare' has a token under none of its keys; {SHAPE}"
 EMPTY = f"secret 'prod/elephant/cloudflare' is empty; {SHAPE}"

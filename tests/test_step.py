@@ -107,7 +107,32 @@ def test_a_step_that_does_not_end_by_the_deadline_is_out_of_time(seconds: float)
     assert str(caught.value) == (
         "no time left while waiting to list the records; how it ended is unknown"
     )
-    assert not future.done()
+    assert future.cancelled()
+
+
+def test_a_step_that_waited_for_its_turn_until_the_deadline_is_never_begun() -> None:
+    """It would run in the next invocation of the environment, long after its time."""
+    begun: list[int] = []
+    with ThreadPoolExecutor(max_workers=1) as one:
+        released = threading.Event()
+        one.submit(released.wait, 20)
+        step = Steps(one, Deadline(time.time() + 0.15)).begin("write", begun.append, 1)
+        with pytest.raises(OutOfTimeError):
+            step.result()
+        released.set()
+
+    assert begun == []
+
+
+@pytest.mark.parametrize("seconds", [-60.0, 0.0, 0.05])
+def test_past_the_deadline_no_step_is_begun(executor: ThreadPoolExecutor, seconds: float) -> None:
+    begun: list[int] = []
+    steps = Steps(executor, Deadline(time.time() + seconds))
+
+    with pytest.raises(OutOfTimeError, match="no time left to write"):
+        steps.begin("write", begun.append, 1)
+
+    assert begun == []
 
 
 class Waited(Future[str]):

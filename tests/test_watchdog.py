@@ -319,13 +319,65 @@ def test_an_instance_that_lost_the_project_tag_loses_the_record_that_we_made(wor
     assert world.row() == {"status": "DNS_WRITTEN"}
 
 
+def test_a_row_that_only_the_record_leads_to_is_told_before_the_record_is_gone(
+    world: World,
+) -> None:
+    """Tags leave an ended instance before long; a run that fails must find the row again."""
+    world.put_row(status="HEALTHY")
+    instance_id = world.desktop()
+    watchdog = world.watchdog()
+    watchdog.handle(make_event(instance_id), CONTEXT)
+    world.terminate(instance_id)
+    world.ec2.delete_tags(
+        Resources=[instance_id], Tags=[{"Key": key} for key in ("Project", "MeetingID", "Role")]
+    )
+    world.fail("UpdateItem", "InternalServerError")
+    with pytest.raises(Exception, match="InternalServerError"):
+        watchdog.handle(make_event(instance_id, "shutting-down"), CONTEXT)
+    assert len(world.records()) == 1
+
+    world.recover()
+    result = watchdog.handle(make_event(instance_id, "shutting-down"), CONTEXT)
+
+    assert result["action"] == "deleted"
+    assert (world.standing(), world.row()) == ([], {"status": "TERMINATED"})
+
+
+def test_a_desktop_that_is_given_to_another_meeting_leaves_the_first(world: World) -> None:
+    world.put_row("m1", status="HEALTHY")
+    world.put_row("m2", status="LAUNCHED")
+    instance_id = world.desktop()
+    watchdog = world.watchdog()
+    watchdog.handle(make_event(instance_id), CONTEXT)
+    world.ec2.create_tags(Resources=[instance_id], Tags=[{"Key": "MeetingID", "Value": "m2"}])
+
+    watchdog.handle(make_event(instance_id), CONTEXT)
+
+    assert world.row("m1") == {"status": "HEALTHY"}
+    assert world.row("m2").keys() == {"status", "teacher_ec2_link"}
+    assert world.standing()[0][2] == f"{OWNER} m=m2 r=teacher"
+
+
+def test_a_desktop_whose_role_no_longer_names_an_attribute_leaves_the_row(world: World) -> None:
+    world.put_row(status="HEALTHY")
+    instance_id = world.desktop()
+    watchdog = world.watchdog()
+    watchdog.handle(make_event(instance_id), CONTEXT)
+    world.ec2.create_tags(Resources=[instance_id], Tags=[{"Key": "Role", "Value": "co-host"}])
+
+    watchdog.handle(make_event(instance_id), CONTEXT)
+
+    assert world.row() == {"status": "HEALTHY"}
+
+
 # What is not known
 
 
-def test_an_unknown_instance_is_ignored(world: World) -> None:
+def test_an_instance_that_ec2_does_not_know_yet_is_left_to_the_sweep(world: World) -> None:
     result = world.watchdog().handle(make_event(UNKNOWN), CONTEXT)
 
-    assert (result["action"], result["reason"]) == ("ignored", "EC2 does not know this instance")
+    assert result["action"] == "deferred"
+    assert result["reason"] == "left to the sweep: EC2 does not know this instance, or not yet"
 
 
 def test_a_fresh_record_outlives_ec2_not_knowing_its_instance(world: World) -> None:
@@ -407,7 +459,7 @@ def test_a_record_that_is_there_already_is_adopted(world: World) -> None:
 
     result = world.watchdog().handle(make_event(instance_id), CONTEXT)
 
-    assert result["action"] == "created"
+    assert result["action"] == "updated"
     assert [found.id for found in world.records()] == [record.id]
     assert world.standing()[0][2] == f"{OWNER} m=m1 r=teacher"
     assert world.dns_calls == [LIST, CREATE, LIST, change(record.id, "PATCH")]
@@ -437,8 +489,43 @@ def test_a_record_that_vanished_before_its_update_is_made_anew(world: World) -> 
 
     result = world.watchdog().handle(make_event(instance_id), CONTEXT)
 
-    assert result["action"] == "updated"
+    assert result["action"] == "created"
     assert [content for _, content, _ in world.standing()] == [world.address(instance_id)]
+
+
+def test_another_owner_who_was_faster_is_not_said_to_be_us(world: World) -> None:
+    instance_id = world.desktop()
+    world.cloudflare.faults.add(Fault(FaultKind.STALE, changes=1))
+    comment = "elephant:other m=m1 r=teacher"
+    world.put_record(f"{instance_id}.{DOMAIN}", world.address(instance_id), comment)
+
+    result = world.watchdog().handle(make_event(instance_id), CONTEXT)
+
+    assert result["action"] == "ignored"
+    assert result["warnings"]
+    assert world.reports.lines[0][2] == {"Ignored": 1, "QuotaLeft": 1197, "Warnings": 1}
+
+
+def test_a_row_that_was_told_is_reported_though_anothers_record_stands(world: World) -> None:
+    instance_id = world.desktop()
+    world.put_row(status="HEALTHY")
+    world.put_record(f"{instance_id}.{DOMAIN}", comment="elephant:other m=m1 r=teacher")
+    world.terminate(instance_id)
+
+    result = world.watchdog().handle(make_event(instance_id, "shutting-down"), CONTEXT)
+
+    assert result["action"] == "updated"
+    assert world.row() == {"status": "TERMINATED"}
+
+
+def test_work_that_is_left_after_an_unclear_write_says_so(world: World) -> None:
+    world.limit_calls(3)
+    world.cloudflare.faults.add(Fault(FaultKind.UNSUCCESSFUL, when=When.AFTER, method="POST"))
+
+    result = world.watchdog().handle(make_event(world.desktop()), CONTEXT)
+
+    assert result["action"] == "deferred"
+    assert "could not confirm POST" in result["reason"]
 
 
 def test_a_cname_in_the_way_is_named_and_left(world: World) -> None:
@@ -454,7 +541,7 @@ def test_a_cname_in_the_way_is_named_and_left(world: World) -> None:
 def test_a_zone_that_is_not_the_domains_is_refused_and_keeps_no_stray_record(world: World) -> None:
     settings = make_settings(DOMAIN_ROOT="desktops.example.org")
 
-    with pytest.raises(WrongZoneError, match=r"example\.org\.example\.com instead, it was removed"):
+    with pytest.raises(WrongZoneError, match=r"example\.org\.example\.com, which was removed"):
         world.watchdog(settings).handle(make_event(world.desktop()), CONTEXT)
 
     assert world.records() == ()
@@ -550,7 +637,7 @@ def test_a_run_out_of_time_begins_nothing(world: World) -> None:
     with pytest.raises(OutOfTimeError):
         world.watchdog().handle(make_event(world.desktop()), Context(milliseconds=500))
 
-    assert world.dns_calls == []
+    assert world.calls == ([], [])
 
 
 # Bad input
@@ -577,7 +664,11 @@ def test_what_is_no_event_of_ours_is_ignored_without_a_call(world: World, event:
     assert result["instance_id"] is None
     assert world.calls == ([], [])
     ((kind, fields, counts),) = world.reports.lines
-    assert (kind, fields["reason"], counts) == ("succeeded", result["reason"], {"Ignored": 1})
+    assert (kind, fields["reason"], counts) == (
+        "succeeded",
+        result["reason"],
+        {"Ignored": 1, "Warnings": 0},
+    )
 
 
 @pytest.mark.parametrize("role", ["co-host", "jitsi_url = :url, student", "r" * 256, 'te"acher'])
@@ -663,7 +754,7 @@ def test_every_run_reports_once_with_what_is_left_of_the_quota(world: World) -> 
                 "event_id": "7bf73129-1428-4cd3-a780-95db273d1602",
                 "event_state": "running",
             },
-            {"Created": 1, "QuotaLeft": 1198},
+            {"Created": 1, "QuotaLeft": 1198, "Warnings": 0},
         )
     ]
 

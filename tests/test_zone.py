@@ -263,8 +263,8 @@ def test_a_stray_record_is_removed_and_the_setting_named(world: World) -> None:
         world.zone().apply([Create(wanted(STRAY))], world.deadline())
 
     assert str(raised.value) == (
-        f"zone {DEFAULT_ZONE_ID} is not the zone of {STRAY}: Cloudflare made {STRAY}.example.com "
-        "instead, it was removed again; set ZONE_ID to the zone that DOMAIN_ROOT lies in"
+        f"zone {DEFAULT_ZONE_ID} is not the zone of {STRAY}: Cloudflare made {STRAY}.example.com"
+        ", which was removed again; set ZONE_ID to the zone that DOMAIN_ROOT lies in"
     )
     assert world.records() == ()
 
@@ -272,8 +272,11 @@ def test_a_stray_record_is_removed_and_the_setting_named(world: World) -> None:
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (Fault(FaultKind.REFUSED, method="DELETE", status=404, code=81044), "it is gone again"),
-        (Fault(FaultKind.DROP, method="DELETE"), "look for the record"),
+        (Fault(FaultKind.REFUSED, method="DELETE", status=404, code=81044), "is gone again"),
+        (Fault(FaultKind.DROP, method="DELETE", when=When.AFTER), "which is gone again"),
+        (Fault(FaultKind.DROP, method="DELETE"), "was removed again"),
+        (Fault(FaultKind.DROP, method="DELETE", times=2), "could not be removed: look for record"),
+        (Fault(FaultKind.RATE_LIMITED, method="DELETE"), "could not be removed: look for record"),
     ],
 )
 def test_a_stray_record_whose_removal_is_unclear_is_named(
@@ -286,7 +289,7 @@ def test_a_stray_record_whose_removal_is_unclear_is_named(
 
 
 def test_a_stray_record_in_a_batch_is_removed(world: World) -> None:
-    changes = [Create(wanted(STRAY)), Create(wanted(NAME))]
+    changes = [Create(wanted(STRAY)), Create(wanted(NAME)), Create(wanted(f"x{STRAY}"))]
 
     with pytest.raises(WrongZoneError):
         world.zone().apply(changes, world.deadline())
@@ -299,7 +302,9 @@ def test_strays_that_were_left_are_found_if_they_are_ours(world: World) -> None:
     world.zone().remove_strays(STRAY, OWNER, world.deadline())
     assert len(world.records()) == 1
 
-    world.put_record(f"{STRAY}.example.com", "192.0.2.3", comment=f"{OWNER} m=m1 r=teacher")
+    for last in (3, 4):
+        address = f"192.0.2.{last}"
+        world.put_record(f"{STRAY}.example.com", address, comment=f"{OWNER} m=m1 r=teacher")
     with pytest.raises(WrongZoneError):
         world.zone().remove_strays(STRAY, OWNER, world.deadline())
 

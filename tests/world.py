@@ -250,6 +250,10 @@ class World:
         """Let AWS refuse every call of an operation that the application makes from now on."""
         self._errors[operation] = code
 
+    def recover(self) -> None:
+        """Let AWS answer again."""
+        self._errors.clear()
+
     def put_record(
         self,
         name: str,
