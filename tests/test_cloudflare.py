@@ -235,6 +235,23 @@ def test_an_error_says_what_was_asked_what_was_answered_and_the_ray() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "errors", [None, True, {}, ["text", None], [{"code": "1"}], [{"error_chain": "x"}]]
+)
+def test_errors_of_any_shape_are_read_leniently(errors: object) -> None:
+    body = json.dumps({"success": False, "errors": errors, "result_info": []}).encode()
+
+    with pytest.raises(UnconfirmedError):
+        Api(Response(400, {}, body)).ask(WRITE)
+
+
+@pytest.mark.parametrize("info", [None, [], "x", {}])
+def test_an_answer_without_page_numbers_is_an_answer(info: object) -> None:
+    body = json.dumps({"success": True, "result": 1, "result_info": info}).encode()
+
+    assert Api(Response(200, {}, body)).ask() == 1
+
+
 def test_little_of_a_long_body_is_repeated_in_an_error() -> None:
     with pytest.raises(UnconfirmedError) as raised:
         Api(Response(502, {}, b"x" * 100_000)).ask(WRITE)
