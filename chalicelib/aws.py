@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import botocore.session
 from botocore.config import Config
 
 if TYPE_CHECKING:
     from botocore.session import Session
+
+    from chalicelib.instance import Ec2Client
+    from chalicelib.meeting import DynamoDbClient
+    from chalicelib.secret import SecretsManagerClient
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -19,8 +23,17 @@ _CONFIG = Config(
 """Explicit, since botocore's own defaults differ by version and its timeouts are a minute each."""
 
 
-def client(service: str) -> Any:  # noqa: ANN401 (botocore makes the class; callers name a Protocol)
-    """Make a client of the service in the function's own region and account."""
+@overload
+def client(service: Literal["ec2"]) -> Ec2Client: ...
+@overload
+def client(service: Literal["dynamodb"]) -> DynamoDbClient: ...
+@overload
+def client(service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
+def client(service: Any) -> Any:
+    """Make a client of the service in the function's own region and account.
+
+    It is typed as the protocol that names the calls that may be made with it.
+    """
     return _session().create_client(service, config=_CONFIG)
 
 

@@ -9,7 +9,7 @@ import json
 import random
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
 
 from chalicelib.transport import NoAnswerError, NotSentError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from chalicelib.deadline import Deadline
     from chalicelib.quota import Quota
-    from chalicelib.secret import Token
     from chalicelib.transport import Response, Transport
 
 ATTEMPTS: Final = 3
@@ -113,13 +112,30 @@ class Answer:
     info: Mapping[str, Any]
 
 
+class TokenSource(Protocol):
+    """Where the token comes from: `chalicelib.secret.Token` is one."""
+
+    @property
+    def secret_id(self) -> str:
+        """What to call the place where the token is kept."""
+        ...
+
+    def value(self) -> str:
+        """Return the token."""
+        ...
+
+    def read(self) -> str:
+        """Read the token again, as when Cloudflare refused the one at hand."""
+        ...
+
+
 class Cloudflare:
     """Calls with the token of a secret; what fails passingly is repeated where that is safe."""
 
     def __init__(  # noqa: PLR0913 (the ends of the world, which a test or simulation replaces)
         self,
         url: str,
-        token: Token,
+        token: TokenSource,
         transport: Transport,
         quota: Quota,
         *,

@@ -12,8 +12,26 @@ if TYPE_CHECKING:
 
 CLOUDFLARE_API: Final = "https://api.cloudflare.com/client/v4"
 
+VARIABLES: Final = (
+    "DOMAIN_ROOT",
+    "ZONE_ID",
+    "SECRET_ARN",
+    "OWNER",
+    "TABLE_NAME",
+    "PROJECT_TAG",
+    "DCV_PORT",
+    "PROXIED",
+    "TTL",
+    "EVENT_TAGS",
+    "CLOUDFLARE_API_URL",
+)
+"""Every variable that is read."""
+
 PROXIED_HTTPS_PORTS: Final = (443, 2053, 2083, 2087, 2096, 8443)
 """https://developers.cloudflare.com/fundamentals/reference/network-ports/"""
+
+TABLE_NAME: Final = "elephant-meetings"
+"""The table of a stage that names none."""
 
 AUTOMATIC_TTL: Final = 1
 """https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/"""
@@ -77,7 +95,7 @@ class Settings:
             zone_id=reader.read("ZONE_ID", _zone_id),
             secret_id=reader.read("SECRET_ARN", _secret_id),
             owner=reader.read("OWNER", _owner),
-            table_name=reader.read("TABLE_NAME", _table_name, "elephant-meetings"),
+            table_name=reader.read("TABLE_NAME", _table_name, TABLE_NAME),
             project_tag=reader.read("PROJECT_TAG", _tag, "Project=Elephant"),
             dcv_port=reader.read("DCV_PORT", lambda text: _port(text, proxied=proxied), "8443"),
             proxied=proxied,
