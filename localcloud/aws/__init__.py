@@ -11,7 +11,7 @@ own runtime client; and a bridge makes the events that EC2 would make.
 
 from .account import ACCOUNT_ID, DEFAULT_REGION, aws_client, aws_environment, aws_settings
 from .bridge import Bridge, Delivery
-from .deploy import DeployError, copy_project, deploy, run_chalice
+from .deploy import copy_project, deploy
 from .functions import Functions, ThrottledError
 from .invocation import FunctionError, Invocation
 from .server import MotoServer
@@ -22,7 +22,6 @@ __all__ = [
     "DEFAULT_REGION",
     "Bridge",
     "Delivery",
-    "DeployError",
     "FunctionError",
     "Functions",
     "Invocation",
@@ -34,5 +33,4 @@ __all__ = [
     "aws_settings",
     "copy_project",
     "deploy",
-    "run_chalice",
 ]

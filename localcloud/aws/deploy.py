@@ -3,58 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
+
+from ops.chalice import run_chalice, without_settings
 
 from .account import aws_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-_CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
-
-
-class DeployError(Exception):
-    """Chalice failed; the message ends with everything it printed."""
-
-    def __init__(self, command: str, code: int, output: str) -> None:
-        super().__init__(f"`{command}` failed with exit code {code}:\n{output}")
-        self.code = code
-        self.output = output
-
-
-def run_chalice(
-    arguments: Sequence[str],
-    project_directory: Path,
-    environment: Mapping[str, str],
-    *,
-    on_line: Callable[[str], None] | None = None,
-) -> str:
-    """Run a Chalice command and return what it printed; DeployError if it fails.
-
-    `environment` is its whole environment, as `aws_environment` makes it; `on_line` gets each
-    line when it is printed.
-    """
-    lines: list[str] = []
-    with subprocess.Popen(  # noqa: S603 - Chalice, from this environment
-        [sys.executable, "-c", _CHALICE, *arguments],
-        cwd=project_directory,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        for line in process.stdout or ():
-            lines.append(line)
-            if on_line is not None:
-                on_line(line.rstrip("\n"))
-    output = "".join(lines)
-    if process.returncode != 0:
-        raise DeployError(f"chalice {' '.join(arguments)}", process.returncode, output)
-    return output
 
 
 def deploy(
@@ -65,7 +22,7 @@ def deploy(
     variables: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> str:
-    """Run `chalice deploy --stage STAGE` and return what it printed; DeployError if it fails.
+    """Run `chalice deploy --stage STAGE` and return what it printed; CommandError if it fails.
 
     `variables` are added to its environment, which leads to `endpoint`. Chalice writes what it
     deployed to `.chalice/deployed/STAGE.json` and believes that the next time, so deploy a copy
@@ -74,7 +31,7 @@ def deploy(
     return run_chalice(
         ("deploy", "--stage", stage),
         project_directory,
-        {**aws_environment(endpoint), **(variables or {})},
+        {**without_settings(aws_environment(endpoint)), **(variables or {})},
         on_line=on_line,
     )
 

@@ -14,6 +14,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.events.models import EventsBackend, Rule
 
 from . import rules, streams
+from .cloudformation import cloudformation_patches
 from .functions import ThrottledError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def moto_patches(functions: Callable[[], Functions]) -> Iterator[None]:
         _deliver_to_functions(stack, functions)
         _refuse_aws_sources(stack)
         _import_swagger(stack)
+        _overwrite_invoke_configs(stack)
+        stack.enter_context(cloudformation_patches())
         yield
 
 
@@ -47,6 +50,20 @@ def _replace(stack: ExitStack, owner: type, name: str, replacement: object) -> A
     setattr(owner, name, replacement)
     stack.callback(setattr, owner, name, original)
     return original
+
+
+def _overwrite_invoke_configs(stack: ExitStack) -> None:
+    """Let PutFunctionEventInvokeConfig overwrite, as it does on AWS; moto answers the first put.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
+    """
+
+    def put(self: LambdaBackend, name: str, config: dict[str, Any]) -> dict[str, Any]:
+        self.get_function(name).event_invoke_config.clear()
+        answer: dict[str, Any] = original(self, name, config)
+        return answer
+
+    original = _replace(stack, LambdaBackend, "put_function_event_invoke_config", put)
 
 
 def _invoke_for_real(stack: ExitStack, functions: Callable[[], Functions]) -> None:
