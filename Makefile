@@ -3,7 +3,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$python" && break; done)
 BIN := .venv/bin
-CODE := app.py chalicelib localcloud tests
+CODE := app.py chalicelib localcloud ops tests
 
 .PHONY: help install demo test format lock clean
 

@@ -1,135 +1,110 @@
-"""Least privilege: each function may do what its code calls on AWS, and nothing else.
+"""Least privilege: what is committed is what the code calls, linted, and nothing else.
 
-The code's calls are declared once: a boundary module's `…Client` protocol names the operations
-that mypy lets the code call. These tests hold the protocols, the calls and the policies together.
+The calls are read from the code (ops/reach.py); mypy holds the code to the `…Client` protocols that
+it reads. So a new call without a grant fails here, and so does a grant that nothing calls.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from botocore import xform_name
 
-from chalicelib.settings import Settings
-from tests.world import ACCOUNT, REGION
+from ops.configure import changes
+from ops.reach import SERVICES, Code
+from ops.stages import ConfigFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from botocore.session import Session
-
 PROJECT = Path(__file__).parent.parent
-SERVICES = {
-    "Ec2Client": "ec2",
-    "DynamoDbClient": "dynamodb",
-    "SecretsManagerClient": "secretsmanager",
-}
-CONFIG = json.loads((PROJECT / ".chalice/config.json").read_text())
-FUNCTIONS = [
-    (stage, function, values["iam_policy_file"])
-    for stage, stage_config in CONFIG["stages"].items()
-    for function, values in stage_config["lambda_functions"].items()
-]
+CONFIG = ConfigFile(PROJECT)
+CODE = Code(PROJECT)
+POLICIES = sorted((PROJECT / ".chalice").glob("policy-*.json"))
 
 
 def trees() -> Iterator[ast.Module]:
-    for path in (PROJECT / "app.py", *sorted((PROJECT / "chalicelib").glob("*.py"))):
+    for path in (PROJECT / "app.py", *sorted((PROJECT / "chalicelib").rglob("*.py"))):
         yield ast.parse(path.read_text(), str(path))
 
 
-def declared() -> dict[str, set[str]]:
-    """Return the methods that the client protocols declare, by service."""
-    found: dict[str, set[str]] = {}
+@pytest.mark.parametrize("name", CONFIG.names())
+def test_every_stages_files_are_what_the_code_asks_for(name: str) -> None:
+    found = changes(CONFIG, CODE, CONFIG.stage(name))
+
+    assert not found, "".join(each.difference(PROJECT) for each in found)
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)
+def test_every_policy_passes_the_linter(path: Path) -> None:
+    parliament = Path(sys.executable).parent / "parliament"
+    done = subprocess.run(  # noqa: S603 (the linter)
+        [parliament, "--json"], input=path.read_text(), capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_linter_finds_what_is_wrong() -> None:
+    """Otherwise its silence would mean nothing."""
+    parliament = Path(sys.executable).parent / "parliament"
+    wrong = {"Effect": "Allow", "Action": "dynamodb:GetItm", "Resource": "*"}
+    done = subprocess.run(  # noqa: S603 (the linter)
+        [parliament, "--json"],
+        input=json.dumps({"Version": "2012-10-17", "Statement": [wrong]}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "UNKNOWN_ACTION" in done.stdout
+
+
+def test_what_the_protocols_name_is_called_and_nothing_else() -> None:
+    declared: set[str] = set()
+    called: set[str] = set()
     for tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and node.name.endswith("Client"):
-                methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
-                found[SERVICES[node.name]] = methods
-    return found
+            if isinstance(node, ast.ClassDef) and node.name in SERVICES:
+                methods = [each.name for each in node.body if isinstance(each, ast.FunctionDef)]
+                declared.update(methods)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+                called.update({node.attr} if node.value.attr == "_client" else ())
+
+    assert called == declared
 
 
-def called() -> set[str]:
-    """Return the methods that are called on clients, which live in attributes named `_client`."""
-    return {
-        node.attr
-        for tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Attribute)
-        and node.value.attr == "_client"
-    }
+def test_a_client_is_handed_to_a_class_at_once_and_used_there_as_its_client() -> None:
+    """Whoever used one otherwise would escape the reading of calls."""
+    made, uses = 0, []
+    for tree in trees():
+        parents = {
+            id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr == "_client":
+                uses.append(type(parents[id(node)]).__name__)
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "client"
+            ):
+                made += 1
+                around = parents[id(node)]
+                assert isinstance(around, ast.Call)
+                assert isinstance(around.func, ast.Name)
+                assert around.func.id[:1].isupper()
+    sources = "".join(
+        path.read_text() for path in (PROJECT / "chalicelib").rglob("*.py") if path.name != "aws.py"
+    )
 
-
-def actions(session: Session) -> set[str]:
-    """Return the IAM actions of the declared calls."""
-    names = {}
-    for service in SERVICES.values():
-        for operation in session.get_service_model(service).operation_names:
-            names[service, xform_name(operation)] = f"{service}:{operation}"
-    return {names[service, method] for service, found in declared().items() for method in found}
-
-
-def statements(file: str) -> list[dict[str, Any]]:
-    policy = json.loads((PROJECT / ".chalice" / file).read_text())
-    return list(policy["Statement"])
-
-
-def test_what_is_declared_is_called_and_nothing_else() -> None:
-    assert called() == set().union(*declared().values())
-
-
-def test_clients_are_made_only_for_declared_services() -> None:
-    made = {
-        node.args[0].value
-        for tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "client"
-        and isinstance(node.args[0], ast.Constant)
-    }
-
-    assert made == set(declared())
-
-
-@pytest.mark.parametrize(("stage", "function", "file"), FUNCTIONS)
-def test_a_policy_grants_exactly_what_the_code_calls(
-    session: Session, stage: str, function: str, file: str
-) -> None:
-    granted = {action for statement in statements(file) for action in statement["Action"]}
-    logs = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
-
-    assert granted == actions(session) | logs, f"{stage} {function}"
-
-
-@pytest.mark.parametrize(("stage", "function", "file"), FUNCTIONS)
-def test_a_policy_is_for_this_stages_own_table_secret_and_log_group(
-    stage: str, function: str, file: str
-) -> None:
-    settings = Settings.parse(CONFIG["stages"][stage]["environment_variables"])
-    name = f"elephant-{stage}" + ("" if function == "api_handler" else f"-{function}")
-
-    resources = {
-        statement["Action"][0].partition(":")[0]: statement["Resource"]
-        for statement in statements(file)
-    }
-
-    where = f"{REGION}:{ACCOUNT}"
-    assert resources == {
-        "ec2": "*",  # DescribeInstances knows no resource-level rights
-        "dynamodb": f"arn:aws:dynamodb:{where}:table/{settings.table_name}",
-        "secretsmanager": f"arn:aws:secretsmanager:{where}:secret:{settings.secret_id}-??????",
-        "logs": f"arn:aws:logs:{where}:log-group:/aws/lambda/{name}:*",
-    }
-
-
-def test_every_stage_has_a_policy_of_its_own_for_every_function() -> None:
-    files = [file for _, _, file in FUNCTIONS]
-
-    assert CONFIG["autogen_policy"] is False
-    assert len(set(files)) == len(files)
-    assert {function for _, function, _ in FUNCTIONS} == {"dns_watchdog", "api_handler"}
+    assert made == len(SERVICES)
+    assert set(uses) == {"Assign", "Attribute"}
+    assert "create_client" not in sources
+    assert "boto3" not in sources

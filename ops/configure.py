@@ -1,0 +1,67 @@
+"""Making a stage's files what they should be: config.json and one policy for each function."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ops.policies import files as policy_files
+from ops.policies import functions_of
+from ops.stages import ConfigFile, Stage, check_name, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ops.reach import Code
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """A file that is not what it should be."""
+
+    path: Path
+    before: str
+    after: str
+
+    def difference(self, directory: Path) -> str:
+        """Show the change as a unified difference."""
+        name = self.path.relative_to(directory).as_posix()
+        return "".join(
+            difflib.unified_diff(
+                self.before.splitlines(keepends=True),
+                self.after.splitlines(keepends=True),
+                f"{name} (now)",
+                f"{name} (as it should be)",
+            )
+        )
+
+
+def changes(config_file: ConfigFile, code: Code, stage: Stage) -> tuple[FileChange, ...]:
+    """Compare the stage's files with what they should be; empty if nothing is to be written.
+
+    Raises ConfigError when the stage cannot stand beside what there is.
+    """
+    functions = functions_of(code, stage)
+    check_name(stage.name, functions)
+    wanted: dict[Path, str] = {
+        config_file.path: to_text(config_file.with_stage(stage, functions)),
+        **{
+            path: to_text(document)
+            for path, document in policy_files(code, stage, config_file.directory).items()
+        },
+    }
+    found = [_change(path, after) for path, after in wanted.items()]
+    # Policies first: an interruption leaves no configuration that names a file that is not there.
+    found.sort(key=lambda change: change.path == config_file.path)
+    return tuple(change for change in found if change.before != change.after)
+
+
+def read_variables(given: Mapping[str, str | None], written: Mapping[str, str]) -> dict[str, str]:
+    """Lay what was given over what is written of the stage so far."""
+    return {**written, **{key: value for key, value in given.items() if value is not None}}
+
+
+def _change(path: Path, after: str) -> FileChange:
+    return FileChange(path, path.read_text() if path.exists() else "", after)

@@ -1,0 +1,254 @@
+"""Stages: what `.chalice/config.json` says of each, and what it should say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import botocore.session
+
+from chalicelib.settings import VARIABLES, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+APP: Final = "elephant"
+OWN_KEY: Final = "elephant"
+"""Where a stage of config.json keeps what Chalice does not know; it ignores the key."""
+
+LONGEST_AWS_NAME: Final = 64
+"""Of functions, roles and rules; Chalice does not check it."""
+
+_SHAPE: Final = {"environment_variables": str, OWN_KEY: str, "lambda_functions": dict}
+"""The parts of a stage that are read, and the type of their members."""
+
+_STAGE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used as it is; nothing was written. The message says why."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its variables as Chalice gives them to every function, and where it lives."""
+
+    name: str
+    account: str
+    region: str
+    variables: Mapping[str, str]
+    alarm_email: str = ""
+    settings: Settings = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check everything as the application itself will. Raises ConfigError, SettingsError."""
+        if not re.fullmatch(r"\d{12}", self.account):
+            raise ConfigError(f"account {self.account!r} is no AWS account: it has 12 digits")
+        check_region(self.region)
+        object.__setattr__(self, "settings", Settings.parse(self.variables))
+
+    @property
+    def partition(self) -> str:
+        """The partition of AWS that the region lies in, the second part of an ARN."""
+        return _partitions()[self.region]
+
+    def function_name(self, function: str) -> str:
+        """Name the Lambda function as Chalice does."""
+        return (
+            f"{APP}-{self.name}" if function == "api_handler" else f"{APP}-{self.name}-{function}"
+        )
+
+    def role_name(self, function: str) -> str:
+        """Name the function's role as Chalice does."""
+        return f"{APP}-{self.name}-{function}"
+
+    def rule_name(self, function: str) -> str:
+        """Name the EventBridge rule as Chalice does."""
+        return f"{self.function_name(function)}-event"
+
+    @property
+    def failure_queue(self) -> str:
+        """Name the queue of failed events."""
+        return f"{APP}-{self.name}-failed-events"
+
+
+def check_name(stage: str, functions: Iterable[str]) -> None:
+    """Raise ConfigError if a stage cannot have this name, or AWS would be given too long a one."""
+    if not _STAGE.fullmatch(stage):
+        raise ConfigError(f"stage {stage!r}: use letters, digits, '-' and '_' only")
+    longest = max((f"{APP}-{stage}-{function}-event" for function in functions), key=len)
+    excess = len(longest) - LONGEST_AWS_NAME
+    if excess > 0:
+        raise ConfigError(
+            f"stage {stage!r} makes the name {longest!r} of {len(longest)} characters, and AWS "
+            f"takes {LONGEST_AWS_NAME}: use a stage name shorter by {excess}"
+        )
+
+
+def check_region(region: str) -> None:
+    """Raise ConfigError unless AWS has a region of this name."""
+    if region not in _partitions():
+        near = get_close_matches(region, _partitions(), 3)
+        perhaps = f"; perhaps {' or '.join(near)}" if near else ""
+        raise ConfigError(f"AWS has no region {region!r} with Lambda{perhaps}")
+
+
+@cache
+def _partitions() -> dict[str, str]:
+    """Return the partition of every region that botocore knows to have Lambda."""
+    session = botocore.session.get_session()
+    return {
+        region: partition
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("lambda", partition)
+    }
+
+
+class ConfigFile:
+    """`.chalice/config.json` of a project, and the files beside it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / ".chalice" / "config.json"
+
+    def load(self) -> dict[str, Any]:
+        """Read the whole configuration. Raises ConfigError if it is missing or no JSON object."""
+        try:
+            config = json.loads(self.path.read_text())
+        except FileNotFoundError as error:
+            raise ConfigError(f"{self.path} is missing: run this in the project") from error
+        except ValueError as error:
+            raise ConfigError(f"{self.path} is no JSON: {error}; mend it by hand") from error
+        if not isinstance(config, dict) or not isinstance(config.setdefault("stages", {}), dict):
+            raise ConfigError(f"{self.path} has no object 'stages'; mend it by hand")
+        if config.get("app_name", APP) != APP:
+            raise ConfigError(f"{self.path}: app_name is not {APP!r}, by which everything is named")
+        if "profile" in config:
+            raise ConfigError(f"{self.path}: remove 'profile', and export AWS_PROFILE instead")
+        self._check_place(f"{self.path}", config)
+        return config
+
+    def names(self) -> list[str]:
+        """Name the stages that there are."""
+        return list(self.load()["stages"])
+
+    def stage(self, name: str) -> Stage:
+        """Read a stage. Raises ConfigError if there is none, SettingsError if it is wrong."""
+        written = self._stage_object(name)
+        if not written:
+            known = ", ".join(self.names()) or "none"
+            raise ConfigError(
+                f"there is no stage {name!r} (there is: {known}); make it with "
+                f"`python -m ops stage {name}`"
+            )
+        own = written.get(OWN_KEY, {})
+        if not own.get("account") or not own.get("region"):
+            raise ConfigError(
+                f"stage {name!r} does not say its account and region: complete it with "
+                f"`python -m ops stage {name}`"
+            )
+        return Stage(
+            name,
+            own["account"],
+            own["region"],
+            written.get("environment_variables", {}),
+            own.get("alarm_email", ""),
+        )
+
+    def values(self, name: str) -> dict[str, Any]:
+        """Return what is written of a stage so far, checked for nothing; empty if it is new."""
+        return self._stage_object(name)
+
+    def with_stage(self, stage: Stage, functions: Iterable[str]) -> dict[str, Any]:
+        """Return the configuration with the stage in it, and everything else as it stands.
+
+        Raises ConfigError if another stage has the same owner in the same zone: each would
+        remove the other's records.
+        """
+        config = self.load()
+        stages = config["stages"]
+        for name, other in stages.items():
+            self._check_shape(name, other)
+            variables = other.get("environment_variables", {})
+            same = all(variables.get(key) == stage.variables[key] for key in ("OWNER", "ZONE_ID"))
+            if name != stage.name and same:
+                raise ConfigError(
+                    f"stage {name!r} has the owner {stage.settings.owner!r} in this zone already: "
+                    "choose another --owner"
+                )
+        written = dict(stages.get(stage.name, {}))
+        own = {"account": stage.account, "region": stage.region}
+        if stage.alarm_email:
+            own["alarm_email"] = stage.alarm_email
+        written[OWN_KEY] = own
+        written["autogen_policy"] = False
+        written["environment_variables"] = dict(sorted(stage.variables.items()))
+        per_function = dict(written.get("lambda_functions", {}))
+        for function in functions:
+            policy = {"iam_policy_file": policy_file(stage.name, function)}
+            per_function[function] = per_function.get(function, {}) | policy
+        written["lambda_functions"] = per_function
+        config["stages"] = stages | {stage.name: written}
+        return config
+
+    def _stage_object(self, name: str) -> dict[str, Any]:
+        written = self.load()["stages"].get(name, {})
+        self._check_shape(name, written)
+        return dict(written)
+
+    def _check_shape(self, name: str, written: object) -> None:
+        """Raise ConfigError if something was written by hand in a type that is not read."""
+        where = f"{self.path}: stage {name!r}"
+        if not isinstance(written, dict):
+            raise ConfigError(f"{where} is no object; mend it by hand")
+        for key, kind in _SHAPE.items():
+            part = written.get(key, {})
+            if not isinstance(part, dict):
+                raise ConfigError(f"{where}: {key} is {part!r}, no object; mend it by hand")
+            for member, value in part.items():
+                if not isinstance(value, kind):
+                    wanted = "text in quotes" if kind is str else "an object"
+                    raise ConfigError(f"{where}: {key}.{member} is {value!r}, and must be {wanted}")
+        for function, values in written.get("lambda_functions", {}).items():
+            self._check_place(f"{where}: {function}", values)
+
+    def _check_place(self, where: str, written: Mapping[str, Any]) -> None:
+        """Raise ConfigError if settings stand where Chalice would mix them in behind our back."""
+        settings = set(written.get("environment_variables", ())) & set(VARIABLES)
+        if settings:
+            raise ConfigError(
+                f"{where} has {', '.join(sorted(settings))} among its environment_variables: "
+                "settings belong to those of a stage"
+            )
+
+
+def policy_file(stage: str, function: str) -> str:
+    """Name a function's policy file, below `.chalice`."""
+    return f"policy-{stage}-{function}.json"
+
+
+def to_text(document: object) -> str:
+    """Spell a document as it is written to a file."""
+    return json.dumps(document, indent=2) + "\n"
+
+
+def write_files(files: Mapping[Path, str]) -> None:
+    """Replace files, each as a whole: a reader sees the old text or the new one."""
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(text)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

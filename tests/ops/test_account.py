@@ -1,0 +1,56 @@
+"""AWS's errors become a message that says what could not be done, why, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProfileNotFound,
+)
+from moto import mock_aws
+
+from ops.account import Account, AwsError, readable_errors
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "as AWS says"}}, "DescribeTable")
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (NoCredentialsError(), "aws configure"),
+        (ProfileNotFound(profile="x"), "check AWS_PROFILE"),
+        (EndpointConnectionError(endpoint_url="https://x"), "check the region"),
+        (BotoCoreError(), "could not look"),
+        (refusal("ExpiredToken"), "log in again"),
+        (refusal("InvalidClientTokenId"), "check which ones are in use"),
+        (refusal("AccessDeniedException"), "grant yourself the right to DescribeTable"),
+        (refusal("Throttling"), "DescribeTable answered Throttling: as AWS says"),
+    ],
+)
+def test_an_error_says_what_failed_and_what_to_do(error: Exception, remedy: str) -> None:
+    with pytest.raises(AwsError, match=remedy) as raised, readable_errors("look"):
+        raise error
+
+    assert str(raised.value).startswith("could not look: ")
+
+
+def test_what_is_no_error_of_aws_is_let_through() -> None:
+    with pytest.raises(ValueError, match="mine"), readable_errors("look"):
+        raise ValueError("mine")
+
+
+@mock_aws
+def test_the_account_is_the_credentials_own() -> None:
+    assert Account("us-west-2").identity().account == "123456789012"
+
+
+def test_without_a_region_nothing_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    with pytest.raises(AwsError, match="give --region"):
+        Account().client("sts")
