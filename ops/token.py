@@ -1,0 +1,300 @@
+"""The Cloudflare token of a stage: read from a person, proved in the zone, kept in its secret."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from contextlib import contextmanager
+from getpass import GetPassWarning, getpass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+
+from botocore.exceptions import ClientError
+
+from chalicelib.secret import KEYS, LIFETIME
+from ops.cloudflare_zone import ZoneView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TextIO
+
+    from chalicelib.settings import Settings
+
+Stored: TypeAlias = Literal["created", "rotated", "unchanged"]
+
+PROMPT: Final = "Cloudflare API token (what you paste is not shown): "
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+# https://developers.cloudflare.com/fundamentals/api/get-started/token-formats/
+_GLOBAL_KEY = re.compile(r"cfk_.*|[0-9a-f]{37,45}")
+_NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands for what is no text, and is no token either."""
+
+_DESCRIPTION: Final = "Cloudflare API token of Elephant"
+_NOT_FOUND: Final = "ResourceNotFoundException"
+_EXISTS: Final = "ResourceExistsException"
+_KEY: Final = (
+    "its KMS key cannot be used; enable the key and grant yourself kms:Decrypt and "
+    "kms:GenerateDataKey on it"
+)
+_REMEDIES: Final = {
+    "AccessDeniedException": "grant yourself this right on the secret, and kms:Decrypt and "
+    "kms:GenerateDataKey on its key if it has its own",
+    "InvalidRequestException": "if it is marked for deletion, `aws secretsmanager restore-secret "
+    "--secret-id {secret}` brings it back; otherwise name another secret",
+    "DecryptionFailure": _KEY,
+    "EncryptionFailure": _KEY,
+    _NOT_FOUND: "there is none of this ARN in this region; correct it, or give a name and the "
+    "secret is made",
+    "InvalidParameterException": "name another secret",
+    "ValidationException": "name another secret",
+}
+
+
+class TokenFormatError(Exception):
+    """What was given is no API token. The message shows nothing of it."""
+
+
+class TokenStoreError(Exception):
+    """The secret cannot be read or written; it is as it was. The message says what to do."""
+
+
+class SecretStore(Protocol):
+    """The calls that are made to Secrets Manager."""
+
+    def get_secret_value(self, **request: object) -> Mapping[str, Any]:
+        """`GetSecretValue` of the API reference."""
+        ...
+
+    def create_secret(self, **request: object) -> Mapping[str, Any]:
+        """`CreateSecret` of the API reference."""
+        ...
+
+    def put_secret_value(self, **request: object) -> Mapping[str, Any]:
+        """`PutSecretValue` of the API reference."""
+        ...
+
+
+def read_token(stream: TextIO, prompt: Callable[[str], str] = getpass) -> str:
+    """Read the token from a terminal without showing it, or the first line of anything else.
+
+    Raises TokenFormatError if that is no API token.
+    """
+    text = _typed(prompt) if stream.isatty() else _first_line(stream)
+    return checked_token(text)
+
+
+def checked_token(text: str) -> str:
+    """Return the token without what surrounds it. Raises TokenFormatError, which says why."""
+    token = text.strip()
+    if not token:
+        raise TokenFormatError(
+            "no token was given: paste it at the prompt, or pipe it in as the only line"
+        )
+    if not _TOKEN.fullmatch(token):
+        raise TokenFormatError(
+            "this is no API token, which has only letters, digits, '_' and '-': give it alone, "
+            "without quotes, spaces, 'Bearer' or the name of a variable"
+        )
+    if _GLOBAL_KEY.fullmatch(token):
+        raise TokenFormatError(
+            "this looks like the Global API Key, which may do everything in the account: create "
+            "an API token with DNS Write (Zone > DNS > Edit) on the one zone instead, at "
+            "https://dash.cloudflare.com/profile/api-tokens"
+        )
+    return token
+
+
+def set_token(  # noqa: PLR0913 (the ends of the world, which a test replaces)
+    settings: Settings,
+    secrets_client: SecretStore,
+    stream: TextIO,
+    say: Callable[[str], None],
+    *,
+    prompt: Callable[[str], str] = getpass,
+    overwrite: bool = False,
+) -> Stored:
+    """Read a stage's token, prove it in the stage's zone, and only then store it.
+
+    Until then the old token stays in its place. Raises TokenFormatError, CloudflareError
+    (WriteCheckError when the token could not be proved) or TokenStoreError; botocore's other
+    errors pass through.
+    """
+    return rotate(settings, secrets_client, read_token(stream, prompt), say, overwrite=overwrite)
+
+
+def rotate(
+    settings: Settings,
+    secrets_client: SecretStore,
+    token: str,
+    say: Callable[[str], None],
+    *,
+    overwrite: bool = False,
+) -> Stored:
+    """Prove a token in the stage's zone, then store it; raises what `set_token` does."""
+    token = checked_token(token)
+    say(f"Proving the token: making and removing a record in zone {settings.zone_id}")
+    view = ZoneView(settings.cloudflare_api_url, token, settings.zone_id)
+    proof = view.prove_write(
+        settings.domain_root, settings.owner, proxied=settings.proxied, ttl=settings.ttl
+    )
+    say(f"The token can write in the zone: {proof.name} was made, found, and is gone again")
+    return store_token(secrets_client, settings.secret_id, token, say, overwrite=overwrite)
+
+
+def store_token(
+    secrets_client: SecretStore,
+    secret_id: str,
+    token: str,
+    say: Callable[[str], None],
+    *,
+    overwrite: bool = False,
+) -> Stored:
+    """Keep the token in the secret, in the shape that it has or in that of a new one.
+
+    A secret of key-value pairs keeps the others and the key that is read already, one of plain
+    text stays plain. What holds something else is left alone unless it is to be overwritten.
+    Raises TokenFormatError or TokenStoreError; botocore's other errors pass through.
+    """
+    token = checked_token(token)
+    secret = _Secret(secrets_client, secret_id)
+    held = secret.read()
+    if held is None:
+        secret.create(_new(token))
+        say(f"Secret {secret_id!r} was created with the token")
+        return "created"
+    text = _replaced(held, token)
+    if text is None and not overwrite:
+        raise TokenStoreError(
+            f"secret {secret_id!r} holds something that is neither a Cloudflare token nor JSON of "
+            "key-value pairs, and it was left as it is: name another secret, or have this one "
+            "overwritten"
+        )
+    if text == held:
+        say(f"Secret {secret_id!r} holds this token already")
+        return "unchanged"
+    secret.write(text or _new(token))
+    say(
+        f"Secret {secret_id!r} holds the new token; running functions take it within "
+        f"{LIFETIME / 60:g} minutes, and then the old one may be deleted at Cloudflare"
+    )
+    return "rotated"
+
+
+class _Secret:
+    """One secret in Secrets Manager; its errors say what to do."""
+
+    def __init__(self, client: SecretStore, secret_id: str) -> None:
+        self._client = client
+        self._id = secret_id
+
+    def read(self) -> str | None:
+        """Return its text, or None if there is no secret or nothing in it yet."""
+        with self._explained():
+            try:
+                answer = self._client.get_secret_value(SecretId=self._id)
+            except ClientError as error:
+                if _code(error) != _NOT_FOUND:
+                    raise
+                return None
+        return str(answer.get("SecretString", _NO_TEXT))
+
+    def create(self, text: str) -> None:
+        """Make the secret, or give one that has no value yet its first."""
+        if self._id.startswith("arn:"):  # an ARN is AWS's to give
+            self.write(text)
+            return
+        with self._explained():
+            try:
+                self._client.create_secret(
+                    Name=self._id, Description=_DESCRIPTION, SecretString=text
+                )
+            except ClientError as error:
+                if _code(error) != _EXISTS:
+                    raise
+                self.write(text)
+
+    def write(self, text: str) -> None:
+        """Make this its current value; AWS keeps the one before as AWSPREVIOUS."""
+        with self._explained():
+            self._client.put_secret_value(SecretId=self._id, SecretString=text)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            remedy = _REMEDIES.get(_code(error))
+            if remedy is None:
+                raise
+            said = error.response["Error"].get("Message", "")
+            raise TokenStoreError(
+                f"secret {self._id!r}: {error.operation_name} was refused: "
+                f"{remedy.format(secret=self._id)}; AWS said: {said}"
+            ) from error
+
+
+def _replaced(held: str, token: str) -> str | None:
+    """Put the token in the place of the one in a secret's text; None if that is no place for it.
+
+    The text comes back as it is if it holds this token.
+    """
+    text = held.strip()
+    if not text:
+        return _new(token)
+    if text.startswith("{"):
+        pairs = _pairs(text)
+        if pairs is None:
+            return None
+        key = _key(pairs)
+        return held if _value(pairs, key) == token else json.dumps({**pairs, key: token})
+    if not _TOKEN.fullmatch(text):
+        return None
+    return held if text == token else token
+
+
+def _pairs(text: str) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(text))
+    except ValueError:  # which holds the secret, so nothing is raised within its reach
+        return None
+
+
+def _key(pairs: Mapping[str, Any]) -> str:
+    """Choose the key under which the application finds the token, or would."""
+    filled = (key for key in KEYS if _value(pairs, key))
+    present = (key for key in KEYS if key in pairs)
+    return next(filled, None) or next(present, KEYS[0])
+
+
+def _value(pairs: Mapping[str, Any], key: str) -> str:
+    value = pairs.get(key)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _new(token: str) -> str:
+    return json.dumps({KEYS[0]: token})
+
+
+def _typed(prompt: Callable[[str], str]) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            return prompt(PROMPT)
+        except EOFError:
+            return ""
+        except GetPassWarning as warning:
+            raise TokenFormatError(
+                "this terminal cannot hide what is typed, so nothing was read: pipe the token in"
+            ) from warning
+
+
+def _first_line(stream: TextIO) -> str:
+    try:
+        return stream.readline()
+    except UnicodeDecodeError:  # which holds what was read, so nothing is raised within its reach
+        return _NO_TEXT
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"].get("Code", ""))

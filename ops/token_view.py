@@ -1,0 +1,177 @@
+"""What a token sees of Cloudflare, and calls to its API with a token at hand.
+
+https://developers.cloudflare.com/api/resources/zones/
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from chalicelib.cloudflare import (
+    Call,
+    Cloudflare,
+    CloudflareError,
+    TokenRefusedError,
+    UnavailableError,
+)
+from chalicelib.deadline import Deadline
+from chalicelib.quota import Quota
+from chalicelib.transport import Urllib3Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.cloudflare import Answer
+
+SECONDS: Final = 300.0
+"""The longest that one question may take, with all its pages and repetitions."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+
+T = TypeVar("T")
+
+
+class AmbiguousZoneError(CloudflareError):
+    """Several zones bear the domain's name; a person has to say which is meant."""
+
+
+@dataclass(frozen=True)
+class ZoneDetails:
+    """What Cloudflare says of a zone."""
+
+    id: str
+    name: str
+    status: str
+    type: str
+    paused: bool
+    plan: str | None
+    account: str | None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether Cloudflare serves the zone, and proxies what is proxied in it."""
+        return self.status == "active" and not self.paused
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the whole zone is Cloudflare's: its certificate then covers one label.
+
+        https://developers.cloudflare.com/ssl/edge-certificates/universal-ssl/limitations/
+        """
+        return self.type == "full"
+
+
+@dataclass(frozen=True)
+class _TokenAtHand:
+    """A token that is not, or not yet, in a secret."""
+
+    _token: str = field(repr=False)
+    secret_id: str = ""
+
+    def value(self) -> str:
+        return self._token
+
+    def read(self) -> str:
+        """Return the same again, so that a refusal is final."""
+        return self._token
+
+
+class _Api(Cloudflare):
+    """Cloudflare's API with a token at hand: its refusals do not speak of a secret."""
+
+    def answer(self, call: Call, deadline: Deadline) -> Answer:
+        try:
+            return super().answer(call, deadline)
+        except TokenRefusedError as refusal:
+            reason = refusal.__cause__ or refusal
+        raise TokenRefusedError(
+            f"{reason}; Cloudflare refuses the token for this: it needs DNS Write (Zone > DNS > "
+            "Edit) on this very zone and no client address filter; check the zone's id as well"
+        )
+
+
+class TokenView:
+    """What a token sees of Cloudflare. Every method raises CloudflareError, the class as well."""
+
+    def __init__(
+        self, api_url: str, token: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        if not _TOKEN.fullmatch(token):  # the HTTP client would put it into its error
+            raise TokenRefusedError("the token has characters that no Cloudflare token has")
+        self._sleep = sleep
+        self.quota = Quota()
+        self._api = _Api(api_url, _TokenAtHand(token), Urllib3Transport(), self.quota, sleep=sleep)
+
+    def zone_for(self, domain: str) -> str | None:
+        """Find the id of the zone that a domain lies in: of its closest parent that is a zone.
+
+        None if the token sees no such zone, for which it needs Zone Read. Raises
+        AmbiguousZoneError if several bear the same name.
+        """
+        labels = domain.lower().rstrip(".").split(".")
+        for start in range(len(labels) - 1):
+            try:
+                zone_id = self._zone_named(".".join(labels[start:]))
+            except TokenRefusedError:
+                return None
+            if zone_id:
+                return zone_id
+        return None
+
+    def _zone_named(self, name: str) -> str | None:
+        call = Call.read("/zones", [("name", name)])
+        result = self._ask(call).result
+        if not isinstance(result, list):
+            raise UnavailableError(f"{call}: the answer holds no list of zones")
+        zones = [details_in(call, each) for each in result]
+        found = [zone for zone in zones if zone.name == name]
+        if len(found) > 1:
+            each = ", ".join(
+                f"{zone.id} ({zone.status}, account {zone.account or 'unknown'})" for zone in found
+            )
+            raise AmbiguousZoneError(
+                f"the token sees {len(found)} zones named {name}: {each}; give the zone's id "
+                "itself, or a token for one of them alone"
+            )
+        return found[0].id if found else None
+
+    def _ask(self, call: Call) -> Answer:
+        return self._api.answer(call, soon())
+
+
+def soon() -> Deadline:
+    """Return the moment by which a question must have been answered."""
+    return Deadline(time.time() + SECONDS)
+
+
+def details_in(call: Call, result: object) -> ZoneDetails:
+    """Read a zone out of an answer; what the API may leave out is None."""
+    zone = object_in(call, result)
+    plan, account = zone.get("plan"), zone.get("account")
+    return ZoneDetails(
+        id=member_in(call, zone, "id", str),
+        name=member_in(call, zone, "name", str).lower(),
+        status=member_in(call, zone, "status", str),
+        type=member_in(call, zone, "type", str),
+        paused=zone.get("paused") is True,
+        plan=plan.get("legacy_id") if isinstance(plan, dict) else None,
+        account=account.get("name") if isinstance(account, dict) else None,
+    )
+
+
+def object_in(call: Call, result: object) -> Mapping[str, Any]:
+    """Return an answer's result if it is an object. Raises UnavailableError."""
+    if not isinstance(result, dict):
+        raise UnavailableError(f"{call}: the answer holds no object")
+    return result
+
+
+def member_in(call: Call, result: object, name: str, kind: type[T]) -> T:
+    """Return a member of an answer's result if it is of this kind. Raises UnavailableError."""
+    value = object_in(call, result).get(name)
+    if not isinstance(value, kind):
+        raise UnavailableError(f"{call}: the answer's {name} is missing or no {kind.__name__}")
+    return value
