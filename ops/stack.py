@@ -1,0 +1,274 @@
+"""The supporting stack: what a stage stands on besides what Chalice deploys.
+
+Every step starts from the state that the stack is in, so what was interrupted, or failed, is
+finished by running the same command again. The meetings table outlives its stack.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ops.cloudformation import (
+    EMPTY,
+    HALF_UPDATED,
+    UNFINISHED,
+    CloudFormation,
+    StackError,
+    StackFailedError,
+    StackRefusedError,
+    StackStuckError,
+    in_words,
+    is_busy,
+    refusals,
+    unless,
+)
+from ops.meetings_table import TableError, table_to_create
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ops.cloudformation import Description, Say
+
+__all__ = [
+    "NotOursError",
+    "ParameterError",
+    "StackError",
+    "StackFailedError",
+    "StackOutputs",
+    "StackParameters",
+    "StackRefusedError",
+    "StackStuckError",
+    "SupportingStack",
+    "TableError",
+    "table_to_create",
+    "template",
+]
+
+STAGE_TAG: Final = "elephant:stage"
+TABLE: Final = "MeetingsTable"
+"""The table's name within the template."""
+
+_TEMPLATE: Final = Path(__file__).with_name("stack.yaml")
+_ALARM_NAME: Final = re.compile(r"^ +AlarmName: !Sub elephant-\$\{Stage\}-(\S+)$", re.MULTILINE)
+_OF_SWEEP: Final = "sweep-"
+_WAYS_OUT: Final = {
+    HALF_UPDATED: (
+        "mend what its events name and run the same command again; or let CloudFormation leave a "
+        "resource as it is: aws cloudformation continue-update-rollback --stack-name {name} "
+        "--resources-to-skip LOGICAL_ID"
+    ),
+    "UPDATE_FAILED": "let it go back: aws cloudformation rollback-stack --stack-name {name}",
+}
+_WAY_OUT: Final = "bring it out of that in the console of CloudFormation"
+
+
+class NotOursError(StackError):
+    """Another stack has the name."""
+
+
+class ParameterError(StackError):
+    """A parameter that the template would refuse, or that makes no sense."""
+
+
+@dataclass(frozen=True)
+class StackParameters:
+    """What the template is told, besides the stage."""
+
+    owner: str
+    table_name: str | None
+    create_table: bool
+    alarm_email: str = ""
+    has_sweep: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ParameterError for what would fail half-way only."""
+        if '"' in self.owner or "\\" in self.owner:
+            raise ParameterError(
+                f"OWNER is {self.owner!r}: choose one without '\"' and '\\', which a dashboard "
+                "cannot show"
+            )
+        if self.create_table and not self.table_name:
+            raise ParameterError("no table can be created without a name: set TABLE_NAME")
+        if self.alarm_email and not re.fullmatch(r"[^@\s]+@[^@\s]+", self.alarm_email):
+            raise ParameterError(
+                f"the address for alarms is {self.alarm_email!r}: give an e-mail address, or none"
+            )
+
+    def of(self, stage_name: str) -> list[dict[str, str]]:
+        """Spell them as CloudFormation wants them."""
+        values = {
+            "Stage": stage_name,
+            "Owner": self.owner,
+            "TableName": self.table_name or "",
+            "CreateTable": "yes" if self.create_table else "no",
+            "AlarmEmail": self.alarm_email,
+            "HasSweep": "yes" if self.has_sweep else "no",
+        }
+        return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+@dataclass(frozen=True)
+class StackOutputs:
+    """What the stack made; the stream is known here only if the table is the stack's own."""
+
+    table_name: str | None
+    table_stream_arn: str | None
+    failure_queue_arn: str
+    failure_queue_url: str
+    alarm_topic_arn: str
+    dashboard_name: str
+
+    @classmethod
+    def parse(cls, stack: Description) -> StackOutputs:
+        """Read an element of DescribeStacks' `Stacks[]`."""
+        values = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
+        return cls(
+            table_name=values.get("TableName"),
+            table_stream_arn=values.get("TableStreamArn"),
+            failure_queue_arn=values["FailureQueueArn"],
+            failure_queue_url=values["FailureQueueUrl"],
+            alarm_topic_arn=values["AlarmTopicArn"],
+            dashboard_name=values["DashboardName"],
+        )
+
+
+def template() -> str:
+    """Return the template's text."""
+    return _TEMPLATE.read_text(encoding="utf-8")
+
+
+class SupportingStack:
+    """The supporting stack of one stage; `pause` waits between two looks at it.
+
+    Everything that asks AWS raises StackError.
+    """
+
+    def __init__(
+        self,
+        cloudformation_client: Any,  # noqa: ANN401 (botocore makes the class)
+        stage_name: str,
+        *,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._cloudformation = CloudFormation(cloudformation_client, pause)
+        self._client = cloudformation_client
+        self._stage = stage_name
+        # Stacks have no '_' in their names. Stages that differ in it alone differ in the tag.
+        self.name = f"elephant-{stage_name.replace('_', '-')}-support"
+
+    def deploy(self, parameters: StackParameters, say: Say) -> StackOutputs:
+        """Make the stack what the template and the parameters say, and return what it made."""
+        request = {
+            "StackName": self.name,
+            "TemplateBody": template(),
+            "Parameters": parameters.of(self._stage),
+            "Tags": [{"Key": STAGE_TAG, "Value": self._stage}],
+            # If this fails, what this very call has made goes again, or it would be in the way of
+            # the next one. A table that was there before is retained, as the template says.
+            "RetainExceptOnCreate": True,
+        }
+        stack = self.settle(say)
+        since = self._cloudformation.newest_event(stack)
+        doing = "update" if stack else "create"
+        with refusals(f"{doing} the stack {self.name}"):
+            if stack:
+                begun = unless(
+                    "No updates are to be performed", self._client.update_stack, **request
+                )
+            else:
+                begun = self._client.create_stack(**request)
+        if stack and begun is None:
+            say(f"{self.name} is as it should be")
+            return StackOutputs.parse(stack)
+        rest = self._cloudformation.follow(begun["StackId"], since, say)
+        if rest.stack is None or rest.status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+            raise rest.error(doing, self.name)
+        return StackOutputs.parse(rest.stack)
+
+    def settle(self, say: Say) -> Description | None:
+        """End what an earlier run left unfinished; None if no stack is left then."""
+        undone = False
+        while stack := self._own():
+            status = stack["StackStatus"]
+            if is_busy(status):
+                self._wait(stack, say)
+            elif status in UNFINISHED:
+                say(f"{self.name} was left in {in_words(status)}: removing what there is of it")
+                self._cloudformation.remove(stack, say)
+            elif status == HALF_UPDATED and not undone:
+                say(f"{self.name} was left half updated: going back to what it was")
+                undone = True
+                self._undo(stack, say)
+            elif status.endswith("_FAILED"):
+                reason = stack.get("StackStatusReason", "AWS gave no reason")
+                way_out = _WAYS_OUT.get(status, _WAY_OUT).format(name=self.name)
+                raise StackStuckError(f"the stack {self.name} is in {status} ({reason}): {way_out}")
+            else:
+                return stack
+        return None
+
+    def outputs(self) -> StackOutputs | None:
+        """Return what the stack made; None if it is not there, or never was whole."""
+        stack = self._own()
+        return StackOutputs.parse(stack) if stack and stack.get("Outputs") else None
+
+    def alarms(self, *, has_sweep: bool = False) -> tuple[str, ...]:
+        """Name the alarms that the template makes."""
+        return tuple(
+            f"elephant-{self._stage}-{name}"
+            for name in _ALARM_NAME.findall(template())
+            if has_sweep or not name.startswith(_OF_SWEEP)
+        )
+
+    def delete(self, say: Say) -> None:
+        """Remove the stack and all that it made, except the table."""
+        while (stack := self._own()) and is_busy(stack["StackStatus"]):
+            self._wait(stack, say)
+        if stack:
+            self._cloudformation.remove(stack, say)
+        else:
+            say(f"{self.name} is not there")
+
+    def table_state(self, table_name: str) -> str | None:
+        """Return the state of this table in the stack; None if it is not the stack's to keep."""
+        stack = self._own()
+        if stack is None or stack["StackStatus"] in {*UNFINISHED, "DELETE_IN_PROGRESS"}:
+            return None
+        with refusals(f"list the resources of the stack {self.name}"):
+            answer = self._client.list_stack_resources(StackName=stack["StackId"])
+        states = (
+            str(resource["ResourceStatus"])
+            for resource in answer["StackResourceSummaries"]
+            if resource["LogicalResourceId"] == TABLE
+            and resource.get("PhysicalResourceId") == table_name
+        )
+        return next((state for state in states if not state.startswith("DELETE_")), None)
+
+    def _own(self) -> Description | None:
+        """Return the stack as it is now. NotOursError if another one has its name."""
+        stack = self._cloudformation.described(self.name)
+        if stack is None or stack["StackStatus"] == EMPTY:
+            return stack
+        tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())}
+        if tags.get(STAGE_TAG) != self._stage:
+            raise NotOursError(
+                f"the stack {self.name} is none of stage {self._stage!r} (its tag {STAGE_TAG} is "
+                f"{tags.get(STAGE_TAG)!r}): nothing was changed. Choose another name for the "
+                "stage, or delete that stack if nobody needs it"
+            )
+        return stack
+
+    def _wait(self, stack: Description, say: Say) -> None:
+        say(f"{self.name} is busy since an earlier run ({in_words(stack['StackStatus'])}): waiting")
+        since = self._cloudformation.newest_event(stack)
+        self._cloudformation.follow(stack["StackId"], since, say)
+
+    def _undo(self, stack: Description, say: Say) -> None:
+        since = self._cloudformation.newest_event(stack)
+        with refusals(f"continue the rollback of the stack {self.name}"):
+            self._client.continue_update_rollback(StackName=stack["StackId"])
+        self._cloudformation.follow(stack["StackId"], since, say)

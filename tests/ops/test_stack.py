@@ -1,0 +1,366 @@
+"""The supporting stack on the local AWS: made, changed and taken away; and the table's fate."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import replace
+from itertools import count, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.aws import MotoServer, aws_client
+from ops.stack import (
+    NotOursError,
+    ParameterError,
+    StackOutputs,
+    StackParameters,
+    SupportingStack,
+    TableError,
+    table_to_create,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROJECT = Path(__file__).parent.parent.parent
+REGION = "us-west-2"
+ARN = f"arn:aws:{{}}:{REGION}:123456789012:{{}}"
+
+_numbers = count(1)
+
+
+class Stage:
+    """A stage of its own for each test, in the module's one AWS."""
+
+    def __init__(self, server: MotoServer, name: str | None = None) -> None:
+        self._server = server
+        self.name = name or f"stage{next(_numbers):02}"
+        self.owner = f"elephant:{self.name}/{REGION}"
+        self.table = f"meetings-{self.name}"
+        self.said: list[str] = []
+        self.stack = SupportingStack(self.client("cloudformation"), self.name, pause=never)
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - botocore's clients have no static type
+        return aws_client(service, self._server.endpoint)
+
+    def deploy(self, **parameters: Any) -> StackOutputs:  # noqa: ANN401 - of several types
+        usual = StackParameters(self.owner, self.table, create_table=True)
+        return self.stack.deploy(replace(usual, **parameters), self.said.append)
+
+    def make_table(self, key: str = "id", kind: str = "S") -> None:
+        self.client("dynamodb").create_table(
+            TableName=self.table,
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    def table_to_create(self) -> bool:
+        return table_to_create(self.client("dynamodb"), self.table, self.stack)
+
+    def tables(self) -> list[str]:
+        names = self.client("dynamodb").list_tables()["TableNames"]
+        return [name for name in names if name.startswith(self.table)]
+
+    def alarms(self) -> dict[str, Mapping[str, Any]]:
+        answer = self.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"elephant-{self.name}-")
+        return {alarm["AlarmName"]: alarm for alarm in answer["MetricAlarms"]}
+
+    def addresses(self) -> list[str]:
+        topic = ARN.format("sns", f"elephant-{self.name}-alarms")
+        answer = self.client("sns").list_subscriptions_by_topic(TopicArn=topic)
+        return [each["Endpoint"] for each in answer["Subscriptions"]]
+
+    def dashboard(self) -> list[dict[str, Any]]:
+        name = f"elephant-{self.name}"
+        body = self.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
+        assert "${" not in body
+        widgets: list[dict[str, Any]] = json.loads(body)["widgets"]
+        return widgets
+
+
+def never(seconds: float) -> None:
+    raise AssertionError(f"moto's stacks are made at once, nothing waits {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MotoServer]:
+    with MotoServer(region=REGION) as server:
+        yield server
+
+
+@pytest.fixture
+def stage(server: MotoServer) -> Stage:
+    return Stage(server)
+
+
+def test_a_new_stage_gets_everything_it_stands_on(stage: Stage) -> None:
+    outputs = stage.deploy()
+
+    queue = stage.client("sqs").get_queue_attributes(
+        QueueUrl=outputs.failure_queue_url, AttributeNames=["All"]
+    )["Attributes"]
+    table = stage.client("dynamodb").describe_table(TableName=stage.table)["Table"]
+    assert outputs == StackOutputs(
+        table_name=stage.table,
+        table_stream_arn=table["LatestStreamArn"],
+        failure_queue_arn=ARN.format("sqs", f"elephant-{stage.name}-failed-events"),
+        failure_queue_url=outputs.failure_queue_url,
+        alarm_topic_arn=ARN.format("sns", f"elephant-{stage.name}-alarms"),
+        dashboard_name=f"elephant-{stage.name}",
+    )
+    assert stage.stack.outputs() == outputs
+    assert queue["MessageRetentionPeriod"] == str(14 * 24 * 60 * 60)
+    assert queue["SqsManagedSseEnabled"] == "true"
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    assert table["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert stage.alarms().keys() == {*stage.stack.alarms()}
+    assert stage.addresses() == []
+
+
+def test_what_happens_is_said_line_by_line(stage: Stage) -> None:
+    stage.deploy()
+    stage.deploy(alarm_email="ops@example.com")
+
+    name = f"elephant-{stage.name}-support"
+    assert stage.said == [  # moto has events of the stack alone; see test_stack_states.py for more
+        f"{name}: create in progress (User Initiated)",
+        f"{name}: create complete",
+        f"{name}: update in progress (User Initiated)",
+        f"{name}: update complete",
+    ]
+
+
+def test_the_second_time_nothing_changes(stage: Stage) -> None:
+    first = stage.deploy()
+    stage.said.clear()
+
+    assert stage.deploy() == first
+    assert stage.said == [f"elephant-{stage.name}-support is as it should be"]
+
+
+def test_alarms_are_mailed_to_who_is_named_at_the_time(stage: Stage) -> None:
+    stage.deploy()
+    for email in ("a@example.com", "b@example.com"):
+        stage.deploy(alarm_email=email)
+        assert stage.addresses() == [email]
+    stage.deploy()
+    assert stage.addresses() == []
+
+
+def test_a_stage_that_gets_the_sweep_gets_its_alarms(stage: Stage) -> None:
+    stage.deploy()
+    assert not [name for name in stage.alarms() if "sweep" in name]
+
+    stage.deploy(has_sweep=True)
+    with_sweep = stage.stack.alarms(has_sweep=True)
+    assert stage.alarms().keys() == {*with_sweep}
+    assert {*with_sweep} - {*stage.stack.alarms()} == {
+        f"elephant-{stage.name}-sweep-{what}" for what in ("errors", "failed", "refused", "stopped")
+    }
+
+    stage.deploy()
+    assert stage.alarms().keys() == {*stage.stack.alarms()}
+
+
+def test_every_alarm_reaches_the_topic_when_it_comes_and_when_it_goes(stage: Stage) -> None:
+    topic = stage.deploy(has_sweep=True).alarm_topic_arn
+
+    for alarm in stage.alarms().values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]
+        assert alarm["ActionsEnabled"]
+
+
+def test_a_new_owner_is_in_alarms_and_dashboard(stage: Stage) -> None:
+    stage.deploy()
+    stage.deploy(owner="elephant:other")
+
+    quota = stage.alarms()[f"elephant-{stage.name}-quota-low"]
+    assert quota["Dimensions"] == [{"Name": "service", "Value": "elephant:other"}]
+    assert {row[3] for row in metrics(stage) if row[0] == "Elephant"} == {"elephant:other"}
+
+
+def test_stages_stand_side_by_side(stage: Stage, server: MotoServer) -> None:
+    other = Stage(server)
+    stage.deploy()
+    before = stage.alarms()
+    other.deploy()
+    other.stack.delete(other.said.append)
+
+    assert stage.alarms() == before
+
+
+def test_another_stages_stack_is_left_alone(server: MotoServer) -> None:
+    one, other = Stage(server, "a-b"), Stage(server, "a_b")  # stacks have no "_" in their names
+    one.deploy()
+
+    with pytest.raises(NotOursError, match="elephant-a-b-support is none of stage 'a_b'"):
+        other.deploy()
+    with pytest.raises(NotOursError, match="'a-b'"):
+        other.stack.delete(other.said.append)
+    assert one.stack.outputs()
+
+
+def test_everything_is_tagged_with_the_stage(stage: Stage) -> None:
+    outputs = stage.deploy()
+
+    stack = stage.client("cloudformation").describe_stacks(StackName=stage.stack.name)["Stacks"][0]
+    queue = stage.client("sqs").list_queue_tags(QueueUrl=outputs.failure_queue_url)["Tags"]
+    assert {"Key": "elephant:stage", "Value": stage.name} in stack["Tags"]
+    assert queue["elephant:stage"] == stage.name
+
+
+class TestTable:
+    """The table outlives its stack, and is never taken from anyone."""
+
+    def test_one_that_is_not_there_is_made_and_then_kept(self, stage: Stage) -> None:
+        assert stage.table_to_create()
+        stage.deploy()
+        assert stage.table_to_create()
+
+    def test_it_outlives_the_stack_and_is_used_by_the_next_one(self, stage: Stage) -> None:
+        stage.deploy()
+        dynamodb = stage.client("dynamodb")
+        dynamodb.put_item(TableName=stage.table, Item={"id": {"S": "m-1"}})
+
+        stage.stack.delete(stage.said.append)
+
+        assert stage.stack.outputs() is None
+        assert stage.alarms() == {}
+        assert stage.tables() == [stage.table]
+        assert not stage.table_to_create()
+        assert stage.deploy(create_table=False).table_name == stage.table
+        assert dynamodb.scan(TableName=stage.table)["Count"] == 1
+
+    def test_anothers_is_used_and_stays_anothers(self, stage: Stage) -> None:
+        stage.make_table()
+        create = stage.table_to_create()
+        outputs = stage.deploy(create_table=create)
+
+        assert (create, outputs.table_name, outputs.table_stream_arn) == (False, stage.table, None)
+        stage.stack.delete(stage.said.append)
+        assert stage.tables() == [stage.table]
+
+    def test_moving_to_another_keeps_the_former(self, stage: Stage) -> None:
+        stage.deploy()
+        outputs = stage.deploy(table_name=f"{stage.table}-2")
+
+        assert outputs.table_name == f"{stage.table}-2"
+        assert stage.tables() == [stage.table, f"{stage.table}-2"]
+        stage.deploy(table_name=None, create_table=False)
+        assert stage.tables() == [stage.table, f"{stage.table}-2"]
+
+    def test_dns_alone_needs_none(self, stage: Stage) -> None:
+        outputs = stage.deploy(table_name=None, create_table=False)
+        assert (outputs.table_name, outputs.table_stream_arn) == (None, None)
+
+    @pytest.mark.parametrize(("key", "kind"), [("meeting", "S"), ("id", "N")])
+    def test_one_with_another_key_is_refused(self, stage: Stage, key: str, kind: str) -> None:
+        stage.make_table(key, kind)
+        found = rf"the key of the table {stage.table} is {key} \({kind}\), .* id \(S\): set TABLE_N"
+        with pytest.raises(TableError, match=found):
+            stage.table_to_create()
+
+    def test_one_deleted_behind_the_stacks_back_is_missed(self, stage: Stage) -> None:
+        stage.deploy()
+        stage.client("dynamodb").delete_table(TableName=stage.table)
+        with pytest.raises(TableError, match=r"is gone, .* restore it from its backup"):
+            stage.table_to_create()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"owner": 'elephant:"x"'}, "OWNER is 'elephant:\"x\"': choose one without"),
+        ({"table_name": None}, "set TABLE_NAME"),
+        ({"alarm_email": "nobody"}, "'nobody': give an e-mail address"),
+    ],
+)
+def test_parameters_that_cannot_be_right_are_refused_before_anything_is_done(
+    stage: Stage, wrong: dict[str, str | None], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        stage.deploy(**wrong)
+    assert stage.stack.outputs() is None
+
+
+def test_deleting_what_is_not_there_says_so(stage: Stage) -> None:
+    stage.stack.delete(stage.said.append)
+    assert stage.said == [f"elephant-{stage.name}-support is not there"]
+
+
+def metrics(stage: Stage) -> list[list[Any]]:
+    """Return the rows of the dashboard's graphs."""
+    graphs = [widget for widget in stage.dashboard() if widget["type"] == "metric"]
+    return [row for graph in graphs for row in graph["properties"]["metrics"]]
+
+
+def emitted() -> set[str]:
+    """Name the metrics that the code can emit: counts are named, or are an action's name."""
+    trees = [ast.parse(path.read_text()) for path in (PROJECT / "chalicelib").glob("*.py")]
+    words = {
+        node.value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return words | {word.capitalize() for word in words}
+
+
+@pytest.mark.parametrize("has_sweep", [False, True])
+def test_alarms_and_dashboard_show_what_there_is(stage: Stage, has_sweep: bool) -> None:  # noqa: FBT001 - a case
+    stage.deploy(has_sweep=has_sweep)
+
+    functions = {f"elephant-{stage.name}-dns_watchdog"}
+    counts = emitted()
+    if has_sweep:
+        functions.add(f"elephant-{stage.name}-sweep")
+        counts.add("RefusedUnsafe")  # the sweep's own
+    known = {
+        "Elephant": ("service", {stage.owner}, counts),
+        "AWS/Lambda": (
+            "FunctionName",
+            functions,
+            {"Errors", "Throttles", "Invocations", "Duration", "ConcurrentExecutions"},
+        ),
+        "AWS/SQS": (
+            "QueueName",
+            {f"elephant-{stage.name}-failed-events"},
+            {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
+        ),
+    }
+    rows = [row[:4] for row in metrics(stage)]
+    for alarm in stage.alarms().values():
+        (dimension,) = alarm["Dimensions"]
+        rows.append([alarm["Namespace"], alarm["MetricName"], *dimension.values()])
+    for namespace, metric, dimension, value in rows:
+        name, values, names = known[namespace]
+        assert metric in names
+        assert (dimension, value in values) == (name, True)
+    assert {row[3] for row in rows if row[0] == "AWS/Lambda"} == functions
+
+
+@pytest.mark.parametrize("has_sweep", [False, True])
+def test_the_dashboard_can_be_laid_out(stage: Stage, has_sweep: bool) -> None:  # noqa: FBT001 - a case
+    stage.deploy(has_sweep=has_sweep)
+    widgets = stage.dashboard()
+
+    (alarms,) = (widget["properties"] for widget in widgets if widget["type"] == "alarm")
+    (log,) = (widget["properties"] for widget in widgets if widget["type"] == "log")
+    groups = [f"SOURCE '/aws/lambda/elephant-{stage.name}-dns_watchdog'"]
+    if has_sweep:
+        groups.append(f"SOURCE '/aws/lambda/elephant-{stage.name}-sweep'")
+    assert alarms["alarms"] == [
+        ARN.format("cloudwatch", f"alarm:{name}")
+        for name in stage.stack.alarms(has_sweep=has_sweep)
+    ]
+    assert log["query"].split(" | ")[: len(groups) + 1][:-1] == groups
+    assert "SOURCE" not in log["query"].split(" | ")[len(groups)]
+    places = sorted((each["y"], each["x"], each["width"], each["height"]) for each in widgets)
+    for (y, x, width, height), (next_y, next_x, *_) in pairwise(places):
+        assert x + width <= 24
+        assert (next_y, next_x) in {(y, x + width), (y + height, 0)}

@@ -1,0 +1,434 @@
+"""The supporting stack in the states that only AWS brings about.
+
+moto finishes every operation at once, never fails at a resource and never rolls back, so a stack
+that takes its time and goes wrong is played here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from ops.account import AwsError
+from ops.stack import (
+    NotOursError,
+    StackFailedError,
+    StackOutputs,
+    StackParameters,
+    StackRefusedError,
+    StackStuckError,
+    SupportingStack,
+    TableError,
+    table_to_create,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = "elephant-dev-support"
+PARAMETERS = StackParameters("elephant:dev", "elephant-meetings", create_table=True)
+OUTPUTS = StackOutputs("elephant-meetings", "stream", "arn", "url", "topic", "elephant-dev")
+ANSWERED = {
+    "TableName": "elephant-meetings",
+    "TableStreamArn": "stream",
+    "FailureQueueArn": "arn",
+    "FailureQueueUrl": "url",
+    "AlarmTopicArn": "topic",
+    "DashboardName": "elephant-dev",
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What becomes of the stack next: its status, and the events of its resources before."""
+
+    status: str
+    events: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass
+class Stack:
+    """CloudFormation with one stack, which takes its next turn when someone waits for it.
+
+    `then` says what follows a call; without that, an update finds nothing to do.
+    """
+
+    status: str | None = None
+    coming: list[Turn] = field(default_factory=list)
+    then: dict[str, list[Turn]] = field(default_factory=dict)
+    stage: str | None = "dev"
+    calls: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    waits: int = 0
+    table: str = "CREATE_COMPLETE"
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+        self._events: list[Mapping[str, Any]] = []
+        if self.status:
+            self._record("FailedEvents", "CREATE_FAILED", "long ago")
+        self.stack = SupportingStack(self, "dev", pause=self._pause)
+
+    def deploy(self) -> StackOutputs:
+        return self.stack.deploy(PARAMETERS, self.said.append)
+
+    def delete(self) -> None:
+        self.stack.delete(self.said.append)
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        is_gone = self.status in {None, "DELETE_COMPLETE"}
+        if self.status is None or (is_gone and StackName == NAME):
+            raise refused("ValidationError", f"Stack with id {StackName} does not exist")
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in ANSWERED.items()]
+        tags = [{"Key": "elephant:stage", "Value": self.stage}] if self.stage else []
+        stack = {"StackName": NAME, "StackId": "id", "StackStatus": self.status, "Tags": tags}
+        return {"Stacks": [stack | {"Outputs": outputs}]}
+
+    def describe_stack_events(
+        self,
+        StackName: str,  # noqa: N803 - AWS's name
+        NextToken: str = "0",  # noqa: N803 - AWS's name
+    ) -> dict[str, Any]:
+        assert StackName == "id"
+        begin, newest_first = int(NextToken), self._events[::-1]
+        answer: dict[str, Any] = {"StackEvents": newest_first[begin : begin + 2]}
+        if begin + 2 < len(newest_first):
+            answer["NextToken"] = str(begin + 2)
+        return answer
+
+    def list_stack_resources(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        assert StackName == "id"
+        table = {"LogicalResourceId": "MeetingsTable", "PhysicalResourceId": "elephant-meetings"}
+        return {"StackResourceSummaries": [table | {"ResourceStatus": self.table}]}
+
+    def create_stack(self, **request: object) -> dict[str, str]:
+        assert request["RetainExceptOnCreate"]
+        assert self.status in {None, "DELETE_COMPLETE"}
+        return self._called("create_stack")
+
+    def update_stack(self, **request: object) -> dict[str, str]:
+        assert request["RetainExceptOnCreate"]
+        if "update_stack" not in self.then:
+            self.calls.append("update_stack")
+            raise refused("ValidationError", "No updates are to be performed.")
+        return self._called("update_stack")
+
+    def delete_stack(self, **_: object) -> dict[str, str]:
+        return self._called("delete_stack")
+
+    def continue_update_rollback(self, **_: object) -> dict[str, str]:
+        return self._called("continue_update_rollback")
+
+    def _called(self, name: str) -> dict[str, str]:
+        self.calls.append(name)
+        self.coming = list(self.then[name])
+        self._pause(0)
+        return {"StackId": "id"}
+
+    def _pause(self, seconds: float) -> None:
+        self.waits += seconds > 0
+        self._happens(self.coming.pop(0))
+
+    def _happens(self, turn: Turn) -> None:
+        for event in (*turn.events, (NAME, turn.status, "")):
+            self._record(*event)
+        self.status = turn.status
+
+    def _record(self, resource: str, status: str, reason: str) -> None:
+        event = {
+            "EventId": str(next(self._numbers)),
+            "StackName": NAME,
+            "LogicalResourceId": resource,
+            "ResourceType": "AWS::SQS::Queue",
+            "ResourceStatus": status,
+        }
+        self._events.append(event | ({"ResourceStatusReason": reason} if reason else {}))
+
+
+def refused(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "AnyOperation")
+
+
+CREATED = [Turn("CREATE_IN_PROGRESS"), Turn("CREATE_COMPLETE")]
+DELETED = [Turn("DELETE_IN_PROGRESS"), Turn("DELETE_COMPLETE")]
+ROLLED_BACK = [
+    Turn("CREATE_IN_PROGRESS", (("FailedEvents", "CREATE_IN_PROGRESS", ""),)),
+    Turn(
+        "ROLLBACK_IN_PROGRESS",
+        (
+            ("FailedEvents", "CREATE_FAILED", "User: me is not authorized to perform: sqs:Create"),
+            ("Alarms", "CREATE_FAILED", "Resource creation cancelled"),
+        ),
+    ),
+    Turn("ROLLBACK_COMPLETE", (("FailedEvents", "DELETE_COMPLETE", ""),)),
+]
+
+
+def test_what_happens_is_said_as_it_happens_and_once() -> None:
+    aws = Stack(then={"create_stack": ROLLED_BACK[:1] + CREATED[1:]})
+
+    assert aws.deploy() == OUTPUTS
+    assert aws.said == [
+        "FailedEvents: create in progress",
+        f"{NAME}: create in progress",
+        f"{NAME}: create complete",
+    ]
+    assert aws.waits == 1
+
+
+@pytest.mark.parametrize(
+    "status", ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"]
+)
+def test_an_interrupted_run_is_waited_for_and_taken_up(status: str) -> None:
+    whole = "CREATE_COMPLETE" if status.startswith("CREATE") else "UPDATE_COMPLETE"
+    aws = Stack(status, coming=[Turn(status), Turn(whole)])
+
+    assert aws.deploy() == OUTPUTS
+    assert aws.calls == ["update_stack"]
+    assert aws.said == [
+        f"{NAME} is busy since an earlier run ({status.lower().replace('_', ' ')}): waiting",
+        f"{NAME}: {status.lower().replace('_', ' ')}",
+        f"{NAME}: {whole.lower().replace('_', ' ')}",
+        f"{NAME} is as it should be",
+    ]
+
+
+def test_an_interruption_at_any_moment_is_made_good_by_running_again() -> None:
+    for moment in range(3):
+        aws = Stack(then={"create_stack": [Turn("CREATE_IN_PROGRESS")] * 3 + CREATED[1:]})
+        wait = aws._pause
+
+        def interrupted(
+            seconds: float,
+            aws: Stack = aws,
+            moment: int = moment,
+            wait: Any = wait,  # noqa: ANN401 - a method
+        ) -> None:
+            if aws.waits == moment:
+                raise KeyboardInterrupt
+            wait(seconds)
+
+        impatient = SupportingStack(aws, "dev", pause=interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            impatient.deploy(PARAMETERS, aws.said.append)
+        assert aws.deploy() == OUTPUTS
+        assert aws.calls == ["create_stack", "update_stack"]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "REVIEW_IN_PROGRESS",
+        "CREATE_FAILED",
+        "ROLLBACK_COMPLETE",
+        "ROLLBACK_FAILED",
+        "DELETE_FAILED",
+    ],
+)
+def test_a_stack_that_never_was_whole_is_made_again(status: str) -> None:
+    aws = Stack(status, then={"delete_stack": DELETED, "create_stack": CREATED})
+
+    assert not aws.stack.table_state("elephant-meetings")
+    assert aws.deploy() == OUTPUTS
+    assert aws.calls == ["delete_stack", "create_stack"]
+
+
+def test_a_deletion_under_way_is_waited_for() -> None:
+    aws = Stack("DELETE_IN_PROGRESS", coming=DELETED[1:], then={"create_stack": CREATED})
+
+    assert not aws.stack.table_state("elephant-meetings")
+    assert aws.deploy() == OUTPUTS
+    assert aws.calls == ["create_stack"]
+
+
+def test_a_creation_that_rolls_back_meanwhile_is_made_again() -> None:
+    aws = Stack(
+        "CREATE_IN_PROGRESS",
+        coming=list(ROLLED_BACK),
+        then={"delete_stack": DELETED, "create_stack": CREATED},
+    )
+    assert aws.stack.table_state("elephant-meetings")
+    assert not aws.stack.table_state("another")
+    assert aws.deploy() == OUTPUTS
+    assert aws.calls == ["delete_stack", "create_stack"]
+
+
+def test_an_update_left_half_undone_is_undone_first() -> None:
+    undone = [Turn("UPDATE_ROLLBACK_IN_PROGRESS"), Turn("UPDATE_ROLLBACK_COMPLETE")]
+    updated = [Turn("UPDATE_IN_PROGRESS"), Turn("UPDATE_COMPLETE")]
+    aws = Stack(
+        "UPDATE_ROLLBACK_FAILED",
+        then={"continue_update_rollback": undone, "update_stack": updated},
+    )
+    assert aws.deploy() == OUTPUTS
+    assert aws.calls == ["continue_update_rollback", "update_stack"]
+
+
+def test_one_that_cannot_be_undone_is_left_to_a_person() -> None:
+    undone = [Turn("UPDATE_ROLLBACK_IN_PROGRESS"), Turn("UPDATE_ROLLBACK_FAILED")]
+    aws = Stack("UPDATE_ROLLBACK_FAILED", then={"continue_update_rollback": undone})
+
+    with pytest.raises(StackStuckError, match=f"--stack-name {NAME} --resources-to-skip"):
+        aws.deploy()
+    assert aws.calls == ["continue_update_rollback"]
+
+
+@pytest.mark.parametrize(
+    ("status", "way_out"),
+    [
+        ("UPDATE_FAILED", f"aws cloudformation rollback-stack --stack-name {NAME}"),
+        ("IMPORT_ROLLBACK_FAILED", "bring it out of that in the console"),
+    ],
+)
+def test_what_others_left_is_not_touched(status: str, way_out: str) -> None:
+    aws = Stack(status)
+    with pytest.raises(StackStuckError, match=f"{NAME} is in {status} .*{way_out}"):
+        aws.deploy()
+    assert aws.calls == []
+
+
+def test_a_failure_names_the_resource_the_reason_and_the_remedy() -> None:
+    aws = Stack(then={"create_stack": list(ROLLED_BACK), "delete_stack": DELETED})
+
+    with pytest.raises(StackFailedError) as failure:
+        aws.deploy()
+
+    assert str(failure.value) == (
+        f"could not create the stack {NAME}, which is now in ROLLBACK_COMPLETE: FailedEvents "
+        "(AWS::SQS::Queue): User: me is not authorized to perform: sqs:Create. To go on, grant "
+        "yourself the right that AWS names; then run the same command again"
+    )
+    aws.then["create_stack"] = CREATED
+    assert aws.deploy() == OUTPUTS
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("a-queue already exists", "something else has that name"),
+        ("Limit exceeded for alarms", "ask AWS to raise the limit"),
+        ("Internal failure", "mend what AWS names"),
+    ],
+)
+def test_an_update_that_fails_says_what_to_do(reason: str, remedy: str) -> None:
+    failing = [
+        Turn("UPDATE_ROLLBACK_IN_PROGRESS", (("Alarms", "UPDATE_FAILED", reason),)),
+        Turn("UPDATE_ROLLBACK_COMPLETE"),
+    ]
+    aws = Stack("UPDATE_COMPLETE", then={"update_stack": failing})
+    with pytest.raises(
+        StackFailedError, match=rf"could not update .*{reason}\. To go on, {remedy}"
+    ):
+        aws.deploy()
+
+
+def test_a_stack_deleted_under_ones_hands_is_a_failure() -> None:
+    aws = Stack(then={"create_stack": [CREATED[0], *DELETED]})
+    with pytest.raises(StackFailedError, match="now in DELETE_COMPLETE: AWS gave no reason"):
+        aws.deploy()
+
+
+@pytest.mark.parametrize("stage", ["prod", None])
+def test_another_stack_of_the_name_is_not_touched(stage: str | None) -> None:
+    aws = Stack("ROLLBACK_COMPLETE", stage=stage)
+    for use in (aws.deploy, aws.delete, aws.stack.outputs, lambda: aws.stack.table_state("any")):
+        with pytest.raises(NotOursError, match="nothing was changed"):
+            use()
+    assert aws.calls == []
+
+
+def test_a_mere_change_set_is_nobodys_stack() -> None:
+    aws = Stack(
+        "REVIEW_IN_PROGRESS", stage=None, then={"delete_stack": DELETED, "create_stack": CREATED}
+    )
+    assert aws.deploy() == OUTPUTS
+
+
+def test_deleting_waits_for_what_is_under_way() -> None:
+    aws = Stack(
+        "UPDATE_IN_PROGRESS", coming=[Turn("UPDATE_COMPLETE")], then={"delete_stack": DELETED}
+    )
+    aws.delete()
+    assert aws.calls == ["delete_stack"]
+    assert aws.said[-1] == f"{NAME}: delete complete"
+
+
+def test_a_deletion_that_fails_names_what_is_left() -> None:
+    failing = [Turn("DELETE_FAILED", (("Alarms", "DELETE_FAILED", "not authorized"),))]
+    aws = Stack("UPDATE_COMPLETE", then={"delete_stack": failing})
+    with pytest.raises(StackFailedError, match=r"could not delete .* Alarms .* grant yourself"):
+        aws.delete()
+
+
+def test_a_right_that_is_missing_is_named() -> None:
+    client = botocore.session.Session().create_client(
+        "cloudformation",
+        region_name="us-west-2",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+    )
+    with Stubber(client) as stub:
+        stub.add_client_error("describe_stacks", "AccessDenied", "User: me is not authorized")
+        with pytest.raises(StackRefusedError) as refusal:
+            SupportingStack(client, "dev").deploy(PARAMETERS, print)
+
+    assert str(refusal.value) == (
+        f"could not look at the stack {NAME}: DescribeStacks answered AccessDenied: User: me is "
+        "not authorized; grant yourself the right to DescribeStacks"
+    )
+    assert isinstance(refusal.value, AwsError)  # what the commands show without a stack trace
+
+
+def dynamodb_client() -> Any:  # noqa: ANN401 - botocore's clients have no static type
+    return botocore.session.Session().create_client(
+        "dynamodb",
+        region_name="us-west-2",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+    )
+
+
+def test_a_table_on_its_way_out_is_neither_used_nor_made() -> None:
+    client = dynamodb_client()
+    with Stubber(client) as stub:
+        stub.add_response("describe_table", {"Table": {"TableStatus": "DELETING"}})
+        with pytest.raises(TableError, match="is being deleted: run the same command again"):
+            table_to_create(client, "elephant-meetings", Stack().stack)
+
+
+def test_a_table_one_may_not_look_at_is_not_taken_for_missing() -> None:
+    client = dynamodb_client()
+    with Stubber(client) as stub:
+        stub.add_client_error("describe_table", "AccessDeniedException", "me is not authorized")
+        with pytest.raises(
+            StackRefusedError, match=r"look at the table elephant-meetings: .* grant"
+        ):
+            table_to_create(client, "elephant-meetings", Stack().stack)
+
+
+@pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "DELETE_COMPLETE"])
+def test_a_table_that_is_not_made_yet_or_was_given_up_is_not_missed(state: str) -> None:
+    client = dynamodb_client()
+    with Stubber(client) as stub:
+        stub.add_client_error("describe_table", "ResourceNotFoundException")
+        aws = Stack("UPDATE_IN_PROGRESS", table=state)
+        assert table_to_create(client, "elephant-meetings", aws.stack)
+
+
+def test_two_people_deploying_at_once_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Stack("UPDATE_COMPLETE")
+
+    def busy(**_: object) -> None:
+        raise refused(
+            "ValidationError", "Stack is in UPDATE_IN_PROGRESS state and can not be updated"
+        )
+
+    monkeypatch.setattr(aws, "update_stack", busy)
+    with pytest.raises(StackRefusedError, match="somebody else is at work on it"):
+        aws.deploy()
