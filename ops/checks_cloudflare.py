@@ -1,0 +1,200 @@
+"""Checks of Cloudflare: the token and its rights, the zone, and whose records are in it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.instance import is_instance_id
+from ops.check import failure, ok, question, skipped, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ops.check import Context, Finding
+
+FEW_RECORDS: Final = 50
+FEW_OF_ALL: Final = 0.2
+"""Fewer records left than this many, or this part of the quota, is a warning."""
+
+OLD: Final = timedelta(days=1)
+"""Long enough for an instance to be known to EC2, or for the sweep to remove its record."""
+
+_STRICT: Final = ("strict", "origin_pull")
+_FILTER_VALUES: Final = 200
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
+_SHOWN: Final = 3
+_READ: Final = ("credentials", "secret", "token")
+
+
+@question("token", needs=("secret",), remedy="`python -m ops token {stage}`")
+def token(context: Context) -> Finding:
+    """Whether Cloudflare takes the token for this zone's records."""
+    count = len(context.our_records)
+    return ok(f"reads the zone's records; {count} {'is' if count == 1 else 'are'} ours")
+
+
+@question("token's rights", needs=("token",), remedy="`python -m ops token {stage}`")
+def rights(context: Context) -> Finding:
+    """Whether the token may write, by writing: the one check that changes something."""
+    if not context.prove:
+        return skipped(
+            "it can read; to see whether it can write, a record must be made and removed",
+            context.command("doctor", "--prove"),
+        )
+    settings = context.stage.settings
+    proof = context.zone.prove_write(
+        settings.domain_root, settings.owner, proxied=settings.proxied, ttl=settings.ttl
+    )
+    return ok(f"{proof.name} was made, found, and is gone again")
+
+
+@question("zone", needs=("token",), remedy="`python -m ops stage {stage} --zone-id …`")
+def zone(context: Context) -> Finding:
+    """Whether Cloudflare serves the zone."""
+    details = context.zone_details
+    if details.paused:
+        return failure(
+            f"{details.name} is paused, so Cloudflare proxies nothing in it",
+            f"Cloudflare's dashboard > {details.name} > Overview > Enable Cloudflare on Site",
+        )
+    if not details.is_active:
+        return failure(
+            f"{details.name} is {details.status}, so Cloudflare proxies nothing in it",
+            f"set the name servers that Cloudflare's overview of {details.name} shows at the "
+            "domain's registrar",
+        )
+    return ok(f"{details.name} is active")
+
+
+@question("domain", needs=("token", "zone"))
+def domain(context: Context) -> Finding:
+    """Whether DOMAIN_ROOT lies in the zone, where the zone's certificate covers the names."""
+    settings, details = context.stage.settings, context.zone_details
+    root = settings.domain_root
+    if root != details.name and not root.endswith(f".{details.name}"):
+        right = context.zone.zone_for(root)
+        options = f"--zone-id {right}" if right else f"--zone-id … (the id of {root}'s zone)"
+        return failure(
+            f"{root} is not in the zone {details.name}",
+            f"{context.command('stage', options)}, then {context.command('deploy')}",
+        )
+    if root != details.name and settings.proxied and details.is_full:
+        # https://developers.cloudflare.com/ssl/edge-certificates/universal-ssl/limitations/
+        return warning(
+            f"Universal SSL covers {details.name} and *.{details.name}, and not *.{root}: without "
+            "a certificate of its own no link works",
+            f"order an advanced certificate for *.{root} (SSL/TLS > Edge Certificates), or "
+            f"{context.command('stage', f'--domain-root {details.name}')}, then "
+            f"{context.command('deploy')}",
+        )
+    covered = f", and its certificate covers *.{root}" if settings.proxied else ""
+    return ok(f"{root} is in the zone {details.name}{covered}")
+
+
+@question("SSL mode", needs=("token", "zone"))
+def ssl_mode(context: Context) -> Finding:
+    """Whether Cloudflare checks that it speaks to a desktop of ours.
+
+    https://developers.cloudflare.com/ssl/origin-configuration/ssl-modes/
+    """
+    if not context.stage.settings.proxied:
+        return ok("of no account: the records are not proxied")
+    name = context.zone_details.name
+    mode = context.zone.ssl_mode()
+    if mode is None:
+        return skipped(
+            "the token may not read it, and need not",
+            f"Cloudflare's dashboard > {name} > SSL/TLS > Overview should say Full (strict)",
+        )
+    if mode in _STRICT:
+        return ok("Full (strict)")
+    danger = (
+        "Cloudflare takes any certificate from a desktop"
+        if mode == "full"
+        else "Cloudflare speaks to desktops without TLS, which they do not understand"
+    )
+    return warning(
+        f"it is {mode!r}: {danger}",
+        "give desktops a certificate that Cloudflare trusts, such as one of its Origin CA, then "
+        f"Cloudflare's dashboard > {name} > SSL/TLS > Overview > Full (strict)",
+    )
+
+
+@question("records left", needs=("token", "zone"))
+def records_left(context: Context) -> Finding:
+    """Whether there is room for more records."""
+    usage = context.zone.usage()
+    if usage.quota is None or usage.left is None:
+        return ok(f"{usage.used} records; the quota is the account's, and is not known here")
+    found = f"{usage.left} of {usage.quota}"
+    remedy = "delete records that nothing needs, or order a larger plan"
+    if not usage.left:
+        return failure(f"{found}: no desktop gets a name any more", remedy)
+    if usage.left < FEW_RECORDS or usage.left < usage.quota * FEW_OF_ALL:
+        return warning(found, remedy)
+    return ok(found)
+
+
+@question("owner in the zone", needs=_READ)
+def owner_in_zone(context: Context) -> Finding:
+    """Whether records with our marker look like another deployment's."""
+    settings = context.stage.settings
+    foreign = sorted(
+        {
+            *(
+                each.name
+                for each in context.our_records
+                if _root(each.name) != settings.domain_root
+            ),
+            *_unknown(context),
+        }
+    )
+    if foreign:
+        shown = ", ".join(foreign[:_SHOWN]) + (" …" if len(foreign) > _SHOWN else "")
+        return warning(
+            f"{len(foreign)} record(s) of {settings.owner} are of no instance of this account and "
+            f"region: {shown}",
+            "if another deployment has this owner, give it another: "
+            f"{context.command('stage', '--owner elephant:ANOTHER')}, then "
+            f"{context.command('deploy')}; if none has, delete these records",
+        )
+    return ok(f"all records of {settings.owner} are of instances that EC2 knows, or are new")
+
+
+def _unknown(context: Context) -> Iterator[str]:
+    """Name the old records with our marker whose instance EC2 does not know."""
+    limit = context.now() - OLD
+    old = {
+        each.name.partition(".")[0]: each.name
+        for each in context.our_records
+        if each.modified_at and each.modified_at < limit
+    }
+    ids = [each for each in old if is_instance_id(each)]
+    known = _known_instances(context, ids)
+    yield from (name for label, name in old.items() if label not in known)
+
+
+def _known_instances(context: Context, ids: Sequence[str]) -> set[str]:
+    known: set[str] = set()
+    for start in range(0, len(ids), _FILTER_VALUES):
+        some = list(ids[start : start + _FILTER_VALUES])
+        pages = (
+            context.client("ec2")
+            .get_paginator("describe_instances")
+            .paginate(Filters=[{"Name": "instance-id", "Values": some}])
+        )
+        known.update(
+            instance["InstanceId"]
+            for page in pages
+            for reservation in page["Reservations"]
+            for instance in reservation["Instances"]
+        )
+    return known
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[2]
+
+
+QUESTIONS: Final = (token, rights, zone, domain, ssl_mode, records_left, owner_in_zone)

@@ -1,0 +1,264 @@
+"""Checks of the deployed functions: alive, configured, allowed and logged as they should be."""
+
+from __future__ import annotations
+
+import json
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+from chalice.constants import DEFAULT_LAMBDA_MEMORY_SIZE, DEFAULT_LAMBDA_TIMEOUT
+
+from ops.account import error_code
+from ops.check import NOT_FOUND, failure, ok, question, skipped, warning
+from ops.checks_stage import DEPRECATIONS, runtime
+from ops.lambda_settings import LOG_DAYS, OLDEST_EVENT, RETRIES
+from ops.policies import policy
+from ops.reach import ROUTES_FUNCTION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from ops.check import Ask, Context, Finding
+
+    Look = Callable[[Context, str, Mapping[str, Any]], Iterable[Finding]]
+
+_TRUSTED: Final = {"Service": "lambda.amazonaws.com"}
+_TRUST: Final = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": _TRUSTED, "Action": "sts:AssumeRole"}],
+}
+_NO_ENTITY: Final = "NoSuchEntity"
+
+
+def of_each_function(look: Look) -> Ask:
+    """Look at every function that is there, and skip the others."""
+
+    @wraps(look)
+    def ask(context: Context) -> Iterator[Finding]:
+        for name in context.functions:
+            deployed = context.deployed(name)
+            if deployed is None:
+                yield skipped(f"not looked at, because of: function {name}", of=name)
+            else:
+                yield from look(context, name, deployed)
+
+    return ask
+
+
+@question("function", needs=("credentials",))
+def function(context: Context) -> Iterator[Finding]:
+    """Whether every function is there and can be called."""
+    for name in context.functions:
+        full_name = context.stage.function_name(name)
+        deployed = context.deployed(name)
+        if deployed is None:
+            yield failure(f"there is no {full_name}", context.command("deploy"), of=name)
+        else:
+            yield _alive(context, name, deployed)
+
+
+def _alive(context: Context, name: str, deployed: Mapping[str, Any]) -> Finding:
+    full_name = deployed["FunctionName"]
+    handler = "app.app" if name == ROUTES_FUNCTION else f"app.{name}"
+    if deployed["Handler"] != handler:  # Chalice sets it when it creates a function, never again
+        return failure(
+            f"it calls {deployed['Handler']}, not {handler}",
+            f"`aws lambda update-function-configuration --function-name {full_name} --handler "
+            f"{handler} --region {context.stage.region}`",
+            of=name,
+        )
+    state, update = deployed.get("State", "Active"), deployed.get("LastUpdateStatus", "Successful")
+    if "Failed" in (state, update):
+        reason = deployed.get("StateReason") or deployed.get("LastUpdateStatusReason") or "unknown"
+        return failure(f"Lambda failed to set it up: {reason}", context.command("deploy"), of=name)
+    if state != "Active" or update != "Successful":
+        return warning(f"it is {state}, its update {update}", "wait, and ask again", of=name)
+    return ok(f"{full_name} is active, changed {deployed['LastModified'][:16]}", of=name)
+
+
+@question("variables", needs=("credentials",))
+@of_each_function
+def variables(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether a function has the variables of config.json and no others."""
+    there = deployed.get("Environment", {}).get("Variables", {})
+    wanted = context.expected(name).environment_variables
+    problems = [
+        *(f"{key} is missing" for key in sorted(wanted.keys() - there.keys())),
+        *(f"{key} is not of config.json" for key in sorted(there.keys() - wanted.keys())),
+        *(
+            f"{key} is {there[key]!r}, not {wanted[key]!r}"
+            for key in sorted(wanted.keys() & there.keys())
+            if there[key] != wanted[key]
+        ),
+    ]
+    if problems:
+        yield failure("; ".join(problems), context.command("deploy"), of=name)
+    else:
+        yield ok(f"the {len(wanted)} of config.json", of=name)
+
+
+@question("limits", needs=("credentials",))
+@of_each_function
+def limits(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether a function has the time and memory of config.json."""
+    expected = context.expected(name)
+    seconds = expected.lambda_timeout or DEFAULT_LAMBDA_TIMEOUT
+    megabytes = expected.lambda_memory_size or DEFAULT_LAMBDA_MEMORY_SIZE
+    there = deployed["Timeout"], deployed["MemorySize"]
+    found = f"{there[0]} s, {there[1]} MB"
+    if there != (seconds, megabytes):
+        found += f", not {seconds} s, {megabytes} MB"
+        yield failure(found, context.command("deploy"), of=name)
+    else:
+        yield ok(found, of=name)
+
+
+@question("runtime", needs=("credentials",))
+@of_each_function
+def deployed_runtime(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether a function was deployed with this Python."""
+    there, here = deployed["Runtime"], runtime(context.python)
+    if there != here:
+        end = DEPRECATIONS.get(there)
+        until = f" (supported until {end})" if end else ""
+        yield warning(
+            f"it runs on {there}{until}, and the next deployment from here makes it {here}",
+            f"{context.command('deploy')} to have {here}, or make .venv with that Python",
+            of=name,
+        )
+    else:
+        yield ok(str(there), of=name)
+
+
+@question("role", needs=("credentials",))
+@of_each_function
+def role(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether a function may do exactly what its code needs."""
+    if context.expected(name).iam_role_arn:
+        yield skipped("it is your own: config.json has iam_role_arn", of=name)
+        return
+    wanted = context.stage.role_name(name)
+    there = deployed["Role"].rpartition("/")[2]
+    if there != wanted:
+        yield failure(f"it is {there}, not {wanted}", context.command("deploy"), of=name)
+        return
+    try:
+        findings = list(_rights(context, name, wanted))
+    except ClientError as error:
+        if error_code(error) != _NO_ENTITY:
+            raise
+        findings = [
+            failure(f"{wanted} or its policy is missing", context.command("deploy"), of=name)
+        ]
+    yield from findings or [ok(f"{wanted} has its policy and nothing else", of=name)]
+
+
+def _rights(context: Context, name: str, role_name: str) -> Iterator[Finding]:
+    iam = context.client("iam")
+    trust = iam.get_role(RoleName=role_name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    if [statement.get("Principal") for statement in trust] != [_TRUSTED]:
+        yield failure(
+            f"others than Lambda may take the role {role_name}",
+            f"`aws iam update-assume-role-policy --role-name {role_name} --policy-document "
+            f"'{json.dumps(_TRUST)}'`",
+            of=name,
+        )
+    document = iam.get_role_policy(RoleName=role_name, PolicyName=role_name)["PolicyDocument"]
+    if document != policy(context.code, context.stage, name):
+        yield failure(
+            f"the policy of {role_name} is not what the code needs",
+            context.command("deploy"),
+            of=name,
+        )
+    inline = iam.get_paginator("list_role_policies").paginate(RoleName=role_name)
+    for each in (each for page in inline for each in page["PolicyNames"] if each != role_name):
+        yield failure(
+            f"{role_name} has the policy {each} as well",
+            f"`aws iam delete-role-policy --role-name {role_name} --policy-name {each}`",
+            of=name,
+        )
+    attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role_name)
+    for each in (each["PolicyArn"] for page in attached for each in page["AttachedPolicies"]):
+        yield failure(
+            f"{role_name} has the policy {each} as well",
+            f"`aws iam detach-role-policy --role-name {role_name} --policy-arn {each}`",
+            of=name,
+        )
+
+
+@question("failed events", needs=("stack",))
+def failed_events(context: Context) -> Iterator[Finding]:
+    """Whether events that fail for good go to the queue, after the retries that we rely on."""
+    queue = context.outputs.failure_queue_arn if context.outputs else ""
+    client = context.client("lambda")
+    for name in context.event_functions:
+        full_name = context.stage.function_name(name)
+        if context.deployed(name) is None:
+            yield skipped(f"not looked at, because of: function {name}", of=name)
+            continue
+        try:
+            there = client.get_function_event_invoke_config(FunctionName=full_name)
+        except ClientError as error:
+            if error_code(error) != NOT_FOUND:
+                raise
+            yield failure("are lost: nothing says where to", context.command("deploy"), of=name)
+            continue
+        goes_to = there.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        tries = there.get("MaximumRetryAttempts"), there.get("MaximumEventAgeInSeconds")
+        if goes_to != queue:
+            found = f"go to {goes_to or 'nowhere'}, not to {queue}"
+            yield failure(found, context.command("deploy"), of=name)
+        elif tries != (RETRIES, OLDEST_EVENT):
+            found = f"are tried again {tries[0]} times within {tries[1]} s, not {RETRIES} times "
+            yield failure(f"{found}within {OLDEST_EVENT} s", context.command("deploy"), of=name)
+        else:
+            yield ok(f"go to the queue after {RETRIES} more tries", of=name)
+
+
+@question("logs", needs=("credentials",))
+def logs(context: Context) -> Iterator[Finding]:
+    """Whether logs are kept for a time and no longer, and in the form that is searched."""
+    client = context.client("logs")
+    for name in context.event_functions:
+        group = f"/aws/lambda/{context.stage.function_name(name)}"
+        pages = client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)
+        there = {each["logGroupName"]: each for page in pages for each in page["logGroups"]}
+        deploy = context.command("deploy")
+        if group not in there:
+            yield failure(f"there is no log group {group}", deploy, of=name)
+        elif not there[group].get("retentionInDays"):
+            yield failure(
+                f"{group} is kept for ever, at a cost; it should be {LOG_DAYS} days",
+                deploy,
+                of=name,
+            )
+        else:
+            yield ok(f"{group}, for {there[group]['retentionInDays']} days", of=name)
+
+
+@question("log format", needs=("credentials",))
+@of_each_function
+def log_format(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether Lambda's own lines are JSON, like the application's."""
+    if name not in context.event_functions:
+        return
+    there = deployed.get("LoggingConfig", {}).get("LogFormat")
+    if there is None:
+        yield skipped("Lambda does not say; the local cloud has no such setting", of=name)
+    elif there != "JSON":
+        yield warning(f"{there}, which queries do not find", context.command("deploy"), of=name)
+    else:
+        yield ok("JSON", of=name)
+
+
+QUESTIONS: Final = (
+    function,
+    variables,
+    limits,
+    deployed_runtime,
+    role,
+    failed_events,
+    logs,
+    log_format,
+)

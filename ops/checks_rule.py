@@ -1,0 +1,178 @@
+"""Checks of what starts the functions: EventBridge's rules, and their right to."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from chalicelib.event import event_pattern
+from ops.account import error_code
+from ops.check import NOT_FOUND, failure, ok, question, skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from chalicelib.settings import Settings
+    from ops.check import Context, Finding
+
+PATTERNS: Final[Mapping[str, Callable[[Settings], dict[str, Any]]]] = {
+    "dns_watchdog": event_pattern,
+}
+"""The event pattern that each function's rule should have."""
+
+_EVENTS: Final = "events.amazonaws.com"
+_TRIGGERS: Final = frozenset({"on_cw_event", "schedule"})
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """How app.py has a function started; `schedule` is its expression if that is spelled out."""
+
+    function: str
+    kind: str
+    schedule: str | None
+
+
+def triggers(directory: Path) -> tuple[Trigger, ...]:
+    """Read from app.py which functions have a rule."""
+    tree = ast.parse((directory / "app.py").read_text(), "app.py")
+    return tuple(
+        Trigger(node.name, decorator.func.attr, _literal(decorator))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Call)
+        and isinstance(decorator.func, ast.Attribute)
+        and decorator.func.attr in _TRIGGERS
+    )
+
+
+def _literal(decorator: ast.Call) -> str | None:
+    first = decorator.args[0] if decorator.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return first.value
+    return None
+
+
+@question("rule", needs=("credentials",))
+def rule(context: Context) -> Iterator[Finding]:
+    """Whether every rule is enabled, asks for exactly its events, and starts its function."""
+    for trigger in triggers(context.config_file.directory):
+        if trigger.function in context.functions:
+            yield _rule(context, trigger)
+
+
+def _rule(context: Context, trigger: Trigger) -> Finding:
+    name = context.stage.rule_name(trigger.function)
+    client = context.client("events")
+    try:
+        described = client.describe_rule(Name=name)
+        targets = client.list_targets_by_rule(Rule=name)["Targets"]
+    except ClientError as error:
+        if error_code(error) != NOT_FOUND:
+            raise
+        problem = f"there is no rule {name}"
+        return failure(problem, context.command("deploy"), of=trigger.function)
+    problem = _problem(context, trigger, described, targets)
+    if problem:
+        return failure(f"{name} {problem}", context.command("deploy"), of=trigger.function)
+    expression = described.get("ScheduleExpression", "for its events")
+    return ok(f"{name} is enabled, {expression}", of=trigger.function)
+
+
+def _problem(
+    context: Context,
+    trigger: Trigger,
+    described: Mapping[str, Any],
+    targets: list[Mapping[str, Any]],
+) -> str:
+    """Say what is wrong with a rule; nothing if nothing is."""
+    if described.get("State") != "ENABLED":
+        return f"is {described.get('State')}"
+    if trigger.function in PATTERNS:
+        wanted = PATTERNS[trigger.function](context.stage.settings)
+        if json.loads(described.get("EventPattern") or "null") != wanted:
+            return f"asks for {described.get('EventPattern')}, not {json.dumps(wanted)}"
+    elif trigger.kind == "schedule":
+        there = described.get("ScheduleExpression")
+        if not there or trigger.schedule not in {None, there}:
+            return f"starts at {there or 'no time'}, not {trigger.schedule or 'on a schedule'}"
+    if _function_arn(context, trigger.function) not in [target["Arn"] for target in targets]:
+        return f"does not start {context.stage.function_name(trigger.function)}"
+    return ""
+
+
+@question("permission", needs=("credentials",))
+def permission(context: Context) -> Iterator[Finding]:
+    """Whether each function lets its rule start it."""
+    for trigger in triggers(context.config_file.directory):
+        name = trigger.function
+        if name not in context.functions:
+            continue
+        if context.deployed(name) is None:
+            yield skipped(f"not looked at, because of: function {name}", of=name)
+        elif any(_lets_in(each, _rule_arn(context, name)) for each in _statements(context, name)):
+            yield ok("EventBridge may start it, for its rule", of=name)
+        else:
+            yield failure(
+                f"EventBridge may not start {context.stage.function_name(name)}",
+                context.command("deploy"),
+                of=name,
+            )
+
+
+def _statements(context: Context, function: str) -> list[Mapping[str, Any]]:
+    """Return the statements of a function's own policy."""
+    name = context.stage.function_name(function)
+    try:
+        answer = context.client("lambda").get_policy(FunctionName=name)
+    except ClientError as error:
+        if error_code(error) != NOT_FOUND:
+            raise
+        return []
+    statements: list[Mapping[str, Any]] = json.loads(answer["Policy"])["Statement"]
+    return statements
+
+
+def _lets_in(statement: Mapping[str, Any], rule_arn: str) -> bool:
+    principal = statement.get("Principal")
+    conditions = [
+        (operator, key.lower(), value)
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, value in keys.items()
+    ]
+    return (
+        statement.get("Effect") == "Allow"
+        and statement.get("Action") == "lambda:InvokeFunction"
+        and isinstance(principal, dict)
+        and principal.get("Service") == _EVENTS
+        # A condition on the account as well keeps EventBridge out:
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+        and all(
+            operator.startswith("Arn") and key == "aws:sourcearn" and fnmatchcase(rule_arn, value)
+            for operator, key, value in conditions
+        )
+    )
+
+
+def _rule_arn(context: Context, function: str) -> str:
+    stage = context.stage
+    return f"{_arn(context, 'events')}:rule/{stage.rule_name(function)}"
+
+
+def _function_arn(context: Context, function: str) -> str:
+    return f"{_arn(context, 'lambda')}:function:{context.stage.function_name(function)}"
+
+
+def _arn(context: Context, service: str) -> str:
+    stage = context.stage
+    return f"arn:{stage.partition}:{service}:{stage.region}:{stage.account}"
+
+
+QUESTIONS: Final = (rule, permission)

@@ -1,0 +1,121 @@
+"""Checks of what lies on this machine: the stage's configuration and its files, and Python."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.settings import SettingsError
+from ops.check import failure, ok, question, warning
+from ops.configure import changes
+from ops.stages import LONGEST_AWS_NAME, ConfigError, check_name
+
+if TYPE_CHECKING:
+    from ops.check import Context, Finding
+
+OLDEST_PYTHON: Final = (3, 12)
+"""Older ones run on Amazon Linux 2, whose own support has ended."""
+
+DEPRECATIONS: Final = {
+    "python3.10": "2026-10-31",
+    "python3.11": "2027-06-30",
+    "python3.12": "2028-10-31",
+    "python3.13": "2029-06-30",
+    "python3.14": "2029-06-30",
+}
+"""When Lambda stops to patch a runtime; soon after, functions with it can no longer be changed.
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html#runtimes-supported
+"""
+
+_NOTICE: Final = timedelta(days=180)
+
+
+@question("configuration")
+def configuration(context: Context) -> Finding:
+    """Whether the stage is there, and all of its settings are right."""
+    try:
+        stage = context.stage
+    except ConfigError as error:
+        return failure(str(error), context.command("stage"))
+    except SettingsError as error:
+        return failure(
+            "; ".join(error.problems),
+            f"{context.command('stage', '--OPTION …')}; `python -m ops stage --help` lists them",
+        )
+    settings = stage.settings
+    return ok(f"{settings.domain_root}, in the name of {settings.owner}")
+
+
+@question("names", needs=("configuration",), remedy="mend the code, then ask again")
+def names(context: Context) -> Finding:
+    """Whether AWS will take the names that the stage's name makes."""
+    stage = context.stage
+    longest = max(map(stage.rule_name, context.functions), key=len)
+    try:
+        check_name(stage.name, context.functions)
+    except ConfigError as error:
+        return failure(str(error), "make a stage with a shorter name, and destroy this one")
+    return ok(f"{longest} is the longest: {len(longest)} of {LONGEST_AWS_NAME} characters")
+
+
+@question("owner", needs=("configuration",))
+def owner(context: Context) -> Finding:
+    """Whether another stage of this project claims the same records."""
+    mine = context.stage.variables
+    keys = ("OWNER", "ZONE_ID")
+    same = []
+    for name in context.config_file.names():
+        theirs = context.config_file.values(name).get("environment_variables", {})
+        if name != context.name and all(theirs.get(key) == mine[key] for key in keys):
+            same.append(name)
+    if same:
+        return failure(
+            f"stage {', '.join(same)} has the owner {mine['OWNER']} in this zone as well: each "
+            "removes the other's records",
+            f"{context.command('stage', '--owner elephant:ANOTHER')}, then "
+            f"{context.command('deploy')}",
+        )
+    return ok(f"no other stage of this project is {mine['OWNER']} in this zone")
+
+
+@question(
+    "files",
+    needs=("configuration", "names", "owner"),
+    remedy="mend the file that is named, then `python -m ops stage {stage}`",
+)
+def files(context: Context) -> Finding:
+    """Whether config.json and the policies are what `ops stage` would write."""
+    directory = context.config_file.directory
+    found = changes(context.config_file, context.code, context.stage)
+    if found:
+        paths = ", ".join(change.path.relative_to(directory).as_posix() for change in found)
+        return failure(
+            f"not what the code and the settings make of them: {paths}", context.command("stage")
+        )
+    return ok(f"config.json and {len(context.functions)} policies are as they should be")
+
+
+@question("Python")
+def python(context: Context) -> Finding:
+    """Whether Lambda will know this Python, which is the one that Chalice deploys for, for long."""
+    name = runtime(context.python)
+    end = DEPRECATIONS.get(name, "")
+    is_old = context.python < OLDEST_PYTHON
+    if is_old or (
+        end and datetime.fromisoformat(end).replace(tzinfo=UTC) - context.now() < _NOTICE
+    ):
+        return warning(
+            f"Lambda supports {name} until {end or 'no longer'}, and lets nobody change a function "
+            "with it soon after",
+            "`rm -r .venv && make PYTHON=python3.13 install`, then " + context.command("deploy"),
+        )
+    return ok(f"{name}" + (f", which Lambda supports until {end}" if end else ""))
+
+
+def runtime(python_version: tuple[int, int]) -> str:
+    """Name Lambda's runtime for a Python."""
+    return "python{}.{}".format(*python_version)
+
+
+QUESTIONS: Final = (configuration, names, owner, files, python)

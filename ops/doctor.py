@@ -1,0 +1,87 @@
+"""The examination of a stage: every check, in the order in which one would look."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from ops import (
+    checks_aws,
+    checks_cloudflare,
+    checks_code,
+    checks_function,
+    checks_rule,
+    checks_stage,
+)
+from ops.check import Level, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ops.check import Check, Context, Question
+
+QUESTIONS: Final[tuple[Question, ...]] = (
+    *checks_stage.QUESTIONS,
+    *checks_aws.ACCOUNT,
+    *checks_cloudflare.QUESTIONS,
+    *checks_aws.SUPPORT,
+    *checks_function.QUESTIONS,
+    *checks_code.QUESTIONS,
+    *checks_rule.QUESTIONS,
+    *checks_aws.WATCH,
+)
+
+_STYLES: Final = {
+    Level.OK: "green",
+    Level.WARNING: "yellow",
+    Level.FAILURE: "bold red",
+    Level.SKIPPED: "dim",
+}
+
+
+def examine(
+    context: Context, on_check: Callable[[Check], None] = lambda _: None
+) -> tuple[Check, ...]:
+    """Ask everything; `on_check` is told each result at once. Only a proof changes anything."""
+    return run(QUESTIONS, context, on_check)
+
+
+def worst(checks: Sequence[Check]) -> int:
+    """Return the exit status: 1 if anything failed, 0 if all is well but for warnings."""
+    return int(any(check.level is Level.FAILURE for check in checks))
+
+
+def render(checks: Sequence[Check]) -> Table:
+    """Lay the checks out as a table; the remedy stands below what was found."""
+    table = Table(caption=summary(checks), caption_justify="left")
+    table.add_column("check", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("found, and what to do", overflow="fold")
+    for check in checks:
+        style = _STYLES[check.level]
+        text = escape(check.found)
+        if check.remedy:
+            text += f"\n[{'dim' if check.level is Level.SKIPPED else 'cyan'}]→ "
+            text += f"{escape(check.remedy)}[/]"
+        table.add_row(escape(check.name), f"[{style}]{check.level}[/]", text)
+    return table
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """Count the results by their level."""
+    counts = Counter(check.level for check in checks)
+    return ", ".join(f"{counts[level]} {level}" for level in Level if counts[level])
+
+
+def as_json(checks: Sequence[Check]) -> str:
+    """Spell the checks for a script."""
+    document = {
+        "status": "failure" if worst(checks) else "ok",
+        "checks": [asdict(check) for check in checks],
+    }
+    return json.dumps(document, indent=2)

@@ -1,0 +1,165 @@
+"""What lies on this machine, each thing broken in a copy of the project."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.aws import copy_project
+from ops import checks_stage
+from ops.check import Context, Level, run
+from ops.configure import changes
+from ops.reach import Code
+from ops.stages import ConfigFile, Stage, write_files
+
+if TYPE_CHECKING:
+    from ops.check import Check
+
+ROOT = Path(__file__).parent.parent.parent
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+VARIABLES = {
+    "DOMAIN_ROOT": "example.com",
+    "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
+    "SECRET_ARN": "elephant/prod/cloudflare",
+    "OWNER": "elephant:prod/us-west-2",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ConfigFile:
+    """Copy the project and configure a stage of it."""
+    config_file = ConfigFile(copy_project(ROOT, tmp_path / "project"))
+    _configure(config_file, "prod")
+    return config_file
+
+
+def _configure(config_file: ConfigFile, name: str, **variables: str) -> None:
+    stage = Stage(name, "123456789012", "us-west-2", VARIABLES | variables)
+    found = changes(config_file, Code(config_file.directory), stage)
+    write_files({each.path: each.after for each in found if each.after is not None})
+
+
+def _edit(config_file: ConfigFile, name: str, **members: Any) -> None:  # noqa: ANN401
+    config = config_file.load()
+    config["stages"].setdefault(name, {}).update(members)
+    config_file.path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _checks(config_file: ConfigFile, name: str = "prod", **options: Any) -> dict[str, Check]:  # noqa: ANN401
+    settled: dict[str, Any] = {"python": (3, 13), "now": lambda: NOW}
+    context = Context(config_file, name, **settled | options)
+    return {check.name: check for check in run(checks_stage.QUESTIONS, context)}
+
+
+def _levels(checks: dict[str, Check]) -> dict[str, Level]:
+    return {check.name: check.level for check in checks.values() if check.level is not Level.OK}
+
+
+def test_a_stage_as_ops_stage_writes_it_is_right(project: ConfigFile) -> None:
+    checks = _checks(project)
+    assert _levels(checks) == {}
+    assert checks["files"].found == "config.json and 1 policies are as they should be"
+
+
+def test_nothing_is_written(project: ConfigFile) -> None:
+    project.path.with_name("policy-prod-dns_watchdog.json").unlink()
+    before = {path: path.read_bytes() for path in project.directory.rglob("*") if path.is_file()}
+    _checks(project)
+    after = {path: path.read_bytes() for path in project.directory.rglob("*") if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "is no JSON"), ("[]", "has no object 'stages'"), ('{"stages": 1}', "has no object")],
+)
+def test_a_configuration_that_cannot_be_read_is_one_failure(
+    project: ConfigFile, text: str, said: str
+) -> None:
+    project.path.write_text(text)
+    checks = _checks(project)
+    assert said in checks["configuration"].found
+    assert _levels(checks) == {
+        "configuration": Level.FAILURE,
+        "names": Level.SKIPPED,
+        "owner": Level.SKIPPED,
+        "files": Level.SKIPPED,
+    }
+
+
+def test_a_stage_that_is_not_there_names_those_that_are(project: ConfigFile) -> None:
+    check = _checks(project, "qa")["configuration"]
+    assert check.level is Level.FAILURE
+    assert "local, prod" in check.found
+    assert check.remedy == "`python -m ops stage qa`"
+
+
+def test_a_wrong_setting_is_named(project: ConfigFile) -> None:
+    _edit(project, "prod", environment_variables=VARIABLES | {"ZONE_ID": "example.com"})
+    check = _checks(project)["configuration"]
+    assert check.level is Level.FAILURE
+    assert check.found.startswith("ZONE_ID is 'example.com'; it must be")
+
+
+def test_another_stage_with_the_same_owner_in_the_zone_is_a_failure(project: ConfigFile) -> None:
+    _edit(project, "qa", environment_variables=VARIABLES)
+    checks = _checks(project)
+    assert _levels(checks) == {"owner": Level.FAILURE, "files": Level.SKIPPED}
+    assert "stage qa has the owner elephant:prod/us-west-2" in checks["owner"].found
+    assert "--owner" in checks["owner"].remedy
+
+
+def test_the_same_owner_in_another_zone_is_another_owner(project: ConfigFile) -> None:
+    _edit(project, "qa", environment_variables=VARIABLES | {"ZONE_ID": "f" * 32})
+    assert _levels(_checks(project)) == {}
+
+
+def test_a_name_too_long_for_aws_is_a_failure(project: ConfigFile) -> None:
+    name = "p" * 60
+    own = {"account": "123456789012", "region": "us-west-2"}
+    variables = VARIABLES | {"OWNER": "elephant:long"}
+    _edit(project, name, elephant=own, environment_variables=variables)
+    checks = _checks(project, name)
+    assert _levels(checks) == {"names": Level.FAILURE, "files": Level.SKIPPED}
+    assert "AWS takes 64" in checks["names"].found
+
+
+def test_code_that_calls_more_than_its_policy_lets_it_is_told(project: ConfigFile) -> None:
+    instance = project.directory / "chalicelib/instance.py"
+    text = instance.read_text()
+    instance.write_text(
+        text.replace("self._client.describe_instances(In", "self._client.describe_vpcs(In")
+    )
+    checks = _checks(project)
+    assert _levels(checks) == {"files": Level.FAILURE}
+    assert "policy-prod-dns_watchdog.json" in checks["files"].found
+    assert checks["files"].remedy == "`python -m ops stage prod`"
+
+
+def test_code_that_cannot_be_read_is_told(project: ConfigFile) -> None:
+    (project.directory / "app.py").write_text("def broken(:\n")
+    checks = _checks(project)
+    assert checks["names"].level is Level.FAILURE
+    assert "app.py" in checks["names"].found
+
+
+@pytest.mark.parametrize(
+    ("version", "now", "level"),
+    [
+        ((3, 11), NOW, Level.WARNING),
+        ((3, 12), NOW, Level.OK),
+        ((3, 12), datetime(2028, 9, 1, tzinfo=UTC), Level.WARNING),
+        ((3, 13), NOW, Level.OK),
+        ((3, 15), NOW, Level.OK),
+    ],
+)
+def test_a_python_that_lambda_will_soon_forget_is_a_warning(
+    project: ConfigFile, version: tuple[int, int], now: datetime, level: Level
+) -> None:
+    check = _checks(project, python=version, now=lambda: now)["Python"]
+    assert check.level is level
+    assert "python{}.{}".format(*version) in check.found

@@ -1,0 +1,154 @@
+"""The examination as a whole, and how its results are shown."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from localcloud.aws import copy_project
+from ops.account import Account, AwsError, Identity
+from ops.check import Check, Context, Level
+from ops.configure import changes
+from ops.doctor import QUESTIONS, as_json, examine, render, summary, worst
+from ops.reach import Code
+from ops.stages import ConfigFile, Stage, write_files
+
+ROOT = Path(__file__).parent.parent.parent
+CHECKS = (
+    Check("zone", Level.OK, "example.com is active"),
+    Check("alarm topic", Level.WARNING, "nobody is told", "`python -m ops deploy prod`"),
+    Check("token's rights", Level.SKIPPED, "not tried", "`python -m ops doctor prod --prove`"),
+)
+BROKEN = Check("table", Level.FAILURE, "there is no table [bold]", "make one")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ConfigFile:
+    config_file = ConfigFile(copy_project(ROOT, tmp_path / "project"))
+    variables = {
+        "DOMAIN_ROOT": "example.com",
+        "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
+        "SECRET_ARN": "elephant/prod/cloudflare",
+        "OWNER": "elephant:prod/us-west-2",
+    }
+    stage = Stage("prod", "123456789012", "us-west-2", variables)
+    found = changes(config_file, Code(config_file.directory), stage)
+    write_files({each.path: each.after for each in found if each.after is not None})
+    return config_file
+
+
+class _Stranger(Account):
+    """Credentials of another account."""
+
+    def identity(self) -> Identity:
+        return Identity("210987654321", "arn:aws:iam::210987654321:user/me")
+
+    def client(self, service: str) -> Any:  # noqa: ANN401
+        raise AssertionError(f"{service} was asked with the wrong credentials")
+
+
+class _Nobody(Account):
+    """No credentials."""
+
+    def identity(self) -> Identity:
+        raise AwsError("could not ask AWS who you are: no credentials; run `aws configure`")
+
+
+def _shown(checks: tuple[Check, ...], width: int = 100) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None).print(render(checks))
+    return stream.getvalue()
+
+
+def test_only_a_failure_makes_the_exit_status_one() -> None:
+    assert worst(CHECKS) == 0
+    assert worst((*CHECKS, BROKEN)) == 1
+    assert worst(()) == 0
+
+
+def test_the_table_shows_what_was_found_and_the_remedy_below_it() -> None:
+    lines = _shown((*CHECKS, BROKEN)).splitlines()
+    found = next(index for index, line in enumerate(lines) if "nobody is told" in line)
+    assert "alarm topic" in lines[found]
+    assert "warning" in lines[found]
+    assert "→ `python -m ops deploy prod`" in lines[found + 1]
+    assert lines[-1].strip() == "1 ok, 1 warning, 1 failure, 1 skipped"
+
+
+def test_what_aws_said_is_no_markup() -> None:
+    assert "there is no table [bold]" in _shown((BROKEN,))
+
+
+def test_a_narrow_terminal_loses_nothing() -> None:
+    text = _shown((*CHECKS, BROKEN), width=50)
+    assert "--prove" in "".join(text.split())
+
+
+def test_scripts_get_every_check() -> None:
+    document = json.loads(as_json((*CHECKS, BROKEN)))
+    assert document["status"] == "failure"
+    assert document["checks"][-1] == {
+        "name": "table",
+        "level": "failure",
+        "found": "there is no table [bold]",
+        "remedy": "make one",
+    }
+    assert json.loads(as_json(CHECKS))["status"] == "ok"
+
+
+def test_the_summary_leaves_out_what_there_is_none_of() -> None:
+    assert summary(CHECKS[:1]) == "1 ok"
+
+
+def test_every_check_is_named_once_and_needs_only_earlier_ones() -> None:
+    names = [each.name for each in QUESTIONS]
+    assert len(names) == len(set(names))
+    for index, each in enumerate(QUESTIONS):
+        assert set(each.needs) <= set(names[:index]), each.name
+
+
+def test_every_failure_and_warning_comes_with_a_remedy(project: ConfigFile) -> None:
+    for context in (
+        Context(project, "prod", account=_Nobody),
+        Context(project, "prod", account=_Stranger),
+        Context(project, "qa"),
+    ):
+        for check in examine(context):
+            if check.level in {Level.FAILURE, Level.WARNING}:
+                assert check.remedy, check
+
+
+@pytest.mark.parametrize(
+    ("account", "said", "remedy"),
+    [
+        (_Nobody, "no credentials", "run `aws configure`"),
+        (_Stranger, "is of account 210987654321", "`export AWS_PROFILE=…`"),
+    ],
+)
+def test_without_the_right_credentials_nothing_else_is_asked_of_aws(
+    project: ConfigFile, account: type[Account], said: str, remedy: str
+) -> None:
+    checks = examine(Context(project, "prod", account=account, python=(3, 13)))
+    (failed,) = [check for check in checks if check.level is Level.FAILURE]
+    assert failed.name == "credentials"
+    assert said in failed.found
+    assert failed.remedy.startswith(remedy)
+    rest = checks[checks.index(failed) + 1 :]
+    assert {check.found for check in rest} == {"not looked at, because of: credentials"}
+
+
+def test_without_the_stage_everything_else_is_skipped(project: ConfigFile) -> None:
+    checks = examine(Context(project, "qa", python=(3, 13)))
+    assert worst(checks) == 1
+    assert [check.name for check in checks if check.level is Level.FAILURE] == ["configuration"]
+    assert {check.level for check in checks[1:] if check.name != "Python"} == {Level.SKIPPED}
+
+
+def test_results_are_told_while_the_examination_goes_on(project: ConfigFile) -> None:
+    told: list[Check] = []
+    assert examine(Context(project, "qa"), told.append) == tuple(told)
