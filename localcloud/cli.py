@@ -151,14 +151,14 @@ def quota(cloudflare_port: int, **members: float | None) -> None:
 @contextmanager
 def _said_clearly() -> Iterator[None]:
     """Turn what a person can mend into a message without a traceback."""
-    from localcloud.aws import DeployError  # noqa: PLC0415 (moto takes a second to import)
-    from localcloud.project import ProjectError  # noqa: PLC0415
+    from localcloud.project import ProjectError  # noqa: PLC0415 (moto takes a second to import)
+    from ops.command import CommandError  # noqa: PLC0415
 
     try:
         yield
     except PortTakenError as error:
         raise click.ClickException(f"{error.strerror} (see --help)") from None
-    except (ProjectError, SettingsError, DeployError) as error:
+    except (ProjectError, SettingsError, CommandError) as error:
         raise click.ClickException(str(error)) from None
 
 

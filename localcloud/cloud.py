@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from localcloud.aws import (
@@ -13,14 +15,20 @@ from localcloud.aws import (
     Functions,
     MotoServer,
     aws_client,
+    aws_environment,
     aws_settings,
 )
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Token, Zone
+from ops.command import run_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chalicelib.settings import Settings
 
 HOST: Final = "127.0.0.1"
+STAGE: Final = "local"
+ROOT: Final = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class LocalCloud:
         self.settings = settings
         self.region = DEFAULT_REGION
         self.cloudflare = CloudflareStandIn(
-            [Zone(settings.zone_id, settings.domain_root)],
+            [Zone(settings.zone_id, settings.domain_root, ssl="strict")],
             [Token(DEFAULT_TOKEN)],
             host=HOST,
             http_port=ports.cloudflare,
@@ -82,6 +90,12 @@ class LocalCloud:
         """Make a client of the local AWS."""
         return aws_client(service, self.aws.endpoint, self.region)
 
+    def deploy(self, directory: Path, on_line: Callable[[str], None] | None = None) -> None:
+        """Deploy a project's local stage as an operator does. Raises CommandError."""
+        command = (sys.executable, "-m", "ops", "deploy", STAGE, "--project", str(directory))
+        environment = aws_environment(self.aws.endpoint, self.region)
+        run_command(command, f"python -m ops deploy {STAGE}", ROOT, environment, on_line)
+
     def settle(self, seconds: float = 30) -> None:
         """Wait until every change to an instance has been told and handled, retries included."""
         self.bridge.flush()
@@ -93,9 +107,18 @@ class LocalCloud:
             SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN}),
         )
         if self.settings.table_name:
-            self.client("dynamodb").create_table(
+            dynamodb = self.client("dynamodb")
+            dynamodb.create_table(
                 TableName=self.settings.table_name,
                 KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
                 AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
                 BillingMode="PAY_PER_REQUEST",
+                StreamSpecification={
+                    "StreamEnabled": True,
+                    "StreamViewType": "NEW_AND_OLD_IMAGES",
+                },
+            )
+            dynamodb.update_continuous_backups(
+                TableName=self.settings.table_name,
+                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
             )

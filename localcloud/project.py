@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from chalicelib.settings import Settings
 from localcloud.aws import copy_project
+from localcloud.cloud import STAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-STAGE: Final = "local"
 
 
 class ProjectError(Exception):

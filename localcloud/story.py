@@ -10,10 +10,8 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from localcloud.aws import deploy
-from localcloud.cloud import LocalCloud, Ports
+from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.cloudflare import Fault, FaultKind, When
-from localcloud.project import STAGE
 
 if TYPE_CHECKING:
     from localcloud.aws import Delivery, Invocation
@@ -26,6 +24,7 @@ TIME_SCALE: Final = 0.01
 
 _IMAGE = "ami-12c6146b"
 _HAND_MADE = "198.51.100.80"
+_TABLE_EDGES = ("┏", "┃", "┡", "│", "└")
 
 
 def tell(project: Project, narrator: Narrator) -> bool:
@@ -36,9 +35,14 @@ def tell(project: Project, narrator: Narrator) -> bool:
         tempfile.TemporaryDirectory(prefix="elephant-") as directory,
     ):
         narrator.note(f"AWS at {cloud.aws.endpoint}, Cloudflare at {cloud.cloudflare.url}")
-        narrator.chapter(f"chalice deploy --stage {STAGE}")
+        narrator.chapter(f"python -m ops deploy {STAGE}")
         copy = project.copy(Path(directory) / "project", cloud.cloudflare.url)
-        deploy(copy.directory, STAGE, cloud.aws.endpoint, on_line=narrator.note)
+
+        def note(line: str) -> None:
+            if not line.startswith(_TABLE_EDGES):  # of the doctor's table its summary is enough
+                narrator.note(line.rstrip())
+
+        cloud.deploy(copy.directory, note)
         _Story(cloud, narrator).tell()
     narrator.chapter("Everything that was started has ended")
     total = narrator.held + len(narrator.broken)

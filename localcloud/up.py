@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from localcloud.aws import ACCOUNT_ID
-from localcloud.cloud import LocalCloud, Ports
-from localcloud.project import STAGE, Project
+from localcloud.cloud import STAGE, LocalCloud, Ports
+from localcloud.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

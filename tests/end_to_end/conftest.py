@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localcloud.aws import deploy
-from localcloud.cloud import LocalCloud, Ports
-from localcloud.project import STAGE, Project
+from localcloud.cloud import STAGE, LocalCloud, Ports
+from localcloud.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localcloud.aws import aws_client
-from localcloud.project import STAGE
+from localcloud.cloud import STAGE
 from tests.end_to_end.conftest import PROJECT
 
 if TYPE_CHECKING:
@@ -268,6 +268,15 @@ def test_every_localcloud_command_of_the_readme_is_there() -> None:
     assert commands
     for command in commands:
         assert run(*LOCALCLOUD, *command.split()[:2], "--help").returncode == 0, command
+
+
+def test_every_ops_command_of_the_readme_is_there() -> None:
+    operations = (PROJECT.directory / "docs/operations.md").read_text()
+    commands = set(re.findall(r"python -m ops ([a-z]+)", README + operations))
+
+    assert {"stage", "token", "deploy", "doctor", "destroy"} <= commands
+    for command in commands:
+        assert run(sys.executable, "-m", "ops", command, "--help").returncode == 0, command
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.aws import Bridge, DeployError, aws_environment, copy_project, deploy, run_chalice
+from localcloud.aws import Bridge, aws_environment, copy_project, deploy
+from ops.chalice import run_chalice
+from ops.command import CommandError
 
 from .conftest import sample_project
 
@@ -81,7 +83,7 @@ def test_the_users_own_aws_is_never_used(
 def test_a_failed_deployment_raises_with_what_chalice_said(cloud: Cloud, tmp_path: Path) -> None:
     project = sample_project(tmp_path)
     (project / "app.py").write_text("raise LookupError('TABLE_NAME is missing')")
-    with pytest.raises(DeployError, match="TABLE_NAME is missing") as raised:
+    with pytest.raises(CommandError, match="TABLE_NAME is missing") as raised:
         deploy(project, "dev", cloud.server.endpoint)
     assert raised.value.code != 0
     assert "chalice deploy --stage dev" in str(raised.value)
@@ -90,7 +92,7 @@ def test_a_failed_deployment_raises_with_what_chalice_said(cloud: Cloud, tmp_pat
 def test_variables_reach_the_application(cloud: Cloud, tmp_path: Path) -> None:
     project = sample_project(tmp_path)
     (project / "app.py").write_text("import os\nraise LookupError(os.environ['WORD'])")
-    with pytest.raises(DeployError, match="LookupError: elephant"):
+    with pytest.raises(CommandError, match="LookupError: elephant"):
         deploy(project, "dev", cloud.server.endpoint, variables={"WORD": "elephant"})
 
 

@@ -1,0 +1,47 @@
+"""Chalice's own command line, run in a project."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.settings import VARIABLES
+from ops.command import run_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_CHALICE: Final = (
+    "import sys; from chalice.cli import main; sys.argv[0] = 'chalice'; sys.exit(main())"
+)
+
+
+def run_chalice(
+    arguments: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    *,
+    on_line: Callable[[str], None] | None = None,
+) -> str:
+    """Run a Chalice command and return what it printed; CommandError if it fails."""
+    command = [sys.executable, "-c", _CHALICE, *arguments]
+    return run_command(command, f"chalice {' '.join(arguments)}", directory, environment, on_line)
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out variables with the names of settings.
+
+    Chalice shows them to app.py beside the stage's own, so that one that the stage lacks would
+    seem to be there.
+    """
+    return {name: value for name, value in environment.items() if name not in VARIABLES}
+
+
+def forget_build(directory: Path) -> None:
+    """Remove what Chalice built before.
+
+    It builds anew only when a file's content changes, not when one is renamed or removed.
+    """
+    shutil.rmtree(directory / ".chalice" / "deployments", ignore_errors=True)

@@ -1,0 +1,223 @@
+"""Deploying a stage, and removing it again: every step is safe to repeat and to interrupt."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.secret import SecretError, Token
+from chalicelib.settings import TABLE_NAME as TABLE_DEFAULT
+from ops.account import AwsError, readable_errors
+from ops.chalice import forget_build, run_chalice, without_settings
+from ops.cloudflare_zone import ZoneView
+from ops.command import CommandError
+from ops.configure import changes
+from ops.lambda_settings import settle_function
+from ops.policies import functions_of
+from ops.reach import ROUTES_FUNCTION, Code
+from ops.removal import Removal
+from ops.stack import StackParameters, SupportingStack, table_to_create
+from ops.stages import OWN_KEY, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ops.account import Account
+    from ops.stages import ConfigFile, Stage
+
+    Say = Callable[[str], None]
+
+SWEEP = "sweep"
+_SIGNS_OF_DENIAL = ("AccessDenied", "not authorized", "UnauthorizedOperation")
+
+
+@dataclass(frozen=True)
+class Removable:
+    """What holds data: a table and a secret, removed only if named, and our DNS records."""
+
+    table: str | None = None
+    secret: str | None = None
+    records: bool = True
+
+
+class Deployment:
+    """A stage of a project, in the operator's account.
+
+    Everything raises AwsError, ConfigError, CommandError or CloudflareError.
+    """
+
+    def __init__(self, config_file: ConfigFile, stage: Stage, account: Account) -> None:
+        self._config_file = config_file
+        self._stage = stage
+        self._account = account
+        self._code = Code(config_file.directory)
+        self._functions = functions_of(self._code, stage)
+        self._stack = SupportingStack(account.client("cloudformation"), stage.name)
+
+    def check_account(self) -> None:
+        """Raise AwsError unless the credentials are of the stage's account."""
+        identity = self._account.identity()
+        if identity.account != self._stage.account:
+            raise AwsError(
+                f"stage {self._stage.name!r} lives in account {self._stage.account}, and these "
+                f"credentials ({identity.arn}) are of {identity.account}: use the other ones, or "
+                f"`python -m ops stage {self._stage.name} --account {identity.account}`"
+            )
+
+    def has_token(self) -> bool:
+        """Tell whether the stage's secret gives a token. Raises AwsError."""
+        client = self._account.client("secretsmanager")
+        with readable_errors(f"read secret {self._stage.settings.secret_id!r}"):
+            try:
+                Token(client, self._stage.settings.secret_id).value()
+            except SecretError:
+                return False
+        return True
+
+    def check_files(self) -> None:
+        """Raise ConfigError unless config.json and the policies are what they should be."""
+        stale = changes(self._config_file, self._code, self._stage)
+        if stale:
+            names = ", ".join(change.path.name for change in stale)
+            raise ConfigError(
+                f"{names}: not what the code and the stage ask for; see the difference and write "
+                f"it with `python -m ops stage {self._stage.name}`"
+            )
+
+    def deploy(self, step: Say, say: Say) -> None:
+        """Make the stage what the project says; `step` gets each part, `say` what happens in it."""
+        step("Checking the account and the stage's files")
+        self.check_account()
+        self.check_files()
+        step(f"Supporting stack {self._stack.name}")
+        outputs = self._stack.deploy(self._parameters(), say)
+        step(f"chalice deploy --stage {self._stage.name}")
+        forget_build(self._config_file.directory)
+        environment = {
+            **without_settings(os.environ),
+            "AWS_DEFAULT_REGION": self._stage.region,
+            "AWS_REGION": self._stage.region,
+        }
+        arguments = ("deploy", "--stage", self._stage.name)
+        try:
+            run_chalice(arguments, self._config_file.directory, environment, on_line=say)
+        except CommandError as error:
+            if any(sign in error.output for sign in _SIGNS_OF_DENIAL):
+                raise AwsError(
+                    f"{error}\nAWS refused a call that Chalice made: grant yourself the rights of "
+                    "'Rights an operator needs' in docs/operations.md, then run this again"
+                ) from error
+            raise
+        step("What Chalice cannot set")
+        for function in self._functions:
+            if function != ROUTES_FUNCTION:
+                settle_function(
+                    self._account,
+                    self._stage.function_name(function),
+                    outputs.failure_queue_arn,
+                    say,
+                )
+
+    def destroy(self, removable: Removable, step: Say, say: Say) -> None:
+        """Remove what `deploy` made, our DNS records first; what holds data only if named."""
+        step("Checking the account")
+        self.check_account()
+        self._check_names(removable)
+        removal = Removal(self._account, self._stage, say)
+        # What may fail for want of a token does so while everything still works.
+        zone = self._zone_of_our_records(removal, say) if removable.records else None
+        step("No more events")
+        removal.stop_events(self._functions)
+        if zone:
+            step(f"DNS records of {self._stage.settings.owner}")
+            removed = zone.remove_all(self._stage.settings.owner, say)
+            say(f"{removed} records removed" if removed else "there are none")
+        step("Functions, rules, roles and logs")
+        removal.remove_functions(self._functions)
+        removal.remove_apis(self._config_file.directory)
+        forget_build(self._config_file.directory)
+        step(f"Supporting stack {self._stack.name}")
+        self._stack.delete(say)
+        if removable.table:
+            step(f"Table {removable.table}, as you said")
+            remove_table = self._account.client("dynamodb").delete_table
+            what = f"remove table {removable.table}"
+            removal.remove(what, remove_table, TableName=removable.table)
+        if removable.secret:
+            step(f"Secret {removable.secret}, as you said")
+            remove_secret = self._account.client("secretsmanager").delete_secret
+            what = f"remove secret {removable.secret}, which can be restored for 30 days"
+            removal.remove(what, remove_secret, SecretId=removable.secret)
+
+    def _parameters(self) -> StackParameters:
+        settings = self._stage.settings
+        table = settings.table_name
+        return StackParameters(
+            owner=settings.owner,
+            table_name=table,
+            create_table=bool(table)
+            and table_to_create(self._account.client("dynamodb"), str(table), self._stack),
+            alarm_email=self._stage.alarm_email,
+            has_sweep=SWEEP in self._functions,
+        )
+
+    def _zone(self) -> ZoneView:
+        settings = self._stage.settings
+        client = self._account.client("secretsmanager")
+        with readable_errors(f"read the token in secret {settings.secret_id!r}"):
+            token = Token(client, settings.secret_id).value()
+        return ZoneView(settings.cloudflare_api_url, token, settings.zone_id)
+
+    def _zone_of_our_records(self, removal: Removal, say: Say) -> ZoneView | None:
+        """Return the zone, having seen that the token works and that its records are this stage's.
+
+        None if the stage is gone already, and its token with it. Raises ConfigError if another
+        deployment has the same owner, which shows in names outside this stage's domain.
+        """
+        settings = self._stage.settings
+        try:
+            zone = self._zone()
+        except SecretError as error:
+            if not removal.any_function(self._functions):
+                say("the functions are gone, and so is the token: no records are looked for")
+                return None
+            raise ConfigError(
+                f"{error}. Without it the DNS records cannot be removed: store one with `python "
+                f"-m ops token {self._stage.name}`, or leave the records with --keep-records"
+            ) from error
+        for found in zone.owners():
+            others = found.outside(settings.domain_root) if found.owner == settings.owner else ()
+            if others:
+                raise ConfigError(
+                    f"{settings.owner} also has records outside {settings.domain_root}, such as "
+                    f"{others[0]}: another deployment has the same OWNER, and its records would "
+                    "go too; nothing was removed"
+                )
+        return zone
+
+    def _check_names(self, removable: Removable) -> None:
+        """Raise ConfigError unless table and secret are named exactly as the stage has them."""
+        settings = self._stage.settings
+        for what, named, own, variable in (
+            ("table", removable.table, settings.table_name, "TABLE_NAME"),
+            ("secret", removable.secret, settings.secret_id, "SECRET_ARN"),
+        ):
+            if named and named != own:
+                raise ConfigError(
+                    f"the stage's {what} is {own!r}, not {named!r}: nothing was removed"
+                )
+            for other in self._config_file.names() if named else ():
+                if other != self._stage.name and self._shares(other, variable, str(named)):
+                    raise ConfigError(
+                        f"stage {other!r} uses the {what} {named!r} as well: nothing was removed"
+                    )
+
+    def _shares(self, other: str, variable: str, value: str) -> bool:
+        """Tell whether another stage of the same account and region has this table or secret."""
+        written = self._config_file.values(other)
+        own = written.get(OWN_KEY, {})
+        here = (self._stage.account, self._stage.region)
+        default = TABLE_DEFAULT if variable == "TABLE_NAME" else None
+        used = written.get("environment_variables", {}).get(variable, default)
+        return used == value and (own.get("account"), own.get("region")) == here

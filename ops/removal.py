@@ -1,0 +1,128 @@
+"""Removing what Chalice deployed, by name: `chalice delete` cannot go on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from ops.account import error_code, readable_errors
+from ops.reach import ROUTES_FUNCTION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from ops.account import Account
+    from ops.stages import Stage
+
+_GONE: Final = frozenset(
+    {
+        "ResourceNotFoundException",
+        "NoSuchEntity",
+        "NoSuchEntityException",
+        "NotFoundException",
+    }
+)
+
+
+class Removal:
+    """Removes a stage's functions with their rules, roles and logs. Safe to repeat."""
+
+    def __init__(self, account: Account, stage: Stage, say: Callable[[str], None]) -> None:
+        self._account = account
+        self._stage = stage
+        self._say = say
+
+    def stop_events(self, functions: Iterable[str]) -> None:
+        """Disable the rules, so that no record is made while others are removed."""
+        events = self._account.client("events")
+        for function in _with_rules(functions):
+            rule = self._stage.rule_name(function)
+            self.remove(f"disable rule {rule}", events.disable_rule, Name=rule)
+            # A rule that is disabled, and Lambda's own queue, may still have events under way.
+            name = self._stage.function_name(function)
+            limit = self._account.client("lambda").put_function_concurrency
+            arguments = {"FunctionName": name, "ReservedConcurrentExecutions": 0}
+            self.remove(f"let {name} run no more", limit, **arguments)
+
+    def any_function(self, functions: Iterable[str]) -> bool:
+        """Tell whether any of the functions is still there."""
+        client = self._account.client("lambda")
+        for function in functions:
+            name = self._stage.function_name(function)
+            with readable_errors(f"look for function {name}"):
+                try:
+                    client.get_function(FunctionName=name)
+                except ClientError as error:
+                    if error_code(error) not in _GONE:
+                        raise
+                else:
+                    return True
+        return False
+
+    def remove_functions(self, functions: Sequence[str]) -> None:
+        """Remove each function and all that Chalice, Lambda or we made for it."""
+        for function in _with_rules(functions):
+            self._remove_rule(self._stage.rule_name(function))
+        for function in functions:
+            name = self._stage.function_name(function)
+            client = self._account.client("lambda")
+            self.remove(f"remove function {name}", client.delete_function, FunctionName=name)
+            self._remove_role(self._stage.role_name(function))
+            logs = self._account.client("logs")
+            group = f"/aws/lambda/{name}"
+            self.remove(f"remove log group {group}", logs.delete_log_group, logGroupName=group)
+
+    def remove_apis(self, directory: Path) -> None:
+        """Remove the REST API that Chalice noted, and its note of the stage."""
+        noted = directory / ".chalice" / "deployed" / f"{self._stage.name}.json"
+        if not noted.exists():
+            return
+        gateway = self._account.client("apigateway")
+        try:
+            resources = json.loads(noted.read_text()).get("resources", [])
+        except ValueError:
+            resources = []  # an interrupted deployment's; there is nothing to be read from it
+        for resource in resources:
+            api = resource.get("rest_api_id")
+            if api:
+                self.remove(f"remove API {api}", gateway.delete_rest_api, restApiId=api)
+        noted.unlink()
+
+    def _remove_rule(self, rule: str) -> None:
+        events = self._account.client("events")
+        targets: list[str] = []
+        with readable_errors(f"look at rule {rule}"):
+            try:
+                answer = events.list_targets_by_rule(Rule=rule)
+                targets = [target["Id"] for target in answer["Targets"]]
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+        if targets:
+            what = f"remove the targets of rule {rule}"
+            self.remove(what, events.remove_targets, Rule=rule, Ids=targets)
+        self.remove(f"remove rule {rule}", events.delete_rule, Name=rule)
+
+    def _remove_role(self, role: str) -> None:
+        iam = self._account.client("iam")
+        what = f"remove the policy of role {role}"
+        self.remove(what, iam.delete_role_policy, RoleName=role, PolicyName=role)
+        self.remove(f"remove role {role}", iam.delete_role, RoleName=role)
+
+    def remove(self, what: str, remove: Callable[..., Any], **arguments: object) -> None:
+        """Remove a thing unless it is gone already, and say so. Raises AwsError."""
+        with readable_errors(what):
+            try:
+                remove(**arguments)
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+                return
+        self._say(what)
+
+
+def _with_rules(functions: Iterable[str]) -> list[str]:
+    return [function for function in functions if function != ROUTES_FUNCTION]

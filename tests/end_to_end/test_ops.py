@@ -1,0 +1,213 @@
+"""A stage through the operator's commands alone: made, proved, deployed, examined, removed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localcloud.aws import aws_environment, copy_project
+from localcloud.cloud import LocalCloud, Ports
+from localcloud.cloudflare import DEFAULT_TOKEN
+from tests.end_to_end.conftest import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STAGE = "qa"
+FUNCTION = "elephant-qa-dns_watchdog"
+OWNER = "elephant:qa/us-west-2"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the project as a clone would have it."""
+    target = tmp_path_factory.mktemp("ops") / "project"
+    return copy_project(PROJECT.directory, target)
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[LocalCloud]:
+    with LocalCloud(PROJECT.settings, Ports(), time_scale=0.001) as running:
+        running.client("secretsmanager").delete_secret(
+            SecretId=running.settings.secret_id, ForceDeleteWithoutRecovery=True
+        )
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ops(project: Path, cloud: LocalCloud) -> Ops:
+    return Ops(project, cloud)
+
+
+class Ops:
+    """Runs `python -m ops` in the project, with credentials of the local account."""
+
+    def __init__(self, project: Path, cloud: LocalCloud) -> None:
+        self.project = project
+        self._environment = aws_environment(cloud.aws.endpoint) | {
+            "PYTHONPATH": str(PROJECT.directory),
+            "OWNER": "elephant:of-the-shell",  # must not be taken for the stage's
+        }
+
+    def run(
+        self, *arguments: str, stdin: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 (the project's own command)
+            [sys.executable, "-m", "ops", *arguments],
+            cwd=self.project,
+            env=self._environment | environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+
+def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -> None:
+    settings = cloud.settings
+    url = cloud.cloudflare.url
+
+    made = ops.run(
+        "stage",
+        STAGE,
+        *("--domain-root", settings.domain_root),
+        *("--table", "elephant-qa"),
+        *("--cloudflare-api-url", url),
+        *("--alarm-email", "ops@example.com"),
+        CLOUDFLARE_API_TOKEN=DEFAULT_TOKEN,
+    )
+    assert made.returncode == 0, made.stderr
+    config = json.loads((ops.project / ".chalice/config.json").read_text())
+    variables = config["stages"][STAGE]["environment_variables"]
+    assert variables == {
+        "CLOUDFLARE_API_URL": url,
+        "DOMAIN_ROOT": settings.domain_root,
+        "OWNER": OWNER,
+        "SECRET_ARN": "elephant/qa/cloudflare",
+        "TABLE_NAME": "elephant-qa",
+        "ZONE_ID": settings.zone_id,
+    }
+    assert ops.run("stage", STAGE, "--check").returncode == 0
+
+    stored = ops.run("token", STAGE, stdin=f"{DEFAULT_TOKEN}\n")
+    assert stored.returncode == 0, stored.stderr
+    assert DEFAULT_TOKEN not in stored.stdout + stored.stderr
+    secret = cloud.client("secretsmanager").get_secret_value(SecretId="elephant/qa/cloudflare")
+    assert json.loads(secret["SecretString"]) == {"CLOUDFLARE_TOKEN": DEFAULT_TOKEN}
+
+    for _ in range(2):  # safe to repeat
+        deployed = ops.run("deploy", STAGE)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    configuration = cloud.client("lambda").get_function(FunctionName=FUNCTION)["Configuration"]
+    assert configuration["Environment"]["Variables"]["OWNER"] == OWNER
+    destination = cloud.client("lambda").get_function_event_invoke_config(FunctionName=FUNCTION)
+    assert destination["DestinationConfig"]["OnFailure"]["Destination"].endswith(
+        ":elephant-qa-failed-events"
+    )
+    (group,) = cloud.client("logs").describe_log_groups(
+        logGroupNamePrefix=f"/aws/lambda/{FUNCTION}"
+    )["logGroups"]
+    assert group["retentionInDays"] == 30
+
+    launch_and_settle(cloud)
+    zone = cloud.cloudflare.api.zone(settings.zone_id)
+    assert [(record.fields.comment or "").split()[0] for record in zone.records] == [OWNER]
+
+    zone.create({"type": "A", "name": f"www.{settings.domain_root}", "content": "192.0.2.7"})
+    wrong = ops.run("destroy", STAGE, "--yes", "--table", "another")
+    assert wrong.returncode == 1
+    assert "the stage's table is 'elephant-qa', not 'another'" in wrong.stderr
+    for _ in range(2):
+        gone = ops.run("destroy", STAGE, "--yes")
+        assert gone.returncode == 0, gone.stdout + gone.stderr
+
+    assert [record.name for record in zone.records] == [f"www.{settings.domain_root}"]
+    assert nothing_left(cloud)
+    assert "elephant-qa" in cloud.client("dynamodb").list_tables()["TableNames"]
+    for client, what in (("dynamodb", "--table=elephant-qa"),):
+        assert ops.run("destroy", STAGE, "--yes", what).returncode == 0, client
+    assert "elephant-qa" not in cloud.client("dynamodb").list_tables()["TableNames"]
+
+
+def launch_and_settle(cloud: LocalCloud) -> None:
+    tags = [{"Key": "Project", "Value": "Elephant"}]
+    cloud.client("ec2").run_instances(
+        ImageId="ami-12c6146b",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )
+    cloud.settle()
+
+
+def nothing_left(cloud: LocalCloud) -> bool:
+    left = {
+        "functions": cloud.client("lambda").list_functions()["Functions"],
+        "rules": cloud.client("events").list_rules()["Rules"],
+        "roles": cloud.client("iam").list_roles()["Roles"],
+        "queues": cloud.client("sqs").list_queues().get("QueueUrls", []),
+        "topics": cloud.client("sns").list_topics()["Topics"],
+        "alarms": cloud.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        "dashboards": cloud.client("cloudwatch").list_dashboards()["DashboardEntries"],
+        "log groups": cloud.client("logs").describe_log_groups()["logGroups"],
+    }
+    assert {what: found for what, found in left.items() if found} == {}
+    return True
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("stage", "x", "--region", "us-wst-2"), "perhaps us-west-2"),
+        (("stage", "x" * 60, "--domain-root", "example.com", "--zone-id", "0" * 32), "shorter by"),
+        (("stage", "x", "--domain-root", "example.com", "--zone-id", "example.com"), "ZONE_ID is"),
+        (("stage", "x", "--domain-root", "example.com"), "--zone-id is missing"),
+        (("deploy", "nowhere"), "there is no stage 'nowhere'"),
+        (("token", "nowhere"), "there is no stage 'nowhere'"),
+    ],
+)
+def test_what_a_person_can_mend_is_said_without_a_traceback(
+    ops: Ops, arguments: tuple[str, ...], said: str
+) -> None:
+    before = (ops.project / ".chalice/config.json").read_text()
+
+    done = ops.run(*arguments)
+
+    assert done.returncode in {1, 2}
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (ops.project / ".chalice/config.json").read_text() == before
+
+
+def test_without_credentials_it_is_said(ops: Ops) -> None:
+    done = ops.run("stage", "new", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+
+    assert done.returncode == 1
+    assert "no AWS credentials were found" in done.stderr
+
+
+def test_another_account_is_not_touched(ops: Ops) -> None:
+    arguments = ("--domain-root", "example.com", "--zone-id", "0" * 32)
+    ops.run("stage", "other", "--account", "999999999999", *arguments)
+
+    done = ops.run("deploy", "other")
+
+    assert done.returncode == 1
+    assert "lives in account 999999999999" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["", "stage", "token", "deploy", "doctor", "destroy", "iam"])
+def test_every_command_explains_itself(ops: Ops, command: str) -> None:
+    done = ops.run(*command.split(), "--help")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: python -m ops")

@@ -1,0 +1,126 @@
+"""What Chalice cannot set: set again with every deployment, and AWS waited for where need be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ops.account import AwsError
+from ops.lambda_settings import PATIENCE, settle_function
+
+QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-qa-failed-events"
+
+
+def refusal(code: str) -> ClientError:
+    message = "The role does not have permissions to call SendMessage"
+    return ClientError(
+        {"Error": {"Code": code, "Message": message if "Invalid" in code else ""}},
+        "PutFunctionEventInvokeConfig",
+    )
+
+
+class Aws:
+    """Lambda and CloudWatch Logs, refusing the first calls of one operation."""
+
+    def __init__(self, operation: str = "", code: str = "", times: int = 0) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self._refusals = [operation] * times
+        self._code = code
+        self.group: dict[str, Any] = {}
+
+    def __getattr__(self, operation: str) -> Any:  # noqa: ANN401 (stands in for any operation)
+        def call(**arguments: object) -> dict[str, Any]:
+            self.calls.append((operation, arguments))
+            if operation in self._refusals:
+                self._refusals.remove(operation)
+                raise refusal(self._code)
+            name = arguments.get("logGroupNamePrefix")
+            return {"logGroups": [{"logGroupName": name} | self.group]}
+
+        return call
+
+    def client(self, _service: str) -> Aws:
+        return self
+
+    def get_waiter(self, name: str) -> Aws:
+        self.calls.append((name, {}))
+        return self
+
+
+def settle(aws: Aws) -> list[float]:
+    pauses: list[float] = []
+    account: Any = aws
+    function = "elephant-qa-dns_watchdog"
+    settle_function(account, function, QUEUE, lambda _: None, pause=pauses.append)
+    return pauses
+
+
+def test_failed_events_go_to_the_queue_and_logs_are_json_and_kept_for_a_month() -> None:
+    aws = Aws()
+
+    assert settle(aws) == []
+
+    function = {"FunctionName": "elephant-qa-dns_watchdog"}
+    group = {"logGroupName": "/aws/lambda/elephant-qa-dns_watchdog"}
+    assert [call for call in aws.calls if call[0] not in {"function_updated_v2", "wait"}] == [
+        (
+            "put_function_event_invoke_config",
+            function
+            | {
+                "MaximumRetryAttempts": 2,
+                "MaximumEventAgeInSeconds": 3600,
+                "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+            },
+        ),
+        ("update_function_configuration", function | {"LoggingConfig": {"LogFormat": "JSON"}}),
+        ("create_log_group", group),
+        ("describe_log_groups", {"logGroupNamePrefix": group["logGroupName"]}),
+        ("put_retention_policy", group | {"retentionInDays": 30}),
+    ]
+
+
+def test_the_function_is_at_rest_before_and_after_it_is_changed() -> None:
+    aws = Aws()
+
+    settle(aws)
+
+    order = [name for name, _ in aws.calls]
+    at = order.index("update_function_configuration")
+    assert order[1] == order[at + 2] == "wait"
+    assert order.index("put_function_event_invoke_config") == 2
+
+
+def test_a_role_that_lambda_does_not_know_yet_is_waited_for() -> None:
+    code = "InvalidParameterValueException"
+    aws = Aws("put_function_event_invoke_config", code, times=2)
+
+    assert settle(aws) == [5.0, 5.0]
+
+    stubborn = Aws("put_function_event_invoke_config", code, times=PATIENCE)
+    with pytest.raises(AwsError, match=code):
+        settle(stubborn)
+
+
+def test_any_other_refusal_is_believed_at_once() -> None:
+    aws = Aws("put_function_event_invoke_config", "AccessDeniedException", times=1)
+
+    with pytest.raises(AwsError, match="AccessDeniedException"):
+        settle(aws)
+
+
+def test_a_log_group_that_is_there_is_kept() -> None:
+    settle(Aws("create_log_group", "ResourceAlreadyExistsException", times=1))
+
+    with pytest.raises(AwsError, match="LimitExceededException"):
+        settle(Aws("create_log_group", "LimitExceededException", times=1))
+
+
+def test_logs_are_kept_for_as_long_as_was_said_elsewhere() -> None:
+    aws = Aws()
+    aws.group = {"retentionInDays": 90}
+
+    settle(aws)
+
+    assert "put_retention_policy" not in [name for name, _ in aws.calls]
