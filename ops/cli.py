@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,25 +14,22 @@ from rich.console import Console
 from chalicelib.cloudflare import CloudflareError
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.secret import SecretError
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.settings import SettingsError
 from ops.account import Account, AwsError, readable_errors
+from ops.assemble import TOKEN_VARIABLE, assemble
 from ops.check import Context
-from ops.cloudflare_zone import find_zone
 from ops.command import CommandError
-from ops.configure import changes, read_variables
+from ops.configure import changes
 from ops.deployment import Deployment, Removable
 from ops.doctor import as_json as doctor_json
 from ops.doctor import examine, render, worst
 from ops.iam_page import iam_page
 from ops.reach import Code, UnreadableCallError
-from ops.stages import ConfigError, ConfigFile, Stage, check_name, check_region, write_files
+from ops.stages import ConfigError, ConfigFile, Stage, check_name, write_files
 from ops.token import TokenFormatError, TokenStoreError, set_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_ANY_ZONE: Final = "0" * 32
-TOKEN_VARIABLE: Final = "CLOUDFLARE_API_TOKEN"  # noqa: S105 (the variable's name)
 
 _directory = click.option(
     "--project",
@@ -93,7 +89,7 @@ def stage(name: str, directory: Path, *, check: bool, as_json: bool, **options: 
         config_file = ConfigFile(directory.resolve())
         code = Code(config_file.directory)
         check_name(name, code.functions)
-        wanted = _stage(config_file, name, options)
+        wanted = assemble(config_file, name, options)
         found = changes(config_file, code, wanted)
         paths = [change.path.relative_to(config_file.directory).as_posix() for change in found]
         if as_json:
@@ -290,63 +286,3 @@ def _show_difference(text: str) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in text.splitlines():
         click.secho(line, fg=colours.get(line[:1]))
-
-
-def _stage(config_file: ConfigFile, name: str, options: dict[str, str | None]) -> Stage:
-    """Put a stage together from what is given, written, known and asked for."""
-    written = config_file.values(name)
-    own = written.get("elephant", {})
-    account = Account(options["region"] or own.get("region"))
-    region = account.region or _ask("Region", "--region")
-    check_region(region)
-    account_id = options["account"] or own.get("account") or Account(region).identity().account
-    variables = read_variables(
-        {
-            "DOMAIN_ROOT": options["domain_root"],
-            "ZONE_ID": options["zone_id"],
-            "SECRET_ARN": options["secret"],
-            "OWNER": options["owner"],
-            "TABLE_NAME": options["table"],
-            "PROJECT_TAG": options["project_tag"],
-            "DCV_PORT": options["dcv_port"],
-            "PROXIED": options["proxied"],
-            "TTL": options["ttl"],
-            "EVENT_TAGS": options["event_tags"],
-            "CLOUDFLARE_API_URL": options["cloudflare_api_url"],
-        },
-        written.get("environment_variables", {}),
-    )
-    if "DOMAIN_ROOT" not in variables:
-        variables["DOMAIN_ROOT"] = _ask("Domain under which instances get names", "--domain-root")
-    variables.setdefault("SECRET_ARN", f"elephant/{name}/cloudflare")
-    variables.setdefault("OWNER", f"elephant:{name}/{region}")
-    if "ZONE_ID" not in variables:
-        # All else is checked before the token is sent anywhere.
-        settings = Settings.parse(variables | {"ZONE_ID": _ANY_ZONE})
-        variables["ZONE_ID"] = _find_zone(settings) or _ask("Cloudflare zone id", "--zone-id")
-    email = options["alarm_email"]
-    return Stage(
-        name,
-        account_id,
-        region,
-        variables,
-        own.get("alarm_email", "") if email is None else email,
-    )
-
-
-def _find_zone(settings: Settings) -> str | None:
-    """Look the zone up if a token is at hand; if that fails, say why, and a person is asked."""
-    token = os.environ.get(TOKEN_VARIABLE)
-    if not token:
-        return None
-    try:
-        return find_zone(settings.cloudflare_api_url, token, settings.domain_root)
-    except CloudflareError as error:
-        click.echo(f"The zone could not be looked up: {error}", err=True)
-        return None
-
-
-def _ask(what: str, option: str) -> str:
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{option} is missing")
-    return str(click.prompt(what))

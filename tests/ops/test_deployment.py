@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from chalicelib.cloudflare import UnavailableError
 from localcloud.aws import copy_project
-from ops import cli
+from ops import assemble, cli
 from ops import deployment as deployment_module
 from ops.account import Account, AwsError
 from ops.cloudflare_zone import OwnerRecords, ZoneView
@@ -173,7 +173,7 @@ def test_the_token_is_sent_nowhere_before_the_address_is_checked(
     config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(cli, "find_zone", lambda *given: asked.append(given))
+    monkeypatch.setattr(assemble, "find_zone", lambda *given: asked.append(given))
     arguments = ["stage", "new", "--account=123456789012", "--domain-root=example.com"]
     place = [f"--project={config_file.directory}", "--cloudflare-api-url=http://203.0.113.9/v4"]
 
@@ -192,7 +192,7 @@ def test_a_zone_that_cannot_be_looked_up_is_asked_for(
     def fail(*_: object) -> str:
         raise UnavailableError("Cloudflare was not reached")
 
-    monkeypatch.setattr(cli, "find_zone", fail)
+    monkeypatch.setattr(assemble, "find_zone", fail)
     arguments = ["stage", "new", "--account=123456789012", "--domain-root=example.com"]
 
     done = CliRunner().invoke(
