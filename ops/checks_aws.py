@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, warning
 from ops.policies import secret_arn
+from ops.reach import SWEEP
 from ops.stack import template
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from ops.check import Context, Finding
 
-SWEEP: Final = "sweep"
 
 _AWS_KEY: Final = "alias/aws/secretsmanager"
 _COMPLETE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})

@@ -146,15 +146,14 @@ def deploy(context: click.Context, name: str, directory: Path) -> None:
             _step(f"Stage {name} is not there yet")
             context.invoke(stage, name=name, directory=directory, check=False, as_json=False)
         wanted = config_file.stage(name)
-        deployment = Deployment(config_file, wanted, Account(wanted.region))
-        deployment.check_account()
-        deployment.check_files()
-        if not deployment.has_token():
-            _step(f"Secret {wanted.settings.secret_id} has no token yet")
+
+        def take_token() -> None:
             if not sys.stdin.isatty():
                 raise click.UsageError(f"store one with `python -m ops token {name}`")
             _take_token(wanted)
-        deployment.deploy(_step, _say)
+
+        deployment = Deployment(config_file, wanted, Account(wanted.region))
+        deployment.deploy(_step, _say, take_token)
         _step("Doctor")
         status = _examine(directory, name, prove=True, as_json=False)
     raise SystemExit(status)

@@ -15,7 +15,7 @@ from ops.command import CommandError
 from ops.configure import changes
 from ops.lambda_settings import settle_function
 from ops.policies import functions_of
-from ops.reach import ROUTES_FUNCTION, Code
+from ops.reach import ROUTES_FUNCTION, SWEEP, Code
 from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
 from ops.stages import OWN_KEY, ConfigError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-SWEEP = "sweep"
 _SIGNS_OF_DENIAL = ("AccessDenied", "not authorized", "UnauthorizedOperation")
 
 
@@ -85,11 +84,17 @@ class Deployment:
                 f"it with `python -m ops stage {self._stage.name}`"
             )
 
-    def deploy(self, step: Say, say: Say) -> None:
-        """Make the stage what the project says; `step` gets each part, `say` what happens in it."""
+    def deploy(self, step: Say, say: Say, take_token: Callable[[], None] = lambda: None) -> None:
+        """Make the stage what the project says; `step` gets each part, `say` what happens in it.
+
+        `take_token` is called if the stage's secret gives no token yet.
+        """
         step("Checking the account and the stage's files")
         self.check_account()
         self.check_files()
+        if not self.has_token():
+            step(f"Secret {self._stage.settings.secret_id} has no token yet")
+            take_token()
         step(f"Supporting stack {self._stack.name}")
         outputs = self._stack.deploy(self._parameters(), say)
         step(f"chalice deploy --stage {self._stage.name}")

@@ -32,6 +32,9 @@ SERVICES: Final = {
 ROUTES_FUNCTION: Final = "api_handler"
 """What Chalice calls the one function behind all routes."""
 
+SWEEP: Final = "sweep"
+"""The scheduled function, once the code has it."""
+
 _FUNCTION_DECORATORS: Final = frozenset(
     {
         "authorizer",
