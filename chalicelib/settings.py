@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -23,6 +24,11 @@ VARIABLES: Final = (
     "PROXIED",
     "TTL",
     "EVENT_TAGS",
+    "SWEEP_SCHEDULE",
+    "SWEEP_BATCH_SIZE",
+    "SWEEP_DELETE_LIMIT",
+    "SWEEP_DELETE_PERCENT",
+    "GRACE_MINUTES",
     "CLOUDFLARE_API_URL",
 )
 """Every variable that is read."""
@@ -44,11 +50,19 @@ _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@:!-]{1,2048}")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _ADDRESS = re.compile(r"[!-~]+")
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+_RATE = r"rate\((?:1 (?:minute|hour|day)|(?!1 )[1-9][0-9]{0,8} (?:minutes|hours|days))\)"
+_FIELD = "[0-9A-Za-z*,/#-]+"
+_DAYS = rf"(?:\? {_FIELD} {_FIELD}|{_FIELD} {_FIELD} \?)"  # of the month, month, of the week
+_SCHEDULE = re.compile(rf"{_RATE}|cron\({_FIELD} {_FIELD} {_DAYS} {_FIELD}\)")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
 _LAST_PORT = 65535
 _SHORTEST_TTL, _LONGEST_TTL = 30, 86400
+_LARGEST_BATCH = 3500
+_LARGEST_NUMBER = 999_999_999
+_MINUTES_OF_A_DAY = 1440
 
 T = TypeVar("T")
 
@@ -79,6 +93,11 @@ class Settings:
     proxied: bool
     ttl: int
     event_tags_required: bool
+    sweep_schedule: str
+    batch_size: int
+    delete_limit: int
+    delete_percent: int
+    grace: timedelta
     cloudflare_api_url: str
 
     @classmethod
@@ -101,6 +120,11 @@ class Settings:
             proxied=proxied,
             ttl=reader.read("TTL", lambda text: _ttl(text, proxied=proxied), str(AUTOMATIC_TTL)),
             event_tags_required=reader.read("EVENT_TAGS", _event_tags, "optional"),
+            sweep_schedule=reader.read("SWEEP_SCHEDULE", _schedule, "rate(1 minute)"),
+            batch_size=reader.read("SWEEP_BATCH_SIZE", _batch_size, "200"),
+            delete_limit=reader.read("SWEEP_DELETE_LIMIT", _delete_limit, "10"),
+            delete_percent=reader.read("SWEEP_DELETE_PERCENT", _delete_percent, "30"),
+            grace=reader.read("GRACE_MINUTES", _grace, "10"),
             cloudflare_api_url=reader.read("CLOUDFLARE_API_URL", _api_url, CLOUDFLARE_API),
         )
         if reader.problems:
@@ -221,6 +245,43 @@ def _event_tags(text: str) -> bool:
     if text not in {"optional", "required"}:
         raise ValueError("'optional', or 'required' for a bus whose events carry tags")
     return text == "required"
+
+
+def _schedule(text: str) -> str:
+    return _matching(
+        _SCHEDULE,
+        text,
+        "a schedule of EventBridge: 'rate(1 minute)', 'rate(5 minutes)' (minute, hour, day; "
+        "plural for more than 1), or 'cron(…)' of six fields, one of its two days a '?'",
+    )
+
+
+def _whole(text: str, least: int, most: int, what: str) -> int:
+    number = _number(text)
+    if not least <= number <= most:
+        raise ValueError(what)
+    return number
+
+
+def _batch_size(text: str) -> int:
+    # https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/
+    remedy = f"1 to {_LARGEST_BATCH} changes in one call: 200 on Cloudflare's free plan"
+    return _whole(text, 1, _LARGEST_BATCH, remedy)
+
+
+def _delete_limit(text: str) -> int:
+    remedy = "the number of records, 0 or more, that a sweep may always delete"
+    return _whole(text, 0, _LARGEST_NUMBER, remedy)
+
+
+def _delete_percent(text: str) -> int:
+    remedy = "the percentage of our records, 0 to 100, that a sweep may always delete"
+    return _whole(text, 0, 100, remedy)
+
+
+def _grace(text: str) -> timedelta:
+    remedy = f"1 to {_MINUTES_OF_A_DAY} minutes"
+    return timedelta(minutes=_whole(text, 1, _MINUTES_OF_A_DAY, remedy))
 
 
 def _api_url(text: str) -> str:

@@ -12,7 +12,9 @@ from chalice.constants import DEFAULT_LAMBDA_MEMORY_SIZE, DEFAULT_LAMBDA_TIMEOUT
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, skipped, warning
 from ops.checks_stage import DEPRECATIONS, runtime
-from ops.lambda_settings import LOG_DAYS, OLDEST_EVENT, RETRIES
+from ops.concurrency import configured, reserved
+from ops.functions import CONCURRENCY, DEFAULTS, WATCHDOG
+from ops.lambda_settings import LOG_DAYS, failures_of
 from ops.policies import policy
 from ops.reach import ROUTES_FUNCTION
 
@@ -114,6 +116,34 @@ def limits(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator
         yield ok(found, of=name)
 
 
+@question("concurrency", needs=("credentials",))
+@of_each_function
+def concurrency(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether so many executions are reserved for a function as config.json says, and any."""
+    wanted = configured(context.config_file.load(), context.name, name)
+    there = reserved(context.client("lambda"), deployed["FunctionName"])
+    usual = context.command("stage", f"--concurrency {DEFAULTS[WATCHDOG][CONCURRENCY]}")
+    if there != wanted:
+        found = f"{_spelled(there)} reserved, not {_spelled(wanted)}"
+        yield failure(found, context.command("deploy"), of=name)
+    elif there == 0:
+        found = "0 reserved, so it is never run"
+        yield failure(found, f"{usual}, then {context.command('deploy')}", of=name)
+    elif there is not None:
+        yield ok(f"{there} reserved, and no more run at once", of=name)
+    elif name == WATCHDOG:
+        yield warning(
+            "none reserved: a burst of events may spend Cloudflare's quota, and other functions "
+            "may take all executions of the account",
+            f"{usual}, then {context.command('deploy')}",
+            of=name,
+        )
+
+
+def _spelled(number: int | None) -> str:
+    return "none" if number is None else str(number)
+
+
 @question("runtime", needs=("credentials",))
 @of_each_function
 def deployed_runtime(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
@@ -206,14 +236,15 @@ def failed_events(context: Context) -> Iterator[Finding]:
             continue
         goes_to = there.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         tries = there.get("MaximumRetryAttempts"), there.get("MaximumEventAgeInSeconds")
-        if goes_to != queue:
-            found = f"go to {goes_to or 'nowhere'}, not to {queue}"
+        wanted = failures_of(name, queue)
+        if goes_to != wanted.queue:
+            found = f"go to {goes_to or 'nowhere'}, not to {wanted.queue or 'a queue'}"
             yield failure(found, context.command("deploy"), of=name)
-        elif tries != (RETRIES, OLDEST_EVENT):
-            found = f"are tried again {tries[0]} times within {tries[1]} s, not {RETRIES} times "
-            yield failure(f"{found}within {OLDEST_EVENT} s", context.command("deploy"), of=name)
+        elif tries != (wanted.retries, wanted.oldest):
+            found = f"are tried again {tries[0]} times within {tries[1]} s, not {wanted.retries} "
+            yield failure(f"{found}within {wanted.oldest} s", context.command("deploy"), of=name)
         else:
-            yield ok(f"go to the queue after {RETRIES} more tries", of=name)
+            yield ok(str(wanted), of=name)
 
 
 @question("logs", needs=("credentials",))
@@ -256,6 +287,7 @@ QUESTIONS: Final = (
     function,
     variables,
     limits,
+    concurrency,
     deployed_runtime,
     role,
     failed_events,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -26,50 +26,39 @@ PATTERNS: Final[Mapping[str, Callable[[Settings], dict[str, Any]]]] = {
 }
 """The event pattern that each function's rule should have."""
 
+SCHEDULES: Final[Mapping[str, Callable[[Settings], str]]] = {
+    "sweep": attrgetter("sweep_schedule"),
+}
+"""When each function's rule should start it."""
+
 _EVENTS: Final = "events.amazonaws.com"
-_TRIGGERS: Final = frozenset({"on_cw_event", "schedule"})
+_WITH_RULE: Final = frozenset({"on_cw_event", "schedule"})
 
 
-@dataclass(frozen=True)
-class Trigger:
-    """How app.py has a function started; `schedule` is its expression if that is spelled out."""
-
-    function: str
-    kind: str
-    schedule: str | None
-
-
-def triggers(directory: Path) -> tuple[Trigger, ...]:
-    """Read from app.py which functions have a rule."""
+def functions_with_rule(directory: Path) -> tuple[str, ...]:
+    """Read from app.py which functions a rule starts."""
     tree = ast.parse((directory / "app.py").read_text(), "app.py")
     return tuple(
-        Trigger(node.name, decorator.func.attr, _literal(decorator))
+        node.name
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
         for decorator in node.decorator_list
         if isinstance(decorator, ast.Call)
         and isinstance(decorator.func, ast.Attribute)
-        and decorator.func.attr in _TRIGGERS
+        and decorator.func.attr in _WITH_RULE
     )
-
-
-def _literal(decorator: ast.Call) -> str | None:
-    first = decorator.args[0] if decorator.args else None
-    if isinstance(first, ast.Constant) and isinstance(first.value, str):
-        return first.value
-    return None
 
 
 @question("rule", needs=("credentials",))
 def rule(context: Context) -> Iterator[Finding]:
     """Whether every rule is enabled, asks for exactly its events, and starts its function."""
-    for trigger in triggers(context.config_file.directory):
-        if trigger.function in context.functions:
-            yield _rule(context, trigger)
+    for function in functions_with_rule(context.config_file.directory):
+        if function in context.functions:
+            yield _rule(context, function)
 
 
-def _rule(context: Context, trigger: Trigger) -> Finding:
-    name = context.stage.rule_name(trigger.function)
+def _rule(context: Context, function: str) -> Finding:
+    name = context.stage.rule_name(function)
     client = context.client("events")
     try:
         described = client.describe_rule(Name=name)
@@ -78,41 +67,40 @@ def _rule(context: Context, trigger: Trigger) -> Finding:
         if error_code(error) != NOT_FOUND:
             raise
         problem = f"there is no rule {name}"
-        return failure(problem, context.command("deploy"), of=trigger.function)
-    problem = _problem(context, trigger, described, targets)
+        return failure(problem, context.command("deploy"), of=function)
+    problem = _problem(context, function, described, targets)
     if problem:
-        return failure(f"{name} {problem}", context.command("deploy"), of=trigger.function)
+        return failure(f"{name} {problem}", context.command("deploy"), of=function)
     expression = described.get("ScheduleExpression", "for its events")
-    return ok(f"{name} is enabled, {expression}", of=trigger.function)
+    return ok(f"{name} is enabled, {expression}", of=function)
 
 
 def _problem(
     context: Context,
-    trigger: Trigger,
+    function: str,
     described: Mapping[str, Any],
     targets: list[Mapping[str, Any]],
 ) -> str:
     """Say what is wrong with a rule; nothing if nothing is."""
     if described.get("State") != "ENABLED":
         return f"is {described.get('State')}"
-    if trigger.function in PATTERNS:
-        wanted = PATTERNS[trigger.function](context.stage.settings)
+    if function in PATTERNS:
+        wanted = PATTERNS[function](context.stage.settings)
         if json.loads(described.get("EventPattern") or "null") != wanted:
             return f"asks for {described.get('EventPattern')}, not {json.dumps(wanted)}"
-    elif trigger.kind == "schedule":
-        there = described.get("ScheduleExpression")
-        if not there or trigger.schedule not in {None, there}:
-            return f"starts at {there or 'no time'}, not {trigger.schedule or 'on a schedule'}"
-    if _function_arn(context, trigger.function) not in [target["Arn"] for target in targets]:
-        return f"does not start {context.stage.function_name(trigger.function)}"
+    elif function in SCHEDULES:
+        schedule = SCHEDULES[function](context.stage.settings)
+        if described.get("ScheduleExpression") != schedule:
+            return f"starts it at {described.get('ScheduleExpression')}, not at {schedule}"
+    if _function_arn(context, function) not in [target["Arn"] for target in targets]:
+        return f"does not start {context.stage.function_name(function)}"
     return ""
 
 
 @question("permission", needs=("credentials",))
 def permission(context: Context) -> Iterator[Finding]:
     """Whether each function lets its rule start it."""
-    for trigger in triggers(context.config_file.directory):
-        name = trigger.function
+    for name in functions_with_rule(context.config_file.directory):
         if name not in context.functions:
             continue
         if context.deployed(name) is None:

@@ -6,14 +6,17 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ops.concurrency import configured
+from ops.functions import CONCURRENCY, NOTHING
 from ops.policies import files as policy_files
 from ops.policies import functions_of
-from ops.stages import ConfigFile, Stage, check_name, to_text
+from ops.stages import ConfigError, ConfigFile, Stage, check_name, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ops.functions import PerFunction
     from ops.reach import Code
 
 
@@ -38,15 +41,29 @@ class FileChange:
         )
 
 
-def changes(config_file: ConfigFile, code: Code, stage: Stage) -> tuple[FileChange, ...]:
+def changes(
+    config_file: ConfigFile,
+    code: Code,
+    stage: Stage,
+    asked: PerFunction = NOTHING,
+) -> tuple[FileChange, ...]:
     """Compare the stage's files with what they should be; empty if nothing is to be written.
 
-    Raises ConfigError when the stage cannot stand beside what there is.
+    `asked` is what config.json is to say of single functions, whatever it said before. Raises
+    ConfigError when the stage cannot stand beside what there is.
     """
     functions = functions_of(code, stage)
     check_name(stage.name, functions)
+    config = config_file.with_stage(stage, functions, asked)
+    for function in functions:
+        number = configured(config, stage.name, function)
+        if number and asked.get(function, {}).get(CONCURRENCY, number) is None:
+            raise ConfigError(
+                f"config.json says {CONCURRENCY} {number} for more than {function}, which so "
+                "cannot have none: remove it there by hand"
+            )
     wanted: dict[Path, str] = {
-        config_file.path: to_text(config_file.with_stage(stage, functions)),
+        config_file.path: to_text(config),
         **{
             path: to_text(document)
             for path, document in policy_files(code, stage, config_file.directory).items()

@@ -12,8 +12,9 @@ from ops.account import AwsError, readable_errors
 from ops.chalice import forget_build, run_chalice, without_settings
 from ops.cloudflare_zone import ZoneView
 from ops.command import CommandError
+from ops.concurrency import check_room, configured
 from ops.configure import changes
-from ops.lambda_settings import settle_function
+from ops.lambda_settings import failures_of, settle_function
 from ops.policies import functions_of
 from ops.reach import ROUTES_FUNCTION, SWEEP, Code
 from ops.removal import Removal
@@ -84,6 +85,13 @@ class Deployment:
                 f"it with `python -m ops stage {self._stage.name}`"
             )
 
+    def check_concurrency(self, say: Say) -> None:
+        """Raise ConfigError if the account cannot reserve what the functions are to have."""
+        config = self._config_file.load()
+        wanted = {name: configured(config, self._stage.name, name) for name in self._functions}
+        with readable_errors("look at the account's concurrency"):
+            check_room(self._account.client("lambda"), self._stage, wanted, say)
+
     def deploy(self, step: Say, say: Say, take_token: Callable[[], None] = lambda: None) -> None:
         """Make the stage what the project says; `step` gets each part, `say` what happens in it.
 
@@ -92,6 +100,7 @@ class Deployment:
         step("Checking the account and the stage's files")
         self.check_account()
         self.check_files()
+        self.check_concurrency(say)
         if not self.has_token():
             step(f"Secret {self._stage.settings.secret_id} has no token yet")
             take_token()
@@ -120,7 +129,7 @@ class Deployment:
                 settle_function(
                     self._account,
                     self._stage.function_name(function),
-                    outputs.failure_queue_arn,
+                    failures_of(function, outputs.failure_queue_arn),
                     say,
                 )
 

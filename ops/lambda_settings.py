@@ -6,20 +6,18 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from ops.account import error_code, readable_errors
+from ops.reach import SWEEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ops.account import Account
-
-RETRIES: Final = 2
-OLDEST_EVENT: Final = 3600
-"""Seconds after which an event that could not be handled goes to the queue of failed events."""
 
 LOG_DAYS: Final = 30
 
@@ -28,29 +26,57 @@ PAUSE: Final = 5.0
 """Seconds between two of so many attempts."""
 
 
+@dataclass(frozen=True)
+class Failures:
+    """What Lambda does when a run fails: so many more tries, within so many seconds, and then."""
+
+    retries: int
+    oldest: int
+    queue: str | None
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """Spell it as Lambda wants it; what is left out is taken away."""
+        destination = {"DestinationConfig": {"OnFailure": {"Destination": self.queue}}}
+        return {
+            "MaximumRetryAttempts": self.retries,
+            "MaximumEventAgeInSeconds": self.oldest,
+            **(destination if self.queue else {}),
+        }
+
+    def __str__(self) -> str:
+        if not self.queue:
+            return "a run that fails is left to the next one"
+        return f"events that fail {self.retries + 1} times go to the queue"
+
+
+def failures_of(function: str, queue_arn: str) -> Failures:
+    """Say what is to become of a function's failed runs."""
+    if function == SWEEP:  # the next one finds what this one left
+        return Failures(retries=0, oldest=60, queue=None)
+    return Failures(retries=2, oldest=3600, queue=queue_arn)
+
+
 def settle_function(
     account: Account,
     function: str,
-    queue_arn: str,
+    failures: Failures,
     say: Callable[[str], None],
     *,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Send failed events to the queue, log JSON, and keep logs for a month. Safe to repeat.
+    """Say what becomes of failed runs, log JSON, and keep logs for a month. Safe to repeat.
 
     A role that was made just now may not be known to Lambda yet, so its refusal is believed only
     after a while. Raises AwsError.
     """
     lambda_client, logs_client = account.client("lambda"), account.client("logs")
-    with readable_errors(f"set where failed events of {function} go"):
+    with readable_errors(f"set what becomes of failed runs of {function}"):
         lambda_client.get_waiter("function_updated_v2").wait(FunctionName=function)
         for attempt in range(1, PATIENCE + 1):
             try:
                 lambda_client.put_function_event_invoke_config(
-                    FunctionName=function,
-                    MaximumRetryAttempts=RETRIES,
-                    MaximumEventAgeInSeconds=OLDEST_EVENT,
-                    DestinationConfig={"OnFailure": {"Destination": queue_arn}},
+                    FunctionName=function, **failures.request
                 )
                 break
             except ClientError as error:
@@ -59,7 +85,7 @@ def settle_function(
                     raise
             say(f"{function}: waiting for AWS to know its role's rights")
             pause(PAUSE)
-    say(f"{function}: events that fail {RETRIES + 1} times go to the queue")
+    say(f"{function}: {failures}")
     with readable_errors(f"let {function} log JSON"):
         lambda_client.update_function_configuration(
             FunctionName=function, LoggingConfig={"LogFormat": "JSON"}

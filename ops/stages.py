@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import botocore.session
 
 from chalicelib.settings import VARIABLES, Settings
+from ops.functions import NOTHING, defaults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from ops.functions import PerFunction
 
 APP: Final = "elephant"
 OWN_KEY: Final = "elephant"
@@ -166,8 +169,15 @@ class ConfigFile:
         """Return what is written of a stage so far, checked for nothing; empty if it is new."""
         return self._stage_object(name)
 
-    def with_stage(self, stage: Stage, functions: Iterable[str]) -> dict[str, Any]:
+    def with_stage(
+        self,
+        stage: Stage,
+        functions: Iterable[str],
+        asked: PerFunction = NOTHING,
+    ) -> dict[str, Any]:
         """Return the configuration with the stage in it, and everything else as it stands.
+
+        `asked` is what is to be said of single functions, whatever was said before.
 
         Raises ConfigError if another stage has the same owner in the same zone: each would
         remove the other's records.
@@ -192,8 +202,12 @@ class ConfigFile:
         written["environment_variables"] = dict(sorted(stage.variables.items()))
         per_function = dict(written.get("lambda_functions", {}))
         for function in functions:
-            policy = {"iam_policy_file": policy_file(stage.name, function)}
-            per_function[function] = per_function.get(function, {}) | policy
+            per_function[function] = {
+                **defaults(config, stage.name, function),
+                **per_function.get(function, {}),
+                **asked.get(function, {}),
+                "iam_policy_file": policy_file(stage.name, function),
+            }
         written["lambda_functions"] = per_function
         config["stages"] = stages | {stage.name: written}
         return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,6 +32,11 @@ OPTIONAL = (
     "PROXIED",
     "TTL",
     "EVENT_TAGS",
+    "SWEEP_SCHEDULE",
+    "SWEEP_BATCH_SIZE",
+    "SWEEP_DELETE_LIMIT",
+    "SWEEP_DELETE_PERCENT",
+    "GRACE_MINUTES",
     "CLOUDFLARE_API_URL",
 )
 LONGEST_LABEL = "a" * 63
@@ -67,6 +73,11 @@ def test_what_is_required_is_enough() -> None:
         proxied=True,
         ttl=1,
         event_tags_required=False,
+        sweep_schedule="rate(1 minute)",
+        batch_size=200,
+        delete_limit=10,
+        delete_percent=30,
+        grace=timedelta(minutes=10),
         cloudflare_api_url="https://api.cloudflare.com/client/v4",
     )
 
@@ -84,6 +95,11 @@ def test_every_variable_is_read() -> None:
             "PROXIED": "false",
             "TTL": "120",
             "EVENT_TAGS": "required",
+            "SWEEP_SCHEDULE": "cron(0/5 * * * ? *)",
+            "SWEEP_BATCH_SIZE": "3500",
+            "SWEEP_DELETE_LIMIT": "0",
+            "SWEEP_DELETE_PERCENT": "100",
+            "GRACE_MINUTES": "120",
             "CLOUDFLARE_API_URL": "http://127.0.0.1:8080/client/v4/",
             "UNRELATED": "is passed over",
         }
@@ -98,6 +114,11 @@ def test_every_variable_is_read() -> None:
         proxied=False,
         ttl=120,
         event_tags_required=True,
+        sweep_schedule="cron(0/5 * * * ? *)",
+        batch_size=3500,
+        delete_limit=0,
+        delete_percent=100,
+        grace=timedelta(hours=2),
         cloudflare_api_url="http://127.0.0.1:8080/client/v4",
     )
 
@@ -134,7 +155,7 @@ def test_all_problems_are_reported_in_one_error() -> None:
     # then one error names every variable, on a line each, and where they are set
     heading, *lines = str(caught.value).splitlines()
     assert heading == (
-        "11 setting(s) of this stage are missing or wrong "
+        "16 setting(s) of this stage are missing or wrong "
         "(environment_variables in .chalice/config.json):"
     )
     assert lines == [f"  - {problem}" for problem in caught.value.problems]
@@ -334,6 +355,105 @@ def test_anything_else_about_tags_of_events_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "rate(1 minute)",
+        "rate(2 minutes)",
+        "rate(10 minutes)",
+        "rate(1 hour)",
+        "rate(12 hours)",
+        "rate(1 day)",
+        "rate(7 days)",
+        "cron(* * * * ? *)",
+        "cron(0/15 8-17 ? * MON-FRI *)",
+        "cron(0 10 L JAN,feb ? 2026-2030)",
+        "cron(0 0 ? * 3#2 *)",
+    ],
+)
+def test_a_schedule_that_eventbridge_takes_is_accepted(value: str) -> None:
+    assert parse(SWEEP_SCHEDULE=value).sweep_schedule == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "rate(1 minutes)",
+        "rate(2 minute)",
+        "rate(1 hours)",
+        "rate(5 hour)",
+        "rate(0 minutes)",
+        "rate(01 minute)",
+        "rate(-1 minutes)",
+        "rate(1.5 minutes)",
+        "rate(30 seconds)",
+        "rate(² minutes)",
+        "rate(5  minutes)",
+        "rate(5 minutes) ",
+        "rate(5 minutes)\n",
+        "rate 5 minutes",
+        "Rate(5 minutes)",
+        "5 minutes",
+        "cron()",
+        "cron(* * * * ?)",
+        "cron(* * * * ? * *)",
+        "cron(* * * * * *)",
+        "cron(* * ? * ? *)",
+        "cron(? * * * ? *)",
+        "cron(0 12 * * ? *",
+        "* * * * ? *",
+    ],
+)
+def test_a_schedule_that_eventbridge_refuses_is_refused(value: str) -> None:
+    assert_refused(
+        "SWEEP_SCHEDULE",
+        value,
+        "a schedule of EventBridge: 'rate(1 minute)', 'rate(5 minutes)' (minute, hour, day; plural "
+        "for more than 1), or 'cron(…)' of six fields, one of its two days a '?'",
+    )
+
+
+@pytest.mark.parametrize("value", ["1", "200", "3500"])
+def test_a_batch_that_cloudflare_takes_is_accepted(value: str) -> None:
+    assert parse(SWEEP_BATCH_SIZE=value).batch_size == int(value)
+
+
+@pytest.mark.parametrize("value", ["0", "3501", "-1", "", "all", "200 ", "2e2"])
+def test_a_batch_that_cloudflare_does_not_take_is_refused(value: str) -> None:
+    assert_refused("SWEEP_BATCH_SIZE", value, "1 to 3500 changes in one call: 200 on Cloudflare's")
+
+
+@pytest.mark.parametrize("value", ["0", "10", "999999999"])
+def test_a_limit_of_deletions_is_accepted(value: str) -> None:
+    assert parse(SWEEP_DELETE_LIMIT=value).delete_limit == int(value)
+
+
+@pytest.mark.parametrize("value", ["-1", "1000000000", "", "none", "1.5"])
+def test_what_is_no_limit_of_deletions_is_refused(value: str) -> None:
+    assert_refused("SWEEP_DELETE_LIMIT", value, "the number of records, 0 or more, that a sweep")
+
+
+@pytest.mark.parametrize("value", ["0", "30", "100"])
+def test_a_share_of_deletions_is_accepted(value: str) -> None:
+    assert parse(SWEEP_DELETE_PERCENT=value).delete_percent == int(value)
+
+
+@pytest.mark.parametrize("value", ["-1", "101", "", "30%", "0.3"])
+def test_what_is_no_share_of_deletions_is_refused(value: str) -> None:
+    assert_refused("SWEEP_DELETE_PERCENT", value, "the percentage of our records, 0 to 100, that a")
+
+
+@pytest.mark.parametrize("value", ["1", "10", "1440"])
+def test_a_time_of_grace_is_accepted_in_minutes(value: str) -> None:
+    assert parse(GRACE_MINUTES=value).grace == timedelta(minutes=int(value))
+
+
+@pytest.mark.parametrize("value", ["0", "1441", "-1", "", "10m", "0.5"])
+def test_what_is_no_time_of_grace_is_refused(value: str) -> None:
+    assert_refused("GRACE_MINUTES", value, "1 to 1440 minutes")
+
+
+@pytest.mark.parametrize(
     ("value", "url"),
     [
         ("https://api.example.com", "https://api.example.com"),
@@ -446,6 +566,11 @@ NEAR = {
     "PROXIED": anything_like("true", "false"),
     "TTL": anything_like("1", "60"),
     "EVENT_TAGS": anything_like("optional", "required"),
+    "SWEEP_SCHEDULE": anything_like("rate(1 minute)", "rate(5 minutes)", "cron(* * * * ? *)"),
+    "SWEEP_BATCH_SIZE": anything_like("200", "3500"),
+    "SWEEP_DELETE_LIMIT": anything_like("0", "10"),
+    "SWEEP_DELETE_PERCENT": anything_like("0", "30", "100"),
+    "GRACE_MINUTES": anything_like("1", "10", "1440"),
     "CLOUDFLARE_API_URL": anything_like(CLOUDFLARE_API, "http://127.0.0.1:5001", "https://[::1]"),
 }
 
@@ -479,6 +604,15 @@ def test_any_text_is_refused_by_name_or_makes_names_and_links_that_hold(
     assert settings.owner.startswith("elephant:")
     assert settings.owner.split() == [settings.owner]
     assert all(settings.project_tag)
+    assert 1 <= settings.batch_size <= 3500
+    assert settings.delete_limit >= 0
+    assert 0 <= settings.delete_percent <= 100
+    assert timedelta(minutes=1) <= settings.grace <= timedelta(days=1)
+    if settings.sweep_schedule.startswith("rate"):
+        number, unit = settings.sweep_schedule[5:-1].split(" ")
+        assert (int(number) > 1) is unit.endswith("s")
+    else:
+        assert len(settings.sweep_schedule.split(" ")) == 6
 
 
 @given(anything_like(CLOUDFLARE_API, "http://127.0.0.1:5001", "https://[::1]"))

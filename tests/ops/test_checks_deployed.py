@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 PROJECT = Project(Path(__file__).parent.parent.parent)
 FUNCTION = "elephant-local-dns_watchdog"
 RULE = f"{FUNCTION}-event"
+SWEEP = "elephant-local-sweep"
 QUEUE = "elephant-local-failed-events"
 TABLE = "elephant-meetings"
 DOMAIN = "elephant.example"
@@ -251,7 +252,8 @@ def test_a_stage_that_was_deployed_is_green(deployed: Deployed) -> None:
     checks = deployed.examine(prove=True)
     assert worst(list(checks.values())) == 0
     assert {name for name, check in checks.items() if check.level is Level.SKIPPED} == {
-        "log format dns_watchdog"  # moto keeps no LoggingConfig
+        "log format dns_watchdog",  # moto keeps no LoggingConfig
+        "log format sweep",
     }
     assert {name for name, check in checks.items() if check.level is Level.WARNING} == (
         {"Python"} if OLD_PYTHON else set()
@@ -285,6 +287,39 @@ def _longer_timeout(it: Deployed) -> None:
     config = it.config_file.load()
     config["stages"][STAGE]["lambda_timeout"] = 90
     it.config_file.path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _config_concurrency(number: int | None) -> Callable[[Deployed], None]:
+    def change(it: Deployed) -> None:
+        config = it.config_file.load()
+        functions = config["stages"][STAGE]["lambda_functions"]
+        functions["dns_watchdog"]["reserved_concurrency"] = number
+        it.config_file.path.write_text(json.dumps(config, indent=2) + "\n")
+
+    return change
+
+
+def _concurrency(number: int, function: str = FUNCTION) -> Callable[[Deployed], None]:
+    def change(it: Deployed) -> None:
+        it.client("lambda").put_function_concurrency(
+            FunctionName=function, ReservedConcurrentExecutions=number
+        )
+
+    return change
+
+
+def _no_concurrency(it: Deployed) -> None:
+    it.client("lambda").delete_function_concurrency(FunctionName=FUNCTION)
+
+
+def _nothing_to_reserve(it: Deployed) -> None:
+    _config_concurrency(None)(it)
+    _no_concurrency(it)
+
+
+def _switched_off(it: Deployed) -> None:
+    _config_concurrency(0)(it)
+    _concurrency(0)(it)
 
 
 def _function(**members: object) -> Callable[[Deployed], None]:
@@ -374,6 +409,25 @@ def _disable_rule(it: Deployed) -> None:
 
 def _other_pattern(it: Deployed) -> None:
     it.client("events").put_rule(Name=RULE, EventPattern=json.dumps({"source": ["aws.ec2"]}))
+
+
+def _other_schedule(it: Deployed) -> None:
+    it.client("events").put_rule(Name=f"{SWEEP}-event", ScheduleExpression="rate(1 day)")
+
+
+def _sweeps_tried_again(it: Deployed) -> None:
+    client = it.client("lambda")
+    client.put_function_event_invoke_config(FunctionName=SWEEP, MaximumRetryAttempts=2)
+
+
+def _sweeps_in_the_queue(it: Deployed) -> None:
+    client = it.client("lambda")
+    client.put_function_event_invoke_config(
+        FunctionName=SWEEP,
+        MaximumRetryAttempts=0,
+        MaximumEventAgeInSeconds=60,
+        DestinationConfig=_elsewhere(),
+    )
 
 
 def _no_target(it: Deployed) -> None:
@@ -495,8 +549,12 @@ def _failed_event(it: Deployed) -> None:
 Break = tuple["Callable[[Deployed], None]", dict[str, Level]]
 
 
-def _fails(name: str) -> dict[str, Level]:
-    return {f"{name} dns_watchdog": Level.FAILURE}
+def _fails(name: str, *functions: str) -> dict[str, Level]:
+    """Expect a line to fail, of the function of events if no other is named."""
+    return {f"{name} {each}": Level.FAILURE for each in functions or ("dns_watchdog",)}
+
+
+_ALL: Final = ("api_handler", "dns_watchdog", "sweep")
 
 
 # Each round is mended by the one remedy that every line of it names.
@@ -504,6 +562,9 @@ ROUNDS: dict[str, list[Break]] = {
     "changed by hand": [
         (_variables, _fails("variables")),
         (_function(Timeout=3), _fails("limits")),
+        (_concurrency(3), _fails("concurrency")),
+        (_other_schedule, _fails("rule", "sweep")),
+        (_sweeps_tried_again, _fails("failed events", "sweep")),
         (_function(Runtime="python3.10"), {"runtime dns_watchdog": Level.WARNING}),
         (_rezipped(lambda files: files.update({"app.py": b"# older"})), _fails("code")),
         (_role_policy, _fails("role")),
@@ -515,6 +576,9 @@ ROUNDS: dict[str, list[Break]] = {
     ],
     "deleted by hand": [
         (_function(MemorySize=128), _fails("limits")),
+        (_no_concurrency, _fails("concurrency")),
+        (_concurrency(1, SWEEP), _fails("concurrency", "sweep")),
+        (_sweeps_in_the_queue, _fails("failed events", "sweep")),
         (_other_zip, _fails("code")),
         (_no_role_policy, _fails("role")),
         (_no_rule, _fails("rule")),
@@ -523,15 +587,17 @@ ROUNDS: dict[str, list[Break]] = {
         (_no_log_group, _fails("logs")),
     ],
     "changed in config.json": [
-        (
-            lambda it: it.set_variable("DCV_PORT", "2053"),
-            _fails("variables") | {"variables api_handler": Level.FAILURE},
-        ),
+        (lambda it: it.set_variable("DCV_PORT", "2053"), _fails("variables", *_ALL)),
         (
             lambda it: it.set_variable("EVENT_TAGS", "required"),
-            _fails("variables") | {"variables api_handler": Level.FAILURE} | _fails("rule"),
+            _fails("variables", *_ALL) | _fails("rule"),
         ),
-        (_longer_timeout, _fails("limits") | {"limits api_handler": Level.FAILURE}),
+        (
+            lambda it: it.set_variable("SWEEP_SCHEDULE", "rate(5 minutes)"),
+            _fails("variables", *_ALL) | _fails("rule", "sweep"),
+        ),
+        (_longer_timeout, _fails("limits", "api_handler", "dns_watchdog")),
+        (_config_concurrency(5), _fails("concurrency")),
         (_rezipped(lambda files: files.update({"chalicelib/extra.py": b""})), _fails("code")),
         (_other_role, _fails("role")),
         (_invoke_config(MaximumRetryAttempts=0), _fails("failed events")),
@@ -569,6 +635,8 @@ BREAKS: dict[str, Break] = {
     "policy file edited": (_edit_policy, {"files": Level.FAILURE}),
     "policy file deleted": (_delete_policy, {"files": Level.FAILURE}),
     "handler renamed": (_function(Handler="app.watch"), _fails("function")),
+    "nothing reserved": (_nothing_to_reserve, {"concurrency dns_watchdog": Level.WARNING}),
+    "switched off": (_switched_off, _fails("concurrency")),
     "second policy": (_second_policy, _fails("role")),
     "policy attached": (_attached_policy, _fails("role")),
     "trust by hand": (_trust, _fails("role")),
@@ -727,10 +795,7 @@ def test_code_that_was_built_elsewhere_is_fetched(
     monkeypatch.setattr(checks_code, "_fetch", lambda _: content)
     fetched = deployed.examine()
     hidden.rename(build.parent)
-    assert deployed.changed(unknown) == {
-        "code dns_watchdog": SKIPPED,
-        "code api_handler": SKIPPED,
-    }
+    assert deployed.changed(unknown) == {f"code {each}": SKIPPED for each in _ALL}
     assert "nothing was built here" in unknown["code dns_watchdog"].found
     assert fetched["code dns_watchdog"].level is Level.OK
 
@@ -838,6 +903,7 @@ def test_what_stands_on_something_deleted_is_skipped_and_says_so(deployed: Deplo
     assert {name.removesuffix(" dns_watchdog") for name in changed} == {
         "variables",
         "limits",
+        "concurrency",
         "runtime",
         "role",
         "code",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
@@ -72,6 +73,54 @@ def test_nothing_is_deployed_while_a_policy_is_not_as_it_should_be(
         deployment.deploy(silent, silent)
 
     assert stacks() == []
+
+
+class SmallAccount(Account):
+    """A new account, which may run ten functions at once and can reserve nothing."""
+
+    def client(self, service: str) -> Any:  # noqa: ANN401
+        client = super().client(service)
+        if service == "lambda":
+            client.get_account_settings = self.settings
+        return client
+
+    def settings(self) -> dict[str, Any]:
+        return {"AccountLimit": {"UnreservedConcurrentExecutions": 10}}
+
+
+class SilentAccount(SmallAccount):
+    """One whose operator may not ask for that."""
+
+    def settings(self) -> dict[str, Any]:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetAccountSettings")
+
+
+def test_nothing_is_deployed_that_reserves_what_the_account_has_not(
+    config_file: ConfigFile,
+) -> None:
+    with mock_aws():
+        stage = config_file.stage("local")
+        deployment = Deployment(config_file, stage, SmallAccount("us-west-2"))
+        with pytest.raises(ConfigError, match=r"10 are unreserved.*ops stage local --concurrency"):
+            deployment.deploy(silent, silent)
+
+        assert stacks() == []
+
+
+def test_an_account_that_does_not_tell_what_it_can_reserve_is_tried(
+    config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    made: list[object] = []
+    monkeypatch.setattr(deployment_module, "run_chalice", lambda *_, **__: made.append("chalice"))
+    monkeypatch.setattr(deployment_module, "settle_function", lambda *_: made.append("function"))
+
+    with mock_aws():
+        stage = config_file.stage("local")
+        Deployment(config_file, stage, SilentAccount("us-west-2")).deploy(silent, said.append)
+
+    assert "GetAccountSettings answered AccessDeniedException" in said[0]
+    assert made == ["chalice", "function", "function"]
 
 
 def test_a_right_that_chalice_lacks_is_explained(

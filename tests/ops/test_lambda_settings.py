@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops.account import AwsError
-from ops.lambda_settings import PATIENCE, settle_function
+from ops.lambda_settings import PATIENCE, failures_of, settle_function
 
 QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-qa-failed-events"
 
@@ -49,11 +49,12 @@ class Aws:
         return self
 
 
-def settle(aws: Aws) -> list[float]:
+def settle(aws: Aws, name: str = "dns_watchdog") -> list[float]:
     pauses: list[float] = []
     account: Any = aws
-    function = "elephant-qa-dns_watchdog"
-    settle_function(account, function, QUEUE, lambda _: None, pause=pauses.append)
+    failures = failures_of(name, QUEUE)
+    function = f"elephant-qa-{name}"
+    settle_function(account, function, failures, lambda _: None, pause=pauses.append)
     return pauses
 
 
@@ -79,6 +80,19 @@ def test_failed_events_go_to_the_queue_and_logs_are_json_and_kept_for_a_month() 
         ("describe_log_groups", {"logGroupNamePrefix": group["logGroupName"]}),
         ("put_retention_policy", group | {"retentionInDays": 30}),
     ]
+
+
+def test_a_sweep_that_fails_is_left_to_the_next_one() -> None:
+    """Tried again it would run beside the next; and nobody has to look at it in the queue."""
+    aws = Aws()
+
+    settle(aws, "sweep")
+
+    request = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert (
+        "put_function_event_invoke_config",
+        {"FunctionName": "elephant-qa-sweep"} | request,
+    ) in (aws.calls)
 
 
 def test_the_function_is_at_rest_before_and_after_it_is_changed() -> None:

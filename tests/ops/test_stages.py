@@ -46,13 +46,23 @@ def write(config_file: ConfigFile, wanted: Stage) -> list[str]:
 def test_a_stage_is_its_variables_its_place_and_a_policy_for_each_function(
     config_file: ConfigFile,
 ) -> None:
-    assert write(config_file, stage()) == ["config.json", "policy-prod-dns_watchdog.json"]
+    assert write(config_file, stage()) == [
+        "config.json",
+        "policy-prod-dns_watchdog.json",
+        "policy-prod-sweep.json",
+    ]
 
     assert config_file.load()["stages"]["prod"] == {
         "elephant": {"account": "111122223333", "region": "us-west-2"},
         "autogen_policy": False,
         "environment_variables": VARIABLES,
-        "lambda_functions": {"dns_watchdog": {"iam_policy_file": "policy-prod-dns_watchdog.json"}},
+        "lambda_functions": {
+            "dns_watchdog": {
+                "reserved_concurrency": 20,
+                "iam_policy_file": "policy-prod-dns_watchdog.json",
+            },
+            "sweep": {"lambda_timeout": 120, "iam_policy_file": "policy-prod-sweep.json"},
+        },
     }
     assert config_file.stage("prod") == stage()
 
@@ -85,6 +95,22 @@ def test_what_else_stands_there_is_kept(config_file: ConfigFile) -> None:
         "lambda_memory_size": 512,
         "iam_policy_file": "policy-prod-dns_watchdog.json",
     }
+
+
+def test_what_is_asked_for_of_a_function_replaces_what_was_written(
+    config_file: ConfigFile,
+) -> None:
+    write(config_file, stage())
+
+    for number in (7, None):
+        asked = {"dns_watchdog": {"reserved_concurrency": number}}
+        found = changes(config_file, CODE, stage(), asked)
+        write_files({each.path: each.after for each in found})
+
+        functions = config_file.load()["stages"]["prod"]["lambda_functions"]
+        assert functions["dns_watchdog"]["reserved_concurrency"] == number
+        assert functions["sweep"]["lambda_timeout"] == 120
+        assert write(config_file, stage()) == []  # and stays
 
 
 def test_a_policy_written_by_hand_is_left(config_file: ConfigFile) -> None:
@@ -280,11 +306,12 @@ def test_other_partitions_have_other_arns() -> None:
 def test_a_stage_on_aws_has_no_function_for_routes() -> None:
     local = stage("local", CLOUDFLARE_API_URL="http://127.0.0.1:8052/client/v4")
 
-    assert functions_of(CODE, stage()) == ("dns_watchdog",)
-    assert functions_of(CODE, local) == ("api_handler", "dns_watchdog")
+    assert functions_of(CODE, stage()) == ("dns_watchdog", "sweep")
+    assert functions_of(CODE, local) == ("api_handler", "dns_watchdog", "sweep")
     assert list(policies(CODE, local)) == [
         "policy-local-api_handler.json",
         "policy-local-dns_watchdog.json",
+        "policy-local-sweep.json",
     ]
 
 

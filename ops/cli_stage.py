@@ -1,0 +1,86 @@
+"""The command `stage`: what config.json and the policies should say of a stage."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from ops.assemble import TOKEN_VARIABLE, assemble
+from ops.concurrency import asked_for
+from ops.configure import changes
+from ops.console import json_option, project_option, said_clearly
+from ops.reach import Code
+from ops.stages import ConfigFile, check_name, write_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("name")
+@click.option("--domain-root", help="The domain under which instances get their names.")
+@click.option("--zone-id", help=f"Its zone's id; found by the domain if {TOKEN_VARIABLE} is set.")
+@click.option("--secret", help="Name or ARN of the secret with the Cloudflare token.")
+@click.option("--owner", help="Marks our records: 'elephant:…'.  [default: elephant:NAME/REGION]")
+@click.option("--table", help="The meetings table; '' for DNS only.")
+@click.option("--region", help="Where the stage lives.  [default: your AWS configuration's]")
+@click.option("--account", help="The AWS account.  [default: your credentials']")
+@click.option("--project-tag", help="The tag that makes an instance ours, Key=Value.")
+@click.option("--dcv-port", help="The port in the links.")
+@click.option("--proxied", type=click.Choice(["true", "false"]), help="Proxied by Cloudflare?")
+@click.option("--ttl", help="Seconds; 1 for automatic.")
+@click.option("--event-tags", type=click.Choice(["optional", "required"]))
+@click.option("--sweep-schedule", help="When the sweep runs: 'rate(1 minute)', 'cron(…)'.")
+@click.option("--sweep-batch-size", help="Changes in one call to Cloudflare.")
+@click.option("--sweep-delete-limit", help="Refuse a sweep of more deletions than this …")
+@click.option("--sweep-delete-percent", help="… and of more than this share of our records.")
+@click.option("--grace-minutes", help="Leave a new record whose instance is unknown so long.")
+@click.option(
+    "--concurrency",
+    metavar="N|none",
+    help="Executions reserved for events, and their limit.  [default: 20]",
+)
+@click.option("--cloudflare-api-url", help="The API's address, if it is not Cloudflare's own.")
+@click.option("--alarm-email", help="Who is told of alarms; '' for nobody.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if a file is not as it should be.")
+@json_option
+@project_option
+def stage(name: str, directory: Path, *, check: bool, as_json: bool, **options: str | None) -> None:
+    """Create or update stage NAME: its part of .chalice/config.json, and its policies.
+
+    What is not given stays as it is written; what is missing is asked for, on a terminal. Shows
+    the difference before it writes. Twice the same changes nothing.
+
+    \b
+    Examples:
+      python -m ops stage prod --domain-root example.com --zone-id 0123…cdef
+      python -m ops stage prod --alarm-email ops@example.com
+      python -m ops stage prod --check
+    """  # noqa: D301
+    with said_clearly():
+        config_file = ConfigFile(directory.resolve())
+        code = Code(config_file.directory)
+        check_name(name, code.functions)
+        wanted = assemble(config_file, name, options)
+        found = changes(config_file, code, wanted, asked_for(options["concurrency"]))
+        paths = [change.path.relative_to(config_file.directory).as_posix() for change in found]
+        if as_json:
+            click.echo(json.dumps({"stage": name, "changed": paths, "written": not check}))
+        else:
+            for change in found:
+                _show_difference(change.difference(config_file.directory))
+        if check and found:
+            raise click.ClickException(
+                f"{', '.join(paths)} not as it should be: run `python -m ops stage {name}`"
+            )
+        write_files({each.path: each.after for each in found})
+    if not as_json:
+        click.echo(f"Stage {name}: {', '.join(paths) + ' written' if found else 'no change'}.")
+
+
+def _show_difference(text: str) -> None:
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for line in text.splitlines():
+        click.secho(line, fg=colours.get(line[:1]))

@@ -1,0 +1,77 @@
+"""What the operator's commands share: their common options, and how they speak to a person."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from chalicelib.cloudflare import CloudflareError
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.meeting import IncompleteRowsError
+from chalicelib.quota import QuotaSpentError
+from chalicelib.register import RowsNotToldError
+from chalicelib.safety import UnsafePlanError
+from chalicelib.secret import SecretError
+from chalicelib.settings import SettingsError
+from ops.account import AwsError
+from ops.command import CommandError
+from ops.reach import UnreadableCallError
+from ops.stages import ConfigError
+from ops.token import TokenFormatError, TokenStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+project_option = click.option(
+    "--project",
+    "directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path(),
+    show_default="here",
+    help="The project's directory.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+
+
+def step(text: str) -> None:
+    """Say which part of a long command begins."""
+    click.secho(text, bold=True)
+
+
+def say(text: str) -> None:
+    """Say what happens in it."""
+    click.echo(f"  {text}")
+
+
+@contextmanager
+def said_clearly() -> Iterator[None]:
+    """Turn what a person can mend into a message without a traceback."""
+    try:
+        yield
+    except CommandError as error:
+        headline, _, _ = str(error).partition("\n")
+        raise click.ClickException(f"{headline} what is printed above") from None
+    except _MENDABLE as error:
+        raise click.ClickException(str(error)) from None
+
+
+_MENDABLE: Final = (
+    AwsError,
+    CloudflareError,
+    ConfigError,
+    IncompleteRowsError,
+    QuotaSpentError,
+    RowsNotToldError,
+    SecretError,
+    SettingsError,
+    SyntaxError,
+    OSError,
+    OutOfTimeError,
+    TokenFormatError,
+    TokenStoreError,
+    UnreadableCallError,
+    UnsafePlanError,
+)

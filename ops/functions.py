@@ -1,0 +1,44 @@
+"""What config.json says of single functions, in Chalice's words."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from chalice.config import Config
+
+from ops.reach import SWEEP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PerFunction: TypeAlias = "Mapping[str, Mapping[str, int | None]]"
+"""By function and by Chalice's key; None takes away."""
+
+NOTHING: Final[PerFunction] = MappingProxyType({})
+
+WATCHDOG: Final = "dns_watchdog"
+"""The function that gets the events."""
+
+CONCURRENCY: Final = "reserved_concurrency"
+"""Chalice removes a reservation that config.json does not name."""
+
+DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {
+    # A new environment spends a call to Cloudflare before it knows what is left of the quota:
+    # without a limit, a burst of starts would spend all 1,200 of them in finding out.
+    WATCHDOG: {CONCURRENCY: 20},
+    # Thousands of changes take longer than an event, which the project's own timeout is for.
+    SWEEP: {"lambda_timeout": 120},
+}
+"""What config.json gets to say of a function, if it does not say it yet."""
+
+
+def defaults(config: Mapping[str, Any], stage: str, function: str) -> dict[str, int]:
+    """Return the defaults of which config.json says nothing, for the function, the stage or all."""
+    said = Config(
+        chalice_stage=stage,
+        function_name=function,
+        config_from_disk={**config, "lambda_timeout": None},  # the project's own, see above
+    )
+    wanted = DEFAULTS.get(function, {})
+    return {key: value for key, value in wanted.items() if getattr(said, key) is None}

@@ -1,0 +1,160 @@
+"""Reserved concurrency: what is asked for, and whether the account has it to give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ops.concurrency import asked_for, check_room, configured, reserved
+from ops.stages import ConfigError, Stage
+
+STAGE = Stage(
+    "prod",
+    "111122223333",
+    "us-west-2",
+    {
+        "DOMAIN_ROOT": "example.com",
+        "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
+        "SECRET_ARN": "prod/cloudflare",
+        "OWNER": "elephant:prod/us-west-2",
+    },
+)
+WATCHDOG = "elephant-prod-dns_watchdog"
+
+
+class Lambda:
+    """An account with so many unreserved executions, and what its functions have reserved."""
+
+    def __init__(self, unreserved: int | None, **there: int | None) -> None:
+        self._unreserved = unreserved
+        self._there = {STAGE.function_name(name): number for name, number in there.items()}
+        self.calls: list[str] = []
+
+    def get_function_concurrency(self, *, FunctionName: str) -> dict[str, int]:  # noqa: N803
+        self.calls.append("get_function_concurrency")
+        if FunctionName not in self._there:
+            raise refusal("ResourceNotFoundException", "GetFunctionConcurrency")
+        number = self._there[FunctionName]
+        return {} if number is None else {"ReservedConcurrentExecutions": number}
+
+    def get_account_settings(self) -> dict[str, Any]:
+        self.calls.append("get_account_settings")
+        if self._unreserved is None:
+            raise refusal("AccessDeniedException", "GetAccountSettings")
+        return {"AccountLimit": {"UnreservedConcurrentExecutions": self._unreserved}}
+
+
+def refusal(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": ""}}, operation)
+
+
+def check(client: Lambda, **wanted: int | None) -> list[str]:
+    said: list[str] = []
+    check_room(client, STAGE, wanted, said.append)
+    return said
+
+
+def test_a_number_or_none_can_be_asked_for() -> None:
+    assert asked_for(None) == {}
+    assert asked_for("20") == {"dns_watchdog": {"reserved_concurrency": 20}}
+    assert asked_for("none") == {"dns_watchdog": {"reserved_concurrency": None}}
+
+
+@pytest.mark.parametrize("option", ["", "0", "-1", "1.5", "all", "None", "²", "1000000"])
+def test_anything_else_is_refused(option: str) -> None:
+    with pytest.raises(ConfigError, match="must be a number from 1, or 'none'"):
+        asked_for(option)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [({}, None), ({"reserved_concurrency": None}, None), ({"reserved_concurrency": 7}, 7)],
+)
+def test_what_chalice_would_reserve_is_read(written: dict[str, Any], number: int | None) -> None:
+    config = {"stages": {"prod": {"lambda_functions": {"dns_watchdog": written}}}}
+
+    assert configured(config, "prod", "dns_watchdog") == number
+
+
+@pytest.mark.parametrize("value", ["20", -1, 2.5, []])
+def test_a_reservation_that_is_no_number_is_named(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"reserved_concurrency of sweep is .* mend it by hand"):
+        configured({"stages": {"prod": {"reserved_concurrency": value}}}, "prod", "sweep")
+
+
+def test_what_is_reserved_is_asked_of_lambda() -> None:
+    client = Lambda(900, dns_watchdog=20, sweep=None)
+
+    assert reserved(client, WATCHDOG) == 20
+    assert reserved(client, "elephant-prod-sweep") is None
+    assert reserved(client, "elephant-prod-new") is None
+
+
+def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters() -> None:
+    client = Lambda(900)
+    client.get_function_concurrency = lambda **_: denied()  # type: ignore[method-assign]
+
+    with pytest.raises(ClientError):
+        reserved(client, WATCHDOG)
+    assert check(client, dns_watchdog=20)[0].startswith("whether the account can reserve")
+
+
+def denied() -> dict[str, int]:
+    raise refusal("AccessDeniedException", "GetFunctionConcurrency")
+
+
+@pytest.mark.parametrize(
+    ("unreserved", "there", "wanted"),
+    [
+        (120, {}, {"dns_watchdog": 20}),
+        (1000, {}, {"dns_watchdog": 20, "sweep": None}),
+        (100, {"dns_watchdog": 20}, {"dns_watchdog": 20}),
+        (110, {"dns_watchdog": 10}, {"dns_watchdog": 20}),
+        (100, {"dns_watchdog": 20}, {"dns_watchdog": 5}),
+        (100, {"dns_watchdog": 20}, {"dns_watchdog": None}),
+        (100, {"dns_watchdog": 20, "sweep": None}, {"dns_watchdog": 18, "sweep": 2}),
+        (10, {}, {"dns_watchdog": None, "sweep": None}),
+    ],
+)
+def test_what_the_account_can_spare_is_reserved(
+    unreserved: int, there: dict[str, int | None], wanted: dict[str, int | None]
+) -> None:
+    assert check(Lambda(unreserved, **there), **wanted) == []
+
+
+@pytest.mark.parametrize(
+    ("unreserved", "there", "wanted", "said"),
+    [
+        (119, {}, {"dns_watchdog": 20}, "20 more than now, and the account can reserve 19"),
+        (10, {}, {"dns_watchdog": 20}, "can reserve 0 in us-west-2, where 10 are unreserved"),
+        (109, {"dns_watchdog": 10}, {"dns_watchdog": 20}, "10 more than now"),
+        (120, {}, {"dns_watchdog": 20, "sweep": 1}, "20 for dns_watchdog, 1 for sweep"),
+    ],
+)
+def test_what_it_cannot_spare_is_refused_with_the_way_out(
+    unreserved: int, there: dict[str, int | None], wanted: dict[str, int | None], said: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        check(Lambda(unreserved, **there), **wanted)
+
+    assert said in str(raised.value)
+    assert "`python -m ops stage prod --concurrency none`" in str(raised.value)
+    assert "L-B99A9384" in str(raised.value)
+
+
+def test_what_aws_does_not_tell_holds_nothing_up() -> None:
+    (said,) = check(Lambda(None), dns_watchdog=20)
+
+    assert said == (
+        "whether the account can reserve the functions' concurrency is not known "
+        "(GetAccountSettings answered AccessDeniedException): going on"
+    )
+
+
+def test_an_account_that_is_to_reserve_nothing_more_is_not_asked() -> None:
+    client = Lambda(None, dns_watchdog=20)
+
+    assert check(client, dns_watchdog=20, sweep=None) == []
+    assert "get_account_settings" not in client.calls

@@ -1,0 +1,35 @@
+"""Defaults of single functions: they give way to whatever config.json says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ops.functions import defaults
+
+PROJECT = {"lambda_timeout": 60, "lambda_memory_size": 256}
+"""What the project's own config.json says of all functions."""
+
+
+def test_a_function_of_which_nothing_is_said_gets_its_defaults() -> None:
+    assert defaults(PROJECT, "prod", "dns_watchdog") == {"reserved_concurrency": 20}
+    assert defaults(PROJECT, "prod", "sweep") == {"lambda_timeout": 120}
+    assert defaults(PROJECT, "prod", "api_handler") == {}
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [("dns_watchdog", {"reserved_concurrency": 5}), ("sweep", {"lambda_timeout": 300})],
+)
+@pytest.mark.parametrize("of_stage", [True, False])
+@pytest.mark.parametrize("of_function", [True, False])
+def test_what_is_said_of_it_anywhere_stays(
+    function: str, said: dict[str, int], *, of_stage: bool, of_function: bool
+) -> None:
+    written: dict[str, Any] = {"lambda_functions": {function: said}} if of_function else said
+    if of_stage:
+        written = {"stages": {"prod": written}}
+    expected = {"lambda_timeout": 120} if written == {"lambda_timeout": 300} else {}
+
+    assert defaults(PROJECT | written, "prod", function) == expected
