@@ -17,6 +17,7 @@ from chalicelib.meeting import Meetings
 from chalicelib.quota import Quota
 from chalicelib.secret import Token
 from chalicelib.settings import Settings, SettingsError
+from chalicelib.sweep import Sweep
 from chalicelib.telemetry import PowertoolsReporter
 from chalicelib.transport import Urllib3Transport
 from chalicelib.watchdog import Watchdog
@@ -37,17 +38,50 @@ app = Chalice(app_name="elephant", configure_logs=False)
 @cache
 def watchdog() -> Watchdog:
     """Build the watchdog, once for an execution environment."""
-    token = Token(aws.client("secretsmanager"), settings.secret_id)
-    cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), Quota())
-    table = settings.table_name
     return Watchdog(
         settings=settings,
-        instances=Instances(aws.client("ec2"), settings.project_tag),
-        zone=Zone(cloudflare, settings.zone_id),
-        meetings=Meetings(aws.client("dynamodb"), table) if table else None,
+        instances=instances(),
+        zone=zone(),
+        meetings=meetings(),
         reporter=PowertoolsReporter("dns_watchdog", settings.owner),
-        executor=ThreadPoolExecutor(max_workers=4, thread_name_prefix="step"),
+        executor=executor(),
     )
+
+
+@cache
+def sweeper() -> Sweep:
+    """Build the sweep, once for an execution environment."""
+    return Sweep(
+        settings=settings,
+        instances=instances(),
+        zone=zone(),
+        meetings=meetings(),
+        reporter=PowertoolsReporter("sweep", settings.owner),
+        executor=executor(),
+    )
+
+
+def instances() -> Instances:
+    """Build the end of EC2."""
+    return Instances(aws.client("ec2"), settings.project_tag)
+
+
+def zone() -> Zone:
+    """Build the end of Cloudflare."""
+    token = Token(aws.client("secretsmanager"), settings.secret_id)
+    cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), Quota())
+    return Zone(cloudflare, settings.zone_id, settings.batch_size)
+
+
+def meetings() -> Meetings | None:
+    """Build the end of the meetings table, if there is one."""
+    table = settings.table_name
+    return Meetings(aws.client("dynamodb"), table) if table else None
+
+
+def executor() -> ThreadPoolExecutor:
+    """Build what does a run's steps side by side."""
+    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="step")
 
 
 class AnyEvent(CloudWatchEvent):
@@ -57,13 +91,24 @@ class AnyEvent(CloudWatchEvent):
         """Leave the event as it came."""
 
 
+def of_any_shape(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not say its type)
+    """Let events of any shape reach the handler."""
+    handler.event_class = AnyEvent
+    return handler
+
+
+@of_any_shape
 @app.on_cw_event(event_pattern(settings))
 def dns_watchdog(event: AnyEvent) -> dict[str, Any]:
     """Give the instance that the event names its DNS record, or take it away."""
     return watchdog().handle(event.to_dict(), cast("LambdaContext", event.context))
 
 
-dns_watchdog.event_class = AnyEvent
+@of_any_shape
+@app.schedule(settings.sweep_schedule)
+def sweep(event: AnyEvent) -> dict[str, Any]:
+    """Repair whatever the events missed."""
+    return sweeper().handle(cast("LambdaContext", event.context))
 
 
 if settings.is_local:

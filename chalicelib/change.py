@@ -15,6 +15,11 @@ class Create:
 
     wanted: WantedRecord
 
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        return self.wanted.name
+
     def __str__(self) -> str:
         return f"create {self.wanted.name} at {self.wanted.content}"
 
@@ -26,6 +31,11 @@ class Update:
     record: Record
     wanted: WantedRecord
 
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        return self.record.name
+
     def __str__(self) -> str:
         return f"update {self.record.name} from {self.record.content} to {self.wanted.content}"
 
@@ -35,6 +45,11 @@ class Delete:
     """A record to be removed."""
 
     record: Record
+
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        return self.record.name
 
     def __str__(self) -> str:
         return f"delete {self.record.name} at {self.record.content}"

@@ -35,8 +35,9 @@ _REFUSED_CODES: Final = frozenset({6003, 6111, 9106, 9109, 10000})
 _EXISTS_CODES: Final = frozenset({81057, 81058})
 _NOT_FOUND_CODE: Final = 81044
 _OCCUPIED_CODES: Final = frozenset({81053, 81054})
+_FULL_CODE: Final = 81045
 _REMEDIES: Final = {
-    81045: "the zone is full: remove records or raise its plan",
+    _FULL_CODE: "the zone is full: remove records or raise its plan",
     7003: "set ZONE_ID to the zone's id",
     9003: "the instance's address is none that Cloudflare can proxy to; set PROXIED to 'false'",
 }
@@ -80,6 +81,10 @@ class RecordNotFoundError(RejectedError):
 
 class NameOccupiedError(RejectedError):
     """A record of another type stands in the way, and is not ours to remove."""
+
+
+class ZoneFullError(RejectedError):
+    """The zone takes no more records."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +246,8 @@ def _rejected(codes: frozenset[int], text: str) -> RejectedError:
     if codes & _OCCUPIED_CODES:
         return NameOccupiedError(f"{text}; remove or rename the record of that name by hand")
     remedies = "".join(f"; {_REMEDIES[code]}" for code in sorted(codes & _REMEDIES.keys()))
-    return RejectedError(text + remedies)
+    error_class = ZoneFullError if _FULL_CODE in codes else RejectedError
+    return error_class(text + remedies)
 
 
 def _parse(body: bytes) -> Mapping[str, Any]:

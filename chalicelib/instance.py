@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping
 
 INSTANCE_ID: Final = r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})"
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html"""
@@ -19,8 +19,14 @@ PENDING: Final = "pending"
 RUNNING: Final = "running"
 ENDED_STATES: Final = frozenset({"shutting-down", "terminated"})
 
+PAGE_SIZE: Final = 1000
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
+FILTER_VALUES: Final = 200
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html"""
+
 _NOT_FOUND: Final = "InvalidInstanceID.NotFound"
 _NOT_ENDED_STATES: Final = ("pending", "running", "stopping", "stopped")
+_CHANGED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
 class IncompleteAnswerError(Exception):
@@ -48,6 +54,8 @@ class Instance:
     address: str | None
     tags: Mapping[str, str]
     launched_at: datetime
+    stopped_at: datetime | None = None
+    """When it was stopped or ended, if EC2 says so."""
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> Instance:
@@ -58,6 +66,7 @@ class Instance:
             address=described.get("PublicIpAddress") or None,
             tags={tag["Key"]: tag.get("Value", "") for tag in described.get("Tags", ())},
             launched_at=described["LaunchTime"],
+            stopped_at=_moment(described.get("StateTransitionReason", "")),
         )
 
     @property
@@ -100,19 +109,37 @@ class Instances:
     def of_meeting(self, meeting_id: str) -> tuple[Instance, ...]:
         """Describe every instance of the project that the meeting still has, stopped ones too."""
         key, value = self._project_tag
-        request: dict[str, object] = {
-            "Filters": [
-                {"Name": f"tag:{key}", "Values": [_literal(value)]},
-                {"Name": "tag:MeetingID", "Values": [_literal(meeting_id)]},
-                {"Name": "instance-state-name", "Values": list(_NOT_ENDED_STATES)},
-            ]
-        }
-        found: list[Instance] = []
+        return self._every(
+            {"Name": f"tag:{key}", "Values": [_literal(value)]},
+            {"Name": "tag:MeetingID", "Values": [_literal(meeting_id)]},
+            {"Name": "instance-state-name", "Values": list(_NOT_ENDED_STATES)},
+        )
+
+    def of_project(self) -> tuple[Instance, ...]:
+        """Describe every instance of the project, in whatever state, or raise."""
+        key, value = self._project_tag
+        return self._every({"Name": f"tag:{key}", "Values": [_literal(value)]})
+
+    def among(self, instance_ids: Iterable[str]) -> tuple[Instance, ...]:
+        """Describe those of the instances that EC2 knows, whatever their tags, or raise."""
+        wanted = sorted(set(instance_ids))
+        return tuple(
+            instance
+            for start in range(0, len(wanted), FILTER_VALUES)
+            for instance in self._every(
+                {"Name": "instance-id", "Values": wanted[start : start + FILTER_VALUES]}
+            )
+        )
+
+    def _every(self, *filters: Mapping[str, object]) -> tuple[Instance, ...]:
+        """Read every page: a part of the instances must not pass for all of them."""
+        request: dict[str, object] = {"Filters": list(filters), "MaxResults": PAGE_SIZE}
+        found: dict[str, Instance] = {}
         while True:
             answer = self._client.describe_instances(**request)
-            found.extend(_instances(answer))
+            found.update((instance.id, instance) for instance in _instances(answer))
             if not answer.get("NextToken"):
-                return tuple(found)
+                return tuple(found.values())
             request["NextToken"] = answer["NextToken"]
 
 
@@ -125,6 +152,12 @@ def _instances(answer: Mapping[str, Any]) -> Iterator[Instance]:
     for reservation in answer["Reservations"]:
         for described in reservation["Instances"]:
             yield Instance.parse(described)
+
+
+def _moment(reason: str) -> datetime | None:
+    """Read the time out of a StateTransitionReason, which is text for people."""
+    found = _CHANGED_AT.search(reason)
+    return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) if found else None
 
 
 def _literal(text: str) -> str:

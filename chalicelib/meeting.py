@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 from chalicelib.instance import INSTANCE_ID, is_instance_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from chalicelib.instance import Instance
 
@@ -28,6 +29,12 @@ STATUSES: Final = (
 DNS_WRITTEN: Final = "DNS_WRITTEN"
 TERMINATED: Final = "TERMINATED"
 
+BATCH_KEYS: Final = 100
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+ATTEMPTS: Final = 5
+"""How often rows are asked for that a batch left out; the pause before each doubles."""
+_FIRST_PAUSE: Final = 0.05
+
 ROLES: Final = ("teacher", "student")
 MEETING_TAG, ROLE_TAG = "MeetingID", "Role"
 
@@ -41,6 +48,10 @@ class DynamoDbClient(Protocol):
 
     def get_item(self, **request: object) -> Mapping[str, Any]:
         """`GetItem` of the API reference."""
+        ...
+
+    def batch_get_item(self, **request: object) -> Mapping[str, Any]:
+        """`BatchGetItem` of the API reference."""
         ...
 
     def update_item(self, **request: object) -> Mapping[str, Any]:
@@ -107,6 +118,17 @@ class Meeting:
         return found["instance"] if found else None
 
     @property
+    def instance_ids(self) -> frozenset[str]:
+        """The instances that the row names, as launched for a role or by a role's link."""
+        noted = {
+            self.instance_id(name.removesuffix(_INSTANCE_SUFFIX))
+            for name in self.item
+            if name.endswith(_INSTANCE_SUFFIX)
+        }
+        linked = {self.linked_instance(role) for role in self.roles}
+        return frozenset(each for each in noted | linked if each)
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """The roles that a meeting has, and any other that the row holds a link of."""
         others = (
@@ -140,17 +162,49 @@ class MeetingChange:
         ]
         return ", ".join([*parts, f"status {self.status}"] if self.status else parts)
 
+    def then(self, later: MeetingChange) -> MeetingChange:
+        """Make one write of this change and one that was decided upon its result."""
+        return MeetingChange(
+            self.meeting,
+            {**self.links, **later.links},
+            later.status or self.status,
+            tuple(dict.fromkeys((*self.relies_on, *later.relies_on))),
+        )
+
+    @property
+    def result(self) -> Meeting:
+        """The row as it is once the change is made."""
+        item = dict(self.meeting.item)
+        for role, link in self.links.items():
+            if link:
+                item[link_attribute(role)] = {"S": link}
+            else:
+                item.pop(link_attribute(role), None)
+        if self.status:
+            item["status"] = {"S": self.status}
+        return Meeting(self.meeting.id, item)
+
 
 class RowChangedError(Exception):
     """The row is no longer as it was read; nothing was written. Read it again and decide anew."""
 
 
+class IncompleteRowsError(Exception):
+    """DynamoDB kept leaving out rows that it was asked for; nothing is known of those."""
+
+
 class Meetings:
     """The meetings table: partition key `id`, a string. Rows are changed, never made."""
 
-    def __init__(self, client: DynamoDbClient, table_name: str) -> None:
+    def __init__(
+        self,
+        client: DynamoDbClient,
+        table_name: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._table_name = table_name
+        self._sleep = sleep
 
     def find(self, meeting_id: str) -> Meeting | None:
         """Read a row as it is now (a consistent read); None if there is none."""
@@ -159,6 +213,35 @@ class Meetings:
         )
         item = answer.get("Item")
         return Meeting(meeting_id, item) if item else None
+
+    def rows_of(self, meeting_ids: Iterable[str]) -> dict[str, Meeting]:
+        """Read many rows as they are now; those that there are, by id.
+
+        Raises IncompleteRowsError rather than leave one out.
+        """
+        wanted = sorted(set(meeting_ids))
+        rows: dict[str, Meeting] = {}
+        for start in range(0, len(wanted), BATCH_KEYS):
+            rows.update(self._batch(wanted[start : start + BATCH_KEYS]))
+        return rows
+
+    def _batch(self, meeting_ids: list[str]) -> dict[str, Meeting]:
+        keys: list[Mapping[str, Any]] = [{"id": {"S": each}} for each in meeting_ids]
+        rows: dict[str, Meeting] = {}
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._sleep(_FIRST_PAUSE * 2**attempt)
+            request = {self._table_name: {"Keys": keys, "ConsistentRead": True}}
+            answer = self._client.batch_get_item(RequestItems=request)
+            for item in answer["Responses"].get(self._table_name, ()):
+                rows[item["id"]["S"]] = Meeting(item["id"]["S"], item)
+            left = answer.get("UnprocessedKeys", {})
+            if self._table_name not in left:
+                return rows
+            keys = left[self._table_name]["Keys"]
+        raise IncompleteRowsError(
+            f"DynamoDB left out {len(keys)} rows of {self._table_name} in {ATTEMPTS} attempts"
+        )
 
     def apply(self, change: MeetingChange) -> None:
         """Write the change on condition that everything it relies on is still as it was read.

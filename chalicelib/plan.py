@@ -6,14 +6,13 @@ Pure: no input, no output, no clock. For one instance or for many.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from chalicelib.change import ORDER, Change, Create, Delete, Update
 from chalicelib.instance import PENDING, RUNNING
 from chalicelib.meeting import Assignment
-from chalicelib.record import WantedRecord, ownership_comment
+from chalicelib.record import ADDRESS_RECORD, WantedRecord, ownership_comment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     from chalicelib.record import Record
     from chalicelib.settings import Settings
 
-GRACE: Final = timedelta(minutes=10)
-"""A record younger than this stays when all that is known is that EC2 does not know its instance:
-right after a launch EC2 may not, and AWS advises to wait up to minutes.
-https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
+
+_EXCLUSIVE_TYPES = frozenset({"CNAME"})
+"""Types of a record beside which its name can have no other:
+https://developers.cloudflare.com/dns/manage-dns-records/troubleshooting/records-with-same-name/"""
 
 
 class Presence(Enum):
@@ -49,7 +48,8 @@ class Observation:
     """What EC2 and Cloudflare said of some instances, each answer whole and without error.
 
     `instances` has None for an instance that EC2 says it does not know. `records` has every
-    address record under the names of those instances.
+    address record under the names of those instances; it may have what else stands there, and
+    any record of ours.
     """
 
     at: datetime
@@ -69,7 +69,9 @@ class Finding:
     """The meeting and role that our record's comment names and the instance's tags do not, or no
     longer: a deletion, or an update, is their last trace."""
     in_the_way: tuple[Record, ...] = ()
-    """Another owner's records under the instance's name; they are never touched."""
+    """Under the instance's name, what is another owner's or no address; it is never touched."""
+    waits: bool = False
+    """Whether a record of ours stays only since it is too fresh to be judged."""
 
     @property
     def former(self) -> Assignment | None:
@@ -83,6 +85,23 @@ class Finding:
         return is_last_trace and self.presence is not Presence.LIVE
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at."""
+        warnings = [
+            f"the record {record.name} at {record.content} belongs to {record.owner}; "
+            "it was not touched"
+            if record.type == ADDRESS_RECORD
+            else f"the {record.type} record {record.name} stands in the way; it was not touched"
+            for record in self.in_the_way
+        ]
+        if self.assignment and not self.assignment.is_valid:
+            warnings.append(
+                f"the Role tag {self.assignment.role!r} can name no attribute of a row; "
+                "no row was told"
+            )
+        return tuple(warnings)
+
+    @property
     def may_be_linked(self) -> bool:
         """Whether people may be sent to the instance's name once the changes are made."""
         return self.presence is Presence.LIVE and not self.in_the_way
@@ -90,7 +109,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Plan:
-    """The findings by instance."""
+    """The findings by instance, and by name for records of ours that are no instance's."""
 
     findings: Mapping[str, Finding]
 
@@ -102,18 +121,26 @@ class Plan:
 
 
 def decide(observation: Observation, settings: Settings) -> Plan:
-    """Decide for every instance of the observation what becomes of its records."""
+    """Decide for every instance of the observation what becomes of its records.
+
+    A record of ours under any other name than theirs is one too many: the domain was changed, or
+    the zone was the wrong one.
+    """
     by_name: dict[str, list[Record]] = {}
     for record in observation.records:
         by_name.setdefault(record.name, []).append(record)
     findings = {}
     for instance_id, instance in observation.instances.items():
         name = settings.record_name(instance_id)
-        records = _Records.of(by_name.get(name, []), settings.owner)
+        records = _Records.of(by_name.pop(name, []), settings, observation.at)
         if instance is None:
-            findings[instance_id] = _decide_unknown(records, observation.at)
+            findings[instance_id] = _decide_unknown(records)
         else:
             findings[instance_id] = _decide_known(instance, records, settings)
+    for name, rest in by_name.items():
+        records = _Records.of(rest, settings, observation.at)
+        if records.ours:
+            findings[name] = _decide_astray(records)
     return Plan(findings)
 
 
@@ -124,13 +151,29 @@ class _Records:
     ours: tuple[Record, ...]
     unmarked: tuple[Record, ...]
     others: tuple[Record, ...]
+    fresh: bool
+    """Whether one of ours is so young that EC2 may not show its instance's state yet: right after
+    a launch AWS advises to wait up to minutes.
+    https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
 
     @classmethod
-    def of(cls, records: Sequence[Record], owner: str) -> _Records:
+    def of(cls, records: Sequence[Record], settings: Settings, now: datetime) -> _Records:
+        owner = settings.owner
+        addresses = [record for record in records if record.type == ADDRESS_RECORD]
+        ours = tuple(record for record in addresses if record.owner == owner)
         return cls(
-            ours=tuple(record for record in records if record.owner == owner),
-            unmarked=tuple(record for record in records if record.owner is None),
-            others=tuple(record for record in records if record.owner not in {None, owner}),
+            ours=ours,
+            unmarked=tuple(record for record in addresses if record.owner is None),
+            others=tuple(
+                record
+                for record in records
+                if record.type in _EXCLUSIVE_TYPES
+                or (record.type == ADDRESS_RECORD and record.owner not in {None, owner})
+            ),
+            fresh=any(
+                record.modified_at is None or now - record.modified_at < settings.grace
+                for record in ours
+            ),
         )
 
     @property
@@ -139,16 +182,15 @@ class _Records:
         return next(filter(None, (record.assignment for record in self.ours)), None)
 
 
-def _decide_unknown(records: _Records, now: datetime) -> Finding:
+def _decide_unknown(records: _Records) -> Finding:
     """Decide for an instance that EC2 does not know: not yet, or no longer."""
     if not records.ours:
         return Finding(Presence.UNCERTAIN, "EC2 does not know this instance, or not yet")
-    fresh = any(
-        record.modified_at is None or now - record.modified_at < GRACE for record in records.ours
-    )
-    if fresh:
+    if records.fresh:
         return Finding(
-            Presence.UNCERTAIN, "EC2 does not know this instance, and its record is fresh"
+            Presence.UNCERTAIN,
+            "EC2 does not know this instance, and its record is fresh",
+            waits=True,
         )
     return Finding(
         Presence.ENDED,
@@ -156,6 +198,18 @@ def _decide_unknown(records: _Records, now: datetime) -> Finding:
         tuple(Delete(record) for record in records.ours),
         assignment=records.assignment,
         only_noted=records.assignment,
+    )
+
+
+def _decide_astray(records: _Records) -> Finding:
+    """Decide for records of ours that bear no instance's name."""
+    if records.fresh:
+        reason = "no instance has this name, and the record is fresh"
+        return Finding(Presence.UNCERTAIN, reason, waits=True)
+    return Finding(
+        Presence.ENDED,
+        "no instance has this name",
+        tuple(Delete(record) for record in records.ours),
     )
 
 
@@ -179,8 +233,8 @@ def _decide_known(instance: Instance, records: _Records, settings: Settings) -> 
         # A record without a marker may be removed only for an instance that is surely ours.
         gone = (*records.ours, *records.unmarked) if is_tagged else records.ours
         changes = tuple(Delete(record) for record in gone)
-    if instance.state == PENDING and not changes:
-        return Finding(Presence.UNCERTAIN, reason)
+    if instance.state == PENDING and (not changes or records.fresh):
+        return Finding(Presence.UNCERTAIN, reason, waits=bool(changes))
     only_noted = noted if noted != tagged else None
     return Finding(presence, reason, changes, assignment, only_noted, records.others)
 

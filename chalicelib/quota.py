@@ -22,11 +22,15 @@ _POLICY = re.compile(r'"?(?P<name>[^";,\s]+)"?\s*(?P<parameters>(?:;\s*[a-z]+=[^
 _PARAMETER = re.compile(r";\s*(?P<key>[a-z]+)=(?P<number>\d{1,9})\b")
 
 
+class QuotaSpentError(Exception):
+    """No more of Cloudflare's quota is to be spent for now; a later sweep does the rest."""
+
+
 class Quota:
     """What is left of the quota, from the last answer that this environment has seen.
 
-    Half of the quota belongs to others (the dashboard, other programs, the sweep), so it counts
-    as spent once less than half of it is left.
+    Half of the quota belongs to others (the dashboard, other programs), so it counts as spent once
+    less than half of it is left.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -44,6 +48,14 @@ class Quota:
     def seconds_to_wait(self) -> float:
         """Seconds until calls may be made again; 0 when they may be now."""
         return max(0.0, max(self._spent_until, self._refused_until) - self._clock())
+
+    def require(self) -> None:
+        """Raise QuotaSpentError when less than our half of the quota is left."""
+        if self.is_spent:
+            raise QuotaSpentError(
+                f"Cloudflare's quota is kept for others for another {self.seconds_to_wait:.0f} s "
+                f"({self.remaining} calls left)"
+            )
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Learn from the `Ratelimit` and `Ratelimit-Policy` headers of an answer."""

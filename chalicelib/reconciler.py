@@ -13,6 +13,7 @@ from chalicelib.cloudflare import (
     UnconfirmedError,
 )
 from chalicelib.plan import Finding, Observation, Plan, Presence, decide
+from chalicelib.quota import QuotaSpentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 3
 """How often is decided anew when the zone was not as it had been read."""
-
-
-class QuotaSpentError(Exception):
-    """No more of Cloudflare's quota is to be spent for now; the sweep does the rest."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +61,6 @@ class Reconciler:
         self._zone = zone
         self._clock = clock
 
-    def stop_if_quota_is_spent(self) -> None:
-        """Raise QuotaSpentError when less than our half of the quota is left."""
-        quota = self._zone.quota
-        if quota.is_spent:
-            raise QuotaSpentError(
-                f"Cloudflare's quota is kept for others for another {quota.seconds_to_wait:.0f} s "
-                f"({quota.remaining} calls left)"
-            )
-
     def observe(self, instance_id: str, steps: Steps) -> Sighting:
         """Ask EC2 and Cloudflare at the same time, and decide.
 
@@ -88,7 +76,7 @@ class Reconciler:
         now = datetime.fromtimestamp(self._clock(), UTC)
         plan = decide(Observation(now, {instance_id: instance}, listed.result()), self._settings)
         if plan.changes:
-            self.stop_if_quota_is_spent()
+            self._zone.quota.require()
         return Sighting(instance_id, instance, plan)
 
     def settle(self, seen: Sighting, steps: Steps) -> Settlement:
@@ -120,7 +108,7 @@ class Reconciler:
 
     def _look_again(self, seen: Sighting, error: Exception, steps: Steps) -> Sighting:
         try:
-            self.stop_if_quota_is_spent()
+            self._zone.quota.require()
             again = self.observe(seen.instance_id, steps)
         except (QuotaSpentError, RateLimitedError) as reason:
             raise QuotaSpentError(f"{reason}; {error}") from error

@@ -16,7 +16,8 @@ from chalicelib.deadline import Deadline
 from chalicelib.event import IgnoredEventError, InstanceEvent
 from chalicelib.meeting_plan import Desktop, MeetingDecision
 from chalicelib.plan import Presence
-from chalicelib.reconciler import QuotaSpentError, Reconciler
+from chalicelib.quota import QuotaSpentError
+from chalicelib.reconciler import Reconciler
 from chalicelib.row import Rows
 from chalicelib.step import Steps
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
     from chalicelib.instance import Instances
     from chalicelib.meeting import Assignment, Meetings
-    from chalicelib.plan import Finding
     from chalicelib.reconciler import Settlement, Sighting
     from chalicelib.row import RowReading
     from chalicelib.settings import Settings
@@ -106,7 +106,7 @@ class Watchdog:
             "event_state": notice.state,
         }
         try:
-            self._reconciler.stop_if_quota_is_spent()
+            self._quota.require()
             return self._look_at(instance_id, steps)
         except (QuotaSpentError, RateLimitedError) as reason:
             return Outcome(instance_id, "deferred", f"left to the sweep: {reason}")
@@ -137,7 +137,7 @@ class Watchdog:
             settled.reason,
             record=self._settings.record_name(instance_id),
             meeting=decision.reason if decision else None,
-            warnings=_warnings(settled),
+            warnings=settled.warnings,
         )
 
     def _begin_row(
@@ -174,18 +174,3 @@ def _action(settlement: Settlement, decision: MeetingDecision | None) -> str:
     if decision and decision.change:
         return "updated"
     return "ignored" if finding.in_the_way else "unchanged"
-
-
-def _warnings(finding: Finding) -> tuple[str, ...]:
-    """Say what a person should look at."""
-    warnings = [
-        f"the record {record.name} at {record.content} belongs to {record.owner}; "
-        "it was not touched"
-        for record in finding.in_the_way
-    ]
-    if finding.assignment and not finding.assignment.is_valid:
-        warnings.append(
-            f"the Role tag {finding.assignment.role!r} can name no attribute of a row; "
-            "no row was told"
-        )
-    return tuple(warnings)

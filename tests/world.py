@@ -18,6 +18,7 @@ from chalicelib.quota import Quota
 from chalicelib.secret import Token
 from chalicelib.settings import Settings
 from chalicelib.step import Steps
+from chalicelib.sweep import Sweep
 from chalicelib.transport import Urllib3Transport
 from chalicelib.watchdog import Watchdog
 from chalicelib.zone import Zone
@@ -51,6 +52,11 @@ def make_settings(**variables: str) -> Settings:
         "OWNER": OWNER,
     }
     return Settings.parse(required | variables)
+
+
+def link(instance_id: str) -> str:
+    """Spell the link to an instance as the rows have it."""
+    return f"https://{instance_id}.{DOMAIN}:8443"
 
 
 def make_event(instance_id: str, state: str = "running", **members: object) -> dict[str, Any]:
@@ -128,6 +134,10 @@ class World:
 
     # What the application is given
 
+    def pass_time(self, seconds: float = 3600) -> None:
+        """Let time pass for the application; what stands by now is older by so much."""
+        self.elapsed += seconds
+
     def clock(self) -> float:
         """Tell the application's time: the real one, and what a test lets pass."""
         return time.time() + self.elapsed
@@ -153,11 +163,11 @@ class World:
 
     def meetings(self) -> Meetings:
         """Make the application's end of the meetings table."""
-        return Meetings(self.app_dynamodb, TABLE)
+        return Meetings(self.app_dynamodb, TABLE, self.pauses.append)
 
-    def instances(self) -> Instances:
+    def instances(self, tag: tuple[str, str] = ("Project", "Elephant")) -> Instances:
         """Make the application's end of EC2."""
-        return Instances(self.app_ec2, ("Project", "Elephant"))
+        return Instances(self.app_ec2, tag)
 
     def watchdog(
         self, settings: Settings | None = None, transport: Transport | None = None
@@ -173,6 +183,24 @@ class World:
             executor=self.executor,
             clock=self.clock,
         )
+
+    def sweep(self, settings: Settings | None = None, transport: Transport | None = None) -> Sweep:
+        """Make a sweep, as a new execution environment would."""
+        settings = settings or make_settings()
+        cloudflare = self.api(transport)
+        return Sweep(
+            settings=settings,
+            instances=self.instances(settings.project_tag),
+            zone=Zone(cloudflare, settings.zone_id, settings.batch_size),
+            meetings=self.meetings() if settings.table_name else None,
+            reporter=self.reports,
+            executor=self.executor,
+            clock=self.clock,
+        )
+
+    def swept(self, **variables: str) -> dict[str, Any]:
+        """Sweep once, as a new execution environment would, and return the result."""
+        return self.sweep(make_settings(**variables)).handle(Context())
 
     def deadline(self, seconds: float = 60) -> Deadline:
         """Make a deadline."""
@@ -265,6 +293,23 @@ class World:
         """Make a record by hand."""
         body = {"type": kind, "name": name, "content": content, "comment": comment, **members}
         return self.cloudflare.api.zone(DEFAULT_ZONE_ID).create(body)  # type: ignore[arg-type]
+
+    def put_own(
+        self,
+        instance_id: str,
+        content: str = "192.0.2.200",
+        meeting: str | None = "m1",
+        role: str = "teacher",
+        **members: object,
+    ) -> Record:
+        """Make an instance's record as the application makes it."""
+        comment = f"{OWNER} m={meeting} r={role}" if meeting else f"{OWNER} managed by Elephant"
+        made = {"comment": comment, "proxied": True, "ttl": 1} | members
+        return self.put_record(f"{instance_id}.{DOMAIN}", content, **made)  # type: ignore[arg-type]
+
+    def put_orphans(self, count: int) -> list[Record]:
+        """Make records of ours whose instances EC2 does not know."""
+        return [self.put_own(f"i-{number:017x}", meeting=None) for number in range(1, count + 1)]
 
     def records(self) -> tuple[Record, ...]:
         """Return every record of the zone."""

@@ -1,0 +1,91 @@
+"""The rows of a survey: what each is told of its desktops, written row by row, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.meeting import RowChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from chalicelib.meeting import Meeting, MeetingChange, Meetings
+    from chalicelib.meeting_plan import Desktop
+    from chalicelib.roster import Roster
+    from chalicelib.step import Step, Steps
+
+
+class RowsNotToldError(Exception):
+    """Rows could not be written; the zone's changes are made, and the next run tells the rows."""
+
+
+@dataclass
+class Told:
+    """What became of rows: the changes made, what is left to the next run, and what failed."""
+
+    done: list[MeetingChange] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    untold: set[str] = field(default_factory=set)
+    """The instances of which a row was not told that should have been."""
+
+    def raise_if_failed(self) -> None:
+        """Raise RowsNotToldError if DynamoDB refused a write."""
+        if self.errors:
+            raise RowsNotToldError(
+                f"{len(self.errors)} rows could not be told, the first one since {self.errors[0]}"
+            ) from self.errors[0]
+
+
+class Register:
+    """Rows as they are by now: as they were read, with what was written since."""
+
+    def __init__(self, meetings: Meetings, rows: Mapping[str, Meeting], roster: Roster) -> None:
+        self._meetings = meetings
+        self._rows = dict(rows)
+        self._roster = roster
+        self.told = Told()
+
+    def tell(self, *, first: bool, unsettled: Collection[str], steps: Steps) -> None:
+        """Tell the rows that come first, or the others, but not of desktops that are unsettled."""
+        begun: list[tuple[MeetingChange, list[Desktop], Step[None]]] = []
+        for meeting_id, entries in self._roster.entries.items():
+            desktops = [
+                entry.desktop
+                for entry in entries
+                if entry.comes_first is first and entry.desktop.instance_id not in unsettled
+            ]
+            if meeting_id not in self._rows:
+                self.told.untold.update(each.instance_id for each in desktops)
+                continue
+            change = self._roster.change(self._rows[meeting_id], desktops)
+            if change is None:
+                continue
+            try:
+                step = steps.begin(f"tell the row {meeting_id!r}", self._meetings.apply, change)
+            except OutOfTimeError as error:
+                self._leave(meeting_id, desktops, error)
+            else:
+                begun.append((change, desktops, step))
+        for change, desktops, step in begun:
+            meeting_id = change.meeting.id
+            try:
+                step.result()
+            except (RowChangedError, OutOfTimeError) as error:
+                self._leave(meeting_id, desktops, error)
+            except (ClientError, BotoCoreError) as error:
+                self._leave(meeting_id, desktops, error)
+                self.told.errors.append(error)
+            else:
+                self.told.done.append(change)
+                self._rows[meeting_id] = change.result
+
+    def _leave(self, meeting_id: str, desktops: list[Desktop], reason: Exception) -> None:
+        """Leave a row to the next run: what it holds is no longer known."""
+        self._rows.pop(meeting_id)
+        self.told.left.append(f"the row {meeting_id!r}: {reason}")
+        self.told.untold.update(each.instance_id for each in desktops)

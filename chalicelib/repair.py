@@ -1,0 +1,111 @@
+"""What a sweep found and what became of it: the function's result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.batch import Applied
+from chalicelib.change import Create, Delete, Update
+from chalicelib.plan import Presence
+from chalicelib.register import Told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.settings import Settings
+    from chalicelib.survey import Survey
+
+SHOWN: Final = 20
+"""How many of a kind a result spells out; the counts are whole."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What a sweep found, and what became of it."""
+
+    survey: Survey
+    settings: Settings
+    applied: Applied = field(default_factory=Applied)
+    told: Told = field(default_factory=Told)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many records were created, updated and deleted, and rows told, as confirmed."""
+        kinds = {"created": Create, "updated": Update, "deleted": Delete}
+        done = self.applied.done
+        counts = {
+            name: sum(isinstance(each, kind) for each in done) for name, kind in kinds.items()
+        }
+        return {**counts, "rows": len(self.told.done)}
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What is left to the next run, and why."""
+        waiting = (
+            f"{self.settings.record_name(key) if key in self.survey.instances else key}: "
+            f"{finding.reason}"
+            for key, finding in self.survey.plan.findings.items()
+            if finding.waits
+        )
+        changes = (f"{change}: {reason}" for change, reason in self.applied.left)
+        return (*waiting, *changes, *self.told.left)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What Cloudflare refuses for good, and why."""
+        return tuple(f"{change}: {reason}" for change, reason in self.applied.refused)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at."""
+        warnings = (
+            warning
+            for finding in self.survey.plan.findings.values()
+            if finding.presence is Presence.LIVE and (finding.in_the_way or finding.changes)
+            for warning in finding.warnings
+        )
+        return (*warnings, *self.refused)
+
+    @property
+    def oldest_drift(self) -> float:
+        """For how many seconds, at most, something had not been as it should."""
+        return self.survey.oldest_drift(self._drifted(), self.settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell it as JSON; long lists are cut, the counts are not."""
+        counts, left, refused = self.counts, self.left, self.refused
+        repaired = sum(counts.values())
+        action = "repaired" if repaired else "deferred" if left else "unchanged"
+        running = sum(
+            finding.presence is Presence.LIVE for finding in self.survey.plan.findings.values()
+        )
+        numbers = {"running": running, "records": len(self.survey.records)}
+        words = {"rows": "rows told"}
+        said = [f"{count} {words.get(name, name)}" for name, count in counts.items() if count]
+        said += [f"{len(left)} left to the next run"] if left else []
+        said += [f"{len(refused)} refused by Cloudflare"] if refused else []
+        reason = ", ".join(said) or "everything is as it should be"
+        more: dict[str, Any] = {
+            "repaired": [
+                *map(str, self.applied.done[:SHOWN]),
+                *(
+                    f"the row {each.meeting.id!r}: {each.summary}"
+                    for each in self.told.done[:SHOWN]
+                ),
+            ],
+            "left": list(left[:SHOWN]),
+            "refused": list(refused[:SHOWN]),
+            "warnings": list(self.warnings[:SHOWN]),
+            "oldest_drift_seconds": round(self.oldest_drift),
+        }
+        always = {"action": action, "reason": reason, **numbers, "done": counts}
+        always["skipped"] = len(left)
+        return always | {key: value for key, value in more.items() if value}
+
+    def _drifted(self) -> Iterator[str]:
+        for key, finding in self.survey.plan.findings.items():
+            if finding.changes:
+                yield key
+        for change in self.told.done:
+            yield from change.meeting.instance_ids & self.survey.instances.keys()

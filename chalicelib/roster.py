@@ -1,0 +1,130 @@
+"""Which desktops the rows of a survey have to be told of, and of what.
+
+Pure, like the decisions that it prepares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.meeting import Assignment
+from chalicelib.meeting_plan import Desktop, decide_meeting, rival_of
+from chalicelib.plan import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from chalicelib.instance import Instance
+    from chalicelib.meeting import Meeting, MeetingChange
+    from chalicelib.meeting_plan import MeetingDecision
+    from chalicelib.plan import Finding
+    from chalicelib.settings import Settings
+    from chalicelib.survey import Survey
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A desktop of a meeting."""
+
+    desktop: Desktop
+    comes_first: bool
+    """Whether its record is the last trace of the meeting, so that the row must be told before."""
+
+
+class Roster:
+    """The desktops of a survey by meeting; the ones that are gone come before those that run."""
+
+    def __init__(self, survey: Survey, settings: Settings) -> None:
+        self._survey = survey
+        self._settings = settings
+        self._instances: dict[str, list[Instance]] = {}
+        for instance in survey.instances.values():
+            assignment = Assignment.of(instance) if instance else None
+            if instance and assignment and instance.has_tag(settings.project_tag):
+                self._instances.setdefault(assignment.meeting_id, []).append(instance)
+        self.entries: Mapping[str, tuple[Entry, ...]] = self._by_meeting()
+
+    def change(self, meeting: Meeting, desktops: Iterable[Desktop]) -> MeetingChange | None:
+        """Decide what the row is told of these desktops: one after the other, in one write."""
+        change: MeetingChange | None = None
+        for desktop in desktops:
+            more = self._decide(change.result if change else meeting, desktop).change
+            if more:
+                change = change.then(more) if change else more
+        return change
+
+    def _decide(self, meeting: Meeting, desktop: Desktop) -> MeetingDecision:
+        seen = self._survey.instances
+        rival = rival_of(desktop, meeting)
+        others = {each.id: each for each in self._instances.get(meeting.id, ())}
+        for instance_id in meeting.instance_ids:
+            instance = seen.get(instance_id)
+            if instance:
+                others[instance_id] = instance
+        left = [each for each in others.values() if not each.has_ended]
+        return decide_meeting(meeting, desktop, seen.get(rival) if rival else None, left)
+
+    def _by_meeting(self) -> dict[str, tuple[Entry, ...]]:
+        found: dict[str, list[Entry]] = {each: [] for each in self._survey.meetings}
+        for instance_id, finding in self._survey.plan.findings.items():
+            for entry in self._entries_of(instance_id, finding):
+                found.get(entry.desktop.assignment.meeting_id, []).append(entry)
+        for meeting_id, entries in found.items():
+            known = {entry.desktop.instance_id for entry in entries}
+            entries.extend(self._left_behind(self._survey.meetings[meeting_id], known))
+            entries.sort(key=_turn)
+        return {meeting_id: tuple(entries) for meeting_id, entries in found.items() if entries}
+
+    def _entries_of(self, instance_id: str, finding: Finding) -> Iterator[Entry]:
+        former, assignment, presence = finding.former, finding.assignment, finding.presence
+        if presence in {Presence.UNCERTAIN, Presence.FOREIGN}:
+            return
+        if former and former.is_valid:
+            yield Entry(self._desktop(instance_id, former, Presence.AWAY), comes_first=True)
+        if assignment and assignment.is_valid:
+            if presence is Presence.LIVE and not finding.may_be_linked:
+                return
+            desktop = self._desktop(instance_id, assignment, presence)
+            yield Entry(desktop, comes_first=finding.row_comes_first)
+
+    def _left_behind(self, meeting: Meeting, known: Collection[str]) -> Iterator[Entry]:
+        """Find links of ours to instances that have nothing else to do with the meeting."""
+        for role in meeting.roles:
+            instance_id = meeting.linked_instance(role)
+            if instance_id is None or instance_id in known:
+                continue
+            is_ours = (meeting.link(role) or "").startswith(
+                f"https://{self._settings.record_name(instance_id)}:"
+            )
+            presence = self._presence(instance_id)
+            if is_ours and presence:
+                assignment = Assignment(meeting.id, role)
+                yield Entry(self._desktop(instance_id, assignment, presence), comes_first=False)
+
+    def _presence(self, instance_id: str) -> Presence | None:
+        """Tell what an instance that a row links to is; None if that is not sure."""
+        instance = self._survey.instances.get(instance_id)
+        finding = self._survey.plan.findings[instance_id]
+        if instance is None:
+            has_record = any(
+                record.name == self._settings.record_name(instance_id)
+                for record in self._survey.records
+            )
+            return None if has_record else Presence.AWAY
+        if instance.has_ended:
+            return Presence.ENDED
+        is_ours = finding.presence in {Presence.LIVE, Presence.AWAY} and finding.assignment
+        return Presence.AWAY if is_ours and not finding.in_the_way else None
+
+    def _desktop(self, instance_id: str, assignment: Assignment, presence: Presence) -> Desktop:
+        link = self._settings.link(instance_id)
+        return Desktop(
+            instance_id, assignment, presence, link, self._survey.instances.get(instance_id)
+        )
+
+
+def _turn(entry: Entry) -> tuple[bool, float]:
+    instance = entry.desktop.instance
+    launched = instance.launched_at.timestamp() if instance else 0.0
+    return entry.desktop.presence is Presence.LIVE, launched
