@@ -1,0 +1,134 @@
+"""The commands `status`, `plan` and `sweep`: the sweep by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from ops.account import Account
+from ops.console import json_option, project_option, said_clearly
+from ops.deployment import Deployment
+from ops.drift import Drift
+from ops.stages import ConfigFile
+from ops.sweeping import Sweeping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from chalicelib.repair import Repair
+    from chalicelib.survey import Survey
+    from ops.stages import Stage
+
+DRIFT = 2
+"""Exit status of `plan` when there is something to repair."""
+UNFINISHED = 1
+"""Exit status of `sweep` when something was left or refused."""
+
+
+@click.command()
+@click.argument("name")
+@json_option
+@project_option
+def status(name: str, directory: Path, *, as_json: bool) -> None:
+    """Show stage NAME's instances, records and rows side by side, and where they disagree.
+
+    \b
+    Examples:
+      python -m ops status prod
+      python -m ops status prod --json
+    """  # noqa: D301 (click's mark for text that keeps its lines)
+    with said_clearly():
+        stage, sweeping = _open(directory, name)
+        drift = Drift(_survey(sweeping), stage.settings)
+    if as_json:
+        click.echo(json.dumps({"stage": name, **drift.status_json()}, indent=2))
+    else:
+        Console(highlight=False).print(drift.status_table())
+
+
+@click.command()
+@click.argument("name")
+@json_option
+@project_option
+def plan(name: str, directory: Path, *, as_json: bool) -> None:
+    """Show what a sweep of stage NAME would do, and change nothing.
+
+    Exit status 0 if there is nothing to repair, 2 if there is, 1 if that could not be found out.
+
+    \b
+    Examples:
+      python -m ops plan prod
+      python -m ops plan prod --json
+    """  # noqa: D301
+    with said_clearly():
+        stage, sweeping = _open(directory, name)
+        drift = Drift(_survey(sweeping), stage.settings)
+    if as_json:
+        click.echo(json.dumps({"stage": name, **drift.plan_json()}, indent=2))
+    else:
+        Console(highlight=False).print(drift.plan_table())
+    raise SystemExit(DRIFT if drift.planned else 0)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Even if the plan deletes more than the limits allow.")
+@json_option
+@project_option
+def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
+    """Repair stage NAME now, as the function does every minute.
+
+    A plan that deletes too much is refused: look at it with `plan`, and if it is right, force it.
+    Exit status 0 if everything is as it should be, 1 if something was left or refused.
+
+    \b
+    Examples:
+      python -m ops sweep prod
+      python -m ops sweep prod --force
+    """  # noqa: D301
+    with said_clearly():
+        _, sweeping = _open(directory, name)
+        survey = _survey(sweeping)
+        repair = _repair(sweeping, survey, force=force)
+    if as_json:
+        click.echo(json.dumps({"stage": name, **repair.to_dict()}, indent=2))
+    else:
+        _say(repair)
+    raise SystemExit(UNFINISHED if repair.left or repair.refused else 0)
+
+
+def _open(directory: Path, name: str) -> tuple[Stage, Sweeping]:
+    """Open the stage's sweep, in the right account: in another one nothing would seem to run."""
+    config_file = ConfigFile(directory.resolve())
+    stage = config_file.stage(name)
+    account = Account(stage.region)
+    Deployment(config_file, stage, account).check_account()
+    return stage, Sweeping(stage, account)
+
+
+def _survey(sweeping: Sweeping) -> Survey:
+    with Console(stderr=True).status("Looking at records, instances and rows …"):
+        return sweeping.survey()
+
+
+def _repair(sweeping: Sweeping, survey: Survey, *, force: bool) -> Repair:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Repairing …", total=len(survey.plan.changes))
+        progress: Callable[[int], None] = lambda count: bar.advance(task, count)  # noqa: E731
+        return sweeping.repair(survey, force=force, progress=progress)
+
+
+def _say(repair: Repair) -> None:
+    result = repair.to_dict()
+    for each in result.get("repaired", ()):
+        click.secho(f"  {each}", fg="green")
+    for each in repair.left:
+        click.secho(f"  left: {each}", fg="yellow")
+    for each in repair.warnings:
+        click.secho(f"  look: {each}", fg="red")
+    click.echo(f"{result['action']}: {result['reason']}")

@@ -1,0 +1,184 @@
+"""What a survey shows: instances, records and rows side by side, and where they do not agree."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from chalicelib.change import Create, Update
+from chalicelib.plan import Presence
+from chalicelib.roster import Roster
+from chalicelib.safety import UnsafePlanError, refuse_unsafe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.change import Change
+    from chalicelib.plan import Finding
+    from chalicelib.record import Record
+    from chalicelib.settings import Settings
+    from chalicelib.survey import Survey
+
+
+@dataclass(frozen=True)
+class Line:
+    """An instance, or a record of ours that is no instance's; `drift` says what is to be done."""
+
+    instance: str
+    state: str
+    address: str
+    records: tuple[str, ...]
+    row: str
+    drift: tuple[str, ...]
+    waits: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A change that a sweep would make, and why."""
+
+    action: str
+    name: str
+    change: str
+    reason: str
+
+
+class Drift:
+    """A survey, laid out for a person or a script."""
+
+    def __init__(self, survey: Survey, settings: Settings) -> None:
+        self._survey = survey
+        self._settings = settings
+        self._roster = Roster(survey, settings)
+        self._records: dict[str, list[Record]] = {}
+        for record in survey.records:
+            self._records.setdefault(record.name, []).append(record)
+        self._rows: dict[str, list[str]] = {}
+        for meeting_id, entries in self._roster.entries.items():
+            for entry in entries:
+                change = self._roster.change(survey.meetings[meeting_id], [entry.desktop])
+                if change:
+                    said = f"row {meeting_id}: {change.summary}"
+                    self._rows.setdefault(entry.desktop.instance_id, []).append(said)
+        self.planned = tuple(self._planned())
+
+    @property
+    def unsafe(self) -> str:
+        """Why a sweep would refuse the plan; empty if it would not."""
+        try:
+            refuse_unsafe(self._survey.plan, len(self._survey.records), self._settings)
+        except UnsafePlanError as error:
+            return str(error)
+        return ""
+
+    def lines(self) -> tuple[Line, ...]:
+        """Everything that concerns us: what runs first, then what ended."""
+        lines = [
+            self._line(key, finding)
+            for key, finding in self._survey.plan.findings.items()
+            if finding.presence is not Presence.FOREIGN
+            and (finding.presence is not Presence.UNCERTAIN or self._known(key))
+        ]
+        return tuple(sorted(lines, key=lambda line: (line.state != "running", line.instance)))
+
+    def plan_table(self) -> Table:
+        """Lay out what a sweep would do."""
+        table = Table(caption=self._summary(), caption_justify="left")
+        for column in ("do", "to", "what", "since"):
+            table.add_column(column, overflow="fold")
+        for each in self.planned:
+            table.add_row(*map(escape, (each.action, each.name, each.change, each.reason)))
+        return table
+
+    def status_table(self) -> Table:
+        """Lay out instances, records and rows side by side."""
+        table = Table(caption=self._summary(), caption_justify="left")
+        for column in ("instance", "state", "address", "record", "meeting", "drift"):
+            table.add_column(column, overflow="fold")
+        for line in self.lines():
+            said = [*(f"[red]{escape(each)}[/]" for each in line.drift)]
+            said += [f"[yellow]{escape(each)}[/]" for each in (line.waits, *line.warnings) if each]
+            cells = (line.instance, line.state, line.address, "\n".join(line.records), line.row)
+            table.add_row(*map(escape, cells), "\n".join(said) or "[green]none[/]")
+        return table
+
+    def status_json(self) -> dict[str, Any]:
+        """Spell the same for a script."""
+        return {"drift": bool(self.planned), "instances": [asdict(each) for each in self.lines()]}
+
+    def plan_json(self) -> dict[str, Any]:
+        """Spell what a sweep would do for a script."""
+        return {
+            "drift": bool(self.planned),
+            "unsafe": self.unsafe,
+            "changes": [asdict(each) for each in self.planned],
+            "waiting": [line.waits for line in self.lines() if line.waits],
+            "warnings": [each for line in self.lines() for each in line.warnings],
+        }
+
+    def _planned(self) -> Sequence[Planned]:
+        reasons = {
+            change: finding.reason
+            for finding in self._survey.plan.findings.values()
+            for change in finding.changes
+        }
+        changes = [
+            Planned(_action(change), change.name, str(change), reasons[change])
+            for change in self._survey.plan.changes
+        ]
+        rows = []
+        for meeting_id, entries in self._roster.entries.items():
+            meeting = self._survey.meetings[meeting_id]
+            change = self._roster.change(meeting, [entry.desktop for entry in entries])
+            if change:
+                reason = "so its desktops are"
+                rows.append(Planned("tell", f"row {meeting_id}", change.summary, reason))
+        return [*changes, *rows]
+
+    def _known(self, key: str) -> bool:
+        """Tell whether there is anything to say of what is uncertain."""
+        named = self._settings.record_name(key) if key in self._survey.instances else key
+        return bool(self._survey.instances.get(key)) or named in self._records
+
+    def _line(self, key: str, finding: Finding) -> Line:
+        instance = self._survey.instances.get(key)
+        name = self._settings.record_name(key) if key in self._survey.instances else key
+        ours = [record.content for record in self._records.get(name, ())]
+        others = [f"{each.content} ({each.owner or each.type})" for each in finding.in_the_way]
+        return Line(
+            instance=key,
+            state=instance.state if instance else "unknown to EC2",
+            address=(instance.address if instance else None) or "",
+            records=(*ours, *others),
+            row=self._row(finding),
+            drift=(*map(str, finding.changes), *self._rows.get(key, ())),
+            waits=f"{name}: {finding.reason}" if finding.waits else "",
+            warnings=finding.warnings if finding.presence is Presence.LIVE else (),
+        )
+
+    def _row(self, finding: Finding) -> str:
+        assignment = finding.assignment
+        if assignment is None:
+            return ""
+        meeting = self._survey.meetings.get(assignment.meeting_id)
+        said = f"{assignment.meeting_id} {assignment.role}"
+        if meeting is None:
+            return f"{said}: no row"
+        linked = "linked" if meeting.link(assignment.role) else "no link"
+        return f"{said}: {linked}, {meeting.status or 'no status'}"
+
+    def _summary(self) -> str:
+        running = sum(line.state == "running" for line in self.lines())
+        said = f"{running} running, {len(self._survey.records)} records of ours; "
+        said += f"{len(self.planned)} to be repaired" if self.planned else "no drift"
+        return f"{said}\n{self.unsafe}" if self.unsafe else said
+
+
+def _action(change: Change) -> str:
+    if isinstance(change, Create):
+        return "create"
+    return "update" if isinstance(change, Update) else "delete"

@@ -1,0 +1,74 @@
+"""The sweep as an operator runs it: the function's own code, with the operator's credentials."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.cloudflare import Cloudflare
+from chalicelib.deadline import Deadline
+from chalicelib.instance import Instances
+from chalicelib.meeting import Meetings
+from chalicelib.quota import Quota
+from chalicelib.secret import Token
+from chalicelib.step import Steps
+from chalicelib.sweep import Sweep
+from chalicelib.transport import Urllib3Transport
+from chalicelib.zone import Zone
+from ops.account import readable_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.repair import Repair
+    from chalicelib.survey import Survey
+    from ops.account import Account
+    from ops.stages import Stage
+
+PATIENCE: Final = 600.0
+"""Seconds that a survey, or a repair, may take."""
+
+
+class Sweeping:
+    """A stage's sweep. Raises AwsError where AWS refuses, and what chalicelib raises."""
+
+    def __init__(self, stage: Stage, account: Account) -> None:
+        settings = stage.settings
+        table = settings.table_name
+        token = Token(account.client("secretsmanager"), settings.secret_id)
+        cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), Quota())
+        self._executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sweep")
+        self._sweep = Sweep(
+            settings=settings,
+            instances=Instances(account.client("ec2"), settings.project_tag),
+            zone=Zone(cloudflare, settings.zone_id, settings.batch_size),
+            meetings=Meetings(account.client("dynamodb"), table) if table else None,
+            reporter=_Nobody(),
+            executor=self._executor,
+        )
+
+    def survey(self) -> Survey:
+        """Look at everything; nothing is changed."""
+        with readable_errors("survey the stage"):
+            return self._sweep.survey(self._steps())
+
+    def repair(self, survey: Survey, *, force: bool, progress: Callable[[int], None]) -> Repair:
+        """Do what follows from the survey."""
+        with readable_errors("repair the stage"):
+            return self._sweep.repair(survey, self._steps(), force=force, progress=progress)
+
+    def _steps(self) -> Steps:
+        return Steps(self._executor, Deadline(time.time() + PATIENCE))
+
+
+class _Nobody:
+    """Takes reports that the command makes itself."""
+
+    def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+        """Drop it."""
+
+    def failed(
+        self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
+    ) -> None:
+        """Drop it."""

@@ -1,0 +1,217 @@
+"""The sweep by hand: what status, plan and sweep show, change and answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from localcloud.aws import copy_project
+from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind
+from ops.cli import main
+from ops.configure import changes
+from ops.reach import Code
+from ops.stages import ConfigFile, Stage, write_files
+from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+    from tests.world import World
+
+    Ops = Callable[..., Result]
+
+ROOT = Path(__file__).parent.parent.parent
+OTHER = "elephant:other/us-west-2 managed by Elephant"
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the project, to be given a stage."""
+    return copy_project(ROOT, tmp_path_factory.mktemp("ops") / "project")
+
+
+@pytest.fixture
+def ops(world: World, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Ops:
+    """Make a stage of the project in the world, and a way to run commands on it."""
+    monkeypatch.setenv("COLUMNS", "200")
+    variables = {
+        "DOMAIN_ROOT": DOMAIN,
+        "ZONE_ID": DEFAULT_ZONE_ID,
+        "SECRET_ARN": SECRET,
+        "OWNER": OWNER,
+        "CLOUDFLARE_API_URL": world.cloudflare.url,
+    }
+    config_file = ConfigFile(directory)
+    stage = Stage("test", ACCOUNT, REGION, variables)
+    found = changes(config_file, Code(directory), stage)
+    write_files({each.path: each.after for each in found})
+
+    def run(command: str, *options: str) -> Result:
+        return CliRunner().invoke(main, [command, "test", "--project", str(directory), *options])
+
+    return run
+
+
+def document(result: Result) -> Any:  # noqa: ANN401 (JSON)
+    return json.loads(result.stdout)
+
+
+def make_drift(world: World) -> tuple[str, str, str]:
+    """One instance lacks its record, one has another owner's in its way, one has ended."""
+    world.put_row(status="LAUNCHED")
+    lacking, blocked, gone = world.desktop(), world.desktop("student"), world.launch()
+    world.put_record(f"{blocked}.{DOMAIN}", comment=OTHER)
+    world.put_record(f"{gone}.{DOMAIN}", comment=f"{OWNER} managed by Elephant")
+    world.terminate(gone)
+    return lacking, blocked, gone
+
+
+def test_status_lays_instances_records_and_rows_side_by_side(world: World, ops: Ops) -> None:
+    lacking, blocked, gone = make_drift(world)
+    before = world.standing()
+
+    shown, told = ops("status"), document(ops("status", "--json"))
+
+    assert shown.exit_code == 0
+    for said in (lacking, blocked, gone, "m1 teacher: no link, LAUNCHED", "3 to be repaired"):
+        assert said in shown.stdout
+    lines = {line["instance"]: line for line in told["instances"]}
+    assert told["drift"] is True
+    assert lines[lacking]["drift"] == [
+        f"create {lacking}.{DOMAIN} at {world.address(lacking)}",
+        "row m1: teacher_ec2_link set, status DNS_WRITTEN",
+    ]
+    assert lines[blocked]["drift"] == []
+    assert "belongs to elephant:other/us-west-2" in lines[blocked]["warnings"][0]
+    assert (lines[gone]["state"], lines[gone]["records"]) == ("terminated", ["192.0.2.200"])
+    assert world.standing() == before
+
+
+def test_status_of_what_is_right_says_so(world: World, ops: Ops) -> None:
+    world.desktop()
+    assert ops("sweep").exit_code == 0
+
+    shown = ops("status")
+
+    assert "1 running, 1 records of ours; no drift" in shown.stdout
+    assert document(ops("status", "--json"))["drift"] is False
+
+
+def test_plan_shows_what_a_sweep_does_changes_nothing_and_exits_with_2(
+    world: World, ops: Ops
+) -> None:
+    lacking, _, gone = make_drift(world)
+    before = world.standing()
+
+    shown, told = ops("plan"), document(ops("plan", "--json"))
+
+    assert shown.exit_code == 2
+    assert f"create {lacking}.{DOMAIN}" in shown.stdout
+    assert [(each["action"], each["name"], each["reason"]) for each in told["changes"]] == [
+        ("delete", f"{gone}.{DOMAIN}", "terminated"),
+        ("create", f"{lacking}.{DOMAIN}", f"running at {world.address(lacking)}"),
+        ("tell", "row m1", "so its desktops are"),
+    ]
+    assert (told["drift"], told["unsafe"], told["waiting"]) == (True, "", [])
+    assert world.standing() == before
+    assert world.row() == {"status": "LAUNCHED"}
+
+
+def test_plan_exits_with_0_when_there_is_nothing_to_do(world: World, ops: Ops) -> None:
+    world.launch(Project="Other")
+
+    result = ops("plan", "--json")
+
+    assert (result.exit_code, document(result)["drift"]) == (0, False)
+
+
+def test_plan_names_the_update_of_a_changed_address(world: World, ops: Ops) -> None:
+    instance_id = world.launch()
+    name = f"{instance_id}.{DOMAIN}"
+    world.put_record(name, comment=f"{OWNER} managed by Elephant")
+
+    told = document(ops("plan", "--json"))
+
+    (change,) = told["changes"]
+    address = world.address(instance_id)
+    assert change["action"] == "update"
+    assert change["change"] == f"update {name} from 192.0.2.200 to {address}"
+
+
+def test_sweep_repairs_and_says_what(world: World, ops: Ops) -> None:
+    lacking, blocked, gone = make_drift(world)
+
+    result = ops("sweep")
+
+    assert result.exit_code == 0
+    assert f"create {lacking}.{DOMAIN}" in result.stdout
+    assert f"delete {gone}.{DOMAIN}" in result.stdout
+    assert f"look: the record {blocked}.{DOMAIN}" in result.stdout
+    assert "repaired: 1 created, 1 deleted, 1 rows told" in result.stdout
+    assert world.row()["status"] == "DNS_WRITTEN"
+    assert ops("plan").exit_code == 0
+
+
+def test_sweep_says_what_is_left_and_exits_with_1(world: World, ops: Ops) -> None:
+    world.launch()
+    world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, method="POST"))
+
+    result = ops("sweep")
+
+    assert result.exit_code == 1
+    assert "left: create" in result.stdout
+    assert "deferred: 1 left to the next run" in result.stdout
+
+
+def test_a_fresh_record_of_an_instance_that_ec2_does_not_know_waits(world: World, ops: Ops) -> None:
+    name = f"i-00000000000000000.{DOMAIN}"
+    world.put_record(name, comment=f"{OWNER} managed by Elephant")
+
+    told = document(ops("plan", "--json"))
+
+    assert told["drift"] is False
+    assert told["waiting"] == [
+        f"{name}: EC2 does not know this instance, and its record is fresh",
+    ]
+
+
+def test_a_sweep_that_deletes_too_much_is_refused_until_it_is_forced(
+    world: World, ops: Ops
+) -> None:
+    ended = [world.launch() for _ in range(12)]
+    for instance_id in ended:
+        world.put_record(f"{instance_id}.{DOMAIN}", comment=f"{OWNER} managed by Elephant")
+    world.terminate(*ended)
+
+    planned, refused = document(ops("plan", "--json")), ops("sweep")
+
+    assert planned["unsafe"] in refused.stderr
+    assert "refused as unsafe, and nothing was changed: 12 of the 12 records" in refused.stderr
+    assert "12: terminated" in refused.stderr
+    assert (refused.exit_code, len(world.records())) == (1, 12)
+    assert "repaired: 12 deleted" in ops("sweep", "--force").stdout
+    assert world.records() == ()
+
+
+def test_the_wrong_account_is_noticed_before_anything_is_looked_at(
+    world: World, ops: Ops, directory: Path
+) -> None:
+    """In another account nothing of ours would seem to run."""
+    ops("status")
+    path = directory / ".chalice" / "config.json"
+    path.write_text(
+        path.read_text().replace(f'"account": "{ACCOUNT}"', '"account": "1' + "0" * 11 + '"')
+    )
+    world.forget_calls()
+
+    result = ops("sweep", "--force")
+
+    assert result.exit_code == 1
+    assert "lives in account 100000000000" in result.stderr
+    assert world.dns_calls == []
