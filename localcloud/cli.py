@@ -31,6 +31,13 @@ _project = click.option(
     help="The project's directory; its stage 'local' says which zone, table and secret there are.",
     show_default="here",
 )
+_aws_port = click.option(
+    "--aws-port",
+    type=click.IntRange(1, 65535),
+    default=AWS_PORT,
+    show_default=True,
+    help="Where AWS listens.",
+)
 _cloudflare_port = click.option(
     "--cloudflare-port",
     type=click.IntRange(1, 65535),
@@ -67,7 +74,7 @@ def demo(directory: Path) -> None:
 
 
 @main.command()
-@click.option("--aws-port", type=click.IntRange(1, 65535), default=AWS_PORT, show_default=True)
+@_aws_port
 @_cloudflare_port
 @click.option("--dns-port", type=click.IntRange(1, 65535), default=DNS_PORT, show_default=True)
 @click.option(
@@ -75,7 +82,8 @@ def demo(directory: Path) -> None:
     type=click.FloatRange(0),
     default=1.0,
     show_default=True,
-    help="What Lambda's waits between attempts are multiplied by: 0.01 makes a minute 0.6 s.",
+    help="What Lambda's waits between attempts and the periods of schedules are multiplied by: "
+    "0.01 makes a minute 0.6 s.",
 )
 @_project
 def up(
@@ -86,6 +94,16 @@ def up(
         from localcloud.up import keep_running  # noqa: PLC0415 (moto takes a second to import)
 
         keep_running(directory.resolve(), (aws_port, cloudflare_port, dns_port), time_scale)
+
+
+@main.command()
+@_aws_port
+def tick(aws_port: int) -> None:
+    """Let every schedule of a running local cloud come due now.
+
+    Shows the functions that were invoked for it.
+    """
+    _show(_control("AWS", aws_port, "POST", "schedules"))
 
 
 @main.group()
@@ -119,21 +137,21 @@ def add_fault(cloudflare_port: int, times: int, **members: Any) -> None:  # noqa
         made = Fault.from_json({**members, "times": times or None})
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    _show(_control(cloudflare_port, "POST", "faults", made.as_json()))
+    _show(_control("Cloudflare", cloudflare_port, "POST", "faults", made.as_json()))
 
 
 @fault.command("list")
 @_cloudflare_port
 def list_faults(cloudflare_port: int) -> None:
     """Show the faults that are on."""
-    _show(_control(cloudflare_port, "GET", "faults"))
+    _show(_control("Cloudflare", cloudflare_port, "GET", "faults"))
 
 
 @fault.command("clear")
 @_cloudflare_port
 def clear_faults(cloudflare_port: int) -> None:
     """Switch every fault off."""
-    _show(_control(cloudflare_port, "DELETE", "faults"))
+    _show(_control("Cloudflare", cloudflare_port, "DELETE", "faults"))
 
 
 @main.command()
@@ -145,7 +163,7 @@ def quota(cloudflare_port: int, **members: float | None) -> None:
     """Show or set the request quota of a running Cloudflare stand-in."""
     wanted = {name: value for name, value in members.items() if value is not None}
     method = "PUT" if wanted else "GET"
-    _show(_control(cloudflare_port, method, "quota", wanted or None))
+    _show(_control("Cloudflare", cloudflare_port, method, "quota", wanted or None))
 
 
 @contextmanager
@@ -162,7 +180,7 @@ def _said_clearly() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
 
 
-def _control(port: int, method: str, what: str, body: object = None) -> Any:  # noqa: ANN401
+def _control(whose: str, port: int, method: str, what: str, body: object = None) -> Any:  # noqa: ANN401
     url = f"http://{HOST}:{port}/__standin__/{what}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, method=method)
@@ -174,8 +192,8 @@ def _control(port: int, method: str, what: str, body: object = None) -> Any:  # 
         raise click.ClickException(error.read().decode("utf-8", "replace")) from None
     except urllib.error.URLError as error:
         raise click.ClickException(
-            f"no Cloudflare stand-in at port {port} ({error.reason}): "
-            "start one with `python -m localcloud up`, or name its --cloudflare-port"
+            f"no local {whose} at port {port} ({error.reason}): "
+            f"start one with `python -m localcloud up`, or name its --{whose.lower()}-port"
         ) from None
 
 

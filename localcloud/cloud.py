@@ -14,6 +14,7 @@ from localcloud.aws import (
     Bridge,
     Functions,
     MotoServer,
+    Schedules,
     aws_client,
     aws_environment,
     aws_settings,
@@ -44,11 +45,20 @@ class LocalCloud:
     """Everything that a stage needs, from entering the context until leaving it.
 
     The zone, the secret with its token and an empty meetings table are there; nothing is
-    deployed. `time_scale` multiplies the minutes that Lambda waits before it tries again.
+    deployed. `time_scale` multiplies the minutes that Lambda waits before it tries again, and the
+    periods of scheduled rules; these are fired by `schedules.fire()`, and with `schedules=True`
+    on time as well.
     Raises PortTakenError, which names the port, and leaves nothing running.
     """
 
-    def __init__(self, settings: Settings, ports: Ports, *, time_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ports: Ports,
+        *,
+        time_scale: float = 1.0,
+        schedules: bool = False,
+    ) -> None:
         self.settings = settings
         self.region = DEFAULT_REGION
         self.cloudflare = CloudflareStandIn(
@@ -60,6 +70,7 @@ class LocalCloud:
         )
         self.aws = MotoServer(HOST, ports.aws, self.region)
         self._time_scale = time_scale
+        self._fires_on_time = schedules
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -71,6 +82,9 @@ class LocalCloud:
             )
             self.aws.run_functions(self.functions)
             self.bridge = stack.enter_context(Bridge(self.functions))
+            self.schedules = Schedules(self.functions, time_scale=self._time_scale)
+            if self._fires_on_time:
+                stack.enter_context(self.schedules)
             self._provide()
             self._running = stack.pop_all()
         return self

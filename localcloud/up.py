@@ -25,7 +25,9 @@ def keep_running(directory: Path, ports: tuple[int, int, int], time_scale: float
     Raises PortTakenError, ProjectError or SettingsError before anything runs.
     """
     project = Project(directory)
-    with LocalCloud(project.settings, Ports(*ports), time_scale=time_scale) as cloud:
+    with LocalCloud(
+        project.settings, Ports(*ports), time_scale=time_scale, schedules=True
+    ) as cloud:
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
@@ -81,6 +83,10 @@ Then, for example:
   dig @{dns_host} -p {dns_port} INSTANCE-ID.{settings.domain_root}
   curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" \\
     "$CLOUDFLARE_BASE_URL/zones/{settings.zone_id}/dns_records"
+
+What is deployed with a schedule runs on time, and now with
+
+  python -m localcloud tick --aws-port {cloud.aws.port}
 
 By hand, without deploying (the route exists in stage {STAGE} alone):
 

@@ -1,11 +1,11 @@
 """AWS on a laptop, without an account.
 
 moto's server takes what Chalice deploys, unchanged; the deployed functions really run, under AWS's
-own runtime client; and a bridge makes the events that EC2 would make.
+own runtime client; a bridge makes the events that EC2 would make; and schedules fire.
 
     with MotoServer() as server, Functions(server.endpoint) as functions:
         server.run_functions(functions)
-        with Bridge(functions) as bridge:
+        with Bridge(functions), Schedules(functions):
             deploy(project, "dev", server.endpoint)
 """
 
@@ -14,6 +14,7 @@ from .bridge import Bridge, Delivery
 from .deploy import copy_project, deploy
 from .functions import Functions, ThrottledError
 from .invocation import FunctionError, Invocation
+from .schedules import Schedules
 from .server import MotoServer
 from .state import UnknownFunctionError
 
@@ -26,6 +27,7 @@ __all__ = [
     "Functions",
     "Invocation",
     "MotoServer",
+    "Schedules",
     "ThrottledError",
     "UnknownFunctionError",
     "aws_client",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +15,7 @@ from . import rules
 from .account import ACCOUNT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from moto.events.models import Rule
 
@@ -46,13 +47,18 @@ def _unchanged(event: Event) -> Iterable[Event]:
     return (event,)
 
 
+def _lost(_: Event) -> Iterable[Event]:
+    return ()
+
+
 class Bridge:
     """Watches the instances and gives each change's events to the rules, while it is open.
 
     moto's instances have no `pending`, `stopping` or `shutting-down` state: they are running,
     stopped or terminated at once. The bridge makes the events of the whole way, one after the
     other, so a handler that looks at the instance sees the final state already, also when the
-    event says `pending` or `stopping`. On AWS it may see either.
+    event says `pending` or `stopping`. On AWS it may see either. An Elastic IP that comes or goes
+    makes no event, as on AWS; but a stop takes it away here, where AWS leaves it.
 
     `faults` gets every event the bridge makes and returns those to put on the bus: none to lose
     it, two to double it, and one kept back can be put there later with `emit`. Changes that follow
@@ -99,6 +105,17 @@ class Bridge:
     def on_event(self, subscriber: Callable[[Delivery], None]) -> None:
         """Call `subscriber` for each event put on the bus, in the thread that put it there."""
         self._subscribers.append(subscriber)
+
+    @contextmanager
+    def losing(self) -> Iterator[None]:
+        """Lose the events of every change made within the context, and of no other."""
+        self.flush()
+        before, self.faults = self.faults, _lost
+        try:
+            yield
+        finally:
+            self.flush()
+            self.faults = before
 
     def flush(self) -> None:
         """Look now: once this returns, the events of all changes made so far are on the bus."""

@@ -5,15 +5,18 @@ Each patch lasts as long as the context: moto is as it was afterwards.
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from moto.apigateway.models import APIGatewayBackend
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda.responses import LambdaResponse
+from moto.awslambda.urls import url_paths as lambda_paths
 from moto.events.models import EventsBackend, Rule
 
-from . import rules, streams
+from . import rules, schedules, state, streams
 from .cloudformation import cloudformation_patches
 from .functions import ThrottledError
 
@@ -32,8 +35,10 @@ def moto_patches(functions: Callable[[], Functions]) -> Iterator[None]:
         _feed_streams(stack, functions)
         _deliver_to_functions(stack, functions)
         _refuse_aws_sources(stack)
+        _refuse_wrong_rates(stack)
         _import_swagger(stack)
         _overwrite_invoke_configs(stack)
+        _tell_account_settings(stack)
         stack.enter_context(cloudformation_patches())
         yield
 
@@ -64,6 +69,22 @@ def _overwrite_invoke_configs(stack: ExitStack) -> None:
         return answer
 
     original = _replace(stack, LambdaBackend, "put_function_event_invoke_config", put)
+
+
+def _tell_account_settings(stack: ExitStack) -> None:
+    """Answer GetAccountSettings, which moto does not know.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html
+    """
+
+    def get_account_settings(self: LambdaResponse) -> str:
+        return json.dumps(state.account_settings(self.region))
+
+    path, name = "{0}/(?P<api_version>[^/]+)/account-settings/?$", "get_account_settings"
+    lambda_paths[path] = LambdaResponse.dispatch
+    stack.callback(lambda_paths.pop, path)
+    setattr(LambdaResponse, name, get_account_settings)
+    stack.callback(delattr, LambdaResponse, name)
 
 
 def _invoke_for_real(stack: ExitStack, functions: Callable[[], Functions]) -> None:
@@ -146,6 +167,11 @@ def _refuse_aws_sources(stack: ExitStack) -> None:
         "ErrorMessage": "Not authorized for the source.",
     }
     original = _replace(stack, EventsBackend, "put_events", put_events)
+
+
+def _refuse_wrong_rates(stack: ExitStack) -> None:
+    """Refuse `rate(1 minutes)` and the like in PutRule, as AWS does."""
+    _replace(stack, EventsBackend, "_RATE_REGEX", schedules.RATE)
 
 
 def _import_swagger(stack: ExitStack) -> None:

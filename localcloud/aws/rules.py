@@ -50,18 +50,22 @@ def deliver(
     plain = as_delivered(event)
     if not rule.event_pattern.matches_event(plain):  # type: ignore[arg-type]
         return []
-    invoked = []
-    others = []
-    for target in list(rule.targets):
-        if ":lambda:" not in target["Arn"]:
-            others.append(target)
-        elif _invoke(rule, target["Arn"], plain, functions):
-            invoked.append(target["Arn"].split(":function:")[-1])
+    invoked = invoke_functions(rule, plain, functions)
+    others = [target for target in list(rule.targets) if not _is_function(target)]
     if others:
         remaining = copy.copy(rule)
         remaining.targets = others
         to_other_targets(remaining, event)
     return invoked
+
+
+def invoke_functions(rule: Rule, event: Event, functions: Functions) -> list[str]:
+    """Invoke the rule's functions with `event`, asynchronously; return the names of those.
+
+    A function whose policy does not let EventBridge invoke it for this rule is left out.
+    """
+    arns = [str(target["Arn"]) for target in list(rule.targets) if _is_function(target)]
+    return [arn.split(":function:")[-1] for arn in arns if _invoke(rule, arn, event, functions)]
 
 
 def as_delivered(event: Event) -> Event:
@@ -71,6 +75,10 @@ def as_delivered(event: Event) -> Event:
         moment = datetime.fromtimestamp(int(plain["time"]), UTC)
         plain["time"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     return plain
+
+
+def _is_function(target: dict[str, Any]) -> bool:
+    return ":lambda:" in target["Arn"]
 
 
 def _invoke(rule: Rule, arn: str, event: Event, functions: Functions) -> bool:

@@ -19,6 +19,7 @@ from werkzeug.serving import ThreadedWSGIServer
 from localcloud.ports import PortTakenError
 
 from .account import ACCOUNT_ID, DEFAULT_REGION
+from .control import Control
 from .gateway import Gateway, local_path
 from .patches import moto_patches
 
@@ -108,7 +109,7 @@ class MotoServer:
                 raise PortTakenError("AWS", self.host, self.port, error) from error
             listener.listen()
             moto = DomainDispatcherApplication(create_backend_app)
-            app = Gateway(moto, self._required_functions)
+            app = Gateway(Control(moto, self._required_functions), self._required_functions)
             return _Server(self.host, self.port, app, _Handler, fd=listener.fileno())
 
 

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 _RETRIES = 2
 _MAX_AGE = 21_600
 
+# A region's quotas, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_LIMITS = {
+    "TotalCodeSize": 80_530_636_800,
+    "CodeSizeUnzipped": 262_144_000,
+    "CodeSizeZipped": 52_428_800,
+    "ConcurrentExecutions": 1000,
+}
+
 _writing_logs = threading.RLock()  # a subscribed function's log is written within another's
 
 
@@ -88,6 +96,20 @@ def find_function(name: str, region: str) -> DeployedFunction:
         code=stored.code_bytes,
         reserved_concurrency=None if reserved is None else int(reserved),
     )
+
+
+def account_settings(region: str) -> dict[str, dict[str, int]]:
+    """Return what the region's account may use of Lambda, and uses."""
+    functions = list(lambda_backends[ACCOUNT_ID][region].list_functions())
+    reserved = sum(int(each.reserved_concurrency or 0) for each in functions)
+    unreserved = _LIMITS["ConcurrentExecutions"] - reserved
+    return {
+        "AccountLimit": _LIMITS | {"UnreservedConcurrentExecutions": unreserved},
+        "AccountUsage": {
+            "TotalCodeSize": sum(each.code_size for each in functions),
+            "FunctionCount": len(functions),
+        },
+    }
 
 
 def async_policy(name: str, region: str) -> AsyncPolicy:

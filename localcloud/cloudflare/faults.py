@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from localcloud.cloudflare.jsonvalue import is_number
@@ -157,6 +157,7 @@ class FaultPlan:
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = Lock()
         self._planned = [_Planned(fault) for fault in faults]
+        self._released = Event()
 
     def __len__(self) -> int:
         return len(self._planned)
@@ -172,10 +173,23 @@ class FaultPlan:
         with self._lock:
             self._planned.extend(_Planned(fault) for fault in faults)
 
+    @property
+    def released(self) -> Event:
+        """What a delayed call waits for while it waits: set once `release` lets it go."""
+        with self._lock:
+            return self._released
+
+    def release(self) -> None:
+        """Let go of the calls that are being delayed, so that they go on at once."""
+        with self._lock:
+            self._released.set()
+            self._released = Event()
+
     def clear(self) -> None:
-        """Switch every fault off."""
+        """Switch every fault off, and let go of the calls that one delays."""
         with self._lock:
             self._planned.clear()
+        self.release()
 
     def pick(self, method: str, path: str) -> Fault | None:
         """Return the fault that strikes this call, which uses up one of its strikes.

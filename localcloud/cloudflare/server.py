@@ -115,6 +115,7 @@ class CloudflareStandIn:
     def stop(self) -> None:
         """End every connection, delay and thread, and close the sockets."""
         self._stopping.set()
+        self.api.faults.release()
         if self._http is not None:
             self._http.stop()
             self._http = None
@@ -147,11 +148,13 @@ class _HttpServer(TcpServer):
         controlled = self._control.handle(request)
         if controlled is not None:
             return controlled
+        released = self._api.faults.released
         fault = self._api.fault_for(request)
-        if fault is not None:
-            self._stopping.wait(fault.delay_before)
+        if fault is not None and not self._stopping.is_set():
+            released.wait(fault.delay_before)
         result = self._api.execute(request, fault)
-        self._stopping.wait(result.delay_after)
+        if not self._stopping.is_set():
+            released.wait(result.delay_after)
         return result
 
 

@@ -24,12 +24,18 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cloud(copied: Path) -> Iterator[LocalCloud]:
+def time_scale() -> float:
+    """Say what AWS's minutes are multiplied by; a module may have its own."""
+    return 0.001
+
+
+@pytest.fixture(scope="module")
+def cloud(copied: Path, time_scale: float) -> Iterator[LocalCloud]:
     """Deploy the project, unchanged but for Cloudflare's port, to a local cloud.
 
     For one module at a time: moto keeps its state in this process, and other tests begin it anew.
     """
-    with LocalCloud(PROJECT.settings, Ports(), time_scale=0.001) as running:
+    with LocalCloud(PROJECT.settings, Ports(), time_scale=time_scale) as running:
         project = PROJECT.copy(copied, running.cloudflare.url)
         deploy(project.directory, STAGE, running.aws.endpoint)
         yield running

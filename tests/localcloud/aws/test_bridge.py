@@ -68,6 +68,23 @@ def launch(cloud: Cloud) -> str:
     return str(answer["Instances"][0]["InstanceId"])
 
 
+def address(cloud: Cloud, instance: str) -> str | None:
+    answer = cloud.client("ec2").describe_instances(InstanceIds=[instance])
+    described = answer["Reservations"][0]["Instances"][0]
+    (interface,) = described["NetworkInterfaces"]
+    shown: str | None = described.get("PublicIpAddress")
+    assert interface["Association"].get("PublicIp") == shown
+    return shown
+
+
+def associate(cloud: Cloud, instance: str, wanted: str) -> str:
+    """Give the instance an Elastic IP, and return what to take it away with."""
+    ec2 = cloud.client("ec2")
+    allocated = ec2.allocate_address(Domain="vpc", Address=wanted)["AllocationId"]
+    answer = ec2.associate_address(InstanceId=instance, AllocationId=allocated)
+    return str(answer["AssociationId"])
+
+
 def states(deliveries: list[Delivery]) -> list[str]:
     return [delivery.event["detail"]["state"] for delivery in deliveries]
 
@@ -127,16 +144,29 @@ def test_an_event_has_the_shape_that_aws_documents(
     }
 
 
-def test_instances_that_were_there_before_and_addresses_that_change_make_no_event(
-    cloud: Cloud,
-) -> None:
-    instance = launch(cloud)
+def test_instances_that_were_there_before_make_no_event(cloud: Cloud) -> None:
+    launch(cloud)
     bridge = Bridge(cloud.functions)
     deliveries: list[Delivery] = []
     bridge.on_event(deliveries.append)
+    bridge.flush()
+    assert deliveries == []
+
+
+def test_an_elastic_ip_changes_the_address_and_makes_no_event(
+    cloud: Cloud, bridge: Bridge, deliveries: list[Delivery]
+) -> None:
     ec2 = cloud.client("ec2")
-    address = ec2.allocate_address(Domain="vpc")
-    ec2.associate_address(InstanceId=instance, AllocationId=address["AllocationId"])
+    instance = launch(cloud)
+    bridge.flush()
+    deliveries.clear()
+    first = address(cloud, instance)
+    associated = [associate(cloud, instance, wanted) for wanted in ("203.0.113.7", "203.0.113.8")]
+    assert address(cloud, instance) == "203.0.113.8"
+    bridge.flush()
+    for association in associated:
+        ec2.disassociate_address(AssociationId=association)
+    assert address(cloud, instance) not in {None, first, "203.0.113.7", "203.0.113.8"}
     bridge.flush()
     assert deliveries == []
 
@@ -225,6 +255,19 @@ def test_events_can_be_lost_doubled_and_kept_back(
     assert sorted(seen(cloud, function)) == ["stopping", "stopping"]
     bridge.emit(kept[0])
     assert seen(cloud, function)[-1] == "running"
+
+
+def test_events_are_lost_for_as_long_as_the_context_lasts(
+    cloud: Cloud, bridge: Bridge, function: str
+) -> None:
+    ec2 = cloud.client("ec2")
+    rule(cloud, function)
+    instance = launch(cloud)
+    with bridge.losing():
+        ec2.stop_instances(InstanceIds=[instance])
+    ec2.start_instances(InstanceIds=[instance])
+    bridge.flush()
+    assert seen(cloud, function) == ["running", "running"]
 
 
 def test_a_watching_bridge_needs_no_telling(cloud: Cloud) -> None:

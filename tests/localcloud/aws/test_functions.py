@@ -221,6 +221,8 @@ def test_reserved_concurrency_is_kept(cloud: Cloud) -> None:
         caller.start()
     for caller in callers:
         caller.join(20)
+    limit = cloud.client("lambda").get_account_settings()["AccountLimit"]
+    assert limit["ConcurrentExecutions"] - limit["UnreservedConcurrentExecutions"] == 1
     assert len({attempt.result for attempt in cloud.attempts(name)}) == 1
 
 

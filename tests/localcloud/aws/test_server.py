@@ -12,6 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.apigateway.models import APIGatewayBackend
 from moto.awslambda.models import LambdaFunction
+from moto.awslambda.responses import LambdaResponse
+from moto.awslambda.urls import url_paths as lambda_paths
 from moto.events.models import EventsBackend, Rule
 
 from localcloud.aws import MotoServer, aws_client
@@ -54,6 +56,13 @@ class TestServer:
         with MotoServer(), pytest.raises(RuntimeError, match="moto already serves"):
             MotoServer().start()
 
+    def test_it_tells_what_an_account_may_run_at_once(self) -> None:
+        with MotoServer() as server:
+            answer = aws_client("lambda", server.endpoint).get_account_settings()
+        assert answer["AccountLimit"]["ConcurrentExecutions"] == 1000
+        assert answer["AccountLimit"]["UnreservedConcurrentExecutions"] == 1000
+        assert answer["AccountUsage"] == {"TotalCodeSize": 0, "FunctionCount": 0}
+
     def test_each_start_begins_with_nothing(self) -> None:
         for _ in range(2):
             with MotoServer() as server:
@@ -79,12 +88,16 @@ class TestServer:
             (APIGatewayBackend, "import_rest_api"),
         ]
         before = [getattr(owner, name) for owner, name in patched]
+        paths = dict(lambda_paths)
         with MotoServer():
+            assert lambda_paths != paths
             assert all(
                 getattr(owner, name) is not original
                 for (owner, name), original in zip(patched, before, strict=True)
             )
         assert [getattr(owner, name) for owner, name in patched] == before
+        assert lambda_paths == paths
+        assert not hasattr(LambdaResponse, "get_account_settings")
 
 
 class TestInvoke:

@@ -57,6 +57,17 @@ def test_after_the_last_call_everything_is_refused_for_the_block_period(
     assert answer.headers["Ratelimit"] == '"default";r=2;t=60'
 
 
+def test_figures_are_whole_seconds_rounded_up_whatever_the_scale(clock: Clock) -> None:
+    caller = Caller(Api(quota=Quota(calls=1, window=2.5, block=1.25), clock=clock))
+    passed, blocked = caller.call("GET", RECORDS), caller.call("GET", RECORDS)
+    assert passed.headers["Ratelimit"] == '"default";r=0;t=3'
+    assert passed.headers["Ratelimit-Policy"] == '"default";q=1;w=3'
+    assert blocked.headers["Retry-After"] == "2"
+    assert blocked.headers["Ratelimit"] == '"default";r=0;t=2'
+    clock.advance(1.25)
+    assert caller.call("GET", RECORDS).status == 200
+
+
 def test_using_up_the_quota_without_exceeding_it_blocks_nothing(
     caller: Caller, clock: Clock
 ) -> None:

@@ -118,6 +118,28 @@ def test_a_delay_before_the_work_lets_other_calls_overtake(
     assert [call.method for call in cloudflare.calls] == ["GET", "POST"]
 
 
+@pytest.mark.parametrize("when", list(When))
+@pytest.mark.parametrize("let_go", ["release", "clear"])
+def test_a_call_that_is_held_goes_on_when_it_is_let_go(
+    cloudflare: CloudflareStandIn, pool: urllib3.PoolManager, when: When, let_go: str
+) -> None:
+    cloudflare.faults.add(Fault(FaultKind.DELAY, when, seconds=600, method="POST"))
+    held = threading.Thread(
+        target=pool.request,
+        args=("POST", f"{cloudflare.url}{RECORDS}"),
+        kwargs={"headers": HEADERS, "body": BODY},
+    )
+    held.start()
+    while cloudflare.faults.faults or (when is When.AFTER and not cloudflare.calls):
+        time.sleep(0.001)
+    assert held.is_alive()
+    assert len(cloudflare.calls) == (when is When.AFTER)
+    getattr(cloudflare.faults, let_go)()
+    held.join(5)
+    pool.clear()
+    assert [call.status for call in cloudflare.calls] == [200]
+
+
 def test_another_process_can_switch_faults_and_see_the_calls(
     cloudflare: CloudflareStandIn, pool: urllib3.PoolManager
 ) -> None:
