@@ -81,8 +81,7 @@ class Repair:
             finding.presence is Presence.LIVE for finding in self.survey.plan.findings.values()
         )
         numbers = {"running": running, "records": len(self.survey.records)}
-        words = {"rows": "rows told"}
-        said = [f"{count} {words.get(name, name)}" for name, count in counts.items() if count]
+        said = [f"{count} {_spelled(name, count)}" for name, count in counts.items() if count]
         said += [f"{len(left)} left to the next run"] if left else []
         said += [f"{len(refused)} refused by Cloudflare"] if refused else []
         reason = ", ".join(said) or "everything is as it should be"
@@ -109,3 +108,9 @@ class Repair:
                 yield key
         for change in self.told.done:
             yield from change.meeting.instance_ids & self.survey.instances.keys()
+
+
+def _spelled(name: str, count: int) -> str:
+    if name == "rows":
+        return "row told" if count == 1 else "rows told"
+    return name

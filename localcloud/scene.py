@@ -31,6 +31,8 @@ class Scene:
         self.names: dict[str, str] = {}
         self._dynamodb = cloud.client("dynamodb")
         self._narrator = narrator
+        self.failures = 0
+        """How many runs of functions have failed so far."""
         cloud.bridge.on_event(self._note_event)
         cloud.functions.on_finished(self._note_invocation)
 
@@ -138,6 +140,7 @@ class Scene:
             self.note(f"EventBridge: {detail['instance-id']} is {detail['state']}")
 
     def _note_invocation(self, invocation: Invocation) -> None:
+        self.failures += invocation.failed
         self.note(line_of(invocation))
 
 

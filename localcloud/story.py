@@ -71,6 +71,7 @@ class _Story:
         scene.promise(f"www.{domain} still resolves to {_HAND_MADE}", answer == [_HAND_MADE])
         running = [found["State"]["Name"] == "running" for found in scene.describe(others)]
         scene.promise("the other instances still run", all(running))
+        scene.promise("no run of a function failed", scene.failures == 0)
         calls = scene.cloud.cloudflare.calls
         scene.promise(
             f"Cloudflare was called {len(calls)} times, {len(scene.writes())} of them to write, "

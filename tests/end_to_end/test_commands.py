@@ -234,7 +234,7 @@ def post(url: str, body: object) -> Any:  # noqa: ANN401
 
 @pytest.mark.parametrize(
     "command",
-    ["", "demo", "up", "fault", "fault add", "fault list", "fault clear", "quota"],
+    ["", "demo", "up", "tick", "fault", "fault add", "fault list", "fault clear", "quota"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     done = run(*LOCALCLOUD, *command.split(), "--help")

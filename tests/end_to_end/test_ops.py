@@ -205,7 +205,10 @@ def test_another_account_is_not_touched(ops: Ops) -> None:
     assert "lives in account 999999999999" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["", "stage", "token", "deploy", "doctor", "destroy", "iam"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "stage", "token", "deploy", "doctor", "status", "plan", "sweep", "destroy", "iam"],
+)
 def test_every_command_explains_itself(ops: Ops, command: str) -> None:
     done = ops.run(*command.split(), "--help")
 

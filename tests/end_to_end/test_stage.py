@@ -203,7 +203,7 @@ def test_an_event_can_be_posted_to_the_local_stage(cloud: LocalCloud, copied: Pa
 
 def test_the_rule_is_the_contracts(cloud: LocalCloud) -> None:
     events = cloud.client("events")
-    (rule,) = events.list_rules()["Rules"]
+    rule, _ = events.list_rules()["Rules"]
 
     assert rule["Name"] == "elephant-local-dns_watchdog-event"
     assert rule["State"] == "ENABLED"
