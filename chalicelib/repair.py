@@ -40,16 +40,19 @@ class Repair:
         return {**counts, "rows": len(self.told.done)}
 
     @property
-    def left(self) -> tuple[str, ...]:
-        """What is left to the next run, and why."""
-        waiting = (
+    def waiting(self) -> tuple[str, ...]:
+        """The records that are too fresh to be judged, and why they may be wrong."""
+        return tuple(
             f"{self.settings.record_name(key) if key in self.survey.instances else key}: "
             f"{finding.reason}"
             for key, finding in self.survey.plan.findings.items()
             if finding.waits
         )
-        changes = (f"{change}: {reason}" for change, reason in self.applied.left)
-        return (*waiting, *changes, *self.told.left)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What is left to the next run, and why."""
+        return (*(f"{change}: {reason}" for change, reason in self.applied.left), *self.told.left)
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ class Repair:
 
     def to_dict(self) -> dict[str, Any]:
         """Spell it as JSON; long lists are cut, the counts are not."""
-        counts, left, refused = self.counts, self.left, self.refused
+        counts, left, refused, waiting = self.counts, self.left, self.refused, self.waiting
         repaired = sum(counts.values())
         action = "repaired" if repaired else "deferred" if left else "unchanged"
         running = sum(
@@ -84,6 +87,7 @@ class Repair:
         said = [f"{count} {_spelled(name, count)}" for name, count in counts.items() if count]
         said += [f"{len(left)} left to the next run"] if left else []
         said += [f"{len(refused)} refused by Cloudflare"] if refused else []
+        said += [f"{len(waiting)} too fresh to be judged"] if waiting else []
         reason = ", ".join(said) or "everything is as it should be"
         more: dict[str, Any] = {
             "repaired": [
@@ -94,12 +98,13 @@ class Repair:
                 ),
             ],
             "left": list(left[:SHOWN]),
+            "waiting": list(waiting[:SHOWN]),
             "refused": list(refused[:SHOWN]),
             "warnings": list(self.warnings[:SHOWN]),
             "oldest_drift_seconds": round(self.oldest_drift),
         }
         always = {"action": action, "reason": reason, **numbers, "done": counts}
-        always["skipped"] = len(left)
+        always["skipped"] = len(left) + len(waiting)
         return always | {key: value for key, value in more.items() if value}
 
     def _drifted(self) -> Iterator[str]:

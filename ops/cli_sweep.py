@@ -129,6 +129,8 @@ def _say(repair: Repair) -> None:
         click.secho(f"  {each}", fg="green")
     for each in repair.left:
         click.secho(f"  left: {each}", fg="yellow")
+    for each in repair.waiting:
+        click.secho(f"  waits: {each}", fg="yellow")
     for each in repair.warnings:
         click.secho(f"  look: {each}", fg="red")
     click.echo(f"{result['action']}: {result['reason']}")

@@ -116,7 +116,7 @@ class Drift:
             "drift": bool(self.planned),
             "unsafe": self.unsafe,
             "changes": [asdict(each) for each in self.planned],
-            "waiting": [line.waits for line in self.lines() if line.waits],
+            "waiting": [f"{line.instance}: {line.waits}" for line in self.lines() if line.waits],
             "warnings": [each for line in self.lines() for each in line.warnings],
         }
 
@@ -127,7 +127,7 @@ class Drift:
             for change in finding.changes
         }
         changes = [
-            Planned(_action(change), change.name, str(change), reasons[change])
+            Planned(_action(change), change.name, _short(change), reasons[change])
             for change in self._survey.plan.changes
         ]
         rows = []
@@ -155,8 +155,11 @@ class Drift:
             address=(instance.address if instance else None) or "",
             records=(*ours, *others),
             row=self._row(finding),
-            drift=(*map(str, finding.changes), *self._rows.get(key, ())),
-            waits=f"{name}: {finding.reason}" if finding.waits else "",
+            drift=(
+                *(f"{_action(each)} {_short(each)}" for each in finding.changes),
+                *self._rows.get(key, ()),
+            ),
+            waits=finding.reason if finding.waits else "",
             warnings=finding.warnings if finding.presence is Presence.LIVE else (),
         )
 
@@ -182,3 +185,14 @@ def _action(change: Change) -> str:
     if isinstance(change, Create):
         return "create"
     return "update" if isinstance(change, Update) else "delete"
+
+
+def _short(change: Change) -> str:
+    """Spell a change without the record's name."""
+    if isinstance(change, Create):
+        return f"at {change.wanted.content}"
+    before = change.record.content
+    if isinstance(change, Update):
+        after = change.wanted.content
+        return f"from {before} to {after}" if after != before else f"what is wrong at {before}"
+    return f"at {before}"
