@@ -75,7 +75,9 @@ class Batches:
         failed = [(chunk, error) for chunk in chunks if (error := run.attempt(chunk))]
         for chunk, error in failed:
             run.split(chunk, error)
-        self._refused = frozenset(change.name for change, _ in run.applied.refused)
+        refused = {change.name for change, _ in run.applied.refused}
+        left = {change.name for change, _ in run.applied.left}
+        self._refused = frozenset(refused | (self._refused & left))
         return run.applied
 
 

@@ -140,6 +140,10 @@ def _what_keeps_it_open(
     for role in meeting.roles:
         if meeting.link(role) and meeting.linked_instance(role) != desktop.instance_id:
             return f"the {role} still has a link"
+    noted = meeting.instance_id(desktop.role)
+    if noted not in {None, desktop.instance_id} and rival is None:
+        # It may have been launched just now, and TERMINATED is never taken back.
+        return f"EC2 does not know {noted}, which the row notes, or not yet"
     known = (rival, *others) if rival else tuple(others)
     left = {each.id for each in known if not each.has_ended} - {desktop.instance_id}
     return f"{', '.join(sorted(left))} of the meeting has not ended" if left else None

@@ -13,9 +13,9 @@ from chalicelib.meeting import RowChangedError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from chalicelib.meeting import Meeting, MeetingChange, Meetings
+    from chalicelib.meeting import Meeting, Meetings
     from chalicelib.meeting_plan import Desktop
-    from chalicelib.roster import Roster
+    from chalicelib.roster import Roster, Telling
     from chalicelib.step import Step, Steps
 
 
@@ -25,9 +25,9 @@ class RowsNotToldError(Exception):
 
 @dataclass
 class Told:
-    """What became of rows: the changes made, what is left to the next run, and what failed."""
+    """What became of rows: the writes made, what is left to the next run, and what failed."""
 
-    done: list[MeetingChange] = field(default_factory=list)
+    done: list[Telling] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     untold: set[str] = field(default_factory=set)
@@ -52,7 +52,7 @@ class Register:
 
     def tell(self, *, first: bool, unsettled: Collection[str], steps: Steps) -> None:
         """Tell the rows that come first, or the others, but not of desktops that are unsettled."""
-        begun: list[tuple[MeetingChange, list[Desktop], Step[None]]] = []
+        begun: list[tuple[Telling, list[Desktop], Step[None]]] = []
         for meeting_id, entries in self._roster.entries.items():
             desktops = [
                 entry.desktop
@@ -62,17 +62,18 @@ class Register:
             if meeting_id not in self._rows:
                 self.told.untold.update(each.instance_id for each in desktops)
                 continue
-            change = self._roster.change(self._rows[meeting_id], desktops)
-            if change is None:
+            telling = self._roster.telling(self._rows[meeting_id], desktops)
+            if telling is None:
                 continue
+            what = f"tell the row {meeting_id!r}"
             try:
-                step = steps.begin(f"tell the row {meeting_id!r}", self._meetings.apply, change)
+                step = steps.begin(what, self._meetings.apply, telling.change)
             except OutOfTimeError as error:
                 self._leave(meeting_id, desktops, error)
             else:
-                begun.append((change, desktops, step))
-        for change, desktops, step in begun:
-            meeting_id = change.meeting.id
+                begun.append((telling, desktops, step))
+        for telling, desktops, step in begun:
+            meeting_id = telling.change.meeting.id
             try:
                 step.result()
             except (RowChangedError, OutOfTimeError) as error:
@@ -81,8 +82,8 @@ class Register:
                 self._leave(meeting_id, desktops, error)
                 self.told.errors.append(error)
             else:
-                self.told.done.append(change)
-                self._rows[meeting_id] = change.result
+                self.told.done.append(telling)
+                self._rows[meeting_id] = telling.change.result
 
     def _leave(self, meeting_id: str, desktops: list[Desktop], reason: Exception) -> None:
         """Leave a row to the next run: what it holds is no longer known."""

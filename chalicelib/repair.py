@@ -93,7 +93,7 @@ class Repair:
             "repaired": [
                 *map(str, self.applied.done[:SHOWN]),
                 *(
-                    f"the row {each.meeting.id!r}: {each.summary}"
+                    f"the row {each.change.meeting.id!r}: {each.change.summary}"
                     for each in self.told.done[:SHOWN]
                 ),
             ],
@@ -111,8 +111,8 @@ class Repair:
         for key, finding in self.survey.plan.findings.items():
             if finding.changes:
                 yield key
-        for change in self.told.done:
-            yield from change.meeting.instance_ids & self.survey.instances.keys()
+        for telling in self.told.done:
+            yield from telling.instance_ids
 
 
 def _spelled(name: str, count: int) -> str:

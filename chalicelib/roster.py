@@ -32,6 +32,14 @@ class Entry:
     """Whether its record is the last trace of the meeting, so that the row must be told before."""
 
 
+@dataclass(frozen=True)
+class Telling:
+    """The one write that a row needs, and the instances of which it tells."""
+
+    change: MeetingChange
+    instance_ids: tuple[str, ...]
+
+
 class Roster:
     """The desktops of a survey by meeting; the ones that are gone come before those that run."""
 
@@ -45,14 +53,16 @@ class Roster:
                 self._instances.setdefault(assignment.meeting_id, []).append(instance)
         self.entries: Mapping[str, tuple[Entry, ...]] = self._by_meeting()
 
-    def change(self, meeting: Meeting, desktops: Iterable[Desktop]) -> MeetingChange | None:
+    def telling(self, meeting: Meeting, desktops: Iterable[Desktop]) -> Telling | None:
         """Decide what the row is told of these desktops: one after the other, in one write."""
         change: MeetingChange | None = None
+        instance_ids = []
         for desktop in desktops:
             more = self._decide(change.result if change else meeting, desktop).change
             if more:
                 change = change.then(more) if change else more
-        return change
+                instance_ids.append(desktop.instance_id)
+        return Telling(change, tuple(instance_ids)) if change else None
 
     def _decide(self, meeting: Meeting, desktop: Desktop) -> MeetingDecision:
         seen = self._survey.instances

@@ -60,9 +60,9 @@ class Drift:
         self._rows: dict[str, list[str]] = {}
         for meeting_id, entries in self._roster.entries.items():
             for entry in entries:
-                change = self._roster.change(survey.meetings[meeting_id], [entry.desktop])
-                if change:
-                    said = f"row {meeting_id}: {change.summary}"
+                telling = self._roster.telling(survey.meetings[meeting_id], [entry.desktop])
+                if telling:
+                    said = f"row {meeting_id}: {telling.change.summary}"
                     self._rows.setdefault(entry.desktop.instance_id, []).append(said)
         self.planned = tuple(self._planned())
 
@@ -133,10 +133,10 @@ class Drift:
         rows = []
         for meeting_id, entries in self._roster.entries.items():
             meeting = self._survey.meetings[meeting_id]
-            change = self._roster.change(meeting, [entry.desktop for entry in entries])
-            if change:
-                reason = "so its desktops are"
-                rows.append(Planned("tell", f"row {meeting_id}", change.summary, reason))
+            telling = self._roster.telling(meeting, [entry.desktop for entry in entries])
+            if telling:
+                said, why = telling.change.summary, "so its desktops are"
+                rows.append(Planned("tell", f"row {meeting_id}", said, why))
         return [*changes, *rows]
 
     def _known(self, key: str) -> bool:

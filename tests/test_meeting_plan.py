@@ -109,8 +109,18 @@ def test_an_instance_that_ended_keeps_no_role(noted: Instance | None) -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER, teacher_ec2_link=link(OTHER))
 
     assert written(live(row, noted)) == (SET, "DNS_WRITTEN")
-    unlinked = meeting(status="HEALTHY", teacher_ec2_id=OTHER, teacher_ec2_link=link(ID))
-    assert written(ended(unlinked, rival=noted)) == (REMOVED, "TERMINATED")
+
+
+@pytest.mark.parametrize(
+    ("noted", "status"), [(instance(OTHER, state="terminated"), "TERMINATED"), (None, None)]
+)
+def test_a_meeting_is_not_over_while_the_noted_instance_may_be_starting(
+    noted: Instance | None, status: str | None
+) -> None:
+    """Right after a launch EC2 may not know it, and TERMINATED is never taken back."""
+    row = meeting(status="HEALTHY", teacher_ec2_id=OTHER, teacher_ec2_link=link(ID))
+
+    assert written(ended(row, rival=noted)) == (REMOVED, status)
 
 
 def test_the_instance_that_the_row_names_takes_the_link_from_any_other() -> None:
