@@ -157,7 +157,10 @@ def _instances(answer: Mapping[str, Any]) -> Iterator[Instance]:
 def _moment(reason: str) -> datetime | None:
     """Read the time out of a StateTransitionReason, which is text for people."""
     found = _CHANGED_AT.search(reason)
-    return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) if found else None
+    try:
+        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
+    except ValueError:  # such as the 30th of February
+        return None
 
 
 def _literal(text: str) -> str:

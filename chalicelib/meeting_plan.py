@@ -21,7 +21,7 @@ from chalicelib.meeting import (
 from chalicelib.plan import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chalicelib.instance import Instance
 
@@ -38,6 +38,7 @@ class Desktop:
     presence: Presence
     link: str
     instance: Instance | None
+    project_tag: tuple[str, str]
 
     @property
     def role(self) -> str:
@@ -53,35 +54,43 @@ class MeetingDecision:
     change: MeetingChange | None = None
 
 
-def rival_of(desktop: Desktop, meeting: Meeting) -> str | None:
-    """Name the other instance that has to be looked at before the row is told of this one.
+def rivals_of(desktop: Desktop, meeting: Meeting) -> tuple[str, ...]:
+    """Name the other instances that have to be looked at before the row is told of this one.
 
-    That is the one that the row notes as launched for the role, or, for a live desktop of which
-    the row notes nothing, the one that the role's link leads to.
+    That is the one that the row notes as launched for the role, and for a live desktop, unless it
+    is the noted one itself, the one that the role's link leads to: the noted one may be gone.
     """
     noted = meeting.instance_id(desktop.role)
     linked = meeting.linked_instance(desktop.role)
-    rival = noted or (linked if desktop.presence is Presence.LIVE else None)
-    return rival if rival != desktop.instance_id else None
+    if noted == desktop.instance_id:
+        return ()
+    named = (noted, linked if desktop.presence is Presence.LIVE else None)
+    return tuple(dict.fromkeys(each for each in named if each and each != desktop.instance_id))
 
 
 def decide_meeting(
-    meeting: Meeting, desktop: Desktop, rival: Instance | None, others: Sequence[Instance]
+    meeting: Meeting,
+    desktop: Desktop,
+    rivals: Mapping[str, Instance | None],
+    others: Sequence[Instance],
 ) -> MeetingDecision:
     """Decide what the row is told.
 
-    `rival` is the instance named by rival_of, None if EC2 does not know it. `others` are the
-    meeting's instances that have not ended; they matter at an end only.
+    `rivals` are the instances named by rivals_of, None for one that EC2 does not know. `others`
+    are the meeting's instances that have not ended; they matter at an end only.
     """
     if desktop.presence is Presence.LIVE:
-        return _decide_live(meeting, desktop, rival)
-    return _decide_gone(meeting, desktop, rival, others)
+        return _decide_live(meeting, desktop, rivals)
+    return _decide_gone(meeting, desktop, rivals, others)
 
 
-def _decide_live(meeting: Meeting, desktop: Desktop, rival: Instance | None) -> MeetingDecision:
+def _decide_live(
+    meeting: Meeting, desktop: Desktop, rivals: Mapping[str, Instance | None]
+) -> MeetingDecision:
     role = desktop.role
-    if rival and _has_the_role(rival, meeting, desktop):
-        return MeetingDecision(f"{rival.id} has the role of {role}")
+    for rival in rivals.values():
+        if rival and _has_the_role(rival, meeting, desktop):
+            return MeetingDecision(f"{rival.id} has the role of {role}")
     links: dict[str, str | None] = dict.fromkeys(_linked_roles(meeting, desktop))
     links.pop(role, None)
     if meeting.link(role) != desktop.link:
@@ -97,7 +106,7 @@ def _decide_live(meeting: Meeting, desktop: Desktop, rival: Instance | None) -> 
 
 def _has_the_role(rival: Instance, meeting: Meeting, desktop: Desktop) -> bool:
     """Tell whether the rival keeps its role: it is noted for it, or was not launched before."""
-    if rival.has_ended:
+    if rival.has_ended or not rival.has_tag(desktop.project_tag):
         return False
     if rival.id == meeting.instance_id(desktop.role):
         return True
@@ -108,10 +117,13 @@ def _has_the_role(rival: Instance, meeting: Meeting, desktop: Desktop) -> bool:
 
 
 def _decide_gone(
-    meeting: Meeting, desktop: Desktop, rival: Instance | None, others: Sequence[Instance]
+    meeting: Meeting,
+    desktop: Desktop,
+    rivals: Mapping[str, Instance | None],
+    others: Sequence[Instance],
 ) -> MeetingDecision:
     mine = _linked_roles(meeting, desktop)
-    blocker = _what_keeps_it_open(meeting, desktop, rival, others)
+    blocker = _what_keeps_it_open(meeting, desktop, rivals, others)
     if blocker and not mine:
         return MeetingDecision(blocker)
     relies_on = [link_attribute(role) for role in mine]
@@ -130,7 +142,10 @@ def _linked_roles(meeting: Meeting, desktop: Desktop) -> list[str]:
 
 
 def _what_keeps_it_open(
-    meeting: Meeting, desktop: Desktop, rival: Instance | None, others: Sequence[Instance]
+    meeting: Meeting,
+    desktop: Desktop,
+    rivals: Mapping[str, Instance | None],
+    others: Sequence[Instance],
 ) -> str | None:
     """Say why the meeting is not over with this desktop; None if it is."""
     if desktop.presence is not Presence.ENDED:
@@ -140,10 +155,10 @@ def _what_keeps_it_open(
     for role in meeting.roles:
         if meeting.link(role) and meeting.linked_instance(role) != desktop.instance_id:
             return f"the {role} still has a link"
-    noted = meeting.instance_id(desktop.role)
-    if noted not in {None, desktop.instance_id} and rival is None:
-        # It may have been launched just now, and TERMINATED is never taken back.
-        return f"EC2 does not know {noted}, which the row notes, or not yet"
-    known = (rival, *others) if rival else tuple(others)
+    for rival_id, rival in rivals.items():
+        if rival is None:
+            # It may have been launched just now, and TERMINATED is never taken back.
+            return f"EC2 does not know {rival_id}, which the row notes, or not yet"
+    known = [*(rival for rival in rivals.values() if rival), *others]
     left = {each.id for each in known if not each.has_ended} - {desktop.instance_id}
     return f"{', '.join(sorted(left))} of the meeting has not ended" if left else None

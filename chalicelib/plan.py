@@ -10,22 +10,18 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from chalicelib.change import ORDER, Change, Create, Delete, Update
+from chalicelib.holding import Holding
 from chalicelib.instance import PENDING, RUNNING
 from chalicelib.meeting import Assignment
 from chalicelib.record import ADDRESS_RECORD, WantedRecord, ownership_comment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     from chalicelib.instance import Instance
     from chalicelib.record import Record
     from chalicelib.settings import Settings
-
-
-_EXCLUSIVE_TYPES = frozenset({"CNAME"})
-"""Types of a record beside which its name can have no other:
-https://developers.cloudflare.com/dns/manage-dns-records/troubleshooting/records-with-same-name/"""
 
 
 class Presence(Enum):
@@ -65,24 +61,21 @@ class Finding:
     reason: str
     changes: tuple[Change, ...] = ()
     assignment: Assignment | None = None
-    only_noted: Assignment | None = None
-    """The meeting and role that our record's comment names and the instance's tags do not, or no
-    longer: a deletion, or an update, is their last trace."""
+    formers: tuple[Assignment, ...] = ()
+    """Assignments in other meetings that our records' comments name, and that the changes make
+    forgotten: their rows are told before."""
+    row_comes_first: bool = False
+    """Whether the record that goes is the last trace of the assignment, so that its row must be
+    told before."""
     in_the_way: tuple[Record, ...] = ()
     """Under the instance's name, what is another owner's or no address; it is never touched."""
     waits: bool = False
     """Whether a record of ours stays only since it is too fresh to be judged."""
 
     @property
-    def former(self) -> Assignment | None:
-        """The meeting and role that the instance had before its tags were changed."""
-        return self.only_noted if self.only_noted != self.assignment else None
-
-    @property
-    def row_comes_first(self) -> bool:
-        """Whether the row must be told before our record, its last trace, is gone."""
-        is_last_trace = self.only_noted is not None and self.only_noted == self.assignment
-        return is_last_trace and self.presence is not Presence.LIVE
+    def in_former(self) -> Presence:
+        """What the instance is to the meetings of its former assignments."""
+        return Presence.ENDED if self.presence is Presence.ENDED else Presence.AWAY
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -109,7 +102,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Plan:
-    """The findings by instance, and by name for records of ours that are no instance's."""
+    """The findings by instance, and by name for records of ours that name no instance."""
 
     findings: Mapping[str, Finding]
 
@@ -123,66 +116,30 @@ class Plan:
 def decide(observation: Observation, settings: Settings) -> Plan:
     """Decide for every instance of the observation what becomes of its records.
 
-    A record of ours under any other name than theirs is one too many: the domain was changed, or
-    the zone was the wrong one.
+    A record of ours that names an instance under another domain is one too many, as is one that
+    names none: the domain was changed, or the zone was the wrong one.
     """
-    by_name: dict[str, list[Record]] = {}
+    held: dict[str, list[Record]] = {}
     for record in observation.records:
-        by_name.setdefault(record.name, []).append(record)
+        instance_id = record.instance_id
+        is_known = instance_id in observation.instances
+        held.setdefault(instance_id if instance_id and is_known else record.name, []).append(record)
     findings = {}
     for instance_id, instance in observation.instances.items():
         name = settings.record_name(instance_id)
-        records = _Records.of(by_name.pop(name, []), settings, observation.at)
+        holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
         if instance is None:
-            findings[instance_id] = _decide_unknown(records)
+            findings[instance_id] = _decide_unknown(holding)
         else:
-            findings[instance_id] = _decide_known(instance, records, settings)
-    for name, rest in by_name.items():
-        records = _Records.of(rest, settings, observation.at)
-        if records.ours:
-            findings[name] = _decide_astray(records)
+            findings[instance_id] = _decide_known(instance, holding, settings)
+    for name, records in held.items():
+        holding = Holding.of(records, name, settings, observation.at)
+        if holding.ours:
+            findings[name] = _decide_astray(holding)
     return Plan(findings)
 
 
-@dataclass(frozen=True)
-class _Records:
-    """The address records of one name, by whose they are."""
-
-    ours: tuple[Record, ...]
-    unmarked: tuple[Record, ...]
-    others: tuple[Record, ...]
-    fresh: bool
-    """Whether one of ours is so young that EC2 may not show its instance's state yet: right after
-    a launch AWS advises to wait up to minutes.
-    https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
-
-    @classmethod
-    def of(cls, records: Sequence[Record], settings: Settings, now: datetime) -> _Records:
-        owner = settings.owner
-        addresses = [record for record in records if record.type == ADDRESS_RECORD]
-        ours = tuple(record for record in addresses if record.owner == owner)
-        return cls(
-            ours=ours,
-            unmarked=tuple(record for record in addresses if record.owner is None),
-            others=tuple(
-                record
-                for record in records
-                if record.type in _EXCLUSIVE_TYPES
-                or (record.type == ADDRESS_RECORD and record.owner not in {None, owner})
-            ),
-            fresh=any(
-                record.modified_at is None or now - record.modified_at < settings.grace
-                for record in ours
-            ),
-        )
-
-    @property
-    def assignment(self) -> Assignment | None:
-        """What our own comments say, for when tags no longer do."""
-        return next(filter(None, (record.assignment for record in self.ours)), None)
-
-
-def _decide_unknown(records: _Records) -> Finding:
+def _decide_unknown(records: Holding) -> Finding:
     """Decide for an instance that EC2 does not know: not yet, or no longer."""
     if not records.ours:
         return Finding(Presence.UNCERTAIN, "EC2 does not know this instance, or not yet")
@@ -192,17 +149,19 @@ def _decide_unknown(records: _Records) -> Finding:
             "EC2 does not know this instance, and its record is fresh",
             waits=True,
         )
+    noted = next(iter(records.assignments), None)
     return Finding(
         Presence.ENDED,
         "EC2 no longer knows this instance",
         tuple(Delete(record) for record in records.ours),
-        assignment=records.assignment,
-        only_noted=records.assignment,
+        assignment=noted,
+        formers=_formers(noted, records),
+        row_comes_first=True,
     )
 
 
-def _decide_astray(records: _Records) -> Finding:
-    """Decide for records of ours that bear no instance's name."""
+def _decide_astray(records: Holding) -> Finding:
+    """Decide for records of ours that name no instance."""
     if records.fresh:
         reason = "no instance has this name, and the record is fresh"
         return Finding(Presence.UNCERTAIN, reason, waits=True)
@@ -213,13 +172,14 @@ def _decide_astray(records: _Records) -> Finding:
     )
 
 
-def _decide_known(instance: Instance, records: _Records, settings: Settings) -> Finding:
+def _decide_known(instance: Instance, records: Holding, settings: Settings) -> Finding:
     is_tagged = instance.has_tag(settings.project_tag)
     if not is_tagged and not records.ours:
-        return Finding(Presence.FOREIGN, f"not tagged {'='.join(settings.project_tag)}")
+        reason = f"not tagged {'='.join(settings.project_tag)}"
+        return Finding(Presence.FOREIGN, reason, in_the_way=records.others)
     presence, reason = _presence(instance, is_tagged=is_tagged)
-    tagged, noted = Assignment.of(instance), records.assignment
-    assignment = tagged or noted
+    tagged = Assignment.of(instance)
+    assignment = tagged or next(iter(records.assignments), None)
     if presence is Presence.LIVE and instance.address:
         wanted = WantedRecord(
             name=settings.record_name(instance.id),
@@ -235,8 +195,21 @@ def _decide_known(instance: Instance, records: _Records, settings: Settings) -> 
         changes = tuple(Delete(record) for record in gone)
     if instance.state == PENDING and (not changes or records.fresh):
         return Finding(Presence.UNCERTAIN, reason, waits=bool(changes))
-    only_noted = noted if noted != tagged else None
-    return Finding(presence, reason, changes, assignment, only_noted, records.others)
+    return Finding(
+        presence,
+        reason,
+        changes,
+        assignment,
+        formers=_formers(assignment, records),
+        row_comes_first=presence is not Presence.LIVE and not (is_tagged and tagged),
+        in_the_way=records.others,
+    )
+
+
+def _formers(assignment: Assignment | None, records: Holding) -> tuple[Assignment, ...]:
+    """List what the comments name besides; of one meeting the row is told once."""
+    told = assignment.meeting_id if assignment and assignment.is_valid else None
+    return tuple(each for each in records.assignments if each.meeting_id != told)
 
 
 def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:
@@ -252,20 +225,23 @@ def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:
     return Presence.LIVE, f"running at {instance.address}"
 
 
-def _bring_about(wanted: WantedRecord, records: _Records) -> tuple[Change, ...]:
+def _bring_about(wanted: WantedRecord, records: Holding) -> tuple[Change, ...]:
     """Make exactly one of the records the wanted one; there is never a second one.
 
     What has no owner's marker is adopted; beside another owner's record only ours are touched,
     and none is made.
     """
-    candidates = records.ours if records.others else (*records.ours, *records.unmarked)
+    misplaced = tuple(record for record in records.ours if record.name != wanted.name)
+    ours = [record for record in records.ours if record.name == wanted.name]
+    candidates = ours if records.others else [*ours, *records.unmarked]
+    gone = tuple(Delete(record) for record in misplaced)
     if not candidates:
-        return () if records.others else (Create(wanted),)
+        return gone if records.others else (*gone, Create(wanted))
     kept, *extra = sorted(
         candidates,
         key=lambda record: (not record.is_right(wanted), record.owner is None, record.id),
     )
-    changes: list[Change] = [Delete(record) for record in extra]
+    changes: list[Change] = [*gone, *(Delete(record) for record in extra)]
     if not kept.is_right(wanted):
         changes.append(Update(kept, wanted))
     return tuple(changes)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
+from chalicelib.instance import is_instance_id
 from chalicelib.meeting import Assignment
 
 if TYPE_CHECKING:
@@ -82,6 +83,12 @@ class Record:
         """The owner that the comment names, None if it bears no owner's marker."""
         first, *_ = self.comment.split(maxsplit=1) or ("",)
         return first if first.startswith(_MARKER) else None
+
+    @property
+    def instance_id(self) -> str | None:
+        """The id of the instance that the record is named after, under whatever domain."""
+        label = self.name.partition(".")[0]
+        return label if is_instance_id(label) else None
 
     @property
     def assignment(self) -> Assignment | None:

@@ -73,7 +73,7 @@ class Repair:
     @property
     def oldest_drift(self) -> float:
         """For how many seconds, at most, something had not been as it should."""
-        return self.survey.oldest_drift(self._drifted(), self.settings)
+        return self.survey.oldest_drift(self._drifted())
 
     def to_dict(self) -> dict[str, Any]:
         """Spell it as JSON; long lists are cut, the counts are not."""

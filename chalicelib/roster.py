@@ -6,10 +6,10 @@ Pure, like the decisions that it prepares.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting import Assignment
-from chalicelib.meeting_plan import Desktop, decide_meeting, rival_of
+from chalicelib.meeting_plan import Desktop, decide_meeting, rivals_of
 from chalicelib.plan import Presence
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ class Roster:
 
     def _decide(self, meeting: Meeting, desktop: Desktop) -> MeetingDecision:
         seen = self._survey.instances
-        rival = rival_of(desktop, meeting)
+        rivals = {each: seen.get(each) for each in rivals_of(desktop, meeting)}
         others = {each.id: each for each in self._instances.get(meeting.id, ())}
         for instance_id in meeting.instance_ids:
             instance = seen.get(instance_id)
             if instance:
                 others[instance_id] = instance
         left = [each for each in others.values() if not each.has_ended]
-        return decide_meeting(meeting, desktop, seen.get(rival) if rival else None, left)
+        return decide_meeting(meeting, desktop, rivals, left)
 
     def _by_meeting(self) -> dict[str, tuple[Entry, ...]]:
         found: dict[str, list[Entry]] = {each: [] for each in self._survey.meetings}
@@ -82,24 +82,34 @@ class Roster:
                 found.get(entry.desktop.assignment.meeting_id, []).append(entry)
         for meeting_id, entries in found.items():
             known = {entry.desktop.instance_id for entry in entries}
-            entries.extend(self._left_behind(self._survey.meetings[meeting_id], known))
+            comes_first = any(entry.comes_first for entry in entries)
+            meeting = self._survey.meetings[meeting_id]
+            for desktop in self._left_behind(meeting, known):
+                entries.append(Entry(desktop, comes_first))
             entries.sort(key=_turn)
         return {meeting_id: tuple(entries) for meeting_id, entries in found.items() if entries}
 
     def _entries_of(self, instance_id: str, finding: Finding) -> Iterator[Entry]:
-        former, assignment, presence = finding.former, finding.assignment, finding.presence
+        assignment, presence = finding.assignment, finding.presence
         if presence in {Presence.UNCERTAIN, Presence.FOREIGN}:
             return
-        if former and former.is_valid:
-            yield Entry(self._desktop(instance_id, former, Presence.AWAY), comes_first=True)
+        for former in finding.formers:
+            if former.is_valid:
+                yield Entry(self._desktop(instance_id, former, finding.in_former), comes_first=True)
+        instance = self._survey.instances.get(instance_id)
+        if assignment and instance:  # perhaps by its record alone
+            self._instances.setdefault(assignment.meeting_id, []).append(instance)
         if assignment and assignment.is_valid:
             if presence is Presence.LIVE and not finding.may_be_linked:
                 return
             desktop = self._desktop(instance_id, assignment, presence)
             yield Entry(desktop, comes_first=finding.row_comes_first)
 
-    def _left_behind(self, meeting: Meeting, known: Collection[str]) -> Iterator[Entry]:
-        """Find links of ours to instances that have nothing else to do with the meeting."""
+    def _left_behind(self, meeting: Meeting, known: Collection[str]) -> Iterator[Desktop]:
+        """Find links of ours to instances that have nothing else to do with the meeting.
+
+        They are removed together with the first to be told: what leads to the row may go then.
+        """
         for role in meeting.roles:
             instance_id = meeting.linked_instance(role)
             if instance_id is None or instance_id in known:
@@ -110,31 +120,33 @@ class Roster:
             presence = self._presence(instance_id)
             if is_ours and presence:
                 assignment = Assignment(meeting.id, role)
-                yield Entry(self._desktop(instance_id, assignment, presence), comes_first=False)
+                yield self._desktop(instance_id, assignment, presence)
 
     def _presence(self, instance_id: str) -> Presence | None:
         """Tell what an instance that a row links to is; None if that is not sure."""
         instance = self._survey.instances.get(instance_id)
         finding = self._survey.plan.findings[instance_id]
         if instance is None:
-            has_record = any(
-                record.name == self._settings.record_name(instance_id)
-                for record in self._survey.records
-            )
+            has_record = any(each.instance_id == instance_id for each in self._survey.records)
             return None if has_record else Presence.AWAY
+        if finding.in_the_way or finding.presence is Presence.UNCERTAIN:
+            return None  # perhaps another deployment's link
         if instance.has_ended:
             return Presence.ENDED
-        is_ours = finding.presence in {Presence.LIVE, Presence.AWAY} and finding.assignment
-        return Presence.AWAY if is_ours and not finding.in_the_way else None
+        is_elsewhere = finding.presence is Presence.FOREIGN or finding.assignment
+        return Presence.AWAY if is_elsewhere else None
 
     def _desktop(self, instance_id: str, assignment: Assignment, presence: Presence) -> Desktop:
-        link = self._settings.link(instance_id)
-        return Desktop(
-            instance_id, assignment, presence, link, self._survey.instances.get(instance_id)
-        )
+        link, tag = self._settings.link(instance_id), self._settings.project_tag
+        instance = self._survey.instances.get(instance_id)
+        return Desktop(instance_id, assignment, presence, link, instance, tag)
 
 
-def _turn(entry: Entry) -> tuple[bool, float]:
+def _turn(entry: Entry) -> tuple[int, float]:
+    """Links go first, since one that is left keeps a meeting open, then ends are told."""
     instance = entry.desktop.instance
     launched = instance.launched_at.timestamp() if instance else 0.0
-    return entry.desktop.presence is Presence.LIVE, launched
+    return _TURNS.index(entry.desktop.presence), launched
+
+
+_TURNS: Final = (Presence.AWAY, Presence.ENDED, Presence.LIVE)

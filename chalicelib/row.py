@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting import RowChangedError
-from chalicelib.meeting_plan import Desktop, MeetingDecision, decide_meeting, rival_of
+from chalicelib.meeting_plan import Desktop, MeetingDecision, decide_meeting, rivals_of
 from chalicelib.plan import Presence
 
 if TYPE_CHECKING:
@@ -62,11 +62,12 @@ class Rows:
         meeting_id = desktop.assignment.meeting_id
         if meeting is None:
             return MeetingDecision(f"there is no row {meeting_id!r}, and none is made")
-        rival_id, rival = rival_of(desktop, meeting), None
-        if rival_id:
-            what = f"describe {rival_id}, which the row names"
-            rival = steps.begin(what, self._instances.find, rival_id).result()
-        decision = decide_meeting(meeting, desktop, rival, others)
+        looks = {
+            each: steps.begin(f"describe {each}, a rival", self._instances.find, each)
+            for each in rivals_of(desktop, meeting)
+        }
+        rivals = {each: look.result() for each, look in looks.items()}
+        decision = decide_meeting(meeting, desktop, rivals, others)
         if decision.change:
             what = f"tell the row {meeting_id!r}"
             steps.begin(what, self._meetings.apply, decision.change).result()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from chalicelib.instance import is_instance_id
 from chalicelib.meeting import Assignment
 from chalicelib.plan import Observation, Plan, decide
 from chalicelib.record import ADDRESS_RECORD
@@ -40,19 +39,18 @@ class Survey:
     meetings: Mapping[str, Meeting]
     plan: Plan
 
-    def oldest_drift(self, instance_ids: Iterable[str], settings: Settings) -> float:
+    def oldest_drift(self, instance_ids: Iterable[str]) -> float:
         """Tell for how many seconds, at most, one of these may have been as it should not be.
 
         That is since its records or the instance itself were last changed, as far as is known.
         """
         records: dict[str, list[Record]] = {}
         for record in self.records:
-            records.setdefault(record.name, []).append(record)
+            records.setdefault(record.instance_id or record.name, []).append(record)
         ages = [0.0]
         for instance_id in instance_ids:
             instance = self.instances.get(instance_id)
-            name = settings.record_name(instance_id) if instance_id in self.instances else None
-            moments = [each.modified_at for each in records.get(name or instance_id, ())]
+            moments = [each.modified_at for each in records.get(instance_id, ())]
             moments += [instance.launched_at, instance.stopped_at] if instance else []
             newest = max((moment for moment in moments if moment), default=self.at)
             ages.append((self.at - newest).total_seconds())
@@ -91,7 +89,7 @@ class Surveyor:
             ).result()
         }
         meetings = self._read_rows(ours, instances, steps)
-        named = {each for record in ours if (each := self._instance_of(record))}
+        named = {record.instance_id for record in ours if record.instance_id}
         named.update(each for meeting in meetings.values() for each in meeting.instance_ids)
         missing = sorted(named - instances.keys())
         if missing:
@@ -110,9 +108,3 @@ class Surveyor:
         if not (self._meetings and wanted):
             return {}
         return steps.begin("read the rows", self._meetings.rows_of, wanted).result()
-
-    def _instance_of(self, record: Record) -> str | None:
-        """Return the id of the instance that the record is named after."""
-        label, _, domain = record.name.partition(".")
-        is_named = domain == self._settings.domain_root and is_instance_id(label)
-        return label if is_named else None

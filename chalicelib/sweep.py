@@ -96,14 +96,13 @@ class Sweep:
         if register:
             register.tell(first=True, unsettled=(), steps=steps)
             unsettled |= register.told.untold
-        untold = {settings.record_name(each) for each in unsettled}
-        changes = [change for change in plan.changes if change.name not in untold]
+        whose = {
+            change: key for key, finding in plan.findings.items() for change in finding.changes
+        }
+        changes = [change for change in plan.changes if whose[change] not in unsettled]
         applied = self._batches.apply(changes, steps.deadline, progress)
-        open_names = {change.name for change, _ in (*applied.left, *applied.refused)} | untold
         if register:
-            unsettled |= {
-                each for each in survey.instances if settings.record_name(each) in open_names
-            }
+            unsettled |= {whose[change] for change, _ in (*applied.left, *applied.refused)}
             register.tell(first=False, unsettled=unsettled, steps=steps)
             register.told.raise_if_failed()
         return Repair(survey, settings, applied, register.told if register else Told())

@@ -118,8 +118,8 @@ class Watchdog:
             return Outcome(instance_id, "ignored", finding.reason)
         if finding.presence is Presence.UNCERTAIN:
             return Outcome(instance_id, "deferred", f"left to the sweep: {finding.reason}")
-        if finding.former:
-            self._finish_row(self._begin_row(seen, finding.former, Presence.AWAY, steps), steps)
+        for former in finding.formers:
+            self._finish_row(self._begin_row(seen, former, finding.in_former, steps), steps)
         reading = self._begin_row(seen, finding.assignment, finding.presence, steps)
         if finding.row_comes_first:
             decision = self._finish_row(reading, steps)
@@ -150,7 +150,8 @@ class Watchdog:
         if presence is Presence.LIVE and not seen.finding.may_be_linked:
             return None
         link = self._settings.link(seen.instance_id)
-        desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance)
+        tag = self._settings.project_tag
+        desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance, tag)
         return self._rows.begin(desktop, steps)
 
     def _finish_row(self, reading: RowReading | None, steps: Steps) -> MeetingDecision | None:

@@ -56,7 +56,9 @@ class Drift:
         self._roster = Roster(survey, settings)
         self._records: dict[str, list[Record]] = {}
         for record in survey.records:
-            self._records.setdefault(record.name, []).append(record)
+            key = record.instance_id
+            is_known = key in survey.instances
+            self._records.setdefault(key if key and is_known else record.name, []).append(record)
         self._rows: dict[str, list[str]] = {}
         for meeting_id, entries in self._roster.entries.items():
             for entry in entries:
@@ -141,13 +143,11 @@ class Drift:
 
     def _known(self, key: str) -> bool:
         """Tell whether there is anything to say of what is uncertain."""
-        named = self._settings.record_name(key) if key in self._survey.instances else key
-        return bool(self._survey.instances.get(key)) or named in self._records
+        return bool(self._survey.instances.get(key)) or key in self._records
 
     def _line(self, key: str, finding: Finding) -> Line:
         instance = self._survey.instances.get(key)
-        name = self._settings.record_name(key) if key in self._survey.instances else key
-        ours = [record.content for record in self._records.get(name, ())]
+        ours = [record.content for record in self._records.get(key, ())]
         others = [f"{each.content} ({each.owner or each.type})" for each in finding.in_the_way]
         return Line(
             instance=key,

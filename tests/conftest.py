@@ -60,3 +60,12 @@ def world(session: Session) -> Iterator[World]:
             BillingMode="PAY_PER_REQUEST",
         )
         yield made
+
+
+@pytest.fixture
+def thirty(world: World) -> World:
+    """Thirty meetings that a sweep finds launched: no record is made, and no row is told."""
+    for number in range(30):
+        world.put_row(f"m{number}", status="LAUNCHED")
+        world.desktop(meeting=f"m{number}")
+    return world

@@ -14,7 +14,7 @@ import pytest
 from chalice.test import Client
 
 from chalicelib.settings import SettingsError
-from tests.world import DOMAIN, OWNER, SECRET, World, make_event
+from tests.world import DOMAIN, OWNER, RECORDS, SECRET, World, make_event
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -47,6 +47,7 @@ def app(world: World, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_an_event_is_handled_through_chalice(app: ModuleType, world: World) -> None:
     instance_id = world.desktop()
+    app.watchdog()  # making clients takes longer than the time that Chalice's test client gives
 
     with Client(app.app, project_dir=str(PROJECT)) as client:
         result = client.lambda_.invoke("dns_watchdog", make_event(instance_id)).payload
@@ -66,6 +67,57 @@ def test_an_event_of_any_shape_is_answered(app: ModuleType, event: object) -> No
 
 def test_clients_are_made_once_for_an_environment(app: ModuleType) -> None:
     assert app.watchdog() is app.watchdog()
+    assert app.sweeper() is app.sweeper()
+
+
+def test_the_schedule_sweeps_through_chalice(app: ModuleType, world: World) -> None:
+    world.put_row(status="LAUNCHED")
+    instance_id = world.desktop()
+
+    with Client(app.app, project_dir=str(PROJECT)) as client:
+        event = client.events.generate_cw_event("aws.events", "Scheduled Event", {}, ["rule"])
+        result = client.lambda_.invoke("sweep", event).payload
+
+    assert result["action"] == "repaired"
+    assert result["done"] == {"created": 1, "updated": 0, "deleted": 0, "rows": 1}
+    assert [name for name, _, _ in world.standing()] == [f"{instance_id}.{DOMAIN}"]
+    assert world.row()["status"] == "DNS_WRITTEN"
+
+
+@pytest.mark.parametrize("event", [{}, {"version": "0"}, [], "x", None])
+def test_whatever_starts_it_a_sweep_is_the_same(app: ModuleType, event: object) -> None:
+    with Client(app.app, project_dir=str(PROJECT)) as client:
+        result = client.lambda_.invoke("sweep", event).payload
+
+    assert result["action"] == "unchanged"
+
+
+def test_a_sweep_of_a_stage_without_a_table_touches_no_row(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it sweeps at all shows that it asks nothing of a table that is not there."""
+    world.dynamodb.delete_table(TableName="elephant-meetings")
+    app = load(monkeypatch, CLOUDFLARE_API_URL=world.cloudflare.url, TABLE_NAME="")
+    world.desktop()
+
+    with Client(app.app, project_dir=str(PROJECT)) as client:
+        result = client.lambda_.invoke("sweep", {}).payload
+
+    assert result["done"] == {"created": 1, "updated": 0, "deleted": 0, "rows": 0}
+
+
+def test_a_sweep_writes_in_batches_as_large_as_the_stage_says(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = load(monkeypatch, CLOUDFLARE_API_URL=world.cloudflare.url, SWEEP_BATCH_SIZE="2")
+    for _ in range(4):
+        world.desktop()
+
+    with Client(app.app, project_dir=str(PROJECT)) as client:
+        client.lambda_.invoke("sweep", {})
+
+    batch = ("POST", f"{RECORDS}/batch")
+    assert world.dns_calls == [("GET", RECORDS), batch, batch]
 
 
 @pytest.mark.parametrize("body", [{"instance-id": "{id}"}, make_event("{id}")])
@@ -120,7 +172,7 @@ def package(tmp_path: Path, stage: str, **environment: str) -> subprocess.Comple
     policy = {"iam_policy_file": "policy.json"}
     config["stages"][stage] = {
         "environment_variables": ENVIRONMENT | environment,
-        "lambda_functions": {"dns_watchdog": policy},
+        "lambda_functions": dict.fromkeys(("dns_watchdog", "sweep"), policy),
     }
     (project / ".chalice/config.json").write_text(json.dumps(config))
     (project / ".chalice/policy.json").write_text('{"Version": "2012-10-17", "Statement": []}')
@@ -135,14 +187,14 @@ def package(tmp_path: Path, stage: str, **environment: str) -> subprocess.Comple
     )
 
 
-def test_a_packaged_stage_is_one_function_and_its_rule_with_no_api(tmp_path: Path) -> None:
+def test_a_packaged_stage_is_two_functions_and_their_rules_with_no_api(tmp_path: Path) -> None:
     done = package(tmp_path, "prod")
     assert done.returncode == 0, done.stderr
 
     template = json.loads((tmp_path / "out/sam.json").read_text())
 
     kinds = sorted(resource["Type"] for resource in template["Resources"].values())
-    assert kinds == ["AWS::IAM::Role", "AWS::Serverless::Function"]
+    assert kinds == ["AWS::IAM::Role"] * 2 + ["AWS::Serverless::Function"] * 2
     function = template["Resources"]["DnsWatchdog"]["Properties"]
     assert function["Handler"] == "app.dns_watchdog"
     (event,) = function["Events"].values()
@@ -154,6 +206,23 @@ def test_a_packaged_stage_is_one_function_and_its_rule_with_no_api(tmp_path: Pat
             "tags": {"Project": ["Elephant", {"exists": False}]},
         },
     }
+    assert template["Resources"]["Sweep"]["Properties"]["Handler"] == "app.sweep"
+    assert schedule(tmp_path) == "rate(1 minute)"
+
+
+def test_the_sweeps_schedule_is_the_stages_own(tmp_path: Path) -> None:
+    done = package(tmp_path, "prod", SWEEP_SCHEDULE="cron(0/5 * * * ? *)")
+    assert done.returncode == 0, done.stderr
+
+    assert schedule(tmp_path) == "cron(0/5 * * * ? *)"
+
+
+def schedule(tmp_path: Path) -> str:
+    """Return the expression of the one rule that starts the sweep."""
+    template = json.loads((tmp_path / "out/sam.json").read_text())
+    (event,) = template["Resources"]["Sweep"]["Properties"]["Events"].values()
+    assert event["Type"] == "Schedule"
+    return str(event["Properties"]["Schedule"])
 
 
 def test_wrong_settings_stop_a_package_naming_every_one(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from chalicelib.cloudflare import (
     TokenRefusedError,
     UnavailableError,
     UnconfirmedError,
+    ZoneFullError,
 )
 from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.quota import Quota
@@ -200,6 +201,8 @@ def test_past_the_deadline_nothing_is_asked() -> None:
         (refusal(404, 81044), RecordNotFoundError),
         (refusal(400, 81053), NameOccupiedError),
         (refusal(400, 81054), NameOccupiedError),
+        (refusal(400, 81045), ZoneFullError),
+        (refusal(400, 1004, chain=81045), ZoneFullError),
         (refusal(400, 1004, chain=9005), RejectedError),
         (refusal(400, 0), RejectedError),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -85,7 +85,7 @@ class Pages:
         self.requests: list[dict[str, object]] = []
 
     def describe_instances(self, **request: object) -> Mapping[str, Any]:
-        self.requests.append(request)
+        self.requests.append(dict(request))
         return self._pages.pop(0)
 
 
@@ -246,6 +246,48 @@ def test_a_tag_counts_with_exactly_its_value(
     assert Instance.parse(described(Tags=listed)).has_tag(PROJECT) is has
 
 
+@pytest.mark.parametrize(
+    ("reason", "moment"),
+    [
+        ("User initiated (2026-11-20 07:59:58 GMT)", (2026, 11, 20, 7, 59, 58)),
+        ("User initiated (2026-11-20 07:59:58 UTC)", (2026, 11, 20, 7, 59, 58)),
+        ("Server.SpotInstanceTermination (2026-01-02 23:00:00 GMT) x", (2026, 1, 2, 23, 0, 0)),
+        ("User initiated", None),
+        ("User initiated shutdown (yesterday)", None),
+        ("(2026-11-20 07:59:58 PST)", None),
+        ("", None),
+    ],
+)
+def test_when_it_was_stopped_is_read_if_ec2_says_so(
+    reason: str, moment: tuple[int, int, int, int, int, int] | None
+) -> None:
+    """The text is for people: what is not understood is not known."""
+    instance = Instance.parse(described(StateTransitionReason=reason))
+
+    assert instance.stopped_at == (datetime(*moment, tzinfo=UTC) if moment else None)
+
+
+def test_a_time_of_a_stop_that_is_none_is_not_known() -> None:
+    reason = "User initiated (2026-13-40 25:61:61 GMT)"
+
+    assert Instance.parse(described(StateTransitionReason=reason)).stopped_at is None
+
+
+def test_an_instance_that_was_never_stopped_says_nothing_of_it() -> None:
+    assert Instance.parse(described()).stopped_at is None
+
+
+@pytest.mark.parametrize("stop", ["stop_instances", "terminate_instances"])
+def test_when_an_instance_was_stopped_or_ended_is_known(cloud: Cloud, stop: str) -> None:
+    instance_id = cloud.launch(Project="Elephant")
+    getattr(cloud.client, stop)(InstanceIds=[instance_id])
+
+    stopped_at = cloud.found(instance_id).stopped_at
+
+    assert stopped_at is not None
+    assert timedelta(0) <= datetime.now(UTC) - stopped_at < timedelta(minutes=1)
+
+
 # A meeting's instances
 
 
@@ -307,9 +349,9 @@ def test_every_page_of_a_meetings_instances_is_read() -> None:
         },
     ]
     assert pages.requests == [
-        {"Filters": filters},
-        {"Filters": filters, "NextToken": "second"},
-        {"Filters": filters, "NextToken": "third"},
+        {"Filters": filters, "MaxResults": 1000},
+        {"Filters": filters, "MaxResults": 1000, "NextToken": "second"},
+        {"Filters": filters, "MaxResults": 1000, "NextToken": "third"},
     ]
 
 

@@ -33,6 +33,9 @@ def test_a_row_is_read_consistently(world: World) -> None:
             requests.append(request)
             return {}
 
+        def batch_get_item(self, **_: object) -> Mapping[str, Any]:
+            raise NotImplementedError
+
         def update_item(self, **_: object) -> Mapping[str, Any]:
             raise NotImplementedError
 
@@ -183,3 +186,107 @@ def test_several_links_are_written_at_once(world: World) -> None:
 
     assert world.row() == {"status": "HEALTHY", "student_ec2_link": LINK}
     assert change.summary == "teacher_ec2_link removed, student_ec2_link set"
+
+
+# The instances that a row names
+
+
+def row_of(**attributes: str) -> Meeting:
+    return Meeting("m1", {key: {"S": value} for key, value in attributes.items()})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "named"),
+    [
+        ({"status": "HEALTHY", "jitsi_url": "https://i-00000001.x.example.com"}, set()),
+        ({"teacher_ec2_id": "i-00000001"}, {"i-00000001"}),
+        ({"student_ec2_link": "https://i-00000002.x.example.com:8443"}, {"i-00000002"}),
+        (
+            {"observer_ec2_id": "i-00000003", "guest_ec2_link": "https://i-00000004.x:8443"},
+            {"i-00000003", "i-00000004"},
+        ),
+        (
+            {"teacher_ec2_id": "i-00000001", "teacher_ec2_link": "https://i-00000002.x"},
+            {"i-00000001", "i-00000002"},
+        ),
+        (
+            {"teacher_ec2_id": "i-00000001", "teacher_ec2_link": "https://i-00000001.x"},
+            {"i-00000001"},
+        ),
+        ({"teacher_ec2_id": "dcv", "teacher_ec2_link": "https://dcv.example.com"}, set()),
+        ({"teacher_ec2_id": "", "teacher_ec2_link": ""}, set()),
+    ],
+)
+def test_a_row_names_instances_as_launched_for_a_role_or_linked(
+    attributes: dict[str, str], named: set[str]
+) -> None:
+    assert row_of(**attributes).instance_ids == named
+
+
+def test_attributes_of_another_type_name_no_instance() -> None:
+    item: dict[str, dict[str, Any]] = {
+        "teacher_ec2_id": {"N": "1"},
+        "teacher_ec2_link": {"L": []},
+    }
+
+    assert Meeting("m1", item).instance_ids == frozenset()
+
+
+# What a change leaves
+
+
+ROW = row_of(id="m1", status="HEALTHY", teacher_ec2_link=LINK, jitsi_url="x")
+
+
+def test_the_result_of_a_change_is_the_row_as_it_will_be_read(world: World) -> None:
+    world.put_row(status="LAUNCHED", student_ec2_link=LINK, jitsi_url="x")
+    change = MeetingChange(read(world), {"teacher": LINK, "student": None}, "DNS_WRITTEN", ())
+
+    result = change.result
+    world.meetings().apply(change)
+
+    assert result == read(world)
+    assert change.meeting.status == "LAUNCHED"
+
+
+def test_removing_a_link_that_is_not_there_leaves_the_row_as_it_is() -> None:
+    assert MeetingChange(ROW, {"student": None}, None, ()).result == ROW
+
+
+def test_two_changes_become_one_write_that_relies_on_all_that_either_did(world: World) -> None:
+    world.put_row(status="LAUNCHED", student_ec2_link=LINK)
+    first = MeetingChange(
+        read(world), {"student": None, "teacher": None}, None, ("student_ec2_link", "status")
+    )
+    second = MeetingChange(
+        first.result, {"teacher": LINK}, "DNS_WRITTEN", ("status", "teacher_ec2_link")
+    )
+
+    both = first.then(second)
+    world.meetings().apply(both)
+
+    assert both.meeting == first.meeting
+    assert both.relies_on == ("student_ec2_link", "status", "teacher_ec2_link")
+    assert both.result == second.result == read(world)
+    assert world.row() == {"status": "DNS_WRITTEN", "teacher_ec2_link": LINK}
+
+
+def test_a_status_that_only_the_first_of_two_changes_sets_is_kept() -> None:
+    first = MeetingChange(ROW, {}, "TERMINATED", ())
+
+    assert first.then(MeetingChange(first.result, {"teacher": None}, None, ())).status == (
+        "TERMINATED"
+    )
+
+
+def test_two_changes_in_one_are_not_written_if_the_row_was_changed_meanwhile(world: World) -> None:
+    world.put_row(status="HEALTHY", teacher_ec2_link=LINK)
+    first = MeetingChange(read(world), {"teacher": None}, None, ("teacher_ec2_link",))
+    second = MeetingChange(first.result, {}, "TERMINATED", ("student_ec2_link",))
+    meanwhile = {"status": "HEALTHY", "teacher_ec2_link": LINK, "student_ec2_link": LINK}
+    world.put_row(**meanwhile)
+
+    with pytest.raises(RowChangedError):
+        world.meetings().apply(first.then(second))
+
+    assert world.row() == meanwhile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from chalicelib.instance import Instance
 from chalicelib.meeting import STATUSES, Assignment, Meeting
-from chalicelib.meeting_plan import Desktop, MeetingDecision, decide_meeting, rival_of
+from chalicelib.meeting_plan import Desktop, MeetingDecision, decide_meeting, rivals_of
 from chalicelib.plan import Presence
 from tests.world import DOMAIN
 
@@ -35,19 +36,27 @@ def meeting(item: dict[str, Any] | None = None, **attributes: str) -> Meeting:
 
 def desktop(presence: Presence, role: str = "teacher") -> Desktop:
     assignment = Assignment("m1", role)
-    return Desktop(ID, assignment, presence, link(ID), instance(ID, role=role))
+    found = instance(ID, role=role)
+    return Desktop(ID, assignment, presence, link(ID), found, ("Project", "Elephant"))
+
+
+def rivals(
+    row: Meeting, presence: Presence, rival: Instance | None = None
+) -> dict[str, Instance | None]:
+    """Say of every rival that it is this one."""
+    return dict.fromkeys(rivals_of(desktop(presence), row), rival)
 
 
 def live(row: Meeting, rival: Instance | None = None) -> MeetingDecision:
-    return decide_meeting(row, desktop(Presence.LIVE), rival, ())
+    return decide_meeting(row, desktop(Presence.LIVE), rivals(row, Presence.LIVE, rival), ())
 
 
 def away(row: Meeting) -> MeetingDecision:
-    return decide_meeting(row, desktop(Presence.AWAY), None, ())
+    return decide_meeting(row, desktop(Presence.AWAY), rivals(row, Presence.AWAY), ())
 
 
 def ended(row: Meeting, *others: Instance, rival: Instance | None = None) -> MeetingDecision:
-    return decide_meeting(row, desktop(Presence.ENDED), rival, others)
+    return decide_meeting(row, desktop(Presence.ENDED), rivals(row, Presence.ENDED, rival), others)
 
 
 def written(decision: MeetingDecision) -> tuple[dict[str, str | None], str | None] | None:
@@ -98,21 +107,25 @@ def test_a_role_that_the_row_gives_to_another_instance_is_left_to_it() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER)
     noted = instance(OTHER, age=60, state="stopped")
 
-    assert rival_of(desktop(Presence.LIVE), row) == OTHER
-    assert rival_of(desktop(Presence.ENDED), row) == OTHER
+    assert rivals_of(desktop(Presence.LIVE), row) == (OTHER,)
+    assert rivals_of(desktop(Presence.ENDED), row) == (OTHER,)
     assert live(row, noted) == MeetingDecision(f"{OTHER} has the role of teacher")
     assert ended(row, rival=noted) == MeetingDecision(f"{OTHER} of the meeting has not ended")
 
 
-@pytest.mark.parametrize("noted", [None, instance(OTHER, state="terminated")])
-def test_an_instance_that_ended_keeps_no_role(noted: Instance | None) -> None:
+STRANGER = replace(instance(OTHER), tags={"MeetingID": "m1", "Role": "teacher"})
+
+
+@pytest.mark.parametrize("noted", [None, instance(OTHER, state="terminated"), STRANGER])
+def test_an_instance_that_ended_or_left_the_project_keeps_no_role(noted: Instance | None) -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER, teacher_ec2_link=link(OTHER))
 
     assert written(live(row, noted)) == (SET, "DNS_WRITTEN")
 
 
 @pytest.mark.parametrize(
-    ("noted", "status"), [(instance(OTHER, state="terminated"), "TERMINATED"), (None, None)]
+    ("noted", "status"),
+    [(instance(OTHER, state="terminated"), "TERMINATED"), (STRANGER, None), (None, None)],
 )
 def test_a_meeting_is_not_over_while_the_noted_instance_may_be_starting(
     noted: Instance | None, status: str | None
@@ -126,7 +139,7 @@ def test_a_meeting_is_not_over_while_the_noted_instance_may_be_starting(
 def test_the_instance_that_the_row_names_takes_the_link_from_any_other() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=ID, teacher_ec2_link=link(OTHER))
 
-    assert rival_of(desktop(Presence.LIVE), row) is None
+    assert rivals_of(desktop(Presence.LIVE), row) == ()
     assert written(live(row)) == (SET, "DNS_WRITTEN")
 
 
@@ -136,7 +149,7 @@ def test_of_two_instances_in_a_role_the_one_launched_last_has_it(age: int, *, ke
 
     decision = live(row, instance(OTHER, age=age))
 
-    assert rival_of(desktop(Presence.LIVE), row) == OTHER
+    assert rivals_of(desktop(Presence.LIVE), row) == (OTHER,)
     expected = None if keeps else (SET, "DNS_WRITTEN")
     assert written(decision) == expected
 
@@ -153,12 +166,12 @@ def test_an_instance_that_no_longer_serves_in_the_role_is_no_rival(rival: Instan
 def test_a_desktop_that_is_not_live_has_no_rival_for_its_link() -> None:
     row = meeting(teacher_ec2_link=link(OTHER))
 
-    assert rival_of(desktop(Presence.AWAY), row) is None
+    assert rivals_of(desktop(Presence.AWAY), row) == ()
 
 
 def test_only_ones_own_link_is_no_rivals() -> None:
-    assert rival_of(desktop(Presence.LIVE), meeting(teacher_ec2_link=link(ID))) is None
-    assert rival_of(desktop(Presence.LIVE), meeting()) is None
+    assert rivals_of(desktop(Presence.LIVE), meeting(teacher_ec2_link=link(ID))) == ()
+    assert rivals_of(desktop(Presence.LIVE), meeting()) == ()
 
 
 def test_a_stop_removes_the_link_and_leaves_the_status() -> None:
@@ -171,7 +184,7 @@ def test_a_stop_removes_the_link_and_leaves_the_status() -> None:
 def test_another_instances_link_is_left(presence: Presence) -> None:
     row = meeting(status="HEALTHY", teacher_ec2_link=link(OTHER))
 
-    assert decide_meeting(row, desktop(presence), None, ()).change is None
+    assert decide_meeting(row, desktop(presence), {}, ()).change is None
 
 
 def test_a_link_of_an_older_domain_or_port_is_still_this_instances() -> None:

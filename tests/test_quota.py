@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.quota import Quota
+from chalicelib.quota import Quota, QuotaSpentError
 
 POLICY = '"default";q=1200;w=300'
 
@@ -235,6 +235,34 @@ def test_the_clock_is_the_time_of_day_unless_another_is_given() -> None:
     quota.note(headers('"default";r=0;t=60'))
 
     assert 0 < quota.seconds_to_wait <= 60
+
+
+def test_what_needs_the_quota_goes_on_while_our_half_lasts(quota: Quota) -> None:
+    quota.require()
+    quota.note(headers('"default";r=600;t=30'))
+    quota.require()
+
+
+def test_what_needs_the_quota_is_told_how_long_it_is_kept_for_others(
+    quota: Quota, clock: Clock
+) -> None:
+    quota.note(headers('"default";r=599;t=30'))
+
+    with pytest.raises(QuotaSpentError) as raised:
+        quota.require()
+
+    assert str(raised.value) == (
+        "Cloudflare's quota is kept for others for another 30 s (599 calls left)"
+    )
+    clock.now += 30
+    quota.require()
+
+
+def test_after_a_refusal_nothing_that_needs_the_quota_goes_on(quota: Quota) -> None:
+    quota.note_refusal("120")
+
+    with pytest.raises(QuotaSpentError, match=r"another 120 s \(0 calls left\)"):
+        quota.require()
 
 
 HEADER = st.text() | st.from_regex(

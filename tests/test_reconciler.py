@@ -9,7 +9,8 @@ import pytest
 
 from chalicelib.cloudflare import UnconfirmedError
 from chalicelib.plan import Presence
-from chalicelib.reconciler import QuotaSpentError, Reconciler, Settlement
+from chalicelib.quota import QuotaSpentError
+from chalicelib.reconciler import Reconciler, Settlement
 from localcloud.cloudflare import Fault, FaultKind, When
 from tests.world import DOMAIN, World, make_settings
 

@@ -76,6 +76,22 @@ def test_a_record_that_was_never_modified_is_as_old_as_it_is() -> None:
     assert read.modified_at == datetime(2025, 3, 17, 20, 37, 5, 368097, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-17T20:37:05Z",
+        "2026-03-17T20:37:05",
+        "2026-03-17T20:37:05+00:00",
+        "2026-03-17T22:37:05+02:00",
+    ],
+)
+def test_a_time_is_in_utc_unless_it_says_otherwise(text: str) -> None:
+    """A time without a zone cannot be compared with one that has it, so a sweep would fail."""
+    moment = record(modified_on=text).modified_at
+
+    assert moment == datetime(2026, 3, 17, 20, 37, 5, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("member", ["id", "type", "name", "content"])
 def test_what_lacks_an_essential_member_is_no_record(member: str) -> None:
     with pytest.raises(KeyError, match=member):

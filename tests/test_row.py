@@ -36,7 +36,8 @@ class Contested(Meetings):
 def tell(world: World, meetings: Meetings, instance_id: str) -> str:
     instance = world.instances().find(instance_id)
     link = SETTINGS.link(instance_id)
-    desktop = Desktop(instance_id, Assignment("m1", "teacher"), Presence.LIVE, link, instance)
+    assignment, tag = Assignment("m1", "teacher"), SETTINGS.project_tag
+    desktop = Desktop(instance_id, assignment, Presence.LIVE, link, instance, tag)
     rows = Rows(meetings, world.instances())
     steps = world.steps()
     return rows.finish(rows.begin(desktop, steps), steps).reason
@@ -128,8 +129,9 @@ def test_of_two_desktops_that_end_at_once_the_second_ends_the_meeting(world: Wor
     rows, steps = Rows(world.meetings(), world.instances()), world.steps()
 
     def ended(instance_id: str, role: str) -> Desktop:
-        assignment = Assignment("m1", role)
-        return Desktop(instance_id, assignment, Presence.ENDED, SETTINGS.link(instance_id), None)
+        assignment, tag = Assignment("m1", role), SETTINGS.project_tag
+        link = SETTINGS.link(instance_id)
+        return Desktop(instance_id, assignment, Presence.ENDED, link, None, tag)
 
     first = rows.begin(ended(teacher, "teacher"), steps)
     second = rows.begin(ended(student, "student"), steps)

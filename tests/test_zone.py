@@ -18,13 +18,12 @@ from chalicelib.cloudflare import (
     UnconfirmedError,
 )
 from chalicelib.record import Record, WantedRecord
-from chalicelib.transport import Response, Urllib3Transport
-from chalicelib.zone import WrongZoneError
+from chalicelib.zone import WrongZoneError, Zone
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
+from tests.transports import Tampering
 from tests.world import DOMAIN, OWNER, RECORDS, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from typing import Any
 
     from chalicelib.change import Change
@@ -39,22 +38,6 @@ def wanted(name: str = NAME, content: str = "203.0.113.7") -> WantedRecord:
 
 def listed(world: World, name: str = NAME) -> tuple[Record, ...]:
     return world.zone().records_named(name, world.deadline())
-
-
-class Tampering:
-    """The real transport, with the answer's body changed on its way."""
-
-    def __init__(self, tamper: Callable[[dict[str, Any]], None]) -> None:
-        self._transport = Urllib3Transport()
-        self._tamper = tamper
-
-    def request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
-    ) -> Response:
-        response = self._transport.request(method, url, headers, body, seconds)
-        envelope = json.loads(response.body)
-        self._tamper(envelope)
-        return Response(response.status, response.headers, json.dumps(envelope).encode())
 
 
 def test_a_list_holds_the_address_records_of_exactly_the_name(world: World) -> None:
@@ -192,6 +175,16 @@ def test_a_batch_holds_no_more_than_the_free_plan_allows(world: World) -> None:
     assert sizes == [200, 200, 1]
     assert world.dns_calls == [BATCH] * 3
     assert len(world.records()) == 401
+
+
+def test_a_batch_holds_as_many_as_the_stage_says(world: World) -> None:
+    changes = [Create(wanted(f"i-{number:08x}.{DOMAIN}")) for number in range(5)]
+    zone = Zone(world.api(), DEFAULT_ZONE_ID, batch_size=2)
+
+    zone.apply(changes, world.deadline())
+
+    sizes = [len(json.loads(call.body)["posts"]) for call in world.cloudflare.calls]
+    assert sizes == [2, 2, 1]
 
 
 def test_a_batch_that_fails_changes_nothing(world: World) -> None:

@@ -125,6 +125,7 @@ class World:
         self.reports = Reports()
         self.elapsed = 0.0
         self._errors: dict[str, str] = {}
+        self._meanwhile: dict[str, Callable[[], object]] = {}
         self.pauses: list[float] = []
         self.aws_calls: list[str] = []
         self.quota = Quota(self.clock)
@@ -230,6 +231,24 @@ class World:
         )
         return str(answer["Instances"][0]["InstanceId"])
 
+    def launch_many(self, count: int, **tags: str) -> list[str]:
+        """Launch so many instances of the project at once."""
+        every = {"Project": "Elephant"} | tags
+        listed = [{"Key": key, "Value": value} for key, value in every.items()]
+        answer = self.ec2.run_instances(
+            ImageId="ami-12c6146b",
+            MinCount=count,
+            MaxCount=count,
+            NetworkInterfaces=[{"DeviceIndex": 0, "AssociatePublicIpAddress": True}],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
+        )
+        return [str(each["InstanceId"]) for each in answer["Instances"]]
+
+    def associate(self, instance_id: str, address: str) -> None:
+        """Give an instance an Elastic IP address, of which no event tells."""
+        allocated = self.ec2.allocate_address(Domain="vpc", Address=address)
+        self.ec2.associate_address(InstanceId=instance_id, AllocationId=allocated["AllocationId"])
+
     def desktop(self, role: str = "teacher", meeting: str = "m1") -> str:
         """Launch a meeting's desktop."""
         return self.launch(MeetingID=meeting, Role=role)
@@ -277,6 +296,10 @@ class World:
     def fail(self, operation: str, code: str) -> None:
         """Let AWS refuse every call of an operation that the application makes from now on."""
         self._errors[operation] = code
+
+    def meanwhile(self, operation: str, do: Callable[[], object]) -> None:
+        """Let something happen just before the application's next call of an operation of AWS."""
+        self._meanwhile[operation] = do
 
     def recover(self) -> None:
         """Let AWS answer again."""
@@ -340,6 +363,7 @@ class World:
     def _recorded(self, client: Any) -> Any:  # noqa: ANN401
         def record(model: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:  # noqa: ANN401
             self.aws_calls.append(model.name)
+            self._meanwhile.pop(model.name, lambda: None)()
             if model.name not in self._errors:
                 return None
             error = {"Code": self._errors[model.name], "Message": "as the test wants it"}

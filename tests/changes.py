@@ -1,0 +1,97 @@
+"""Changes for tests, and a zone that takes them or does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from chalicelib.batch import Applied, Batches
+from chalicelib.change import Change, Create, Delete, Update
+from chalicelib.cloudflare import RejectedError
+from chalicelib.deadline import Deadline
+from chalicelib.quota import Quota
+from chalicelib.record import Record, WantedRecord
+
+FAR = Deadline(1000, lambda: 0)
+Failure = Callable[[Sequence[Change]], Exception | None]
+
+
+def create(number: int) -> Create:
+    return Create(WantedRecord(f"i-{number:08x}", "192.0.2.1", proxied=True, ttl=1, comment=""))
+
+
+def delete(number: int) -> Delete:
+    record = Record(
+        str(number), "A", f"i-{number:08x}", "192.0.2.1", proxied=True, ttl=1, comment=""
+    )
+    return Delete(record)
+
+
+def update(number: int) -> Update:
+    return Update(delete(number).record, create(number).wanted)
+
+
+def creates(count: int) -> list[Change]:
+    return [create(number) for number in range(count)]
+
+
+class Zone:
+    """A zone that fails as a test wants, and keeps what it was asked and what it carried out."""
+
+    def __init__(self, *fail: Failure, size: int = 200) -> None:
+        self.batch_size = size
+        self.quota = Quota(lambda: 0)
+        self.fail = list(fail)
+        self.calls: list[list[Change]] = []
+        self.carried_out: list[Change] = []
+
+    def apply(self, changes: Sequence[Change], _deadline: Deadline) -> None:
+        self.calls.append(list(changes))
+        for fail in self.fail:
+            error = fail(changes)
+            if error:
+                raise error
+        self.carried_out += changes
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(call) for call in self.calls]
+
+
+def refusing(*bad: Change, error: Exception | None = None) -> Failure:
+    """Refuse every call that has one of these changes."""
+    return lambda changes: (
+        (error or RejectedError("no such thing")) if any(each in bad for each in changes) else None
+    )
+
+
+def at_call(number: int, error: Exception) -> Failure:
+    """Fail one call by its number, from 1."""
+    calls = iter(range(1, 10_000))
+    return lambda _: error if next(calls) == number else None
+
+
+def make(zone: Zone) -> Batches:
+    stand_in: Any = zone
+    return Batches(stand_in)
+
+
+def apply(zone: Zone, changes: Sequence[Change]) -> Applied:
+    """Apply the changes, and hold what becomes of them to what is always so."""
+    progress: list[int] = []
+    applied = make(zone).apply(changes, FAR, progress.append)
+    accounted(applied, changes)
+    assert applied.done == zone.carried_out
+    assert sum(progress) == len(changes)
+    return applied
+
+
+def accounted(applied: Applied, changes: Collection[Change]) -> None:
+    """Each change is done, left or refused: one of the three, and once."""
+    ends = [*applied.done, *names(applied.left), *names(applied.refused)]
+    assert Counter(ends) == Counter(changes)
+
+
+def names(pairs: Sequence[tuple[Change, str]]) -> list[Change]:
+    return [change for change, _ in pairs]
