@@ -3,9 +3,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$python" && break; done)
 BIN := .venv/bin
-CODE := app.py chalicelib localcloud ops tests
+CODE := app.py chalicelib localcloud ops tests bench
 
-.PHONY: help install demo test format lock clean
+.PHONY: help install demo test soak mutants burst bench format lock clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -27,7 +27,19 @@ test: install  ## Check format, lint and types, and run all tests
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
+
+soak: install  ## Run SCHEDULES=10000 of the simulation, from SEED=0
+	$(BIN)/python -m tests.simulation --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),0)
+
+mutants: install  ## Break each rule of behaviour, and see whether the tests notice
+	$(BIN)/python -m tests.mutation
+
+burst: install  ## Start 2,000 desktops at once against Cloudflare's real limit, on simulated time
+	$(BIN)/python -m tests.simulation --burst 2000
+
+bench: install  ## Measure beside the guide's own sequence and octodns
+	$(BIN)/python -m bench
 
 format: install  ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix-only $(CODE)

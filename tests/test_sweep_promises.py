@@ -33,7 +33,7 @@ from tests.surveys import row as a_row
 from tests.world import DOMAIN, OWNER, Context, Reports, link, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from chalicelib.instance import Instance
 
@@ -102,9 +102,7 @@ class Small:
     def _carry_out(self, change: Change, standing: list[Record]) -> None:
         if isinstance(change, Create):
             assert self.is_live(change.name)
-            if any((each.name, each.content) == (change.name, ADDRESS) for each in standing):
-                raise RecordExistsError("81058")
-            standing.append(record_of(f"new {self.made} {change.name}", change.wanted))
+            _add(record_of(f"new {self.made} {change.name}", change.wanted), standing)
             return
         found = next((each for each in standing if each.id == change.record.id), None)
         if found is None:
@@ -113,7 +111,7 @@ class Small:
         standing.remove(found)
         if isinstance(change, Update):
             assert self.is_live(change.name)
-            standing.append(record_of(found.id, change.wanted))
+            _add(record_of(found.id, change.wanted), standing)
 
     def _may_be_touched(self, record: Record) -> None:
         """Hold rule 3: ours, or nobody's under the name of an instance that is surely ours."""
@@ -219,6 +217,13 @@ class Small:
         )
 
 
+def _add(record: Record, standing: list[Record]) -> None:
+    """Add a record unless an identical one stands."""
+    if any((each.name, each.content) == (record.name, record.content) for each in standing):
+        raise RecordExistsError("81058")
+    standing.append(record)
+
+
 def record_of(record_id: str, wanted: WantedRecord) -> Record:
     members = (wanted.name, wanted.content, wanted.proxied, wanted.ttl, wanted.comment)
     return Record(record_id, "A", *members, modified_at=NOW)
@@ -250,11 +255,11 @@ def instances(draw: st.DrawFn) -> dict[str, Instance]:
 
 @st.composite
 def worlds(draw: st.DrawFn, *, tidy: bool = False) -> Small:
-    """Draw a world; in a tidy one rows link only to who serves, or served last, in the role."""
+    """Draw a world; in a tidy one comments agree, no domain is old, and nobody pending."""
     seen = draw(instances())
     assume(not (tidy and any(each.state == "pending" for each in seen.values())))
     noted = {each: draw(st.sampled_from(ASSIGNMENTS)) for each in IDS}
-    standing = draw(records(noted))
+    standing = draw(records(noted, tidy=tidy))
     served = {
         each: {Assignment.of(seen[each])} if each in seen else set[Assignment | None]()
         for each in IDS
@@ -262,54 +267,50 @@ def worlds(draw: st.DrawFn, *, tidy: bool = False) -> Small:
     for record in standing:
         if record.owner == OWNER:
             served[record.name.partition(".")[0]].add(record.assignment)
+    assume(not is_known_bug(seen, served))
     found = {}
     for meeting in draw(st.sets(st.sampled_from(MEETINGS))):
         attributes = {"status": draw(st.sampled_from(["", *STATUSES]))}
         for role in ROLES:
-            serve = [link(each) for each in IDS if Assignment(meeting, role) in served[each]]
-            links = ["", *(serve if tidy else LINKED)]
+            links = ["", *LINKED]
+            if tidy:  # see the BUG of _presence in test_sweep_traces.py
+                links = ["", *(link(each) for each in IDS if each in seen or not served[each])]
+                links += [link(each) for each in IDS if Assignment(meeting, role) in served[each]]
             attributes[f"{role}_ec2_link"] = draw(st.sampled_from(links))
             attributes[f"{role}_ec2_id"] = draw(st.sampled_from(["", "", *IDS]))
         found[meeting] = a_row(meeting, **{key: text for key, text in attributes.items() if text})
-    assume(not is_known_bug(seen, noted, found))
     return Small(seen, standing, found)
 
 
 def is_known_bug(
-    seen: Mapping[str, Instance],
-    noted: Mapping[str, Assignment | None],
-    found: Mapping[str, Meeting],
+    seen: Mapping[str, Instance], served: Mapping[str, set[Assignment | None]]
 ) -> bool:
-    """Tell whether a world is one in which a BUG strikes; see the tests that are marked so."""
-    for each, instance in seen.items():
-        tagged, written = Assignment.of(instance), noted[each]
-        if tagged and written and tagged != written and tagged.meeting_id == written.meeting_id:
-            return True  # Finding.former in test_sweep_traces.py
-        if written and not tagged and not instance.has_ended:
-            return True  # Roster._decide in test_sweep_rivals.py
-    for meeting in found.values():
-        for role in ROLES:
-            serve = [
-                each
-                for each, instance in seen.items()
-                if Assignment(meeting.id, role) in {Assignment.of(instance), noted[each]}
-            ]
-            launched = meeting.instance_id(role)
-            is_gone = launched and (launched not in seen or seen[launched].has_ended)
-            if len(serve) > 1 and is_gone:
-                return True  # rival_of in test_sweep_rivals.py
-    return False
+    """Tell whether two instances have a role, one by its record alone: see test_sweep_rivals.py."""
+    by_record = {
+        each: served[each] for each, instance in seen.items() if not Assignment.of(instance)
+    }
+    return any(
+        served[other] & assignments - {None}
+        for each, assignments in by_record.items()
+        for other in seen
+        if other != each
+    )
 
 
 @st.composite
-def records(draw: st.DrawFn, noted: Mapping[str, Assignment | None]) -> list[Record]:
-    """Draw records; the comments of ours agree for each instance."""
-    places = st.tuples(st.sampled_from(IDS), st.sampled_from([ADDRESS, "192.0.2.1", "192.0.2.2"]))
+def records(draw: st.DrawFn, noted: Mapping[str, Assignment | None], *, tidy: bool) -> list[Record]:
+    """Draw records; what was noted for an instance is in most comments of ours under its name."""
+    domains = st.just(DOMAIN) if tidy else st.sampled_from([DOMAIN, DOMAIN, "old.example.com"])
+    addresses = st.sampled_from([ADDRESS, "192.0.2.1", "192.0.2.2"])
+    places = st.tuples(st.sampled_from(IDS), domains, addresses)
     found = []
-    for instance_id, content in draw(st.lists(places, unique=True, max_size=5)):
-        ours = ownership_comment(OWNER, noted[instance_id])
-        comment = draw(st.sampled_from([ours, ours, ours, "elephant:other m=m1 r=teacher", ""]))
-        name = f"{instance_id}.{DOMAIN}"
+    for instance_id, domain, content in draw(st.lists(places, unique=True, max_size=5)):
+        wrong = None if tidy else draw(st.sampled_from([None, None, None, *ASSIGNMENTS]))
+        ours = ownership_comment(OWNER, wrong or noted[instance_id])
+        # Not at the instance's own address: see the BUG in test_sweep_rivals.py.
+        theirs = "elephant:other m=m1 r=teacher" if content != ADDRESS else ours
+        comment = draw(st.sampled_from([ours, ours, ours, theirs, ""]))
+        name = f"{instance_id}.{domain}"
         made = WantedRecord(name, content, draw(st.booleans()), 1, comment)
         age = ago(draw(st.sampled_from([60, HOUR])))
         found.append(replace(record_of(f"record of {name} at {content}", made), modified_at=age))
@@ -392,18 +393,3 @@ def test_failures_on_the_way_do_not_change_where_it_leads(
     world.settle()
 
     assert world.standing() == smooth.standing()
-
-
-@settings(max_examples=60, deadline=None)
-@given(worlds(), st.permutations(range(5)))
-def test_the_order_in_which_things_are_listed_does_not_matter(
-    world: Small, order: Sequence[int]
-) -> None:
-    other = copy(world)
-    other.records = [world.records[each] for each in order if each < len(world.records)]
-    other.seen = dict(reversed(list(world.seen.items())))
-
-    world.settle()
-    other.settle()
-
-    assert world.standing() == other.standing()

@@ -1,0 +1,68 @@
+"""What all simulated AWS services share: a call lets others go on, and may fail as AWS's do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.strands import Strands
+
+LATENCY: Final = 0.02
+
+
+@dataclass(frozen=True)
+class AwsFault:
+    """How a call fails: with an error's code, or (`timeout`) without an answer.
+
+    The call is carried out all the same if `executed`. Any other code is the service's own to
+    understand. botocore's own attempts lie below: this is how the last of them ended.
+    """
+
+    code: str
+    executed: bool = False
+
+
+TIMEOUT: Final = "timeout"
+
+
+class AwsEdge:
+    """The way to a service and back. Faults strike the next calls, in order."""
+
+    def __init__(self, strands: Strands, latency: float = LATENCY) -> None:
+        self._strands = strands
+        self._latency = latency
+        self.faults: list[AwsFault] = []
+
+    def call(
+        self, operation: str, execute: Callable[[str | None], Any], own: frozenset[str]
+    ) -> Any:  # noqa: ANN401
+        """Carry a call out, between two moments at which others may go on.
+
+        `execute` is told the code of a fault that is one of the service's `own`.
+        """
+        self._strands.pause(f"before {operation}", self._latency)
+        fault = self.faults.pop(0) if self.faults else None
+        error = _error(fault, operation) if fault and fault.code not in own else None
+        answer = None
+        if error is None or (fault and fault.executed):
+            answer = execute(fault.code if fault and not error else None)
+        self._strands.pause(f"after {operation}", self._latency)
+        if error:
+            raise error
+        return answer
+
+
+def client_error(code: str, operation: str, message: str = "as the simulation has it") -> Exception:
+    """Make the error that a client of botocore raises."""
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+def _error(fault: AwsFault, operation: str) -> Exception:
+    if fault.code == TIMEOUT:
+        return ReadTimeoutError(endpoint_url="https://aws.example")
+    return client_error(fault.code, operation)

@@ -1,0 +1,79 @@
+"""One run of a function, in its execution environment, and what it has learnt so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.world import FUNCTION_ARN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.simulation.clock import Clock
+    from tests.simulation.lambda_service import Environment
+    from tests.simulation.strands import Strand
+
+
+@dataclass
+class Learnt:
+    """What the answers told a run: its evidence for what it does.
+
+    `reads` says of each read whether it went well the last time that it was tried. `confirmed`
+    has the contents of our records, by name, that Cloudflare listed or confirmed; `addresses` the
+    last address that EC2 told of each instance. `view` is how much of the zone's history the last
+    list showed.
+    """
+
+    reads: dict[str, bool] = field(default_factory=dict)
+    confirmed: dict[str, set[str]] = field(default_factory=dict)
+    addresses: dict[str, str | None] = field(default_factory=dict)
+    view: int = 0
+
+    @property
+    def failed(self) -> list[str]:
+        """The reads that failed for good, as far as is known."""
+        return [key for key, went_well in self.reads.items() if not went_well]
+
+
+@dataclass(eq=False)
+class Invocation:
+    """A run. It is Lambda's context as well."""
+
+    number: int
+    environment: Environment
+    event: Mapping[str, Any] | None
+    attempt: int
+    seconds: float
+    clock: Clock
+    started: float | None = None
+    must_defer: bool = False
+    learnt: Learnt = field(default_factory=Learnt)
+    main: Strand | None = None
+    result: Mapping[str, Any] | None = None
+    error: Exception | None = None
+    aws_request_id: str = "simulated"
+    invoked_function_arn: str = FUNCTION_ARN
+
+    def get_remaining_time_in_millis(self) -> float:
+        """Milliseconds until Lambda ends the run, as its context says."""
+        return (self.ends_at - self.clock.now) * 1000
+
+    @property
+    def ends_at(self) -> float:
+        """When Lambda ends the run; never, before it has begun."""
+        return float("inf") if self.started is None else self.started + self.seconds
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether it is a run of the sweep."""
+        return self.event is None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether its environment is idle: what it left going on goes on with the next run."""
+        return self.environment.run is None
+
+    def __str__(self) -> str:
+        what = "sweep" if self.event is None else f"event of {self.event['detail']['instance-id']}"
+        return f"run {self.number} ({what})"

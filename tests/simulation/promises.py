@@ -1,0 +1,210 @@
+"""What must hold during the whole run, checked at each call and each write."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.cloudflare import CloudflareError
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.instance import IncompleteAnswerError
+from chalicelib.meeting import IncompleteRowsError, RowChangedError
+from chalicelib.quota import QuotaSpentError
+from chalicelib.register import RowsNotToldError
+from chalicelib.safety import UnsafePlanError
+from chalicelib.secret import SecretError
+from tests.simulation import record_promises, row_promises
+from tests.world import OWNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from localcloud.cloudflare import Request
+    from localcloud.cloudflare import Response as Answer
+    from localcloud.cloudflare.table import Transaction
+    from tests.simulation.dynamodb import Item
+    from tests.simulation.invocation import Invocation
+    from tests.simulation.stage import Stage
+    from tests.simulation.strands import Strands
+
+FAILURES: Final = (
+    BotoCoreError,
+    ClientError,
+    CloudflareError,
+    IncompleteAnswerError,
+    IncompleteRowsError,
+    OutOfTimeError,
+    QuotaSpentError,
+    RowChangedError,
+    RowsNotToldError,
+    SecretError,
+    UnsafePlanError,
+)
+"""What a run may raise; anything else is a fault of the code."""
+
+_OK, _TOO_MANY = 200, 429
+_LEFT = re.compile(r";r=(\d+);t=(\d+)")
+_QUOTA = re.compile(r";q=(\d+)")
+
+
+class Promises:
+    """Watches every call and every write; what was broken stands in `broken`.
+
+    `least_left` is the least of Cloudflare's quota that any answer told of, and `writers` has the
+    run that made each change of the zone's history, None for people.
+    """
+
+    def __init__(self, strands: Strands) -> None:
+        self.broken: list[str] = []
+        self.writers: dict[int, Invocation | None] = {}
+        self.least_left = sys.maxsize
+        self._strands = strands
+        self.stage: Stage
+
+    def check(self) -> None:
+        """Raise AssertionError if anything was broken."""
+        assert not self.broken, "\n".join(self.broken)
+
+    @property
+    def run(self) -> Invocation | None:
+        """The run that is going on at this moment."""
+        return self._strands.current.run if self._strands.current else None
+
+    def breaks(self, run: Invocation | None, what: str) -> None:
+        """Note that a run has broken a promise."""
+        self.broken.append(f"{run}: {what}")
+
+    # Reads
+
+    @contextmanager
+    def reading(self, key: str) -> Iterator[None]:
+        """Note whether the read of AWS within went well."""
+        run = self.run
+        try:
+            yield
+        except Exception as error:
+            if run and "InvalidInstanceID.NotFound" not in str(error):
+                run.learnt.reads[key] = False
+            raise
+        if run:
+            run.learnt.reads[key] = True
+
+    def saw_instances(self, answer: Mapping[str, Any], key: str) -> None:
+        """Note what EC2 told a run."""
+        run = self.run
+        if run is None:
+            return
+        found = [each["Instances"][0] for each in answer["Reservations"]]
+        for described in found:
+            run.learnt.addresses[described["InstanceId"]] = described.get("PublicIpAddress")
+        if "InstanceIds" in key and not found:
+            run.learnt.reads[key] = False
+
+    def calls_cloudflare(self, request: Request) -> None:
+        """Look at a call that a run is about to make."""
+        run = self.run
+        if run is None:
+            return
+        if run.must_defer:
+            self.breaks(run, f"{request.method} {request.path} below the reserve, or after a 429")
+        failed = [
+            key
+            for key in run.learnt.failed
+            if run.is_sweep or key.startswith(("GET ", "DescribeInstances {'InstanceIds'"))
+        ]
+        is_batch = request.path.endswith("/batch") and b'"deletes"' in request.body
+        if failed and (request.method == "DELETE" or is_batch):
+            self.breaks(run, f"deletes after a failed read: {failed}")
+
+    def missed(self, request: Request) -> None:
+        """Note a call to Cloudflare that was not answered."""
+        if self.run and request.method == "GET":
+            self.run.learnt.reads[_key(request)] = False
+
+    def answered(self, request: Request, answer: Answer, view: int) -> None:
+        """Note what Cloudflare told a run."""
+        run = self.run
+        if run is None:
+            return
+        self._note_quota(run, answer)
+        envelope = _parse(answer.body)
+        went_well = answer.status == _OK and envelope.get("success") is True
+        if request.method == "GET":
+            run.learnt.reads[_key(request)] = went_well
+            run.learnt.view = view if went_well else run.learnt.view
+        if went_well:
+            for record in _records_in(envelope["result"]):
+                if str(record.get("comment") or "").split()[:1] == [OWNER]:
+                    run.learnt.confirmed.setdefault(record["name"], set()).add(record["content"])
+
+    def _note_quota(self, run: Invocation, answer: Answer) -> None:
+        now, environment = self.stage.clock.now, run.environment
+        left = _LEFT.search(answer.headers.get("Ratelimit", ""))
+        if left:
+            self.least_left = min(self.least_left, int(left[1]))
+            quota = _QUOTA.search(answer.headers.get("Ratelimit-Policy", ""))
+            limit = int(quota[1]) if quota else 1200
+            is_spent = int(left[1]) * 2 < limit
+            environment.reserved_until = now + int(left[2]) if is_spent else float("-inf")
+        if answer.status == _TOO_MANY:
+            environment.refused_until = now + float(answer.headers.get("Retry-After", 300))
+
+    # Writes
+
+    def wrote_records(
+        self, run: Invocation | None, position: int, changes: Sequence[Transaction]
+    ) -> None:
+        """Look at what a call of a run has changed in the zone."""
+        for offset, transaction in enumerate(changes):
+            self.writers[position + offset] = run
+            if run:
+                for problem in record_promises.problems(self.stage, run, position, transaction):
+                    self.breaks(run, problem)
+
+    def tells_row(self, item_id: str) -> None:
+        """Look at a write to a row that a run is about to make."""
+        if self.run and self.run.learnt.failed:
+            self.breaks(self.run, f"tells {item_id} after a failed read {self.run.learnt.failed}")
+
+    def wrote_row(
+        self, run: Invocation | None, item_id: str, before: Item | None, after: Item
+    ) -> None:
+        """Look at what a call of a run has changed in a row."""
+        if run:
+            for problem in row_promises.problems(self.stage, run, item_id, before, after):
+                self.breaks(run, problem)
+
+    def ended(self, run: Invocation) -> None:
+        """Look at how a run ended."""
+        if run.error and not isinstance(run.error, FAILURES):
+            self.breaks(run, f"raised {run.error!r}")
+        action = run.result["action"] if run.result else "failed"
+        if run.must_defer and action != "deferred":
+            self.breaks(run, f"{action} below the reserve, or after a 429")
+
+
+def _key(request: Request) -> str:
+    return f"GET {request.path} {request.query}"
+
+
+def _parse(body: bytes) -> Mapping[str, Any]:
+    try:
+        envelope = json.loads(body)
+    except ValueError:
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
+
+
+def _records_in(result: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401
+    if isinstance(result, list):
+        yield from result
+    elif isinstance(result, dict) and "content" in result:
+        yield result
+    elif isinstance(result, dict):
+        for kind in ("patches", "posts"):
+            yield from result.get(kind, ())

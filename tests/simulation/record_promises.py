@@ -1,0 +1,111 @@
+"""What must hold of every change that a run makes to the zone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.simulation.names import instance_named, is_live, is_ours, is_project, is_unmarked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from localcloud.cloudflare import Record
+    from localcloud.cloudflare.table import Transaction
+    from tests.simulation.ec2 import Host
+    from tests.simulation.invocation import Invocation
+    from tests.simulation.stage import Stage
+
+LONGEST_LAG: Final = 240.0
+"""Seconds for which EC2's answers may lag behind."""
+
+
+def problems(
+    stage: Stage, run: Invocation, position: int, transaction: Transaction
+) -> Iterator[str]:
+    """Say what is wrong with a change that stands at this position of the zone's history."""
+    for step in transaction.steps:
+        if step.before is None:
+            if step.after and not _may_make(stage, step.after):
+                yield f"made {_spell(step.after)}"
+        elif not _may_touch(stage, run, position, step.before):
+            yield f"touched {_spell(step.before)}, which is another's"
+        elif step.after is None and _was_the_last(stage, run, position, step.before):
+            yield f"deleted {_spell(step.before)} of a desktop that has been live all the time"
+        elif step.after and not _may_make(stage, step.after):
+            yield f"wrote {_spell(step.after)}"
+
+
+def steady(host: Host, run: Invocation) -> bool:
+    """Tell whether an instance has not changed since the oldest that EC2 may have told the run."""
+    return len(host.since((run.started or 0.0) - LONGEST_LAG)) == 1
+
+
+def _may_make(stage: Stage, record: Record) -> bool:
+    """Tell whether it is marked, proxied and made for an instance that has been ours once."""
+    host = stage.ec2.hosts.get(instance_named(record.name) or "")
+    was_ours = host is not None and any(is_project(view) for _, view in host.past)
+    return was_ours and is_ours(record) and record.fields.proxied
+
+
+def _may_touch(stage: Stage, run: Invocation, position: int, record: Record) -> bool:
+    """Tell whether it is ours, or was when the run looked.
+
+    Cloudflare has no conditional writes: whoever takes a record over between a run's list and its
+    write may lose it to that write.
+    """
+    if _is_for_us(stage, record):
+        return True
+    seen = _as_seen(stage, run, position, record)
+    return seen is not None and _is_for_us(stage, seen)
+
+
+def _is_for_us(stage: Stage, record: Record) -> bool:
+    """Ours is what bears our marker, and what bears none under an instance of ours."""
+    if is_ours(record):
+        return True
+    host = stage.ec2.hosts.get(instance_named(record.name) or "")
+    return is_unmarked(record) and host is not None and any(is_project(v) for _, v in host.past)
+
+
+def _as_seen(stage: Stage, run: Invocation, position: int, record: Record) -> Record | None:
+    """Return the record as the run's last list showed it."""
+    seen: Record | None = record
+    history = stage.cloudflare.store.history
+    for transaction in reversed(history[run.learnt.view : position]):
+        for step in reversed(transaction.steps):
+            if step.after and step.after.id == record.id:
+                seen = step.before
+    return seen
+
+
+def _was_the_last(stage: Stage, run: Invocation, position: int, record: Record) -> bool:
+    """Tell whether a live desktop lost its last record, though nothing was unclear about it.
+
+    That EC2's answers may have lagged, or that another has changed the name's records since the
+    run has looked, makes it unclear; and beside another owner's record there may be none of ours.
+    """
+    host = stage.ec2.hosts.get(instance_named(record.name) or "")
+    if host is None or not (is_live(host.view) and steady(host, run)):
+        return False
+    meanwhile = range(run.learnt.view, position)
+    if any(
+        stage.promises.writers.get(each) is not run and _concerns(stage, each, record.name)
+        for each in meanwhile
+    ):
+        return False
+    return not stage.cloudflare.store.named(record.name)
+
+
+def _concerns(stage: Stage, position: int, name: str) -> bool:
+    steps = stage.cloudflare.store.history[position].steps
+    return any(each.name == name for step in steps for each in (step.before, step.after) if each)
+
+
+def _spell(record: Record) -> str:
+    fields = record.fields
+    return f"{fields.type} {fields.name} at {fields.content} ({fields.comment})"
+
+
+def spelled(records: Sequence[Record]) -> list[str]:
+    """Spell records for people."""
+    return [_spell(record) for record in records]

@@ -1,0 +1,157 @@
+"""What must hold of every change that a run makes to a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.names import (
+    RANKS,
+    assignment,
+    instance_linked,
+    is_gone,
+    is_live,
+    is_ours,
+    is_project,
+    links,
+    name_of,
+    text,
+)
+from tests.simulation.record_promises import LONGEST_LAG, steady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.dynamodb import Item
+    from tests.simulation.ec2 import Host
+    from tests.simulation.invocation import Invocation
+    from tests.simulation.stage import Stage
+
+
+def problems(
+    stage: Stage, run: Invocation, row: str, before: Item | None, after: Item
+) -> Iterator[str]:
+    """Say what is wrong with a change of a row."""
+    if before is None:
+        yield f"made the row {row}"
+        return
+    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    strange = {name for name in changed if name != "status" and not name.endswith("_ec2_link")}
+    if strange:
+        yield f"changed {sorted(strange)} of {row}"
+    for name in sorted(changed - {"status"} - strange):
+        role = name.removesuffix("_ec2_link")
+        if name in after:
+            yield from _linked(stage, run, row, role, after)
+        else:
+            yield from _unlinked(stage, run, row, role, before)
+    if "status" in changed:
+        yield from _moved(stage, run, row, before, after)
+
+
+def _linked(stage: Stage, run: Invocation, row: str, role: str, after: Item) -> Iterator[str]:
+    instance_id = instance_linked(links(after)[role])
+    if instance_id is None or not _is_confirmed(run, instance_id):
+        yield f"set {role} of {row} to {links(after)[role]} without a confirmed record"
+        return
+    rival = _replaces(stage, run, after, role)
+    if rival:
+        yield f"set {role} of {row} to {instance_id}, which {rival} has replaced"
+
+
+def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None:
+    """Name another desktop of ours that a row notes for a role, unless it is gone.
+
+    One that EC2 may still deny, or may not yet show as ours, is passed over: the first looks like
+    one that is long gone.
+    """
+    noted = text(row, f"{role}_ec2_id")
+    rival = stage.ec2.hosts.get(noted or "")
+    if rival is None or noted == instance_linked(links(row).get(role)):
+        return None
+    lately = rival.since((run.started or 0.0) - LONGEST_LAG)
+    return None if is_gone(rival.view) or not all(map(is_project, lately)) else noted
+
+
+def _is_confirmed(run: Invocation, instance_id: str) -> bool:
+    """Tell whether Cloudflare has told the run of the record at the address that EC2 told last."""
+    address = run.learnt.addresses.get(instance_id)
+    return address in run.learnt.confirmed.get(name_of(instance_id), set())
+
+
+def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) -> Iterator[str]:
+    link = links(before)[role]
+    instance_id = instance_linked(link)
+    if instance_id is None:
+        yield f"removed {role} of {row}, which was {link}"
+        return
+    host = stage.ec2.hosts.get(instance_id)
+    if host and _serves(host, run, row, role) and _stands_alone(stage, run, instance_id):
+        yield f"removed {role} of {row}, whose desktop {instance_id} has been live all the time"
+
+
+def _serves(host: Host, run: Invocation, row: str, role: str) -> bool:
+    is_assigned = assignment(host.view) == (row, role)
+    return is_assigned and is_live(host.view) and steady(host, run)
+
+
+def _stands_alone(stage: Stage, run: Invocation, instance_id: str) -> bool:
+    """Tell whether nothing but our record has stood under the name since the run has looked."""
+    name, store = name_of(instance_id), stage.cloudflare.store
+    lately = [
+        each
+        for transaction in store.history[run.learnt.view :]
+        for step in transaction.steps
+        for each in (step.before, step.after)
+        if each and each.name == name
+    ]
+    now = store.named(name)
+    return bool(now) and all(map(is_ours, (*lately, *now)))
+
+
+def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
+    old, new = text(before, "status"), text(after, "status")
+    if new not in {"DNS_WRITTEN", "TERMINATED"}:
+        yield f"moved {row} to {new}"
+        return
+    if old is not None and (old not in RANKS or RANKS[new] < RANKS[old]):
+        yield f"moved {row} back, from {old} to {new}"
+    if new == "DNS_WRITTEN":
+        confirmed = [
+            role
+            for role, link in links(after).items()
+            if (linked := instance_linked(link)) and _is_confirmed(run, linked)
+        ]
+        if not confirmed:
+            yield f"moved {row} to {new} without a confirmed record"
+        elif all(_replaces(stage, run, after, role) for role in confirmed):
+            yield f"moved {row} to {new} by a record that another's has replaced"
+    elif links(after):
+        yield f"moved {row} to {new} though it has {links(after)}"
+    else:
+        yield from _ended(stage, run, row)
+
+
+def _ended(stage: Stage, run: Invocation, row: str) -> Iterator[str]:
+    for host in stage.ec2.hosts.values():
+        is_here = host.view is not None and host.view.tag("MeetingID") == row
+        is_left = is_here and is_project(host.view) and not is_gone(host.view)
+        if is_left and steady(host, run):
+            yield f"moved {row} to TERMINATED while {host.id} has not ended"
+    if not any(
+        is_gone(host.view) for host in stage.ec2.hosts.values() if _was_of(stage, host, row)
+    ):
+        yield f"moved {row} to TERMINATED though none of its desktops has ended"
+
+
+def _was_of(stage: Stage, host: Host, row: str) -> bool:
+    """Tell whether tags have ever assigned an instance to a row, or the comment of a record."""
+    if any(view is not None and view.tag("MeetingID") == row for _, view in host.past):
+        return True
+    return any(
+        each is not None
+        and each.name == name_of(host.id)
+        and f"m={row} " in (each.fields.comment or "")
+        for transaction in stage.cloudflare.store.history
+        for step in transaction.steps
+        for each in (step.before, step.after)
+    )

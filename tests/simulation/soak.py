@@ -1,0 +1,61 @@
+"""Running schedules by the thousand, each batch of them from a seed of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.simulation.burst import Burst
+from tests.simulation.machine import Simulation
+
+STEPS = 40
+"""The most that happens in one schedule."""
+BATCH = 2000
+
+
+def settings_for(schedules: int) -> settings:
+    """Make Hypothesis's settings for so many schedules; what fails prints how to repeat it."""
+    return settings(
+        max_examples=schedules,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+
+
+def soak(schedules: int, first_seed: int) -> None:
+    """Run so many schedules. Raises what the first one that fails raises, shrunk and printed."""
+    for batch, start in enumerate(range(0, schedules, BATCH)):
+        number, count = first_seed + batch, min(BATCH, schedules - start)
+        begun = time.monotonic()
+        machine = type(Simulation.__name__, (Simulation,), {})
+        run_state_machine_as_test(seed(number)(machine), settings=settings_for(count))
+        pace = count / (time.monotonic() - begun) * 60
+        say(f"{start + count} schedules (seed {number}: {pace:.0f} a minute)")
+
+
+def say(line: str) -> None:
+    """Tell whoever watches."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=10_000, help="how many (10,000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first batch (0)")
+    parser.add_argument("--burst", type=int, help="start so many desktops at once instead")
+    parser.add_argument("--concurrency", type=int, default=20, help="of the burst's runs (20)")
+    arguments = parser.parse_args()
+    if arguments.burst:
+        say(str(Burst(arguments.burst, arguments.concurrency).run()))
+    else:
+        soak(arguments.schedules, arguments.seed)

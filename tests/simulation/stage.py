@@ -1,0 +1,155 @@
+"""A stage of Elephant in a simulated world: the real code, between simulated ends."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.cloudflare import Cloudflare
+from chalicelib.instance import Instances
+from chalicelib.meeting import Meetings
+from chalicelib.quota import Quota
+from chalicelib.secret import Token
+from chalicelib.sweep import Sweep
+from chalicelib.watchdog import Watchdog
+from chalicelib.zone import Zone
+from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
+from tests.simulation.aws_edge import AwsEdge
+from tests.simulation.clock import Clock
+from tests.simulation.cloudflare_edge import CloudflareEdge
+from tests.simulation.dynamodb import DynamoDb
+from tests.simulation.ec2 import Ec2
+from tests.simulation.lambda_service import Lambda
+from tests.simulation.names import SETTINGS
+from tests.simulation.people import People
+from tests.simulation.promises import Promises
+from tests.simulation.strands import StepExecutor, Strands
+from tests.world import OTHER_TOKEN, TABLE, make_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from localcloud.cloudflare import Zone as ZoneSpec
+    from tests.simulation.ec2 import Host
+    from tests.simulation.invocation import Invocation
+
+
+class Secrets:
+    """Secrets Manager with the one secret."""
+
+    def __init__(self, strands: Strands) -> None:
+        self.token = DEFAULT_TOKEN
+        self.edge = AwsEdge(strands)
+
+    def get_secret_value(self, **_: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Stand in for the client's call of this name."""
+        return dict(self.edge.call("GetSecretValue", self._answer, frozenset()))
+
+    def _answer(self, _: str | None) -> dict[str, Any]:
+        return {"SecretString": json.dumps({"CLOUDFLARE_TOKEN": self.token})}
+
+
+class Silence:
+    """A Reporter that says nothing."""
+
+    def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+        """Take a report."""
+
+    def failed(
+        self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
+    ) -> None:
+        """Take a report."""
+
+
+class Stage:
+    """Everything that there is, and the events that EventBridge has not delivered yet."""
+
+    def __init__(self, zone: ZoneSpec | None = None) -> None:
+        self.clock = Clock()
+        self.strands = Strands(self.clock)
+        self.promises = Promises(self.strands)
+        self.promises.stage = self
+        self.ec2 = Ec2(self.clock, self.strands, self.promises)
+        self.dynamodb = DynamoDb(self.strands, self.promises, TABLE)
+        self.secrets = Secrets(self.strands)
+        self.cloudflare = CloudflareEdge(self.clock, self.strands, self.promises, zone)
+        self.functions = Lambda(self.clock, self.strands, self.promises, self._build)
+        self.people = People(self)
+        self.events: list[Mapping[str, Any]] = []
+
+    def announce(self, host: Host) -> None:
+        """Let EC2 tell EventBridge of an instance's state, if the rule's pattern lets it pass."""
+        if host.view and host.view.state in {"running", "stopping", "shutting-down"}:
+            self.events.append(make_event(host.id, host.view.state))
+
+    def go(self, number: int) -> bool:
+        """Let the strand of this number, counted round, go on; false if there is none."""
+        ready = self.strands.ready()
+        if ready:
+            self.functions.resume(ready[number % len(ready)])
+            self.cloudflare.arrive()
+        return bool(ready)
+
+    def go_alone(self, run: Invocation, times: int) -> None:
+        """Let only this run go on, so many times."""
+        for _ in range(times):
+            ready = [strand for strand in self.strands.ready() if strand.run is run]
+            if not ready:
+                return
+            self.functions.resume(ready[-1])
+            self.cloudflare.arrive()
+
+    def settle(self) -> None:
+        """Let everything that goes on go on to its end, by turns."""
+        turn = 0
+        while self.functions.running:
+            turn += 1
+            if not self.go(turn):
+                self.clock.advance(1.0)
+                self.functions.expire()
+
+    def thaw(self) -> None:
+        """End every environment in which something is still going on."""
+        for environment in {id(s): s.run.environment for s in self.strands.alive}.values():
+            if environment in self.functions.environments:
+                self.functions.kill(environment)
+
+    def rotate_token(self) -> None:
+        """Store another token, and let Cloudflare refuse the one that was there once."""
+        self.secrets.token = OTHER_TOKEN
+        self.cloudflare.api.faults.add(Fault(FaultKind.REFUSED, status=403, code=9109))
+
+    def stop_faults(self) -> None:
+        """Let every service work again, and answer what is so now."""
+        self.ec2.edge.faults.clear()
+        self.ec2.hidden.clear()
+        self.ec2.lag = self.ec2.list_lag = 0.0
+        self.dynamodb.edge.faults.clear()
+        self.secrets.edge.faults.clear()
+        self.cloudflare.losses.clear()
+        self.cloudflare.api.faults.clear()
+
+    def _build(self, is_sweep: bool) -> Callable[[Invocation], Mapping[str, Any]]:  # noqa: FBT001
+        """Build a function as a new execution environment does."""
+        clock = self.clock
+        cloudflare = Cloudflare(
+            SETTINGS.cloudflare_api_url,
+            Token(self.secrets, SETTINGS.secret_id, clock),
+            self.cloudflare,
+            Quota(clock),
+            sleep=self.strands.sleep,
+            jitter=lambda: 1.0,
+        )
+        ends: dict[str, Any] = {
+            "settings": SETTINGS,
+            "instances": Instances(self.ec2, SETTINGS.project_tag),
+            "zone": Zone(cloudflare, SETTINGS.zone_id, SETTINGS.batch_size),
+            "meetings": Meetings(self.dynamodb, TABLE, self.strands.sleep),
+            "reporter": Silence(),
+            "executor": StepExecutor(self.strands),
+            "clock": clock,
+        }
+        if is_sweep:
+            return Sweep(**ends).handle
+        watchdog = Watchdog(**ends)
+        return lambda run: watchdog.handle(run.event, run)

@@ -1,0 +1,157 @@
+"""Lines of control that yield before and after every call, so that a test decides who goes on.
+
+Everything happens in one thread: a strand runs until it pauses, and only then does another one.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.clock import Clock
+    from tests.simulation.invocation import Invocation
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Strand:
+    """A run, or one step of it."""
+
+    run: Invocation
+    greenlet: Any = field(repr=False, default=None)
+    wakes_at: float = 0.0
+    """When its pause ends, or its patience with what it waits for."""
+    waits_for: Future[Any] | None = None
+    doing: str = ""
+    """What it was about to do, or had done, when it paused."""
+
+    @property
+    def turn(self) -> float:
+        """When it is to go on, if it can."""
+        return self.wakes_at if self.waits_for is None else 0.0
+
+    def can_go_on(self, now: float) -> bool:
+        """Tell whether it has anything to do: it is not frozen, nor waiting in vain."""
+        if self.run.is_frozen:
+            return False
+        return self.waits_for is None or self.waits_for.done() or now >= self.wakes_at
+
+
+class Strands:
+    """All strands that have not ended, in the order in which they began."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.alive: list[Strand] = []
+        self.current: Strand | None = None
+        self._hub = getcurrent()
+
+    def begin(self, run: Invocation, do: Callable[[], object]) -> Strand:
+        """Make a strand, which does nothing before it is resumed; `do` lets no exception out."""
+        strand = Strand(run)
+        strand.greenlet = greenlet(do, parent=self._hub)
+        self.alive.append(strand)
+        return strand
+
+    def ready(self) -> list[Strand]:
+        """List the strands that can go on."""
+        return [strand for strand in self.alive if strand.can_go_on(self.clock.now)]
+
+    def resume(self, strand: Strand) -> None:
+        """Let a strand go on until it pauses again or ends."""
+        if strand.waits_for is None:
+            self.clock.reach(strand.wakes_at)
+        self.current = strand
+        try:
+            strand.greenlet.switch()
+        finally:
+            self.current = None
+            self._forget_if_dead(strand)
+
+    def kill(self, strand: Strand) -> None:
+        """End a strand where it pauses; none of its code runs any more."""
+        strand.greenlet.throw(GreenletExit)
+        self._forget_if_dead(strand)
+
+    def pause(self, doing: str, seconds: float = 0.0) -> None:
+        """Let others go on; what is no strand just lets the time pass."""
+        strand = self.current
+        if strand is None:
+            self.clock.advance(seconds)
+            return
+        strand.doing, strand.wakes_at = doing, self.clock.now + seconds
+        self._hub.switch()
+
+    def sleep(self, seconds: float) -> None:
+        """Stand in for `time.sleep`."""
+        self.pause("sleeps", seconds)
+
+    def wait(self, future: Future[Any], seconds: float) -> None:
+        """Pause until the future is done, or so many seconds have passed."""
+        strand = self.current
+        if strand is None or future.done():
+            return
+        strand.doing, strand.waits_for = "waits", future
+        strand.wakes_at = self.clock.now + seconds
+        self._hub.switch()
+        strand.waits_for = None
+
+    def _forget_if_dead(self, strand: Strand) -> None:
+        if strand.greenlet.dead:
+            self.alive.remove(strand)
+
+
+class StepFuture(Future[T]):
+    """A future whose waiting lets others go on."""
+
+    def __init__(self, strands: Strands) -> None:
+        super().__init__()
+        self._strands = strands
+
+    def result(self, timeout: float | None = None) -> T:
+        self._strands.wait(self, float("inf") if timeout is None else timeout)
+        return super().result(timeout=0)
+
+
+class StepExecutor(Executor):
+    """Runs each step as a strand, so many at a time; the others wait for their turn."""
+
+    def __init__(self, strands: Strands, max_workers: int = 4) -> None:
+        self._strands = strands
+        self._workers = max_workers
+        self._busy = 0
+        self._waiting: list[tuple[Invocation, StepFuture[Any], Callable[[], Any]]] = []
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:  # noqa: ANN401
+        """Begin a step of the run that is going on."""
+        if self._strands.current is None:
+            raise RuntimeError("only a run begins steps")
+        future: StepFuture[T] = StepFuture(self._strands)
+        self._waiting.append((self._strands.current.run, future, lambda: fn(*args, **kwargs)))
+        self._fill()
+        return future
+
+    def _fill(self) -> None:
+        while self._waiting and self._busy < self._workers:
+            run, future, do = self._waiting.pop(0)
+            if future.set_running_or_notify_cancel():
+                self._busy += 1
+                self._strands.begin(run, partial(self._do, future, do))
+
+    def _do(self, future: StepFuture[Any], do: Callable[[], Any]) -> None:
+        try:
+            result = do()
+        except Exception as error:  # noqa: BLE001 (as an executor does: it is the waiter's)
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        self._busy -= 1
+        self._fill()
