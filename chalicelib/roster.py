@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import Assignment
+from chalicelib.meeting import MEETING_TAG, Assignment
 from chalicelib.meeting_plan import Desktop, decide_meeting, rivals_of
 from chalicelib.plan import Presence
 
@@ -48,9 +48,9 @@ class Roster:
         self._settings = settings
         self._instances: dict[str, list[Instance]] = {}
         for instance in survey.instances.values():
-            assignment = Assignment.of(instance) if instance else None
-            if instance and assignment and instance.has_tag(settings.project_tag):
-                self._instances.setdefault(assignment.meeting_id, []).append(instance)
+            meeting_id = instance.tags.get(MEETING_TAG) if instance else None
+            if instance and meeting_id and instance.has_tag(settings.project_tag):
+                self._instances.setdefault(meeting_id, []).append(instance)
         self.entries: Mapping[str, tuple[Entry, ...]] = self._by_meeting()
 
     def telling(self, meeting: Meeting, desktops: Iterable[Desktop]) -> Telling | None:
@@ -97,7 +97,8 @@ class Roster:
             if former.is_valid:
                 yield Entry(self._desktop(instance_id, former, finding.in_former), comes_first=True)
         instance = self._survey.instances.get(instance_id)
-        if assignment and instance:  # perhaps by its record alone
+        is_tagged = instance and instance.has_tag(self._settings.project_tag)
+        if assignment and instance and is_tagged:  # perhaps by its record alone
             self._instances.setdefault(assignment.meeting_id, []).append(instance)
         if assignment and assignment.is_valid:
             if presence is Presence.LIVE and not finding.may_be_linked:
@@ -127,14 +128,13 @@ class Roster:
         instance = self._survey.instances.get(instance_id)
         finding = self._survey.plan.findings[instance_id]
         if instance is None:
-            has_record = any(each.instance_id == instance_id for each in self._survey.records)
-            return None if has_record else Presence.AWAY
+            return None if finding.waits else Presence.AWAY
         if finding.in_the_way or finding.presence is Presence.UNCERTAIN:
             return None  # perhaps another deployment's link
         if instance.has_ended:
             return Presence.ENDED
-        is_elsewhere = finding.presence is Presence.FOREIGN or finding.assignment
-        return Presence.AWAY if is_elsewhere else None
+        is_nowhere = finding.presence is Presence.LIVE and not finding.assignment
+        return None if is_nowhere else Presence.AWAY
 
     def _desktop(self, instance_id: str, assignment: Assignment, presence: Presence) -> Desktop:
         link, tag = self._settings.link(instance_id), self._settings.project_tag

@@ -129,6 +129,27 @@ def test_the_owner_is_the_comments_first_word_if_it_is_a_marker(
 
 
 @pytest.mark.parametrize(
+    ("name", "instance_id"),
+    [
+        (NAME, "i-0123456789abcdef0"),
+        ("i-01234567.example.org", "i-01234567"),
+        ("I-01234567.Example.Org", "i-01234567"),
+        ("i-01234567", "i-01234567"),
+        (f"x.{NAME}", None),
+        (f"x{NAME}", None),
+        ("i-1.desktops.example.com", None),
+        ("i-0123456789abcdefg.desktops.example.com", None),
+        ("i-01234567x.desktops.example.com", None),
+        ("desktops.example.com", None),
+    ],
+)
+def test_a_record_is_named_after_an_instance_under_whatever_domain(
+    name: str, instance_id: str | None
+) -> None:
+    assert record(name=name).instance_id == instance_id
+
+
+@pytest.mark.parametrize(
     ("comment", "assignment"),
     [
         (f"{OWNER} m=abc r=teacher", Assignment("abc", "teacher")),

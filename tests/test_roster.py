@@ -214,12 +214,15 @@ def test_that_an_instance_is_not_known_alone_never_ends_a_meeting() -> None:
     assert written(told([], [], rows)) == ({"teacher": None, "student": None}, None)
 
 
-@pytest.mark.parametrize("age", [60, HOUR])
-def test_a_link_is_left_while_the_instance_has_a_record_of_ours(age: float) -> None:
-    """The record goes first, or stays since it is fresh."""
+@pytest.mark.parametrize(
+    ("age", "expected"), [(60, {}), (HOUR, {"m1": [(B, "teacher", AWAY, AFTER)]})]
+)
+def test_a_link_is_left_while_the_instance_has_a_fresh_record_of_ours(
+    age: float, expected: dict[str, object]
+) -> None:
     without_meeting = record(B, meeting=None, age=age)
 
-    assert entries([], [without_meeting], [linked(teacher=B)]) == {}
+    assert entries([], [without_meeting], [linked(teacher=B)]) == expected
 
 
 def test_a_link_to_an_instance_that_ended_ends_the_meeting() -> None:
@@ -326,6 +329,16 @@ def test_an_instance_of_another_project_does_not_keep_a_meeting_open() -> None:
     instances = [instance(A, "terminated"), instance(B, role="student", project="Giraffe")]
 
     assert written(told(instances, [], [linked(teacher=A)])) == (
+        {"teacher": None},
+        "TERMINATED",
+    )
+
+
+def test_an_instance_that_lost_the_projects_tag_does_not_keep_a_meeting_open() -> None:
+    instances = [instance(A, "terminated"), instance(B, role="student", project=None)]
+    records = [record(B, role="student")]
+
+    assert written(told(instances, records, [linked(teacher=A)])) == (
         {"teacher": None},
         "TERMINATED",
     )

@@ -220,3 +220,28 @@ def test_a_running_desktop_that_was_given_to_another_meeting_leaves_no_link(worl
     assert world.standing()[0][2] == f"{OWNER} m=m2 r=teacher"
     assert world.row("m1") == {"status": "HEALTHY"}
     assert world.row("m2") == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(instance_id)}
+
+
+def test_a_link_goes_with_the_record_though_the_record_names_no_meeting(world: World) -> None:
+    """The comment of a long meeting names none."""
+    world.put_own(FORGOTTEN, meeting=None)
+    both_forgotten(world)
+
+    for _ in range(3):
+        world.swept()
+
+    assert world.records() == ()
+    assert world.row() == {"status": "TERMINATED"}
+
+
+def test_a_link_to_a_stopped_desktop_that_lost_its_meetings_tags_goes(world: World) -> None:
+    student = world.desktop("student")
+    world.put_own(student, world.address(student), role="student")
+    stopped = world.launch()
+    world.ec2.stop_instances(InstanceIds=[stopped])
+    row = {"status": "HEALTHY", "student_ec2_link": link(student)}
+    world.put_row(**row, teacher_ec2_link=link(stopped))
+
+    world.swept()
+
+    assert world.row() == row

@@ -364,6 +364,14 @@ _ROW: Final = (
         tests=("test_meeting_plan.py",),
     ),
     Break(
+        "a-meeting-is-kept-by-a-rival-that-ended",
+        Rule.ROW,
+        "meeting_plan",
+        old="left = {each.id for each in known if not each.has_ended} - {desktop.instance_id}",
+        new="left = {each.id for each in known} - {desktop.instance_id}",
+        tests=("test_meeting_plan.py",),
+    ),
+    Break(
         "an-ended-meeting-ends-once-more",
         Rule.ROW,
         "meeting_plan",

@@ -60,10 +60,19 @@ class Workshop:
         try:
             verdict = self._run(f"tests/{name}" for name in mistake.tests)
             if verdict.fate is Fate.SURVIVED:
-                verdict = self.try_all(but=mistake.tests)
+                verdict = self._confirmed(self.try_all(but=mistake.tests))
         finally:
             path.write_text(right)
         return Verdict(verdict.fate, verdict.told_by, time.monotonic() - begun)
+
+    def _confirmed(self, verdict: Verdict) -> Verdict:
+        """Doubt a test that was not expected to notice, and that passes when it runs alone."""
+        if verdict.fate is not Fate.CAUGHT:
+            return verdict
+        alone = self._run([f"tests/{verdict.told_by}"])
+        if alone.fate is Fate.CAUGHT:
+            return verdict
+        return Verdict(Fate.UNCLEAR, f"{verdict.told_by}, which passes alone")
 
     def try_all(self, but: Collection[str] = ()) -> Verdict:
         """Run every test of the fast suite but those of some files, and then the simulation's."""
@@ -93,7 +102,7 @@ class Workshop:
                 timeout=PATIENCE,
             )
         except subprocess.TimeoutExpired:
-            return Verdict(Fate.CAUGHT, "the tests did not end", time.monotonic() - begun)
+            return Verdict(Fate.UNCLEAR, "the tests did not end", time.monotonic() - begun)
         seconds = time.monotonic() - begun
         if done.returncode == _PASSED:
             return Verdict(Fate.SURVIVED, seconds=seconds)

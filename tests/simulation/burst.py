@@ -11,6 +11,7 @@ from tests.simulation import ending
 from tests.simulation.fleet import Fleet
 from tests.simulation.names import ROLES
 from tests.simulation.stage import Stage
+from tests.simulation.traces import Traces
 
 DESKTOPS: Final = 2000
 CONCURRENCY: Final = 20
@@ -110,7 +111,7 @@ class Burst:
             functions.resume(ready)
 
     def _problems(self) -> tuple[str, ...]:
-        return tuple(ending.problems(self.stage, ending.Traces.of(self.stage)))
+        return tuple(ending.problems(self.stage, Traces.of(self.stage)))
 
     def _figures(self, begun: float) -> Figures:
         stage = self.stage

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,6 +18,7 @@ from tests.simulation.names import (
     link_to,
     links,
     name_of,
+    noted,
     text,
 )
 from tests.simulation.record_promises import spelled
@@ -32,35 +31,7 @@ if TYPE_CHECKING:
     from localcloud.cloudflare import Record
     from tests.simulation.ec2 import Host
     from tests.simulation.stage import Stage
-
-_MEETING = re.compile(r"m=(\S+) r=(\S+)")
-
-
-@dataclass(frozen=True)
-class Traces:
-    """What led to rows when the faults stopped.
-
-    A row of whose desktops EC2, tags and comments have lost every trace is out of everyone's
-    sight: nothing is promised of it. (An instance that ended an hour ago is no longer described,
-    and its record may have been deleted by hand; a Role tag that is no role leads nowhere.)
-    """
-
-    rows: frozenset[str]
-
-    @classmethod
-    def of(cls, stage: Stage) -> Traces:
-        """Look at the tags of what EC2 still describes, and at the comments of our records."""
-        tagged = {
-            each[0]
-            for host in stage.ec2.hosts.values()
-            if is_project(host.view) and (each := assignment(host.view)) and each[1] in ROLES
-        }
-        noted = {
-            found[1]
-            for record in stage.cloudflare.store.records
-            if is_ours(record) and (found := _MEETING.search(record.fields.comment or ""))
-        }
-        return cls(frozenset(tagged | noted))
+    from tests.simulation.traces import Traces
 
 
 def problems(stage: Stage, traces: Traces) -> Iterator[str]:
@@ -132,8 +103,8 @@ def _row_problems(stage: Stage, row: str, desktops: list[Host]) -> Iterator[str]
     is_linked = any(instance_linked(link) for link in links(item).values())
     if is_linked and RANKS.get(status or "", 0) < RANKS["DNS_WRITTEN"]:
         yield f"{row} has a link and its status is {status}"
-    noted = {text(item, name) for name in item if name.endswith("_ec2_id")}
-    known = desktops + [stage.ec2.hosts[each] for each in noted if each in stage.ec2.hosts]
+    named = {text(item, name) for name in item if name.endswith("_ec2_id")}
+    known = desktops + [stage.ec2.hosts[each] for each in named if each in stage.ec2.hosts]
     has_begun = any(assignment(host.view) in {(row, role) for role in ROLES} for host in desktops)
     is_over = has_begun and all(is_gone(host.view) for host in known) and not links(item)
     if is_over and status != "TERMINATED":
@@ -150,7 +121,7 @@ def _link_problems(stage: Stage, row: str, role: str, link: str) -> Iterator[str
     ours = [record for record in standing if is_ours(record)]
     if host and host.view and host.view.state == "pending":
         return  # its record, or its link, will be set right once it runs
-    if host and is_live(host.view) and _in_the_way(standing):
+    if host and host.view and _in_the_way(standing):
         return  # whoever took the name over is left alone, and so is the link: people are warned
     if host is None or not is_live(host.view) or not ours:
         yield f"{row} links {role} to {instance_id}, which is {host and host.view}, has {ours}"
@@ -160,9 +131,7 @@ def _link_problems(stage: Stage, row: str, role: str, link: str) -> Iterator[str
 
 def _served(host: Host, ours: Sequence[Record]) -> tuple[str, str] | None:
     """Return the meeting and role that tags name, or else the comment of our record."""
-    comments = (record.fields.comment or "" for record in ours)
-    noted = next(filter(None, map(_MEETING.search, comments)), None)
-    served = assignment(host.view) or ((noted[1], noted[2]) if noted else None)
+    served = assignment(host.view) or next(filter(None, map(noted, ours)), None)
     return served if served and served[1] in ROLES else None
 
 
@@ -176,11 +145,11 @@ def _role_problems(stage: Stage, row: str, role: str, desktops: list[Host]) -> I
         and is_live(host.view)
         and not _in_the_way(stage.cloudflare.store.named(name_of(host.id)))
     ]
-    noted = stage.ec2.hosts.get(text(item, f"{role}_ec2_id") or "")
+    first = stage.ec2.hosts.get(text(item, f"{role}_ec2_id") or "")
     link = links(item).get(role)
-    if noted and is_project(noted.view) and not is_gone(noted.view):
-        if noted in candidates and link != link_to(noted.id):
-            yield f"{row} notes {noted.id} as {role} and links it to {link}"
+    if first and is_project(first.view) and not is_gone(first.view):
+        if first in candidates and link != link_to(first.id):
+            yield f"{row} notes {first.id} as {role} and links it to {link}"
         return
     launches = {host.id: host.view.launched_at for host in candidates if host.view}
     last = {each for each, launched in launches.items() if launched == max(launches.values())}

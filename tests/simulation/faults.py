@@ -44,6 +44,7 @@ CLOUDFLARE: Final[Mapping[str, Fault]] = {
 }
 
 EC2: Final = (
+    AwsFault(INCOMPLETE),
     AwsFault("RequestLimitExceeded"),
     AwsFault("InternalError"),
     AwsFault(TIMEOUT),

@@ -14,6 +14,7 @@ from tests.simulation.fleet import ORDERS, Fleet
 from tests.simulation.names import RANKS, ROLES, name_of
 from tests.simulation.people import LABELS, MEDDLING, TAGS
 from tests.simulation.stage import Stage
+from tests.simulation.traces import Traces
 
 if TYPE_CHECKING:
     from tests.simulation.invocation import Invocation
@@ -166,7 +167,7 @@ class Simulation(RuleBasedStateMachine):
         stage.cloudflare.arrive(everything=True)
         self._check()
         stage.clock.advance(700)
-        traces = ending.Traces.of(stage)
+        traces = Traces.of(stage)
         for _ in range(2):
             self._sweep_undisturbed()
         found = list(ending.problems(stage, traces))

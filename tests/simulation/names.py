@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from chalicelib.meeting import STATUSES
 from tests.world import DOMAIN, OWNER, make_settings
@@ -19,6 +20,7 @@ NEIGHBOUR: Final = f"{OWNER}1"
 ROLES: Final = ("teacher", "student")
 RANKS: Final = {status: rank for rank, status in enumerate(STATUSES)}
 
+_MEETING = re.compile(r"m=(\S+) r=(\S+)")
 _INSTANCE = r"i-[0-9a-f]{17}"
 _NAME = re.compile(rf"({_INSTANCE})\.{re.escape(DOMAIN)}")
 _LINK = re.compile(rf"https://({_INSTANCE})\.{re.escape(DOMAIN)}:8443")
@@ -77,6 +79,12 @@ def assignment(view: View | None) -> tuple[str, str] | None:
     """Return the meeting and role that an instance's tags name."""
     meeting, role = (view.tag("MeetingID"), view.tag("Role")) if view else (None, None)
     return (meeting, role) if meeting and role else None
+
+
+def noted(record: Record) -> tuple[str, str] | None:
+    """Return the meeting and role that a record's comment names."""
+    found = _MEETING.search(record.fields.comment or "")
+    return (found[1], unquote(found[2])) if found else None
 
 
 def text(item: Item, attribute: str) -> str | None:

@@ -19,6 +19,7 @@ from chalicelib.register import RowsNotToldError
 from chalicelib.safety import UnsafePlanError
 from chalicelib.secret import SecretError
 from tests.simulation import record_promises, row_promises
+from tests.simulation.names import links
 from tests.world import OWNER
 
 if TYPE_CHECKING:
@@ -56,13 +57,15 @@ class Promises:
     """Watches every call and every write; what was broken stands in `broken`.
 
     `least_left` is the least of Cloudflare's quota that any answer told of, and `writers` has the
-    run that made each change of the zone's history, None for people.
+    run that made each change of the zone's history, None for people. `linked_at` says since when
+    a row has a link.
     """
 
     def __init__(self, strands: Strands) -> None:
         self.broken: list[str] = []
         self.writers: dict[int, Invocation | None] = {}
         self.least_left = sys.maxsize
+        self.linked_at: dict[tuple[str, str], float] = {}
         self._strands = strands
         self.stage: Stage
 
@@ -175,6 +178,8 @@ class Promises:
         self, run: Invocation | None, item_id: str, before: Item | None, after: Item
     ) -> None:
         """Look at what a call of a run has changed in a row."""
+        for link in set(links(after).values()) - set(links(before or {}).values()):
+            self.linked_at[item_id, link] = self.stage.clock.now
         if run:
             for problem in row_promises.problems(self.stage, run, item_id, before, after):
                 self.breaks(run, problem)

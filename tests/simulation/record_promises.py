@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.names import instance_named, is_live, is_ours, is_project, is_unmarked
+from tests.simulation.names import (
+    instance_named,
+    is_live,
+    is_ours,
+    is_project,
+    is_unmarked,
+    link_to,
+    links,
+    noted,
+)
+from tests.simulation.traces import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from localcloud.cloudflare import Record
-    from localcloud.cloudflare.table import Transaction
+    from localcloud.cloudflare.table import Step, Transaction
     from tests.simulation.ec2 import Host
     from tests.simulation.invocation import Invocation
     from tests.simulation.stage import Stage
@@ -27,6 +37,8 @@ def problems(
         if step.before is None:
             if step.after and not _may_make(stage, step.after):
                 yield f"made {_spell(step.after)}"
+        elif row := _row_lost(stage, run, position, step):
+            yield f"took {_spell(step.before)}, the last trace that led to {row}, which links to it"
         elif not _may_touch(stage, run, position, step.before):
             yield f"touched {_spell(step.before)}, which is another's"
         elif step.after is None and _was_the_last(stage, run, position, step.before):
@@ -94,6 +106,26 @@ def _was_the_last(stage: Stage, run: Invocation, position: int, record: Record) 
     ):
         return False
     return not stage.cloudflare.store.named(record.name)
+
+
+def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str | None:
+    """Name the row that links to an instance, and to which nothing leads any more.
+
+    A link that another run has set since this one began, or a comment that was changed after it
+    looked, makes it unclear.
+    """
+    before = step.before
+    found = noted(before) if before and is_ours(before) else None
+    if before is None or found is None or found == (step.after and noted(step.after)):
+        return None
+    link = link_to(instance_named(before.name) or "")
+    row = stage.dynamodb.items.get(found[0], {})
+    linked_at = stage.promises.linked_at.get((found[0], link), run.started or 0.0)
+    if link not in links(row).values() or linked_at >= (run.started or 0.0):
+        return None
+    seen = _as_seen(stage, run, position, before)
+    is_as_seen = seen is not None and noted(seen) == found
+    return found[0] if is_as_seen and found[0] not in Traces.of(stage).rows else None
 
 
 def _concerns(stage: Stage, position: int, name: str) -> bool:

@@ -14,6 +14,7 @@ from tests.simulation.names import (
     is_project,
     links,
     name_of,
+    noted,
     text,
 )
 from tests.simulation.record_promises import LONGEST_LAG, steady
@@ -64,12 +65,11 @@ def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None
     One that EC2 may still deny, or may not yet show as ours, is passed over: the first looks like
     one that is long gone.
     """
-    noted = text(row, f"{role}_ec2_id")
-    rival = stage.ec2.hosts.get(noted or "")
-    if rival is None or noted == instance_linked(links(row).get(role)):
+    rival = stage.ec2.hosts.get(text(row, f"{role}_ec2_id") or "")
+    if rival is None or rival.id == instance_linked(links(row).get(role)):
         return None
     lately = rival.since((run.started or 0.0) - LONGEST_LAG)
-    return None if is_gone(rival.view) or not all(map(is_project, lately)) else noted
+    return None if is_gone(rival.view) or not all(map(is_project, lately)) else rival.id
 
 
 def _is_confirmed(run: Invocation, instance_id: str) -> bool:
@@ -150,7 +150,8 @@ def _was_of(stage: Stage, host: Host, row: str) -> bool:
     return any(
         each is not None
         and each.name == name_of(host.id)
-        and f"m={row} " in (each.fields.comment or "")
+        and (found := noted(each))
+        and found[0] == row
         for transaction in stage.cloudflare.store.history
         for step in transaction.steps
         for each in (step.before, step.after)

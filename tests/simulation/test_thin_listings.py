@@ -12,6 +12,7 @@ from tests.simulation import ending
 from tests.simulation.fleet import Fleet
 from tests.simulation.names import SETTINGS, is_ours
 from tests.simulation.stage import Stage
+from tests.simulation.traces import Traces
 
 if TYPE_CHECKING:
     from tests.simulation.invocation import Invocation
@@ -62,7 +63,7 @@ def test_what_a_listing_by_tag_lacks_is_looked_for_by_id(
 
     assert run.error is None
     assert count(stage) == desktops
-    assert not list(ending.problems(stage, ending.Traces.of(stage)))
+    assert not list(ending.problems(stage, Traces.of(stage)))
 
 
 @WHOLE
