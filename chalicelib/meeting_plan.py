@@ -88,11 +88,13 @@ def _decide_live(
     meeting: Meeting, desktop: Desktop, rivals: Mapping[str, Instance | None]
 ) -> MeetingDecision:
     role = desktop.role
-    for rival in rivals.values():
-        if rival and _has_the_role(rival, meeting, desktop):
-            return MeetingDecision(f"{rival.id} has the role of {role}")
     links: dict[str, str | None] = dict.fromkeys(_linked_roles(meeting, desktop))
     links.pop(role, None)
+    for rival in rivals.values():
+        if rival and _has_the_role(rival, meeting, desktop):
+            relied = tuple(link_attribute(each) for each in links)
+            change = MeetingChange(meeting, links, None, relied) if links else None
+            return MeetingDecision(f"{rival.id} has the role of {role}", change)
     if meeting.link(role) != desktop.link:
         links[role] = desktop.link
     status = DNS_WRITTEN if meeting.status in _BEFORE_DNS else None

@@ -20,7 +20,7 @@ from chalicelib.cloudflare import (
     TokenRefusedError,
     UnconfirmedError,
 )
-from chalicelib.record import WantedRecord
+from chalicelib.record import ADDRESS_RECORD, WantedRecord
 from chalicelib.settings import AUTOMATIC_TTL
 from chalicelib.zone import BATCH_SIZE, Zone
 from ops.token_view import TokenView, details_in, member_in, object_in, soon
@@ -81,7 +81,8 @@ class Records(Zone):
 
     def matching(self, member: str, text: str) -> tuple[Record, ...]:
         """List all address records of which this member begins so. Raises CloudflareError."""
-        return tuple(self._list([(f"{member}.startswith", text)], soon()))
+        query = [("type", ADDRESS_RECORD), (f"{member}.startswith", text)]
+        return tuple(self._list(query, soon()))
 
 
 def find_zone(api_url: str, token: str, domain: str) -> str | None:

@@ -136,6 +136,15 @@ def test_a_meeting_is_not_over_while_the_noted_instance_may_be_starting(
     assert written(ended(row, rival=noted)) == (REMOVED, status)
 
 
+def test_a_desktop_whose_new_role_another_has_loses_the_link_of_its_old_one() -> None:
+    row = meeting(status="HEALTHY", teacher_ec2_id=OTHER, student_ec2_link=link(ID))
+
+    decision = live(row, instance(OTHER))
+
+    assert decision.reason == f"{OTHER} has the role of teacher"
+    assert written(decision) == ({"student": None}, None)
+
+
 def test_the_instance_that_the_row_names_takes_the_link_from_any_other() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=ID, teacher_ec2_link=link(OTHER))
 

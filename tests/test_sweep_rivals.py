@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import DOMAIN, OWNER, Context, World, link, make_event
+from tests.world import OWNER, Context, World, link, make_event
 
 KEYS = [{"Key": "MeetingID"}, {"Key": "Role"}]
 
