@@ -262,8 +262,19 @@ def test_little_of_a_long_body_is_repeated_in_an_error() -> None:
     assert len(str(raised.value)) < 400
 
 
+@pytest.mark.parametrize("status", [301, 400, 500, 503])
+def test_success_under_another_status_is_none(status: int) -> None:
+    odd = Response(status, {}, OK.body)
+
+    with pytest.raises(UnavailableError):
+        Api(odd, odd, odd).ask()
+    with pytest.raises(UnconfirmedError):
+        Api(odd).ask(WRITE)
+
+
 REFUSALS = [
     refusal(401, 10000),
+    Response(401, {}, b"<html>"),
     refusal(403, 10000),
     refusal(403, 9109),
     refusal(403, 0),

@@ -76,6 +76,30 @@ def test_a_link_and_a_status_are_written_and_nothing_else(world: World) -> None:
     assert change.summary == "teacher_ec2_link set, status DNS_WRITTEN"
 
 
+@pytest.mark.parametrize("link", [LINK, None])
+def test_neither_role_nor_link_nor_status_stands_in_an_expression(
+    world: World, link: str | None
+) -> None:
+    """Roles come from tags, so from anyone."""
+    world.put_row(status="LAUNCHED", teacher_ec2_link=LINK)
+    sent: list[str] = []
+    world.app_dynamodb.meta.events.register(
+        "provide-client-params.dynamodb.UpdateItem",
+        lambda params, **_: sent.extend(
+            (params["UpdateExpression"], params["ConditionExpression"])
+        ),
+    )
+
+    relied = ("status", "teacher_ec2_link")
+    world.meetings().apply(MeetingChange(read(world), {"teacher": link}, "TERMINATED", relied))
+
+    assert len(sent) == 2
+    for expression in sent:
+        assert not {"teacher", "https", "TERMINATED", "LAUNCHED"} & {
+            each for each in ("teacher", "https", "TERMINATED", "LAUNCHED") if each in expression
+        }
+
+
 def test_a_link_is_removed_with_or_without_a_status(world: World) -> None:
     world.put_row(status="HEALTHY", teacher_ec2_link=LINK, student_ec2_link=LINK)
     meetings = world.meetings()

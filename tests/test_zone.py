@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +94,26 @@ def test_an_incomplete_list_is_no_list(world: World, member: str, value: object)
 
     with pytest.raises(UnavailableError):
         world.zone(transport=Tampering(spoil)).records_named(NAME, world.deadline())
+
+
+def test_what_is_no_record_is_not_passed_over_in_a_list_that_is_not_counted(world: World) -> None:
+    world.put_record(NAME)
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result"].append({"name": NAME})
+        envelope["result_info"] = {}
+
+    with pytest.raises(UnavailableError, match="no record"):
+        world.zone(transport=Tampering(spoil)).records_named(NAME, world.deadline())
+
+
+def test_a_batch_of_which_a_part_is_answered_is_not_confirmed(world: World) -> None:
+    def lose_one(envelope: dict[str, Any]) -> None:
+        envelope["result"]["posts"].pop()
+
+    changes = [Create(wanted()), Create(replace(wanted(), name=f"x.{NAME}"))]
+    with pytest.raises(UnconfirmedError, match="1 of 2 posts were answered"):
+        world.zone(transport=Tampering(lose_one)).apply(changes, world.deadline())
 
 
 def test_a_record_is_made_whole(world: World) -> None:
