@@ -3,9 +3,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$python" && break; done)
 BIN := .venv/bin
-CODE := app.py chalicelib localcloud ops tests
+CODE := app.py bench chalicelib localcloud ops tests
 
-.PHONY: help install demo test soak mutants burst format lock clean
+.PHONY: help install demo test soak mutants burst bench format lock clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -37,6 +37,9 @@ mutants: install  ## Break each rule of behaviour, and see whether the tests not
 
 burst: install  ## Start 2,000 desktops at once against Cloudflare's real limit, on simulated time
 	$(BIN)/python -m tests.simulation --burst 2000
+
+bench: install  ## Measure it beside the guide and octodns (some minutes), into docs/performance.md
+	$(BIN)/python -m bench
 
 format: install  ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix-only $(CODE)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -21,6 +23,20 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 """Explicit, since botocore's own defaults differ by version and its timeouts are a minute each."""
+
+
+_MODELS: Final = Path(__file__).parent / "models"
+
+
+class _Models(Loader):
+    """Reads the models of our calls, which `ops/models.py` makes, and all else from botocore."""
+
+    def __init__(self) -> None:
+        super().__init__(extra_search_paths=[str(_MODELS)])
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (as inherited)
+        """Name ours, instead of looking into the directories of 400 services."""
+        return [each.name for each in _MODELS.iterdir() if each.is_dir()]
 
 
 @overload
@@ -39,4 +55,6 @@ def client(service: Any) -> Any:
 
 @cache
 def _session() -> Session:
-    return botocore.session.get_session()
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _Models())
+    return session

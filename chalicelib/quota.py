@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT: Final = 1200
 """Requests per five minutes and user, where an answer does not name its policy."""
 
+KEPT_BY_EVENTS: Final = 0.5
+"""The share of the quota that events leave to others: the dashboard, other programs, the sweep."""
+
+KEPT_BY_SWEEPS: Final = 0.4
+"""What sweeps leave. The difference is for the batches that bring what events had to put off."""
+
 BLOCK_SECONDS: Final = 300.0
 """For how long Cloudflare refuses a user who went over the limit."""
 
@@ -29,12 +35,14 @@ class QuotaSpentError(Exception):
 class Quota:
     """What is left of the quota, from the last answer that this environment has seen.
 
-    Half of the quota belongs to others (the dashboard, other programs), so it counts as spent once
-    less than half of it is left.
+    The share that is `kept` belongs to others, so it counts as spent once less than that is left.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.time, kept: float = KEPT_BY_EVENTS
+    ) -> None:
         self._clock = clock
+        self._kept = kept
         self._spent_until = float("-inf")
         self._refused_until = float("-inf")
         self.remaining: int | None = None
@@ -50,7 +58,7 @@ class Quota:
         return max(0.0, max(self._spent_until, self._refused_until) - self._clock())
 
     def require(self) -> None:
-        """Raise QuotaSpentError when less than our half of the quota is left."""
+        """Raise QuotaSpentError when less of the quota is left than is kept for others."""
         if self.is_spent:
             raise QuotaSpentError(
                 f"Cloudflare's quota is kept for others for another {self.seconds_to_wait:.0f} s "
@@ -69,7 +77,7 @@ class Quota:
             (
                 self._clock() + state.get("t", BLOCK_SECONDS)
                 for name, state in told.items()
-                if state["r"] * 2 < _limit(limits, name)
+                if state["r"] < _limit(limits, name) * self._kept
             ),
             default=float("-inf"),
         )

@@ -5,10 +5,11 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 from __future__ import annotations
 
+import json
+import sys
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,17 +31,17 @@ class Reporter(Protocol):
         ...
 
 
-class PowertoolsReporter:
-    """Reports through Powertools; the deployment's owner is the metrics' one dimension."""
+class LogReporter:
+    """Reports by printing; the deployment's owner is the metrics' one dimension."""
 
     def __init__(self, function: str, owner: str) -> None:
+        self._function = function
         self._owner = owner
-        self._logger = Logger(service=function, owner=owner)
 
     def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
         """Log at the level of information, or as a warning if the fields hold any."""
-        log = self._logger.warning if fields.get("warnings") else self._logger.info
-        log(f"{fields['action']}: {fields['reason']}", extra=dict(fields))
+        level = "WARNING" if fields.get("warnings") else "INFO"
+        self._log(level, f"{fields['action']}: {fields['reason']}", fields)
         self._count(counts)
 
     def failed(
@@ -48,11 +49,39 @@ class PowertoolsReporter:
     ) -> None:
         """Log as an error, without a traceback: Lambda prints that of what is raised."""
         name = type(error).__name__
-        self._logger.error("failed: %s: %s", name, error, extra={**fields, "error": name})
+        self._log("ERROR", f"failed: {name}: {error}", {**fields, "error": name})
         self._count(counts)
 
+    def _log(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        _print(
+            {
+                "level": level,
+                "message": message,
+                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "service": self._function,
+                "owner": self._owner,
+                **fields,
+            }
+        )
+
     def _count(self, counts: Mapping[str, int]) -> None:
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._owner)
-        for name, value in counts.items():
-            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
-        metrics.flush_metrics()
+        directive = {
+            "Namespace": NAMESPACE,
+            "Dimensions": [["service"]],
+            "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
+        }
+        _print(
+            {
+                "_aws": {
+                    "Timestamp": int(time.time() * 1000),
+                    "CloudWatchMetrics": [directive],
+                },
+                "service": self._owner,
+                **{name: [float(value)] for name, value in counts.items()},
+            }
+        )
+
+
+def _print(entry: Mapping[str, Any]) -> None:
+    """Print one line, in one write: steps of a run may print as well."""
+    sys.stdout.write(json.dumps(entry, default=str) + "\n")

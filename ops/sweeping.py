@@ -10,7 +10,7 @@ from chalicelib.cloudflare import Cloudflare
 from chalicelib.deadline import Deadline
 from chalicelib.instance import Instances
 from chalicelib.meeting import Meetings
-from chalicelib.quota import Quota
+from chalicelib.quota import KEPT_BY_SWEEPS, Quota
 from chalicelib.secret import Token
 from chalicelib.step import Steps
 from chalicelib.sweep import Sweep
@@ -37,7 +37,8 @@ class Sweeping:
         settings = stage.settings
         table = settings.table_name
         token = Token(account.client("secretsmanager"), settings.secret_id)
-        cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), Quota())
+        quota = Quota(kept=KEPT_BY_SWEEPS)
+        cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), quota)
         self._executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sweep")
         self._sweep = Sweep(
             settings=settings,

@@ -70,6 +70,18 @@ def test_clients_are_made_once_for_an_environment(app: ModuleType) -> None:
     assert app.sweeper() is app.sweeper()
 
 
+@pytest.mark.parametrize("function", ["dns_watchdog", "sweep", "another"])
+def test_only_what_a_function_needs_is_made_before_its_first_event(
+    monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    app = load(monkeypatch, _HANDLER=f"app.{function}")
+
+    made = {"dns_watchdog": app.watchdog, "sweep": app.sweeper}
+    assert {name for name, make in made.items() if make.cache_info().currsize} == (
+        {function} & set(made)
+    )
+
+
 def test_the_schedule_sweeps_through_chalice(app: ModuleType, world: World) -> None:
     world.put_row(status="LAUNCHED")
     instance_id = world.desktop()

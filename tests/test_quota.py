@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.quota import Quota, QuotaSpentError
+from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota, QuotaSpentError
 
 POLICY = '"default";q=1200;w=300'
 
@@ -73,6 +73,20 @@ def test_the_quota_is_spent_once_less_than_half_of_it_is_left(
     assert quota.is_spent is spent
     assert quota.seconds_to_wait == (30 if spent else 0)
     assert quota.remaining == left
+
+
+@pytest.mark.parametrize(("left", "spent"), [(480, False), (479, True)])
+def test_sweeps_may_spend_what_events_leave_to_them(
+    clock: Clock,
+    left: int,
+    spent: bool,  # noqa: FBT001
+) -> None:
+    quotas = Quota(clock, KEPT_BY_EVENTS), Quota(clock, KEPT_BY_SWEEPS)
+
+    for quota in quotas:
+        quota.note(headers(f'"default";r={left};t=30'))
+
+    assert [quota.is_spent for quota in quotas] == [True, spent]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.settings import SettingsError
-from chalicelib.telemetry import PowertoolsReporter
+from chalicelib.telemetry import LogReporter
 from chalicelib.watchdog import Outcome
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Log:
         self._printed = printed
 
     @cached_property
-    def reporter(self) -> PowertoolsReporter:
+    def reporter(self) -> LogReporter:
         """The reporter, made when the run begins as in a new execution environment."""
-        return PowertoolsReporter(self.function, OWNER)
+        return LogReporter(self.function, OWNER)
 
     def lines(self) -> list[str]:
         """Return every line that was printed since."""

@@ -235,5 +235,5 @@ def test_the_zip_is_small_and_holds_what_lambda_lacks(cloud: LocalCloud, copied:
     }
 
     assert deployed["CodeSize"] == archive.stat().st_size <= LARGEST_ZIP
-    assert {"app.py", "chalice", "chalicelib", "aws_lambda_powertools"} <= names
+    assert {"app.py", "chalice", "chalicelib"} <= names
     assert not {"boto3", "botocore", "urllib3", "localcloud", "tests"} & names

@@ -14,7 +14,7 @@ from chalicelib.cloudflare import CloudflareError
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.instance import IncompleteAnswerError
 from chalicelib.meeting import IncompleteRowsError, RowChangedError
-from chalicelib.quota import QuotaSpentError
+from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
 from chalicelib.register import RowsNotToldError
 from chalicelib.safety import UnsafePlanError
 from chalicelib.secret import SecretError
@@ -152,7 +152,8 @@ class Promises:
             self.least_left = min(self.least_left, int(left[1]))
             quota = _QUOTA.search(answer.headers.get("Ratelimit-Policy", ""))
             limit = int(quota[1]) if quota else 1200
-            is_spent = int(left[1]) * 2 < limit
+            kept = KEPT_BY_SWEEPS if run.is_sweep else KEPT_BY_EVENTS
+            is_spent = int(left[1]) < limit * kept
             environment.reserved_until = now + int(left[2]) if is_spent else float("-inf")
         if answer.status == _TOO_MANY:
             environment.refused_until = now + float(answer.headers.get("Retry-After", 300))

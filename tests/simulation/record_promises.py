@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.names import (
+    ROLES,
     instance_named,
     is_live,
     is_ours,
@@ -111,14 +112,17 @@ def _was_the_last(stage: Stage, run: Invocation, position: int, record: Record) 
 def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str | None:
     """Name the row that links to an instance, and to which nothing leads any more.
 
-    A link that another run has set since this one began, or a comment that was changed after it
-    looked, makes it unclear.
+    A link that another run has set since this one began, or tags or a comment that were changed
+    after it looked, make it unclear.
     """
     before = step.before
     found = noted(before) if before and is_ours(before) else None
     if before is None or found is None or found == (step.after and noted(step.after)):
         return None
-    link = link_to(instance_named(before.name) or "")
+    host = stage.ec2.hosts.get(instance_named(before.name) or "")
+    if found[1] not in ROLES or host is None or not steady(host, run):
+        return None
+    link = link_to(host.id)
     row = stage.dynamodb.items.get(found[0], {})
     linked_at = stage.promises.linked_at.get((found[0], link), run.started or 0.0)
     if link not in links(row).values() or linked_at >= (run.started or 0.0):

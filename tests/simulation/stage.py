@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.cloudflare import Cloudflare
 from chalicelib.instance import Instances
 from chalicelib.meeting import Meetings
-from chalicelib.quota import Quota
+from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.secret import Token
 from chalicelib.sweep import Sweep
 from chalicelib.watchdog import Watchdog
@@ -136,7 +136,7 @@ class Stage:
             SETTINGS.cloudflare_api_url,
             Token(self.secrets, SETTINGS.secret_id, clock),
             self.cloudflare,
-            Quota(clock),
+            Quota(clock, KEPT_BY_SWEEPS if is_sweep else KEPT_BY_EVENTS),
             sleep=self.strands.sleep,
             jitter=lambda: 1.0,
         )

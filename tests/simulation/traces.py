@@ -33,6 +33,6 @@ class Traces:
         said = {
             each[0]
             for record in stage.cloudflare.store.records
-            if is_ours(record) and (each := noted(record))
+            if is_ours(record) and (each := noted(record)) and each[1] in ROLES
         }
         return cls(frozenset(tagged | said))

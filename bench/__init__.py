@@ -1,0 +1,1 @@
+"""What Elephant costs in round trips, calls, time and memory, beside others: `make bench`."""

@@ -1,0 +1,179 @@
+"""The servers that everything is measured against, and the programs that are measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from bench.child_process import Program
+from bench.front import Front
+from localcloud.aws import MotoServer, aws_client, aws_settings, deploy, state
+from localcloud.aws.artifacts import Artifacts
+from localcloud.cloud import STAGE
+from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Quota, Token, Zone
+from localcloud.project import Project
+from tests.world import make_event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT: Final = Path(__file__).parent.parent
+PROJECT: Final = Project(ROOT)
+AMPLE: Final = 10_000_000
+"""A quota that nothing reaches: how a quota is kept is measured on simulated time."""
+
+_RUNTIME: Final = ("awslambdaric.bootstrap",)
+_OUR_MAKERS: Final = ("botocore.session:Session.create_client",)
+_GUIDES_MAKERS: Final = ("boto3:client", "boto3:resource")
+
+
+class Servers:
+    """AWS with the deployed project, and Cloudflare, both behind fronts; while in the context.
+
+    Nothing runs by itself: no event reaches the deployed functions.
+    """
+
+    def __init__(self) -> None:
+        self.settings = PROJECT.settings
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            settings = self.settings
+            zone = Zone(settings.zone_id, settings.domain_root, record_quota=AMPLE)
+            self.standin = stack.enter_context(
+                CloudflareStandIn([zone], [Token(DEFAULT_TOKEN)], dns_port=None, quota=Quota(AMPLE))
+            )
+            self._moto = stack.enter_context(MotoServer())
+            self.aws = stack.enter_context(Front(self._moto.endpoint))
+            self.cloudflare = stack.enter_context(Front(self.standin.url))
+            self._deploy(stack)
+            self._provide()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a child, as Lambda gives it, with every address leading here."""
+        return {
+            **aws_settings(self.aws.url, self._moto.region),
+            **dict(self.function.variables),
+            "CLOUDFLARE_API_URL": self.cloudflare.url,
+            "AWS_LAMBDA_FUNCTION_NAME": self.function.name,
+            "FUNCTION_ARN": self.function.arn,
+            "HOME": str(self.home),
+        }
+
+    def ours(self, *, handler: str = "dns_watchdog", prepare: str = "watchdog") -> Program:
+        """Name a function of the deployed zip."""
+        path = (self.task_root, self.runtime)
+        return Program("app", handler, path, (prepare,), _OUR_MAKERS, _RUNTIME)
+
+    @property
+    def sweep(self) -> Program:
+        """The sweep of the deployed zip."""
+        return self.ours(handler="sweep", prepare="sweeper")
+
+    @property
+    def guide(self) -> Program:
+        """The guide's function."""
+        path = (self.guide_root, self.runtime)
+        return Program("guide", "handler", path, (), _GUIDES_MAKERS, _RUNTIME)
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 (botocore makes the class)
+        """Make a client of AWS that goes past the front."""
+        return aws_client(service, self._moto.endpoint, self._moto.region)
+
+    def event(self, instance_id: str, state: str = "running") -> dict[str, Any]:
+        """Make the event of an instance."""
+        return make_event(instance_id, state)
+
+    def desktop(self, meeting: str, role: str = "teacher") -> str:
+        """Launch a meeting's desktop, with a row that knows of it, and return its id."""
+        tags = {"Project": "Elephant", "MeetingID": meeting, "Role": role}
+        answer = self.client("ec2").run_instances(
+            ImageId="ami-12c6146b",
+            MinCount=1,
+            MaxCount=1,
+            NetworkInterfaces=[{"DeviceIndex": 0, "AssociatePublicIpAddress": True}],
+            TagSpecifications=[
+                {
+                    "ResourceType": "instance",
+                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                }
+            ],
+        )
+        instance_id = str(answer["Instances"][0]["InstanceId"])
+        self.put_row(meeting, status="LAUNCHED", **{f"{role}_ec2_id": instance_id})
+        return instance_id
+
+    def terminate(self, instance_id: str) -> None:
+        """End an instance for good."""
+        self.client("ec2").terminate_instances(InstanceIds=[instance_id])
+
+    def put_row(self, meeting: str, **attributes: str) -> None:
+        """Write a meeting's row."""
+        item = {"id": meeting} | attributes
+        self.client("dynamodb").put_item(
+            TableName=self.settings.table_name,
+            Item={key: {"S": value} for key, value in item.items()},
+        )
+
+    def row(self, meeting: str) -> dict[str, str]:
+        """Return a meeting's row."""
+        key = {"id": {"S": meeting}}
+        answer = self.client("dynamodb").get_item(TableName=self.settings.table_name, Key=key)
+        return {name: value["S"] for name, value in answer.get("Item", {}).items()}
+
+    def names(self) -> list[str]:
+        """Return the names of all records."""
+        return [record.name for record in self.standin.api.zones[0].records]
+
+    def clear_zone(self) -> None:
+        """Remove every record."""
+        store = self.standin.api.zones[0]
+        for record in store.records:
+            store.delete(record.id)
+
+    def slow(self, delay: float, connecting: float = 0.0) -> None:
+        """Make every call take longer from now on, and every new connection."""
+        for front in (self.aws, self.cloudflare):
+            front.delay, front.connecting = delay, connecting
+
+    def take_calls(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the calls to AWS and to Cloudflare since the last time."""
+        return self.aws.take_calls(), self.cloudflare.take_calls()
+
+    def _deploy(self, stack: ExitStack) -> None:
+        """Let Chalice make the zip, and unpack what it uploaded."""
+        self.home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        project = PROJECT.copy(self.home / "project", self.cloudflare.url)
+        deploy(project.directory, STAGE, self._moto.endpoint)
+        name = f"elephant-{STAGE}-dns_watchdog"
+        self.function = state.find_function(name, self._moto.region)
+        artifacts = Artifacts()
+        stack.callback(artifacts.close)
+        self.task_root = artifacts.task_root(self.function)
+        self.runtime = artifacts.runtime_directory
+        self.guide_root = self.home / "guide"
+        self.guide_root.mkdir()
+        shutil.copy(ROOT / "bench" / "guide.py", self.guide_root)
+
+    def _provide(self) -> None:
+        self.client("secretsmanager").create_secret(
+            Name=self.settings.secret_id,
+            SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN}),
+        )
+        self.client("dynamodb").create_table(
+            TableName=self.settings.table_name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )

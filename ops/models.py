@@ -1,0 +1,108 @@
+"""The part of AWS's service models that the functions need, taken from botocore's own.
+
+botocore reads the whole model of a service to make a client of it. EC2's has 800 calls; reading it
+and making methods of them is a third of a cold start. `python -m ops.models` writes
+`chalicelib/models/`, and a test fails once that is no longer what the installed botocore says.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.loaders import Loader
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+DIRECTORY: Final = Path(__file__).parent.parent / "chalicelib" / "models"
+
+CALLS: Final[Mapping[str, Collection[str]]] = {
+    "dynamodb": ("GetItem", "BatchGetItem", "UpdateItem"),
+    "ec2": ("DescribeInstances",),
+    "secretsmanager": ("GetSecretValue",),
+}
+READ: Final[Mapping[str, Collection[str]]] = {
+    "DescribeInstancesResult": ("NextToken", "Reservations"),
+    "Reservation": ("Instances",),
+    "Instance": (
+        "InstanceId",
+        "LaunchTime",
+        "PublicIpAddress",
+        "State",
+        "StateTransitionReason",
+        "Tags",
+    ),
+}
+"""What is read of EC2's answers: parsing the rest is half of a large sweep's CPU."""
+
+
+def models() -> Iterator[tuple[Path, str]]:
+    """Yield each file of the models, below their directory, and its content."""
+    loader = Loader()
+    for service, calls in CALLS.items():
+        version = loader.determine_latest_version(service, "service-2")
+        model = loader.load_service_model(service, "service-2", version)
+        yield Path(service) / version / "service-2.json", _text(_part(model, calls))
+    endpoints = loader.load_data("endpoints")
+    partitions = [
+        {**each, "services": {name: each["services"].get(name, {}) for name in CALLS}}
+        for each in endpoints["partitions"]
+    ]
+    yield Path("endpoints.json"), _text({**endpoints, "partitions": partitions})
+
+
+def write() -> None:
+    """Write the files."""
+    for path, text in models():
+        target = DIRECTORY / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+
+def _part(model: Mapping[str, Any], calls: Collection[str]) -> dict[str, Any]:
+    """Take the calls out of a model, with the shapes that they need."""
+    operations = {name: _bare(model["operations"][name]) for name in calls}
+    shapes: dict[str, Any] = {}
+    wanted = [
+        operation[end]["shape"] for operation in operations.values() for end in ("input", "output")
+    ]
+    while wanted:
+        name = wanted.pop()
+        if name not in shapes:
+            shapes[name] = _shape(name, model["shapes"][name])
+            parts = [shapes[name].get(key) for key in ("member", "key", "value")]
+            parts += shapes[name].get("members", {}).values()
+            wanted += [part["shape"] for part in parts if part]
+    for operation in operations.values():
+        operation.pop("errors", None)  # errors are told apart by their codes
+    return {
+        "version": model["version"],
+        "metadata": model["metadata"],
+        "operations": operations,
+        "shapes": dict(sorted(shapes.items())),
+    }
+
+
+def _shape(name: str, shape: Mapping[str, Any]) -> dict[str, Any]:
+    bare = _bare(shape)
+    for key in ("member", "key", "value"):
+        if key in bare:
+            bare[key] = _bare(bare[key])
+    if "members" in bare:
+        kept = READ.get(name, bare["members"])
+        bare["members"] = {key: _bare(bare["members"][key]) for key in kept}
+    return bare
+
+
+def _bare(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in described.items() if key != "documentation"}
+
+
+def _text(content: object) -> str:
+    return json.dumps(content, separators=(",", ":")) + "\n"
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,48 @@
+"""The month on paper: worked out from measured figures, and from nothing if some are missing."""
+
+import pytest
+
+from bench import cost, round_trips, sweeping
+from bench.figure import Figure, Spread
+
+EVENT, SWEEP = round_trips.GROUP, sweeping.GROUP
+EVENTS = [
+    Figure(EVENT, f"{what}, {kind}", unit, Spread.exact(ours), Spread.exact(guide), "guide")
+    for kind in ("create", "delete")
+    for what, unit, ours, guide in (("round trips", "", 3, 5), ("CPU", "ms", 7, 7))
+]
+SWEEPS = [
+    Figure(SWEEP, "CPU of 10, nothing to do", "s", Spread.exact(0.02)),
+    Figure(SWEEP, "peak memory of 10, nothing to do", "MiB", Spread.exact(70)),
+    Figure(SWEEP, "CPU for each instance more, nothing to do", "ms", Spread.exact(0.5)),
+    Figure(SWEEP, "memory for each instance more, nothing to do", "KiB", Spread.exact(16)),
+]
+
+
+def test_a_run_waits_for_round_trips_and_computes_on_its_share_of_a_processor() -> None:
+    run = cost.Run(trips=4, cpu=0.1, memory=1769)
+    assert run.seconds == pytest.approx(4 * cost.TRIP + 0.1)
+    assert cost.Run(trips=0, cpu=0.1, memory=1769 // 2).seconds == pytest.approx(0.2, rel=0.01)
+
+
+def test_a_sweep_is_given_the_memory_that_it_needs() -> None:
+    growth = cost.Growth(cpu=(0.02, 0.0005), memory=(70, 16 / 1024))
+    assert growth.sweep(10).memory == 256
+    assert growth.sweep(12_500).memory == 512
+
+
+def test_a_month_grows_with_the_starts_on_both_sides() -> None:
+    months = cost.measure([*EVENTS, *SWEEPS])
+    assert [month.name for month in months] == [
+        f"{count:,} starts a day" for count in cost.STARTS_A_DAY
+    ]
+    ours = [month.ours.middle for month in months if month.ours]
+    guide = [month.other.middle for month in months if month.other]
+    assert ours == sorted(ours)
+    assert guide == sorted(guide)
+    assert ours[0] > cost.WATCHING > guide[0]
+
+
+def test_without_the_measured_figures_there_is_none() -> None:
+    assert cost.measure(EVENTS) == []
+    assert cost.measure(SWEEPS) == []
