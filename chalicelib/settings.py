@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from chalicelib.variables import Reader, matching, number, whole
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 CLOUDFLARE_API: Final = "https://api.cloudflare.com/client/v4"
 
@@ -48,7 +50,6 @@ _ZONE_ID = re.compile(r"[0-9a-f]{32}")
 _OWNER = re.compile(r"elephant:[!-~]{1,55}")
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@:!-]{1,2048}")
-_DIGITS = re.compile(r"[0-9]{1,9}")
 _ADDRESS = re.compile(r"[!-~]+")
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 _RATE = r"rate\((?:1 (?:minute|hour|day)|(?!1 )[1-9][0-9]{0,8} (?:minutes|hours|days))\)"
@@ -63,8 +64,6 @@ _SHORTEST_TTL, _LONGEST_TTL = 30, 86400
 _LARGEST_BATCH = 3500
 _LARGEST_NUMBER = 999_999_999
 _MINUTES_OF_A_DAY = 1440
-
-T = TypeVar("T")
 
 
 class SettingsError(Exception):
@@ -107,7 +106,7 @@ class Settings:
         Raises SettingsError naming each variable that is missing or wrong, its value, and what
         it should be.
         """
-        reader = _Reader(environment)
+        reader = Reader(environment)
         proxied = reader.read("PROXIED", _boolean, "true")
         settings = cls(
             domain_root=reader.read("DOMAIN_ROOT", _domain),
@@ -145,41 +144,16 @@ class Settings:
         return f"https://{self.record_name(instance_id)}:{self.dcv_port}"
 
 
-class _Reader:
-    """Reads variables and collects what is wrong with them, so that all are reported at once."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.problems: list[str] = []
-
-    def read(self, name: str, parse: Callable[[str], T], default: str | None = None) -> T:
-        text = self._environment.get(name, default)
-        if text is None:
-            self.problems.append(f"{name} is missing; it is required")
-            return cast("T", None)  # never seen: the problem is raised before anyone looks
-        try:
-            return parse(text)
-        except ValueError as error:
-            self.problems.append(f"{name} is {text!r}; it must be {error}")
-            return cast("T", None)
-
-
-def _matching(pattern: re.Pattern[str], text: str, remedy: str) -> str:
-    if not pattern.fullmatch(text):
-        raise ValueError(remedy)
-    return text
-
-
 def _domain(text: str) -> str:
     if len(text) > _LONGEST_NAME:
         raise ValueError(f"at most {_LONGEST_NAME} characters, so that an instance's name fits")
-    return _matching(
+    return matching(
         _DOMAIN, text, "a domain in lower case, without scheme, port or final dot: dcv.example.com"
     )
 
 
 def _zone_id(text: str) -> str:
-    return _matching(
+    return matching(
         _ZONE_ID,
         text,
         "the zone's id, 32 characters of 0-9 and a-f, from the zone's overview page at Cloudflare",
@@ -187,11 +161,11 @@ def _zone_id(text: str) -> str:
 
 
 def _secret_id(text: str) -> str:
-    return _matching(_SECRET, text, "the name or the ARN of a secret in Secrets Manager")
+    return matching(_SECRET, text, "the name or the ARN of a secret in Secrets Manager")
 
 
 def _owner(text: str) -> str:
-    return _matching(
+    return matching(
         _OWNER,
         text,
         "one word beginning with 'elephant:', at most 64 characters, that no other deployment "
@@ -202,7 +176,7 @@ def _owner(text: str) -> str:
 def _table_name(text: str) -> str | None:
     if not text:
         return None
-    return _matching(_TABLE, text, "the name of a DynamoDB table, or empty for DNS only")
+    return matching(_TABLE, text, "the name of a DynamoDB table, or empty for DNS only")
 
 
 def _tag(text: str) -> tuple[str, str]:
@@ -218,12 +192,8 @@ def _boolean(text: str) -> bool:
     return text == "true"
 
 
-def _number(text: str) -> int:
-    return int(text) if _DIGITS.fullmatch(text) else -1
-
-
 def _port(text: str, *, proxied: bool) -> int:
-    port = _number(text)
+    port = number(text)
     if proxied and port not in PROXIED_HTTPS_PORTS:
         ports = ", ".join(map(str, PROXIED_HTTPS_PORTS))
         raise ValueError(f"a port that Cloudflare proxies ({ports}), or PROXIED must be 'false'")
@@ -233,7 +203,7 @@ def _port(text: str, *, proxied: bool) -> int:
 
 
 def _ttl(text: str, *, proxied: bool) -> int:
-    ttl = _number(text)
+    ttl = number(text)
     if proxied and ttl != AUTOMATIC_TTL:
         raise ValueError("1 (automatic), as for every proxied record, or PROXIED must be 'false'")
     if ttl != AUTOMATIC_TTL and not _SHORTEST_TTL <= ttl <= _LONGEST_TTL:
@@ -248,7 +218,7 @@ def _event_tags(text: str) -> bool:
 
 
 def _schedule(text: str) -> str:
-    return _matching(
+    return matching(
         _SCHEDULE,
         text,
         "a schedule of EventBridge: 'rate(1 minute)', 'rate(5 minutes)' (minute, hour, day; "
@@ -256,37 +226,30 @@ def _schedule(text: str) -> str:
     )
 
 
-def _whole(text: str, least: int, most: int, what: str) -> int:
-    number = _number(text)
-    if not least <= number <= most:
-        raise ValueError(what)
-    return number
-
-
 def _batch_size(text: str) -> int:
     # https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/
     remedy = f"1 to {_LARGEST_BATCH} changes in one call: 200 on Cloudflare's free plan"
-    return _whole(text, 1, _LARGEST_BATCH, remedy)
+    return whole(text, 1, _LARGEST_BATCH, remedy)
 
 
 def _delete_limit(text: str) -> int:
     remedy = "the number of records, 0 or more, that a sweep may always delete"
-    return _whole(text, 0, _LARGEST_NUMBER, remedy)
+    return whole(text, 0, _LARGEST_NUMBER, remedy)
 
 
 def _delete_percent(text: str) -> int:
     remedy = "the percentage of our records, 0 to 100, that a sweep may always delete"
-    return _whole(text, 0, 100, remedy)
+    return whole(text, 0, 100, remedy)
 
 
 def _grace(text: str) -> timedelta:
     remedy = f"1 to {_MINUTES_OF_A_DAY} minutes"
-    return timedelta(minutes=_whole(text, 1, _MINUTES_OF_A_DAY, remedy))
+    return timedelta(minutes=whole(text, 1, _MINUTES_OF_A_DAY, remedy))
 
 
 def _api_url(text: str) -> str:
     remedy = f"an https address such as {CLOUDFLARE_API}"
-    _matching(_ADDRESS, text, remedy)
+    matching(_ADDRESS, text, remedy)
     try:
         url = urlsplit(text)
         _ = url.port
