@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from chalicelib.variables import Reader, matching, number, whole
+from chalicelib.meetings.settings import MeetingsSettings
+from chalicelib.variables import Reader, matching, number, whole, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,12 @@ VARIABLES: Final = (
     "SWEEP_DELETE_PERCENT",
     "GRACE_MINUTES",
     "CLOUDFLARE_API_URL",
+    "FEATURES",
 )
-"""Every variable that is read."""
+"""Every variable that is read, but for those of the features."""
+
+FEATURES: Final = ("meetings",)
+"""What a stage may have beside the watchdog and the sweep."""
 
 PROXIED_HTTPS_PORTS: Final = (443, 2053, 2083, 2087, 2096, 8443)
 """https://developers.cloudflare.com/fundamentals/reference/network-ports/"""
@@ -98,6 +103,8 @@ class Settings:
     delete_percent: int
     grace: timedelta
     cloudflare_api_url: str
+    features: frozenset[str] = frozenset()
+    meetings: MeetingsSettings | None = None
 
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> Settings:
@@ -108,6 +115,7 @@ class Settings:
         """
         reader = Reader(environment)
         proxied = reader.read("PROXIED", _boolean, "true")
+        features = reader.read("FEATURES", _features, "") or frozenset()
         settings = cls(
             domain_root=reader.read("DOMAIN_ROOT", _domain),
             zone_id=reader.read("ZONE_ID", _zone_id),
@@ -125,7 +133,11 @@ class Settings:
             delete_percent=reader.read("SWEEP_DELETE_PERCENT", _delete_percent, "30"),
             grace=reader.read("GRACE_MINUTES", _grace, "10"),
             cloudflare_api_url=reader.read("CLOUDFLARE_API_URL", _api_url, CLOUDFLARE_API),
+            features=features,
+            meetings=MeetingsSettings.read(reader) if "meetings" in features else None,
         )
+        if settings.meetings and not settings.table_name:
+            reader.problems.append("TABLE_NAME is ''; the feature 'meetings' needs a table")
         if reader.problems:
             raise SettingsError(reader.problems)
         return settings
@@ -259,3 +271,10 @@ def _api_url(text: str) -> str:
     if not (secure and url.hostname and not url.query and not url.fragment):
         raise ValueError(remedy)
     return text.rstrip("/")
+
+
+def _features(text: str) -> frozenset[str]:
+    features = words(text)
+    if not set(features) <= set(FEATURES):
+        raise ValueError(f"a list of features, separated by commas: {', '.join(FEATURES)}")
+    return frozenset(features)

@@ -1,0 +1,1 @@
+"""The feature `meetings`: from scheduling a meeting to the end of its desktops."""

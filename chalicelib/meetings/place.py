@@ -1,0 +1,67 @@
+"""Where a function runs, and what the things of its stage are called.
+
+Chalice names the functions of a stage `elephant-STAGE-FUNCTION`, and the one behind all routes
+`elephant-STAGE`; the supporting stack (ops/stack.yaml) names the rest in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+FUNCTIONS: Final = ("launch_ec2", "safety_net", "terminator")
+"""The functions beside the one behind the routes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stage's place in AWS, as the ARN of any function of the feature tells it."""
+
+    partition: str
+    region: str
+    account: str
+    prefix: str
+    """What every name begins with: `elephant-STAGE`."""
+
+    @classmethod
+    def of(cls, function_arn: str) -> Place:
+        """Read it from a function's own ARN. Raises ValueError if that is none."""
+        parts = function_arn.split(":")
+        if parts[0] != "arn" or parts[2:3] != ["lambda"] or parts[5:6] != ["function"]:
+            raise ValueError(f"{function_arn!r} is no ARN of a Lambda function")
+        name = parts[6]
+        for function in FUNCTIONS:
+            name = name.removesuffix(f"-{function}")
+        return cls(parts[1], parts[3], parts[4], name)
+
+    def function_arn(self, function: str) -> str:
+        """Spell the ARN of one of the feature's functions."""
+        return self._arn("lambda", f"function:{self.prefix}-{function}")
+
+    @property
+    def failure_queue_arn(self) -> str:
+        """The ARN of the queue of failed events."""
+        return self._arn("sqs", f"{self.prefix}-failed-events")
+
+    @property
+    def schedule_group(self) -> str:
+        """The name of the group that this stage's one-off schedules are in."""
+        return self.prefix
+
+    @property
+    def scheduler_role_arn(self) -> str:
+        """The ARN of the role with which EventBridge Scheduler starts the functions."""
+        return f"arn:{self.partition}:iam::{self.account}:role/{self.prefix}-scheduler"
+
+    @property
+    def instance_profile(self) -> str:
+        """The name of the desktops' instance profile, which is also that of its role."""
+        return f"{self.prefix}-desktop"
+
+    @property
+    def schedule_secret(self) -> str:
+        """The name of the secret with the keys that meetings are scheduled with."""
+        return f"{self.prefix}-schedule-key"
+
+    def _arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
