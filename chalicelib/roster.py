@@ -62,7 +62,9 @@ class Roster:
             if more:
                 change = change.then(more) if change else more
                 instance_ids.append(desktop.instance_id)
-        return Telling(change, tuple(instance_ids)) if change else None
+        if change is None or change.result == meeting:  # two that took it from each other
+            return None
+        return Telling(change, tuple(instance_ids))
 
     def _decide(self, meeting: Meeting, desktop: Desktop) -> MeetingDecision:
         seen = self._survey.instances
