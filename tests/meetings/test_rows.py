@@ -20,6 +20,8 @@ from chalicelib.meetings.rows import (
 from tests.world import TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.world import World
 
 ID = "abcdefgh12345678"
@@ -74,7 +76,7 @@ def test_an_update_leaves_what_it_does_not_name(
     written = writer.update_row(RowUpdate(made, {"status": "LAUNCHED"}, ("status", REASON)))
 
     assert written == reader.read_row(ID)
-    assert written.item == made.item | {"status": {"S": "LAUNCHED"}}
+    assert written.item == {**made.item, "status": {"S": "LAUNCHED"}}
 
 
 @pytest.mark.parametrize("changed", ["status", REASON])
@@ -123,7 +125,7 @@ def test_whatever_else_dynamodb_refuses_is_raised(world: World) -> None:
     reader = RowReader(world.dynamodb, "another-table")
     writer = RowWriter(world.dynamodb, "another-table")
     maker = RowMaker(world.dynamodb, "another-table")
-    attempts = (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: reader.read_row(ID),
         lambda: writer.update_row(RowUpdate(row, {"status": "LAUNCHED"})),
         lambda: maker.make_row(ID, {"status": "SCHEDULED"}),
