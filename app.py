@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from chalice.app import BadRequestError, Chalice, CloudWatchEvent
+from chalice.app import BadRequestError, Chalice, CloudWatchEvent, DynamoDBEvent, Response
 
 from chalicelib import aws
 from chalicelib.cloudflare import Cloudflare
 from chalicelib.event import event_of, event_pattern
 from chalicelib.instance import Instances
 from chalicelib.meeting import Meetings
+from chalicelib.meetings import parts
 from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.secret import Token
 from chalicelib.settings import Settings, SettingsError
@@ -37,6 +38,10 @@ except SettingsError as error:
     if "AWS_CHALICE_CLI_MODE" in os.environ:  # a person is deploying: no stack trace
         raise SystemExit(f"Error: {error}") from None
     raise
+LOCAL_FUNCTION = (
+    f"arn:aws:lambda:{os.environ.get('AWS_DEFAULT_REGION', 'us-west-2')}:123456789012:function:"
+    "elephant-local"
+)
 app = Chalice(app_name="elephant", configure_logs=False)
 
 
@@ -66,6 +71,12 @@ def sweeper() -> Sweep:
     )
 
 
+def oversee(context: LambdaContext) -> None:
+    """See that no desktop of a meeting is left running, in a stage with meetings."""
+    if settings.meetings:
+        parts.build_overseer(settings).oversee(context)
+
+
 def instances() -> Instances:
     """Build the end of EC2."""
     return Instances(aws.client("ec2"), settings.project_tag)
@@ -90,14 +101,26 @@ def executor() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=4, thread_name_prefix="step")
 
 
-def ready_with(build: Callable[[], object]) -> Callable[[Handler], Handler]:
+def stream_arn() -> str:
+    """Return the ARN of the table's stream, which only a deployment needs and is given."""
+    arn = os.environ.get("TABLE_STREAM_ARN", "")
+    if not arn and "AWS_CHALICE_CLI_MODE" in os.environ and not settings.is_local:
+        remedy = "deploy with `python -m ops deploy`, which finds it"
+        raise SystemExit(f"Error: TABLE_STREAM_ARN is missing: {remedy}")
+    return arn
+
+
+def ready_with(
+    build: Callable[[], object], name: str | None = None
+) -> Callable[[Handler], Handler]:
     """Have what a function needs built before its first event.
 
-    Lambda gives initialisation a whole processor, and an event of 256 MB a seventh of one.
+    Lambda gives initialisation a whole processor, and an event of 256 MB a seventh of one. The
+    `name` is that of the handler, if it is not the decorated function itself.
     """
 
     def prepare(handler: Handler) -> Handler:
-        if os.environ.get("_HANDLER") == f"app.{handler.__name__}":
+        if os.environ.get("_HANDLER") == f"app.{name or handler.__name__}":
             build()
         return handler
 
@@ -130,7 +153,12 @@ def dns_watchdog(event: AnyEvent) -> dict[str, Any]:
 @ready_with(sweeper)
 def sweep(event: AnyEvent) -> dict[str, Any]:
     """Repair whatever the events missed."""
-    return sweeper().handle(cast("LambdaContext", event.context))
+    context = cast("LambdaContext", event.context)
+    try:
+        oversee(context)
+    finally:  # neither waits for what the other needs
+        result = sweeper().handle(context)
+    return result
 
 
 if settings.is_local:
@@ -144,3 +172,47 @@ if settings.is_local:
             raise BadRequestError('send an event of EventBridge, or {"instance-id": "i-…"}')
         context = app.lambda_context
         return watchdog().handle(event_of(body, context.invoked_function_arn), context)
+
+
+if settings.meetings:
+    from chalicelib.meetings.http import Request, to_chalice  # what other stages do not load
+
+    def asked() -> Request:
+        """Return the request that is being answered."""
+        request = cast("Any", app.current_request)
+        return Request.of(request, request.context["path"])
+
+    @app.route("/schedule", methods=["POST", "OPTIONS"], content_types=["*/*"])
+    @ready_with(lambda: parts.build_scheduling(settings), "app")
+    def schedule_meeting() -> Response:
+        """Schedule a meeting."""
+        context = app.lambda_context
+        if settings.is_local and not context.invoked_function_arn:  # by `chalice local`
+            context.invoked_function_arn = LOCAL_FUNCTION
+        return to_chalice(parts.build_scheduling(settings).handle(asked(), context))
+
+    @app.route("/join/{meeting_id}/{role}", methods=["GET"])
+    @ready_with(lambda: parts.build_join(settings), "app")
+    def join(meeting_id: str, role: str) -> Response:
+        """Say what is happening in a meeting, and send people to their desktop."""
+        return to_chalice(parts.build_join(settings).handle(asked(), meeting_id, role))
+
+    @app.lambda_function()
+    @ready_with(lambda: parts.build_launch(settings))
+    def launch_ec2(event: object, context: LambdaContext) -> dict[str, Any]:
+        """Start the desktops of the meeting that a schedule names."""
+        return parts.build_launch(settings).handle(event, context)
+
+    @app.lambda_function()
+    @ready_with(lambda: parts.build_safety_net(settings))
+    def safety_net(event: object, context: LambdaContext) -> dict[str, Any]:
+        """Look at the meeting that a schedule names, and end it if it is over."""
+        return parts.build_safety_net(settings).handle(event, context)
+
+    @app.on_dynamodb_record(stream_arn=stream_arn())
+    @ready_with(lambda: parts.build_terminator(settings))
+    def terminator(event: DynamoDBEvent) -> dict[str, Any]:
+        """End the meetings that both sides have finished."""
+        return parts.build_terminator(settings).handle(
+            event.to_dict(), cast("LambdaContext", event.context)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
 
 import botocore.session
 from botocore.config import Config
@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from chalicelib.instance import Ec2Client
     from chalicelib.meeting import DynamoDbClient
+    from chalicelib.meetings.desktops import DesktopClient
+    from chalicelib.meetings.rows import RowsClient
+    from chalicelib.meetings.schedules import SchedulerClient
     from chalicelib.secret import SecretsManagerClient
+
+    class Ec2(Ec2Client, DesktopClient, Protocol):
+        """Every call that is made to EC2."""
+
+    class DynamoDb(DynamoDbClient, RowsClient, Protocol):
+        """Every call that is made to DynamoDB."""
+
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -40,11 +50,13 @@ class _Models(Loader):
 
 
 @overload
-def client(service: Literal["ec2"]) -> Ec2Client: ...
+def client(service: Literal["ec2"]) -> Ec2: ...
 @overload
-def client(service: Literal["dynamodb"]) -> DynamoDbClient: ...
+def client(service: Literal["dynamodb"]) -> DynamoDb: ...
 @overload
 def client(service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
+@overload
+def client(service: Literal["scheduler"]) -> SchedulerClient: ...
 def client(service: Any) -> Any:
     """Make a client of the service in the function's own region and account.
 

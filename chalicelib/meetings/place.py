@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-FUNCTIONS: Final = ("launch_ec2", "safety_net", "terminator")
-"""The functions beside the one behind the routes."""
+FUNCTIONS: Final = ("launch_ec2", "safety_net", "terminator", "sweep")
+"""The functions that ask, beside the one behind the routes."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,196 @@
+"""Whether a person may enter a meeting's desktop, and what to say to one who may not yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meeting import STATUSES, instance_attribute, link_attribute
+from chalicelib.meetings.lifetime import (
+    IN_PROGRESS,
+    LAUNCH_FAILED,
+    LEAD,
+    MAX_LENGTH_TIMEOUT,
+    NO_SHOW_TIMEOUT,
+    PARTIAL_NO_SHOW_TIMEOUT,
+    SUCCESS,
+    SUCCESS_AT_15_MINUTES,
+    is_over,
+    meet_time_of,
+)
+from chalicelib.meetings.rows import REASON, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from chalicelib.meeting import Meeting
+
+HEALTHY: Final = "HEALTHY"
+OPEN_STATUSES: Final = (HEALTHY, IN_PROGRESS)
+"""The statuses in which a role's link is handed out."""
+
+_FAR: Final = timedelta(minutes=2)
+
+
+class Phase(StrEnum):
+    """Where a visitor stands, from booking to end, and what a link may lead to instead."""
+
+    SCHEDULED = "scheduled"
+    STARTING = "starting"
+    ADDRESS = "address"
+    CHECKING = "checking"
+    READY = "ready"
+    LATE = "late"
+    OVER = "over"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    TROUBLE = "trouble"
+
+
+STEPS: Final = (Phase.SCHEDULED, Phase.STARTING, Phase.ADDRESS, Phase.CHECKING, Phase.READY)
+"""What a visitor passes through when all goes well, in this order."""
+
+_MESSAGES: Final = {
+    Phase.SCHEDULED: (
+        "Your desktop starts ten minutes before the meeting. "
+        "You can leave this page open until then, or come back later."
+    ),
+    Phase.STARTING: "A computer of your own is starting. This takes a few minutes.",
+    Phase.ADDRESS: "It has started, and is being given its address.",
+    Phase.CHECKING: "It has its address, and is being checked before you enter.",
+    Phase.READY: (
+        "You may enter now. If this page does not take you there by itself, use the button."
+    ),
+    Phase.LATE: (
+        "It should be ready by now, and we are still trying. Please leave this page open. "
+        "If nothing happens within ten minutes, tell the person who invited you."
+    ),
+    Phase.OVER: "Nobody can enter it any more. For another one, ask the person who invited you.",
+    Phase.UNKNOWN: (
+        "Please open the whole link, just as it was sent to you. "
+        "If you did, ask the person who invited you for a new one."
+    ),
+    Phase.REFUSED: (
+        "The role at its end must be 'teacher' or 'student'. "
+        "Please open the whole link, just as it was sent to you."
+    ),
+    Phase.TROUBLE: (
+        "That is our fault, not yours. Please leave this page open: it tries again by itself."
+    ),
+}
+
+_ENDS: Final = {
+    NO_SHOW_TIMEOUT: (
+        "Nobody came within 15 minutes, so it was ended. "
+        "For another one, ask the person who invited you."
+    ),
+    PARTIAL_NO_SHOW_TIMEOUT: (
+        "Not everybody came within 15 minutes, so it was ended. "
+        "For another one, ask the person who invited you."
+    ),
+    MAX_LENGTH_TIMEOUT: "It had reached its longest time, so it was ended.",
+    LAUNCH_FAILED: (
+        "Its desktops could not be started. Please tell the person who invited you, "
+        "so that the meeting can be booked again."
+    ),
+    SUCCESS: "It went well, and there is nothing left to do. Thank you for coming.",
+    SUCCESS_AT_15_MINUTES: "It went well, and there is nothing left to do. Thank you for coming.",
+}
+_PASSED: Final = "Its time has passed. For another one, ask the person who invited you."
+
+_PAUSES: Final = {
+    Phase.SCHEDULED: 60,
+    Phase.STARTING: 5,
+    Phase.ADDRESS: 2,
+    Phase.CHECKING: 2,
+    Phase.LATE: 5,
+    Phase.TROUBLE: 5,
+}
+_SHORT_PAUSE: Final = 5
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Where a visitor stands with a meeting.
+
+    `link` is there in the phase READY alone, `step` (one of STEPS) while there is something to
+    wait for or to enter, and `retry_after`, in seconds, while asking again may have another answer.
+    """
+
+    phase: Phase
+    message: str
+    status: str = ""
+    link: str | None = None
+    step: Phase | None = None
+    retry_after: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+UNKNOWN: Final = Admission(Phase.UNKNOWN, _MESSAGES[Phase.UNKNOWN])
+"""There is no such meeting, or the key does not open it: nobody is told which."""
+REFUSED: Final = Admission(Phase.REFUSED, _MESSAGES[Phase.REFUSED])
+"""There is no such role."""
+TROUBLE: Final = Admission(
+    Phase.TROUBLE, _MESSAGES[Phase.TROUBLE], retry_after=_PAUSES[Phase.TROUBLE]
+)
+"""It could not be found out."""
+
+
+def admit(
+    meeting: Meeting,
+    role: str,
+    now: datetime,
+    longest: timedelta,
+    link_to: Callable[[str], str],
+) -> Admission:
+    """Decide where a role's visitor stands.
+
+    The link is handed out as the guide's reader does it: once it is there and the status is
+    HEALTHY or IN_PROGRESS, unless somebody is ending the meeting. `link_to` spells the link to an
+    instance; any other address that the row may hold is not handed out, and warned of.
+    """
+    status = meeting.status or STATUSES[0]
+    if is_over(meeting):
+        reason = text_of(meeting, REASON) or ""
+        return Admission(Phase.OVER, _ENDS.get(reason, _MESSAGES[Phase.OVER]), status)
+    link, warnings = _own_link(meeting, role, link_to)
+    if link and status in OPEN_STATUSES:
+        return Admission(Phase.READY, _MESSAGES[Phase.READY], status, link, Phase.READY)
+    meet_time = meet_time_of(meeting)
+    if meet_time and now >= meet_time + longest:
+        return Admission(Phase.OVER, _PASSED, status, warnings=warnings)
+    step = _step(meeting, role, meet_time, now, is_linked=link is not None)
+    phase = Phase.LATE if meet_time and now >= meet_time else step
+    pause = _PAUSES[phase]
+    if phase is Phase.SCHEDULED and meet_time and meet_time - LEAD - now < _FAR:
+        pause = _SHORT_PAUSE
+    return Admission(
+        phase, _MESSAGES[phase], status, step=step, retry_after=pause, warnings=warnings
+    )
+
+
+def _own_link(
+    meeting: Meeting, role: str, link_to: Callable[[str], str]
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the role's link, or what is wrong with it."""
+    link, instance_id = meeting.link(role), meeting.linked_instance(role)
+    if link is None or (instance_id and link == link_to(instance_id)):
+        return link, ()
+    return None, (f"{link_attribute(role)} is no link to a desktop of this stage: {link[:200]!r}",)
+
+
+def _step(
+    meeting: Meeting, role: str, meet_time: datetime | None, now: datetime, *, is_linked: bool
+) -> Phase:
+    """Name the step that the role's own desktop is at; the status is that of both."""
+    if is_linked:
+        return Phase.CHECKING
+    if text_of(meeting, instance_attribute(role)):
+        return Phase.ADDRESS
+    is_booked = meeting.status in {None, "", STATUSES[0]}
+    if is_booked and (meet_time is None or now < meet_time - LEAD):
+        return Phase.SCHEDULED
+    return Phase.STARTING

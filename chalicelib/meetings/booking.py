@@ -1,0 +1,177 @@
+"""What a request to schedule a meeting asks for, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meeting import ROLES
+from chalicelib.meetings.keys import hash_of, key_hash_attribute
+from chalicelib.meetings.rows import MEET_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.meetings.keys import Seed
+
+SCHEDULED: Final = "SCHEDULED"
+REQUEST_HASH: Final = "request_hash"
+"""The attribute that tells a repeated request from another one with the same Idempotency-Key."""
+
+LONGEST_NAME: Final = 100
+FURTHEST: Final = timedelta(days=366)
+"""How far ahead a meeting may be."""
+
+_LONGEST_EMAIL: Final = 254
+"""https://www.rfc-editor.org/errata/eid1690"""
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
+_HIDDEN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Kinds of characters that no name holds: controls, halves of characters, breaks of lines."""
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""These let a text be read in another order than it is written."""
+
+
+class BookingError(Exception):
+    """A request asks for nothing that can be scheduled; `errors` says why, by field.
+
+    `too_late` is the booking if nothing is wrong with it but that its time has passed.
+    """
+
+    def __init__(self, errors: Mapping[str, str], too_late: Booking | None = None) -> None:
+        self.errors = dict(errors)
+        self.too_late = too_late
+        super().__init__(f"the request is wrong in {', '.join(sorted(errors))}")
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A meeting that somebody asks for. `meet_time` is in UTC, and in whole seconds."""
+
+    teacher_name: str = field(repr=False)
+    student_name: str = field(repr=False)
+    teacher_email: str | None = field(repr=False)
+    meet_time: datetime
+
+    @classmethod
+    def parse(cls, body: bytes, now: datetime) -> Booking:
+        """Read it from a request's body. Fields that are not known are ignored.
+
+        Raises BookingError, which names everything that is wrong.
+        """
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise BookingError({"body": "send a JSON object"})
+        reader = _Reader(document)
+        booking = cls(
+            teacher_name=reader.name("teacher_name"),
+            student_name=reader.name("student_name"),
+            teacher_email=reader.email("teacher_email"),
+            meet_time=reader.time(MEET_TIME),
+        )
+        if MEET_TIME not in reader.errors and booking.meet_time - now > FURTHEST:
+            reader.errors[MEET_TIME] = f"is more than {FURTHEST.days} days ahead"
+        is_late = MEET_TIME not in reader.errors and booking.meet_time < now.replace(microsecond=0)
+        is_only_late = is_late and not reader.errors
+        if is_late:
+            reader.errors[MEET_TIME] = f"has passed; it is {_spell(now)} now"
+        if reader.errors:
+            raise BookingError(reader.errors, booking if is_only_late else None)
+        return booking
+
+    @property
+    def time(self) -> str:
+        """The meeting's time as rows and answers have it: `2026-11-21T15:30:00Z`."""
+        return _spell(self.meet_time)
+
+    @property
+    def fingerprint(self) -> str:
+        """What two requests have in common if they ask for the same, however they spell it."""
+        asked = [self.teacher_name, self.student_name, self.teacher_email, self.time]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+    def row(self, seed: Seed, now: datetime, *, with_keys: bool) -> dict[str, str]:
+        """Spell the row of the meeting that the seed is of, without its id."""
+        texts = {
+            "teacher_name": self.teacher_name,
+            "student_name": self.student_name,
+            MEET_TIME: self.time,
+            "jitsi_url": f"https://meet.jit.si/{seed.meeting_id}",
+            "created_at": _spell(now),
+            "status": SCHEDULED,
+            REQUEST_HASH: self.fingerprint,
+        }
+        if self.teacher_email:
+            texts["teacher_email"] = self.teacher_email
+        if with_keys:
+            texts |= {key_hash_attribute(role): hash_of(seed.join_key(role)) for role in ROLES}
+        return texts
+
+
+class _Reader:
+    """Reads fields and notes in `errors` what is wrong; what it returns then is of no use."""
+
+    def __init__(self, document: Mapping[str, object]) -> None:
+        self._document = document
+        self.errors: dict[str, str] = {}
+
+    def name(self, field_name: str) -> str:
+        text = self._text(field_name)
+        if text is not None and not (0 < len(text) <= LONGEST_NAME and _is_plain(text)):
+            self.errors[field_name] = (
+                f"must be 1 to {LONGEST_NAME} characters, none of them a control character"
+            )
+        return text or ""
+
+    def email(self, field_name: str) -> str | None:
+        if self._document.get(field_name) is None or self._document[field_name] == "":
+            return None
+        text = self._text(field_name) or ""
+        is_plausible = _EMAIL.fullmatch(text) and len(text) <= _LONGEST_EMAIL and _is_plain(text)
+        if not is_plausible:
+            self.errors.setdefault(field_name, "must be an e-mail address, or be left out")
+        return text
+
+    def time(self, field_name: str) -> datetime:
+        text = self._text(field_name)
+        never = datetime.min.replace(tzinfo=UTC)
+        if text is None:
+            return never
+        try:
+            read = datetime.fromisoformat(text)
+            offset = read.utcoffset()
+            in_utc = read.astimezone(UTC).replace(microsecond=0) if offset is not None else None
+        except (ValueError, OverflowError):
+            self.errors[field_name] = "must be a time such as 2026-11-21T15:30:00+01:00"
+            return never
+        if in_utc is None:
+            self.errors[field_name] = "needs its offset from UTC: end it with Z or +01:00"
+            return never
+        return in_utc
+
+    def _text(self, field_name: str) -> str | None:
+        value = self._document.get(field_name)
+        if value is None:
+            self.errors[field_name] = "is missing"
+        elif not isinstance(value, str):
+            self.errors[field_name] = "must be a text"
+        else:
+            return value.strip()
+        return None
+
+
+def _is_plain(text: str) -> bool:
+    return not any(
+        unicodedata.category(character) in _HIDDEN or character in _TURNING for character in text
+    )
+
+
+def _spell(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

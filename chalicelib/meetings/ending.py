@@ -1,0 +1,126 @@
+"""Ending a meeting: it is claimed, then its desktops are terminated, then its row says so.
+
+The order is what makes it safe. The claim is one conditional write, so whoever joins or launches
+either comes before it, and the meeting is not ended, or finds it over. A run that dies in between
+leaves a claim without `TERMINATED`, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.meeting import MEETING_TAG, ROLES, TERMINATED, Meeting, RowChangedError
+from chalicelib.meetings.desktops import TerminationError
+from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data, is_over
+from chalicelib.meetings.rows import MEET_TIME, REASON, RowUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.instance import Instance, Instances
+    from chalicelib.meetings.desktops import Terminations
+    from chalicelib.meetings.rows import RowReader, RowWriter
+    from chalicelib.settings import Settings
+
+
+class EndingError(Exception):
+    """EC2 did not accept the end of every desktop; the row does not say TERMINATED. Try again."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What was ended: the desktops that EC2 agreed to terminate, and what a person should know."""
+
+    instances: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Ending:
+    """Ends meetings, and nothing that is not a desktop of the meeting."""
+
+    def __init__(
+        self,
+        *,
+        reader: RowReader,
+        writer: RowWriter,
+        instances: Instances,
+        terminations: Terminations,
+        settings: Settings,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._instances = instances
+        self._terminations = terminations
+        self._project_tag = settings.project_tag
+
+    def end_meeting(self, meeting: Meeting, reason: str) -> Ended:
+        """End a meeting for a reason, or go on with an end that was begun, under its own reason.
+
+        It may be done again at any time: what has ended is not ended twice. Raises RowChangedError
+        when the row is not as it was read, and nobody has claimed it: nothing was ended, decide
+        anew. Raises EndingError when EC2 refused, after every other desktop was tried.
+        """
+        claimed = self._claim(meeting, reason)
+        ended = self._end(meeting.id, claimed)
+        if claimed.status != TERMINATED:
+            self._writer.update_row(RowUpdate(claimed, {"status": TERMINATED}, (REASON,)))
+        return ended
+
+    def end_desktops_of(self, meeting_id: str) -> Ended:
+        """End every desktop of a meeting that has no row. Raises EndingError as `end_meeting`."""
+        return self._end(meeting_id, None)
+
+    def _claim(self, meeting: Meeting, reason: str) -> Meeting:
+        if is_over(meeting):
+            return meeting
+        update = RowUpdate(meeting, {REASON: reason}, _relied_on(meeting))
+        try:
+            return self._writer.update_row(update)
+        except RowChangedError:
+            # Also after a write that took effect, whose answer was lost: botocore sends it again.
+            now = self._reader.read_row(meeting.id)
+            if now is None or not is_over(now):
+                raise
+            return now
+
+    def _end(self, meeting_id: str, meeting: Meeting | None) -> Ended:
+        """Look for the desktops after the claim, since none is started after it."""
+        tagged = self._instances.of_meeting(meeting_id)
+        noted = (meeting.instance_ids if meeting else frozenset()) - {each.id for each in tagged}
+        others = [each for each in self._instances.among(noted) if not each.has_ended]
+        mine = [each for each in others if self._is_of(each, meeting_id)]
+        warnings = tuple(
+            f"the row notes {each.id}, which is no desktop of this meeting; it is left alone"
+            for each in others
+            if each not in mine
+        )
+        return Ended(self._terminate(meeting_id, (*tagged, *mine)), warnings)
+
+    def _is_of(self, instance: Instance, meeting_id: str) -> bool:
+        """Tell whether EC2 itself says so: what a row notes may have been written by anyone."""
+        return instance.has_tag(self._project_tag) and instance.tags.get(MEETING_TAG) == meeting_id
+
+    def _terminate(self, meeting_id: str, desktops: Iterable[Instance]) -> tuple[str, ...]:
+        """Terminate each by a call of its own: one that EC2 refuses protects no other."""
+        ended: list[str] = []
+        errors: list[TerminationError] = []
+        for each in desktops:
+            try:
+                if self._terminations.terminate_desktop(each.id):
+                    ended.append(each.id)
+            except TerminationError as error:
+                errors.append(error)
+        if errors:
+            what = "; ".join(map(str, errors))
+            raise EndingError(
+                f"meeting {meeting_id!r} still has {len(errors)} desktop(s) that EC2 did not agree "
+                f"to terminate; {len(ended)} were ended: {what}"
+            ) from errors[0]
+        return tuple(ended)
+
+
+def _relied_on(meeting: Meeting) -> tuple[str, ...]:
+    """Name what a decision to end it was made of: state, start, and sides that had not finished."""
+    unfinished = (data_attribute(role) for role in ROLES if not has_data(meeting, role))
+    return ("status", REASON, JOINED_AT, MEET_TIME, *unfinished)

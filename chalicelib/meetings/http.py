@@ -1,0 +1,157 @@
+"""Requests as API Gateway hands them over, answers as it takes them, and CORS."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from chalice.app import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_REMEMBERED: Final = "600"
+"""Seconds for which a browser may remember what a preflight said."""
+
+
+class GatewayRequest(Protocol):
+    """What is read of Chalice's `app.current_request`."""
+
+    @property
+    def method(self) -> str:
+        """The method, in capitals."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The route's own path, with its parameters by name: `/join/{meeting_id}/{role}`."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers."""
+        ...
+
+    @property
+    def query_params(self) -> Mapping[str, str] | None:
+        """The query's parameters, if there are any."""
+        ...
+
+    @property
+    def raw_body(self) -> str | bytes:
+        """The body. Raises ValueError if it cannot be decoded."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request. Its keys are in headers, query and body, so none of these is ever shown.
+
+    Names of headers are in lower case. `base_url` is the address that the API's routes begin with,
+    without a slash at its end; it is empty if the request does not say which host it was sent to.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    base_url: str
+
+    @classmethod
+    def of(cls, request: GatewayRequest, context_path: str) -> Request:
+        """Read Chalice's request.
+
+        `context_path` is the path as it was asked for, with what stands before the route's own:
+        API Gateway's stage or the base path of a custom domain (`requestContext.path`).
+        A body that cannot be decoded is as good as none.
+        """
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            raw = request.raw_body
+            body = raw.encode() if isinstance(raw, str) else raw
+        except ValueError:
+            body = b""
+        return cls(
+            method=request.method,
+            path=context_path,
+            headers=headers,
+            query=dict(request.query_params or {}),
+            body=body,
+            base_url=_base_url(headers, request.path, context_path),
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer. Its body may hold join keys, so it is never shown."""
+
+    status: int
+    body: str = field(repr=False)
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def json_answer(status: int, document: Mapping[str, Any], **headers: str) -> Answer:
+    """Answer a JSON document that no cache keeps; `Retry_After="5"` is the header Retry-After."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    kept_nowhere = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Answer(status, json.dumps(document), headers=kept_nowhere | named)
+
+
+def with_cors(
+    answer: Answer, request: Request, allowed_origins: Collection[str], methods: tuple[str, ...]
+) -> Answer:
+    """Let a page read the answer if its origin is one of those; no other page may.
+
+    https://fetch.spec.whatwg.org/#http-cors-protocol
+    """
+    if not allowed_origins:
+        return answer
+    headers = dict(answer.headers)
+    headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Origin")))
+    origin = request.headers.get("origin", "")
+    if origin in allowed_origins:
+        headers |= {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": ", ".join(methods),
+            "Access-Control-Expose-Headers": "Retry-After",
+        }
+    return replace(answer, headers=headers)
+
+
+def preflight(
+    request: Request, allowed_origins: Collection[str], methods: tuple[str, ...]
+) -> Answer:
+    """Answer a browser that asks, by OPTIONS, what a page may send."""
+    answer = with_cors(Answer(204, ""), request, allowed_origins, methods)
+    if "Access-Control-Allow-Origin" not in answer.headers:
+        return answer
+    said = {
+        "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key",
+        "Access-Control-Max-Age": _REMEMBERED,
+    }
+    return replace(answer, headers={**answer.headers, **said})
+
+
+def to_chalice(answer: Answer) -> Response:
+    """Spell the answer as Chalice takes it."""
+    headers: dict[str, str | list[str]] = {"Content-Type": answer.content_type, **answer.headers}
+    return Response(body=answer.body, status_code=answer.status, headers=headers)
+
+
+def _base_url(headers: Mapping[str, str], route: str, path: str) -> str:
+    host = headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        return ""
+    scheme = headers.get("x-forwarded-proto", "")
+    if scheme not in {"http", "https"}:  # API Gateway always says; only a local server does not
+        scheme = "http" if urlsplit(f"//{host}").hostname in _LOOPBACK else "https"
+    parts = path.rstrip("/").split("/")
+    before = parts[: max(1, len(parts) - route.rstrip("/").count("/"))]
+    return f"{scheme}://{host}{'/'.join(before)}"

@@ -1,0 +1,223 @@
+"""Joining a meeting: the answer that its two links get, for people and for programs."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from chalicelib.meeting import ROLES, RowChangedError, link_attribute
+from chalicelib.meetings.admission import (
+    HEALTHY,
+    REFUSED,
+    TROUBLE,
+    UNKNOWN,
+    Admission,
+    Phase,
+    admit,
+)
+from chalicelib.meetings.http import Answer, json_answer, with_cors
+from chalicelib.meetings.keys import key_hash_attribute, opens
+from chalicelib.meetings.lifetime import IN_PROGRESS, JOINED_AT
+from chalicelib.meetings.page import HEADERS, render
+from chalicelib.meetings.rows import REASON, RowUpdate, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.meeting import Meeting
+    from chalicelib.meetings.http import Request
+    from chalicelib.meetings.rows import RowReader, RowWriter
+    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.settings import Settings
+    from chalicelib.telemetry import Reporter
+
+METHODS: Final = ("GET",)
+ATTEMPTS: Final = 3
+"""How often is decided anew when the row was changed between reading and writing."""
+
+_STATUS_CODES: Final = {
+    Phase.READY: 200,
+    Phase.REFUSED: 400,
+    Phase.UNKNOWN: 404,
+    Phase.TROUBLE: 503,
+}
+_WAITING: Final = 202
+_SEE_OTHER: Final = 303
+_ACTIONS: Final = {
+    Phase.READY: "joined",
+    Phase.REFUSED: "refused",
+    Phase.UNKNOWN: "refused",
+    Phase.OVER: "refused",
+}
+_LONGEST_ID: Final = 255
+_NO_HASH: Final = "0" * 64
+"""No key has it: what a key is compared with where there is no row, so that it takes as long."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who asks, and how: `enters` by a program or a click, not by looking at the page."""
+
+    request: Request
+    meeting_id: str
+    role: str
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a browser asks for a page to show."""
+        types = self.request.headers.get("accept", "").split(",")
+        return any(each.split(";")[0].strip().lower() == "text/html" for each in types)
+
+    @property
+    def enters(self) -> bool:
+        """Whether the visitor is sent in if the desktop is ready.
+
+        A page that is only shown starts nothing: previews of links are fetched like this.
+        """
+        return not self.is_page or self.request.query.get("enter") == "1"
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there can be a meeting of this id."""
+        return 0 < len(self.meeting_id) <= _LONGEST_ID and self.meeting_id.isprintable()
+
+    @property
+    def entrance(self) -> str:
+        """The address, relative to this one, that enters by a click."""
+        key = self.request.query.get("key")
+        query = ({"key": key} if key else {}) | {"enter": "1"}
+        return "?" + urlencode(query, errors="replace")
+
+
+class Join:
+    """Answers `GET /join/{meeting_id}/{role}`; one for an execution environment."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        settings: Settings,
+        meetings: MeetingsSettings,
+        reader: RowReader,
+        writer: RowWriter,
+        reporter: Reporter,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._meetings = meetings
+        self._reader = reader
+        self._writer = writer
+        self._reporter = reporter
+        self._clock = clock
+
+    def handle(self, request: Request, meeting_id: str, role: str) -> Answer:
+        """Answer a request of any shape, and report once.
+
+        A program gets 400 for a role that there is not, 404 for a meeting that there is not or
+        that the key does not open, 202 `{message, status}` while it has to wait (with Retry-After)
+        or the meeting is over (without), and 200 `{message, dcv_url}` once it may enter, which
+        makes HEALTHY IN_PROGRESS. A browser gets a page with the same status, and 303 to the
+        desktop when it enters by a click. What fails is reported and answered 503: an exception
+        would reach a front end elsewhere as an answer that it may not read.
+        """
+        visit = Visit(request, meeting_id, role)
+        fields: dict[str, Any] = {
+            "meeting_id": meeting_id[:_LONGEST_ID],
+            "role": role[:_LONGEST_ID],
+            "page": visit.is_page,
+        }
+        try:
+            meeting, admission = self._admit(visit)
+            answer = self._answer(visit, meeting, admission)
+        except Exception as error:  # noqa: BLE001 (reported, which alarms; see above)
+            self._reporter.failed(fields, {"Failed": 1}, error)
+            return self._answer(visit, None, TROUBLE)
+        self._report(fields, visit, admission)
+        return answer
+
+    def _admit(self, visit: Visit) -> tuple[Meeting | None, Admission]:
+        """Decide, and write that the meeting is in progress if the visitor is sent in."""
+        if visit.role not in ROLES:
+            return None, REFUSED
+        for _ in range(ATTEMPTS - 1):
+            with suppress(RowChangedError):
+                return self._look_and_write(visit)
+        return self._look_and_write(visit)
+
+    def _look_and_write(self, visit: Visit) -> tuple[Meeting | None, Admission]:
+        meeting = self._open(visit)
+        if meeting is None:
+            return None, UNKNOWN
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        longest = self._meetings.longest
+        admission = admit(meeting, visit.role, now, longest, self._settings.link)
+        if not (admission.link and visit.enters and admission.status == HEALTHY):
+            return meeting, admission
+        relies_on = ("status", link_attribute(visit.role), REASON)
+        joined_at = f"{datetime.fromtimestamp(self._clock(), UTC):%Y-%m-%dT%H:%M:%SZ}"
+        texts = {"status": IN_PROGRESS, JOINED_AT: joined_at}
+        meeting = self._writer.update_row(RowUpdate(meeting, texts, relies_on))
+        return meeting, replace(admission, status=IN_PROGRESS)
+
+    def _open(self, visit: Visit) -> Meeting | None:
+        """Read the meeting's row; None unless there is one and the key opens it for the role."""
+        meeting = self._reader.read_row(visit.meeting_id) if visit.is_possible else None
+        if not self._meetings.requires_join_keys:
+            return meeting
+        key_hash = text_of(meeting, key_hash_attribute(visit.role)) if meeting else None
+        is_open = opens(visit.request.query.get("key"), key_hash or _NO_HASH)
+        return meeting if is_open else None
+
+    def _report(self, fields: dict[str, Any], visit: Visit, admission: Admission) -> None:
+        is_joining = admission.phase is Phase.READY and visit.enters
+        action = _ACTIONS.get(admission.phase, "waiting")
+        if admission.phase is Phase.READY and not is_joining:
+            action = "shown"
+        said = {"action": action, "reason": admission.phase.value, "status": admission.status}
+        warnings = {"warnings": list(admission.warnings)} if admission.warnings else {}
+        counts = {"Joined": int(is_joining), "Warnings": len(admission.warnings)}
+        self._reporter.succeeded(fields | said | warnings, counts)
+
+    def _answer(self, visit: Visit, meeting: Meeting | None, admission: Admission) -> Answer:
+        headers = _headers(admission)
+        status = _STATUS_CODES.get(admission.phase, _WAITING)
+        if not visit.is_page:
+            answer = json_answer(status, _document(admission))
+        elif admission.link and visit.enters:
+            answer = Answer(_SEE_OTHER, "", "text/html; charset=utf-8")
+            headers["Location"] = admission.link
+        else:
+            body = render(admission, meeting, visit.role, visit.entrance)
+            answer = Answer(status, body, "text/html; charset=utf-8")
+            headers |= HEADERS
+        answer = replace(answer, headers={**answer.headers, **headers})
+        return with_cors(answer, visit.request, self._meetings.allowed_origins, METHODS)
+
+
+def _document(admission: Admission) -> dict[str, str]:
+    """Spell what a program reads; what is more than that is in the headers."""
+    document = {"message": admission.message}
+    if admission.link:
+        document["dcv_url"] = admission.link
+    elif admission.status:
+        document["status"] = admission.status
+    return document
+
+
+def _headers(admission: Admission) -> dict[str, str]:
+    """Name what every answer has; the phase and its step are for the page's script."""
+    headers = {
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "Vary": "Accept",
+        "X-Content-Type-Options": "nosniff",
+        "Elephant-Phase": admission.phase.value,
+    }
+    if admission.step:
+        headers["Elephant-Step"] = admission.step.value
+    if admission.retry_after is not None:
+        headers["Retry-After"] = str(admission.retry_after)
+    return headers

@@ -1,0 +1,77 @@
+"""The secrets of a meeting: its id, and for each role a key that opens its link alone.
+
+All come from one seed. The table holds only the keys' hashes; a key stands nowhere but in its link.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
+_ID_LENGTH: Final = 16
+_KEY_BYTES: Final = 18
+"""144 bits, which are 24 characters."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What a meeting's id and keys are derived from; it cannot be told from them, nor is shown."""
+
+    _material: bytes = field(repr=False)
+
+    @classmethod
+    def random(cls) -> Seed:
+        """Make a seed that there is only once."""
+        return cls(secrets.token_bytes(32))
+
+    @classmethod
+    def derived(cls, secret: bytes, idempotency_key: str) -> Seed:
+        """Make the seed that belongs to a request's Idempotency-Key: the same one each time.
+
+        Without the secret nobody can tell it from the key.
+        """
+        return cls(_derive(secret, f"idempotency key {idempotency_key}"))
+
+    def attempt(self, number: int) -> Seed:
+        """Return the seed of the attempt after so many that came to nothing."""
+        return Seed(_derive(self._material, f"attempt {number}")) if number else self
+
+    @property
+    def meeting_id(self) -> str:
+        """The meeting's id: 16 of a-z and 0-9."""
+        number = int.from_bytes(_derive(self._material, "meeting id"), "big")
+        characters = []
+        for _ in range(_ID_LENGTH):
+            number, position = divmod(number, len(_LETTERS))
+            characters.append(_LETTERS[position])
+        return "".join(characters)
+
+    def join_key(self, role: str) -> str:
+        """Return the key that opens the role's link: 24 characters that a URL holds as they are."""
+        derived = _derive(self._material, f"join key {role}")
+        return base64.urlsafe_b64encode(derived[:_KEY_BYTES]).decode()
+
+
+def hash_of(key: str) -> str:
+    """Hash a key as the row holds it. Keys are random, so they need neither salt nor rounds."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def opens(key: str | None, key_hash: str) -> bool:
+    """Tell whether the key is the one of that hash, in a time that does not depend on either."""
+    same = hmac.compare_digest(hash_of(key or "").encode(), key_hash.encode("utf-8", "replace"))
+    return same and key is not None
+
+
+def key_hash_attribute(role: str) -> str:
+    """Name the attribute that holds the hash of the role's key."""
+    return f"{role}_key_hash"
+
+
+def _derive(material: bytes, purpose: str) -> bytes:
+    return hmac.digest(material, purpose.encode("utf-8", "surrogatepass"), "sha256")

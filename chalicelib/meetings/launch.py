@@ -1,0 +1,278 @@
+"""The launch: a schedule names a meeting, and its desktops are started, once.
+
+Whatever happens meanwhile, no role gets two desktops, and nothing runs that neither the row nor
+its own tags lead to. A meeting that cannot be launched is ended, and an alarm tells of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.meeting import Meeting, RowChangedError
+from chalicelib.meetings.desktops import TerminationError
+from chalicelib.meetings.launch_plan import (
+    IN_FLIGHT,
+    Lease,
+    begin,
+    is_out_of_patience,
+    meeting_id_of,
+    missing_roles,
+    rest,
+    settle,
+    why_not,
+)
+from chalicelib.meetings.lifetime import LAUNCH_FAILED, is_in_progress, is_over
+from chalicelib.meetings.place import Place
+from chalicelib.meetings.refusals import NeverError, NotNowError
+from chalicelib.meetings.rows import REASON, text_of
+from chalicelib.meetings.starter import MeetingOverError, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.meetings.desktops import Terminations
+    from chalicelib.meetings.ending import Ending
+    from chalicelib.meetings.rows import RowReader, RowWriter
+    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.meetings.starter import Starter
+    from chalicelib.telemetry import Reporter
+
+ATTEMPTS: Final = 5
+"""How often is decided anew when the row was changed between reading and writing it."""
+_PAUSES: Final = (1.0, 2.0, 4.0)
+"""Between asking EC2 to end a desktop that it does not know yet, in seconds."""
+
+
+class LaunchDelayedError(Exception):
+    """The desktops are not all started yet. Try again."""
+
+
+class LaunchFailedError(Exception):
+    """The desktops could not be started. The message says why, and what became of the meeting."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: the function's result."""
+
+    action: str
+    reason: str
+    meeting_id: str | None = None
+    desktops: Mapping[str, str] = field(default_factory=dict)
+    """The desktops that the row was told of, by role."""
+    ended: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell it as JSON; what there is nothing to say of is left out."""
+        more = {
+            "meeting_id": self.meeting_id,
+            "desktops": dict(self.desktops),
+            "ended": list(self.ended),
+            "warnings": list(self.warnings),
+        }
+        always = {"action": self.action, "reason": self.reason}
+        return always | {key: value for key, value in more.items() if value}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count it: desktops, or runs that had nothing to do."""
+        done = {
+            "launched": {"Launched": len(self.desktops)},
+            "ended": {"Ended": len(self.ended)},
+        }
+        counts = done.get(self.action, {self.action.capitalize(): 1})
+        return counts | {"Warnings": len(self.warnings)}
+
+
+class Launch:
+    """Launches meetings, one at a time; one for an execution environment."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        settings: MeetingsSettings,
+        reader: RowReader,
+        writer: RowWriter,
+        starter: Starter,
+        terminations: Terminations,
+        ending: Ending,
+        reporter: Reporter,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        holder: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._writer = writer
+        self._starter = starter
+        self._terminations = terminations
+        self._ending = ending
+        self._reporter = reporter
+        self._clock = clock
+        self._sleep = sleep
+        self._holder = holder
+
+    def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """Launch the meeting that `{"meeting_id": …}` names, report once, and say what was done.
+
+        The action is `launched`, `unchanged` (it was before), `ignored` (it is not to be), or
+        `ended` (it is over, and desktops of it were left). Raises LaunchDelayedError for Lambda to
+        try again, LaunchFailedError when that would not help; whatever else fails is raised too.
+        """
+        fields: dict[str, Any] = {"request_id": context.aws_request_id}
+        try:
+            outcome = self._handle(event, context, fields)
+        except Exception as error:
+            self._reporter.failed(fields, {"Failed": 1}, error)
+            raise
+        result = outcome.to_dict()
+        self._reporter.succeeded(fields | result, outcome.counts)
+        return result
+
+    def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
+        meeting_id = meeting_id_of(event)
+        if meeting_id is None:
+            return Outcome("ignored", 'the event is no {"meeting_id": …} of a meeting')
+        fields["meeting_id"] = meeting_id
+        deadline = Deadline.of(context, self._clock)
+        holder = self._holder()
+        for _ in range(ATTEMPTS):
+            meeting = self._reader.read_row(meeting_id)
+            if meeting is None:
+                return Outcome("ignored", "there is no such meeting", meeting_id)
+            if is_over(meeting):
+                return self._finish(meeting)
+            reason = why_not(meeting, self._now(), self._settings.longest)
+            if reason:
+                return Outcome("ignored", reason, meeting_id, warnings=(reason,))
+            try:
+                if not missing_roles(meeting):
+                    return self._settle(meeting)
+                leased = self._lease(meeting, holder, deadline)
+            except RowChangedError:
+                continue
+            profile = Place.of(context.invoked_function_arn).instance_profile
+            return self._launch(Work(leased, profile, deadline))
+        raise LaunchDelayedError(f"row {meeting_id!r} kept changing; nothing was done")
+
+    def _settle(self, meeting: Meeting) -> Outcome:
+        update = settle(meeting)
+        if update:
+            self._writer.update_row(update)
+        return Outcome("unchanged", "its desktops were started before", meeting.id)
+
+    def _lease(self, meeting: Meeting, holder: str, deadline: Deadline) -> Meeting:
+        """Have the row's lease, or raise LaunchDelayedError while another run has it."""
+        lease, now = Lease.of(meeting), self._now()
+        if lease and lease.holder == holder:  # the answer to taking it was lost
+            return meeting
+        if lease and now < lease.until:
+            until = f"{lease.until:%H:%M:%SZ}"
+            raise LaunchDelayedError(f"another run launches meeting {meeting.id!r} until {until}")
+        end = datetime.fromtimestamp(deadline.at, UTC)
+        return self._writer.update_row(begin(meeting, Lease(end + IN_FLIGHT, holder), now))
+
+    def _launch(self, work: Work) -> Outcome:
+        try:
+            self._starter.start_missing(work)
+            self._end_started(work.surplus)
+        except MeetingOverError:
+            return self._take_back(work)
+        except NeverError as problem:
+            raise self._give_up(work, problem) from problem
+        except NotNowError as problem:
+            if is_out_of_patience(work.meeting, self._now()):
+                raise self._give_up(work, problem) from problem
+            self._rest(work)
+            raise LaunchDelayedError(f"not launched yet: {problem}") from problem
+        except (BotoCoreError, ClientError, OutOfTimeError):
+            self._rest(work)
+            raise
+        return Outcome(
+            "launched",
+            "its desktops were started",
+            work.meeting.id,
+            desktops=work.told,
+            warnings=tuple(work.warnings),
+        )
+
+    def _rest(self, work: Work) -> None:
+        """Let the next try begin soon; if this cannot be written, the lease ends by itself."""
+        update = rest(work.meeting, self._now())
+        if update:
+            with contextlib.suppress(BotoCoreError, ClientError, RowChangedError):
+                self._writer.update_row(update)
+
+    def _give_up(self, work: Work, problem: Exception) -> LaunchFailedError:
+        """End the meeting, unless somebody is in it; return what is to be raised."""
+        meeting: Meeting | None = work.meeting
+        for _ in range(ATTEMPTS):
+            if meeting and is_in_progress(meeting):
+                return LaunchFailedError(f"not launched; somebody is in the meeting: {problem}")
+            try:
+                ended = self._ending.end_meeting(meeting, LAUNCH_FAILED) if meeting else None
+            except RowChangedError:
+                meeting = self._reader.read_row(work.meeting.id)
+            else:
+                seen = ended.instances if ended else ()
+                self._end_started([each for each in work.started if each not in seen])
+                return LaunchFailedError(f"not launched, and the meeting was ended: {problem}")
+        return LaunchFailedError(f"not launched, and the row kept changing: {problem}")
+
+    def _take_back(self, work: Work) -> Outcome:
+        """End what was started for a meeting that was ended meanwhile."""
+        self._end_started(work.started)
+        meeting = self._reader.read_row(work.meeting.id)
+        outcome = self._finish(meeting) if meeting else None
+        warnings = (*work.warnings, *(outcome.warnings if outcome else ()))
+        ended = dict.fromkeys([*work.started, *(outcome.ended if outcome else ())])
+        action = "ended" if ended else "ignored"
+        reason = outcome.reason if outcome else "its row was removed meanwhile"
+        return Outcome(action, reason, work.meeting.id, ended=tuple(ended), warnings=warnings)
+
+    def _finish(self, meeting: Meeting) -> Outcome:
+        """See that nothing is left of a meeting that is over; its end may have been cut short."""
+        reason = text_of(meeting, REASON) or LAUNCH_FAILED
+        ended = self._ending.end_meeting(meeting, reason)
+        return Outcome(
+            "ended" if ended.instances else "ignored",
+            f"the meeting is over: {text_of(meeting, REASON) or meeting.status}",
+            meeting.id,
+            ended=ended.instances,
+            warnings=ended.warnings,
+        )
+
+    def _end_started(self, instance_ids: list[str]) -> None:
+        """End what was just started, which EC2 may not list yet; each, whatever the others do.
+
+        Raises LaunchDelayedError or TerminationError; the next try finds by its tags what is left.
+        """
+        errors: list[Exception] = []
+        for instance_id in instance_ids:
+            try:
+                self._end(instance_id)
+            except (LaunchDelayedError, TerminationError) as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _end(self, instance_id: str) -> None:
+        for pause in (*_PAUSES, None):
+            if self._terminations.terminate_desktop(instance_id):
+                return
+            if pause:
+                self._sleep(pause)
+        raise LaunchDelayedError(f"EC2 does not know {instance_id} yet, which is to be ended")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)

@@ -1,0 +1,173 @@
+"""The decisions of a launch: whether it is due, who may start desktops, and what the row is told.
+
+Pure. EC2 knows a repeated request by its token only within one zone, so a meeting's row holds what
+keeps a second desktop from being started: who is at it (`launch_lease`), and for each role the one
+subnet in which a desktop may have been started (`<role>_subnet_id`). A launch leaves that subnet
+for the next only after EC2 said that nothing of it was started there.
+https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html#run-instances-idempotency
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meeting import ROLE_TAG, ROLES, STATUSES, Meeting, instance_attribute
+from chalicelib.meetings.lifetime import LEAD, meet_time_of
+from chalicelib.meetings.rows import MEET_TIME, REASON, RowUpdate, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chalicelib.instance import Instance
+
+SCHEDULED, LAUNCHED = STATUSES[:2]
+
+SLACK: Final = timedelta(minutes=1)
+"""A schedule fires within its minute, and clocks differ."""
+PATIENCE: Final = timedelta(seconds=150)
+"""After this no further try is waited for: Lambda's come one and three minutes after the first.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
+REST: Final = timedelta(seconds=20)
+"""How long after a failed try no other one begins, so that EC2 is done with what was asked."""
+IN_FLIGHT: Final = timedelta(seconds=10)
+"""How long after a run's end something that it asked for may still happen."""
+
+LEASE: Final = "launch_lease"
+BEGUN_AT: Final = "launch_begun_at"
+
+_MEETING_ID = re.compile(r"[!-~]{1,56}")  # a token is ASCII of at most 64 characters
+_INSTANCE_IDS: Final = tuple(instance_attribute(role) for role in ROLES)
+
+
+def subnet_attribute(role: str) -> str:
+    """Name the attribute that holds the subnet in which the role's desktop was asked for."""
+    return f"{role}_subnet_id"
+
+
+def meeting_id_of(event: object) -> str | None:
+    """Return the id that a schedule's input names; None if it names none that can be launched."""
+    match event:
+        case {"meeting_id": str(meeting_id)} if _MEETING_ID.fullmatch(meeting_id):
+            return meeting_id
+        case _:
+            return None
+
+
+def why_not(meeting: Meeting, now: datetime, longest: timedelta) -> str | None:
+    """Say why nothing is started for a meeting that is not over; None if it is to be launched."""
+    start = meet_time_of(meeting)
+    if start is None:
+        return f"the row has no readable {MEET_TIME}"
+    if now < start - LEAD - SLACK:
+        return f"it is not due before {start - LEAD:%Y-%m-%dT%H:%M:%SZ}"
+    if now >= start + longest:
+        return "its longest time is over"
+    return None
+
+
+def missing_roles(meeting: Meeting) -> tuple[str, ...]:
+    """Name the roles that no desktop is noted for.
+
+    One that is noted is never replaced, not even when it has ended: its user may have shut it down.
+    """
+    return tuple(role for role in ROLES if meeting.instance_id(role) is None)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right of one run to start a meeting's desktops, until a moment."""
+
+    until: datetime
+    holder: str
+
+    @classmethod
+    def of(cls, meeting: Meeting) -> Lease | None:
+        """Read the row's lease; None if there is none, or none that can be read."""
+        until, _, holder = (text_of(meeting, LEASE) or "").partition(" ")
+        moment = _moment(until)
+        return cls(moment, holder) if moment else None
+
+    @property
+    def text(self) -> str:
+        """Spell it as the row has it."""
+        return f"{self.until.astimezone(UTC).isoformat(timespec='milliseconds')} {self.holder}"
+
+
+def begin(meeting: Meeting, lease: Lease, now: datetime) -> RowUpdate:
+    """Take the lease; the first to do so notes when the launch was begun."""
+    texts = {LEASE: lease.text}
+    if _begun_at(meeting) is None:
+        texts[BEGUN_AT] = now.astimezone(UTC).isoformat(timespec="milliseconds")
+    return RowUpdate(meeting, texts, (LEASE, REASON, "status", *_INSTANCE_IDS))
+
+
+def rest(meeting: Meeting, now: datetime) -> RowUpdate | None:
+    """Shorten the lease of a run that failed; None if it holds none for longer than that."""
+    lease = Lease.of(meeting)
+    if lease is None or lease.until <= now + REST:
+        return None
+    return RowUpdate(meeting, {LEASE: Lease(now + REST, lease.holder).text}, (LEASE,))
+
+
+def intend(meeting: Meeting, role: str, subnet_id: str) -> RowUpdate | None:
+    """Note where the role's desktop is about to be asked for; None if that is noted."""
+    name = subnet_attribute(role)
+    if text_of(meeting, name) == subnet_id:
+        return None
+    return RowUpdate(
+        meeting, {name: subnet_id}, (name, instance_attribute(role), LEASE, REASON, "status")
+    )
+
+
+def tell(meeting: Meeting, role: str, instance_id: str) -> RowUpdate | None:
+    """Note the role's desktop, unless one is noted; with the last, the meeting is LAUNCHED."""
+    noted = {each: meeting.instance_id(each) for each in ROLES}
+    if noted[role] is not None:
+        return settle(meeting)
+    texts = {instance_attribute(role): instance_id}
+    noted[role] = instance_id
+    return _with_status(meeting, texts, is_complete=all(noted.values()))
+
+
+def settle(meeting: Meeting) -> RowUpdate | None:
+    """Say that the meeting is LAUNCHED, if every desktop is noted and the row does not say so."""
+    return _with_status(meeting, {}, is_complete=not missing_roles(meeting))
+
+
+def is_out_of_patience(meeting: Meeting, now: datetime) -> bool:
+    """Tell whether the launch was begun so long ago that no further try helps."""
+    begun_at = _begun_at(meeting)
+    return begun_at is not None and now - begun_at > PATIENCE
+
+
+def desktop_of(found: Iterable[Instance], role: str) -> tuple[Instance | None, tuple[str, ...]]:
+    """Choose among a meeting's desktops the role's: the oldest, and the ids of any others."""
+    mine = sorted(
+        (each for each in found if each.tags.get(ROLE_TAG) == role),
+        key=lambda each: (each.launched_at, each.id),
+    )
+    return (mine[0] if mine else None), tuple(each.id for each in mine[1:])
+
+
+def _with_status(meeting: Meeting, texts: dict[str, str], *, is_complete: bool) -> RowUpdate | None:
+    if is_complete and meeting.status in {None, SCHEDULED}:
+        texts["status"] = LAUNCHED
+    return RowUpdate(meeting, texts, (*_INSTANCE_IDS, REASON, "status")) if texts else None
+
+
+def _begun_at(meeting: Meeting) -> datetime | None:
+    return _moment(text_of(meeting, BEGUN_AT) or "")
+
+
+def _moment(text: str) -> datetime | None:
+    """Read a moment as this module writes it; None if it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (OverflowError, ValueError):
+        return None

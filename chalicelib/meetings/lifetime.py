@@ -1,0 +1,215 @@
+"""The decision when a meeting is over: its row, its desktops and the clock in, a verdict out.
+
+Pure. The rules at 15 minutes and the reasons are those of Project Elephant's safety net; a
+meeting that is in progress is left alone until both sides are done or its longest time is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meeting import ROLES, STATUSES, TERMINATED, Meeting
+from chalicelib.meetings.rows import MEET_TIME, REASON, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.instance import Instance
+
+NO_SHOW_TIMEOUT: Final = "NO_SHOW_TIMEOUT"
+PARTIAL_NO_SHOW_TIMEOUT: Final = "PARTIAL_NO_SHOW_TIMEOUT"
+SUCCESS_AT_15_MINUTES: Final = "15_MIN_SUCCESS"
+SUCCESS: Final = "SUCCESS"
+MAX_LENGTH_TIMEOUT: Final = "MAX_LENGTH_TIMEOUT"
+LAUNCH_FAILED: Final = "LAUNCH_FAILED"
+
+IN_PROGRESS: Final = STATUSES[STATUSES.index(TERMINATED) - 1]
+
+JOINED_AT: Final = "joined_at"
+"""Written together with IN_PROGRESS by the first who joins, and never taken away.
+
+A status may be moved back by what knows no better: a desktop that finds itself well says HEALTHY.
+"""
+
+LEAD: Final = timedelta(minutes=10)
+"""How long before its start a meeting's desktops are started."""
+SHORTEST: Final = timedelta(minutes=15)
+"""After its start; until then no meeting is ended, whatever its row holds."""
+SLACK: Final = timedelta(minutes=1)
+"""A look that comes early by no more than this is on time: clocks differ."""
+BETWEEN_LOOKS: Final = timedelta(minutes=10)
+LONGEST_AHEAD: Final = timedelta(minutes=15)
+"""Desktops are launched ten minutes before the start, and so never earlier than this."""
+
+_DATE_ONLY = len("2026-W47-6")
+_FIRST_YEAR, _LAST_YEAR = 2000, 8999  # far from where sums of moments overflow
+
+
+@dataclass(frozen=True)
+class End:
+    """The meeting is over: its desktops are to be terminated for this reason."""
+
+    reason: str
+    why: str
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """The meeting may go on; look at it again at this moment."""
+
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Nothing is left to do, now or later."""
+
+    why: str
+
+
+Verdict = End | LookAgain | Leave
+
+
+def meet_time_of(meeting: Meeting) -> datetime | None:
+    """Return the moment at which the meeting starts; None if the row does not say it readably.
+
+    A time without an offset is UTC, as every time in the table is. A mere date is no time.
+    """
+    text = (text_of(meeting, MEET_TIME) or "").strip()
+    if len(text) <= _DATE_ONLY:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
+
+
+def is_over(meeting: Meeting) -> bool:
+    """Whether the meeting has been ended, or is being ended: then nothing of it is begun."""
+    return meeting.status == TERMINATED or REASON in meeting.item
+
+
+def is_in_progress(meeting: Meeting) -> bool:
+    """Whether somebody has joined the meeting, which is not over then."""
+    return not is_over(meeting) and (meeting.status == IN_PROGRESS or JOINED_AT in meeting.item)
+
+
+def has_data(meeting: Meeting, role: str) -> bool:
+    """Whether the role's side has finished: its desktop has left session data in the row."""
+    value = meeting.item.get(data_attribute(role), {})
+    return "NULL" not in value and any(value.values())
+
+
+def has_all_data(meeting: Meeting) -> bool:
+    """Whether both sides have finished."""
+    return all(has_data(meeting, role) for role in ROLES)
+
+
+def data_attribute(role: str) -> str:
+    """Name the attribute that holds the role's session data."""
+    return f"{role}_session_data"
+
+
+def next_look(now: datetime) -> datetime:
+    """Return when to look again at the latest.
+
+    The moments are the same for everybody, so that however often a look is booked, after retries
+    or twice at once, there is one: nobody's chain of looks ever becomes two.
+    """
+    earliest = now + SLACK
+    return earliest + BETWEEN_LOOKS - (earliest - datetime.min.replace(tzinfo=UTC)) % BETWEEN_LOOKS
+
+
+def verdict(
+    meeting: Meeting | None, desktops: Sequence[Instance], now: datetime, longest: timedelta
+) -> Verdict:
+    """Decide about a meeting; None stands for one without a row.
+
+    `desktops` are those that it still has, and `longest` counts from its start. From then on it is
+    `End`, unless nothing is left to end; before that a meeting in progress goes on until both
+    sides have left their data. What is `End` once its time has come is so at every later moment.
+    """
+    if meeting is not None and meeting.status == TERMINATED:
+        return _decide_over(meeting, desktops)
+    if meeting is not None and REASON in meeting.item:
+        return End(_reason_of(meeting), "it is being ended")
+    start = meet_time_of(meeting) if meeting else None
+    if meeting is None or start is None:
+        what = "there is no row" if meeting is None else f"the row has no readable {MEET_TIME}"
+        return _decide_by_age(what, desktops, now, longest)
+    if now < start + SHORTEST - SLACK:
+        return _decide_early(start, desktops, now, longest)
+    return _decide_due(meeting, start, now, longest)
+
+
+def _decide_over(meeting: Meeting, desktops: Sequence[Instance]) -> Verdict:
+    if desktops:
+        return End(_reason_of(meeting), f"it is {TERMINATED}, and desktops were left")
+    return Leave(f"it is {TERMINATED}, and no desktop is left")
+
+
+def _decide_by_age(
+    what: str, desktops: Sequence[Instance], now: datetime, longest: timedelta
+) -> Verdict:
+    """Decide about a meeting whose start nobody knows: its desktops show how old it is."""
+    if not desktops:
+        return Leave(f"{what}, and no desktop is left")
+    latest = _oldest(desktops) + longest
+    if now >= latest:
+        return End(MAX_LENGTH_TIMEOUT, f"{what}, and a desktop is older than {_minutes(longest)}")
+    return _look_again(now, latest, f"{what}, and its desktops may be in use")
+
+
+def _decide_early(
+    start: datetime, desktops: Sequence[Instance], now: datetime, longest: timedelta
+) -> Verdict:
+    """Wait for the start, but not for ever: a row may be given any start while desktops run."""
+    due = start + SHORTEST
+    why = f"it starts at {start:%Y-%m-%dT%H:%M:%SZ}"
+    if desktops:
+        latest = _oldest(desktops) + LONGEST_AHEAD + longest
+        if now >= latest:
+            what = f"a desktop is older than {_minutes(longest + LONGEST_AHEAD)}"
+            return End(MAX_LENGTH_TIMEOUT, f"{why}, and {what}")
+        due = min(due, latest)
+    return LookAgain(_at_the_earliest(now, due), why)
+
+
+def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timedelta) -> Verdict:
+    if has_all_data(meeting):
+        return End(SUCCESS_AT_15_MINUTES, "both sides have finished")
+    if is_in_progress(meeting):
+        if now >= start + longest:
+            return End(MAX_LENGTH_TIMEOUT, f"it has lasted {_minutes(longest)}, the longest time")
+        return _look_again(now, start + longest, "it is in progress")
+    if any(has_data(meeting, role) for role in ROLES):
+        return End(PARTIAL_NO_SHOW_TIMEOUT, "one side has finished, and nobody is in it")
+    return End(NO_SHOW_TIMEOUT, f"{_minutes(SHORTEST)} after its start nobody is in it")
+
+
+def _look_again(now: datetime, latest: datetime, why: str) -> LookAgain:
+    return LookAgain(_at_the_earliest(now, min(next_look(now), latest)), why)
+
+
+def _at_the_earliest(now: datetime, moment: datetime) -> datetime:
+    """Put off what is too soon to be booked, and round up to whole seconds."""
+    moment = max(moment, now + SLACK)
+    return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
+
+
+def _oldest(desktops: Sequence[Instance]) -> datetime:
+    return min(each.launched_at for each in desktops)
+
+
+def _reason_of(meeting: Meeting) -> str:
+    """Return the reason that stands; others may have written what is no text."""
+    return text_of(meeting, REASON) or "unknown"
+
+
+def _minutes(time: timedelta) -> str:
+    return f"{time // timedelta(minutes=1)} minutes"

@@ -1,0 +1,93 @@
+"""The overseer: whatever became of the safety net, no desktop is left running for good.
+
+The safety net books each of its looks itself, so one that failed for good is the last. Once a
+minute the overseer decides as it does, and books a look at what should have been ended a while
+ago. It ends nothing itself: what may terminate desktops is not what runs every minute.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meeting import MEETING_TAG
+from chalicelib.meetings.lifetime import End, next_look, verdict
+from chalicelib.meetings.place import Place
+from chalicelib.meetings.safety_net import book_look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.instance import Instance, Instances
+    from chalicelib.meeting import Meetings
+    from chalicelib.meetings.schedules import Scheduler
+    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.telemetry import Reporter
+
+PATIENCE: Final = timedelta(minutes=10)
+"""For how long the safety net's own looks and their retries are trusted to end a meeting."""
+
+
+class Overseer:
+    """Looks at all desktops; one for an execution environment."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        settings: MeetingsSettings,
+        instances: Instances,
+        meetings: Meetings,
+        scheduler: Scheduler,
+        reporter: Reporter,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._longest = settings.longest
+        self._instances = instances
+        self._meetings = meetings
+        self._scheduler = scheduler
+        self._reporter = reporter
+        self._clock = clock
+
+    def oversee(self, context: LambdaContext) -> tuple[str, ...]:
+        """Book a look at each meeting that is overdue; return their ids.
+
+        It is reported only if there is one. Whatever fails is reported and raised.
+        """
+        fields = {"request_id": context.aws_request_id}
+        try:
+            overdue = self._oversee(context)
+        except Exception as error:
+            self._reporter.failed(fields, {"Failed": 1}, error)
+            raise
+        if overdue:
+            said = {
+                "action": "overseen",
+                "reason": f"{len(overdue)} meetings should have been ended a while ago",
+                "meetings": list(overdue),
+                "warnings": ["the safety net did not end them: see its errors"],
+            }
+            self._reporter.succeeded(fields | said, {"Overdue": len(overdue), "Warnings": 1})
+        return overdue
+
+    def _oversee(self, context: LambdaContext) -> tuple[str, ...]:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        desktops: dict[str, list[Instance]] = {}
+        for each in self._instances.of_project():
+            meeting_id = each.tags.get(MEETING_TAG)
+            if meeting_id and not each.has_ended and each.launched_at <= now - PATIENCE:
+                desktops.setdefault(meeting_id, []).append(each)
+        rows = self._meetings.rows_of(desktops)
+        overdue = tuple(
+            meeting_id
+            for meeting_id, left in desktops.items()
+            if isinstance(
+                verdict(rows.get(meeting_id), left, now - PATIENCE, self._longest),
+                End,
+            )
+        )
+        place = Place.of(context.invoked_function_arn)
+        for meeting_id in overdue:
+            book_look(self._scheduler, place, meeting_id, next_look(now))
+        return overdue

@@ -1,0 +1,148 @@
+"use strict";
+// Asks this page's own address how things stand, shows it, and enters when the desktop is ready.
+(() => {
+  const HEADLINES = {/* headlines */};
+  const REACHED = ["scheduled", "ready"]; // steps that are done as soon as one is there
+  const FINAL = ["over", "unknown", "refused"];
+  const BRISK = 5; // polls, two seconds apart
+  const STEADY = 15; // polls by the end of which they are five seconds apart
+  const TIMEOUT = 20000;
+  const LONGEST = 60;
+
+  const body = document.body;
+  const at = (id) => document.getElementById(id);
+  const promise = at("promise"); // true only of a page with script, and while one waits
+  let polls = 0;
+  let failures = 0;
+  let due = 0;
+  let timer = 0;
+  let busy = false;
+  let finished = FINAL.includes(body.dataset.phase);
+
+  function write(element, text) {
+    // A live region is read out again whenever it is written, be it with the same words.
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  function show(phase, step, message) {
+    if (phase !== body.dataset.phase) polls = 0;
+    body.dataset.phase = phase;
+    write(at("headline"), HEADLINES[phase]);
+    write(at("message"), message);
+    document.title = `${HEADLINES[phase]} – Elephant`;
+    at("enter").hidden = phase !== "ready";
+    if (promise) promise.hidden = !step;
+    const steps = at("steps");
+    if (!steps) return;
+    steps.hidden = !step;
+    const items = Array.from(steps.children);
+    const now = items.findIndex((item) => item.dataset.step === step);
+    items.forEach((item, index) => {
+      const done = index < now || (index === now && REACHED.includes(step));
+      item.className = done ? "done" : index === now ? "now" : "";
+      if (index === now) item.setAttribute("aria-current", "step");
+      else item.removeAttribute("aria-current");
+      write(item.querySelector(".said"), done ? " (done)" : index === now ? " (now)" : "");
+    });
+  }
+
+  function enter(answer) {
+    finished = true;
+    show("ready", "ready", answer.message);
+    if (!answer.dcv_url.startsWith("https://")) return;
+    at("open").href = answer.dcv_url;
+    location.replace(answer.dcv_url);
+  }
+
+  function lost(seconds) {
+    failures += 1;
+    if (failures > 1) {
+      write(at("note"), "The connection seems to be lost. This page keeps trying by itself.");
+    }
+    return Math.max(seconds, Math.min(LONGEST, 2 ** failures));
+  }
+
+  async function ask() {
+    const abort = new AbortController();
+    const watch = setTimeout(() => abort.abort(), TIMEOUT);
+    let response;
+    let answer;
+    try {
+      response = await fetch(location.href, {
+        headers: { Accept: "application/json" },
+        cache: "no-store",
+        signal: abort.signal,
+      });
+      answer = await response.json();
+    } catch {
+      return lost(0);
+    } finally {
+      clearTimeout(watch);
+    }
+    const seconds = Number(response.headers.get("Retry-After")) || 0;
+    const phase = response.headers.get("Elephant-Phase");
+    if (!(phase in HEADLINES) || phase === "trouble") return lost(seconds);
+    failures = 0;
+    write(at("note"), "");
+    if (body.dataset.phase === "trouble") {
+      finished = true; // that page knew nothing of the meeting: have a whole one
+      location.reload();
+      return 0;
+    }
+    if (phase === "ready") {
+      enter(answer);
+      return seconds;
+    }
+    show(phase, response.headers.get("Elephant-Step"), answer.message);
+    finished = FINAL.includes(phase);
+    polls += 1;
+    return Math.max(seconds, polls < BRISK ? 2 : polls < STEADY ? 5 : 15);
+  }
+
+  async function poll() {
+    if (busy || finished || document.hidden) return;
+    busy = true;
+    const seconds = await ask();
+    busy = false;
+    // A little later each time, so that visitors of many meetings do not ask in step.
+    due = Date.now() + seconds * 1000 * (1 + Math.random() / 10);
+    wait();
+  }
+
+  function wait() {
+    clearTimeout(timer);
+    if (finished || document.hidden) return;
+    timer = setTimeout(poll, Math.max(0, due - Date.now()));
+  }
+
+  function tellTimes() {
+    const time = document.querySelector("time");
+    const start = time && new Date(time.dateTime);
+    if (!start || Number.isNaN(start.valueOf())) return;
+    const english = (navigator.languages || []).find((each) => /^en\b/.test(each)) || "en-GB";
+    const format = { weekday: "long", day: "numeric", month: "long" };
+    const clock = { hour: "numeric", minute: "2-digit", timeZoneName: "short" };
+    const written = new Intl.DateTimeFormat(english, { ...format, ...clock }).format(start);
+    write(time, written);
+    const minutes = Math.round((start - Date.now()) / 60000);
+    const [count, unit] =
+      Math.abs(minutes) < 90
+        ? [minutes, "minute"]
+        : Math.abs(minutes) < 48 * 60
+          ? [Math.round(minutes / 60), "hour"]
+          : [Math.round(minutes / 1440), "day"];
+    const told = new Intl.RelativeTimeFormat(english).format(count, unit);
+    write(at("until"), minutes ? `(${told})` : "(now)");
+  }
+
+  document.addEventListener("visibilitychange", wait);
+  addEventListener("online", () => {
+    due = 0;
+    wait();
+  });
+  if (promise) promise.hidden = false;
+  tellTimes();
+  setInterval(tellTimes, 15000);
+  if (body.dataset.phase !== "ready") due = Date.now() + Number(body.dataset.retry) * 1000;
+  wait();
+})();

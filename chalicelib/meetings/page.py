@@ -1,0 +1,149 @@
+"""The waiting page: what a visitor's browser shows, until the desktop is ready and after it.
+
+One file without any outside part; its style and script are allowed by their hashes alone. The
+script (page.js) asks the page's own address as a program would, and its words are those of here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meeting import ROLES
+from chalicelib.meetings.admission import STEPS, Phase
+from chalicelib.meetings.lifetime import meet_time_of
+from chalicelib.meetings.rows import text_of
+
+if TYPE_CHECKING:
+    from chalicelib.meeting import Meeting
+    from chalicelib.meetings.admission import Admission
+
+HEADLINES: Final = {
+    Phase.SCHEDULED: "Your meeting is booked",
+    Phase.STARTING: "Your desktop is starting",
+    Phase.ADDRESS: "Your desktop is almost there",
+    Phase.CHECKING: "Your desktop is being checked",
+    Phase.READY: "Your desktop is ready",
+    Phase.LATE: "Your desktop is late",
+    Phase.OVER: "This meeting is over",
+    Phase.UNKNOWN: "This link opens no meeting",
+    Phase.REFUSED: "This link is not complete",
+    Phase.TROUBLE: "Something went wrong",
+}
+"""The page's heading, and its title, in each phase."""
+
+_STEPS: Final = {
+    Phase.SCHEDULED: "Meeting booked",
+    Phase.STARTING: "Starting your desktop",
+    Phase.ADDRESS: "Giving it an address",
+    Phase.CHECKING: "Checking that it works",
+    Phase.READY: "Ready for you",
+}
+_REACHED: Final = (Phase.SCHEDULED, Phase.READY)
+"""Steps that are done as soon as one is there."""
+_FOOTER: Final = (
+    '<p id="promise" hidden>This page takes you to your desktop by itself.</p>'
+    "<p>The link is yours alone: please do not pass it on.</p>"
+)
+_LEAST_REFRESH: Final = 15
+_LONGEST_TEXT: Final = 200
+
+
+def _part(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _source(text: str) -> str:
+    """Name an inline style or script by its hash: https://www.w3.org/TR/CSP3/#grammardef-hash-source."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+STYLE: Final = _part("page.css")
+SCRIPT: Final = _part("page.js").replace("{/* headlines */}", json.dumps(HEADLINES))
+_PAGE: Final = Template(_part("page.html"))
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src {_source(STYLE)}; script-src {_source(SCRIPT)}; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Robots-Tag": "noindex, nofollow",
+}
+"""What the page is sent with, beyond what every answer of this address has."""
+
+
+def render(admission: Admission, meeting: Meeting | None, role: str, enter: str) -> str:
+    """Write the page for a visitor; `enter` is the address that enters by a click.
+
+    That is in the page once it may be used; before, the page holds nothing of the request.
+
+    Of a meeting's row it tells the time and the names, as text. Without script the page loads
+    itself again while there is something to wait for, and the button enters.
+    """
+    phase, retry = admission.phase, admission.retry_after
+    is_ready = phase is Phase.READY
+    refresh = footer = without_script = ""
+    if retry is not None:
+        seconds = max(retry, _LEAST_REFRESH)
+        refresh = f'<noscript><meta http-equiv="refresh" content="{seconds}"></noscript>'
+        without_script = (
+            f"<noscript><p>Your browser runs no script, so this page loads itself again every "
+            f"{seconds} seconds.</p></noscript>"
+        )
+    if admission.step:
+        footer = _FOOTER
+    return _PAGE.substitute(
+        phase=phase,
+        headline=escape(HEADLINES[phase]),
+        message=escape(admission.message),
+        retry=retry or 0,
+        refresh=refresh,
+        hidden="" if is_ready else " hidden",
+        href=f' href="{escape(enter)}"' if is_ready else "",
+        steps=_steps(admission.step) if admission.step else "",
+        facts=_facts(meeting, role) if meeting else "",
+        footer=footer,
+        without_script=without_script,
+        style=STYLE,
+        script=SCRIPT,
+    )
+
+
+def _steps(current: Phase) -> str:
+    """List the steps; what a look tells by colour and form is said in words as well."""
+    items = []
+    reached = STEPS.index(current)
+    for position, step in enumerate(STEPS):
+        is_done = position < reached or (position == reached and step in _REACHED)
+        kind, said = ("done", " (done)") if is_done else ("", "")
+        if position == reached and not is_done:
+            kind, said = "now", " (now)"
+        current_step = ' aria-current="step"' if position == reached else ""
+        items.append(
+            f'<li class="{kind}" data-step="{step}"{current_step}>'
+            f'<span class="mark"></span>{escape(_STEPS[step])}<span class="said">{said}</span></li>'
+        )
+    listed = "\n".join(items)
+    return f'<ol id="steps" aria-label="Progress">\n{listed}\n</ol>'
+
+
+def _facts(meeting: Meeting, role: str) -> str:
+    """List when the meeting is and who comes; the script tells the time in the visitor's zone."""
+    entries = []
+    if at := meet_time_of(meeting):
+        written = f"{at:%A} {at.day} {at:%B %Y, %H:%M} UTC"
+        time = f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{written}</time>'
+        entries.append(("Time", f'{time} <span id="until"></span>'))
+    for each in ROLES:
+        name = (text_of(meeting, f"{each}_name") or "").strip()[:_LONGEST_TEXT]
+        you = " (you)" if each == role else ""
+        if name or you:
+            shown = f"<bdi>{escape(name)}</bdi>{you}" if name else "you"
+            entries.append((each.capitalize(), shown))
+    listed = "\n".join(f"<dt>{term}</dt><dd>{told}</dd>" for term, told in entries)
+    return f"<dl>\n{listed}\n</dl>"

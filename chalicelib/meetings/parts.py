@@ -1,0 +1,166 @@
+"""What the functions of the feature are made of.
+
+Each imports its own modules only when it is built: all functions of a stage are deployed as one,
+and what a function does not need would make its cold starts longer.
+"""
+# ruff: noqa: PLC0415 (imports at the top are what this module avoids)
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final, cast
+
+from chalicelib import aws
+from chalicelib.instance import Instances
+from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
+from chalicelib.telemetry import LogReporter
+
+if TYPE_CHECKING:
+    from chalicelib.meetings.ending import Ending
+    from chalicelib.meetings.join import Join
+    from chalicelib.meetings.launch import Launch
+    from chalicelib.meetings.overseer import Overseer
+    from chalicelib.meetings.safety_net import SafetyNet
+    from chalicelib.meetings.scheduling import Scheduling
+    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.meetings.terminator import Terminator
+    from chalicelib.settings import Settings
+
+API: Final = "api"
+"""What the function behind the routes calls itself in its log."""
+
+
+@cache
+def build_scheduling(settings: Settings) -> Scheduling:
+    """Build what schedules meetings."""
+    from chalicelib.meetings.authorizer import Authorizer
+    from chalicelib.meetings.reservation import Reservations
+    from chalicelib.meetings.schedules import Scheduler, Unscheduler
+    from chalicelib.meetings.scheduling import Scheduling
+
+    dynamodb, scheduler = aws.client("dynamodb"), aws.client("scheduler")
+    table = str(settings.table_name)
+    return Scheduling(
+        settings=_feature(settings),
+        authorizer=Authorizer(aws.client("secretsmanager")),
+        reservations=Reservations(
+            reader=RowReader(dynamodb, table),
+            writer=RowWriter(dynamodb, table),
+            maker=RowMaker(dynamodb, table),
+            scheduler=Scheduler(scheduler),
+            unscheduler=Unscheduler(scheduler),
+        ),
+        reporter=LogReporter(API, settings.owner),
+    )
+
+
+@cache
+def build_join(settings: Settings) -> Join:
+    """Build what sends people to their desktops."""
+    from chalicelib.meetings.join import Join
+
+    dynamodb, table = aws.client("dynamodb"), str(settings.table_name)
+    return Join(
+        settings=settings,
+        meetings=_feature(settings),
+        reader=RowReader(dynamodb, table),
+        writer=RowWriter(dynamodb, table),
+        reporter=LogReporter(API, settings.owner),
+    )
+
+
+@cache
+def build_launch(settings: Settings) -> Launch:
+    """Build what launches meetings."""
+    from chalicelib.meetings.desktops import Starts, Terminations
+    from chalicelib.meetings.images import Images
+    from chalicelib.meetings.launch import Launch
+    from chalicelib.meetings.starter import Starter
+    from chalicelib.meetings.subnets import Subnets
+
+    ec2, dynamodb = aws.client("ec2"), aws.client("dynamodb")
+    table = str(settings.table_name)
+    reader, writer = RowReader(dynamodb, table), RowWriter(dynamodb, table)
+    starter = Starter(
+        settings=_feature(settings),
+        project_tag=settings.project_tag,
+        reader=reader,
+        writer=writer,
+        instances=Instances(ec2, settings.project_tag),
+        images=Images(ec2),
+        subnets=Subnets(ec2),
+        starts=Starts(ec2),
+    )
+    return Launch(
+        settings=_feature(settings),
+        reader=reader,
+        writer=writer,
+        starter=starter,
+        terminations=Terminations(ec2),
+        ending=_build_ending(settings),
+        reporter=LogReporter("launch_ec2", settings.owner),
+    )
+
+
+@cache
+def build_safety_net(settings: Settings) -> SafetyNet:
+    """Build the safety net."""
+    from chalicelib.meetings.safety_net import SafetyNet
+    from chalicelib.meetings.schedules import Scheduler
+
+    return SafetyNet(
+        settings=_feature(settings),
+        reader=RowReader(aws.client("dynamodb"), str(settings.table_name)),
+        instances=Instances(aws.client("ec2"), settings.project_tag),
+        ending=_build_ending(settings),
+        scheduler=Scheduler(aws.client("scheduler")),
+        reporter=LogReporter("safety_net", settings.owner),
+    )
+
+
+@cache
+def build_terminator(settings: Settings) -> Terminator:
+    """Build the terminator."""
+    from chalicelib.meetings.terminator import Terminator
+
+    return Terminator(
+        reader=RowReader(aws.client("dynamodb"), str(settings.table_name)),
+        ending=_build_ending(settings),
+        reporter=LogReporter("terminator", settings.owner),
+    )
+
+
+@cache
+def build_overseer(settings: Settings) -> Overseer:
+    """Build what looks after desktops that were left running."""
+    from chalicelib.meeting import Meetings
+    from chalicelib.meetings.overseer import Overseer
+    from chalicelib.meetings.schedules import Scheduler
+
+    return Overseer(
+        settings=_feature(settings),
+        instances=Instances(aws.client("ec2"), settings.project_tag),
+        meetings=Meetings(aws.client("dynamodb"), str(settings.table_name)),
+        scheduler=Scheduler(aws.client("scheduler")),
+        reporter=LogReporter("sweep", settings.owner),
+    )
+
+
+def _build_ending(settings: Settings) -> Ending:
+    from chalicelib.meetings.desktops import Terminations
+    from chalicelib.meetings.ending import Ending
+
+    ec2, dynamodb = aws.client("ec2"), aws.client("dynamodb")
+    table = str(settings.table_name)
+    return Ending(
+        reader=RowReader(dynamodb, table),
+        writer=RowWriter(dynamodb, table),
+        instances=Instances(ec2, settings.project_tag),
+        terminations=Terminations(ec2),
+        settings=settings,
+    )
+
+
+def _feature(settings: Settings) -> MeetingsSettings:
+    """Return the feature's settings, which are there: nothing of this is built elsewhere."""
+    return cast("MeetingsSettings", settings.meetings)

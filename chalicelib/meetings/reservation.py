@@ -1,0 +1,269 @@
+"""A meeting's row and its two schedules: made together, or taken back.
+
+The row is made first, then the schedule of the safety net, then that of the launch, so that no
+desktop can start which nothing would end. At last the row is told `scheduled_at`. Until then it is
+no meeting yet; whoever writes `termination_reason` first, on condition that it was not told,
+has taken it back for good. One of the two writes fails, so requests that are repeated side by side
+never undo each other's work; and what was taken back under an Idempotency-Key stays as a row that
+says so, while a repetition makes the meeting under the next id of its seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.meeting import TERMINATED, Meeting, RowChangedError
+from chalicelib.meetings.booking import REQUEST_HASH, SCHEDULED, Booking
+from chalicelib.meetings.lifetime import LAUNCH_FAILED, LEAD, SHORTEST
+from chalicelib.meetings.rows import REASON, RowExistsError, RowUpdate, text_of
+from chalicelib.meetings.schedules import ScheduleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.deadline import Deadline
+    from chalicelib.meetings.keys import Seed
+    from chalicelib.meetings.place import Place
+    from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
+    from chalicelib.meetings.schedules import Scheduler, Unscheduler
+
+SCHEDULED_AT: Final = "scheduled_at"
+"""Written when both schedules stand: the row is a meeting."""
+
+SOONEST: Final = timedelta(minutes=1)
+"""A schedule in the past would never fire, and one that is due now might not."""
+
+MOST_ATTEMPTS: Final = 50
+"""How often a request with one Idempotency-Key may come to nothing."""
+_STEP_TIME: Final = 1.0
+"""Seconds that must be left to begin a step, so that what was made can be taken back."""
+
+
+class NotReservedError(Exception):
+    """The meeting could not be made; the message says why, and what is left of it, if anything."""
+
+
+class KeyReusedError(Exception):
+    """The Idempotency-Key is of no use for this request; the message says why.
+
+    Nothing was done.
+    """
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A meeting to be made, where, when it was asked for, and the seed it is made from.
+
+    `is_repeatable` says that the seed is an Idempotency-Key's: the same request may be at work
+    somewhere else, or have been before.
+    """
+
+    booking: Booking
+    place: Place
+    now: datetime
+    seed: Seed
+    is_repeatable: bool
+    with_keys: bool
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A meeting that is made, the seed of its id and keys, and whether this request made it."""
+
+    meeting: Meeting
+    seed: Seed
+    is_new: bool
+
+
+class Reservations:
+    """Makes meetings."""
+
+    def __init__(
+        self,
+        *,
+        reader: RowReader,
+        writer: RowWriter,
+        maker: RowMaker,
+        scheduler: Scheduler,
+        unscheduler: Unscheduler,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._maker = maker
+        self._scheduler = scheduler
+        self._unscheduler = unscheduler
+
+    def made_before(self, wanted: Wanted) -> Reserved | None:
+        """Look for the meeting that the same request made before. Raises KeyReusedError."""
+        for seed in _seeds(wanted):
+            row = self._reader.read_row(seed.meeting_id)
+            if row is None:
+                return None
+            if not _is_undone(row):
+                _require_same(row, wanted)
+                return Reserved(row, seed, is_new=False) if _is_made(row) else None
+        return None
+
+    def reserve(self, wanted: Wanted, deadline: Deadline) -> Reserved:
+        """Make the meeting, or find the one that the same request made before.
+
+        Raises KeyReusedError, and NotReservedError when it could not be made. What was made by
+        then is taken back; what could not be is named in the message, and a row that stays is
+        either ended as LAUNCH_FAILED or has no `scheduled_at`.
+        """
+        for seed in _seeds(wanted):
+            attempt = replace(wanted, seed=seed)
+            reserved = self._attempt(attempt, deadline)
+            if reserved:
+                return reserved
+        raise KeyReusedError(
+            f"this Idempotency-Key has come to nothing {MOST_ATTEMPTS} times; take another one"
+        )
+
+    def _attempt(self, wanted: Wanted, deadline: Deadline) -> Reserved | None:
+        """Make the meeting of this very seed; None if it was taken back."""
+        meeting_id = wanted.seed.meeting_id
+        row = self._reader.read_row(meeting_id) if wanted.is_repeatable else None
+        is_new = row is None
+        if row is None:
+            row = self._make(wanted, deadline)
+        if _is_undone(row):
+            return None
+        _require_same(row, wanted)
+        if _is_made(row):
+            return Reserved(row, wanted.seed, is_new=is_new)
+        return self._complete(row, wanted, deadline, is_new=is_new)
+
+    def _make(self, wanted: Wanted, deadline: Deadline) -> Meeting:
+        meeting_id = wanted.seed.meeting_id
+        deadline.require(_STEP_TIME, f"make the row {meeting_id!r}")
+        texts = wanted.booking.row(wanted.seed, wanted.now, with_keys=wanted.with_keys)
+        try:
+            return self._maker.make_row(meeting_id, texts)
+        except RowExistsError as error:  # of a request at the same time, or of this one's own retry
+            row = self._reader.read_row(meeting_id)
+            if row is None:
+                raise NotReservedError(f"the row {meeting_id!r} came and went") from error
+            return row
+        except (ClientError, BotoCoreError) as error:
+            item = {name: {"S": text} for name, text in (("id", meeting_id), *texts.items())}
+            return self._give_up(Meeting(meeting_id, item), wanted, error)
+
+    def _complete(
+        self, row: Meeting, wanted: Wanted, deadline: Deadline, *, is_new: bool
+    ) -> Reserved | None:
+        launch_at = wanted.booking.meet_time - LEAD
+        safety_at = wanted.booking.meet_time + SHORTEST
+        schedules = (
+            (_safety_name(row), safety_at, "safety_net", {"meetingId": row.id}),
+            (_launch_name(row), launch_at, "launch_ec2", {"meeting_id": row.id}),
+        )
+        made_at = f"{wanted.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        try:
+            for name, at, function, payload in schedules:
+                deadline.require(_STEP_TIME, f"make the schedule {name!r}")
+                soonest = wanted.now + SOONEST
+                self._scheduler.create_schedule_at(
+                    wanted.place, name, max(at, soonest), function, payload
+                )
+            deadline.require(_STEP_TIME, f"confirm the row {row.id!r}")
+            row = self._writer.update_row(RowUpdate(row, {SCHEDULED_AT: made_at}, (REASON,)))
+        except Exception as error:  # noqa: BLE001 (whatever it is, nothing may stay half made)
+            row = self._give_up(row, wanted, error)
+        return None if _is_undone(row) else Reserved(row, wanted.seed, is_new=is_new)
+
+    def _give_up(self, row: Meeting, wanted: Wanted, cause: Exception) -> Meeting:
+        """Take back what was made by now, unless it is a meeting after all: then return its row.
+
+        It is also returned if another request took it back. Raises NotReservedError.
+        """
+        failed = f"the meeting {row.id!r} could not be made: {cause}"
+        try:
+            now = self._end(row)
+        except (ClientError, BotoCoreError) as error:
+            now, failed = row, f"{failed}; and then it could not be read: {error}"
+        if now is None:
+            raise NotReservedError(f"{failed}; nothing is left of it") from cause
+        if _is_made(now):
+            return now
+        if wanted.is_repeatable and not _is_undone(now):
+            raise NotReservedError(
+                f"{failed}; the row stays without {SCHEDULED_AT}: repeating the request makes it "
+                "whole"
+            ) from cause
+        left = self._withdraw(now, wanted)
+        if isinstance(cause, RowChangedError) and wanted.is_repeatable:
+            return now
+        said = f"what is left: {'; '.join(left)}" if left else "all of it was taken back"
+        raise NotReservedError(f"{failed}; {said}") from cause
+
+    def _end(self, row: Meeting) -> Meeting | None:
+        """End a row that is no meeting yet; return it as it is then, whatever became of that."""
+        texts = {REASON: LAUNCH_FAILED, "status": TERMINATED}
+        for _ in range(2):
+            try:
+                return self._writer.update_row(
+                    RowUpdate(row, texts, ("status", REASON, SCHEDULED_AT))
+                )
+            except (RowChangedError, ClientError, BotoCoreError):
+                now = self._reader.read_row(row.id)  # an answer that was lost may have been a yes
+            if now is None or _is_made(now) or _is_undone(now):
+                break
+        return now
+
+    def _withdraw(self, row: Meeting, wanted: Wanted) -> list[str]:
+        """Remove the schedules, and a row that nobody can ask for; return what could not be.
+
+        The safety net's is kept if the row may still look like a meeting: it will end it.
+        """
+        left: list[str] = []
+        self._unschedule(wanted.place, _launch_name(row), left)
+        may_deceive = not _is_undone(row)
+        if not wanted.is_repeatable:
+            try:
+                self._maker.take_back_row(row)
+                may_deceive = False
+            except (RowChangedError, ClientError, BotoCoreError) as error:
+                left.append(f"the row: {error}")
+        if not may_deceive:
+            self._unschedule(wanted.place, _safety_name(row), left)
+        return left
+
+    def _unschedule(self, place: Place, name: str, left: list[str]) -> None:
+        try:
+            self._unscheduler.delete_schedule(place, name)
+        except ScheduleError as error:
+            left.append(str(error))
+
+
+def _seeds(wanted: Wanted) -> Iterator[Seed]:
+    """Give the seeds that a request may have made its meeting from, in order."""
+    for number in range(MOST_ATTEMPTS if wanted.is_repeatable else 1):
+        yield wanted.seed.attempt(number)
+
+
+def _is_undone(row: Meeting) -> bool:
+    """Tell whether it was ended before it became a meeting."""
+    return REASON in row.item and SCHEDULED_AT not in row.item
+
+
+def _is_made(row: Meeting) -> bool:
+    """Tell whether it became a meeting, even if that is over."""
+    return SCHEDULED_AT in row.item or (REASON not in row.item and row.status != SCHEDULED)
+
+
+def _require_same(row: Meeting, wanted: Wanted) -> None:
+    if text_of(row, REQUEST_HASH) != wanted.booking.fingerprint:
+        raise KeyReusedError("this Idempotency-Key was used to schedule another meeting")
+
+
+def _launch_name(row: Meeting) -> str:
+    return f"launch-{row.id}"
+
+
+def _safety_name(row: Meeting) -> str:
+    return f"safety-{row.id}"

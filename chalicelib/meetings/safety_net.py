@@ -1,0 +1,174 @@
+"""The safety net: looks at a meeting 15 minutes after its start, and until nothing of it is left.
+
+Every look books the next one, also when it failed; only a look that found the meeting over and no
+desktop left is the last. So nothing that was missed once, by whatever, runs for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.meeting import RowChangedError
+from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
+from chalicelib.meetings.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.instance import Instances
+    from chalicelib.meeting import Meeting
+    from chalicelib.meetings.ending import Ending
+    from chalicelib.meetings.rows import RowReader
+    from chalicelib.meetings.schedules import Scheduler
+    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.telemetry import Reporter
+
+FUNCTION: Final = "safety_net"
+ATTEMPTS: Final = 3
+"""How often is decided anew when the row was changed between reading and claiming it."""
+LONGEST_ID: Final = 255
+"""Characters of a meeting's id: it has to fit into an instance's tag."""
+
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")  # which JSON can spell, and UTF-8 cannot
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+_IN_A_NAME = re.compile(r"[0-9A-Za-z_.-]{1,40}")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look found and did: the function's result."""
+
+    meeting_id: str | None
+    action: str
+    """`ended`, `waiting` for the next look, `left` for good, or `ignored`."""
+    reason: str
+    instances: tuple[str, ...] = ()
+    next_look: datetime | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell it as JSON; what there is nothing to say of is left out."""
+        always = {"meeting_id": self.meeting_id, "action": self.action, "reason": self.reason}
+        more = {
+            "instances": list(self.instances),
+            "next_look": f"{self.next_look:%Y-%m-%dT%H:%M:%SZ}" if self.next_look else None,
+            "warnings": list(self.warnings),
+        }
+        return always | {key: value for key, value in more.items() if value}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count it for the metrics."""
+        return {
+            "Ended": int(self.action == "ended"),
+            "Ignored": int(self.action == "ignored"),
+            "Warnings": len(self.warnings),
+        }
+
+
+class SafetyNet:
+    """Looks at meetings, one at a time."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        settings: MeetingsSettings,
+        reader: RowReader,
+        instances: Instances,
+        ending: Ending,
+        scheduler: Scheduler,
+        reporter: Reporter,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._longest = settings.longest
+        self._reader = reader
+        self._instances = instances
+        self._ending = ending
+        self._scheduler = scheduler
+        self._reporter = reporter
+        self._clock = clock
+
+    def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """Look at the meeting that the event names, report once, and return a Look as a dictionary.
+
+        Whatever fails is reported and raised, so that Lambda tries again and alarms see it.
+        """
+        fields: dict[str, Any] = {"request_id": context.aws_request_id}
+        try:
+            look = self._handle(event, context.invoked_function_arn, fields)
+        except Exception as error:
+            self._reporter.failed(fields, {"Failed": 1}, error)
+            raise
+        result = look.to_dict()
+        self._reporter.succeeded(fields | result, look.counts)
+        return result
+
+    def _handle(self, event: object, function_arn: str, fields: dict[str, Any]) -> Look:
+        meeting_id = _meeting_id_of(event)
+        if meeting_id is None:
+            return Look(None, "ignored", "the event does not name a meeting as its meetingId")
+        fields["meeting_id"] = meeting_id
+        place = Place.of(function_arn)
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._look_at(meeting_id, place)
+            except RowChangedError:
+                continue  # somebody joined, perhaps: decide anew
+        return self._look_at(meeting_id, place)
+
+    def _look_at(self, meeting_id: str, place: Place) -> Look:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        again: datetime | None = next_look(now)
+        try:
+            meeting = self._reader.read_row(meeting_id)
+            desktops = self._instances.of_meeting(meeting_id)
+            found = verdict(meeting, desktops, now, self._longest)
+            if isinstance(found, Leave):
+                again = None
+                return Look(meeting_id, "left", found.why)
+            if isinstance(found, LookAgain):
+                again = found.at
+                return Look(meeting_id, "waiting", found.why, next_look=again)
+            return self._end(meeting_id, meeting, found, again)
+        finally:
+            if again is not None:
+                book_look(self._scheduler, place, meeting_id, again)
+
+    def _end(
+        self, meeting_id: str, meeting: Meeting | None, found: End, again: datetime | None
+    ) -> Look:
+        if meeting is None:
+            ended = self._ending.end_desktops_of(meeting_id)
+        else:
+            ended = self._ending.end_meeting(meeting, found.reason)
+        why = f"{found.reason}: {found.why}"
+        return Look(meeting_id, "ended", why, ended.instances, again, ended.warnings)
+
+
+def book_look(scheduler: Scheduler, place: Place, meeting_id: str, at: datetime) -> None:
+    """Have the safety net look at a meeting once, at this moment. Raises ScheduleError.
+
+    The same moment has the same name, so however often it is booked, that is one look.
+    """
+    name = f"safety-{_in_a_name(meeting_id)}-{int(at.timestamp()) // 60}"
+    scheduler.create_schedule_at(place, name, at, FUNCTION, {"meetingId": meeting_id})
+
+
+def _meeting_id_of(event: object) -> str | None:
+    found = event.get("meetingId") if isinstance(event, dict) else None
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_ID:
+        return None
+    return None if _NO_CHARACTER.search(found) else found
+
+
+def _in_a_name(meeting_id: str) -> str:
+    """Spell an id for a schedule's name: ours as they are, and others' by their fingerprint."""
+    if _IN_A_NAME.fullmatch(meeting_id):
+        return meeting_id
+    return hashlib.sha256(meeting_id.encode()).hexdigest()[:32]

@@ -1,0 +1,99 @@
+"""One-off schedules of EventBridge Scheduler, which start a function at a time, once.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-time
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from chalicelib.meetings.place import Place
+
+_UNTIL_ACCEPTED: Final = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
+"""The most there is: whether a start that comes late is still of use, its function decides.
+
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
+"""
+
+
+class ScheduleError(Exception):
+    """A schedule could not be made or removed, or it is unknown whether it was; see the message."""
+
+
+class SchedulerClient(Protocol):
+    """The calls that are made to EventBridge Scheduler."""
+
+    def create_schedule(self, **request: object) -> Mapping[str, Any]:
+        """`CreateSchedule` of the API reference."""
+        ...
+
+    def delete_schedule(self, **request: object) -> Mapping[str, Any]:
+        """`DeleteSchedule` of the API reference."""
+        ...
+
+
+class Scheduler:
+    """Makes one-off schedules in the stage's group; each removes itself once it has fired."""
+
+    def __init__(self, client: SchedulerClient) -> None:
+        self._client = client
+
+    def create_schedule_at(
+        self, place: Place, name: str, at: datetime, function: str, payload: Mapping[str, str]
+    ) -> None:
+        """Have a function of the feature started with the payload, within the minute after `at`.
+
+        One of that name that is there already is left as it is: names hold a meeting's id, so it
+        is ours. A start that Lambda does not accept ends in the queue of failed events. Raises
+        ScheduleError.
+        """
+        try:
+            self._client.create_schedule(
+                Name=name,
+                GroupName=place.schedule_group,
+                ScheduleExpression=f"at({at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",
+                ScheduleExpressionTimezone="UTC",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                ActionAfterCompletion="DELETE",
+                Target={
+                    "Arn": place.function_arn(function),
+                    "RoleArn": place.scheduler_role_arn,
+                    "Input": json.dumps(payload),
+                    "RetryPolicy": dict(_UNTIL_ACCEPTED),
+                    "DeadLetterConfig": {"Arn": place.failure_queue_arn},
+                },
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConflictException":
+                raise ScheduleError(f"schedule {name!r} could not be made: {error}") from error
+        except BotoCoreError as error:
+            raise ScheduleError(
+                f"whether schedule {name!r} was made is unknown: {error}"
+            ) from error
+
+
+class Unscheduler:
+    """Removes schedules from the stage's group."""
+
+    def __init__(self, client: SchedulerClient) -> None:
+        self._client = client
+
+    def delete_schedule(self, place: Place, name: str) -> None:
+        """Remove a schedule; one that is gone, or never was, is fine. Raises ScheduleError."""
+        try:
+            self._client.delete_schedule(Name=name, GroupName=place.schedule_group)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise ScheduleError(f"schedule {name!r} could not be removed: {error}") from error
+        except BotoCoreError as error:
+            raise ScheduleError(
+                f"whether schedule {name!r} was removed is unknown: {error}"
+            ) from error

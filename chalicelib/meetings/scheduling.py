@@ -1,0 +1,207 @@
+"""`POST /schedule`: who asks is checked, then what is asked for, then the meeting is made.
+
+Nothing leaves here but answers in JSON that a page of a configured origin can read.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.meeting import ROLES
+from chalicelib.meetings.authorizer import UnauthorizedError
+from chalicelib.meetings.booking import Booking, BookingError
+from chalicelib.meetings.http import json_answer, preflight, with_cors
+from chalicelib.meetings.keys import Seed, key_hash_attribute
+from chalicelib.meetings.place import Place
+from chalicelib.meetings.reservation import KeyReusedError, NotReservedError, Wanted
+from chalicelib.meetings.rows import text_of
+from chalicelib.secret import SecretError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.meetings.authorizer import Authorizer, Caller
+    from chalicelib.meetings.http import Answer, Request
+    from chalicelib.meetings.reservation import Reservations, Reserved
+    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.telemetry import Reporter
+
+METHODS: Final = ("POST", "OPTIONS")
+"""The methods of the route."""
+
+LARGEST_BODY: Final = 8192
+
+_IDEMPOTENCY_KEY: Final = "idempotency-key"
+_KEY = re.compile(r"[!-~]{1,255}")
+_JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+
+
+class _RefusedError(Exception):
+    """The request is wrong; what is answered, and why in a word for the log."""
+
+    def __init__(self, reason: str, answer: Answer) -> None:
+        self.reason = reason
+        self.answer = answer
+        super().__init__(reason)
+
+
+class Scheduling:
+    """Handles requests to schedule a meeting; one for an execution environment."""
+
+    def __init__(
+        self,
+        *,
+        settings: MeetingsSettings,
+        authorizer: Authorizer,
+        reservations: Reservations,
+        reporter: Reporter,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._authorizer = authorizer
+        self._reservations = reservations
+        self._reporter = reporter
+        self._clock = clock
+
+    def handle(self, request: Request, context: LambdaContext) -> Answer:
+        """Answer a request, whatever it is and whatever fails, and report once.
+
+        201 for a new meeting, 200 if the same request made it before, 4xx if the request is
+        wrong; 503 if the meeting could not be made, after which trying again may help; 500 for a
+        mistake of ours.
+        """
+        origins = self._settings.allowed_origins
+        if request.method == "OPTIONS":
+            return preflight(request, origins, METHODS)
+        return with_cors(self._answer(request, context), request, origins, METHODS)
+
+    def _answer(self, request: Request, context: LambdaContext) -> Answer:
+        fields: dict[str, Any] = {"request_id": context.aws_request_id}
+        try:
+            reserved = self._schedule(request, context, fields)
+        except _RefusedError as refused:
+            fields |= {"action": "refused", "reason": refused.reason}
+            self._reporter.succeeded(fields, {"Ignored": 1})
+            return refused.answer
+        except (
+            NotReservedError,
+            SecretError,
+            OutOfTimeError,
+            ClientError,
+            BotoCoreError,
+        ) as error:
+            self._reporter.failed(fields, {"Failed": 1}, error)
+            said = {"message": "The meeting could not be scheduled now. Please try again."}
+            return json_answer(503, said, Retry_After="5")
+        except Exception as error:  # noqa: BLE001 (a page can read no answer but ours)
+            trace = traceback.extract_tb(error.__traceback__)
+            fields["trace"] = [f"{each.filename}:{each.lineno} {each.name}" for each in trace]
+            self._reporter.failed(fields, {"Failed": 1}, error)
+            return json_answer(500, {"message": "Something went wrong on our side."})
+        action = "scheduled" if reserved.is_new else "repeated"
+        time_of_it = text_of(reserved.meeting, "meet_time")
+        reason = f"meeting {reserved.meeting.id} at {time_of_it}"
+        fields |= {"action": action, "reason": reason, "meeting_id": reserved.meeting.id}
+        self._reporter.succeeded(fields, {"Scheduled": int(reserved.is_new)})
+        return _answer_of(reserved, request.base_url)
+
+    def _schedule(
+        self, request: Request, context: LambdaContext, fields: dict[str, Any]
+    ) -> Reserved:
+        deadline = Deadline.of(context, self._clock)
+        place = Place.of(context.invoked_function_arn)
+        caller = self._caller_of(request, place)
+        fields["caller"] = caller.name
+        _require_readable(request)
+        key = request.headers.get(_IDEMPOTENCY_KEY)
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        booking, refused = _booking_of(request.body, key, now)
+        wanted = Wanted(
+            booking=booking,
+            place=place,
+            now=now,
+            seed=Seed.random() if key is None else Seed.derived(caller.key, key),
+            is_repeatable=key is not None,
+            with_keys=self._settings.requires_join_keys,
+        )
+        try:
+            if refused is None:
+                return self._reservations.reserve(wanted, deadline)
+            reserved = self._reservations.made_before(wanted)
+        except KeyReusedError as error:
+            raise _refused(409, str(error)) from error
+        if reserved is None:
+            raise refused
+        return reserved
+
+    def _caller_of(self, request: Request, place: Place) -> Caller:
+        authorization = request.headers.get("authorization")
+        try:
+            return self._authorizer.caller_of(authorization, place.schedule_secret)
+        except UnauthorizedError as error:
+            raise _refused(401, str(error), WWW_Authenticate="Bearer") from error
+
+
+def _require_readable(request: Request) -> None:
+    if not request.base_url:
+        raise _refused(400, "the header Host is missing or wrong")
+    if len(request.body) > LARGEST_BODY:
+        raise _refused(413, f"the body is larger than {LARGEST_BODY} bytes")
+    if not _JSON.fullmatch(request.headers.get("content-type", "application/json")):
+        raise _refused(415, "send JSON, and the header 'Content-Type: application/json'")
+
+
+def _booking_of(
+    body: bytes, key: str | None, now: datetime
+) -> tuple[Booking, _RefusedError | None]:
+    """Read the booking, with the refusal that it deserves unless it was made in time.
+
+    Raises _RefusedError for anything else that is wrong.
+    """
+    errors: dict[str, str] = {}
+    late = None
+    if key is not None and not _KEY.fullmatch(key):
+        errors["Idempotency-Key"] = "must be 1 to 255 visible ASCII characters"
+    try:
+        booking = Booking.parse(body, now)
+    except BookingError as error:
+        errors |= error.errors
+        late = error.too_late
+    if not errors:
+        return booking, None
+    said = {"message": "The request is wrong; see errors.", "errors": errors}
+    refused = _RefusedError(f"wrong: {', '.join(sorted(errors))}", json_answer(400, said))
+    if late and key is not None and len(errors) == 1:
+        return late, refused
+    raise refused
+
+
+def _refused(status: int, message: str, **headers: str) -> _RefusedError:
+    said = {"message": f"{message[0].upper()}{message[1:]}."}
+    return _RefusedError(message, json_answer(status, said, **headers))
+
+
+def _answer_of(reserved: Reserved, base_url: str) -> Answer:
+    meeting = reserved.meeting
+    links = {}
+    for role in ROLES:
+        link = f"{base_url}/join/{meeting.id}/{role}"
+        if key_hash_attribute(role) in meeting.item:
+            link += f"?key={reserved.seed.join_key(role)}"
+        links[f"{role}_link"] = link
+    document = {
+        "message": "Meeting scheduled" if reserved.is_new else "Meeting was scheduled before",
+        "meeting_id": meeting.id,
+        **links,
+        "jitsi_url": text_of(meeting, "jitsi_url"),
+        "meet_time": text_of(meeting, "meet_time"),
+    }
+    return json_answer(201 if reserved.is_new else 200, document)

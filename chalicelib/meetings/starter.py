@@ -1,0 +1,189 @@
+"""Getting a meeting's desktops started, and its row told of them, one role after the other.
+
+Only one run at a time does this for a meeting: it holds the row's lease, see `launch_plan.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meeting import RowChangedError
+from chalicelib.meetings.desktops import DesktopOrder
+from chalicelib.meetings.launch_plan import (
+    LEASE,
+    desktop_of,
+    intend,
+    missing_roles,
+    subnet_attribute,
+    tell,
+)
+from chalicelib.meetings.lifetime import is_over
+from chalicelib.meetings.refusals import AlreadyAskedError, NeverError, NoRoomError, NotNowError
+from chalicelib.meetings.rows import text_of
+from chalicelib.meetings.subnets import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from chalicelib.deadline import Deadline
+    from chalicelib.instance import Instances
+    from chalicelib.meeting import Meeting
+    from chalicelib.meetings.desktops import Starts
+    from chalicelib.meetings.images import Images
+    from chalicelib.meetings.rows import RowReader, RowUpdate, RowWriter
+    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.meetings.subnets import Subnet, Subnets
+
+ATTEMPTS: Final = 5
+"""How often is decided anew when the row was changed between reading and writing it."""
+_ONE_CALL: Final = 8.0
+"""Seconds that a call to EC2 may take; with less left no desktop is asked for."""
+
+
+class MeetingOverError(Exception):
+    """The meeting was ended meanwhile: nothing more is started, and what was is to be ended."""
+
+
+@dataclass
+class Work:
+    """A launch under way: the row as it is now, and what was done."""
+
+    meeting: Meeting
+    profile: str
+    deadline: Deadline
+    started: list[str] = field(default_factory=list)
+    """Desktops that EC2 named as started, by this run or one before it."""
+    surplus: list[str] = field(default_factory=list)
+    """Those of them that the row was not told of, as it notes another one for their role."""
+    told: dict[str, str] = field(default_factory=dict)
+    """The desktops that the row was told of, by role."""
+    warnings: list[str] = field(default_factory=list)
+
+
+class Starter:
+    """Starts what is missing."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        settings: MeetingsSettings,
+        project_tag: tuple[str, str],
+        reader: RowReader,
+        writer: RowWriter,
+        instances: Instances,
+        images: Images,
+        subnets: Subnets,
+        starts: Starts,
+    ) -> None:
+        self._settings = settings
+        self._project_tag = project_tag
+        self._reader = reader
+        self._writer = writer
+        self._instances = instances
+        self._images = images
+        self._subnets = subnets
+        self._starts = starts
+
+    def start_missing(self, work: Work) -> None:
+        """Have a desktop for every role, and the row told of each before the next is started.
+
+        A desktop that an earlier try started is found again. `work` says at any moment, and after
+        an error, what was done. Raises MeetingOverError, NotNowError, NeverError, OutOfTimeError.
+        """
+        found = self._instances.of_meeting(work.meeting.id)
+        devices: tuple[Mapping[str, Any], ...] = ()
+        subnets: tuple[Subnet, ...] = ()
+        for role in missing_roles(work.meeting):
+            desktop, others = desktop_of(found, role)
+            if others:
+                work.warnings.append(f"{role} has other desktops, left alone: {', '.join(others)}")
+            if desktop:
+                self._tell(work, role, desktop.id)
+                continue
+            if not subnets:
+                devices = self._images.read_devices(self._settings.ami_id, self._settings.volume_gb)
+                subnets = self._subnets.read_subnets(self._settings.vpc_id)
+            self._tell(work, role, self._start(work, role, devices, subnets))
+
+    def _start(
+        self,
+        work: Work,
+        role: str,
+        devices: tuple[Mapping[str, Any], ...],
+        subnets: tuple[Subnet, ...],
+    ) -> str:
+        """Ask in one zone after the other, the one asked in last first."""
+        meeting, settings = work.meeting, self._settings
+        order = DesktopOrder(
+            meeting_id=meeting.id,
+            role=role,
+            image_id=settings.ami_id,
+            instance_type=settings.instance_type,
+            profile=work.profile,
+            security_group_ids=settings.security_group_ids,
+            devices=devices,
+            project_tag=self._project_tag,
+            key_name=settings.key_name,
+        )
+        refusals: list[NoRoomError] = []
+        asked_in = text_of(meeting, subnet_attribute(role))
+        for subnet_id in in_order(subnets, meeting.id, asked_in):
+            work.deadline.require(_ONE_CALL, f"start the {role}'s desktop")
+            self._write(work, lambda now, to=subnet_id: intend(now, role, to))  # type: ignore[misc]
+            try:
+                instance_id = self._starts.run_desktop(order, subnet_id)
+            except NoRoomError as refusal:
+                refusals.append(refusal)
+                continue
+            except AlreadyAskedError as refusal:
+                instance_id = self._look_again(work, role, refusal)
+            work.started.append(instance_id)
+            return instance_id
+        reasons = "; ".join(map(str, refusals)) or "no subnet has an address left"
+        message = f"no zone takes the {role}'s desktop of {meeting.id!r}: {reasons}"
+        if refusals and all(refusal.lasts for refusal in refusals):
+            raise NeverError(message)
+        raise NotNowError(message)
+
+    def _look_again(self, work: Work, role: str, refusal: AlreadyAskedError) -> str:
+        """Find what the token started before, with other settings."""
+        desktop, _ = desktop_of(self._instances.of_meeting(work.meeting.id), role)
+        if desktop is None:
+            raise NotNowError(f"{refusal}; EC2 does not show it yet") from refusal
+        return desktop.id
+
+    def _tell(self, work: Work, role: str, instance_id: str) -> None:
+        self._write(work, lambda meeting: tell(meeting, role, instance_id))
+        noted = work.meeting.instance_id(role)
+        if noted == instance_id:
+            work.told[role] = instance_id
+            return
+        work.warnings.append(f"the row notes {noted} as the {role}'s desktop, not {instance_id}")
+        if instance_id in work.started:
+            work.surplus.append(instance_id)
+
+    def _write(self, work: Work, decide: Callable[[Meeting], RowUpdate | None]) -> None:
+        """Write what is decided upon the row as it is now, unless the meeting is over."""
+        lease = text_of(work.meeting, LEASE)
+        for _ in range(ATTEMPTS):
+            update = decide(work.meeting)
+            if update is None:
+                return
+            try:
+                work.meeting = self._writer.update_row(update)
+            except RowChangedError:
+                work.meeting = self._read(work.meeting)
+                if text_of(work.meeting, LEASE) != lease:
+                    taken = f"another run took over meeting {work.meeting.id!r}"
+                    raise NotNowError(taken) from None
+            else:
+                return
+        raise NotNowError(f"row {work.meeting.id!r} kept changing; nothing was written")
+
+    def _read(self, meeting: Meeting) -> Meeting:
+        now = self._reader.read_row(meeting.id)
+        if now is None or is_over(now):
+            raise MeetingOverError(f"meeting {meeting.id!r} was ended meanwhile")
+        return now

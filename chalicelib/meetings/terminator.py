@@ -1,0 +1,194 @@
+"""The terminator: ends a meeting as soon as both sides have left their data in its row.
+
+It is told of every change of the table. One record that fails is handed back to Lambda by its
+number, so that it is tried again and in the end kept in the queue of failed events; the others
+are dealt with. What it leaves, too early or failed for good, the safety net finds.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.deadline import Deadline
+from chalicelib.meeting import TERMINATED, Meeting, RowChangedError
+from chalicelib.meetings.lifetime import SHORTEST, SUCCESS, has_all_data, is_over, meet_time_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.meetings.ending import Ending
+    from chalicelib.meetings.rows import RowReader
+    from chalicelib.telemetry import Reporter
+
+ATTEMPTS: Final = 3
+"""How often is decided anew when the row was changed between reading and claiming it."""
+_LONGEST_END: Final = 10.0
+"""Seconds that ending a meeting may well take; with less left it is not begun."""
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """What a record of the stream says: a row was changed, and is now so."""
+
+    sequence_number: str
+    meeting: Meeting
+
+    @classmethod
+    def parse(cls, record: object) -> RowChange | None:
+        """Read a record; None if it tells of no change to a meeting's row.
+
+        That are rows made and removed, and what does not have the form of a record of this stream:
+        trying again would not make one of it.
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
+        """
+        match record:
+            case {
+                "eventName": "MODIFY",
+                "dynamodb": {
+                    "SequenceNumber": str(number),
+                    "Keys": {"id": {"S": str(meeting_id)}},
+                    "NewImage": dict(image),
+                },
+            } if number:
+                return cls(number, Meeting(meeting_id, image))
+            case _:
+                return None
+
+
+@dataclass
+class Batch:
+    """What became of a batch's records."""
+
+    ended: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    ignored: int = 0
+    warnings: list[str] = field(default_factory=list)
+    errors: dict[str, Exception] = field(default_factory=dict)
+    """By sequence number."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Say it for the log; what there is nothing to say of is left out."""
+        done = Counter(ended=len(self.ended), left=len(self.left), ignored=self.ignored)
+        said = ", ".join(f"{number} {what}" for what, number in done.items())
+        more = {"meetings": self.ended, "left": self.left, "warnings": self.warnings}
+        return {
+            "action": "ended" if self.ended else "ignored",
+            "reason": f"records: {said}, {len(self.errors)} failed",
+            **{key: value for key, value in more.items() if value},
+        }
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count it for the metrics."""
+        return {
+            "Ended": len(self.ended),
+            "Ignored": self.ignored + len(self.left),
+            "Failed": len(self.errors),
+            "Warnings": len(self.warnings),
+        }
+
+
+class Terminator:
+    """Handles batches of the table's stream."""
+
+    def __init__(
+        self,
+        *,
+        reader: RowReader,
+        ending: Ending,
+        reporter: Reporter,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._reader = reader
+        self._ending = ending
+        self._reporter = reporter
+        self._clock = clock
+
+    def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """Handle an event of the stream as Lambda gave it, report once, and name what failed.
+
+        The answer is a partial batch response. Nothing is raised: Lambda would try the whole batch
+        again, and every other meeting of the shard would wait for the bad one.
+        """
+        batch = Batch()
+        deadline = Deadline.of(context, self._clock)
+        for record in _records_of(event):
+            change = RowChange.parse(record)
+            if change is None:
+                _ignore(record, batch)
+                continue
+            try:
+                self._handle_change(change, batch, deadline)
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is this record's alone)
+                batch.errors[change.sequence_number] = error
+        self._report(batch, context)
+        return {"batchItemFailures": [{"itemIdentifier": each} for each in batch.errors]}
+
+    def _handle_change(self, change: RowChange, batch: Batch, deadline: Deadline) -> None:
+        """Look at what the record shows first: most changes, and our own, cost no call."""
+        if is_over(change.meeting) or not has_all_data(change.meeting):
+            batch.ignored += 1
+            return
+        meeting_id = change.meeting.id
+        deadline.require(_LONGEST_END, f"end the meeting {meeting_id!r}")
+        for _ in range(ATTEMPTS - 1):
+            try:
+                self._look_at(meeting_id, batch)
+            except RowChangedError:
+                continue
+            return
+        self._look_at(meeting_id, batch)
+
+    def _look_at(self, meeting_id: str, batch: Batch) -> None:
+        """Decide by the row as it is now; a claim that it bears already may be a dead run's."""
+        meeting = self._reader.read_row(meeting_id)
+        if meeting is None or meeting.status == TERMINATED or not has_all_data(meeting):
+            batch.ignored += 1
+            return
+        why = None if is_over(meeting) else self._what_keeps_it(meeting)
+        if why:
+            batch.left.append(f"{meeting_id}: {why}; it is left to the safety net")
+            return
+        ended = self._ending.end_meeting(meeting, SUCCESS)
+        batch.ended.append(meeting_id)
+        batch.warnings += (f"{meeting_id}: {warning}" for warning in ended.warnings)
+
+    def _what_keeps_it(self, meeting: Meeting) -> str | None:
+        start = meet_time_of(meeting)
+        if start is None:
+            return "its row has no readable start"
+        if datetime.fromtimestamp(self._clock(), UTC) < start + SHORTEST:
+            return f"it started less than {SHORTEST // timedelta(minutes=1)} minutes ago"
+        return None
+
+    def _report(self, batch: Batch, context: LambdaContext) -> None:
+        fields = {"request_id": context.aws_request_id, **batch.to_dict()}
+        if not batch.errors:
+            self._reporter.succeeded(fields, batch.counts)
+            return
+        fields["failed"] = {number: repr(error) for number, error in batch.errors.items()}
+        self._reporter.failed(fields, batch.counts, next(iter(batch.errors.values())))
+
+
+def _records_of(event: object) -> list[object]:
+    records = event.get("Records") if isinstance(event, dict) else None
+    return records if isinstance(records, list) else []
+
+
+def _ignore(record: object, batch: Batch) -> None:
+    """Pass over what cannot be handled, and warn of what should never come."""
+    batch.ignored += 1
+    match record:
+        case {"eventName": "INSERT" | "REMOVE"}:
+            pass
+        case _:
+            batch.warnings.append(
+                "a record that does not have the form of this table's stream with new images"
+            )

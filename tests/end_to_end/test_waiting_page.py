@@ -1,0 +1,594 @@
+"""The waiting page in a real browser, served as it is by `Join` over HTTP.
+
+With ELEPHANT_BROWSER=required these tests fail where there is no Chromium; without it they are
+skipped. ELEPHANT_SCREENSHOTS=DIRECTORY keeps a picture of every state.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from chalicelib.meetings.admission import Phase
+from chalicelib.meetings.http import Answer, Request
+from chalicelib.meetings.join import Join
+from chalicelib.meetings.keys import hash_of
+from chalicelib.meetings.page import HEADLINES
+from chalicelib.meetings.rows import RowReader, RowWriter
+from tests.browser import Browser, BrowserError, Tab, find_chromium
+from tests.world import TABLE, link, make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.world import World
+
+A: Final = "i-0123456789abcdef0"
+ID: Final = "abcdefgh12345678"
+KEY: Final = "the-students-key"
+MINUTE: Final = timedelta(minutes=1)
+SETTINGS = make_settings(
+    FEATURES="meetings", AMI_ID="ami-0123456789abcdef0", SECURITY_GROUP_IDS="sg-0123456789abcdef0"
+)
+DESKTOP: Final = link(A) + "/"
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of the row, how long before the meeting it is, and what the page then says."""
+
+    phase: str
+    status: str = "LAUNCHED"
+    row: dict[str, str] = field(default_factory=dict)
+    before: timedelta = 5 * MINUTE
+
+
+LINKED = {"student_ec2_id": A, "student_ec2_link": link(A)}
+STATES: Final = {
+    "scheduled": State("scheduled", "SCHEDULED", before=25 * MINUTE),
+    "starting": State("starting"),
+    "address": State("address", row={"student_ec2_id": A}),
+    "checking": State("checking", "DNS_WRITTEN", LINKED),
+    "ready": State("ready", "HEALTHY", LINKED),
+    "late": State("late", "LAUNCHED", {"student_ec2_id": A}, before=-3 * MINUTE),
+    "over": State("over", "TERMINATED", {"termination_reason": "SUCCESS"}, before=-70 * MINUTE),
+    "failed": State("over", "TERMINATED", {"termination_reason": "LAUNCH_FAILED"}),
+}
+LOOKS: Final = {
+    "light": (1024, "light"),
+    "dark": (1024, "dark"),
+    "narrow": (320, "light"),
+    "narrow-dark": (320, "dark"),
+}
+
+
+class Site:
+    """Serves a `Join` over HTTP, and counts what it is asked."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.asked: list[str] = []
+        self.instead: Callable[[], Answer] | None = None
+        assert SETTINGS.meetings
+        self._join = Join(
+            settings=SETTINGS,
+            meetings=SETTINGS.meetings,
+            reader=RowReader(world.app_dynamodb, TABLE),
+            writer=RowWriter(world.app_dynamodb, TABLE),
+            reporter=world.reports,
+        )
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.answer(self)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = False
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def url(self, role: str = "student", key: str = KEY) -> str:
+        return f"{self.base}/join/{ID}/{role}?key={key}"
+
+    @property
+    def polls(self) -> int:
+        return self.asked.count("JSON")
+
+    def put(self, state: State, **more: str) -> None:
+        meet_time = datetime.now(UTC) + state.before
+        row = {
+            "meet_time": f"{meet_time:%Y-%m-%dT%H:%M:%SZ}",
+            "status": state.status,
+            "teacher_name": "Ada Lovelace",
+            "student_name": "Zoë <b>Müller</b>",
+            "student_key_hash": hash_of(KEY),
+        }
+        self.world.put_row(ID, **(row | state.row | more))
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        url = urlsplit(handler.path)
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        if not url.path.startswith("/join/"):
+            handler.send_error(404)
+            return
+        is_page = "text/html" in headers.get("accept", "")
+        self.asked.append("page" if is_page else "JSON")
+        *_, meeting_id, role = url.path.split("/")
+        query = dict(parse_qsl(url.query))
+        request = Request("GET", handler.path, headers, query, b"", self.base)
+        if self.instead and not is_page:
+            answer = self.instead()
+        else:
+            answer = self._join.handle(request, meeting_id, role)
+        body = answer.body.encode()
+        handler.send_response(answer.status)
+        for name, value in {"Content-Type": answer.content_type, **answer.headers}.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = find_chromium()
+    if program is None:
+        missing = "there is no Chromium here (Debian: apt-get install chromium)"
+        if os.environ.get("ELEPHANT_BROWSER") == "required":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(world: World) -> Iterator[Site]:
+    served = Site(world)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Tab]:
+    with browser.open() as opened:
+        yield opened
+
+
+@contextmanager
+def no_complaints(tab: Tab, *expected: str) -> Iterator[None]:
+    """Whatever the browser's console says fails the test, but for what is expected."""
+    yield
+    assert [each for each in tab.complaints if not any(word in each for word in expected)] == []
+
+
+def see(tab: Tab, *, seen: bool) -> None:
+    """Let the page believe that it came to the front, or went to the back."""
+    hidden = HIDE % str(not seen).lower()
+    tab.find(hidden + "document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def headline(tab: Tab) -> Any:  # noqa: ANN401 (whatever the page has)
+    return tab.find("document.querySelector('h1').textContent")
+
+
+def visible_text(tab: Tab) -> str:
+    return str(tab.find("document.body.innerText"))
+
+
+def keep(tab: Tab, name: str) -> None:
+    """Keep a picture, if somebody wants to look at it."""
+    if directory := os.environ.get("ELEPHANT_SCREENSHOTS"):
+        tab.find("document.fonts.ready")
+        (Path(directory) / f"{name}.png").write_bytes(tab.screenshot())
+
+
+def shown(tab: Tab, phase: str) -> None:
+    tab.wait_for(f"document.body.dataset.phase === '{phase}'")
+    assert headline(tab) == HEADLINES[Phase(phase)]
+    assert tab.find("document.title") == HEADLINES[Phase(phase)] + TITLE_END
+
+
+HIDE: Final = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
+"""Lets the page believe that nobody, or somebody, sees it; it asks nothing while nobody does."""
+
+STILL = Answer(503, "nothing that a program can read")
+"""Keeps a page as it was sent, since its polls learn nothing."""
+
+CONTRASTS = """
+(() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (color) => {
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data).map((each) => {
+      const part = each / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    return color === "rgba(0, 0, 0, 0)" ? ground(element.parentElement) : color;
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
+    if (["SCRIPT", "NOSCRIPT"].includes(element.tagName)) continue;
+    const pair = [light(getComputedStyle(element).color), light(ground(element))];
+    found.push((Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05));
+  }
+  return found;
+})()
+"""
+"""The contrast of every text with what it stands on: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
+LEAST_CONTRAST: Final = 4.5
+TITLE_END: Final = " \N{EN DASH} Elephant"
+
+
+@pytest.mark.parametrize("name", [*STATES, "unknown", "trouble"])
+def test_every_state_is_shown_in_every_look(site: Site, tab: Tab, name: str) -> None:
+    state = STATES.get(name, State(name))
+    if name in STATES:
+        site.put(state)
+    if name == "trouble":
+        site.world.fail("GetItem", "InternalServerError")
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=HIDE % "true")
+
+    for look, (width, scheme) in LOOKS.items():
+        tab.show(width, color_scheme=scheme, reduced_motion="reduce")
+        tab.go(site.url())
+        shown(tab, state.phase)
+        keep(tab, f"{name}-{look}")
+        assert tab.find("document.documentElement.scrollWidth") <= width
+        contrasts = tab.find(CONTRASTS)
+        assert len(contrasts) >= 3
+        assert min(contrasts) >= LEAST_CONTRAST
+        assert tab.find("document.getAnimations().length") == 0
+    assert site.polls == 0
+
+
+def test_a_name_without_a_gap_does_not_make_a_telephone_scroll(site: Site, tab: Tab) -> None:
+    site.put(STATES["starting"], teacher_name="W" * 100)
+    tab.show(320)
+
+    tab.go(site.url())
+
+    assert tab.find("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_visitor_is_shown_each_step_and_taken_to_the_desktop(site: Site, tab: Tab) -> None:
+    site.put(STATES["scheduled"])
+    with no_complaints(tab):
+        tab.go(site.url())
+        for name in ("scheduled", "starting", "address", "checking"):
+            site.put(STATES[name])
+            shown(tab, name)
+            done = tab.find("document.querySelectorAll('li.done').length")
+            assert done == {"scheduled": 1, "starting": 1, "address": 2, "checking": 3}[name]
+            assert tab.find("document.querySelector('[aria-current=step]').dataset.step") == name
+        assert site.world.row(ID)["status"] == "DNS_WRITTEN"
+
+        site.put(STATES["ready"])
+        tab.wait_for(f"location.href === '{DESKTOP}'")
+
+    assert site.world.row(ID)["status"] == "IN_PROGRESS"
+    assert site.asked.count("page") == 1
+    entries = tab.call("Page.getNavigationHistory")["entries"]
+    assert [each["url"] for each in entries] == ["about:blank", DESKTOP]
+
+
+def test_a_page_that_is_opened_when_all_is_ready_enters_at_once(site: Site, tab: Tab) -> None:
+    site.put(STATES["ready"])
+
+    with no_complaints(tab):
+        tab.go(site.url())
+        tab.wait_for(f"location.href === '{DESKTOP}'")
+
+    assert site.asked == ["page", "JSON"]
+
+
+@pytest.mark.parametrize("name", ["over", "unknown"])
+def test_what_cannot_change_any_more_is_not_asked_for_again(
+    site: Site, tab: Tab, name: str
+) -> None:
+    if name == "over":
+        site.put(STATES[name])
+
+    with no_complaints(tab, "404"):
+        tab.go(site.url())
+        shown(tab, name)
+
+    assert tab.find("pauses") == []
+    assert site.asked == ["page"]
+
+
+def test_a_meeting_that_ends_while_one_waits_says_so_and_is_not_asked_for_again(
+    site: Site, tab: Tab
+) -> None:
+    site.put(STATES["late"])
+    tab.go(site.url())
+    shown(tab, "late")
+    site.put(STATES["failed"])
+
+    shown(tab, "over")
+
+    assert "could not be started" in visible_text(tab)
+    assert tab.find("document.getElementById('steps').hidden")
+    pauses = len(tab.find("pauses"))
+    tab.find("dispatchEvent(new Event('online'))")
+    assert len(tab.find("pauses")) == pauses
+
+
+def test_the_page_asks_every_two_seconds_then_five_then_fifteen(site: Site, tab: Tab) -> None:
+    site.put(STATES["checking"])
+    tab.go(site.url())
+
+    tab.wait_for("pauses.length >= 18")
+
+    pauses = [each / 1000 for each in tab.find("pauses")]
+    for expected, several in ((2, pauses[:5]), (5, pauses[5:15]), (15, pauses[15:18])):
+        assert all(expected * 0.95 <= each <= expected * 1.1 for each in several), pauses
+    see(tab, seen=False)
+    assert 0 <= len(tab.find("pauses")) - site.polls <= 1
+
+
+def test_the_page_asks_once_a_minute_while_the_meeting_is_far(site: Site, tab: Tab) -> None:
+    site.put(STATES["scheduled"])
+    tab.go(site.url())
+
+    tab.wait_for("pauses.length >= 3")
+
+    assert all(57 <= each / 1000 <= 66 for each in tab.find("pauses"))
+
+
+def test_the_page_waits_as_long_as_it_is_told(site: Site, tab: Tab) -> None:
+    site.put(STATES["checking"])
+    site.instead = lambda: Answer(429, "{}", headers={"Retry-After": "37"})
+    tab.go(site.url())
+
+    tab.wait_for("pauses.length >= 3")
+
+    assert all(35 <= each / 1000 <= 41 for each in tab.find("pauses")[1:])
+
+
+def test_a_page_that_nobody_sees_asks_nothing_until_it_is_seen(site: Site, tab: Tab) -> None:
+    site.put(STATES["checking"])
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=HIDE % "true")
+    tab.go(site.url())
+    shown(tab, "checking")
+    assert tab.find("pauses") == []
+
+    see(tab, seen=True)
+    tab.wait_for("pauses.length >= 2")
+
+    see(tab, seen=False)
+    pauses = tab.find("pauses.length")
+    tab.find("dispatchEvent(new Event('online'))")
+    assert tab.find("pauses.length") == pauses
+
+    site.put(STATES["ready"])
+    see(tab, seen=True)
+    tab.wait_for(f"location.href === '{DESKTOP}'")
+
+
+def test_a_page_that_could_be_told_nothing_becomes_whole_by_itself(site: Site, tab: Tab) -> None:
+    site.put(STATES["starting"])
+    site.world.fail("GetItem", "InternalServerError")
+    with no_complaints(tab, "503"):
+        tab.go(site.url())
+        shown(tab, "trouble")
+        assert "Ada Lovelace" not in visible_text(tab)
+
+        site.world.recover()
+        shown(tab, "starting")
+
+    assert "Ada Lovelace" in visible_text(tab)
+
+
+def test_a_lost_connection_is_said_and_mended(site: Site, tab: Tab) -> None:
+    site.put(STATES["checking"])
+    site.instead = lambda: STILL
+    with no_complaints(tab, "503"):
+        tab.go(site.url())
+        tab.wait_for("document.getElementById('note').textContent.includes('connection')")
+        assert headline(tab) == HEADLINES[Phase.CHECKING]
+        keep(tab, "lost")
+
+        site.instead = None
+        tab.wait_for("document.getElementById('note').textContent === ''")
+        site.put(STATES["ready"])
+        tab.wait_for(f"location.href === '{DESKTOP}'")
+
+
+def test_an_address_that_is_no_desktop_is_not_gone_to(site: Site, tab: Tab) -> None:
+    site.put(STATES["checking"])
+    answer = '{"message": "Go.", "dcv_url": "javascript:document.title=1"}'
+    site.instead = lambda: Answer(200, answer, headers={"Elephant-Phase": "ready"})
+
+    with no_complaints(tab):
+        tab.go(site.url())
+        shown(tab, "ready")
+
+    assert tab.find("location.href") == site.url()
+    assert "javascript" not in tab.find("document.getElementById('open').href")
+
+
+def test_times_are_told_in_the_visitors_own_zone(site: Site, tab: Tab) -> None:
+    site.put(STATES["scheduled"])
+    tab.go(site.url())
+
+    tab.call("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
+    tab.go(site.url())
+
+    start = datetime.fromisoformat(str(tab.find("document.querySelector('time').dateTime")))
+    there = start + timedelta(hours=5, minutes=30)
+    told = str(tab.find("document.querySelector('time').textContent"))
+    assert f"{there:%A}" in told
+    assert f"{there:%H:%M}" in told
+    assert "+5:30" in told
+    assert tab.find("document.getElementById('until').textContent") in {
+        "(in 25 minutes)",
+        "(in 24 minutes)",
+    }
+
+
+def test_names_are_shown_as_they_are_and_run_nothing(site: Site, tab: Tab) -> None:
+    site.put(STATES["scheduled"], teacher_name="<script>document.title='hacked'</script>")
+
+    with no_complaints(tab):
+        tab.go(site.url())
+        shown(tab, "scheduled")
+
+    assert "Zoë <b>Müller</b> (you)" in visible_text(tab)
+    assert "<script>document.title='hacked'</script>" in visible_text(tab)
+
+
+def test_the_policy_is_in_force(site: Site, tab: Tab) -> None:
+    """What is not the page's own neither runs nor is fetched; so silence elsewhere says much."""
+    site.put(STATES["over"])
+    tab.go(site.url())
+
+    tab.find(
+        "document.body.append("
+        "Object.assign(document.createElement('script'), {text: 'window.x = 1'}), "
+        "Object.assign(new Image(), {src: '/join/picture'}))"
+    )
+    tab.wait_for("document.images.length === 1")
+
+    assert tab.find("window.x") is None
+    assert sum("Content Security Policy" in each for each in tab.complaints) == 2
+
+
+# Without script
+
+
+def test_without_script_the_page_loads_itself_and_the_button_enters(site: Site, tab: Tab) -> None:
+    site.put(STATES["checking"])
+    tab.without_script()
+
+    with no_complaints(tab):
+        tab.go(site.url())
+        shown(tab, "checking")
+        assert "loads itself again every 15 seconds" in visible_text(tab)
+        refresh = "document.querySelector('meta[http-equiv=refresh]').content"
+        assert tab.find(refresh) == "15"
+        keep(tab, "without-script")
+
+        site.put(STATES["ready"])
+        tab.go(site.url())
+        shown(tab, "ready")
+        assert site.world.row(ID)["status"] == "HEALTHY"
+        assert site.polls == 0
+
+        tab.find("document.querySelector('#open').focus()")
+        tab.press("Enter")
+        tab.wait_for(f"location.href === '{DESKTOP}'")
+
+    assert site.world.row(ID)["status"] == "IN_PROGRESS"
+
+
+def test_without_script_the_time_is_told_in_utc(site: Site, tab: Tab) -> None:
+    site.put(STATES["scheduled"])
+    tab.without_script()
+
+    tab.go(site.url())
+
+    assert str(tab.find("document.querySelector('time').textContent")).endswith(" UTC")
+
+
+# For those who do not see it, or use no mouse
+
+
+def test_assistive_technology_finds_landmarks_one_heading_and_a_live_state(
+    site: Site, tab: Tab
+) -> None:
+    site.put(STATES["starting"])
+    tab.go(site.url())
+    shown(tab, "starting")
+
+    nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
+    roles = [each["role"]["value"] for each in nodes if not each["ignored"]]
+    names = {
+        each["role"]["value"]: each.get("name", {}).get("value")
+        for each in nodes
+        if not each["ignored"]
+    }
+    assert {"banner", "main", "contentinfo", "list"} <= set(roles)
+    assert roles.count("heading") == 1
+    assert names["heading"] == HEADLINES[Phase.STARTING]
+    assert names["list"] == "Progress"
+    assert tab.find("document.documentElement.lang") == "en"
+    assert tab.find("document.querySelector('h1').closest('[aria-live=polite]') !== null")
+    said = [each.strip() for each in tab.find("[...document.querySelectorAll('li')].map("
+        "(each) => each.textContent)")]  # fmt: skip
+    assert said[0] == "Meeting booked (done)"
+    assert said[1] == "Starting your desktop (now)"
+    assert said[2] == "Giving it an address"
+
+
+def test_a_state_that_stays_is_not_read_out_again(site: Site, tab: Tab) -> None:
+    site.put(STATES["starting"])
+    tab.go(site.url())
+    tab.find(
+        "window.changes = 0;"
+        "new MutationObserver((all) => { changes += all.length; }).observe("
+        "document.getElementById('state'), {childList: true, subtree: true, characterData: true})"
+    )
+
+    tab.wait_for("pauses.length >= 4")
+    assert tab.find("changes") == 0
+
+    site.put(STATES["checking"])
+    tab.wait_for("changes > 0")
+
+
+def test_the_keyboard_reaches_the_button_and_nothing_else(site: Site, tab: Tab) -> None:
+    site.put(STATES["ready"])
+    site.instead = lambda: STILL
+    tab.go(site.url())
+
+    tab.press("Tab")
+
+    assert tab.find("document.activeElement.id") == "open"
+    assert tab.find("document.querySelectorAll('a[href], button, input, [tabindex]').length") == 1
+    assert tab.find("getComputedStyle(document.activeElement).outlineWidth") == "3px"
+    keep(tab, "focus")
+    assert tab.find("document.querySelector('#open').getBoundingClientRect().height") >= 44
+
+
+def test_the_step_that_goes_on_moves_unless_one_prefers_stillness(site: Site, tab: Tab) -> None:
+    site.put(STATES["starting"])
+    tab.show(reduced_motion="no-preference")
+    tab.go(site.url())
+    assert tab.find("document.getAnimations().length") == 1
+
+    tab.show(reduced_motion="reduce")
+    tab.wait_for("document.getAnimations().length === 0")
+
+
+def test_a_page_that_cannot_be_reached_fails_these_tests(tab: Tab) -> None:
+    with pytest.raises(BrowserError, match="ERR_"):
+        tab.go("http://elsewhere.example/")

@@ -1,0 +1,301 @@
+"""Meetings and what ends them: moto's AWS, faults at any call, and time that jumps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto.ec2.models import ec2_backends
+
+from chalicelib.instance import Instances
+from chalicelib.meetings.desktops import Terminations
+from chalicelib.meetings.ending import Ending
+from chalicelib.meetings.place import Place
+from chalicelib.meetings.rows import RowReader, RowWriter
+from chalicelib.meetings.safety_net import SafetyNet
+from chalicelib.meetings.schedules import Scheduler
+from chalicelib.meetings.terminator import Terminator
+from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+GROUP = "elephant-test"
+NET_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{GROUP}-safety_net"
+VARIABLES = {
+    "FEATURES": "meetings",
+    "AMI_ID": "ami-12c6146b",
+    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
+}
+HOUR = timedelta(hours=1)
+ID = "abcdefgh12345678"
+DATA = "s3://bucket/session"
+MOST_LOOKS = 60
+
+
+class Died(BaseException):
+    """The function's process was ended in the middle of a call."""
+
+
+@dataclass
+class Faults:
+    """Counts the calls of the application to AWS, and lets one of them go wrong.
+
+    `does` says how: `refused`, `lost` (it took effect, its answer did not come), or the process
+    `died` before or after the call, so that none of it runs any more.
+    """
+
+    clock: Callable[[], datetime]
+    calls: list[str] = field(default_factory=list)
+    ended_at: list[datetime] = field(default_factory=list)
+    """When instances were asked to end."""
+    at: int | None = None
+    does: str = "refused"
+    dead: bool = False
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    """Operations that are refused, each with what its request mentions."""
+    code: str = "InternalError"
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """What happens just before the next call of an operation."""
+    before: dict[int, Callable[[], object]] = field(default_factory=dict)
+    """What happens just before the call at a position."""
+
+    def call(self, name: str, do: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401
+        if self.dead:
+            raise Died
+        self.calls.append(name)
+        if name == "terminate_instances":
+            self.ended_at.append(self.clock())
+        self.before.pop(len(self.calls) - 1, lambda: None)()
+        self.meanwhile.pop(name, lambda: None)()
+        if any(name == each and text in json.dumps(request) for each, text in self.refused):
+            raise self._refusal(name)
+        if len(self.calls) - 1 != self.at:
+            return do(**request)
+        if self.does == "refused":
+            raise self._refusal(name)
+        if self.does != "died before":
+            do(**request)
+        if self.does == "lost":
+            raise ReadTimeoutError(endpoint_url=f"https://{name}")
+        self.dead = True
+        raise Died
+
+    def arm(self, at: int | None, does: str = "refused") -> None:
+        """Begin to count anew, and let the call at this position go wrong."""
+        self.calls.clear()
+        self.at, self.does, self.dead = at, does, False
+
+    def _refusal(self, name: str) -> ClientError:
+        return ClientError({"Error": {"Code": self.code, "Message": "as the test wants it"}}, name)
+
+
+def _refusal(name: str) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": "InternalError", "Message": "as the test wants it"}}, name
+    )
+
+
+class _Client:
+    def __init__(self, client: Any, faults: Faults) -> None:  # noqa: ANN401
+        self._client = client
+        self._faults = faults
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda **request: self._faults.call(name, getattr(self._client, name), request)
+
+
+class Ends:
+    """What ends meetings, and what is there to be ended."""
+
+    def __init__(
+        self,
+        world: World,
+        scheduler: Any,  # noqa: ANN401
+        **variables: str,
+    ) -> None:
+        self.world = world
+        self.settings = settings = make_settings(**VARIABLES | variables)
+        # It stands still between looks, and on the hour, so that every run is the same.
+        self._now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
+        self.faults = Faults(self.now)
+        self.schedules = scheduler
+        if not scheduler.list_schedule_groups(NamePrefix=GROUP)["ScheduleGroups"]:
+            scheduler.create_schedule_group(Name=GROUP)
+        ec2, dynamodb = _Client(world.ec2, self.faults), _Client(world.dynamodb, self.faults)
+        self.reader = RowReader(dynamodb, TABLE)
+        self.instances = Instances(ec2, settings.project_tag)
+        self.ending = Ending(
+            reader=self.reader,
+            writer=RowWriter(dynamodb, TABLE),
+            instances=self.instances,
+            terminations=Terminations(ec2),
+            settings=settings,
+        )
+        assert settings.meetings
+        self.net = SafetyNet(
+            settings=settings.meetings,
+            reader=self.reader,
+            instances=self.instances,
+            ending=self.ending,
+            scheduler=Scheduler(_Client(scheduler, self.faults)),
+            reporter=world.reports,
+            clock=self.clock,
+        )
+        self.terminator = Terminator(
+            reader=self.reader, ending=self.ending, reporter=world.reports, clock=self.clock
+        )
+
+    # What there is
+
+    def now(self) -> datetime:
+        return self._now
+
+    def clock(self) -> float:
+        return self._now.timestamp()
+
+    def pass_time(self, minutes: float) -> None:
+        self._now += timedelta(minutes=minutes)
+
+    def starts(self, minutes: float) -> str:
+        """Spell the moment so many minutes from now as a row does."""
+        return f"{self.now() + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+
+    def desktop(self, role: str, meeting: str) -> str:
+        """Launch a desktop now."""
+        made = self.world.desktop(role, meeting)
+        instance = ec2_backends[ACCOUNT][REGION].get_instance(made)
+        instance.launch_time = self.now().replace(tzinfo=None)
+        return made
+
+    def meeting(self, meeting: str = ID, ago: float = 15, /, **attributes: str) -> tuple[str, str]:
+        """Make a meeting that started so many minutes ago, and its two desktops."""
+        teacher, student = self.desktop("teacher", meeting), self.desktop("student", meeting)
+        texts = {
+            "status": "HEALTHY",
+            "meet_time": self.starts(-ago),
+            "teacher_ec2_id": teacher,
+            "student_ec2_id": student,
+        }
+        self.world.put_row(meeting, **(texts | attributes))
+        return teacher, student
+
+    def meeting_read(self, meeting: str = ID) -> Any:  # noqa: ANN401
+        return RowReader(self.world.dynamodb, TABLE).read_row(meeting)
+
+    def set(self, meeting: str = ID, **attributes: str) -> None:
+        """Write into a row what others write."""
+        for name, text in attributes.items():
+            self.world.dynamodb.update_item(
+                TableName=TABLE,
+                Key={"id": {"S": meeting}},
+                UpdateExpression="SET #n = :v",
+                ExpressionAttributeNames={"#n": name},
+                ExpressionAttributeValues={":v": {"S": text}},
+            )
+
+    def state(self, instance_id: str) -> str:
+        answer = self.world.ec2.describe_instances(InstanceIds=[instance_id])
+        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+
+    def states(self, *instance_ids: str) -> list[str]:
+        return [self.state(each) for each in instance_ids]
+
+    def outcome(self, meeting: str = ID) -> tuple[str | None, str | None]:
+        """Return the row's status and reason."""
+        row = self.world.row(meeting)
+        return row.get("status"), row.get("termination_reason")
+
+    # What happens
+
+    def look(self, meeting: str = ID) -> dict[str, Any]:
+        """Let the safety net look once."""
+        return self.net.handle({"meetingId": meeting}, Context(invoked_function_arn=NET_ARN))
+
+    def book(self, meeting: str = ID, minutes: float = 0) -> None:
+        """Book the first look as `schedule_meeting` does."""
+        at = self.now() + timedelta(minutes=minutes)
+        Scheduler(self.schedules).create_schedule_at(
+            Place.of(NET_ARN), f"safety-{meeting}", at, "safety_net", {"meetingId": meeting}
+        )
+
+    def booked(self) -> dict[str, datetime]:
+        """Return when each schedule of the stage fires."""
+        found = self.schedules.list_schedules(GroupName=GROUP)["Schedules"]
+        made = (self.schedules.get_schedule(GroupName=GROUP, Name=each["Name"]) for each in found)
+        return {
+            each["Name"]: datetime.strptime(
+                each["ScheduleExpression"], "at(%Y-%m-%dT%H:%M:%S)"
+            ).replace(tzinfo=UTC)
+            for each in made
+        }
+
+    def fire(self) -> str | None:
+        """Let time pass until the next schedule, and take that away; return whom it looks at."""
+        booked = self.booked()
+        if not booked:
+            return None
+        name = min(booked, key=lambda each: booked[each])
+        target = self.schedules.get_schedule(GroupName=GROUP, Name=name)["Target"]
+        self.schedules.delete_schedule(GroupName=GROUP, Name=name)
+        self._now = max(self._now, booked[name])
+        assert target["Arn"] == NET_ARN
+        return str(json.loads(target["Input"])["meetingId"])
+
+    def invoke(self, run: Callable[[], object]) -> None:
+        """Run as Lambda does: two more times, later, if it fails or dies."""
+        for pause in (1, 2, 0):
+            try:
+                run()
+            except (Exception, Died):  # noqa: BLE001 (Lambda does not tell them apart)
+                self.faults.dead = False
+                self.pass_time(pause)
+            else:
+                return
+
+    def play(self) -> int:
+        """Let every look that is booked happen until none is; return how many there were."""
+        for looks in range(MOST_LOOKS):
+            meeting = self.fire()
+            if meeting is None:
+                return looks
+            self.invoke(lambda meeting=meeting: self.look(meeting))  # type: ignore[misc]
+        raise AssertionError(f"after {MOST_LOOKS} looks the next one is booked: {self.booked()}")
+
+    def record(
+        self, meeting: str = ID, number: str = "100", name: str = "MODIFY"
+    ) -> dict[str, Any]:
+        """Make the record that tells of a row as it is now."""
+        item = self.world.dynamodb.get_item(TableName=TABLE, Key={"id": {"S": meeting}})["Item"]
+        return make_record(meeting, item, number, name)
+
+    def tell(self, *records: object) -> list[str]:
+        """Tell the terminator of records; return those that it hands back."""
+        answer = self.terminator.handle({"Records": list(records)}, Context())
+        assert list(answer) == ["batchItemFailures"]
+        return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+
+def make_record(
+    meeting: str, image: Mapping[str, Any], number: str = "100", name: str = "MODIFY"
+) -> dict[str, Any]:
+    """Make a record of a stream with new images, as Lambda hands it over."""
+    return {
+        "eventID": number,
+        "eventName": name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": REGION,
+        "eventSourceARN": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{TABLE}/stream/2026-11-21",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1795275000.0,
+            "Keys": {"id": {"S": meeting}},
+            "NewImage": dict(image),
+            "SequenceNumber": number,
+            "SizeBytes": 200,
+            "StreamViewType": "NEW_IMAGE",
+        },
+    }

@@ -1,0 +1,241 @@
+"""Where meetings are scheduled in tests: moto's AWS, and faults at any of the calls to it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from moto.backends import get_backend
+
+from chalicelib.meetings.authorizer import Authorizer
+from chalicelib.meetings.http import Request
+from chalicelib.meetings.place import Place
+from chalicelib.meetings.reservation import Reservations
+from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
+from chalicelib.meetings.schedules import Scheduler, Unscheduler
+from chalicelib.meetings.scheduling import Scheduling
+from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.session import Session
+
+    from chalicelib.meetings.http import Answer
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
+PLACE = Place.of(ARN)
+KEY = "k3y-0f-the-front-end-0123456789abcdef"
+ORIGIN = "https://app.example.com"
+BASE = "https://api.example.com/api"
+BODY = {
+    "teacher_name": "Ada Lovelace",
+    "student_name": "Zoë",
+    "teacher_email": "ada@example.com",
+    "meet_time": "2026-11-21T15:30:00+01:00",
+}
+MEET_TIME = "2026-11-21T14:30:00Z"
+
+REFUSED, UNREACHED, LOST = "refused", "unreached", "lost"
+"""A call that AWS refuses, one that never reaches it, and one whose answer never arrives."""
+FAULTS = (REFUSED, UNREACHED, LOST)
+
+
+class FrontDesk:
+    """The route behind `POST /schedule` as a new execution environment has it.
+
+    `calls` holds the calls to AWS of the last request by their operation; `faults` says, by their
+    number, which of them fail and how, and `meanwhile` what happens just before one.
+    """
+
+    def __init__(self, session: Session, *, is_first: bool = True, **variables: str) -> None:
+        self._session = session
+        self.settings = make_settings(
+            FEATURES="meetings",
+            AMI_ID="ami-0123456789abcdef0",
+            SECURITY_GROUP_IDS="sg-0123456789abcdef0",
+            ALLOWED_ORIGINS=ORIGIN,
+            **variables,
+        )
+        client: Callable[[str], Any] = partial(session.create_client, region_name=REGION)
+        self.dynamodb = client("dynamodb")
+        self.scheduler = client("scheduler")
+        self.secrets = client("secretsmanager")
+        if is_first:
+            self._furnish()
+        self.now = NOW.timestamp()
+        self.context = Context(invoked_function_arn=ARN)
+        self.reports = Reports()
+        self.calls: list[str] = []
+        self.requests: list[dict[str, Any]] = []
+        self.faults: dict[int, str] = {}
+        self.meanwhile: dict[int, Callable[[], object]] = {}
+        self._faulty = {
+            service: self._with_faults(client(service))
+            for service in ("dynamodb", "scheduler", "secretsmanager")
+        }
+        self.scheduling = self.new_scheduling()
+
+    def _furnish(self) -> None:
+        self.dynamodb.create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        self.scheduler.create_schedule_group(Name=PLACE.schedule_group)
+        self.secrets.create_secret(Name=PLACE.schedule_secret, SecretString=KEY)
+
+    def new_scheduling(self) -> Scheduling:
+        """Make what handles requests, as a new execution environment would."""
+        dynamodb, scheduler = self.faulty("dynamodb"), self.faulty("scheduler")
+        assert self.settings.meetings is not None
+        return Scheduling(
+            settings=self.settings.meetings,
+            authorizer=Authorizer(self.faulty("secretsmanager"), lambda: self.now),
+            reservations=Reservations(
+                reader=RowReader(dynamodb, TABLE),
+                writer=RowWriter(dynamodb, TABLE),
+                maker=RowMaker(dynamodb, TABLE),
+                scheduler=Scheduler(scheduler),
+                unscheduler=Unscheduler(scheduler),
+            ),
+            reporter=self.reports,
+            clock=lambda: self.now,
+        )
+
+    def faulty(self, service: str) -> Any:  # noqa: ANN401
+        """Return a client whose calls are counted, and fail as the test wants."""
+        return self._faulty[service]
+
+    def post(
+        self, body: object = BODY, key: str | None = None, bearer: str | None = KEY, **headers: str
+    ) -> Answer:
+        """Send a request; a body that is no bytes is sent as JSON, and `key` makes it repeatable.
+
+        A header's name is spelled with underscores.
+        """
+        sent = {"content-type": "application/json", "origin": ORIGIN}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        sent |= {"authorization": f"Bearer {bearer}"} if bearer is not None else {}
+        sent |= {"idempotency-key": key} if key is not None else {}
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.send(Request("POST", "/api/schedule", sent, {}, raw, BASE))
+
+    def send(self, request: Request) -> Answer:
+        """Send a request."""
+        self.calls.clear()
+        self.requests.clear()
+        return self.scheduling.handle(request, self.context)
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        """Return all rows by their id."""
+        items = self.dynamodb.scan(TableName=TABLE)["Items"]
+        return {
+            item["id"]["S"]: {name: value["S"] for name, value in item.items()} for item in items
+        }
+
+    def meetings(self) -> list[str]:
+        """Return the ids of the rows that are meetings to whoever looks at them."""
+        return [key for key, row in self.rows().items() if "termination_reason" not in row]
+
+    def schedules(self) -> set[str]:
+        """Return the names of all schedules."""
+        found = self.scheduler.list_schedules(GroupName=PLACE.schedule_group)
+        return {each["Name"] for each in found["Schedules"]}
+
+    def schedule(self, name: str) -> dict[str, Any]:
+        """Return a schedule."""
+        found = self.scheduler.get_schedule(Name=name, GroupName=PLACE.schedule_group)
+        return dict(found)
+
+    def put_row(self, row: dict[str, str]) -> None:
+        """Write a whole row."""
+        item = {name: {"S": text} for name, text in row.items()}
+        self.dynamodb.put_item(TableName=TABLE, Item=item)
+
+    def change_row(self, key: str, **texts: str) -> None:
+        """Write attributes of a row, as the other functions do."""
+        self.put_row(self.rows()[key] | texts)
+
+    def end_unfinished(self, key: str) -> None:
+        """Leave a row as one that was taken back before it became a meeting."""
+        row = self.rows()[key] | {"status": "TERMINATED", "termination_reason": "LAUNCH_FAILED"}
+        row.pop("scheduled_at", None)
+        self.put_row(row)
+
+    def clear_rows(self) -> None:
+        """Remove every row."""
+        for key in self.rows():
+            self.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
+
+    @cached_property
+    def rival(self) -> FrontDesk:
+        """A desk at the same AWS, as another execution environment is."""
+        return FrontDesk(self._session, is_first=False)
+
+    def begin_anew(self) -> None:
+        """Leave AWS as it was at first, and let it answer: much faster than a new desk."""
+        get_backend("dynamodb")[ACCOUNT][REGION].tables[TABLE].items.clear()
+        group = get_backend("scheduler")[ACCOUNT][REGION].schedule_groups[PLACE.schedule_group]
+        group.schedules.clear()
+        for desk in (self, self.rival):
+            desk.context = Context(invoked_function_arn=ARN)
+            desk.reports = Reports()
+            desk.faults, desk.meanwhile = {}, {}
+            desk.now = NOW.timestamp()
+            desk.scheduling = desk.new_scheduling()
+
+    def forget(self, key: str) -> None:
+        """Remove a meeting."""
+        self.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
+        for name in (f"launch-{key}", f"safety-{key}"):
+            self.scheduler.delete_schedule(Name=name, GroupName=PLACE.schedule_group)
+
+    def store_keys(self, keys: str | dict[str, str]) -> None:
+        """Store other keys in the secret."""
+        text = keys if isinstance(keys, str) else json.dumps(keys)
+        self.secrets.put_secret_value(SecretId=PLACE.schedule_secret, SecretString=text)
+
+    def _with_faults(self, client: Any) -> Any:  # noqa: ANN401
+        def before(model: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:  # noqa: ANN401
+            number = len(self.calls)
+            self.calls.append(model.name)
+            self.meanwhile.pop(number, lambda: None)()
+            if self.faults.get(number) == UNREACHED:
+                raise ConnectTimeoutError(endpoint_url="https://aws")
+            if self.faults.get(number) != REFUSED:
+                return None
+            error = {"Code": "ThrottlingException", "Message": "as the test wants it"}
+            return AWSResponse("", 400, HTTPHeaders(), None), {
+                "Error": error,
+                "ResponseMetadata": {},
+            }
+
+        def after(**_: object) -> None:
+            if self.faults.get(len(self.calls) - 1) == LOST:
+                raise ReadTimeoutError(endpoint_url="https://aws")
+
+        def note(params: dict[str, Any], model: Any, **_: object) -> None:  # noqa: ANN401
+            self.requests.append({"operation": model.name, **params})
+
+        client.meta.events.register("before-parameter-build.*.*", note)
+        client.meta.events.register("before-call.*.*", before)
+        client.meta.events.register("after-call.*.*", after)
+        return client
+
+
+def read(answer: Answer) -> dict[str, Any]:
+    """Read an answer, which is JSON that the configured page may read."""
+    document = json.loads(answer.body)
+    assert isinstance(document, dict)
+    assert document["message"]
+    assert answer.content_type == "application/json"
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    return document

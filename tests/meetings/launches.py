@@ -1,0 +1,346 @@
+"""A launch and the AWS that it meets, in memory, with what moto leaves out.
+
+moto starts an instance for every RunInstances, whatever its token; EC2 starts one for a token in
+each zone, shows it only after a while, and may have no room. Every call can go wrong, and lets
+other runs go on before it and after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ReadTimeoutError
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
+
+from chalicelib.instance import Instances
+from chalicelib.meeting import ROLES, STATUSES
+from chalicelib.meetings.desktops import Starts, Terminations
+from chalicelib.meetings.ending import Ending
+from chalicelib.meetings.images import Images
+from chalicelib.meetings.launch import Launch
+from chalicelib.meetings.rows import RowReader, RowWriter
+from chalicelib.meetings.starter import Starter
+from chalicelib.meetings.subnets import Subnets
+from tests.simulation.aws_edge import client_error
+from tests.simulation.dynamodb import updated
+from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.meeting import Meeting
+
+ID: Final = "abcdefgh12345678"
+AMI: Final = "ami-0123456789abcdef0"
+GROUP: Final = "sg-0123456789abcdef0"
+LAUNCH_ARN: Final = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-launch_ec2"
+SETTINGS: Final = make_settings(FEATURES="meetings", AMI_ID=AMI, SECURITY_GROUP_IDS=GROUP)
+BEGINNING: Final = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
+ZONES: Final = ("a", "b", "c")
+NO_ROOM: Final = "InsufficientInstanceCapacity"
+
+BEFORE, LOST, TWICE = "refused", "took effect, answer lost", "sent twice by botocore"
+DIES_BEFORE, DIES_AFTER = "process dies before", "process dies after"
+FAULTS: Final = (BEFORE, LOST, TWICE, DIES_BEFORE, DIES_AFTER)
+
+
+class Died(BaseException):
+    """The function's process was ended in the middle of a call."""
+
+
+@dataclass
+class Machine:
+    """An instance that was started."""
+
+    id: str
+    zone: str
+    request: Mapping[str, Any]
+    launched_at: datetime
+    state: str = "running"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its tags."""
+        (listed,) = (
+            each["Tags"]
+            for each in self.request["TagSpecifications"]
+            if each["ResourceType"] == "instance"
+        )
+        return {each["Key"]: each["Value"] for each in listed}
+
+    @property
+    def lives(self) -> bool:
+        """Whether it costs money."""
+        return self.state == "running"
+
+    def describe(self) -> dict[str, Any]:
+        """Spell it as DescribeInstances does."""
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        state = {"Name": self.state}
+        return {"InstanceId": self.id, "State": state, "LaunchTime": self.launched_at, "Tags": tags}
+
+
+class Cloud:
+    """EC2 and the meetings table as they truly are."""
+
+    def __init__(self, lag: float = 0.0) -> None:
+        self.now = BEGINNING.timestamp()
+        self.lag = lag
+        """Seconds for which EC2 knows nothing of what it just started."""
+        self.machines: list[Machine] = []
+        self.items: dict[str, dict[str, Any]] = {}
+        self.statuses: list[str] = []
+        self.refusals: dict[str, list[str]] = {}
+        """The codes with which a zone refuses, one after the other; the last one stands."""
+        self._tokens: dict[tuple[str, str], tuple[str, Machine]] = {}
+
+    def put_row(self, meeting: str = ID, **attributes: str) -> None:
+        """Write a row: a meeting that is due, and what a test wants."""
+        start = BEGINNING + timedelta(minutes=10)
+        texts = {"id": meeting, "status": "SCHEDULED", "meet_time": f"{start:%Y-%m-%dT%H:%M:%SZ}"}
+        every = texts | attributes
+        self.items[meeting] = {name: {"S": text} for name, text in every.items() if text}
+
+    def row(self, meeting: str = ID) -> dict[str, str]:
+        """Return a row."""
+        return {name: value["S"] for name, value in self.items.get(meeting, {}).items()}
+
+    def living(self, role: str | None = None) -> list[str]:
+        """Return the ids of the desktops that run, of all roles or of one."""
+        return [
+            each.id for each in self.machines if each.lives and role in {None, each.tags["Role"]}
+        ]
+
+    def started(self) -> Counter[str]:
+        """Count what was ever started, by role."""
+        return Counter(each.tags["Role"] for each in self.machines)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    # The calls
+
+    def get_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        item = self.items.get(request["Key"]["id"]["S"])
+        return {"Item": dict(item)} if item else {}
+
+    def update_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        key = request["Key"]["id"]["S"]
+        self.items[key] = updated(self.items.get(key), request)
+        status = self.items[key].get("status", {"S": ""})["S"]
+        if status and status not in self.statuses[-1:]:
+            self.statuses.append(status)
+        return {"Attributes": dict(self.items[key])}
+
+    def describe_images(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert request == {"ImageIds": [AMI]}
+        device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 30}}
+        image = {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
+        return {"Images": [image]}
+
+    def describe_subnets(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        subnets = [
+            {"SubnetId": f"subnet-{zone}", "AvailabilityZone": zone, "MapPublicIpOnLaunch": True}
+            for zone in ZONES
+        ]
+        return {"Subnets": subnets}
+
+    def describe_instances(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = {each["Name"]: each["Values"] for each in request["Filters"]}
+        found = [each for each in self.machines if self._is_shown(each) and _is_asked(each, wanted)]
+        return {"Reservations": [{"Instances": [each.describe() for each in found]}]}
+
+    def run_instances(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        zone = request["NetworkInterfaces"][0]["SubnetId"].removeprefix("subnet-")
+        key, asked = (request["ClientToken"], zone), json.dumps(request, sort_keys=True)
+        if key in self._tokens:
+            asked_before, machine = self._tokens[key]
+            if asked_before != asked:
+                raise client_error("IdempotentParameterMismatch", "RunInstances")
+            if not machine.lives:
+                raise client_error("IdempotentInstanceTerminated", "RunInstances")
+            return {"Instances": [machine.describe()]}
+        codes = self.refusals.get(zone)
+        if codes:
+            code = codes.pop(0) if len(codes) > 1 else codes[0]
+            if code:
+                raise client_error(code, "RunInstances")
+        machine = Machine(f"i-{len(self.machines):017x}", zone, request, self._moment())
+        self.machines.append(machine)
+        self._tokens[key] = asked, machine
+        return {"Instances": [machine.describe()]}
+
+    def terminate_instances(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        (instance_id,) = request["InstanceIds"]
+        for machine in self.machines:
+            if machine.id == instance_id and self._is_shown(machine):
+                machine.state = "terminated"
+                return {}
+        raise client_error("InvalidInstanceID.NotFound", "TerminateInstances")
+
+    def _is_shown(self, machine: Machine) -> bool:
+        return self.now >= machine.launched_at.timestamp() + self.lag
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self.now, UTC)
+
+
+def _is_asked(machine: Machine, wanted: Mapping[str, list[str]]) -> bool:
+    actual = {f"tag:{key}": value for key, value in machine.tags.items()}
+    actual |= {"instance-id": machine.id, "instance-state-name": machine.state}
+    return all(actual[name] in values for name, values in wanted.items())
+
+
+@dataclass
+class Invocation:
+    """One run of the function: its calls, and which of them goes wrong and how."""
+
+    cloud: Cloud
+    number: int = 0
+    fault_at: int | None = None
+    fault: str = BEFORE
+    calls: list[str] = field(default_factory=list)
+    meanwhile: Callable[[int], object] = lambda _: None
+    """Told the position of each call, before it."""
+    result: dict[str, Any] | None = None
+    error: BaseException | None = None
+    dead: bool = False
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+        """Be a client of any of the services."""
+        execute = getattr(self.cloud, name)
+        return lambda **request: self._call(name, lambda: execute(request))
+
+    def run(self, event: object = None, context: Context | None = None) -> None:
+        """Run the function to its end, as a new execution environment would."""
+        event = event or {"meeting_id": ID}
+        context = context or Context(60_000, invoked_function_arn=LAUNCH_ARN)
+        try:
+            self.result = self.launch().handle(event, context)
+        except (Exception, Died) as error:  # noqa: BLE001 (Lambda does not tell them apart)
+            self.error = error
+
+    def launch(self) -> Launch:
+        """Make the function's inside."""
+        client: Any = self
+        meetings = SETTINGS.meetings
+        assert meetings
+        reader, writer = RowReader(client, TABLE), RowWriter(client, TABLE)
+        instances = Instances(client, SETTINGS.project_tag)
+        return Launch(
+            settings=meetings,
+            reader=reader,
+            writer=writer,
+            starter=Starter(
+                settings=meetings,
+                project_tag=SETTINGS.project_tag,
+                reader=reader,
+                writer=writer,
+                instances=instances,
+                images=Images(client),
+                subnets=Subnets(client),
+                starts=Starts(client),
+            ),
+            terminations=Terminations(client),
+            ending=self.ending(),
+            reporter=Reports(),
+            clock=lambda: self.cloud.now,
+            sleep=self.cloud.pass_time,
+            holder=lambda: f"run-{self.number}",
+        )
+
+    def ending(self) -> Ending:
+        """Make what ends meetings."""
+        client: Any = self
+        return Ending(
+            reader=RowReader(client, TABLE),
+            writer=RowWriter(client, TABLE),
+            instances=Instances(client, SETTINGS.project_tag),
+            terminations=Terminations(client),
+            settings=SETTINGS,
+        )
+
+    def end_meeting(self, reason: str = "NO_SHOW_TIMEOUT") -> None:
+        """End the meeting as the safety net does."""
+        row = self.read()
+        if row:
+            self.ending().end_meeting(row, reason)
+
+    def read(self) -> Meeting | None:
+        """Read the row."""
+        client: Any = self
+        return RowReader(client, TABLE).read_row(ID)
+
+    def _call(self, name: str, execute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        if self.dead:
+            raise Died
+        position = len(self.calls)
+        self.calls.append(name)
+        self.meanwhile(position)
+        _pause()
+        fault = self.fault if position == self.fault_at else None
+        if fault == BEFORE:
+            raise client_error("InternalError", name)
+        if fault == DIES_BEFORE:
+            self._die()
+        answer = execute()
+        if fault == TWICE:
+            answer = execute()
+        _pause()
+        if fault == LOST:
+            raise ReadTimeoutError(endpoint_url=f"https://{name}")
+        if fault == DIES_AFTER:
+            self._die()
+        return answer
+
+    def _die(self) -> None:
+        self.dead = True
+        raise Died
+
+
+def _pause() -> None:
+    hub = getcurrent().parent
+    if hub is not None:
+        hub.switch()
+
+
+def interleave(runs: list[Invocation], choose: Callable[[int], int]) -> None:
+    """Let runs go on by turns; `choose` is told how many can, and says which one does."""
+    alive = [greenlet(run.run) for run in runs]
+    while alive:
+        chosen = alive[choose(len(alive))]
+        chosen.switch()
+        alive = [each for each in alive if not each.dead]
+
+
+def with_retries(cloud: Cloud, first: Invocation) -> list[Invocation]:
+    """Run as Lambda does: after a failure two more times, one and two minutes later."""
+    runs = [first]
+    first.run()
+    for pause in (60, 120):
+        if not runs[-1].error:
+            break
+        cloud.pass_time(pause)
+        runs.append(Invocation(cloud, number=100 + len(runs)))
+        runs[-1].run()
+    return runs
+
+
+def require_promises(cloud: Cloud, *, most: int = 1) -> None:
+    """Require what holds whatever happened, at the end and after the safety net's look."""
+    assert all(count <= most for count in cloud.started().values()), cloud.started()
+    for role in ROLES:
+        assert len(cloud.living(role)) <= 1
+    order = [STATUSES.index(status) for status in cloud.statuses]
+    assert order == sorted(order), cloud.statuses
+    for machine in cloud.machines:
+        assert machine.tags["MeetingID"] == ID
+        assert machine.tags["Project"] == "Elephant"
+    cloud.pass_time(3600)
+    Invocation(cloud).end_meeting()
+    assert cloud.living() == []

@@ -1,0 +1,195 @@
+"""Requests are read as API Gateway hands them over; answers let the configured pages read them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from chalice.app import Request as ChaliceRequest
+
+from chalicelib.meetings.http import (
+    Answer,
+    Request,
+    json_answer,
+    preflight,
+    to_chalice,
+    with_cors,
+)
+
+ORIGIN = "https://app.example.com"
+ORIGINS = frozenset({ORIGIN, "https://other.example.com"})
+METHODS = ("POST", "OPTIONS")
+REQUEST = Request("POST", "/schedule", {"origin": ORIGIN}, {}, b"", "https://api.example.com")
+
+
+def chalice_request(**members: Any) -> ChaliceRequest:  # noqa: ANN401
+    """Make a request as Chalice makes it of API Gateway's event."""
+    context = {"httpMethod": "POST", "resourcePath": "/schedule", "path": "/api/schedule"}
+    event = {
+        "multiValueQueryStringParameters": None,
+        "headers": {"Host": "abc.execute-api.us-west-2.amazonaws.com"},
+        "pathParameters": None,
+        "requestContext": context,
+        "body": None,
+        "stageVariables": None,
+    }
+    return ChaliceRequest(event | members)
+
+
+def read(**members: Any) -> Request:  # noqa: ANN401
+    request = chalice_request(**members)
+    return Request.of(request, request.context["path"])
+
+
+def test_a_request_is_read_as_it_was_sent() -> None:
+    request = read(
+        headers={"Host": "api.example.com", "X-Forwarded-Proto": "https", "AUTHorization": "x"},
+        multiValueQueryStringParameters={"key": ["first", "last"]},
+        body="Zoë",
+    )
+
+    assert (request.method, request.path) == ("POST", "/api/schedule")
+    assert request.headers["authorization"] == "x"
+    assert request.query == {"key": "last"}
+    assert request.body == "Zoë".encode()
+    assert request.base_url == "https://api.example.com/api"
+
+
+def test_a_request_without_anything_is_read_too() -> None:
+    request = read(headers=None)
+
+    assert request == Request("POST", "/api/schedule", {}, {}, b"", "")
+
+
+def test_a_body_that_is_no_text_is_read() -> None:
+    assert read(body="/w==", isBase64Encoded=True).body == b"\xff"
+
+
+@pytest.mark.parametrize("body", [{"body": "\ud800"}, {"body": "/", "isBase64Encoded": True}])
+def test_a_body_that_cannot_be_decoded_is_as_good_as_none(body: dict[str, Any]) -> None:
+    assert read(**body).body == b""
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "base"),
+    [
+        ("/schedule", "/api/schedule", "/api"),
+        ("/schedule", "/schedule", ""),
+        ("/schedule", "/v1/elephant/schedule/", "/v1/elephant"),
+        ("/join/{meeting_id}/{role}", "/api/join/abc/teacher", "/api"),
+        ("/join/{meeting_id}/{role}", "/join/abc/teacher", ""),
+        ("/join/{meeting_id}/{role}", "/short", ""),
+    ],
+)
+def test_links_begin_with_what_stands_before_the_routes(route: str, path: str, base: str) -> None:
+    """A custom domain has no stage in its paths, and may have a base path of its own."""
+    context = {"httpMethod": "GET", "resourcePath": route, "path": path}
+    request = read(requestContext=context, headers={"Host": "api.example.com"})
+
+    assert request.base_url == f"https://api.example.com{base}"
+
+
+@pytest.mark.parametrize(
+    ("host", "said", "base"),
+    [
+        ("api.example.com", "https", "https://api.example.com/api"),
+        ("api.example.com", "http", "http://api.example.com/api"),
+        ("api.example.com", "gopher", "https://api.example.com/api"),
+        ("api.example.com", None, "https://api.example.com/api"),
+        ("localhost:8000", None, "http://localhost:8000/api"),
+        ("127.0.0.1:8000", "https", "https://127.0.0.1:8000/api"),
+        ("[::1]:8000", None, "http://[::1]:8000/api"),
+        ("", "https", ""),
+        ("evil.example/path", "https", ""),
+        ("user@evil.example", "https", ""),
+        ('"><script>', "https", ""),
+        ("a b", "https", ""),
+    ],
+)
+def test_links_lead_where_the_request_was_sent(host: str, said: str | None, base: str) -> None:
+    headers = {"Host": host} | ({"X-Forwarded-Proto": said} if said else {})
+
+    assert read(headers=headers).base_url == base
+
+
+def test_no_cache_keeps_an_answer() -> None:
+    answer = json_answer(503, {"message": "Zoë"}, Retry_After="5")
+
+    assert (answer.status, json.loads(answer.body)) == (503, {"message": "Zoë"})
+    assert answer.content_type == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize("status", [201, 400, 401, 500])
+def test_a_configured_page_may_read_every_answer(status: int) -> None:
+    answer = with_cors(json_answer(status, {}), REQUEST, ORIGINS, METHODS)
+
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After"
+    assert answer.headers["Vary"] == "Origin"
+    assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "https://app.example.com.evil.example", "null", "*", "", None],
+)
+def test_no_other_page_may_read_an_answer(origin: str | None) -> None:
+    request = replace(REQUEST, headers={"origin": origin} if origin is not None else {})
+
+    for answer in (
+        with_cors(json_answer(200, {}), request, ORIGINS, METHODS),
+        preflight(request, ORIGINS, METHODS),
+    ):
+        assert not [name for name in answer.headers if name.startswith("Access-Control")]
+        assert answer.headers["Vary"] == "Origin", "a cache must not give it to another page"
+
+
+def test_without_configured_pages_nothing_is_said_of_them() -> None:
+    answer = json_answer(200, {})
+
+    assert with_cors(answer, REQUEST, frozenset(), METHODS) == answer
+    assert preflight(REQUEST, frozenset(), METHODS).headers == {}
+
+
+def test_what_else_an_answer_varies_by_is_kept() -> None:
+    answer = with_cors(json_answer(200, {}, Vary="Accept"), REQUEST, ORIGINS, METHODS)
+
+    assert answer.headers["Vary"] == "Accept, Origin"
+
+
+def test_a_browser_is_told_what_a_page_may_send() -> None:
+    answer = preflight(REQUEST, ORIGINS, METHODS)
+
+    assert (answer.status, answer.body) == (204, "")
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    assert answer.headers["Access-Control-Allow-Headers"] == (
+        "authorization, content-type, idempotency-key"
+    )
+    assert answer.headers["Access-Control-Max-Age"] == "600"
+
+
+def test_chalice_takes_the_answer() -> None:
+    answer = Answer(303, "<p>", "text/html; charset=utf-8", {"Location": "https://x.example"})
+
+    assert to_chalice(answer).to_dict() == {
+        "statusCode": 303,
+        "body": "<p>",
+        "headers": {
+            "Content-Type": "text/html; charset=utf-8",
+            "Location": "https://x.example",
+        },
+        "multiValueHeaders": {},
+    }
+
+
+def test_keys_are_never_shown() -> None:
+    secret = "k3y"
+    request = Request("GET", "/", {"authorization": secret}, {"key": secret}, b"k3y", "https://x")
+
+    assert secret not in f"{request} {request!r}"
+    assert secret not in repr(Answer(200, secret, headers={"Location": secret}))

@@ -1,0 +1,373 @@
+"""When a meeting is over: not while it goes on, and yet always in the end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.instance import Instance
+from chalicelib.meeting import STATUSES, Meeting
+from chalicelib.meetings.lifetime import (
+    BETWEEN_LOOKS,
+    LONGEST_AHEAD,
+    SHORTEST,
+    SLACK,
+    End,
+    Leave,
+    LookAgain,
+    has_all_data,
+    has_data,
+    is_over,
+    meet_time_of,
+    next_look,
+    verdict,
+)
+
+START = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
+LONGEST = timedelta(minutes=180)
+ID = "abcdefgh12345678"
+BOTH = {"teacher_session_data": "x", "student_session_data": "y"}
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def row(**texts: str | None) -> Meeting:
+    """Make a row of a meeting that starts at START; None leaves an attribute out."""
+    every: dict[str, str | None] = {"status": "HEALTHY", "meet_time": "2026-11-21T15:30:00Z"}
+    texts = every | texts
+    return Meeting(ID, {name: {"S": text} for name, text in texts.items() if text is not None})
+
+
+def desktop(launched_at: datetime, number: int = 1) -> Instance:
+    tags = {"Project": "Elephant", "MeetingID": ID}
+    return Instance(f"i-{number:017x}", "running", "203.0.113.7", tags, launched_at)
+
+
+DESKTOPS = (desktop(START - minutes(10)), desktop(START - minutes(9), 2))
+
+
+# Reading the row
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-21T15:30:00Z", START),
+        (" 2026-11-21T17:30:00+02:00 ", START),
+        ("2026-11-21T15:30:00.000000+00:00", START),
+        ("2026-11-21 15:30", START),
+        ("20261121T153000Z", START),
+        ("", None),
+        ("tomorrow at noon", None),
+        ("2026-11-21", None),
+        ("2026-W47-6", None),
+        ("2026-11-31T15:30:00Z", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("1999-12-31T23:59:59Z", None),
+        ("9999-12-31T23:59:59Z", None),
+    ],
+)
+def test_the_start_is_read_as_utc_or_not_at_all(text: str, moment: datetime | None) -> None:
+    assert meet_time_of(row(meet_time=text)) == moment
+
+
+@pytest.mark.parametrize("item", [{}, {"meet_time": {"N": "1795275000"}}])
+def test_a_row_may_have_no_start(item: dict[str, Any]) -> None:
+    assert meet_time_of(Meeting(ID, item)) is None
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_meeting_is_over_once_it_is_claimed_or_terminated(status: str) -> None:
+    assert is_over(row(status=status)) is (status == "TERMINATED")
+    assert is_over(row(status=status, termination_reason="SUCCESS"))
+
+
+def test_a_reason_that_is_no_text_is_a_claim_as_well() -> None:
+    assert is_over(Meeting(ID, {"termination_reason": {"NULL": True}}))
+
+
+@pytest.mark.parametrize(
+    ("value", "is_there"),
+    [
+        ({"S": "s3://bucket/x"}, True),
+        ({"M": {"url": {"S": "x"}}}, True),
+        ({"L": [{"S": "x"}]}, True),
+        ({"BOOL": True}, True),
+        ({"N": "0"}, True),
+        ({"S": ""}, False),
+        ({"M": {}}, False),
+        ({"L": []}, False),
+        ({"BOOL": False}, False),
+        ({"NULL": True}, False),
+    ],
+)
+def test_a_side_has_finished_once_its_data_is_there_and_not_empty(
+    value: dict[str, Any], *, is_there: bool
+) -> None:
+    meeting = Meeting(ID, {"teacher_session_data": value})
+
+    assert has_data(meeting, "teacher") is is_there
+    assert not has_data(meeting, "student")
+    assert not has_all_data(meeting)
+    assert has_all_data(Meeting(ID, {**meeting.item, "student_session_data": value})) is is_there
+
+
+# 15 minutes after the start
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        ({"status": "SCHEDULED"}, "NO_SHOW_TIMEOUT"),
+        ({"status": "LAUNCHED"}, "NO_SHOW_TIMEOUT"),
+        ({"status": "HEALTHY"}, "NO_SHOW_TIMEOUT"),
+        ({"status": None}, "NO_SHOW_TIMEOUT"),
+        ({"status": "PAUSED"}, "NO_SHOW_TIMEOUT"),
+        ({"teacher_session_data": "x"}, "PARTIAL_NO_SHOW_TIMEOUT"),
+        ({"student_session_data": "x"}, "PARTIAL_NO_SHOW_TIMEOUT"),
+        (BOTH, "15_MIN_SUCCESS"),
+        (BOTH | {"status": "IN_PROGRESS"}, "15_MIN_SUCCESS"),
+    ],
+)
+def test_a_meeting_that_nobody_is_in_ends_for_the_guides_reasons(
+    texts: dict[str, str | None], reason: str
+) -> None:
+    found = verdict(row(**texts), DESKTOPS, START + SHORTEST, LONGEST)
+
+    assert isinstance(found, End)
+    assert found.reason == reason
+
+
+@pytest.mark.parametrize("data", [{}, {"teacher_session_data": "x"}])
+def test_a_meeting_in_progress_goes_on(data: dict[str, str]) -> None:
+    """The guide ended it once one side had uploaded, and never looked again if none had."""
+    now = START + SHORTEST
+    found = verdict(row(status="IN_PROGRESS", **data), DESKTOPS, now, LONGEST)
+
+    assert found == LookAgain(START + minutes(20), "it is in progress")
+
+
+def test_a_meeting_in_progress_ends_at_its_longest_time() -> None:
+    meeting = row(status="IN_PROGRESS")
+
+    found = verdict(meeting, DESKTOPS, START + LONGEST - minutes(5), LONGEST)
+    assert found == LookAgain(START + LONGEST, "it is in progress")
+
+    why = "it has lasted 180 minutes, the longest time"
+    found = verdict(meeting, DESKTOPS, START + LONGEST, LONGEST)
+    assert found == End("MAX_LENGTH_TIMEOUT", why)
+
+
+def test_a_look_just_before_the_longest_time_comes_again_a_minute_later() -> None:
+    """A schedule in the past, or in this very minute, might never fire."""
+    now = START + LONGEST - timedelta(seconds=1.5)
+    found = verdict(row(status="IN_PROGRESS"), DESKTOPS, now, LONGEST)
+
+    assert found == LookAgain(START + LONGEST + minutes(1) - timedelta(seconds=1), found.why)
+
+
+# Before that
+
+
+@pytest.mark.parametrize("texts", [{}, BOTH, {"status": "IN_PROGRESS"}])
+@pytest.mark.parametrize("early", [1.5, 14, 100])
+def test_a_look_that_comes_too_early_comes_again(texts: dict[str, str], early: float) -> None:
+    desktops = (desktop(START + SHORTEST - minutes(early + 10)),)
+
+    found = verdict(row(**texts), desktops, START + SHORTEST - minutes(early), LONGEST)
+
+    assert found == LookAgain(START + SHORTEST, "it starts at 2026-11-21T15:30:00Z")
+
+
+def test_a_look_that_is_early_by_a_clocks_difference_is_on_time() -> None:
+    assert isinstance(verdict(row(), DESKTOPS, START + SHORTEST - SLACK, LONGEST), End)
+
+
+def test_a_start_far_ahead_does_not_keep_desktops_for_ever() -> None:
+    """Whoever may write the row could move the start on and on."""
+    meeting = row(meet_time="2099-01-01T00:00:00Z")
+    latest = DESKTOPS[0].launched_at + LONGEST + LONGEST_AHEAD
+
+    found = verdict(meeting, DESKTOPS, latest - minutes(30), LONGEST)
+    assert isinstance(found, LookAgain)
+    assert found.at == latest
+
+    found = verdict(meeting, DESKTOPS, latest, LONGEST)
+    assert isinstance(found, End)
+    assert found.reason == "MAX_LENGTH_TIMEOUT"
+    assert found.why.endswith("and a desktop is older than 195 minutes")
+
+
+def test_a_meeting_far_ahead_without_desktops_is_looked_at_when_it_starts() -> None:
+    meeting = row(meet_time="2099-01-01T00:00:00Z")
+
+    found = verdict(meeting, (), START, LONGEST)
+
+    assert isinstance(found, LookAgain)
+    assert found.at == datetime(2099, 1, 1, 0, 15, tzinfo=UTC)
+
+
+# Over
+
+
+@pytest.mark.parametrize("now", [START - minutes(5), START + SHORTEST, START + 2 * LONGEST])
+def test_an_end_that_was_begun_goes_on_for_its_own_reason(now: datetime) -> None:
+    meeting = row(status="IN_PROGRESS", termination_reason="SUCCESS")
+
+    assert verdict(meeting, (), now, LONGEST) == End("SUCCESS", "it is being ended")
+
+
+def test_a_claim_that_cannot_be_read_is_a_claim() -> None:
+    meeting = Meeting(ID, {**row().item, "termination_reason": {"NULL": True}})
+
+    found = verdict(meeting, DESKTOPS, START, LONGEST)
+
+    assert found == End("unknown", "it is being ended")
+
+
+def test_a_terminated_meeting_is_left_once_nothing_of_it_is_left() -> None:
+    meeting = row(status="TERMINATED", termination_reason="SUCCESS")
+
+    found = verdict(meeting, DESKTOPS, START, LONGEST)
+    assert found == End("SUCCESS", "it is TERMINATED, and desktops were left")
+    found = verdict(meeting, (), START, LONGEST)
+    assert found == Leave("it is TERMINATED, and no desktop is left")
+
+
+# A meeting whose start nobody knows
+
+
+@pytest.mark.parametrize(
+    ("meeting", "what"),
+    [
+        (None, "there is no row"),
+        (row(meet_time=None), "the row has no readable meet_time"),
+        (row(meet_time="soon", status="IN_PROGRESS"), "the row has no readable meet_time"),
+    ],
+)
+def test_without_a_start_the_oldest_desktop_tells_when_it_is_over(
+    meeting: Meeting | None, what: str
+) -> None:
+    latest = DESKTOPS[0].launched_at + LONGEST
+
+    found = verdict(meeting, DESKTOPS, latest - minutes(3), LONGEST)
+    assert found == LookAgain(latest, f"{what}, and its desktops may be in use")
+    found = verdict(meeting, DESKTOPS, latest, LONGEST)
+    assert found == End("MAX_LENGTH_TIMEOUT", f"{what}, and a desktop is older than 180 minutes")
+    found = verdict(meeting, (), latest, LONGEST)
+    assert found == Leave(f"{what}, and no desktop is left")
+
+
+# Whatever the row says
+
+TEXTS = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from([*STATUSES, None, "", "PAUSED"]),
+        "meet_time": st.sampled_from(
+            ["2026-11-21T15:30:00Z", "2026-11-21T16:30:00+01:00", "soon", None]
+        ),
+        "teacher_session_data": st.sampled_from([None, "", "x"]),
+        "student_session_data": st.sampled_from([None, "", "x"]),
+        "termination_reason": st.sampled_from([None, None, None, "SUCCESS"]),
+    }
+)
+ROWS = TEXTS.map(lambda texts: row(**texts))
+TIMES = st.floats(-400, 400).map(lambda after: START + minutes(after))
+LONGESTS = st.integers(15, 1440).map(minutes)
+
+
+DUE = st.floats(-11, 60).map(minutes)
+"""After the start: desktops are not launched earlier than ten minutes before it, give or take."""
+
+
+def launched(after: list[timedelta]) -> tuple[Instance, ...]:
+    return tuple(desktop(START + each, number) for number, each in enumerate(after))
+
+
+AGES = st.lists(DUE, max_size=3).map(launched)
+
+
+@given(TEXTS, AGES, st.floats(-60, 0.999), LONGESTS)
+def test_a_live_meeting_is_never_ended(
+    texts: dict[str, str | None], desktops: tuple[Instance, ...], share: float, longest: timedelta
+) -> None:
+    """Unless both sides have left their data, or its longest time is over."""
+    live = {"status": "IN_PROGRESS", "meet_time": row().item["meet_time"]["S"]}
+    one_side = {"student_session_data": None, "termination_reason": None}
+    now = START + (share * longest if share > 0 else minutes(share))
+
+    found = verdict(row(**texts | live | one_side), desktops, now, longest)
+
+    assert isinstance(found, LookAgain)
+
+
+@given(TEXTS, AGES, st.floats(-60, 14, exclude_max=True), LONGESTS)
+def test_no_meeting_is_ended_before_its_start(
+    texts: dict[str, str | None], desktops: tuple[Instance, ...], after: float, longest: timedelta
+) -> None:
+    open_still = {"status": "HEALTHY", "meet_time": row().item["meet_time"]["S"]}
+    meeting = row(**texts | open_still | {"termination_reason": None})
+
+    found = verdict(meeting, desktops, START + minutes(after), longest)
+
+    assert isinstance(found, LookAgain)
+
+
+@given(st.none() | ROWS, AGES, st.floats(0, 10_000), LONGESTS)
+def test_nothing_outlives_the_longest_time(
+    meeting: Meeting | None, desktops: tuple[Instance, ...], more: float, longest: timedelta
+) -> None:
+    has_start = meeting is not None and meet_time_of(meeting) is not None
+    since = START if has_start else max([each.launched_at for each in desktops], default=START)
+
+    found = verdict(meeting, desktops, since + longest + minutes(more), longest)
+
+    assert isinstance(found, End | Leave)
+    assert isinstance(found, Leave) <= (not desktops)
+
+
+@given(st.none() | ROWS, AGES, TIMES, st.floats(0, 2000), LONGESTS)
+def test_what_is_over_stays_over(
+    meeting: Meeting | None,
+    desktops: tuple[Instance, ...],
+    now: datetime,
+    later: float,
+    longest: timedelta,
+) -> None:
+    first = verdict(meeting, desktops, now, longest)
+    second = verdict(meeting, desktops, now + minutes(later), longest)
+
+    if isinstance(first, End):
+        assert isinstance(second, End)
+    if isinstance(first, Leave):
+        assert second == first
+
+
+@given(st.none() | ROWS, AGES, TIMES, LONGESTS)
+def test_the_next_look_can_be_booked_and_comes_in_time(
+    meeting: Meeting | None, desktops: tuple[Instance, ...], now: datetime, longest: timedelta
+) -> None:
+    found = verdict(meeting, desktops, now, longest)
+
+    if isinstance(found, LookAgain):
+        assert found.at >= now + SLACK
+        assert found.at.microsecond == 0
+        start = meet_time_of(meeting) if meeting else None
+        in_the_rhythm = now + BETWEEN_LOOKS + SLACK
+        assert found.at <= (max(in_the_rhythm, start + SHORTEST) if start else in_the_rhythm)
+
+
+@given(TIMES, st.floats(0, 8))
+def test_looks_that_are_booked_twice_become_one(now: datetime, later: float) -> None:
+    """However long retries take, at most two moments are booked, and their looks book the same."""
+    first, second = next_look(now), next_look(now + minutes(later))
+
+    assert now + SLACK < first <= now + SLACK + BETWEEN_LOOKS
+    assert second in {first, first + BETWEEN_LOOKS}
+    assert next_look(first) == first + BETWEEN_LOOKS

@@ -1,0 +1,152 @@
+"""Whatever became of the safety net, no desktop of a meeting is left running for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib.instance import Instances
+from chalicelib.meeting import Meetings
+from chalicelib.meetings.overseer import Overseer
+from chalicelib.meetings.schedules import Scheduler
+from tests.meetings.ends import GROUP, ID, Ends
+from tests.world import ACCOUNT, REGION, TABLE, Context
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+    from tests.world import World
+
+SWEEP = Context(invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{GROUP}-sweep")
+
+
+@pytest.fixture
+def ends(world: World, session: Session) -> Ends:
+    return Ends(world, session.create_client("scheduler"))
+
+
+def overseer(ends: Ends) -> Overseer:
+    """Make an overseer as a new execution environment does."""
+    world = ends.world
+    assert ends.settings.meetings
+    return Overseer(
+        settings=ends.settings.meetings,
+        instances=Instances(world.app_ec2, ends.settings.project_tag),
+        meetings=Meetings(world.app_dynamodb, TABLE),
+        scheduler=Scheduler(ends.schedules),
+        reporter=world.reports,
+        clock=ends.clock,
+    )
+
+
+def test_a_meeting_that_no_look_ended_is_looked_at_again_and_ended(ends: Ends) -> None:
+    # given a meeting of which nothing is booked any more
+    desktops = ends.meeting(ID, -5)
+    ends.pass_time(30)
+
+    # when the overseer looks, and what it books comes due
+    overdue = overseer(ends).oversee(SWEEP)
+    ends.play()
+
+    # then the meeting is over, and its desktops are
+    assert overdue == (ID,)
+    assert ends.outcome() == ("TERMINATED", "NO_SHOW_TIMEOUT")
+    assert set(ends.states(*desktops)) == {"terminated"}
+
+
+def test_it_is_booked_once_however_often_it_is_seen(ends: Ends) -> None:
+    ends.meeting(ID, -5)
+    ends.pass_time(30)
+
+    for _ in range(3):
+        overseer(ends).oversee(SWEEP)
+
+    (name,) = ends.booked()
+    assert name.startswith(f"safety-{ID}-")
+
+
+def test_it_is_said_once_a_run_and_only_if_there_is_something_to_say(ends: Ends) -> None:
+    ends.meeting(ID, -20)
+    others = ends.meeting("another", -5)
+    ends.pass_time(30)
+
+    overseer(ends).oversee(SWEEP)
+    ends.world.terminate(*others)
+    overseer(ends).oversee(SWEEP)
+
+    ((outcome, fields, counts),) = ends.world.reports.lines
+    assert (outcome, fields["action"], fields["meetings"]) == ("succeeded", "overseen", ["another"])
+    assert counts == {"Overdue": 1, "Warnings": 1}
+
+
+@pytest.mark.parametrize(
+    ("ago", "attributes"),
+    [
+        (-5, {"status": "DNS_WRITTEN"}),
+        (23, {"status": "HEALTHY"}),
+        (100, {"status": "IN_PROGRESS"}),
+        (100, {"status": "HEALTHY", "joined_at": "2026-11-21T15:00:00Z"}),
+        (189, {"status": "IN_PROGRESS"}),
+    ],
+)
+def test_a_meeting_that_may_go_on_or_is_still_the_safety_nets_is_left_alone(
+    ends: Ends, ago: float, attributes: dict[str, str]
+) -> None:
+    ends.meeting(ID, ago - 30, **attributes)
+    ends.pass_time(30)
+
+    assert overseer(ends).oversee(SWEEP) == ()
+    assert ends.booked() == {}
+
+
+def test_a_meeting_in_progress_is_overdue_after_its_longest_time(ends: Ends) -> None:
+    desktops = ends.meeting(ID, 0, status="IN_PROGRESS")
+    ends.pass_time(190)
+
+    assert overseer(ends).oversee(SWEEP) == (ID,)
+    ends.play()
+    assert set(ends.states(*desktops)) == {"terminated"}
+
+
+def test_desktops_without_a_row_are_overdue_when_they_are_older_than_any_meeting(
+    ends: Ends,
+) -> None:
+    desktop = ends.desktop("teacher", "nobody's")
+    ends.pass_time(189)
+    assert overseer(ends).oversee(SWEEP) == ()
+
+    ends.pass_time(1)
+    assert overseer(ends).oversee(SWEEP) == ("nobody's",)
+    ends.play()
+    assert ends.state(desktop) == "terminated"
+
+
+def test_instances_of_no_meeting_or_another_project_are_none_of_its_business(ends: Ends) -> None:
+    ends.world.launch(Project="Elephant")
+    ends.world.launch(Project="Giraffe", MeetingID=ID)
+    ends.pass_time(1000)
+
+    assert overseer(ends).oversee(SWEEP) == ()
+
+
+def test_where_there_is_no_meeting_it_makes_one_call(ends: Ends) -> None:
+    overseer(ends).oversee(SWEEP)
+
+    assert ends.world.aws_calls == ["DescribeInstances"]
+
+
+@pytest.mark.parametrize("operation", ["DescribeInstances", "BatchGetItem"])
+def test_a_read_that_fails_books_nothing_and_is_raised(ends: Ends, operation: str) -> None:
+    ends.meeting(ID, -5)
+    ends.pass_time(30)
+    ends.world.fail(operation, "InternalError")
+
+    with pytest.raises(ClientError):
+        overseer(ends).oversee(SWEEP)
+
+    assert ends.booked() == {}
+    ((outcome, _, counts),) = ends.world.reports.lines
+    assert outcome.startswith("failed: ")
+    assert counts == {"Failed": 1}

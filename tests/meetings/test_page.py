@@ -1,0 +1,239 @@
+"""The page is whole without script or anything from outside, and shows what it is told as text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from typing import Final
+
+import pytest
+
+from chalicelib.meeting import Meeting
+from chalicelib.meetings.admission import (
+    REFUSED,
+    STEPS,
+    TROUBLE,
+    UNKNOWN,
+    Admission,
+    Phase,
+)
+from chalicelib.meetings.page import HEADERS, HEADLINES, SCRIPT, STYLE, render
+
+WAITING: Final = Admission(Phase.ADDRESS, "Wait.", "LAUNCHED", None, Phase.ADDRESS, 2)
+READY: Final = Admission(Phase.READY, "Go.", "HEALTHY", "https://x", Phase.READY)
+OVER: Final = Admission(Phase.OVER, "It is over.", "TERMINATED")
+NAMES: Final = {"teacher_name": "Ada", "student_name": "Zoë", "meet_time": "2026-11-01T05:07:00Z"}
+
+
+class Document(HTMLParser):
+    """A page as a browser reads it: elements with their attributes and the text in them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._within: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in {"meta", "path"}:
+            self._within.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._within.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.setdefault(self._within[-1], []).append(data)
+
+    def one(self, tag: str, **wanted: str) -> dict[str, str | None]:
+        found = [
+            attributes
+            for each, attributes in self.elements
+            if each == tag and wanted.items() <= attributes.items()
+        ]
+        assert len(found) == 1
+        return found[0]
+
+
+def row(**attributes: str) -> Meeting:
+    return Meeting("m1", {name: {"S": text} for name, text in attributes.items()})
+
+
+def page(admission: Admission = WAITING, meeting: Meeting | None = None) -> Document:
+    return Document(render(admission, meeting or row(**NAMES), "student", "?key=k&enter=1"))
+
+
+@pytest.mark.parametrize("admission", [WAITING, READY, OVER, UNKNOWN, REFUSED, TROUBLE])
+def test_title_and_heading_say_the_state(admission: Admission) -> None:
+    document = page(admission)
+
+    headline = HEADLINES[admission.phase]
+    assert document.texts["h1"] == [headline]
+    assert document.texts["title"][0].startswith(headline)
+    assert admission.message in document.texts["p"]
+    assert document.one("body")["data-phase"] == admission.phase
+    assert document.one("body")["data-retry"] == str(admission.retry_after or 0)
+
+
+def test_every_phase_has_its_own_headline() -> None:
+    assert len(set(HEADLINES.values())) == len(HEADLINES) == len(Phase)
+    assert all(headline in SCRIPT for headline in HEADLINES.values())
+
+
+def test_style_and_script_are_allowed_by_their_hashes_and_nothing_else_is() -> None:
+    document = page()
+    policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
+
+    for directive, tag, text in (("style-src", "style", STYLE), ("script-src", "script", SCRIPT)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert policy.pop(directive) == f"'sha256-{digest}'"
+        assert "".join(document.texts[tag]) == text
+    assert policy.pop("connect-src") == "'self'"
+    assert set(policy) == {"default-src", "base-uri", "form-action", "frame-ancestors"}
+    assert set(policy.values()) == {"'none'"}
+
+
+@pytest.mark.parametrize("admission", [WAITING, READY, OVER, UNKNOWN])
+def test_nothing_comes_from_outside_or_stands_against_the_policy(admission: Admission) -> None:
+    document = page(admission)
+
+    for tag, attributes in document.elements:
+        assert tag not in {"link", "img", "iframe", "form", "object"}
+        assert not {name for name in attributes if name == "style" or name.startswith("on")}
+        assert "src" not in attributes
+    assert "url(" not in STYLE
+    assert "@import" not in STYLE
+
+
+def test_names_are_text_whatever_they_hold() -> None:
+    name = '</dd><script>alert("1")</script>&amp;'
+    document = page(meeting=row(student_name=name, teacher_name="$headline"))
+
+    assert "".join(document.texts["bdi"]) == f"$headline{name}"
+    document.one("script")
+
+
+def test_a_name_that_is_too_long_is_cut() -> None:
+    assert page(meeting=row(student_name="x" * 5000)).texts["bdi"] == ["x" * 200]
+
+
+def test_the_time_is_told_in_utc_and_can_be_told_otherwise() -> None:
+    document = page()
+
+    assert document.texts["time"] == ["Sunday 1 November 2026, 05:07 UTC"]
+    assert document.one("time")["datetime"] == "2026-11-01T05:07:00Z"
+
+
+def test_a_row_with_nothing_to_tell_tells_who_you_are() -> None:
+    document = page(meeting=row())
+
+    assert document.texts["dt"] == ["Student"]
+    assert document.texts["dd"] == ["you"]
+
+
+def test_without_a_row_nothing_is_told_of_a_meeting() -> None:
+    document = Document(render(UNKNOWN, None, "student", "?enter=1"))
+
+    assert "dl" not in dict(document.elements)
+    assert "ol" not in dict(document.elements)
+
+
+@pytest.mark.parametrize(("retry", "seconds"), [(2, "15"), (60, "60")])
+def test_without_script_it_loads_itself_again_while_there_is_something_to_wait_for(
+    retry: int, seconds: str
+) -> None:
+    waiting = Admission(Phase.STARTING, "Wait.", retry_after=retry, step=Phase.STARTING)
+    refresh = {"http-equiv": "refresh", "content": seconds}
+
+    assert page(waiting).one("meta", **refresh)
+    assert sum(tag == "noscript" for tag, _ in page(waiting).elements) == 2
+    for final in (READY, OVER, UNKNOWN, REFUSED):
+        assert all("http-equiv" not in attributes for _, attributes in page(final).elements)
+
+
+def test_only_a_ready_desktop_shows_the_button() -> None:
+    assert "hidden" not in page(READY).one("p", id="enter")
+    assert page(READY).one("a", id="open")["href"] == "?key=k&enter=1"
+    for admission in (WAITING, OVER, UNKNOWN):
+        assert "hidden" in page(admission).one("p", id="enter")
+        assert "href" not in page(admission).one("a", id="open")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_steps_say_in_words_and_by_mark_what_is_done(step: Phase) -> None:
+    document = page(Admission(step, "", step=step))
+
+    items = [attributes for tag, attributes in document.elements if tag == "li"]
+    assert [each["data-step"] for each in items] == list(STEPS)
+    current = [each for each in items if "aria-current" in each]
+    assert [each["data-step"] for each in current] == [step]
+    said = document.texts["span"][1:]
+    done = [each["class"] == "done" for each in items].count(True)
+    now = [each["class"] == "now" for each in items].count(True)
+    assert said[: done + now] == [" (done)"] * done + [" (now)"] * now
+    at_once = step in {Phase.SCHEDULED, Phase.READY}
+    assert (done, now) == (STEPS.index(step) + at_once, 0 if at_once else 1)
+
+
+def test_the_steps_that_the_script_knows_are_those_of_here() -> None:
+    for name, expected in (
+        ("REACHED", ["scheduled", "ready"]),
+        ("FINAL", ["over", "unknown", "refused"]),
+    ):
+        found = re.search(rf"const {name} = \[(.*?)\]", SCRIPT)
+        assert found
+        assert re.findall(r'"(\w+)"', found[1]) == expected
+        assert set(expected) <= set(Phase)
+
+
+def test_it_says_its_language_and_is_kept_out_of_search_engines() -> None:
+    document = page()
+
+    assert document.one("html")["lang"] == "en"
+    assert document.one("meta", name="robots")["content"] == "noindex, nofollow"
+    assert HEADERS["X-Robots-Tag"] == "noindex, nofollow"
+    assert document.one("meta", name="viewport")["content"] == "width=device-width, initial-scale=1"
+
+
+# Contrast: https://www.w3.org/TR/WCAG22/#contrast-minimum and #non-text-contrast
+
+
+def luminance(color: str) -> float:
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_can_be_told_apart(scheme: str) -> None:
+    light, dark = re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+    colors = dict(re.findall(r"--([\w-]+): (#\w{6});", light if scheme == "light" else dark))
+    texts = [
+        ("text", "card"),
+        ("text", "ground"),
+        ("quiet", "card"),
+        ("quiet", "ground"),
+        ("on-accent", "accent"),
+        ("warn", "warn-ground"),
+    ]
+    marks = [("accent", "card"), ("done", "card"), ("warn", "card"), ("accent", "ground")]
+
+    for text, ground in texts:
+        assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
+    for mark, ground in marks:
+        assert contrast(colors[mark], colors[ground]) >= 3, (mark, ground)

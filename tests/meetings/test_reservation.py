@@ -1,0 +1,385 @@
+"""Whichever calls fail and whoever asks at the same time: one meeting with both schedules, or none.
+
+A row without `scheduled_at` is no meeting yet, and one with a reason besides never becomes one.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from tests.meetings.front_desk import BODY, FAULTS, LOST, PLACE, REFUSED, UNREACHED, FrontDesk, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.session import Session
+
+    from chalicelib.meetings.http import Answer
+
+FIRST_CALL, LAST_CALL = 1, 6
+"""Of what a request asks of DynamoDB and of the scheduler, the first time with a key."""
+
+
+@pytest.fixture(scope="module")
+def one_desk(session: Session) -> Iterator[FrontDesk]:
+    with mock_aws():
+        yield FrontDesk(session)
+
+
+@pytest.fixture
+def desk(one_desk: FrontDesk) -> FrontDesk:
+    one_desk.begin_anew()
+    return one_desk
+
+
+def is_undone(row: dict[str, str]) -> bool:
+    return row.get("termination_reason") == "LAUNCH_FAILED" and row["status"] == "TERMINATED"
+
+
+def both(key: str) -> set[str]:
+    return {f"launch-{key}", f"safety-{key}"}
+
+
+def the_one_meeting(desk: FrontDesk, answer: Answer) -> str:
+    """Return the id of the one meeting that there is, which has both schedules."""
+    assert answer.status in {200, 201}
+    key = str(read(answer)["meeting_id"])
+    assert desk.meetings() == [key]
+    assert "scheduled_at" in desk.rows()[key]
+    assert both(key) <= desk.schedules()
+    return key
+
+
+def nothing_pretends(desk: FrontDesk) -> None:
+    """Every row is a meeting with both schedules, or says that it never became one."""
+    for key, row in desk.rows().items():
+        assert is_undone(row) or ("scheduled_at" in row and both(key) <= desk.schedules())
+
+
+def nothing_starts_that_nothing_ends(desk: FrontDesk) -> None:
+    """Every launch that may still come finds no meeting, or the safety net comes after it."""
+    rows = desk.rows()
+    for name in desk.schedules():
+        kind, _, key = name.partition("-")
+        if kind == "launch" and key in rows and not is_undone(rows[key]):
+            assert f"safety-{key}" in desk.schedules()
+
+
+# One call fails
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("number", range(FIRST_CALL, LAST_CALL))
+def test_after_one_fault_a_repetition_makes_the_one_meeting(
+    desk: FrontDesk, number: int, fault: str
+) -> None:
+    desk.faults = {number: fault}
+    answer = desk.post(key="order-1")
+    if answer.status == 503:
+        assert desk.meetings() == []
+        assert desk.schedules() == set()
+        assert desk.reports.lines[-1][2] == {"Failed": 1}
+    nothing_pretends(desk)
+
+    desk.faults = {}
+    key = the_one_meeting(desk, desk.post(key="order-1"))
+    assert desk.schedules() == both(key)
+    assert the_one_meeting(desk, desk.post(key="order-1")) == key
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("number", range(FIRST_CALL, LAST_CALL))
+def test_after_one_fault_of_a_request_without_a_key_nothing_is_left(
+    desk: FrontDesk, number: int, fault: str
+) -> None:
+    desk.faults = {number: fault}
+    answer = desk.post()
+
+    if answer.status == 503:
+        assert (desk.rows(), desk.schedules()) == ({}, set())
+    else:
+        assert desk.schedules() == both(the_one_meeting(desk, answer))
+
+
+def test_a_meeting_whose_confirmation_got_lost_is_found_to_be_made(desk: FrontDesk) -> None:
+    desk.faults = {4: LOST}
+
+    answer = desk.post()
+
+    assert answer.status == 201
+    assert desk.schedules() == both(the_one_meeting(desk, answer))
+
+
+def test_a_row_whose_answer_got_lost_is_taken_back(desk: FrontDesk) -> None:
+    desk.faults = {1: LOST}
+
+    assert desk.post().status == 503
+
+    assert (desk.rows(), desk.schedules()) == ({}, set())
+
+
+def test_what_was_taken_back_says_so_for_good(desk: FrontDesk) -> None:
+    desk.faults = {4: REFUSED}
+    desk.post(key="order-1")
+    (undone,) = desk.rows()
+    desk.faults = {}
+
+    key = the_one_meeting(desk, desk.post(key="order-1"))
+
+    assert key != undone
+    assert is_undone(desk.rows()[undone])
+
+
+def test_a_mistake_of_our_own_leaves_nothing_half_made(
+    desk: FrontDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_: object) -> None:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr("chalicelib.meetings.schedules.Scheduler.create_schedule_at", mistaken)
+
+    assert desk.post().status == 503
+    assert (desk.rows(), desk.schedules()) == ({}, set())
+    assert "a mistake" in desk.reports.lines[-1][0]
+
+
+# Two calls fail
+
+
+def run_with(desk: FrontDesk, key: str | None, faults: dict[int, str]) -> Answer:
+    desk.faults = faults
+    answer = desk.post(key=key)
+    desk.faults = {}
+    return answer
+
+
+@pytest.mark.parametrize("kinds", list(product((REFUSED, LOST), repeat=2)))
+@pytest.mark.parametrize("first", range(FIRST_CALL, LAST_CALL))
+def test_after_two_faults_a_repetition_makes_the_one_meeting(
+    desk: FrontDesk, first: int, kinds: tuple[str, str]
+) -> None:
+    for second in range(first + 1, 15):
+        desk.begin_anew()
+        answer = run_with(desk, "order-1", {first: kinds[0], second: kinds[1]})
+        is_last = len(desk.calls) <= second
+        nothing_starts_that_nothing_ends(desk)
+        left = desk.schedules()
+
+        key = the_one_meeting(desk, desk.post(key="order-1"))
+
+        if answer.status != 503:
+            assert read(answer)["meeting_id"] == key
+        assert desk.schedules() - both(key) <= left
+        nothing_pretends(desk)
+        if is_last:
+            break
+
+
+@pytest.mark.parametrize("kinds", list(product((REFUSED, LOST), repeat=2)))
+@pytest.mark.parametrize("first", range(FIRST_CALL, LAST_CALL))
+def test_after_two_faults_of_a_request_without_a_key_no_row_pretends(
+    desk: FrontDesk, first: int, kinds: tuple[str, str]
+) -> None:
+    for second in range(first + 1, 15):
+        desk.begin_anew()
+        answer = run_with(desk, None, {first: kinds[0], second: kinds[1]})
+        is_last = len(desk.calls) <= second
+
+        nothing_pretends(desk)
+        if answer.status == 503:
+            assert desk.meetings() == []
+            assert len(desk.schedules()) <= 1, "at most the one that could not be removed"
+            for name in desk.schedules():
+                assert f"'{name}'" in desk.reports.lines[-1][0], "which the report names"
+        if is_last:
+            break
+
+
+# Everything fails
+
+
+@pytest.mark.parametrize("key", [None, "order-1"])
+@pytest.mark.parametrize("first", range(FIRST_CALL, LAST_CALL))
+def test_when_nothing_answers_any_more_the_safety_net_is_kept(
+    desk: FrontDesk, first: int, key: str | None
+) -> None:
+    answer = run_with(desk, key, dict.fromkeys(range(first - (key is None), 30), UNREACHED))
+
+    assert answer.status == 503
+    nothing_starts_that_nothing_ends(desk)
+    for row in desk.rows().values():
+        assert "scheduled_at" not in row
+
+
+def test_a_row_that_cannot_be_ended_is_removed_before_its_safety_net(desk: FrontDesk) -> None:
+    """The third and fourth call end it and read it; all of them fail, and then all is well."""
+    answer = run_with(desk, None, {3: REFUSED, 4: REFUSED, 5: REFUSED})
+
+    assert answer.status == 503
+    assert (desk.rows(), desk.schedules()) == ({}, set())
+    assert desk.calls[6:] == ["DeleteSchedule", "DeleteItem", "DeleteSchedule"]
+
+
+def test_a_row_that_can_be_read_and_not_be_ended_is_removed(desk: FrontDesk) -> None:
+    answer = run_with(desk, None, {4: REFUSED, 5: REFUSED, 7: REFUSED})
+
+    assert answer.status == 503
+    assert (desk.rows(), desk.schedules()) == ({}, set())
+    assert desk.calls[5:9] == ["UpdateItem", "GetItem", "UpdateItem", "GetItem"]
+
+
+def test_a_row_that_stays_keeps_its_safety_net(desk: FrontDesk) -> None:
+    run_with(desk, None, {3: REFUSED, 4: REFUSED, 5: REFUSED, 7: REFUSED})
+
+    ((key, row),) = desk.rows().items()
+    assert "scheduled_at" not in row
+    assert desk.schedules() == {f"safety-{key}"}
+    assert "what is left: the row" in desk.reports.lines[-1][0]
+
+
+def test_a_row_that_a_repetition_may_be_at_work_on_is_not_removed(desk: FrontDesk) -> None:
+    run_with(desk, "order-1", dict.fromkeys(range(5, 9), REFUSED))
+
+    ((key, row),) = desk.rows().items()
+    assert "scheduled_at" not in row
+    assert desk.schedules() == both(key)
+    assert "repeating the request makes it whole" in desk.reports.lines[-1][0]
+    assert the_one_meeting(desk, desk.post(key="order-1")) == key
+
+
+# Several ask at the same time
+
+
+def ask_before(desk: FrontDesk, number: int, faults: dict[int, str]) -> list[Answer]:
+    """Serve the same request elsewhere before a call of the next one; return its answer, then."""
+    rival, answers = desk.rival, list[Any]()
+    desk.meanwhile = {number: lambda: answers.append(run_with(rival, "order-1", faults))}
+    return answers
+
+
+@pytest.mark.parametrize("fault", [None, *FAULTS])
+@pytest.mark.parametrize("meanwhile", range(1, 8))
+def test_requests_at_the_same_time_make_one_meeting(
+    desk: FrontDesk, meanwhile: int, fault: str | None
+) -> None:
+    """Between any two calls of a request, of which one fails, the same request is served whole."""
+    for number in range(FIRST_CALL, LAST_CALL):
+        desk.begin_anew()
+        answers = ask_before(desk, meanwhile, {})
+        answer = run_with(desk, "order-1", {number: fault} if fault else {})
+        nothing_starts_that_nothing_ends(desk)
+        nothing_pretends(desk)
+
+        key = the_one_meeting(desk, desk.post(key="order-1"))
+
+        told = [each for each in (answer, *answers) if each.status != 503]
+        assert {read(each)["meeting_id"] for each in told} <= {key}
+        assert fault or len(told) == 1 + len(answers)
+        assert desk.schedules() == both(key)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("meanwhile", range(1, 7))
+def test_a_rival_that_fails_undoes_nobody_elses_meeting(
+    desk: FrontDesk, meanwhile: int, fault: str
+) -> None:
+    for number in range(LAST_CALL):
+        desk.begin_anew()
+        answers = ask_before(desk, meanwhile, {number: fault})
+        answer = desk.post(key="order-1")
+
+        key = the_one_meeting(desk, answer)
+        assert {read(each)["meeting_id"] for each in answers if each.status != 503} <= {key}
+        assert desk.schedules() >= both(key)
+
+
+def test_a_rival_with_another_meeting_is_refused(desk: FrontDesk) -> None:
+    rival = desk.rival
+    desk.meanwhile = {2: lambda: rival.post(BODY | {"student_name": "Bob"}, key="order-1")}
+
+    answer = desk.post(key="order-1")
+
+    assert answer.status == 409
+    assert [row["student_name"] for row in desk.rows().values()] == ["Bob"]
+
+
+def test_a_row_that_comes_and_goes_is_no_meeting(desk: FrontDesk) -> None:
+    rival = desk.rival
+    desk.meanwhile = {2: lambda: rival.post(key="order-1"), 3: desk.clear_rows}
+
+    assert desk.post(key="order-1").status == 503
+    assert "came and went" in desk.reports.lines[-1][0]
+
+
+def test_a_row_that_a_person_removes_meanwhile_is_no_meeting(desk: FrontDesk) -> None:
+    desk.meanwhile = {4: desk.clear_rows}
+
+    assert desk.post().status == 503
+    assert desk.rows() == {}
+    assert "nothing is left of it" in desk.reports.lines[-1][0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"status": "LAUNCHED"}, {"status": "TERMINATED", "termination_reason": "NO_SHOW_TIMEOUT"}],
+)
+def test_a_meeting_that_went_on_without_being_confirmed_is_not_begun_again(
+    desk: FrontDesk, change: dict[str, str]
+) -> None:
+    """Its environment died, and its schedules have fired since."""
+    first = read(desk.post(key="order-1"))["meeting_id"]
+    row = desk.rows()[first]
+    row.pop("scheduled_at")
+    desk.put_row(row | change)
+
+    again = desk.post(key="order-1")
+
+    if "termination_reason" in change:
+        assert the_one_meeting(desk, again) != first
+    else:
+        assert (again.status, read(again)["meeting_id"]) == (200, first)
+        assert desk.calls == ["GetItem"]
+
+
+def test_an_unfinished_meeting_of_a_dead_environment_is_finished(desk: FrontDesk) -> None:
+    first = read(desk.post(key="order-1"))["meeting_id"]
+    row = desk.rows()[first]
+    row.pop("scheduled_at")
+    desk.put_row(row)
+    desk.scheduler.delete_schedule(Name=f"launch-{first}", GroupName=PLACE.schedule_group)
+
+    again = desk.post(key="order-1")
+
+    assert (again.status, the_one_meeting(desk, again)) == (200, first)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.dictionaries(st.integers(FIRST_CALL, 12), st.sampled_from(FAULTS), max_size=5),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_however_often_it_fails_there_is_one_meeting_in_the_end(
+    one_desk: FrontDesk, runs: list[dict[int, str]]
+) -> None:
+    desk = one_desk
+    desk.begin_anew()
+    told = set()
+    for faults in runs:
+        answer = run_with(desk, "order-1", faults)
+        nothing_starts_that_nothing_ends(desk)
+        if answer.status != 503:
+            told.add(read(answer)["meeting_id"])
+
+    key = the_one_meeting(desk, desk.post(key="order-1"))
+
+    assert told <= {key}
+    nothing_pretends(desk)
