@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -13,6 +14,7 @@ from chalicelib.settings import Settings
 from ops.account import Account
 from ops.cloudflare_zone import find_zone
 from ops.configure import read_variables
+from ops.features import MEETINGS, VARIABLES_OF, features_in, with_features
 from ops.stages import OWN_KEY, Stage, check_region
 
 if TYPE_CHECKING:
@@ -21,10 +23,59 @@ if TYPE_CHECKING:
     from ops.stages import ConfigFile
 
 TOKEN_VARIABLE: Final = "CLOUDFLARE_API_TOKEN"  # noqa: S105 (the variable's name)
+VARIABLE_OF: Final[Mapping[str, str]] = {
+    "domain_root": "DOMAIN_ROOT",
+    "zone_id": "ZONE_ID",
+    "secret": "SECRET_ARN",
+    "owner": "OWNER",
+    "table": "TABLE_NAME",
+    "project_tag": "PROJECT_TAG",
+    "dcv_port": "DCV_PORT",
+    "proxied": "PROXIED",
+    "ttl": "TTL",
+    "event_tags": "EVENT_TAGS",
+    "sweep_schedule": "SWEEP_SCHEDULE",
+    "sweep_batch_size": "SWEEP_BATCH_SIZE",
+    "sweep_delete_limit": "SWEEP_DELETE_LIMIT",
+    "sweep_delete_percent": "SWEEP_DELETE_PERCENT",
+    "grace_minutes": "GRACE_MINUTES",
+    "cloudflare_api_url": "CLOUDFLARE_API_URL",
+    "ami": "AMI_ID",
+    "security_groups": "SECURITY_GROUP_IDS",
+    "instance_type": "INSTANCE_TYPE",
+    "key_name": "KEY_NAME",
+    "vpc": "VPC_ID",
+    "volume_gb": "VOLUME_GB",
+    "allowed_origins": "ALLOWED_ORIGINS",
+    "join_keys": "JOIN_KEYS",
+    "max_meeting_minutes": "MAX_MEETING_MINUTES",
+}
+"""The variable that each option of `ops stage` is for."""
+
 _ANY_ZONE: Final = "0" * 32
+_ASKED_FOR: Final = {
+    MEETINGS: (
+        ("AMI_ID", "Image of the desktops (ami-…)", "--ami"),
+        ("SECURITY_GROUP_IDS", "Their security groups (sg-…, with commas)", "--security-groups"),
+    ),
+}
+"""What a stage with a feature cannot do without, and nobody can guess."""
 
 
-def assemble(config_file: ConfigFile, name: str, options: Mapping[str, str | None]) -> Stage:
+@dataclass(frozen=True)
+class Features:
+    """Features that the stage is to get, and those that it is to lose."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+def assemble(
+    config_file: ConfigFile,
+    name: str,
+    options: Mapping[str, str | None],
+    features: Features = Features(),
+) -> Stage:
     """Put the stage together and check it; on a terminal, ask for what is missing.
 
     Raises ConfigError, SettingsError, AwsError, and click's UsageError without a terminal.
@@ -35,27 +86,9 @@ def assemble(config_file: ConfigFile, name: str, options: Mapping[str, str | Non
     region = account.region or _ask("Region", "--region")
     check_region(region)
     account_id = options["account"] or own.get("account") or Account(region).identity().account
-    variables = read_variables(
-        {
-            "DOMAIN_ROOT": options["domain_root"],
-            "ZONE_ID": options["zone_id"],
-            "SECRET_ARN": options["secret"],
-            "OWNER": options["owner"],
-            "TABLE_NAME": options["table"],
-            "PROJECT_TAG": options["project_tag"],
-            "DCV_PORT": options["dcv_port"],
-            "PROXIED": options["proxied"],
-            "TTL": options["ttl"],
-            "EVENT_TAGS": options["event_tags"],
-            "SWEEP_SCHEDULE": options["sweep_schedule"],
-            "SWEEP_BATCH_SIZE": options["sweep_batch_size"],
-            "SWEEP_DELETE_LIMIT": options["sweep_delete_limit"],
-            "SWEEP_DELETE_PERCENT": options["sweep_delete_percent"],
-            "GRACE_MINUTES": options["grace_minutes"],
-            "CLOUDFLARE_API_URL": options["cloudflare_api_url"],
-        },
-        written.get("environment_variables", {}),
-    )
+    given = {variable: options[option] for option, variable in VARIABLE_OF.items()}
+    variables = read_variables(given, written.get("environment_variables", {}))
+    variables = _with_features(variables, given, features)
     if "DOMAIN_ROOT" not in variables:
         variables["DOMAIN_ROOT"] = _ask("Domain under which instances get names", "--domain-root")
     variables.setdefault("SECRET_ARN", f"elephant/{name}/cloudflare")
@@ -72,6 +105,32 @@ def assemble(config_file: ConfigFile, name: str, options: Mapping[str, str | Non
         variables,
         own.get("alarm_email", "") if email is None else email,
     )
+
+
+def _with_features(
+    variables: Mapping[str, str], given: Mapping[str, str | None], features: Features
+) -> dict[str, str]:
+    """Turn features on and off; ask for what one needs, refuse what belongs to one that is off."""
+    both = set(features.added) & set(features.removed)
+    if both:
+        raise click.UsageError(f"--with and --without {', '.join(sorted(both))} cannot both be")
+    changed = with_features(variables, features.added, features.removed)
+    for feature, names in VARIABLES_OF.items():
+        if feature in features_in(changed):
+            for name, what, option in _ASKED_FOR[feature]:
+                if name not in changed:
+                    changed[name] = _ask(what, option)
+            continue
+        stray = [name for name in names if given[name] is not None]
+        if stray:
+            options = [
+                f"--{key.replace('_', '-')}" for key, it in VARIABLE_OF.items() if it in stray
+            ]
+            raise click.UsageError(
+                f"{', '.join(options)}: only of use to a stage with {feature}; turn it on with "
+                f"--with {feature}"
+            )
+    return changed
 
 
 def _find_zone(settings: Settings) -> str | None:

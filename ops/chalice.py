@@ -6,8 +6,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.settings import VARIABLES
 from ops.command import run_command
+from ops.features import STREAM_VARIABLE, VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,8 @@ def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     Chalice shows them to app.py beside the stage's own, so that one that the stage lacks would
     seem to be there.
     """
-    return {name: value for name, value in environment.items() if name not in VARIABLES}
+    names = {*VARIABLES, STREAM_VARIABLE}
+    return {name: value for name, value in environment.items() if name not in names}
 
 
 def forget_build(directory: Path) -> None:

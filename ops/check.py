@@ -140,6 +140,11 @@ class Context:
         """Those that AWS calls: all but the one behind the routes, which only answers people."""
         return tuple(each for each in self.functions if each != ROUTES_FUNCTION)
 
+    @property
+    def logged_functions(self) -> tuple[str, ...]:
+        """Those whose logs are kept: the routes' only where people other than us use them."""
+        return self.functions if self.stage.settings.meetings else self.event_functions
+
     @cached_property
     def account(self) -> Account:
         """The operator's account, in the stage's region."""

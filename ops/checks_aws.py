@@ -9,9 +9,10 @@ from botocore.exceptions import ClientError
 
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, warning
-from ops.policies import secret_arn
+from ops.grants import secret_arn
 from ops.reach import SWEEP
 from ops.stack import template
+from ops.stream import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,8 +83,12 @@ def table(context: Context) -> Iterator[Finding]:
         yield failure(f"there is no table {name}", remedy)
         return
     yield _key(context, name, described)
-    if (described.get("StreamSpecification") or {}).get("StreamEnabled"):
-        yield ok(described["StreamSpecification"]["StreamViewType"], of="stream")
+    stream = described.get("StreamSpecification") or {}
+    if stream.get("StreamEnabled"):
+        yield _view(context, name, stream["StreamViewType"])
+    elif context.stage.settings.meetings:
+        found = "it has none, so no meeting ends when both sides have finished"
+        yield failure(found, context.command("deploy"), of="stream")
     else:
         yield warning(
             "it has none, so nothing can follow the meetings",
@@ -103,6 +108,18 @@ def table(context: Context) -> Iterator[Finding]:
             f"{_in_region(context)}`",
             of="recovery",
         )
+
+
+def _view(context: Context, name: str, view: str) -> Finding:
+    if context.stage.settings.meetings and view not in VIEWS:
+        return failure(
+            f"it shows {view}, and the terminator needs the new image of a row",
+            f"switch it off once nobody else reads it (`aws dynamodb update-table --table-name "
+            f"{name} --stream-specification StreamEnabled=false{_in_region(context)}`), then "
+            f"{context.command('deploy')} switches on the right one",
+            of="stream",
+        )
+    return ok(view, of="stream")
 
 
 def _key(context: Context, name: str, described: dict[str, Any]) -> Finding:
@@ -142,7 +159,10 @@ def stack(context: Context) -> Finding:
 @question("alarms", needs=("stack",))
 def alarms(context: Context) -> Iterator[Finding]:
     """Whether every alarm is there, may act, and is silent."""
-    expected = context.stack.alarms(has_sweep=SWEEP in context.functions)
+    expected = context.stack.alarms(
+        has_sweep=SWEEP in context.functions,
+        has_meetings=context.stage.settings.meetings is not None,
+    )
     pages = (
         context.client("cloudwatch")
         .get_paginator("describe_alarms")

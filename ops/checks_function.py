@@ -222,8 +222,11 @@ def failed_events(context: Context) -> Iterator[Finding]:
     """Whether events that fail for good go to the queue, after the retries that we rely on."""
     queue = context.outputs.failure_queue_arn if context.outputs else ""
     client = context.client("lambda")
-    for name in context.event_functions:
+    for name in context.functions:
         full_name = context.stage.function_name(name)
+        wanted = failures_of(name, queue)
+        if wanted is None:
+            continue
         if context.deployed(name) is None:
             yield skipped(f"not looked at, because of: function {name}", of=name)
             continue
@@ -236,7 +239,6 @@ def failed_events(context: Context) -> Iterator[Finding]:
             continue
         goes_to = there.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         tries = there.get("MaximumRetryAttempts"), there.get("MaximumEventAgeInSeconds")
-        wanted = failures_of(name, queue)
         if goes_to != wanted.queue:
             found = f"go to {goes_to or 'nowhere'}, not to {wanted.queue or 'a queue'}"
             yield failure(found, context.command("deploy"), of=name)
@@ -251,7 +253,7 @@ def failed_events(context: Context) -> Iterator[Finding]:
 def logs(context: Context) -> Iterator[Finding]:
     """Whether logs are kept for a time and no longer, and in the form that is searched."""
     client = context.client("logs")
-    for name in context.event_functions:
+    for name in context.logged_functions:
         group = f"/aws/lambda/{context.stage.function_name(name)}"
         pages = client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)
         there = {each["logGroupName"]: each for page in pages for each in page["logGroups"]}
@@ -272,7 +274,7 @@ def logs(context: Context) -> Iterator[Finding]:
 @of_each_function
 def log_format(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
     """Whether Lambda's own lines are JSON, like the application's."""
-    if name not in context.event_functions:
+    if name not in context.logged_functions:
         return
     there = deployed.get("LoggingConfig", {}).get("LogFormat")
     if there is None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.assemble import TOKEN_VARIABLE, assemble
+from chalicelib.settings import FEATURES
+from ops.assemble import TOKEN_VARIABLE, Features, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes
 from ops.console import json_option, project_option, said_clearly
@@ -42,12 +43,36 @@ if TYPE_CHECKING:
     metavar="N|none",
     help="Executions reserved for events, and their limit.  [default: 20]",
 )
+@click.option(
+    "--with", "added", multiple=True, type=click.Choice(FEATURES), help="A feature to add."
+)
+@click.option("--without", "removed", multiple=True, type=click.Choice(FEATURES), help="… to drop.")
+@click.option("--ami", help="meetings: the desktops' image.")
+@click.option("--security-groups", help="meetings: the desktops' groups, separated by commas.")
+@click.option("--instance-type", help="meetings: the desktops' type.  [default: t3.large]")
+@click.option("--key-name", help="meetings: the desktops' key pair; '' for none.")
+@click.option("--vpc", help="meetings: where desktops start; '' for the default VPC.")
+@click.option("--volume-gb", help="meetings: their disk; 0 as in the image.  [default: 60]")
+@click.option("--allowed-origins", help="meetings: front ends elsewhere, separated by commas.")
+@click.option(
+    "--join-keys", type=click.Choice(["required", "off"]), help="meetings: keys in links."
+)
+@click.option("--max-meeting-minutes", help="meetings: the longest one.  [default: 180]")
 @click.option("--cloudflare-api-url", help="The API's address, if it is not Cloudflare's own.")
 @click.option("--alarm-email", help="Who is told of alarms; '' for nobody.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is not as it should be.")
 @json_option
 @project_option
-def stage(name: str, directory: Path, *, check: bool, as_json: bool, **options: str | None) -> None:
+def stage(  # noqa: PLR0913 (the options that are no text)
+    name: str,
+    directory: Path,
+    added: tuple[str, ...],
+    removed: tuple[str, ...],
+    *,
+    check: bool,
+    as_json: bool,
+    **options: str | None,
+) -> None:
     """Create or update stage NAME: its part of .chalice/config.json, and its policies.
 
     What is not given stays as it is written; what is missing is asked for, on a terminal. Shows
@@ -57,13 +82,14 @@ def stage(name: str, directory: Path, *, check: bool, as_json: bool, **options: 
     Examples:
       python -m ops stage prod --domain-root example.com --zone-id 0123…cdef
       python -m ops stage prod --alarm-email ops@example.com
+      python -m ops stage prod --with meetings --ami ami-… --security-groups sg-…
       python -m ops stage prod --check
     """  # noqa: D301
     with said_clearly():
         config_file = ConfigFile(directory.resolve())
         code = Code(config_file.directory)
         check_name(name, code.functions)
-        wanted = assemble(config_file, name, options)
+        wanted = assemble(config_file, name, options, Features(added, removed))
         found = changes(config_file, code, wanted, asked_for(options["concurrency"]))
         paths = [change.path.relative_to(config_file.directory).as_posix() for change in found]
         if as_json:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ops.concurrency import configured
-from ops.functions import CONCURRENCY, NOTHING
+from ops.functions import CONCURRENCY, NOTHING, absent_functions
 from ops.policies import files as policy_files
 from ops.policies import functions_of
-from ops.stages import ConfigError, ConfigFile, Stage, check_name, to_text
+from ops.stages import ConfigError, ConfigFile, Stage, check_name, policy_file, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileChange:
-    """A file that is not what it should be."""
+    """A file that is not what it should be; `after` is None for one that should not be there."""
 
     path: Path
     before: str
-    after: str
+    after: str | None
 
     def difference(self, directory: Path) -> str:
         """Show the change as a unified difference."""
@@ -34,7 +34,7 @@ class FileChange:
         return "".join(
             difflib.unified_diff(
                 self.before.splitlines(keepends=True),
-                self.after.splitlines(keepends=True),
+                (self.after or "").splitlines(keepends=True),
                 f"{name} (now)",
                 f"{name} (as it should be)",
             )
@@ -62,7 +62,9 @@ def changes(
                 f"config.json says {CONCURRENCY} {number} for more than {function}, which so "
                 "cannot have none: remove it there by hand"
             )
-    wanted: dict[Path, str] = {
+    gone = absent_functions(functions)
+    wanted: dict[Path, str | None] = {
+        **{config_file.path.parent / policy_file(stage.name, each): None for each in gone},
         config_file.path: to_text(config),
         **{
             path: to_text(document)
@@ -70,9 +72,10 @@ def changes(
         },
     }
     found = [_change(path, after) for path, after in wanted.items()]
-    # Policies first: an interruption leaves no configuration that names a file that is not there.
-    found.sort(key=lambda change: change.path == config_file.path)
-    return tuple(change for change in found if change.before != change.after)
+    # Policies first, and what is to go last: an interruption leaves no configuration that names a
+    # file that is not there.
+    found.sort(key=lambda change: (change.after is None, change.path == config_file.path))
+    return tuple(change for change in found if change.before != (change.after or ""))
 
 
 def read_variables(given: Mapping[str, str | None], written: Mapping[str, str]) -> dict[str, str]:
@@ -80,5 +83,5 @@ def read_variables(given: Mapping[str, str | None], written: Mapping[str, str]) 
     return {**written, **{key: value for key, value in given.items() if value is not None}}
 
 
-def _change(path: Path, after: str) -> FileChange:
+def _change(path: Path, after: str | None) -> FileChange:
     return FileChange(path, path.read_text() if path.exists() else "", after)

@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING
 from chalicelib.secret import SecretError, Token
 from chalicelib.settings import TABLE_NAME as TABLE_DEFAULT
 from ops.account import AwsError, readable_errors
+from ops.api import api_stage, settle_api
 from ops.chalice import forget_build, run_chalice, without_settings
 from ops.cloudflare_zone import ZoneView
 from ops.command import CommandError
 from ops.concurrency import check_room, configured
 from ops.configure import changes
+from ops.deployed_note import complete_note, note_path
+from ops.features import STREAM_VARIABLE
+from ops.functions import absent_functions
 from ops.lambda_settings import failures_of, settle_function
+from ops.meetings import check_no_schedules, key_command, living_desktops, remove_schedules
 from ops.policies import functions_of
 from ops.reach import ROUTES_FUNCTION, SWEEP, Code
 from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
 from ops.stages import OWN_KEY, ConfigError
+from ops.stream import remove_strays, settle_mapping, table_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,13 +111,45 @@ class Deployment:
             step(f"Secret {self._stage.settings.secret_id} has no token yet")
             take_token()
         step(f"Supporting stack {self._stack.name}")
+        had_meetings = self._stack.has_meetings()
+        if had_meetings and not self._stage.settings.meetings:
+            check_no_schedules(self._account, self._stage)
         outputs = self._stack.deploy(self._parameters(), say)
+        stream_arn = self._prepare(say, had_meetings=had_meetings)
         step(f"chalice deploy --stage {self._stage.name}")
+        self._run_chalice(stream_arn, say)
+        step("What Chalice cannot set")
+        for function in self._functions:
+            if function != ROUTES_FUNCTION or self._stage.settings.meetings:
+                settle_function(
+                    self._account,
+                    self._stage.function_name(function),
+                    failures_of(function, outputs.failure_queue_arn),
+                    say,
+                )
+        if had_meetings:
+            gone = absent_functions(self._functions)
+            Removal(self._account, self._stage, say).remove_left_functions(gone)
+        if stream_arn:
+            self._settle_meetings(outputs.failure_queue_arn, step, say)
+
+    def _prepare(self, say: Say, *, had_meetings: bool) -> str | None:
+        """See to what Chalice builds on, and has to know of; return the stream that it needs."""
+        settings, stream_arn = self._stage.settings, None
+        if settings.meetings:
+            stream_arn = table_stream(self._account, str(settings.table_name), say)
+            remove_strays(self._account, self._stage, stream_arn, say)
+        if ROUTES_FUNCTION in self._functions or had_meetings:
+            complete_note(self._config_file, self._stage, self._account, stream_arn, say)
+        return stream_arn
+
+    def _run_chalice(self, stream_arn: str | None, say: Say) -> None:
         forget_build(self._config_file.directory)
         environment = {
             **without_settings(os.environ),
             "AWS_DEFAULT_REGION": self._stage.region,
             "AWS_REGION": self._stage.region,
+            **({STREAM_VARIABLE: stream_arn} if stream_arn else {}),
         }
         arguments = ("deploy", "--stage", self._stage.name)
         try:
@@ -123,15 +161,15 @@ class Deployment:
                     "'Rights an operator needs' in docs/operations.md, then run this again"
                 ) from error
             raise
-        step("What Chalice cannot set")
-        for function in self._functions:
-            if function != ROUTES_FUNCTION:
-                settle_function(
-                    self._account,
-                    self._stage.function_name(function),
-                    failures_of(function, outputs.failure_queue_arn),
-                    say,
-                )
+
+    def _settle_meetings(self, queue_arn: str, step: Say, say: Say) -> None:
+        """Set what Chalice cannot set on the stream's mapping and the API, and say where it is."""
+        settle_mapping(self._account, self._stage, queue_arn, say)
+        name = api_stage(self._config_file.load(), self._stage)
+        url = settle_api(self._account, self._stage, name, say)
+        step("Meetings")
+        say(f"schedule them with POST {url}schedule and the header `Authorization: Bearer KEY`")
+        say(f"KEY is what this answers: {key_command(self._stage)}")
 
     def destroy(self, removable: Removable, step: Say, say: Say) -> None:
         """Remove what `deploy` made, our DNS records first; what holds data only if named."""
@@ -143,16 +181,22 @@ class Deployment:
         zone = self._zone_of_our_records(removal, say) if removable.records else None
         step("No more events")
         removal.stop_events(self._functions)
+        has_meetings = self._stack.has_meetings()
+        if has_meetings:
+            remove_schedules(self._account, self._stage, say)
+            removal.remove_mappings()
         if zone:
             step(f"DNS records of {self._stage.settings.owner}")
             removed = zone.remove_all(self._stage.settings.owner, say)
             say(f"{removed} records removed" if removed else "there are none")
         step("Functions, rules, roles and logs")
         removal.remove_functions(self._functions)
-        removal.remove_apis(self._config_file.directory)
+        removal.remove_apis(note_path(self._config_file, self._stage))
         forget_build(self._config_file.directory)
         step(f"Supporting stack {self._stack.name}")
         self._stack.delete(say)
+        if has_meetings:
+            living_desktops(self._account, self._stage, say)
         if removable.table:
             step(f"Table {removable.table}, as you said")
             remove_table = self._account.client("dynamodb").delete_table
@@ -174,6 +218,7 @@ class Deployment:
             and table_to_create(self._account.client("dynamodb"), str(table), self._stack),
             alarm_email=self._stage.alarm_email,
             has_sweep=SWEEP in self._functions,
+            has_meetings=settings.meetings is not None,
         )
 
     def _zone(self) -> ZoneView:

@@ -11,10 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops import (
+    checks_api,
     checks_aws,
     checks_cloudflare,
     checks_code,
     checks_function,
+    checks_meetings,
     checks_rule,
     checks_stage,
 )
@@ -33,6 +35,8 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_function.QUESTIONS,
     *checks_code.QUESTIONS,
     *checks_rule.QUESTIONS,
+    *checks_meetings.QUESTIONS,
+    *checks_api.QUESTIONS,
     *checks_aws.WATCH,
 )
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from chalice.config import Config
 
-from ops.reach import SWEEP
+from ops.reach import ROUTES_FUNCTION, SWEEP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 PerFunction: TypeAlias = "Mapping[str, Mapping[str, int | None]]"
 """By function and by Chalice's key; None takes away."""
@@ -19,6 +19,9 @@ NOTHING: Final[PerFunction] = MappingProxyType({})
 
 WATCHDOG: Final = "dns_watchdog"
 """The function that gets the events."""
+
+OF_FEATURES: Final = (ROUTES_FUNCTION, "launch_ec2", "safety_net", "terminator")
+"""Those that a stage may come to have, and to lose again, with a feature."""
 
 CONCURRENCY: Final = "reserved_concurrency"
 """Chalice removes a reservation that config.json does not name."""
@@ -31,6 +34,11 @@ DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {
     SWEEP: {"lambda_timeout": 120},
 }
 """What config.json gets to say of a function, if it does not say it yet."""
+
+
+def absent_functions(functions: Collection[str]) -> tuple[str, ...]:
+    """Name those functions of features that a stage with these functions has not."""
+    return tuple(each for each in OF_FEATURES if each not in functions)
 
 
 def defaults(config: Mapping[str, Any], stage: str, function: str) -> dict[str, int]:

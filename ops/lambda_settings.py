@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from ops.account import error_code, readable_errors
-from ops.reach import SWEEP
+from ops.reach import ROUTES_FUNCTION, SWEEP
+from ops.stream import READER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ops.account import Account
 
 LOG_DAYS: Final = 30
+SAFETY_NET: Final = "safety_net"
 
 PATIENCE: Final = 8
 PAUSE: Final = 5.0
@@ -50,17 +52,24 @@ class Failures:
         return f"events that fail {self.retries + 1} times go to the queue"
 
 
-def failures_of(function: str, queue_arn: str) -> Failures:
-    """Say what is to become of a function's failed runs."""
+def failures_of(function: str, queue_arn: str) -> Failures | None:
+    """Say what is to become of a function's failed runs.
+
+    None if Lambda has no say in it: somebody waits for the answer, or it is read from a stream.
+    """
+    if function in {ROUTES_FUNCTION, READER}:
+        return None
     if function == SWEEP:  # the next one finds what this one left
         return Failures(retries=0, oldest=60, queue=None)
+    if function == SAFETY_NET:  # late is better than never: desktops may be running
+        return Failures(retries=2, oldest=21_600, queue=queue_arn)
     return Failures(retries=2, oldest=3600, queue=queue_arn)
 
 
 def settle_function(
     account: Account,
     function: str,
-    failures: Failures,
+    failures: Failures | None,
     say: Callable[[str], None],
     *,
     pause: Callable[[float], object] = time.sleep,
@@ -71,21 +80,8 @@ def settle_function(
     after a while. Raises AwsError.
     """
     lambda_client, logs_client = account.client("lambda"), account.client("logs")
-    with readable_errors(f"set what becomes of failed runs of {function}"):
-        lambda_client.get_waiter("function_updated_v2").wait(FunctionName=function)
-        for attempt in range(1, PATIENCE + 1):
-            try:
-                lambda_client.put_function_event_invoke_config(
-                    FunctionName=function, **failures.request
-                )
-                break
-            except ClientError as error:
-                is_of_rights = "permission" in str(error)
-                if not is_of_rights or attempt == PATIENCE:
-                    raise
-            say(f"{function}: waiting for AWS to know its role's rights")
-            pause(PAUSE)
-    say(f"{function}: {failures}")
+    if failures:
+        _settle_failures(lambda_client, function, failures, say, pause)
     with readable_errors(f"let {function} log JSON"):
         lambda_client.update_function_configuration(
             FunctionName=function, LoggingConfig={"LogFormat": "JSON"}
@@ -106,3 +102,25 @@ def settle_function(
         if days is None:  # Chalice has set another number if config.json says so
             logs_client.put_retention_policy(logGroupName=group, retentionInDays=LOG_DAYS)
     say(f"{function}: logs are kept for {days or LOG_DAYS} days")
+
+
+def _settle_failures(
+    client: Any,  # noqa: ANN401 (botocore makes the class)
+    function: str,
+    failures: Failures,
+    say: Callable[[str], None],
+    pause: Callable[[float], object],
+) -> None:
+    with readable_errors(f"set what becomes of failed runs of {function}"):
+        client.get_waiter("function_updated_v2").wait(FunctionName=function)
+        for attempt in range(1, PATIENCE + 1):
+            try:
+                client.put_function_event_invoke_config(FunctionName=function, **failures.request)
+                break
+            except ClientError as error:
+                is_of_rights = "permission" in str(error)
+                if not is_of_rights or attempt == PATIENCE:
+                    raise
+            say(f"{function}: waiting for AWS to know its role's rights")
+            pause(PAUSE)
+    say(f"{function}: {failures}")

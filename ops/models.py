@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 DIRECTORY: Final = Path(__file__).parent.parent / "chalicelib" / "models"
 
 CALLS: Final[Mapping[str, Collection[str]]] = {
-    "dynamodb": ("GetItem", "BatchGetItem", "UpdateItem"),
-    "ec2": ("DescribeInstances",),
+    "dynamodb": ("GetItem", "BatchGetItem", "UpdateItem", "PutItem", "DeleteItem"),
+    "ec2": (
+        "DescribeInstances",
+        "DescribeImages",
+        "DescribeSubnets",
+        "RunInstances",
+        "TerminateInstances",
+    ),
+    "scheduler": ("CreateSchedule", "DeleteSchedule"),
     "secretsmanager": ("GetSecretValue",),
 }
-READ: Final[Mapping[str, Collection[str]]] = {
+USED: Final[Mapping[str, Collection[str]]] = {
+    # answers
     "DescribeInstancesResult": ("NextToken", "Reservations"),
     "Reservation": ("Instances",),
     "Instance": (
@@ -34,8 +42,42 @@ READ: Final[Mapping[str, Collection[str]]] = {
         "StateTransitionReason",
         "Tags",
     ),
+    "DescribeImagesResult": ("Images",),
+    "Image": ("BlockDeviceMappings", "ImageId", "RootDeviceName", "State"),
+    "DescribeSubnetsResult": ("NextToken", "Subnets"),
+    "Subnet": (
+        "AvailabilityZone",
+        "AvailableIpAddressCount",
+        "MapPublicIpOnLaunch",
+        "OutpostArn",
+        "SubnetId",
+    ),
+    "TerminateInstancesResult": (),
+    # requests
+    "RunInstancesRequest": (
+        "BlockDeviceMappings",
+        "ClientToken",
+        "IamInstanceProfile",
+        "ImageId",
+        "InstanceInitiatedShutdownBehavior",
+        "InstanceType",
+        "KeyName",
+        "MaxCount",
+        "MetadataOptions",
+        "MinCount",
+        "NetworkInterfaces",
+        "TagSpecifications",
+    ),
+    "InstanceNetworkInterfaceSpecification": (
+        "AssociatePublicIpAddress",
+        "DeleteOnTermination",
+        "DeviceIndex",
+        "Groups",
+        "SubnetId",
+    ),
+    "Target": ("Arn", "DeadLetterConfig", "Input", "RetryPolicy", "RoleArn"),
 }
-"""What is read of EC2's answers: parsing the rest is half of a large sweep's CPU."""
+"""What is used of large shapes: parsing the rest is half of a large sweep's CPU."""
 
 
 def models() -> Iterator[tuple[Path, str]]:
@@ -66,7 +108,10 @@ def _part(model: Mapping[str, Any], calls: Collection[str]) -> dict[str, Any]:
     operations = {name: _bare(model["operations"][name]) for name in calls}
     shapes: dict[str, Any] = {}
     wanted = [
-        operation[end]["shape"] for operation in operations.values() for end in ("input", "output")
+        operation[end]["shape"]
+        for operation in operations.values()
+        for end in ("input", "output")
+        if end in operation
     ]
     while wanted:
         name = wanted.pop()
@@ -87,11 +132,12 @@ def _part(model: Mapping[str, Any], calls: Collection[str]) -> dict[str, Any]:
 
 def _shape(name: str, shape: Mapping[str, Any]) -> dict[str, Any]:
     bare = _bare(shape)
+    bare.pop("enum", None)  # which values there are is for the service to check
     for key in ("member", "key", "value"):
         if key in bare:
             bare[key] = _bare(bare[key])
     if "members" in bare:
-        kept = READ.get(name, bare["members"])
+        kept = USED.get(name, bare["members"])
         bare["members"] = {key: _bare(bare["members"][key]) for key in kept}
     return bare
 

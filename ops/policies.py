@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ops.grants import Statement, grants_of, stream_grants
 from ops.reach import ROUTES_FUNCTION, SWEEP, Code
 from ops.stages import policy_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from ops.stages import Stage
@@ -22,54 +24,33 @@ def policies(code: Code, stage: Stage) -> dict[str, dict[str, Any]]:
 
 
 def functions_of(code: Code, stage: Stage) -> tuple[str, ...]:
-    """Name the functions that the stage deploys: a stage on AWS has no routes."""
-    return tuple(
-        function
-        for function in code.functions
-        if function != ROUTES_FUNCTION or stage.settings.is_local
-    )
+    """Name the functions that the stage deploys, which depends on its features."""
+    return code.functions_of(stage.settings)
 
 
 def policy(code: Code, stage: Stage, function: str) -> dict[str, Any]:
     """Make one function's policy.
 
-    Chalice adds nothing to a policy from a file, so the rights to log are in it; and the right to
-    send to the queue of failed events, which Lambda uses in the function's name.
+    Chalice adds nothing to a policy from a file, so the rights to log are in it; and those that
+    Lambda uses in the function's name, to read a stream and to send to the queue of failed events.
     """
-    actions: dict[str, list[str]] = {}
-    for call in code.calls(function):
-        service = call.action.partition(":")[0]
-        actions.setdefault(service, []).append(call.action)
-    resources = _resources(stage)
-    statements = [
-        {
-            "Sid": sid,
-            "Effect": "Allow",
-            "Action": sorted(set(actions[service])),
-            "Resource": resource,
-        }
-        for service, (sid, resource) in resources.items()
-        if service in actions and resource
-    ]
+    found: list[Statement] = []
+    for call in code.calls(function, stage.settings):
+        found += grants_of(call, stage)
+    if code.reads_stream(function):
+        found += stream_grants(stage)
     log_group = f"/aws/lambda/{stage.function_name(function)}"
-    statements.append(
-        {
-            "Sid": "Logs",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"{_arn(stage, 'logs')}:log-group:{log_group}:*",
-        }
+    found.append(
+        Statement(
+            "Logs",
+            ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
+            (f"{stage.arn('logs')}:log-group:{log_group}:*",),
+        )
     )
     if function not in {ROUTES_FUNCTION, SWEEP}:  # nobody waits for what these fail at
-        statements.append(
-            {
-                "Sid": "FailedEvents",
-                "Effect": "Allow",
-                "Action": ["sqs:SendMessage"],
-                "Resource": f"{_arn(stage, 'sqs')}:{stage.failure_queue}",
-            }
-        )
-    return {"Version": "2012-10-17", "Statement": statements}
+        queue = f"{stage.arn('sqs')}:{stage.failure_queue}"
+        found.append(Statement("FailedEvents", ("sqs:SendMessage",), (queue,)))
+    return {"Version": "2012-10-17", "Statement": [each.document for each in _merged(found)]}
 
 
 def files(code: Code, stage: Stage, directory: Path) -> dict[Path, dict[str, Any]]:
@@ -79,28 +60,10 @@ def files(code: Code, stage: Stage, directory: Path) -> dict[Path, dict[str, Any
     }
 
 
-def _resources(stage: Stage) -> dict[str, tuple[str, str]]:
-    """Return by service a statement's name and the one thing that it is about."""
-    table = stage.settings.table_name
-    return {
-        # DescribeInstances knows no rights on single instances:
-        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
-        "ec2": ("DescribeInstances", "*"),
-        "dynamodb": ("MeetingsTable", f"{_arn(stage, 'dynamodb')}:table/{table}" if table else ""),
-        "secretsmanager": ("CloudflareToken", secret_arn(stage)),
-    }
-
-
-def secret_arn(stage: Stage) -> str:
-    """Spell the ARN of the stage's secret; Secrets Manager ends it with six characters of its own.
-
-    https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html
-    """
-    secret = stage.settings.secret_id
-    if secret.startswith("arn:"):
-        return secret
-    return f"{_arn(stage, 'secretsmanager')}:secret:{secret}-??????"
-
-
-def _arn(stage: Stage, service: str) -> str:
-    return f"arn:{stage.partition}:{service}:{stage.region}:{stage.account}"
+def _merged(statements: Iterable[Statement]) -> list[Statement]:
+    """Join those that differ in their actions alone, in the order of their kinds."""
+    merged: dict[str, Statement] = {}
+    for each in statements:
+        known = merged.get(each.sid)
+        merged[each.sid] = each if known is None else known.with_actions(each.actions)
+    return sorted(merged.values(), key=lambda each: each.rank)

@@ -2,10 +2,13 @@
 
 The code names its calls in one place: the `…Client` protocols of `chalicelib`, which mypy holds it
 to (`aws.client` returns nothing else). From a function of `app.py` everything is followed that is
-named in reached code: functions, classes and values of a module by their name, whatever module
-they are in; methods by theirs, on every class reached. It may so follow too much; what it cannot
-read, it refuses. A method called on `self._client` is a call to AWS, and nothing else is:
-`tests/test_policies.py` holds the code to that.
+named in reached code: functions, classes and values of a module by their name or as a member of
+what is imported, whatever module they are in; methods by theirs, on every class reached. It may so
+follow too much; what it cannot read, it refuses. A method called on `self._client` is a call to
+AWS, and nothing else is: `tests/test_policies.py` holds the code to that.
+
+What stands under `if settings.FEATURE:` is there only in a stage with that feature: for a stage
+without it, neither its functions nor its calls are found.
 """
 
 from __future__ import annotations
@@ -18,14 +21,30 @@ from typing import TYPE_CHECKING, Final
 import botocore.session
 from botocore import xform_name
 
+from ops.conditions import all_hold
+from ops.walk import (
+    FunctionNode,
+    blocks_of,
+    given_name,
+    member_of_app,
+    nodes_of,
+    targets_of,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from chalicelib.settings import Settings
+    from ops.conditions import Conditions
 
 SERVICES: Final = {
     "Ec2Client": "ec2",
     "DynamoDbClient": "dynamodb",
     "SecretsManagerClient": "secretsmanager",
+    "SchedulerClient": "scheduler",
+    "DesktopClient": "ec2",
+    "RowsClient": "dynamodb",
 }
 """The service behind each protocol, which is also the prefix of its IAM actions."""
 
@@ -35,12 +54,15 @@ ROUTES_FUNCTION: Final = "api_handler"
 SWEEP: Final = "sweep"
 """The scheduled function, once the code has it."""
 
+STREAM: Final = "on_dynamodb_record"
+"""Chalice's decorator of a function that Lambda reads a table's stream for."""
+
 _FUNCTION_DECORATORS: Final = frozenset(
     {
         "authorizer",
         "lambda_function",
         "on_cw_event",
-        "on_dynamodb_record",
+        STREAM,
         "on_kinesis_record",
         "on_s3_event",
         "on_sns_message",
@@ -48,7 +70,6 @@ _FUNCTION_DECORATORS: Final = frozenset(
         "schedule",
     }
 )
-_FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class UnreadableCallError(Exception):
@@ -71,6 +92,16 @@ class Part:
     file: str
     nodes: tuple[ast.AST, ...]
     owner: Class | None = None
+    conditions: Conditions = ()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A function of app.py that a decorator of Chalice makes AWS call, and under what condition."""
+
+    name: str
+    decorator: str
+    conditions: Conditions
 
 
 @dataclass(frozen=True)
@@ -79,7 +110,7 @@ class Class:
 
     name: str
     body: Part
-    methods: tuple[tuple[str, _FunctionNode], ...]
+    methods: tuple[tuple[str, FunctionNode], ...]
     protocol: str | None
 
 
@@ -102,75 +133,101 @@ class Code:
     def __init__(self, directory: Path) -> None:
         self.definitions: dict[str, _Definitions] = {}
         self.always: list[Part] = []
-        self._entries: dict[str, list[str]] = {}
+        self._entries: dict[str, list[_Entry]] = {}
         for path in (directory / "app.py", *sorted((directory / "chalicelib").rglob("*.py"))):
             file = path.relative_to(directory).as_posix()
-            self._read(ast.parse(path.read_text(), file).body, file)
+            self._read(ast.parse(path.read_text(), file).body, file, ())
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """The Lambda functions, by Chalice's names for them."""
+        """Every Lambda function that a stage may have, by Chalice's names for them."""
         return tuple(sorted(self._entries))
 
-    def calls(self, function: str) -> tuple[Call, ...]:
-        """Every call to AWS that a function's code can reach. Raises UnreadableCallError."""
-        return tuple(sorted(set(_Walk(self, self._entries[function]).calls())))
+    def functions_of(self, settings: Settings) -> tuple[str, ...]:
+        """Name the functions that a stage with these settings has."""
+        return tuple(name for name in self.functions if self._there(name, settings))
+
+    def reads_stream(self, function: str) -> bool:
+        """Tell whether Lambda reads a table's stream for the function, in its name."""
+        return any(entry.decorator == STREAM for entry in self._entries[function])
+
+    def calls(self, function: str, settings: Settings | None = None) -> tuple[Call, ...]:
+        """Every call to AWS that a function's code can reach in a stage with these settings.
+
+        Without settings, in any stage. Raises UnreadableCallError.
+        """
+        entries = [entry.name for entry in self._there(function, settings)]
+        return tuple(sorted(set(_Walk(self, entries, settings).calls())))
+
+    def _there(self, function: str, settings: Settings | None) -> list[_Entry]:
+        return [entry for entry in self._entries[function] if all_hold(entry.conditions, settings)]
 
     def _define(self, name: str) -> _Definitions:
         return self.definitions.setdefault(name, _Definitions())
 
-    def _read(self, statements: list[ast.stmt], file: str) -> None:
+    def _read(self, statements: list[ast.stmt], file: str, conditions: Conditions) -> None:
         for node in statements:
-            if isinstance(node, _FunctionNode):
-                self._define(node.name).parts.append(Part(file, (node,)))
-                for decorator in node.decorator_list:
-                    self._note_entry(node.name, decorator, file)
-            elif isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef):
                 self._define(node.name).classes.append(_read_class(node, file))
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 for name in node.names:
                     real = name.name.rpartition(".")[2]
                     self._define(name.asname or real).aliases.add(real)
-            elif isinstance(node, ast.Assign | ast.AnnAssign) and _targets(node):
-                for target in _targets(node):
-                    self._define(target).parts.append(Part(file, (node,)))
             elif isinstance(node, ast.If | ast.Try | ast.With):
-                self._read(_blocks(node), file)
-            else:  # runs when the module is imported
-                self.always.append(Part(file, (node,)))
+                for block, more in blocks_of(node):
+                    self._read(block, file, (*conditions, *more))
+            else:
+                self._read_part(node, Part(file, (node,), conditions=conditions))
 
-    def _note_entry(self, name: str, decorator: ast.expr, file: str) -> None:
-        kind = _of_the_app(decorator)
+    def _read_part(self, node: ast.stmt, part: Part) -> None:
+        names = targets_of(node)
+        if isinstance(node, FunctionNode):
+            names = [node.name]
+            for decorator in node.decorator_list:
+                self._note_entry(node.name, decorator, part)
+        for name in names:
+            self._define(name).parts.append(part)
+        if not names:  # runs when the module is imported
+            self.always.append(part)
+
+    def _note_entry(self, name: str, decorator: ast.expr, part: Part) -> None:
+        kind = member_of_app(decorator)
         if kind is None:
             return
+        entry = _Entry(name, kind, part.conditions)
         if kind == "route":
-            self._entries.setdefault(ROUTES_FUNCTION, []).append(name)
+            self._entries.setdefault(ROUTES_FUNCTION, []).append(entry)
         elif kind in {"middleware", "register_middleware"}:
-            self.always.append(Part(file, (ast.Name(name),)))
+            self.always.append(
+                Part(part.file, (ast.Name(name, ast.Load()),), conditions=part.conditions)
+            )
         elif kind in _FUNCTION_DECORATORS:
-            self._entries.setdefault(_given_name(decorator) or name, []).append(name)
+            self._entries.setdefault(given_name(decorator) or name, []).append(entry)
         else:
             raise UnreadableCallError(
-                f"{file}:{decorator.lineno}: @app.{kind} is not known to ops/reach.py: say there "
-                "what function of Lambda it makes"
+                f"{part.file}:{decorator.lineno}: @app.{kind} is not known to ops/reach.py: say "
+                "there what function of Lambda it makes"
             )
 
 
 class _Walk:
     """Follows what is named, until nothing new is reached."""
 
-    def __init__(self, code: Code, entries: list[str]) -> None:
+    def __init__(self, code: Code, entries: list[str], settings: Settings | None) -> None:
         self._code = code
         self._names = set(entries)
+        self._members: set[str] = set()
+        self._settings = settings
         self._seen: set[int] = set()
         self._calls: list[Call] = []
 
     def calls(self) -> list[Call]:
         known = -1
-        while known < len(self._names) + len(self._seen):
-            known = len(self._names) + len(self._seen)
+        while known < (found := len(self._names) + len(self._members) + len(self._seen)):
+            known = found
             for part in list(self._reached()):
-                if id(part.nodes[0]) not in self._seen:
+                is_there = all_hold(part.conditions, self._settings)
+                if is_there and id(part.nodes[0]) not in self._seen:
                     self._seen.add(id(part.nodes[0]))
                     self._follow(part)
         return self._calls
@@ -186,17 +243,29 @@ class _Walk:
             for each in defined.classes:
                 yield each.body
                 for method, node in each.methods:
-                    if method in self._names or method.startswith("__"):
+                    is_named = method in self._names or method in self._members
+                    if is_named or method.startswith("__"):
                         yield Part(each.body.file, (node,), each)
 
     def _follow(self, part: Part) -> None:
-        for node in (each for root in part.nodes for each in _code_of(root)):
+        for node in (each for root in part.nodes for each in nodes_of(root, self._settings)):
             if isinstance(node, ast.Name):
                 self._names.add(node.id)
             elif isinstance(node, ast.Attribute):
-                self._names.add(node.attr)
+                self._members.add(node.attr)
+                if self._is_of_module(node):
+                    self._names.add(node.attr)
                 if isinstance(node.value, ast.Attribute) and node.value.attr == "_client":
                     self._calls.append(_call(part, node))
+
+    def _is_of_module(self, node: ast.Attribute) -> bool:
+        """Tell whether a module may define it: it is a class, or a member of what is imported."""
+        named = self._code.definitions.get(node.attr)
+        if named is not None and named.classes:
+            return True
+        holder = node.value.id if isinstance(node.value, ast.Name) else ""
+        held = self._code.definitions.get(holder)
+        return held is not None and bool(held.aliases)
 
 
 def _call(part: Part, node: ast.Attribute) -> Call:
@@ -219,8 +288,8 @@ def _call(part: Part, node: ast.Attribute) -> Call:
 
 
 def _read_class(node: ast.ClassDef, file: str) -> Class:
-    methods = tuple((each.name, each) for each in node.body if isinstance(each, _FunctionNode))
-    rest = [each for each in node.body if not isinstance(each, _FunctionNode)]
+    methods = tuple((each.name, each) for each in node.body if isinstance(each, FunctionNode))
+    rest = [each for each in node.body if not isinstance(each, FunctionNode)]
     # A node of its own as the first one, by which the body is known even if it is empty.
     body = Part(file, (ast.Pass(), *node.bases, *node.decorator_list, *rest))
     protocols = {
@@ -236,45 +305,6 @@ def _read_class(node: ast.ClassDef, file: str) -> Class:
             "class of its own, with the client as its _client"
         )
     return Class(node.name, body, methods, next(iter(protocols), None))
-
-
-def _targets(node: ast.Assign | ast.AnnAssign) -> list[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
-def _blocks(node: ast.If | ast.Try | ast.With) -> list[ast.stmt]:
-    blocks = [*node.body, *getattr(node, "orelse", ()), *getattr(node, "finalbody", ())]
-    for handler in getattr(node, "handlers", ()):
-        blocks += handler.body
-    return blocks
-
-
-def _of_the_app(decorator: ast.expr) -> str | None:
-    """Return X of a decorator `@app.X`."""
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    if not (isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)):
-        return None
-    return target.attr if target.value.id == "app" else None
-
-
-def _given_name(decorator: ast.expr) -> str | None:
-    for keyword in decorator.keywords if isinstance(decorator, ast.Call) else ():
-        if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
-            return str(keyword.value.value)
-    return None
-
-
-def _code_of(root: ast.AST) -> Iterator[ast.AST]:
-    """Walk code, and none of its annotations, which call nothing."""
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        yield node
-        for name, value in ast.iter_fields(node):
-            if name not in {"annotation", "returns"}:
-                children = value if isinstance(value, list) else [value]
-                pending.extend(child for child in children if isinstance(child, ast.AST))
 
 
 @cache

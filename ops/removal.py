@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from ops.account import error_code, readable_errors
-from ops.reach import ROUTES_FUNCTION
+from ops.api import apis_of
+from ops.functions import OF_FEATURES
+from ops.stream import mappings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,13 +38,15 @@ class Removal:
         self._stage = stage
         self._say = say
 
-    def stop_events(self, functions: Iterable[str]) -> None:
-        """Disable the rules, so that no record is made while others are removed."""
+    def stop_events(self, functions: Sequence[str]) -> None:
+        """Disable the rules and stop the functions: no record is made while others are removed."""
         events = self._account.client("events")
         for function in _with_rules(functions):
             rule = self._stage.rule_name(function)
             self.remove(f"disable rule {rule}", events.disable_rule, Name=rule)
-            # A rule that is disabled, and Lambda's own queue, may still have events under way.
+        for function in functions:
+            # A rule that is disabled, and Lambda's own queue, may still have events under way; and
+            # people may still ask the routes for more.
             name = self._stage.function_name(function)
             limit = self._account.client("lambda").put_function_concurrency
             arguments = {"FunctionName": name, "ReservedConcurrentExecutions": 0}
@@ -75,21 +80,38 @@ class Removal:
             group = f"/aws/lambda/{name}"
             self.remove(f"remove log group {group}", logs.delete_log_group, logGroupName=group)
 
-    def remove_apis(self, directory: Path) -> None:
-        """Remove the REST API that Chalice noted, and its note of the stage."""
-        noted = directory / ".chalice" / "deployed" / f"{self._stage.name}.json"
-        if not noted.exists():
-            return
+    def remove_left_functions(self, functions: Iterable[str]) -> None:
+        """Remove functions of a feature that is off, which Chalice did not know of; logs stay."""
+        client = self._account.client("lambda")
+        for function in functions:
+            name = self._stage.function_name(function)
+            self.remove(f"remove function {name}", client.delete_function, FunctionName=name)
+            self._remove_role(self._stage.role_name(function))
+
+    def remove_mappings(self) -> None:
+        """Remove what reads the table's stream, so that no row that changes is waited for."""
+        client = self._account.client("lambda")
+        with readable_errors("look for mappings of the table's stream"):
+            there = mappings(client, self._stage)
+        for each in there:
+            what = f"no longer read {each['EventSourceArn']}"
+            self.remove(what, client.delete_event_source_mapping, UUID=each["UUID"])
+
+    def remove_apis(self, noted: Path) -> None:
+        """Remove the stage's REST API, whether Chalice noted it or not, and Chalice's note."""
         gateway = self._account.client("apigateway")
-        try:
-            resources = json.loads(noted.read_text()).get("resources", [])
-        except ValueError:
-            resources = []  # an interrupted deployment's; there is nothing to be read from it
-        for resource in resources:
-            api = resource.get("rest_api_id")
-            if api:
-                self.remove(f"remove API {api}", gateway.delete_rest_api, restApiId=api)
-        noted.unlink()
+        resources = []
+        if noted.exists():
+            # An interrupted deployment's may be no JSON: then there is nothing to be read from it.
+            with suppress(ValueError):
+                resources = json.loads(noted.read_text()).get("resources", [])
+        apis = [each["rest_api_id"] for each in resources if each.get("rest_api_id")]
+        if self._stage.settings.meetings or self._stage.settings.is_local:
+            with readable_errors("look for the stage's API"):
+                apis += [each for each in apis_of(gateway, self._stage) if each not in apis]
+        for api in apis:
+            self.remove(f"remove API {api}", gateway.delete_rest_api, restApiId=api)
+        noted.unlink(missing_ok=True)
 
     def _remove_rule(self, rule: str) -> None:
         events = self._account.client("events")
@@ -125,4 +147,4 @@ class Removal:
 
 
 def _with_rules(functions: Iterable[str]) -> list[str]:
-    return [function for function in functions if function != ROUTES_FUNCTION]
+    return [function for function in functions if function not in OF_FEATURES]

@@ -55,6 +55,8 @@ TABLE: Final = "MeetingsTable"
 _TEMPLATE: Final = Path(__file__).with_name("stack.yaml")
 _ALARM_NAME: Final = re.compile(r"^ +AlarmName: !Sub elephant-\$\{Stage\}-(\S+)$", re.MULTILINE)
 _OF_SWEEP: Final = "sweep-"
+_OF_MEETINGS: Final = "meetings-"
+_MEETINGS_PARAMETER: Final = "HasMeetings"
 _WAYS_OUT: Final = {
     HALF_UPDATED: (
         "mend what its events name and run the same command again; or let CloudFormation leave a "
@@ -83,6 +85,7 @@ class StackParameters:
     create_table: bool
     alarm_email: str = ""
     has_sweep: bool = False
+    has_meetings: bool = False
 
     def __post_init__(self) -> None:
         """Raise ParameterError for what would fail half-way only."""
@@ -107,6 +110,7 @@ class StackParameters:
             "CreateTable": "yes" if self.create_table else "no",
             "AlarmEmail": self.alarm_email,
             "HasSweep": "yes" if self.has_sweep else "no",
+            _MEETINGS_PARAMETER: "yes" if self.has_meetings else "no",
         }
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
@@ -167,6 +171,8 @@ class SupportingStack:
             "TemplateBody": template(),
             "Parameters": parameters.of(self._stage),
             "Tags": [{"Key": STAGE_TAG, "Value": self._stage}],
+            # For the roles of meetings; asked for whether the stage has any or not.
+            "Capabilities": ["CAPABILITY_NAMED_IAM"],
             # If this fails, what this very call has made goes again, or it would be in the way of
             # the next one. A table that was there before is retained, as the template says.
             "RetainExceptOnCreate": True,
@@ -216,12 +222,19 @@ class SupportingStack:
         stack = self._own()
         return StackOutputs.parse(stack) if stack and stack.get("Outputs") else None
 
-    def alarms(self, *, has_sweep: bool = False) -> tuple[str, ...]:
+    def has_meetings(self) -> bool:
+        """Say whether what meetings need is there since an earlier deployment."""
+        stack = self._own()
+        given = {each["ParameterKey"]: each.get("ParameterValue") for each in _parameters(stack)}
+        return given.get(_MEETINGS_PARAMETER) == "yes"
+
+    def alarms(self, *, has_sweep: bool = False, has_meetings: bool = False) -> tuple[str, ...]:
         """Name the alarms that the template makes."""
+        left_out = (*([] if has_sweep else [_OF_SWEEP]), *([] if has_meetings else [_OF_MEETINGS]))
         return tuple(
             f"elephant-{self._stage}-{name}"
             for name in _ALARM_NAME.findall(template())
-            if has_sweep or not name.startswith(_OF_SWEEP)
+            if not name.startswith(left_out)
         )
 
     def delete(self, say: Say) -> None:
@@ -272,3 +285,7 @@ class SupportingStack:
         with refusals(f"continue the rollback of the stack {self.name}"):
             self._client.continue_update_rollback(StackName=stack["StackId"])
         self._cloudformation.follow(stack["StackId"], since, say)
+
+
+def _parameters(stack: Description | None) -> list[Description]:
+    return list(stack.get("Parameters", ())) if stack else []

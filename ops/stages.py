@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 
-from chalicelib.settings import VARIABLES, Settings
-from ops.functions import NOTHING, defaults
+from chalicelib.meetings.place import Place
+from chalicelib.settings import Settings
+from ops.features import VARIABLES
+from ops.functions import NOTHING, absent_functions, defaults
+from ops.reach import ROUTES_FUNCTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ops.functions import PerFunction
 
@@ -61,6 +64,15 @@ class Stage:
     def partition(self) -> str:
         """The partition of AWS that the region lies in, the second part of an ARN."""
         return _partitions()[self.region]
+
+    def arn(self, service: str) -> str:
+        """Spell the beginning of the ARNs of a service, in the stage's account and region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}"
+
+    @property
+    def place(self) -> Place:
+        """The stage as its own functions see it: what its things are called."""
+        return Place(self.partition, self.region, self.account, f"{APP}-{self.name}")
 
     def function_name(self, function: str) -> str:
         """Name the Lambda function as Chalice does."""
@@ -172,7 +184,7 @@ class ConfigFile:
     def with_stage(
         self,
         stage: Stage,
-        functions: Iterable[str],
+        functions: Collection[str],
         asked: PerFunction = NOTHING,
     ) -> dict[str, Any]:
         """Return the configuration with the stage in it, and everything else as it stands.
@@ -200,7 +212,14 @@ class ConfigFile:
         written[OWN_KEY] = own
         written["autogen_policy"] = False
         written["environment_variables"] = dict(sorted(stage.variables.items()))
+        if stage.settings.meetings and "api_gateway_stage" not in config:
+            # In the API's address, and what tells the metrics of one stage from another's.
+            written.setdefault("api_gateway_stage", stage.name)
+        elif ROUTES_FUNCTION not in functions and written.get("api_gateway_stage") == stage.name:
+            del written["api_gateway_stage"]
         per_function = dict(written.get("lambda_functions", {}))
+        for function in absent_functions(functions):
+            per_function.pop(function, None)
         for function in functions:
             per_function[function] = {
                 **defaults(config, stage.name, function),
@@ -253,9 +272,12 @@ def to_text(document: object) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def write_files(files: Mapping[Path, str]) -> None:
-    """Replace files, each as a whole: a reader sees the old text or the new one."""
+def write_files(files: Mapping[Path, str | None]) -> None:
+    """Replace files, each as a whole: a reader sees the old text or the new one. None removes."""
     for path, text in files.items():
+        if text is None:
+            path.unlink(missing_ok=True)
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         temporary = Path(name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting import ROLES
 from chalicelib.meetings.keys import hash_of, key_hash_attribute
-from chalicelib.meetings.rows import MEET_TIME
+from chalicelib.meetings.rows import MEET_TIME, REQUEST_HASH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from chalicelib.meetings.keys import Seed
 
 SCHEDULED: Final = "SCHEDULED"
-REQUEST_HASH: Final = "request_hash"
-"""The attribute that tells a repeated request from another one with the same Idempotency-Key."""
 
 LONGEST_NAME: Final = 100
 FURTHEST: Final = timedelta(days=366)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NOT_FOUND: Final = "InvalidInstanceID.NotFound"
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9+=.,_:@-]+")
 
 
 class DesktopClient(Protocol):
@@ -85,7 +87,12 @@ class DesktopOrder:
             "MaxCount": 1,
             "ClientToken": self.client_token,
             "InstanceInitiatedShutdownBehavior": "terminate",
-            "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required"},
+            "MetadataOptions": {
+                "HttpEndpoint": "enabled",
+                "HttpTokens": "required",
+                # How a desktop learns its meeting and role, for which it needs no rights.
+                "InstanceMetadataTags": "enabled" if _is_plain(project) else "disabled",
+            },
             "IamInstanceProfile": {"Name": self.profile},
             "BlockDeviceMappings": list(self.devices),
             "NetworkInterfaces": [
@@ -150,6 +157,14 @@ class Terminations:
                 return False
             raise TerminationError(f"{instance_id} could not be ended: {error}") from error
         return True
+
+
+def _is_plain(tags: Mapping[str, str]) -> bool:
+    """Tell whether the metadata can hold the tags; EC2 starts nothing if it is asked to and cannot.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+    """
+    return all(_PLAIN_KEY.fullmatch(key) and key.strip(".") and key != "_index" for key in tags)
 
 
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -22,6 +22,8 @@ from chalicelib.meetings.launch_plan import (
     IN_FLIGHT,
     Lease,
     begin,
+    is_confirmed,
+    is_confirmed,
     is_out_of_patience,
     meeting_id_of,
     missing_roles,
@@ -155,6 +157,12 @@ class Launch:
             reason = why_not(meeting, self._now(), self._settings.longest)
             if reason:
                 return Outcome("ignored", reason, meeting_id, warnings=(reason,))
+            if not is_confirmed(meeting):
+                raise LaunchDelayedError(f"{meeting_id!r} was never confirmed by who scheduled it")
+            if not is_confirmed(meeting):  # whoever asked for it was told that it failed, or waits
+                raise LaunchDelayedError(
+                    f"meeting {meeting_id!r} was not confirmed when it was due"
+                )
             try:
                 if not missing_roles(meeting):
                     return self._settle(meeting)

@@ -15,8 +15,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting import ROLE_TAG, ROLES, STATUSES, Meeting, instance_attribute
+from chalicelib.meetings.booking import REQUEST_HASH
 from chalicelib.meetings.lifetime import LEAD, meet_time_of
-from chalicelib.meetings.rows import MEET_TIME, REASON, RowUpdate, text_of
+from chalicelib.meetings.reservation import SCHEDULED_AT
+from chalicelib.meetings.rows import (
+    MEET_TIME,
+    REASON,
+    REQUEST_HASH,
+    SCHEDULED_AT,
+    RowUpdate,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,6 +77,24 @@ def why_not(meeting: Meeting, now: datetime, longest: timedelta) -> str | None:
     if now >= start + longest:
         return "its longest time is over"
     return None
+
+
+def is_confirmed(meeting: Meeting) -> bool:
+    """Tell whether it is a meeting: a request's row is none before the request says so in it.
+
+    A row that others made is one at once.
+    """
+    return SCHEDULED_AT in meeting.item or REQUEST_HASH not in meeting.item
+
+
+def is_confirmed(meeting: Meeting) -> bool:
+    """Tell whether the row is a meeting; see `reservation.py`. One of another maker always is.
+
+    One that is none yet was left by a request that died, whose links nobody has; or that request
+    is repeated this very moment.
+    """
+    is_begun = meeting.status not in {None, SCHEDULED}
+    return is_begun or REQUEST_HASH not in meeting.item or SCHEDULED_AT in meeting.item
 
 
 def missing_roles(meeting: Meeting) -> tuple[str, ...]:

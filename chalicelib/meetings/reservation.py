@@ -17,9 +17,16 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.meeting import TERMINATED, Meeting, RowChangedError
-from chalicelib.meetings.booking import REQUEST_HASH, SCHEDULED, Booking
+from chalicelib.meetings.booking import SCHEDULED, Booking
 from chalicelib.meetings.lifetime import LAUNCH_FAILED, LEAD, SHORTEST
-from chalicelib.meetings.rows import REASON, RowExistsError, RowUpdate, text_of
+from chalicelib.meetings.rows import (
+    REASON,
+    REQUEST_HASH,
+    SCHEDULED_AT,
+    RowExistsError,
+    RowUpdate,
+    text_of,
+)
 from chalicelib.meetings.schedules import ScheduleError
 
 if TYPE_CHECKING:
@@ -30,9 +37,6 @@ if TYPE_CHECKING:
     from chalicelib.meetings.place import Place
     from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
     from chalicelib.meetings.schedules import Scheduler, Unscheduler
-
-SCHEDULED_AT: Final = "scheduled_at"
-"""Written when both schedules stand: the row is a meeting."""
 
 SOONEST: Final = timedelta(minutes=1)
 """A schedule in the past would never fire, and one that is due now might not."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MEET_TIME: Final = "meet_time"
 REASON: Final = "termination_reason"
 """Written by whoever ends a meeting, before anything is ended: the claim to end it."""
+REQUEST_HASH: Final = "request_hash"
+"""In every row that `POST /schedule` makes: it tells a repeated request from another one."""
+SCHEDULED_AT: Final = "scheduled_at"
+"""Written into such a row when both schedules stand: from here on it is a meeting."""
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 

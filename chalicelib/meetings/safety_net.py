@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 FUNCTION: Final = "safety_net"
 ATTEMPTS: Final = 3
 """How often is decided anew when the row was changed between reading and claiming it."""
-LONGEST_ID: Final = 255
-"""Characters of a meeting's id: it has to fit into an instance's tag."""
+LONGEST_ID: Final = 256
+"""Characters of a meeting's id: as many as an instance's tag may have."""
 
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")  # which JSON can spell, and UTF-8 cannot
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html

@@ -36,7 +36,11 @@ def test_the_request_is_exactly_this() -> None:
         "MaxCount": 1,
         "ClientToken": "abcdefgh12345678-student",
         "InstanceInitiatedShutdownBehavior": "terminate",
-        "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required"},
+        "MetadataOptions": {
+            "HttpEndpoint": "enabled",
+            "HttpTokens": "required",
+            "InstanceMetadataTags": "enabled",
+        },
         "IamInstanceProfile": {"Name": "elephant-test-desktop"},
         "BlockDeviceMappings": [
             {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 60, "DeleteOnTermination": True}}
@@ -63,6 +67,14 @@ def test_the_request_is_exactly_this() -> None:
             {"ResourceType": "volume", "Tags": [{"Key": "Project", "Value": "Elephant"}]},
         ],
     }
+
+
+@pytest.mark.parametrize("key", ["Our project", "team/project", "..", "_index", "Größe"])
+def test_tags_that_the_metadata_cannot_hold_are_not_put_there(key: str) -> None:
+    """EC2 would start nothing if it were asked to."""
+    request: Any = replace(ORDER, project_tag=(key, "Elephant")).request("subnet-01234567")
+
+    assert request["MetadataOptions"]["InstanceMetadataTags"] == "disabled"
 
 
 def test_a_key_pair_is_named_only_if_there_is_one() -> None:

@@ -256,6 +256,25 @@ def test_a_meeting_that_is_not_due_is_ignored_with_a_warning(
     assert stage.desktops() == {}
 
 
+def test_what_was_never_confirmed_as_a_meeting_gets_no_desktops(stage: Stage) -> None:
+    """Its request died half-way: nobody has the links, unless the request comes again."""
+    stage.put_row(request_hash="0" * 64)
+
+    with pytest.raises(LaunchDelayedError, match="was never confirmed"):
+        stage.run()
+    assert "RunInstances" not in stage.world.aws_calls
+    assert "launch_lease" not in stage.world.row(ID)
+
+    stage.put_row(request_hash="0" * 64, scheduled_at="2026-11-21T15:00:00Z")
+    assert stage.run()["action"] == "launched"
+
+
+def test_a_launch_that_has_begun_goes_on_whatever_was_confirmed(stage: Stage) -> None:
+    stage.put_row(request_hash="0" * 64, status="LAUNCHED")
+
+    assert stage.run()["action"] == "launched"
+
+
 def test_a_meeting_that_is_over_is_ignored(stage: Stage) -> None:
     stage.put_row(status="TERMINATED", termination_reason="SUCCESS")
 

@@ -16,6 +16,7 @@ from chalicelib.meetings.launch_plan import (
     begin,
     desktop_of,
     intend,
+    is_confirmed,
     is_out_of_patience,
     meeting_id_of,
     missing_roles,
@@ -83,6 +84,15 @@ def test_a_meeting_is_launched_from_ten_minutes_before_its_start(
 @pytest.mark.parametrize("meet_time", ["", "tomorrow"])
 def test_a_meeting_without_a_start_is_not_launched(meet_time: str) -> None:
     assert why_not(row(meet_time=meet_time), START, LONGEST) == "the row has no readable meet_time"
+
+
+def test_a_request_that_was_not_completed_has_made_no_meeting() -> None:
+    assert not is_confirmed(row(request_hash="f"))
+    assert is_confirmed(row(request_hash="f", scheduled_at="2026-11-21T12:00:00Z"))
+
+
+def test_a_row_that_others_made_is_a_meeting() -> None:
+    assert is_confirmed(row())
 
 
 def test_a_role_is_missing_until_a_desktop_is_noted() -> None:

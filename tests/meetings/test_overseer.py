@@ -123,6 +123,25 @@ def test_desktops_without_a_row_are_overdue_when_they_are_older_than_any_meeting
     assert ends.state(desktop) == "terminated"
 
 
+@pytest.mark.parametrize("status", ["LAUNCHED", "IN_PROGRESS", "TERMINATED"])
+def test_a_meeting_that_is_just_being_ended_is_no_reason_to_call_a_person(
+    ends: Ends, status: str
+) -> None:
+    """It was claimed a moment ago, and EC2 may list its desktops for a moment more."""
+    desktops = ends.meeting(ID, -5, status=status, termination_reason="SUCCESS")
+    ends.pass_time(30)
+
+    assert overseer(ends).oversee(SWEEP) == (ID,)
+
+    ((_, fields, counts),) = ends.world.reports.lines
+    assert counts == {"Overdue": 0, "Warnings": 0}
+    assert (fields["meetings"], "warnings" in fields) == ([ID], False)
+    # and if its end was cut short, it is finished all the same
+    ends.play()
+    assert ends.outcome() == ("TERMINATED", "SUCCESS")
+    assert set(ends.states(*desktops)) == {"terminated"}
+
+
 def test_instances_of_no_meeting_or_another_project_are_none_of_its_business(ends: Ends) -> None:
     ends.world.launch(Project="Elephant")
     ends.world.launch(Project="Giraffe", MeetingID=ID)

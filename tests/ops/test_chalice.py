@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def test_variables_of_the_shell_are_not_taken_for_the_stages() -> None:
     shell = {"OWNER": "elephant:x", "TTL": "60", "PATH": "/bin", "AWS_REGION": "us-west-2"}
 
+    shell |= {"AMI_ID": "ami-1", "TABLE_STREAM_ARN": "another's"}
+
     assert without_settings(shell) == {"PATH": "/bin", "AWS_REGION": "us-west-2"}
 
 

@@ -8,45 +8,32 @@ from __future__ import annotations
 
 import io
 import json
-import re
-import shlex
 import sys
 import zipfile
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from botocore import xform_name
-from click.testing import CliRunner
 from moto.awslambda.models import lambda_backends
 from moto.cloudformation.models import cloudformation_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.sns.models import sns_backends
 
-from chalicelib.settings import Settings
+from chalicelib.settings import FEATURES, Settings
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN, Permission, Plan, Token
-from localcloud.project import Project
 from ops import checks_code, deployment
-from ops.account import Account
-from ops.check import Context, Level
-from ops.cli import main
-from ops.configure import changes
-from ops.deployment import Deployment
-from ops.doctor import examine, worst
-from ops.reach import Call, Code
-from ops.stages import ConfigFile, Stage, write_files
+from ops.check import Level
+from ops.doctor import worst
+from ops.features import with_features
+from ops.stages import ConfigFile
+from tests.ops.deployed import PROJECT, CloudAccount, Deployed, KnownCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from localcloud.cloudflare import ZoneStore
-    from ops.check import Check
 
-PROJECT = Project(Path(__file__).parent.parent.parent)
 FUNCTION = "elephant-local-dns_watchdog"
 RULE = f"{FUNCTION}-event"
 SWEEP = "elephant-local-sweep"
@@ -63,141 +50,6 @@ STACK_ANEW = (
 )
 
 
-class CloudAccount(Account):
-    """An account whose clients are made once for all the tests."""
-
-    def __init__(self, cloud: LocalCloud) -> None:
-        super().__init__(DEFAULT_REGION)
-        self._cloud = cloud
-        self._clients: dict[str, Any] = {}
-
-    def client(self, service: str) -> Any:  # noqa: ANN401
-        if service not in self._clients:
-            self._clients[service] = self._cloud.client(service)
-        return self._clients[service]
-
-
-@dataclass
-class Deployed:
-    """The stage that is examined, and hands to break it."""
-
-    cloud: LocalCloud
-    config_file: ConfigFile
-    account: CloudAccount
-    code: Code
-    baseline: dict[str, Level] = field(default_factory=dict)
-
-    def client(self, service: str) -> Any:  # noqa: ANN401
-        return self.account.client(service)
-
-    @property
-    def zone(self) -> ZoneStore:
-        return self.cloud.cloudflare.api.zone(self.cloud.settings.zone_id)
-
-    @property
-    def stage(self) -> Stage:
-        return self.config_file.stage(STAGE)
-
-    @property
-    def stack(self) -> str:
-        return "elephant-local-support"
-
-    def examine(self, **options: Any) -> dict[str, Check]:  # noqa: ANN401
-        context = Context(
-            self.config_file,
-            STAGE,
-            account=lambda _: self.account,
-            sleep=lambda _: None,
-            **options,
-        )
-        context.code = self.code
-        return {check.name: check for check in examine(context)}
-
-    def changed(self, checks: Mapping[str, Check]) -> dict[str, Level]:
-        """Return what is not as in the stage when all is well."""
-        return {
-            name: checks[name].level if name in checks else Level.SKIPPED
-            for name in {*checks, *self.baseline}
-            if name not in checks or checks[name].level is not self.baseline.get(name, Level.OK)
-        }
-
-    def deploy(self) -> None:
-        Deployment(self.config_file, self.stage, self.account).deploy(_ignore, _ignore)
-
-    def set_stage(self, **members: Any) -> None:  # noqa: ANN401
-        """Write another stage, with its policies."""
-        stage = replace(self.stage, **members)
-        found = changes(self.config_file, self.code, stage)
-        write_files({each.path: each.after for each in found if each.after is not None})
-
-    def set_variable(self, name: str, value: str) -> None:
-        self.set_stage(variables={**self.stage.variables, name: value})
-
-    def set_zone(self, **members: Any) -> None:  # noqa: ANN401
-        self.zone.zone = replace(self.zone.zone, **members)
-
-    def store_token(self, token: str) -> None:
-        self.client("secretsmanager").put_secret_value(
-            SecretId=self.cloud.settings.secret_id,
-            SecretString=json.dumps({"CLOUDFLARE_TOKEN": token}),
-        )
-
-    def carry_out(self, remedy: str) -> None:
-        """Do what a remedy says, command by command."""
-        commands = re.findall(r"`([^`]+)`", remedy)
-        assert commands, f"no command in {remedy!r}"
-        for command in commands:
-            words = shlex.split(command)
-            if words[0] == "aws":
-                self._aws(words[1:])
-            elif words[:5] == ["python", "-m", "ops", "deploy", STAGE]:
-                self.deploy()
-            else:
-                assert words[:3] == ["python", "-m", "ops"]
-                self._ops(words[3:])
-
-    def _aws(self, words: list[str]) -> None:
-        """Run a command of the AWS CLI: `aws SERVICE OPERATION --parameter value …`."""
-        client = self.client(words[0])
-        method = words[1].replace("-", "_")
-        operation = client.meta.service_model.operation_model(
-            client.meta.method_to_api_mapping[method]
-        )
-        shapes = {xform_name(name, "-"): name for name in operation.input_shape.members}
-        shapes["notification-endpoint"] = "Endpoint"  # the one that the CLI calls otherwise
-        request: dict[str, Any] = {}
-        for option in " ".join(map(shlex.quote, words[2:])).split("--")[1:]:
-            name, *values = shlex.split(option)
-            if name == "region":
-                assert values == [DEFAULT_REGION]
-                continue
-            shape = operation.input_shape.members[shapes[name]]
-            request[shapes[name]] = _read(shape.type_name, values)
-        getattr(client, method)(**request)
-
-    def _ops(self, words: list[str]) -> None:
-        arguments = [*words, "--project", str(self.config_file.directory)]
-        result = CliRunner().invoke(main, arguments, input=f"{DEFAULT_TOKEN}\n")
-        assert result.exit_code == 0, result.output
-
-
-def _read(kind: str, values: list[str]) -> object:
-    """Read a value of the AWS CLI, in its shorthand syntax where it is a structure."""
-    if kind == "list":
-        return values
-    if kind == "structure":
-        pairs = dict(pair.split("=") for pair in values[0].split(","))
-        return {
-            key: value == "true" if value in {"true", "false"} else value
-            for key, value in pairs.items()
-        }
-    return values[0]
-
-
-def _ignore(_: str) -> None:
-    """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """Deploy the project to a local cloud, as an operator would.
@@ -208,12 +60,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         LocalCloud(PROJECT.settings, Ports(), time_scale=0.001) as cloud,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, value in cloud.exports.items():
+        exports = cloud.exports
+        for name, value in exports.items():
             patch.setenv(name, value)
         project = PROJECT.copy(tmp_path_factory.mktemp("doctor") / "project", cloud.cloudflare.url)
         config_file, code = ConfigFile(project.directory), KnownCode(project.directory)
-        deployed = Deployed(cloud, config_file, CloudAccount(cloud), code)
-        deployed.set_stage(alarm_email="ops@example.com")
+        deployed = Deployed(cloud, config_file, CloudAccount(cloud), code, exports)
+        plain = with_features(deployed.stage.variables, (), FEATURES)
+        deployed.set_stage(variables=plain, alarm_email="ops@example.com")
         cloud.cloudflare.api._authenticator._tokens[READER] = Token(
             READER, frozenset({Permission.DNS_READ})
         )
@@ -227,23 +81,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         yield deployed
 
 
-class KnownCode(Code):
-    """The code, read and followed once for all the tests."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._known: dict[str, tuple[Call, ...]] = {}
-
-    def calls(self, function: str) -> tuple[Call, ...]:
-        if function not in self._known:
-            self._known[function] = super().calls(function)
-        return self._known[function]
-
-
 @pytest.fixture
 def deployed(running: Deployed, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """Lead the operator's commands to the local cloud."""
-    for name, value in running.cloud.exports.items():
+    for name, value in running.exports.items():
         monkeypatch.setenv(name, value)
     return running
 

@@ -132,7 +132,7 @@ def test_code_that_calls_more_than_its_policy_lets_it_is_told(project: ConfigFil
     instance = project.directory / "chalicelib/instance.py"
     text = instance.read_text()
     instance.write_text(
-        text.replace("self._client.describe_instances(In", "self._client.describe_vpcs(In")
+        text.replace("self._client.describe_instances(In", "self._client.describe_images(In")
     )
     checks = _checks(project)
     assert _levels(checks) == {"files": Level.FAILURE}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.meetings.settings import VARIABLES as MEETINGS_VARIABLES
 from localcloud.aws import copy_project
 from ops import cli
 
@@ -113,3 +114,81 @@ def test_what_was_reserved_by_hand_stays(config: Path) -> None:
     assert "says reserved_concurrency 8 for more than dns_watchdog" in refused.output
     assert run(config, "--concurrency=9").exit_code == 0
     assert concurrency(config) == 9
+
+
+# Features
+
+MEETINGS = ("--with=meetings", "--ami=ami-00000000", "--security-groups=sg-00000000")
+
+
+def test_every_setting_of_meetings_has_its_option(config: Path) -> None:
+    given = {
+        "AMI_ID": "ami-11111111",
+        "SECURITY_GROUP_IDS": "sg-11111111,sg-22222222",
+        "INSTANCE_TYPE": "g4dn.xlarge",
+        "KEY_NAME": "desktops",
+        "VPC_ID": "vpc-11111111",
+        "VOLUME_GB": "0",
+        "ALLOWED_ORIGINS": "https://app.example.com",
+        "JOIN_KEYS": "off",
+        "MAX_MEETING_MINUTES": "240",
+    }
+    options = {"AMI_ID": "ami", "SECURITY_GROUP_IDS": "security-groups", "VPC_ID": "vpc"}
+    spelled = [
+        f"--{options.get(name, name.lower().replace('_', '-'))}={value}"
+        for name, value in given.items()
+    ]
+
+    done = run(config, *NEW, "--with=meetings", *spelled)
+
+    assert done.exit_code == 0, done.output
+    assert {*given} == {*MEETINGS_VARIABLES}
+    variables = written(config)["environment_variables"]
+    assert variables.items() >= {**given, "FEATURES": "meetings"}.items()
+
+
+def test_a_feature_that_is_turned_off_leaves_nothing(config: Path) -> None:
+    run(config, *NEW)
+    before = written(config)
+    run(config, *MEETINGS)
+    assert (config.parent / "policy-prod-terminator.json").exists()
+
+    done = run(config, "--without=meetings")
+
+    assert done.exit_code == 0, done.output
+    assert written(config) == before
+    assert not (config.parent / "policy-prod-terminator.json").exists()
+    assert "policy-prod-terminator.json" in done.output
+    assert "no change" in run(config, "--without=meetings").output
+
+
+def test_what_is_not_given_of_a_feature_stays(config: Path) -> None:
+    run(config, *NEW, *MEETINGS)
+
+    run(config, "--with=meetings", "--volume-gb=100")
+
+    variables = written(config)["environment_variables"]
+    assert (variables["AMI_ID"], variables["VOLUME_GB"]) == ("ami-00000000", "100")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--with=meetings",), "--ami is missing"),
+        (("--with=meetings", "--ami=ami-00000000"), "--security-groups is missing"),
+        (("--ami=ami-00000000", "--key-name=x"), "--ami, --key-name: only of use to a stage with"),
+        ((*MEETINGS, "--without=meetings"), "--with and --without meetings cannot both be"),
+        ((*MEETINGS, "--table="), "the feature 'meetings' needs a table"),
+        ((*MEETINGS, "--volume-gb=x"), "VOLUME_GB is 'x'"),
+    ],
+)
+def test_what_makes_no_sense_of_a_feature_is_refused_and_nothing_written(
+    config: Path, options: tuple[str, ...], said: str
+) -> None:
+    before = config.read_text()
+
+    done = run(config, *NEW, *options)
+
+    assert done.exit_code != 0
+    assert said in done.output
+    assert config.read_text() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,20 @@ from click.testing import CliRunner
 from moto import mock_aws
 
 from chalicelib.cloudflare import UnavailableError
+from chalicelib.settings import FEATURES
 from localcloud.aws import copy_project
 from ops import assemble, cli
 from ops import deployment as deployment_module
 from ops.account import Account, AwsError
 from ops.cloudflare_zone import OwnerRecords, ZoneView
 from ops.command import CommandError
+from ops.configure import changes
 from ops.deployment import Deployment, Removable
+from ops.features import with_features
+from ops.reach import Code
 from ops.removal import Removal
 from ops.stack import SupportingStack
-from ops.stages import ConfigError, ConfigFile
+from ops.stages import ConfigError, ConfigFile, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +36,13 @@ PROJECT = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def config_file(tmp_path: Path) -> ConfigFile:
-    return ConfigFile(copy_project(PROJECT, tmp_path / "project"))
+    """Copy the project, with a local stage that has no features."""
+    config_file = ConfigFile(copy_project(PROJECT, tmp_path / "project"))
+    local = config_file.stage("local")
+    plain = replace(local, variables=with_features(local.variables, (), FEATURES))
+    found = changes(config_file, Code(config_file.directory), plain)
+    write_files({each.path: each.after for each in found})
+    return config_file
 
 
 @pytest.fixture
@@ -253,3 +264,16 @@ def test_a_zone_that_cannot_be_looked_up_is_asked_for(
     assert done.exit_code == 2
     assert "Cloudflare was not reached" in done.output
     assert "--zone-id is missing" in done.output
+
+
+def test_a_note_that_cannot_be_read_is_named(
+    deployment: Deployment, config_file: ConfigFile
+) -> None:
+    client = Account("us-west-2").client("secretsmanager")
+    client.create_secret(Name="prod/elephant/cloudflare", SecretString="a-token")
+    note = config_file.path.parent / "deployed" / "local.json"
+    note.parent.mkdir(exist_ok=True)
+    note.write_text("{")
+
+    with pytest.raises(ConfigError, match=r"local\.json is no JSON: .*; remove it"):
+        deployment.deploy(silent, silent)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.serialize import create_serializer
+from botocore.validate import ParamValidator
 
 from chalicelib import aws
 from chalicelib.instance import Instances
+from chalicelib.meetings.desktops import DesktopOrder
 from ops.models import CALLS, DIRECTORY, models
 from ops.reach import Code
 from tests.world import REGION, World
@@ -48,3 +55,34 @@ def test_an_instance_is_read_as_it_is_with_the_whole_model(
     assert small.of_project() == whole.of_project()
     found: Any = small.find(running)
     assert (found.address, found.tags["Role"]) == (world.address(running), "teacher")
+
+
+def test_a_desktop_is_ordered_as_with_the_whole_model() -> None:
+    """A member that the small model lacks would be refused before anything is sent."""
+    order = DesktopOrder(
+        meeting_id="0123456789abcdef",
+        role="teacher",
+        image_id="ami-00000000",
+        instance_type="t3.large",
+        profile="elephant-prod-desktop",
+        security_group_ids=("sg-00000000",),
+        devices=({"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 60, "Encrypted": True}},),
+        project_tag=("Project", "Elephant"),
+        key_name="desktops",
+    )
+    request = order.request("subnet-00000000")
+    whole = Loader().load_service_model("ec2", "service-2")
+
+    spelled = []
+    for model in (small_model("ec2"), whole):
+        operation = ServiceModel(model).operation_model("RunInstances")
+        assert operation.input_shape is not None
+        assert ParamValidator().validate(request, operation.input_shape).generate_report() == ""
+        protocol = create_serializer("ec2")
+        spelled.append(protocol.serialize_to_request(request, operation))
+    assert spelled[0] == spelled[1]
+
+
+def small_model(service: str) -> Any:  # noqa: ANN401 (as JSON has it)
+    (path,) = (DIRECTORY / service).rglob("service-2.json")
+    return json.loads(path.read_text())

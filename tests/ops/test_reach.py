@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from chalicelib.settings import Settings
 from ops.reach import Code, UnreadableCallError
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -245,3 +247,134 @@ def test_the_watchdog_reaches_exactly_these_calls() -> None:
         "ec2:DescribeInstances",
         "secretsmanager:GetSecretValue",
     }
+
+
+# Features
+
+VARIABLES = {
+    "DOMAIN_ROOT": "example.com",
+    "ZONE_ID": "0" * 32,
+    "SECRET_ARN": "x",
+    "OWNER": "elephant:x",
+}
+FEATURE = {"FEATURES": "meetings", "AMI_ID": "ami-00000000", "SECURITY_GROUP_IDS": "sg-00000000"}
+PLAIN = Settings.parse(VARIABLES)
+LOCAL = replace(PLAIN, cloudflare_api_url="http://127.0.0.1:8052/client/v4")
+WITH = Settings.parse(VARIABLES | FEATURE)
+OF_A_FEATURE = """
+    @app.schedule("x")
+    def watch(e): return more(e)
+    def more(e):
+        if settings.meetings:
+            return Rows(e).row
+        return 1
+    if settings.is_local:
+        @app.route("/events")
+        def events(): return Instances(client).find()
+    if settings.meetings:
+        @app.route("/join")
+        def join(): return Rows(client).row
+        @app.on_dynamodb_record("arn")
+        def records(e): return Rows(e).row
+    else:
+        @app.schedule("y")
+        def idle(e): return 1
+"""
+
+
+def test_a_stage_has_the_functions_of_its_features_and_no_more(tmp_path: Path) -> None:
+    code = project(tmp_path, OF_A_FEATURE)
+
+    assert code.functions == ("api_handler", "idle", "records", "watch")
+    assert code.functions_of(PLAIN) == ("idle", "watch")
+    assert code.functions_of(LOCAL) == ("api_handler", "idle", "watch")
+    assert code.functions_of(WITH) == ("api_handler", "records", "watch")
+    assert code.reads_stream("records")
+    assert not code.reads_stream("watch")
+
+
+def test_a_stage_has_no_rights_of_features_that_it_lacks(tmp_path: Path) -> None:
+    code = project(tmp_path, OF_A_FEATURE)
+
+    def found(function: str, settings: Settings) -> list[str]:
+        return [call.action for call in code.calls(function, settings)]
+
+    assert found("watch", PLAIN) == []
+    assert found("watch", WITH) == ["dynamodb:GetItem"]
+    assert found("api_handler", LOCAL) == ["ec2:DescribeInstances"]
+    assert found("api_handler", WITH) == ["dynamodb:GetItem"]
+
+
+@pytest.mark.parametrize(
+    ("test", "has"),
+    [
+        ("settings.meetings", False),
+        ("not settings.meetings", True),
+        ("self._settings.meetings", False),
+        ("other.meetings", True),  # it is not known what that is
+        ("settings.meetings and other", True),
+        ("not other", True),
+    ],
+)
+@pytest.mark.parametrize(
+    "way",
+    ["    if {}: return {}", "    return {1} if {0} else 1", "    if not {}: pass\n    else: {}"],
+)
+def test_a_test_that_is_not_read_leaves_the_code_in(
+    tmp_path: Path, test: str, *, has: bool, way: str
+) -> None:
+    body = way.format(test, FIND)
+    code = project(tmp_path, f"@app.schedule('x')\ndef watch(e):\n{body}\n")
+
+    assert bool(code.calls("watch", PLAIN)) is has
+    assert code.calls("watch", WITH) or test == "not settings.meetings"
+    assert code.calls("watch")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "zone = 1; return zone",
+        "return [zone for zone in e]",
+        "return {zone: 1 for zone in e}",
+        "return lambda zone: zone",
+        "def of(zone, *more, key=1, **rest): return zone\n    return of",
+        "return e.zone",
+        "for zone in e: print(zone)",
+        "with e as zone: print(zone)",
+    ],
+)
+def test_a_variable_is_not_the_function_of_its_name(tmp_path: Path, body: str) -> None:
+    app = f"def zone(): return {FIND}\n@app.schedule('x')\ndef watch(e):\n    {body}\n"
+    code = project(tmp_path, app)
+
+    assert code.calls("watch") == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return zone()",
+        "return [zone for zone in zone()]",
+        "def of(zone=zone()): return zone\n    return of",
+        "return lambda zone=zone: zone",
+        "def of(*, zone=zone): return zone\n    return of",
+        "global zone; zone = zone or 1; return zone",
+        "return [1 for each in e if (zone(), [zone for zone in e])]",
+        "import app; return app.zone()",
+    ],
+)
+def test_a_function_is_found_beside_a_variable_of_its_name(tmp_path: Path, body: str) -> None:
+    app = f"import app\ndef zone(): return {FIND}\n@app.schedule('x')\ndef watch(e):\n    {body}\n"
+    code = project(tmp_path, app)
+
+    assert actions(code, "watch") == ["ec2:DescribeInstances"]
+
+
+def test_a_decorator_is_outside_of_its_function(tmp_path: Path) -> None:
+    app = (
+        f"def wrap(f): return lambda e: {FIND}\n"
+        "@app.schedule('x')\n@wrap\ndef watch(wrap): return wrap\n"
+    )
+
+    assert actions(project(tmp_path, app), "watch") == ["ec2:DescribeInstances"]

@@ -167,8 +167,69 @@ def test_a_stage_that_gets_the_sweep_gets_its_alarms(stage: Stage) -> None:
     assert stage.alarms().keys() == {*stage.stack.alarms()}
 
 
+def test_a_stage_that_gets_meetings_gets_what_they_stand_on_and_loses_it_again(
+    stage: Stage,
+) -> None:
+    def there() -> dict[str, list[str]]:
+        iam, mine = stage.client("iam"), f"elephant-{stage.name}"
+        found = {
+            "roles": [each["RoleName"] for each in iam.list_roles()["Roles"]],
+            "profiles": [
+                each["InstanceProfileName"]
+                for each in iam.list_instance_profiles()["InstanceProfiles"]
+            ],
+            "groups": [
+                each["Name"]
+                for each in stage.client("scheduler").list_schedule_groups()["ScheduleGroups"]
+            ],
+            "secrets": [
+                each["Name"] for each in stage.client("secretsmanager").list_secrets()["SecretList"]
+            ],
+        }
+        return {
+            kind: sorted(name for name in names if name.startswith(mine))
+            for kind, names in found.items()
+        }
+
+    stage.deploy()
+    nothing = there()
+    assert not any(nothing.values())
+    assert not stage.stack.has_meetings()
+
+    stage.deploy(has_meetings=True)
+    assert there() == {
+        "roles": [f"elephant-{stage.name}-desktop", f"elephant-{stage.name}-scheduler"],
+        "profiles": [f"elephant-{stage.name}-desktop"],
+        "groups": [f"elephant-{stage.name}"],
+        "secrets": [f"elephant-{stage.name}-schedule-key"],
+    }
+    assert stage.stack.has_meetings()
+    with_meetings = stage.stack.alarms(has_meetings=True)
+    assert stage.alarms().keys() == {*with_meetings}
+    assert len({*with_meetings} - {*stage.stack.alarms()}) == 5
+    assert [row for row in metrics(stage) if row[0] == "AWS/ApiGateway"]
+
+    stage.deploy()
+    assert there() == nothing
+    assert stage.alarms().keys() == {*stage.stack.alarms()}
+
+
+def test_the_key_to_schedule_with_is_made_once(stage: Stage) -> None:
+    def key() -> str:
+        name = f"elephant-{stage.name}-schedule-key"
+        answer = stage.client("secretsmanager").get_secret_value(SecretId=name)
+        return str(answer["SecretString"])
+
+    stage.deploy(has_meetings=True)
+    first = key()
+    stage.deploy(has_meetings=True, has_sweep=True)
+
+    assert key() == first
+    assert len(first) == 43
+
+
 def test_every_alarm_reaches_the_topic_when_it_comes_and_when_it_goes(stage: Stage) -> None:
-    topic = stage.deploy(has_sweep=True).alarm_topic_arn
+    topic = stage.deploy(has_sweep=True, has_meetings=True).alarm_topic_arn
 
     for alarm in stage.alarms().values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]

@@ -63,6 +63,41 @@ def test_what_concerns_the_sweep_is_there_only_with_it() -> None:
     assert TEMPLATE["Parameters"]["HasSweep"]["Default"] == "no"
 
 
+def test_what_concerns_meetings_is_there_only_with_them() -> None:
+    of_meetings = {name for name, each in RESOURCES.items() if each.get("Condition") == "Meets"}
+    alarms = {
+        name
+        for name, alarm in ALARMS.items()
+        if "${Stage}-meetings-" in alarm["Properties"]["AlarmName"]["Fn::Sub"]
+    }
+    roles = {name for name, each in RESOURCES.items() if "::IAM::" in each["Type"]}
+    assert of_meetings == {*alarms, *roles, "Schedules", "ScheduleKey"}
+    assert len(alarms) == 5
+    assert TEMPLATE["Parameters"]["HasMeetings"]["Default"] == "no"
+
+
+def test_only_the_scheduler_of_this_stages_group_may_take_its_role() -> None:
+    trust = RESOURCES["SchedulerRole"]["Properties"]["AssumeRolePolicyDocument"]
+    (statement,) = trust["Statement"]
+    assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    conditions = statement["Condition"]["StringEquals"]
+    assert conditions["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert conditions["aws:SourceArn"]["Fn::Sub"].endswith(":schedule-group/elephant-${Stage}")
+
+
+def test_a_desktop_may_write_its_progress_and_read_its_link_and_nothing_else() -> None:
+    (policy,) = RESOURCES["DesktopRole"]["Properties"]["Policies"]
+    found = {
+        each["Action"]: {*each["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]}
+        for each in policy["PolicyDocument"]["Statement"]
+    }
+    written = {"id", "status", "teacher_session_data", "student_session_data"}
+    assert found == {
+        "dynamodb:UpdateItem": written,
+        "dynamodb:GetItem": {*written, "teacher_ec2_link", "student_ec2_link"},
+    }
+
+
 def test_only_a_function_that_does_not_start_makes_silence_an_alarm() -> None:
     alarmed = [
         name

@@ -265,6 +265,82 @@ def test_files_are_replaced_as_a_whole(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
+def test_a_file_that_is_to_go_is_removed_once(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text("1")
+
+    write_files({path: None})
+    write_files({path: None})
+
+    assert not path.exists()
+
+
+# Features
+
+MEETINGS = {
+    "FEATURES": "meetings",
+    "AMI_ID": "ami-0123456789abcdef0",
+    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
+}
+
+
+def test_a_feature_adds_its_functions_and_variables_and_takes_them_away_again(
+    config_file: ConfigFile,
+) -> None:
+    write(config_file, stage())
+    before = config_file.load()
+    found = changes(config_file, CODE, stage(**MEETINGS))
+    write_files({each.path: each.after for each in found})
+
+    written = config_file.load()["stages"]["prod"]
+    assert {*written["lambda_functions"]} == {
+        "api_handler",
+        "dns_watchdog",
+        "launch_ec2",
+        "safety_net",
+        "sweep",
+        "terminator",
+    }
+    assert written["environment_variables"] == VARIABLES | MEETINGS
+    assert written["api_gateway_stage"] == "prod"
+
+    found = changes(config_file, CODE, stage())
+    write_files({each.path: each.after for each in found})
+
+    assert config_file.load() == before
+    assert sorted(each.name for each in config_file.path.parent.glob("policy-*")) == [
+        "policy-prod-dns_watchdog.json",
+        "policy-prod-sweep.json",
+    ]
+    assert [each.path.name for each in found][-4:] == [
+        "policy-prod-api_handler.json",
+        "policy-prod-launch_ec2.json",
+        "policy-prod-safety_net.json",
+        "policy-prod-terminator.json",
+    ]
+    assert all(each.difference(config_file.directory) for each in found)
+
+
+def test_a_stage_of_the_apis_own_name_is_kept(config_file: ConfigFile) -> None:
+    config = config_file.load()
+    config["stages"]["prod"] = {"api_gateway_stage": "v1"}
+    config_file.path.write_text(json.dumps(config))
+
+    write(config_file, stage(**MEETINGS))
+
+    assert config_file.load()["stages"]["prod"]["api_gateway_stage"] == "v1"
+
+
+def test_a_setting_of_a_feature_belongs_to_the_stage_as_well(config_file: ConfigFile) -> None:
+    config = config_file.load()
+    own = {"environment_variables": {"AMI_ID": "ami-00000000"}}
+    config["stages"]["prod"] = {"lambda_functions": {"launch_ec2": own}}
+    config_file.path.write_text(json.dumps(config))
+
+    with pytest.raises(ConfigError, match="launch_ec2 has AMI_ID among its"):
+        changes(config_file, CODE, stage(**MEETINGS))
+
+
 # Policies
 
 

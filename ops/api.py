@@ -1,0 +1,123 @@
+"""The stage's REST API at API Gateway: which one it is, where it is, and how much it takes.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+from chalice.config import Config
+
+from ops.account import error_code, readable_errors
+from ops.reach import ROUTES_FUNCTION
+from ops.stages import APP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ops.account import Account
+    from ops.stages import Stage
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """So many requests a second, and so many at once; more are answered 429."""
+
+    rate: float
+    burst: int
+
+
+THROTTLES: Final[Mapping[str, Throttle]] = {
+    # A meeting has two waiting pages that ask every two seconds at most.
+    "*/*": Throttle(100, 200),
+    # Each meeting starts machines, and people schedule them.
+    "~1schedule/POST": Throttle(5, 20),
+}
+"""By resource and method as API Gateway spells them, `~1` for a slash."""
+
+_NOT_FOUND: Final = "NotFoundException"
+
+
+def api_stage(config: dict[str, Any], stage: Stage) -> str:
+    """Return the name of the API's own stage, which is part of its address."""
+    view = Config(chalice_stage=stage.name, config_from_disk=config)
+    return str(view.api_gateway_stage)
+
+
+def url_of(api_id: str, stage: Stage, name: str) -> str:
+    """Spell the address of an API."""
+    suffix = "amazonaws.com.cn" if stage.partition == "aws-cn" else "amazonaws.com"
+    return f"https://{api_id}.execute-api.{stage.region}.{suffix}/{name}/"
+
+
+def apis_of(gateway: Any, stage: Stage) -> list[str]:  # noqa: ANN401 (botocore makes the class)
+    """Find the APIs whose requests go to the stage's function; Chalice gives all the same name."""
+    pages = gateway.get_paginator("get_rest_apis").paginate()
+    candidates = [each["id"] for page in pages for each in page["items"] if each["name"] == APP]
+    return [each for each in candidates if _calls_the_stage(gateway, each, stage)]
+
+
+def settle_api(
+    account: Account,
+    stage: Stage,
+    name: str,
+    say: Callable[[str], None],
+) -> str | None:
+    """Limit the requests that the stage's API takes, and return its address. Raises AwsError."""
+    gateway = account.client("apigateway")
+    with readable_errors("limit the requests that the API takes"):
+        found = apis_of(gateway, stage)
+        for api_id in found:
+            gateway.update_stage(
+                restApiId=api_id,
+                stageName=name,
+                patchOperations=[
+                    {"op": "replace", "path": f"/{where}/throttling/{key}", "value": str(value)}
+                    for where, throttle in THROTTLES.items()
+                    for key, value in (
+                        ("rateLimit", throttle.rate),
+                        ("burstLimit", throttle.burst),
+                    )
+                ],
+            )
+    each = THROTTLES["~1schedule/POST"]
+    say(f"API: at most {each.rate:g} meetings a second are scheduled, {each.burst} at once")
+    return url_of(found[0], stage, name) if found else None
+
+
+def throttles_of(
+    gateway: Any,  # noqa: ANN401
+    api_id: str,
+    name: str,
+) -> dict[str, Throttle] | None:
+    """Return the limits that an API has; None if its stage is not there."""
+    try:
+        answer = gateway.get_stage(restApiId=api_id, stageName=name)
+    except ClientError as error:
+        if error_code(error) != _NOT_FOUND:
+            raise
+        return None
+    return {
+        _spelled(where): Throttle(each["throttlingRateLimit"], each["throttlingBurstLimit"])
+        for where, each in answer.get("methodSettings", {}).items()
+    }
+
+
+def _spelled(where: str) -> str:
+    """Spell a resource as in THROTTLES: AWS answers it with its slashes, and without the first."""
+    path, _, method = where.replace("~1", "/").rpartition("/")
+    return f"{path if path == '*' else '~1' + path.strip('/').replace('/', '~1')}/{method}"
+
+
+def _calls_the_stage(gateway: Any, api_id: str, stage: Stage) -> bool:  # noqa: ANN401
+    target = f":function:{stage.function_name(ROUTES_FUNCTION)}/invocations"
+    pages = gateway.get_paginator("get_resources").paginate(restApiId=api_id, embed=["methods"])
+    return any(
+        (method.get("methodIntegration") or {}).get("uri", "").endswith(target)
+        for page in pages
+        for resource in page["items"]
+        for method in resource.get("resourceMethods", {}).values()
+    )

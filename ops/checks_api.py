@@ -1,0 +1,97 @@
+"""Checks of what reaches the functions of meetings: the API, and the table's stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ops.api import THROTTLES, api_stage, apis_of, throttles_of, url_of
+from ops.check import failure, ok, question, skipped, warning
+from ops.stream import READER, mappings, wrong_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ops.check import Context, Finding
+
+
+@question("API", needs=("credentials",))
+def api(context: Context) -> Iterator[Finding]:
+    """Whether the stage has one API, deployed, that takes no more requests than it should."""
+    if not context.stage.settings.meetings:
+        return
+    deploy, gateway = context.command("deploy"), context.client("apigateway")
+    found = apis_of(gateway, context.stage)
+    if not found:
+        yield failure("there is none that calls the stage's function", deploy)
+        return
+    if len(found) > 1:
+        yield failure(
+            f"there are several: {', '.join(found)}",
+            "remove those that nobody uses: `aws apigateway delete-rest-api --rest-api-id …"
+            f" --region {context.stage.region}`",
+        )
+        return
+    name = api_stage(context.config_file.load(), context.stage)
+    limits = throttles_of(gateway, found[0], name)
+    if limits is None:
+        yield failure(f"{found[0]} has no stage {name}", deploy)
+        return
+    if name == context.name:
+        yield ok(url_of(found[0], context.stage, name))
+    else:
+        yield warning(
+            f"{url_of(found[0], context.stage, name)}, and its alarm looks at an API stage "
+            f"{context.name}",
+            f"remove api_gateway_stage from the stage in .chalice/config.json, then {deploy}: the "
+            "API's address changes",
+        )
+    wrong = [where for where, wanted in THROTTLES.items() if limits.get(where) != wanted]
+    if wrong:
+        yield failure(f"not limited as they should be: {', '.join(wrong)}", deploy, of="limits")
+    else:
+        spelled = (f"{where} {each.rate:g}/s" for where, each in THROTTLES.items())
+        yield ok(", ".join(spelled), of="limits")
+
+
+@question("stream mapping", needs=("stack",))
+def stream_mapping(context: Context) -> Iterator[Finding]:
+    """Whether the terminator reads the table's stream, and no bad record blocks it or is lost."""
+    if not context.stage.settings.meetings or context.outputs is None:
+        return
+    deploy = context.command("deploy")
+    if context.deployed(READER) is None:
+        yield skipped(f"not looked at, because of: function {READER}")
+        return
+    table = context.client("dynamodb").describe_table(TableName=context.stage.settings.table_name)[
+        "Table"
+    ]
+    stream = table.get("LatestStreamArn")
+    there = mappings(context.client("lambda"), context.stage)
+    reading = [each for each in there if each["EventSourceArn"] == stream]
+    if not reading:
+        found = "another stream" if there else "nothing"
+        yield failure(f"{READER} reads {found}, not {stream or 'a stream of the table'}", deploy)
+        return
+    mapping = reading[0]
+    if mapping["State"] in {"Disabled", "Disabling"}:
+        yield failure(
+            f"it is switched off: {mapping.get('StateTransitionReason', 'nobody says why')}",
+            f"`aws lambda update-event-source-mapping --uuid {mapping['UUID']} --enabled --region "
+            f"{context.stage.region}`",
+        )
+        return
+    wrong = wrong_limits(mapping, context.outputs.failure_queue_arn)
+    if wrong:
+        yield failure(f"not as it should be: {', '.join(wrong)}", deploy)
+    elif str(mapping.get("LastProcessingResult", "")).startswith("PROBLEM"):
+        yield warning(
+            f"Lambda says {mapping['LastProcessingResult']}",
+            f"see the logs of the function, then {deploy}",
+        )
+    else:
+        yield ok(f"{READER} reads {stream}")
+    if len(there) > len(reading):
+        yield warning(f"{READER} reads another stream as well", deploy, of="others")
+
+
+QUESTIONS: Final = (api, stream_mapping)

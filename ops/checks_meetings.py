@@ -1,0 +1,244 @@
+"""Checks of what meetings stand on: roles, schedules, the key, and what desktops need."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from ops.account import error_code
+from ops.check import NOT_FOUND, failure, ok, question, warning
+from ops.meetings import key_command, schedules_of
+from ops.stack_roles import DESKTOP, SCHEDULER, Role, role_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from chalicelib.meetings.settings import MeetingsSettings
+    from ops.check import Context, Finding
+
+SHORTEST_KEY: Final = 20
+"""Characters that a key has at least, to be beyond guessing."""
+
+_NO_ENTITY: Final = "NoSuchEntity"
+_STARTED: Final = ("launch_ec2", "safety_net")
+
+
+@question("schedules", needs=("stack",))
+def schedules(context: Context) -> Iterator[Finding]:
+    """Whether the group of schedules is there, and all in it start this stage's functions."""
+    if not context.stage.settings.meetings:
+        return
+    client, place = context.client("scheduler"), context.stage.place
+    try:
+        client.get_schedule_group(Name=place.schedule_group)
+    except ClientError as error:
+        if error_code(error) != NOT_FOUND:
+            raise
+        yield failure(f"there is no group {place.schedule_group}", _anew(context))
+        return
+    waiting = schedules_of(client, context.stage)
+    ours = {place.function_arn(each) for each in _STARTED}
+    strange = [each["Name"] for each in waiting if each["Target"]["Arn"] not in ours]
+    disabled = [each["Name"] for each in waiting if each.get("State") == "DISABLED"]
+    if strange:
+        yield failure(
+            f"start something else than this stage's functions: {', '.join(strange)}",
+            _deletions(context, strange),
+        )
+    elif disabled:
+        yield failure(
+            f"are switched off, so their desktops are not started or not ended: "
+            f"{', '.join(disabled)}",
+            "switch them on again in the console of EventBridge Scheduler",
+        )
+    else:
+        yield ok(f"{len(waiting)} wait in {place.schedule_group}")
+
+
+@question("scheduler role", needs=("stack",))
+def scheduler_role(context: Context) -> Iterator[Finding]:
+    """Whether EventBridge Scheduler may start exactly the meetings' functions."""
+    if context.stage.settings.meetings:
+        yield from _role(context, role_of(SCHEDULER, context.stage))
+
+
+@question("desktop role", needs=("stack",))
+def desktop_role(context: Context) -> Iterator[Finding]:
+    """Whether desktops have their instance profile, and may do exactly what docs/iam.md says."""
+    if not context.stage.settings.meetings:
+        return
+    wanted = role_of(DESKTOP, context.stage)
+    yield from _role(context, wanted)
+    name = context.stage.place.instance_profile
+    try:
+        profile = context.client("iam").get_instance_profile(InstanceProfileName=name)
+    except ClientError as error:
+        if error_code(error) != _NO_ENTITY:
+            raise
+        yield failure(f"there is no instance profile {name}", _anew(context), of="profile")
+        return
+    roles = [each["RoleName"] for each in profile["InstanceProfile"]["Roles"]]
+    if roles == [wanted.name]:
+        yield ok(f"{name} gives it to desktops", of="profile")
+        return
+    place = f"instance-profile --instance-profile-name {name} --role-name"
+    yield failure(
+        f"{name} gives desktops {', '.join(roles) or 'no role'}, not {wanted.name}",
+        "; ".join(
+            [
+                *(f"`aws iam remove-role-from-{place} {each}`" for each in roles),
+                f"`aws iam add-role-to-{place} {wanted.name}`",
+            ]
+        ),
+        of="profile",
+    )
+
+
+@question("schedule key", needs=("stack",))
+def schedule_key(context: Context) -> Iterator[Finding]:
+    """Whether the secret with the key that meetings are scheduled with holds one."""
+    if not context.stage.settings.meetings:
+        return
+    name = context.stage.place.schedule_secret
+    client = context.client("secretsmanager")
+    try:
+        text = client.get_secret_value(SecretId=name).get("SecretString", "")
+    except ClientError as error:
+        if error_code(error) != NOT_FOUND:
+            raise
+        yield failure(f"there is no secret {name}", _anew(context))
+        return
+    keys = _keys(text)
+    if keys and all(len(each) >= SHORTEST_KEY for each in keys):
+        yield ok(f"{name} holds {len(keys)} key(s); `{key_command(context.stage)}` shows it")
+        return
+    found = "a key that can be guessed" if keys else "no key"
+    yield failure(
+        f"{name} holds {found}, so " + ("anybody" if keys else "nobody") + " may schedule meetings",
+        f"`aws secretsmanager put-secret-value --secret-id {name} --secret-string "
+        f'"$(openssl rand -hex 32)"{_in_region(context)}`, or a JSON object of names and keys',
+    )
+
+
+@question("desktops", needs=("credentials",))
+def desktops(context: Context) -> Iterator[Finding]:
+    """Whether what desktops are started with is there: the image and the security groups."""
+    meetings = context.stage.settings.meetings
+    if meetings:
+        yield _image(context, meetings)
+        yield _groups(context, meetings)
+
+
+def _image(context: Context, meetings: MeetingsSettings) -> Finding:
+    another = f"{context.command('stage', '--ami ANOTHER')}, then {context.command('deploy')}"
+    filters = [{"Name": "image-id", "Values": [meetings.ami_id]}]
+    found = context.client("ec2").describe_images(Filters=filters)["Images"]
+    if not found:
+        return failure(
+            f"{meetings.ami_id} is not in {context.stage.region}, or not shared with this account",
+            another,
+            of="image",
+        )
+    state = found[0].get("State")
+    if state != "available":
+        return failure(f"{meetings.ami_id} is {state}", another, of="image")
+    return ok(f"{meetings.ami_id}, {found[0].get('Name', 'without a name')}", of="image")
+
+
+def _groups(context: Context, meetings: MeetingsSettings) -> Finding:
+    wanted = list(meetings.security_group_ids)
+    filters = [{"Name": "group-id", "Values": wanted}]
+    found = context.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
+    there = {each["GroupId"]: each["VpcId"] for each in found}
+    missing = [each for each in wanted if each not in there]
+    if missing:
+        text, remedy = f"there is no {', '.join(missing)}", "--security-groups OTHERS"
+    elif len({*there.values()}) > 1 or meetings.vpc_id not in {None, *there.values()}:
+        text = f"they are of {', '.join(sorted({*there.values()}))}, and desktops start in "
+        text += meetings.vpc_id or "the default VPC"
+        remedy = "--security-groups OTHERS --vpc THEIRS"
+    else:
+        return ok(", ".join(wanted), of="security groups")
+    both = f"{context.command('stage', remedy)}, then {context.command('deploy')}"
+    return failure(text, both, of="security groups")
+
+
+def _role(context: Context, wanted: Role) -> Iterator[Finding]:
+    iam = context.client("iam")
+    try:
+        role = iam.get_role(RoleName=wanted.name)["Role"]
+        problems = list(_problems(iam, role, wanted))
+    except ClientError as error:
+        if error_code(error) != _NO_ENTITY:
+            raise
+        yield failure(f"{wanted.name} or its policy is missing", _anew(context))
+        return
+    yield from problems or [ok(f"{wanted.name} has its policy and nothing else")]
+
+
+def _problems(iam: Any, role: Mapping[str, Any], wanted: Role) -> Iterator[Finding]:  # noqa: ANN401
+    name = wanted.name
+    if role["AssumeRolePolicyDocument"] != wanted.trust:
+        yield failure(
+            f"others may take the role {name} than should",
+            f"`aws iam update-assume-role-policy --role-name {name} --policy-document "
+            f"'{json.dumps(wanted.trust)}'`",
+        )
+    there = iam.get_role_policy(RoleName=name, PolicyName=wanted.policy_name)["PolicyDocument"]
+    if there != wanted.policy:
+        yield failure(
+            f"the policy {wanted.policy_name} of {name} is not what it should be",
+            f"`aws iam put-role-policy --role-name {name} --policy-name {wanted.policy_name} "
+            f"--policy-document '{json.dumps(wanted.policy)}'`",
+        )
+    inline = iam.get_paginator("list_role_policies").paginate(RoleName=name)
+    others = (each for page in inline for each in page["PolicyNames"])
+    for each in (each for each in others if each != wanted.policy_name):
+        yield failure(
+            f"{name} has the policy {each} as well",
+            f"`aws iam delete-role-policy --role-name {name} --policy-name {each}`",
+        )
+    attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+    for each in (each["PolicyArn"] for page in attached for each in page["AttachedPolicies"]):
+        yield warning(
+            f"{name} has the policy {each} as well",
+            f"`aws iam detach-role-policy --role-name {name} --policy-arn {each}` unless you "
+            "attached it for your image",
+        )
+
+
+def _keys(text: str) -> list[str]:
+    """Read the keys as the application does: a text, or a JSON object of names and keys."""
+    if not text.lstrip().startswith("{"):
+        return [text.strip()] if text.strip() else []
+    try:
+        pairs = json.loads(text)
+    except ValueError:  # which holds the keys, so nothing is raised within their reach
+        return []
+    values: Iterable[object] = pairs.values()
+    return [each for each in values if isinstance(each, str) and each]
+
+
+def _deletions(context: Context, names: Iterable[str]) -> str:
+    group = context.stage.place.schedule_group
+    return "; ".join(
+        f"`aws scheduler delete-schedule --group-name {group} --name {each}{_in_region(context)}`"
+        for each in names
+    )
+
+
+def _anew(context: Context) -> str:
+    """Tell how to get back what was deleted by hand, which an update does not bring back."""
+    return (
+        f"`aws cloudformation delete-stack --stack-name {context.stack.name}"
+        f"{_in_region(context)}`, which keeps the table, then {context.command('deploy')}"
+    )
+
+
+def _in_region(context: Context) -> str:
+    return f" --region {context.stage.region}"
+
+
+QUESTIONS: Final = (schedules, scheduler_role, desktop_role, schedule_key, desktops)

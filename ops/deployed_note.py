@@ -1,0 +1,99 @@
+"""Chalice's note of what it deployed, `.chalice/deployed/STAGE.json`.
+
+Chalice finds functions, roles and rules again by their names, but APIs and mappings of streams
+through this note alone: without it, it would make a second API beside the first.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from ops.account import readable_errors
+from ops.api import api_stage, apis_of, url_of
+from ops.stages import ConfigError, to_text, write_files
+from ops.stream import READER, mappings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ops.account import Account
+    from ops.stages import ConfigFile, Stage
+
+API: Final = "rest_api"
+MAPPING: Final = f"{READER}-dynamodb-event-source"
+"""Chalice's names for them within the note."""
+
+
+def note_path(config_file: ConfigFile, stage: Stage) -> Path:
+    """Say where Chalice keeps the note."""
+    return config_file.path.parent / "deployed" / f"{stage.name}.json"
+
+
+def complete_note(
+    config_file: ConfigFile,
+    stage: Stage,
+    account: Account,
+    stream_arn: str | None,
+    say: Callable[[str], None],
+) -> None:
+    """Make the note say what is there of the stage's API and of its mapping of this stream.
+
+    Without a stream any mapping is noted, so that Chalice removes it. A mapping of another stream
+    is forgotten: Chalice would keep to it. Raises ConfigError if there are several APIs, of which
+    a person has to choose one; AwsError.
+    """
+    path = note_path(config_file, stage)
+    resources = _resources(path)
+    noted = {each.get("name"): each for each in resources}
+    with readable_errors("look for the stage's API and mapping"):
+        apis = apis_of(account.client("apigateway"), stage)
+        read = mappings(account.client("lambda"), stage)
+    right: dict[str, dict[str, Any] | None] = {}
+    if apis and noted.get(API, {}).get("rest_api_id") not in apis:
+        url = url_of(_only(apis), stage, api_stage(config_file.load(), stage))
+        right[API] = {"resource_type": "rest_api", "rest_api_id": apis[0], "rest_api_url": url}
+    there = [each for each in read if stream_arn in {None, each["EventSourceArn"]}]
+    known = {each["UUID"] for each in there}
+    if noted.get(MAPPING, {}).get("event_uuid") not in known:
+        right[MAPPING] = _mapping(there[0]) if there else None
+    changed = {name: each for name, each in right.items() if each or name in noted}
+    if not changed:
+        return
+    kept = [each for each in resources if each.get("name") not in changed]
+    found = [{"name": name, **each} for name, each in changed.items() if each]
+    document = {"resources": [*kept, *found], "schema_version": "2.0", "backend": "api"}
+    write_files({path: to_text(document)})
+    for each in found:
+        thing = each.get("rest_api_id") or each["event_uuid"]
+        say(f"{path.name} did not know {each['name']} {thing}, which is there: noted")
+
+
+def _mapping(there: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "resource_type": "dynamodb_event",
+        "stream_arn": there["EventSourceArn"],
+        "event_uuid": there["UUID"],
+        "lambda_arn": there["FunctionArn"],
+    }
+
+
+def _only(apis: list[str]) -> str:
+    if len(apis) > 1:
+        raise ConfigError(
+            f"the stage has several APIs ({', '.join(apis)}), and nothing notes which of them "
+            "people use: remove the others with `aws apigateway delete-rest-api --rest-api-id …`, "
+            "then run the same command again"
+        )
+    return apis[0]
+
+
+def _resources(path: Path) -> list[dict[str, Any]]:
+    try:
+        noted = json.loads(path.read_text())
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ConfigError(f"{path} is no JSON: {error}; remove it, and run this again") from error
+    return list(noted.get("resources", []))

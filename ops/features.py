@@ -1,0 +1,42 @@
+"""The features that a stage may have, and what of its variables is theirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meetings.settings import VARIABLES as MEETINGS_VARIABLES
+from chalicelib.settings import FEATURES
+from chalicelib.settings import VARIABLES as PLAIN_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MEETINGS: Final = "meetings"
+
+VARIABLES_OF: Final[Mapping[str, tuple[str, ...]]] = {MEETINGS: MEETINGS_VARIABLES}
+"""The variables that a stage has only with the feature."""
+
+VARIABLES: Final = (*PLAIN_VARIABLES, *MEETINGS_VARIABLES)
+"""Every variable that a stage may have."""
+
+STREAM_VARIABLE: Final = "TABLE_STREAM_ARN"
+"""What Chalice's process is told while it deploys, and no function: a stage does not keep it."""
+
+FEATURES_VARIABLE: Final = "FEATURES"
+
+
+def features_in(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Read which features variables ask for, in whatever order they are written."""
+    found = {each.strip() for each in variables.get(FEATURES_VARIABLE, "").split(",")}
+    return tuple(sorted(found - {""}))
+
+
+def with_features(
+    variables: Mapping[str, str], added: Iterable[str], removed: Iterable[str]
+) -> dict[str, str]:
+    """Return the variables with these features and without those, nor with what is theirs alone."""
+    wanted = sorted({*features_in(variables), *added} - set(removed))
+    gone = {name for each in FEATURES if each not in wanted for name in VARIABLES_OF[each]}
+    kept = {name: value for name, value in variables.items() if name not in gone}
+    kept.pop(FEATURES_VARIABLE, None)
+    return kept | ({FEATURES_VARIABLE: ",".join(wanted)} if wanted else {})

@@ -1,0 +1,232 @@
+"""What a call to AWS needs in IAM: on which of the stage's own things, and under what conditions.
+
+Some calls need more than their own right: one that passes a role on needs `iam:PassRole`, and one
+that tags what it makes needs the right to tag.
+https://docs.aws.amazon.com/service-authorization/latest/reference/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ops.reach import UnreadableCallError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.meetings.settings import MeetingsSettings
+    from ops.reach import Call
+    from ops.stages import Stage
+
+_RANKS: Final = (
+    "Describe",
+    "Run",
+    "Tag",
+    "Terminate",
+    "Pass",
+    "Schedules",
+    "MeetingsTable",
+    "MeetingsStream",
+    "CloudflareToken",
+    "ScheduleKey",
+    "Logs",
+    "FailedEvents",
+)
+"""The order of statements in a policy, by how their names begin."""
+
+_OF_THE_FEATURE: Final = "chalicelib/meetings/"
+"""Where the code is whose secret is the key to schedule with, not Cloudflare's token."""
+
+
+class UnknownCallError(UnreadableCallError):
+    """A call whose rights are not known. The message says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a policy; `conditions` as IAM spells them."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Mapping[str, str]] | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Spell it as a policy has it."""
+        resource = self.resources[0] if len(self.resources) == 1 else list(self.resources)
+        condition = {"Condition": self.conditions} if self.conditions else {}
+        return {
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Action": sorted(self.actions),
+            "Resource": resource,
+            **condition,
+        }
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """Say where it stands in a policy."""
+        kinds = (number for number, kind in enumerate(_RANKS) if self.sid.startswith(kind))
+        return next(kinds), self.sid
+
+    def with_actions(self, actions: tuple[str, ...]) -> Statement:
+        """Allow these as well, on the same things."""
+        return replace(self, actions=tuple({*self.actions, *actions}))
+
+
+def grants_of(call: Call, stage: Stage) -> list[Statement]:
+    """Return the statements that one call needs; none if the stage has not what it is made on.
+
+    Raises UnknownCallError for a call that is in no table here.
+    """
+    service, _, operation = call.action.partition(":")
+    if service == "dynamodb":
+        return _of_the_table(call.action, stage)
+    make = _TABLE.get(call.action)
+    if make is None:
+        raise UnknownCallError(
+            f"{call.file}:{call.line}: what {operation} of {service} may be called on is not known "
+            "to ops/grants.py: say it there"
+        )
+    return make(call, stage)
+
+
+def stream_grants(stage: Stage) -> list[Statement]:
+    """Return what Lambda needs, in a function's name, to read the stream of the stage's table.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    """
+    stream = f"{stage.arn('dynamodb')}:table/{stage.settings.table_name}/stream/*"
+    reading = ("DescribeStream", "GetRecords", "GetShardIterator")
+    return [
+        Statement("MeetingsStream", tuple(f"dynamodb:{each}" for each in reading), (stream,)),
+        # IAM knows no resource for it.
+        Statement("MeetingsStreams", ("dynamodb:ListStreams",), ("*",)),
+    ]
+
+
+def secret_arn(stage: Stage) -> str:
+    """Spell the ARN of the stage's secret; Secrets Manager ends it with six characters of its own.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html
+    """
+    secret = stage.settings.secret_id
+    if secret.startswith("arn:"):
+        return secret
+    return f"{stage.arn('secretsmanager')}:secret:{secret}-??????"
+
+
+def _of_the_table(action: str, stage: Stage) -> list[Statement]:
+    table = stage.settings.table_name
+    if not table:
+        return []
+    return [Statement("MeetingsTable", (action,), (f"{stage.arn('dynamodb')}:table/{table}",))]
+
+
+def _described(sid: str) -> Callable[[Call, Stage], list[Statement]]:
+    # Calls that describe know no rights on single things:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+    return lambda call, _: [Statement(sid, (call.action,), ("*",))]
+
+
+def _secret(call: Call, stage: Stage) -> list[Statement]:
+    if not call.file.startswith(_OF_THE_FEATURE):
+        return [Statement("CloudflareToken", (call.action,), (secret_arn(stage),))]
+    name = f"{stage.place.schedule_secret}-??????"
+    arn = f"{stage.arn('secretsmanager')}:secret:{name}"
+    return [Statement("ScheduleKey", (call.action,), (arn,))]
+
+
+def _schedule(call: Call, stage: Stage) -> list[Statement]:
+    schedules = f"{stage.arn('scheduler')}:schedule/{stage.place.schedule_group}/*"
+    return [Statement("Schedules", (call.action,), (schedules,))]
+
+
+def _new_schedule(call: Call, stage: Stage) -> list[Statement]:
+    role = stage.place.scheduler_role_arn
+    return [*_schedule(call, stage), _pass("PassSchedulerRole", role, "scheduler")]
+
+
+def _run(call: Call, stage: Stage) -> list[Statement]:
+    """Let desktops be started as the stage says, with its tag, and not without.
+
+    Each kind of thing that RunInstances touches is asked for by itself:
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
+    """
+    place, meetings = stage.place, _meetings(stage)
+    ours, image = stage.arn("ec2"), f"arn:{stage.partition}:ec2:{stage.region}::image"
+    profile = f"arn:{place.partition}:iam::{place.account}"
+    keys = (f"{ours}:key-pair/{meetings.key_name}",) if meetings.key_name else ()
+    groups = tuple(f"{ours}:security-group/{each}" for each in meetings.security_group_ids)
+    vpc = f"{ours}:vpc/{meetings.vpc_id}"
+    instance = {
+        "StringEquals": {
+            _tag_key("aws:RequestTag", stage): _literal(stage.settings.project_tag[1]),
+            "ec2:InstanceType": meetings.instance_type,
+            "ec2:MetadataHttpTokens": "required",
+        },
+        "ArnEquals": {
+            "ec2:InstanceProfile": f"{profile}:instance-profile/{place.instance_profile}"
+        },
+    }
+    with_it = (f"{image}/{meetings.ami_id}", *groups, *keys)
+    with_it += (f"{ours}:network-interface/*", f"{ours}:volume/*")
+    in_vpc = {"ArnEquals": {"ec2:Vpc": vpc}} if meetings.vpc_id else None
+    return [
+        Statement("RunDesktops", (call.action,), (f"{ours}:instance/*",), instance),
+        Statement("RunIn", (call.action,), (f"{ours}:subnet/*",), in_vpc),
+        Statement("RunWith", (call.action,), with_it),
+        Statement(
+            "TagDesktops",
+            ("ec2:CreateTags",),
+            (f"{ours}:instance/*", f"{ours}:volume/*"),
+            {"StringEquals": {"ec2:CreateAction": "RunInstances"}},
+        ),
+        _pass("PassDesktopRole", f"{profile}:role/{place.instance_profile}", "ec2"),
+    ]
+
+
+def _terminate(call: Call, stage: Stage) -> list[Statement]:
+    tag = {_tag_key("ec2:ResourceTag", stage): _literal(stage.settings.project_tag[1])}
+    instances = f"{stage.arn('ec2')}:instance/*"
+    return [Statement("TerminateDesktops", (call.action,), (instances,), {"StringEquals": tag})]
+
+
+def _pass(sid: str, role: str, service: str) -> Statement:
+    condition = {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}
+    return Statement(sid, ("iam:PassRole",), (role,), condition)
+
+
+def _meetings(stage: Stage) -> MeetingsSettings:
+    if stage.settings.meetings is None:
+        raise UnknownCallError(
+            f"stage {stage.name!r} has no meetings, and its code can start desktops: put what "
+            "starts them under `if settings.meetings:` in app.py"
+        )
+    return stage.settings.meetings
+
+
+def _tag_key(key: str, stage: Stage) -> str:
+    return f"{key}/{stage.settings.project_tag[0]}"
+
+
+def _literal(text: str) -> str:
+    """Spell a text so that nothing in it is taken for a variable of IAM.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
+    return text.replace("$", "${$}")
+
+
+_TABLE: Final[Mapping[str, Callable[[Call, Stage], list[Statement]]]] = {
+    "ec2:DescribeInstances": _described("DescribeInstances"),
+    "ec2:DescribeImages": _described("DescribeWhatDesktopsNeed"),
+    "ec2:DescribeSubnets": _described("DescribeWhatDesktopsNeed"),
+    "ec2:RunInstances": _run,
+    "ec2:TerminateInstances": _terminate,
+    "scheduler:CreateSchedule": _new_schedule,
+    "scheduler:DeleteSchedule": _schedule,
+    "secretsmanager:GetSecretValue": _secret,
+}

@@ -1,0 +1,88 @@
+"""Meetings under way as the operator meets them: schedules that wait, and desktops that run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from chalicelib.instance import Instances
+from ops.account import error_code, readable_errors
+from ops.stages import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.instance import Instance
+    from ops.account import Account
+    from ops.stages import Stage
+
+    Say = Callable[[str], None]
+
+_NO_GROUP: Final = "ResourceNotFoundException"
+_MEETING_TAG: Final = "MeetingID"
+
+
+def schedules_of(client: Any, stage: Stage) -> list[Mapping[str, Any]]:  # noqa: ANN401 (botocore's)
+    """List the schedules that wait in the stage's group; none without the group."""
+    pages = client.get_paginator("list_schedules").paginate(GroupName=stage.place.schedule_group)
+    try:
+        return [each for page in pages for each in page["Schedules"]]
+    except ClientError as error:
+        if error_code(error) != _NO_GROUP:
+            raise
+        return []
+
+
+def check_no_schedules(account: Account, stage: Stage) -> None:
+    """Raise ConfigError while meetings wait or run: without the feature nothing would end them."""
+    with readable_errors("look for meetings that wait"):
+        waiting = schedules_of(account.client("scheduler"), stage)
+    if waiting:
+        group = stage.place.schedule_group
+        raise ConfigError(
+            f"{len(waiting)} schedule(s) of meetings wait in the group {group}, such as "
+            f"{waiting[0]['Name']}: without the feature nobody starts or ends their desktops, and "
+            "nothing was changed. Run this again when they are over, or give them up with `aws "
+            f"scheduler delete-schedule-group --name {group} --region {stage.region}`"
+        )
+
+
+def remove_schedules(account: Account, stage: Stage, say: Say) -> None:
+    """Remove every schedule of the group, so that nothing is started any more. Raises AwsError."""
+    client, group = account.client("scheduler"), stage.place.schedule_group
+    with readable_errors(f"remove the schedules of the group {group}"):
+        waiting = schedules_of(client, stage)
+        for each in waiting:
+            try:
+                client.delete_schedule(GroupName=group, Name=each["Name"])
+            except ClientError as error:  # it was due meanwhile, and went by itself
+                if error_code(error) != _NO_GROUP:
+                    raise
+    say(f"{len(waiting)} schedules removed from the group {group}")
+
+
+def living_desktops(account: Account, stage: Stage, say: Say) -> None:
+    """Say which desktops of meetings still run, which only a person ends. Raises AwsError."""
+    with readable_errors("look for desktops that run"):
+        instances = Instances(account.client("ec2"), stage.settings.project_tag).of_project()
+    running = [each.id for each in instances if _is_living(each)]
+    if running:
+        say(
+            f"{len(running)} desktop(s) of meetings still run, and nothing ends them now: aws ec2 "
+            f"terminate-instances --instance-ids {' '.join(running)} --region {stage.region}"
+        )
+    else:
+        say("no desktop of a meeting runs")
+
+
+def key_command(stage: Stage) -> str:
+    """Spell the command that shows the key to schedule with."""
+    return (
+        f"aws secretsmanager get-secret-value --secret-id {stage.place.schedule_secret} --query "
+        f"SecretString --output text --region {stage.region}"
+    )
+
+
+def _is_living(instance: Instance) -> bool:
+    return not instance.has_ended and _MEETING_TAG in instance.tags

@@ -1,0 +1,90 @@
+"""The stage's API: found among others, and limited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moto import mock_aws
+
+from ops.account import Account
+from ops.api import THROTTLES, Throttle, apis_of, settle_api, throttles_of, url_of
+from ops.iam_page import EXAMPLE
+from ops.stages import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    with mock_aws():
+        yield Account("us-west-2")
+
+
+def make_api(account: Account, function: str, name: str = "elephant") -> str:
+    gateway = account.client("apigateway")
+    api = str(gateway.create_rest_api(name=name)["id"])
+    (root,) = gateway.get_resources(restApiId=api)["items"]
+    where = {"restApiId": api, "resourceId": root["id"], "httpMethod": "POST"}
+    arn = f"arn:aws:lambda:us-west-2:111122223333:function:{function}"
+    gateway.put_method(**where, authorizationType="NONE")
+    gateway.put_integration(
+        **where,
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:us-west-2:lambda:path/2015-03-31/functions/{arn}/invocations",
+    )
+    gateway.create_deployment(restApiId=api, stageName="prod")
+    return api
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+def test_the_apis_of_other_stages_and_programs_are_not_ours(account: Account) -> None:
+    """Chalice gives the APIs of all stages the same name."""
+    mine = make_api(account, "elephant-prod")
+    make_api(account, "elephant-qa")
+    make_api(account, "elephant-prod-eu")
+    make_api(account, "elephant-prod", name="another")
+
+    assert apis_of(account.client("apigateway"), EXAMPLE) == [mine]
+
+
+def test_scheduling_takes_less_than_asking(account: Account) -> None:
+    api = make_api(account, "elephant-prod")
+
+    url = settle_api(account, EXAMPLE, "prod", silent)
+
+    assert url == f"https://{api}.execute-api.us-west-2.amazonaws.com/prod/"
+    assert throttles_of(account.client("apigateway"), api, "prod") == THROTTLES
+    assert THROTTLES["~1schedule/POST"] == Throttle(5, 20)
+    assert THROTTLES["*/*"].rate > THROTTLES["~1schedule/POST"].rate
+
+
+def test_limits_are_read_as_aws_answers_them() -> None:
+    """Without the first slash, and with the others as they are."""
+
+    class Gateway:
+        def get_stage(self, **_: str) -> dict[str, Any]:
+            limits = {"throttlingRateLimit": 5.0, "throttlingBurstLimit": 20}
+            return {"methodSettings": dict.fromkeys(("schedule/POST", "a/b/GET", "*/*"), limits)}
+
+    found = throttles_of(Gateway(), "api", "prod")
+
+    assert found is not None
+    assert {*found} == {"~1schedule/POST", "~1a~1b/GET", "*/*"}
+
+
+def test_without_an_api_nothing_is_limited(account: Account) -> None:
+    assert settle_api(account, EXAMPLE, "prod", silent) is None
+    api = make_api(account, "elephant-prod")
+    assert throttles_of(account.client("apigateway"), api, "another") is None
+
+
+def test_china_has_addresses_of_its_own() -> None:
+    stage = Stage("prod", "111122223333", "cn-north-1", EXAMPLE.variables)
+
+    assert url_of("x", stage, "prod") == ("https://x.execute-api.cn-north-1.amazonaws.com.cn/prod/")

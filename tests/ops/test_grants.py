@@ -1,0 +1,127 @@
+"""What a call needs in IAM: on the stage's own things alone, and under what conditions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops.grants import UnknownCallError, grants_of, stream_grants
+from ops.iam_page import EXAMPLE, PLAIN
+from ops.reach import Call
+
+if TYPE_CHECKING:
+    from ops.stages import Stage
+
+OURS = "arn:aws:ec2:us-west-2:111122223333"
+
+
+def call(action: str, file: str = "chalicelib/meetings/desktops.py") -> Call:
+    return Call(action, file, 7)
+
+
+def granted(action: str, stage: Stage = EXAMPLE, **options: str) -> dict[str, dict[str, Any]]:
+    return {each.sid: each.document for each in grants_of(call(action, **options), stage)}
+
+
+def stage(**variables: str) -> Stage:
+    return replace(EXAMPLE, variables={**EXAMPLE.variables, **variables})
+
+
+def test_desktops_are_started_as_the_stage_says_and_with_its_tag_alone() -> None:
+    found = granted("ec2:RunInstances")
+
+    assert found["RunDesktops"]["Resource"] == f"{OURS}:instance/*"
+    assert found["RunDesktops"]["Condition"] == {
+        "StringEquals": {
+            "aws:RequestTag/Project": "Elephant",
+            "ec2:InstanceType": "t3.large",
+            "ec2:MetadataHttpTokens": "required",
+        },
+        "ArnEquals": {
+            "ec2:InstanceProfile": (
+                "arn:aws:iam::111122223333:instance-profile/elephant-prod-desktop"
+            )
+        },
+    }
+    assert found["RunIn"]["Resource"] == f"{OURS}:subnet/*"
+    assert found["RunIn"]["Condition"] == {
+        "ArnEquals": {"ec2:Vpc": f"{OURS}:vpc/vpc-0123456789abcdef0"}
+    }
+    assert found["RunWith"]["Resource"] == [
+        "arn:aws:ec2:us-west-2::image/ami-0123456789abcdef0",
+        f"{OURS}:security-group/sg-0123456789abcdef0",
+        f"{OURS}:key-pair/desktops",
+        f"{OURS}:network-interface/*",
+        f"{OURS}:volume/*",
+    ]
+
+
+def test_the_rights_that_follow_from_starting_desktops_are_as_narrow() -> None:
+    found = granted("ec2:RunInstances")
+
+    assert found["TagDesktops"]["Condition"] == {
+        "StringEquals": {"ec2:CreateAction": "RunInstances"}
+    }
+    assert found["PassDesktopRole"] == {
+        "Sid": "PassDesktopRole",
+        "Effect": "Allow",
+        "Action": ["iam:PassRole"],
+        "Resource": "arn:aws:iam::111122223333:role/elephant-prod-desktop",
+        "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+    }
+
+
+def test_without_a_key_pair_or_a_vpc_none_is_named() -> None:
+    found = granted("ec2:RunInstances", stage(KEY_NAME="", VPC_ID=""))
+
+    assert not [each for each in found["RunWith"]["Resource"] if "key-pair" in each]
+    assert "Condition" not in found["RunIn"]
+
+
+def test_only_what_bears_the_project_tag_is_ended() -> None:
+    found = granted("ec2:TerminateInstances", stage(PROJECT_TAG="Team=A ${x}"))
+
+    assert found["TerminateDesktops"]["Resource"] == f"{OURS}:instance/*"
+    assert found["TerminateDesktops"]["Condition"] == {
+        "StringEquals": {"ec2:ResourceTag/Team": "A ${$}{x}"}  # which IAM reads as A ${x}
+    }
+
+
+def test_schedules_are_this_stages_and_started_with_the_schedulers_role_alone() -> None:
+    schedules = "arn:aws:scheduler:us-west-2:111122223333:schedule/elephant-prod/*"
+    made, removed = granted("scheduler:CreateSchedule"), granted("scheduler:DeleteSchedule")
+
+    assert made["Schedules"]["Resource"] == removed["Schedules"]["Resource"] == schedules
+    assert made["PassSchedulerRole"]["Resource"].endswith(":role/elephant-prod-scheduler")
+    assert made["PassSchedulerRole"]["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}
+    }
+    assert list(removed) == ["Schedules"]
+
+
+def test_the_key_to_schedule_with_and_the_token_are_two_secrets() -> None:
+    action = "secretsmanager:GetSecretValue"
+    key = granted(action, file="chalicelib/meetings/authorizer.py")
+    token = granted(action, file="chalicelib/secret.py")
+
+    assert key["ScheduleKey"]["Resource"].endswith(":secret:elephant-prod-schedule-key-??????")
+    assert token["CloudflareToken"]["Resource"].endswith(":secret:prod/elephant/cloudflare-??????")
+
+
+def test_the_stream_is_the_tables_own() -> None:
+    reading, listing = (each.document for each in stream_grants(EXAMPLE))
+
+    assert reading["Resource"].endswith(":table/elephant-meetings/stream/*")
+    assert listing["Action"] == ["dynamodb:ListStreams"]
+
+
+def test_a_call_that_is_in_no_table_is_refused_with_its_place() -> None:
+    with pytest.raises(UnknownCallError, match=r"desktops\.py:7: what RebootInstances of ec2"):
+        grants_of(call("ec2:RebootInstances"), EXAMPLE)
+
+
+def test_a_stage_without_meetings_is_never_given_the_right_to_start_desktops() -> None:
+    with pytest.raises(UnknownCallError, match=r"under `if settings\.meetings:`"):
+        grants_of(call("ec2:RunInstances"), PLAIN)
