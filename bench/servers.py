@@ -154,7 +154,7 @@ class Servers:
     def _deploy(self, stack: ExitStack) -> None:
         """Let Chalice make the zip, and unpack what it uploaded."""
         self.home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        project = PROJECT.copy(self.home / "project", self.cloudflare.url)
+        project = PROJECT.copy(self.home / "project", self.cloudflare.url, features=False)
         deploy(project.directory, STAGE, self._moto.endpoint)
         name = f"elephant-{STAGE}-dns_watchdog"
         self.function = state.find_function(name, self._moto.region)

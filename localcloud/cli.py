@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,7 +60,7 @@ def main() -> None:
 @main.command()
 @_project
 def demo(directory: Path) -> None:
-    """Play a meeting from launch to end, and check every promise on the way.
+    """Play meetings from scheduling to nothing left, and check every promise on the way.
 
     Takes free ports, works on a copy of the project, and ends everything it started. Exit status
     0 only if every promise held.
@@ -104,6 +105,79 @@ def tick(aws_port: int) -> None:
     Shows the functions that were invoked for it.
     """
     _show(_control("AWS", aws_port, "POST", "schedules"))
+
+
+@main.command()
+@click.option("--plus", type=float, help="Print the time in so many minutes, for a meet_time.")
+@_aws_port
+def clock(aws_port: int, plus: float | None) -> None:
+    """Show the time of a running local cloud, and when something is scheduled next."""
+    told = _control("AWS", aws_port, "GET", "clock")
+    if plus is None:
+        _show(told)
+    else:
+        click.echo((datetime.fromisoformat(told["now"]) + timedelta(minutes=plus)).isoformat())
+
+
+@main.command()
+@click.option("--minutes", type=click.FloatRange(0), help="Let so much time pass.")
+@_aws_port
+def forward(aws_port: int, minutes: float | None) -> None:
+    """Let time pass in a running local cloud, without waiting for it.
+
+    What is scheduled in between happens, in turn. Without --minutes it is the time until the next
+    one-off schedule: a meeting's launch, or its safety net.
+    """
+    wanted = {} if minutes is None else {"minutes": minutes}
+    _show(_control("AWS", aws_port, "POST", "clock", wanted))
+
+
+@main.command()
+@click.argument("deed", type=click.Choice(["healthy", "upload", "shutdown"]))
+@click.option("--role", help="Only desktops of this role.")
+@click.option("--meeting", help="Only desktops of this meeting.")
+@_aws_port
+def desktop(aws_port: int, deed: str, role: str | None, meeting: str | None) -> None:
+    """Let the desktops of meetings report that they are well or done, or shut down."""
+    wanted = {"do": deed, "role": role, "meeting": meeting}
+    _show(_control("AWS", aws_port, "POST", "desktops", wanted))
+
+
+@main.group()
+def refusal() -> None:
+    """Switch refusals of a running EC2 on and off: no instance is started then."""
+
+
+@refusal.command("add")
+@click.argument("code")
+@click.option("--zone", help="Only in this zone, such as us-west-2a.")
+@click.option("--times", type=click.IntRange(0), default=1, help="How often; 0 until cleared.")
+@click.option("--skip", type=click.IntRange(0), default=0, help="Leave out the first so many.")
+@_aws_port
+def add_refusal(aws_port: int, times: int, **members: Any) -> None:  # noqa: ANN401
+    """Let EC2 refuse to start instances.
+
+    \b
+    Examples:
+      python -m localcloud refusal add InsufficientInstanceCapacity --zone us-west-2a --times 0
+      python -m localcloud refusal add VcpuLimitExceeded
+    """  # noqa: D301 (click's mark for text that keeps its lines)
+    wanted = {**members, "times": times or None}
+    _show(_control("AWS", aws_port, "POST", "refusals", wanted))
+
+
+@refusal.command("list")
+@_aws_port
+def list_refusals(aws_port: int) -> None:
+    """Show the refusals that are on."""
+    _show(_control("AWS", aws_port, "GET", "refusals"))
+
+
+@refusal.command("clear")
+@_aws_port
+def clear_refusals(aws_port: int) -> None:
+    """Switch every refusal off."""
+    _show(_control("AWS", aws_port, "DELETE", "refusals"))
 
 
 @main.group()
@@ -186,7 +260,7 @@ def _control(whose: str, port: int, method: str, what: str, body: object = None)
     request = urllib.request.Request(url, data, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=60) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise click.ClickException(error.read().decode("utf-8", "replace")) from None

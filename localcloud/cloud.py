@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from localcloud.aws import (
     DEFAULT_REGION,
     Bridge,
+    Clock,
     Functions,
     MotoServer,
+    OneOffs,
+    Passing,
     Schedules,
     aws_client,
     aws_environment,
     aws_settings,
+    deploy,
+    make_image,
+    make_security_group,
 )
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Token, Zone
+from localcloud.desktop import Desktop
 from ops.command import run_command
+from ops.features import STREAM_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from chalicelib.settings import Settings
 
@@ -44,10 +55,12 @@ class Ports:
 class LocalCloud:
     """Everything that a stage needs, from entering the context until leaving it.
 
-    The zone, the secret with its token and an empty meetings table are there; nothing is
-    deployed. `time_scale` multiplies the minutes that Lambda waits before it tries again, and the
-    periods of scheduled rules; these are fired by `schedules.fire()`, and with `schedules=True`
-    on time as well.
+    The zone, the secret with its token and an empty meetings table are there, and the image and
+    the security groups that the settings of meetings name; nothing is deployed. Everything in it
+    has the time of its `clock`. What is scheduled comes due while `pass_until` lets time pass, by
+    `schedules.fire()`, and with `schedules=True` on time as well. `time_scale` multiplies the
+    minutes that Lambda waits before it tries again, and the periods of the rules that are fired on
+    time; what Lambda's waits are shortened by is skipped on the clock.
     Raises PortTakenError, which names the port, and leaves nothing running.
     """
 
@@ -61,12 +74,14 @@ class LocalCloud:
     ) -> None:
         self.settings = settings
         self.region = DEFAULT_REGION
+        self.clock = Clock()
         self.cloudflare = CloudflareStandIn(
             [Zone(settings.zone_id, settings.domain_root, ssl="strict")],
             [Token(DEFAULT_TOKEN)],
             host=HOST,
             http_port=ports.cloudflare,
             dns_port=ports.dns,
+            clock=self.clock.time,
         )
         self.aws = MotoServer(HOST, ports.aws, self.region)
         self._time_scale = time_scale
@@ -78,13 +93,23 @@ class LocalCloud:
             stack.enter_context(self.cloudflare)
             stack.enter_context(self.aws)
             self.functions = stack.enter_context(
-                Functions(self.aws.endpoint, self.region, time_scale=self._time_scale)
+                Functions(
+                    self.aws.endpoint, self.region, time_scale=self._time_scale, clock=self.clock
+                )
             )
             self.aws.run_functions(self.functions)
-            self.bridge = stack.enter_context(Bridge(self.functions))
-            self.schedules = Schedules(self.functions, time_scale=self._time_scale)
+            self.bridge = stack.enter_context(Bridge(self.functions, clock=self.clock.now))
+            self.schedules = Schedules(
+                self.functions, time_scale=self._time_scale, clock=self.clock.now
+            )
+            self.one_offs = OneOffs(self.functions)
+            rates = Schedules(self.functions, clock=self.clock.now, timer=self.clock.monotonic)
+            self._passing = Passing(self.clock, rates, self.one_offs, self.settle)
+            self.aws.pass_time_with(self._passing)
+            self.aws.offer("POST", "desktops", self._let_desktops)
             if self._fires_on_time:
                 stack.enter_context(self.schedules)
+                stack.enter_context(self.one_offs)
             self._provide()
             self._running = stack.pop_all()
         return self
@@ -95,14 +120,46 @@ class LocalCloud:
     @property
     def exports(self) -> dict[str, str]:
         """The variables that lead the AWS CLI, Chalice and Cloudflare's clients here."""
-        return aws_settings(self.aws.endpoint, self.region) | {
-            "CLOUDFLARE_BASE_URL": self.cloudflare.url,
-            "CLOUDFLARE_API_TOKEN": DEFAULT_TOKEN,
-        }
+        stream = {STREAM_VARIABLE: self.stream_arn} if self.stream_arn else {}
+        return (
+            aws_settings(self.aws.endpoint, self.region)
+            | stream
+            | {
+                "CLOUDFLARE_BASE_URL": self.cloudflare.url,
+                "CLOUDFLARE_API_TOKEN": DEFAULT_TOKEN,
+            }
+        )
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (botocore makes the class)
         """Make a client of the local AWS."""
         return aws_client(service, self.aws.endpoint, self.region)
+
+    @property
+    def stream_arn(self) -> str | None:
+        """The ARN of the meetings table's stream, if there is one: `chalice deploy` needs it."""
+        dynamodb, name = self.client("dynamodb"), self.settings.table_name
+        if name not in dynamodb.list_tables()["TableNames"]:
+            return None
+        arn = dynamodb.describe_table(TableName=name)["Table"].get("LatestStreamArn")
+        return str(arn) if arn else None
+
+    @property
+    def api_url(self) -> str:
+        """Where the API of the deployed stage is offered here. LookupError if it has none."""
+        gateway = self.client("apigateway")
+        for api in gateway.get_rest_apis()["items"]:
+            for stage in gateway.get_stages(restApiId=api["id"])["item"]:
+                host = f"{api['id']}.execute-api.{self.region}.amazonaws.com"
+                return self.aws.local_url(f"https://{host}/{stage['stageName']}")
+        raise LookupError("nothing is deployed that has an API")
+
+    def deploy_with_chalice(self, directory: Path) -> str:
+        """Deploy a project's local stage by `chalice deploy` alone; return what that printed.
+
+        Raises CommandError.
+        """
+        stream = {STREAM_VARIABLE: self.stream_arn} if self.stream_arn else {}
+        return deploy(directory, STAGE, self.aws.endpoint, variables=stream)
 
     def deploy(self, directory: Path, on_line: Callable[[str], None] | None = None) -> None:
         """Deploy a project's local stage as an operator does. Raises CommandError."""
@@ -111,11 +168,53 @@ class LocalCloud:
         run_command(command, f"python -m ops deploy {STAGE}", ROOT, environment, on_line)
 
     def settle(self, seconds: float = 30) -> None:
-        """Wait until every change to an instance has been told and handled, retries included."""
-        self.bridge.flush()
-        self.functions.wait_idle(seconds)
+        """Wait until every change to an instance has been told and handled, retries included.
+
+        That is also those that functions made meanwhile. TimeoutError if that takes longer.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            self.bridge.flush()
+            told = self.bridge.told
+            self.functions.wait_idle(max(0.0, deadline - time.monotonic()))
+            self.bridge.flush()
+            if self.bridge.told == told:
+                return
+
+    def pass_until(self, moment: datetime) -> None:
+        """Let time pass until `moment`: what is scheduled by then runs in turn, at its time."""
+        self._passing.until(moment)
+
+    def pass_minutes(self, minutes: float) -> None:
+        """Let so many minutes pass."""
+        self.pass_until(self.clock.now() + timedelta(minutes=minutes))
+
+    def desktops(self) -> list[Desktop]:
+        """Return the desktops that run for a meeting."""
+        running = [{"Name": "instance-state-name", "Values": ["running"]}]
+        tagged = [{"Name": "tag-key", "Values": [name]} for name in ("MeetingID", "Role")]
+        answer = self.client("ec2").describe_instances(Filters=running + tagged)
+        found = [each for held in answer["Reservations"] for each in held["Instances"]]
+        return [Desktop(self, each["InstanceId"]) for each in found if "IamInstanceProfile" in each]
+
+    def _let_desktops(self, wanted: dict[str, Any]) -> list[dict[str, object]]:
+        """Let every desktop, or those of a role or meeting, report what is wanted."""
+        done: list[dict[str, object]] = []
+        for desktop in self.desktops():
+            if wanted.get("role") not in {None, desktop.role}:
+                continue
+            if wanted.get("meeting") not in {None, desktop.meeting_id}:
+                continue
+            did = desktop.do(str(wanted.get("do")))
+            told = {"meeting": desktop.meeting_id, "role": desktop.role, "done": did}
+            done.append({"instance": desktop.instance_id, **told})
+        return done
 
     def _provide(self) -> None:
+        if self.settings.meetings:
+            make_image(self.settings.meetings.ami_id, self.region)
+            for group_id in self.settings.meetings.security_group_ids:
+                make_security_group(group_id, self.region)
         self.client("secretsmanager").create_secret(
             Name=self.settings.secret_id,
             SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN}),

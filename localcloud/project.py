@@ -38,12 +38,17 @@ class Project:
             ) from error
         return Settings.parse(variables)
 
-    def copy(self, target: Path, cloudflare_url: str) -> Project:
-        """Copy what is deployed, with the local stage led to another port of this machine."""
+    def copy(self, target: Path, cloudflare_url: str, *, features: bool = True) -> Project:
+        """Copy what is deployed, with the local stage led to another port of this machine.
+
+        Without `features` its stage has none: the watchdog and the sweep alone.
+        """
         copied = Project(copy_project(self.directory, target))
         config = json.loads(self._config.read_text())
         variables = config["stages"][STAGE]["environment_variables"]
         variables["CLOUDFLARE_API_URL"] = cloudflare_url
+        if not features:
+            variables.pop("FEATURES", None)
         (target / ".chalice/config.json").write_text(json.dumps(config, indent=2) + "\n")
         return copied
 

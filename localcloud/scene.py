@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import dns.message
 import dns.query
 import dns.rcode
 
+from localcloud.aws.premises import ANY_IMAGE
+from localcloud.caller import Caller
+from localcloud.desktop import Desktop
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from localcloud.aws import Delivery, Invocation
+    from localcloud.caller import Answer
     from localcloud.cloud import LocalCloud
     from localcloud.narrator import Narrator
 
-MEETING: Final = "demo-meeting"
+ROLES: Final = ("teacher", "student")
 
-_IMAGE = "ami-12c6146b"
+_DONE: Final = "unchanged", "ignored"
+"""Runs that had nothing to do; that they ran is not worth a line."""
+_SPEAKERS: Final = {
+    "sweep": "Sweep",
+    "launch_ec2": "Launch",
+    "safety_net": "Net",
+    "terminator": "Terminator",
+}
+_SPEAKER_WIDTH: Final = 12
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A meeting as its two people know it: when it is, and a link for each."""
+
+    id: str
+    start: datetime
+    links: Mapping[str, str]
 
 
 class Scene:
-    """A deployed stage on a local cloud, one meeting, and a narrator who says what happens."""
+    """A deployed stage on a local cloud, its meetings, and a narrator who says what happens."""
 
     def __init__(self, cloud: LocalCloud, narrator: Narrator) -> None:
         self.cloud = cloud
         self.settings = cloud.settings
         self.zone = cloud.cloudflare.api.zone(cloud.settings.zone_id)
         self.ec2 = cloud.client("ec2")
+        self.caller = Caller(cloud.api_url)
         self.names: dict[str, str] = {}
         self._dynamodb = cloud.client("dynamodb")
         self._narrator = narrator
+        self._idle_sweeps = 0
         self.failures = 0
         """How many runs of functions have failed so far."""
         cloud.bridge.on_event(self._note_event)
@@ -39,19 +67,31 @@ class Scene:
     # What happens
 
     def run(self, what: str, **tags: str) -> str:
-        """Start an instance; one with a role is a desktop of the meeting. Returns its id."""
-        tagged = tags | ({"MeetingID": MEETING} if "Role" in tags else {})
+        """Start an instance by hand. Returns its id."""
         spec = {
             "ResourceType": "instance",
-            "Tags": [{"Key": key, "Value": value} for key, value in tagged.items()],
+            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         }
         answer = self.ec2.run_instances(
-            ImageId=_IMAGE, MinCount=1, MaxCount=1, TagSpecifications=[spec]
+            ImageId=ANY_IMAGE, MinCount=1, MaxCount=1, TagSpecifications=[spec]
         )
         instance_id = str(answer["Instances"][0]["InstanceId"])
         self.names[instance_id] = what
         self.note(f"{instance_id} is {what}")
         return instance_id
+
+    def key(self) -> str:
+        """Read the key for scheduling, as who runs the stage may."""
+        answer = self.cloud.client("secretsmanager").get_secret_value(
+            SecretId="elephant-local-schedule-key"
+        )
+        return str(answer["SecretString"])
+
+    def book(self, answer: Answer) -> Booked:
+        """Read what was answered to a request for a meeting."""
+        told = answer.document
+        start = datetime.fromisoformat(told["meet_time"]).astimezone(UTC)
+        return Booked(told["meeting_id"], start, {role: told[f"{role}_link"] for role in ROLES})
 
     def emit(self, instance_id: str, state: str) -> None:
         """Put an event on the bus by hand, and wait until it is handled."""
@@ -59,28 +99,49 @@ class Scene:
         self.cloud.settle()
 
     def sweep(self) -> None:
-        """Let what is scheduled come due now, and wait until it has run."""
+        """Let the scheduled rules come due now, and wait until they have run."""
         self.cloud.schedules.fire()
         self.cloud.settle()
 
-    def set_row(self, **attributes: str) -> None:
-        """Set attributes of the meeting's row, which is made if there is none."""
-        self._dynamodb.update_item(
-            TableName=self.settings.table_name,
-            Key={"id": {"S": MEETING}},
-            UpdateExpression="SET " + ", ".join(f"#{key} = :{key}" for key in attributes),
-            ExpressionAttributeNames={f"#{key}": key for key in attributes},
-            ExpressionAttributeValues={f":{key}": {"S": attributes[key]} for key in attributes},
-        )
+    def pass_until(self, moment: datetime) -> None:
+        """Let time pass until then; what is scheduled in between happens."""
+        minutes = (moment - self.cloud.clock.now()) / timedelta(minutes=1)
+        self._idle_sweeps = 0
+        self.cloud.pass_until(moment)
+        sweeps = f"; {self._idle_sweeps} sweeps found nothing to do" if self._idle_sweeps else ""
+        self.note(f"{minutes:.0f} minutes later it is {moment:%H:%M}{sweeps}")
 
     # What is
 
-    def row(self) -> dict[str, str]:
-        """Return the meeting's row without its id."""
+    def row(self, meeting: Booked) -> dict[str, str]:
+        """Return a meeting's row without its id."""
         answer = self._dynamodb.get_item(
-            TableName=self.settings.table_name, Key={"id": {"S": MEETING}}
+            TableName=self.settings.table_name, Key={"id": {"S": meeting.id}}
         )
         return {key: value["S"] for key, value in answer["Item"].items() if key != "id"}
+
+    def rows(self) -> int:
+        """Count the rows of the table."""
+        return int(self._dynamodb.scan(TableName=self.settings.table_name)["Count"])
+
+    def schedules(self) -> list[str]:
+        """Return the names of the one-off schedules that wait."""
+        found = self.cloud.client("scheduler").list_schedules(GroupName="elephant-local")
+        return sorted(schedule["Name"] for schedule in found["Schedules"])
+
+    def desktops(self, meeting: Booked) -> dict[str, Desktop]:
+        """Return the desktops of a meeting that run, by role."""
+        where = {"tag:MeetingID": meeting.id, "instance-state-name": "running"}
+        found = [
+            Desktop(self.cloud, instance["InstanceId"]) for instance in self.instances(**where)
+        ]
+        return {desktop.role: desktop for desktop in found}
+
+    def instances(self, **where: str) -> list[dict[str, Any]]:
+        """Return what EC2 says of the instances that filters let through."""
+        filters = [{"Name": name, "Values": [value]} for name, value in where.items()]
+        answer = self.ec2.describe_instances(Filters=filters)
+        return [found for held in answer["Reservations"] for found in held["Instances"]]
 
     def describe(self, instance_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return what EC2 says of instances."""
@@ -117,6 +178,12 @@ class Scene:
         """Say what was promised, and whether it holds."""
         self._narrator.promise(text, holds=holds)
 
+    def promise_page(self, meeting: Booked, role: str, headline: str) -> None:
+        """Promise what a visitor reads on the page of a link."""
+        page = self.caller.look(meeting.links[role])
+        self.promise(f"the {role}'s page says: {page.headline}", page.headline == headline)
+        self.note(f"  {page.message}")
+
     def promise_record(self, instance_id: str) -> None:
         """Promise that the instance's name leads to its address, through Cloudflare's edge."""
         name = self.settings.record_name(instance_id)
@@ -141,14 +208,43 @@ class Scene:
 
     def _note_invocation(self, invocation: Invocation) -> None:
         self.failures += invocation.failed
-        self.note(line_of(invocation))
+        line = line_of(invocation)
+        if line is not None:
+            self.note(line)
+        elif invocation.function.endswith("-sweep"):
+            self._idle_sweeps += 1
 
 
-def line_of(invocation: Invocation) -> str:
-    """Say in a line what a function did."""
-    what = "Sweep: " if invocation.function.endswith("-sweep") else "Lambda:"
+def line_of(invocation: Invocation) -> str | None:
+    """Say in a line what a function did; None if it found nothing to do."""
+    function = invocation.function.split("-", 2)[2:]
+    speaker = _SPEAKERS.get(function[0], "Lambda") if function else "API"
+    said = _said(invocation, speaker)
+    if said is None:
+        return None
+    label = f"{speaker}:".ljust(_SPEAKER_WIDTH)
+    return f"{label} {said} ({1000 * invocation.duration:.0f} ms)"
+
+
+def _said(invocation: Invocation, speaker: str) -> str | None:
     if invocation.failed:
-        said = f"failed, attempt {invocation.attempt}: {invocation.error}"
-    else:
-        said = f"{invocation.result['action']}: {invocation.result['reason']}"
-    return f"{what}      {said} ({1000 * invocation.duration:.0f} ms)"
+        return f"failed, attempt {invocation.attempt}: {invocation.error}"
+    event: Any = invocation.event
+    result = invocation.result
+    if speaker == "API":
+        return f"{event['httpMethod']} {event['resource']} is answered {result['statusCode']}"
+    if speaker == "Terminator":
+        return _ended_by_terminator(invocation)
+    if speaker == "Sweep" and result["action"] in _DONE:
+        return None
+    return f"{result['action']}: {result['reason']}"
+
+
+def _ended_by_terminator(invocation: Invocation) -> str | None:
+    """Find in its log what the terminator did, as its answer names failures alone."""
+    for line in invocation.log:
+        with suppress(ValueError, TypeError, KeyError):
+            said = json.loads(line)
+            if said["action"] not in _DONE:
+                return f"{said['action']}: {', '.join(said['meetings'])}"
+    return None

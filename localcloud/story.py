@@ -1,28 +1,44 @@
-"""The demo: a meeting's desktops from launch to end, every promise checked on the way."""
+"""The demo: meetings from being scheduled to nothing left, every promise checked on the way."""
 
 from __future__ import annotations
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localcloud.aws import Refusal
 from localcloud.cloud import STAGE, LocalCloud, Ports
-from localcloud.cloudflare import Fault, FaultKind, When
-from localcloud.scene import Scene
+from localcloud.project import ProjectError
+from localcloud.scene import ROLES, Scene
+from localcloud.story_of_a_desktop import check_desktops, end_desktops
 
 if TYPE_CHECKING:
     from localcloud.narrator import Narrator
     from localcloud.project import Project
+    from localcloud.scene import Booked
 
 TIME_SCALE: Final = 0.01
 """Lambda waits a minute before it tries again; here it waits 0.6 seconds."""
 
-_HAND_MADE = "198.51.100.80"
-_TABLE_EDGES = ("┏", "┃", "┡", "│", "└")
+_HAND_MADE: Final = "198.51.100.80"
+_TABLE_EDGES: Final = ("┏", "┃", "┡", "│", "└")
+_FULL_ZONES: Final = ("us-west-2a", "us-west-2b", "us-west-2c")
+_FREE_ZONE: Final = "us-west-2d"
+_OK, _CREATED, _WRONG, _REFUSED, _UNKNOWN, _TAKEN = 200, 201, 400, 401, 404, 409
+_MINUTE: Final = timedelta(minutes=1)
 
 
 def tell(project: Project, narrator: Narrator) -> bool:
-    """Tell the story on a local cloud of its own; return whether every promise held."""
+    """Tell the story on a local cloud of its own; return whether every promise held.
+
+    Raises ProjectError if the local stage has no meetings.
+    """
+    if project.settings.meetings is None:
+        raise ProjectError(
+            f"stage {STAGE} has no meetings, and the story is about them: "
+            f"python -m ops stage {STAGE} --with meetings"
+        )
     narrator.chapter("AWS, Cloudflare and DNS start on this machine")
     with (
         LocalCloud(project.settings, Ports(), time_scale=TIME_SCALE) as cloud,
@@ -51,21 +67,33 @@ class _Story:
     def tell(self) -> None:
         scene = self._scene
         domain = scene.settings.domain_root
-        scene.chapter("Before: a zone that holds other things, and a scheduled meeting")
+        scene.chapter("Before: a zone and an account that hold other things")
         hand_made = {"name": f"www.{domain}", "content": _HAND_MADE, "comment": "made by hand"}
         scene.zone.create({"type": "A", "proxied": False, **hand_made})
-        scene.set_row(status="LAUNCHED")
+        scene.note(f"www.{domain} is there, made by hand")
+        others = [
+            scene.run("an instance without tags of ours", Name="nobody's"),
+            scene.run("an instance of another project", Project="Giraffe", Role="teacher"),
+        ]
+        scene.cloud.settle()
         before = scene.zone.records
-        scene.note(f"www.{domain} is there, made by hand; the meeting's row is LAUNCHED")
 
-        teacher, student, others = self._launch()
-        self._pass_health_check()
-        self._stop_and_start(student)
-        self._repeat(teacher)
-        self._lose_events()
-        self._end(teacher, student)
+        lesson, no_show, long_one = self._schedule()
+        self._show_links(lesson)
+        self._launch(lesson, long_one, others)
+        self._enter(lesson, long_one)
+        check_desktops(scene, lesson)
+        self._leave_live_ones_alone(lesson, no_show, long_one)
+        self._end_what_nobody_came_to(no_show)
+        self._end_what_is_done(lesson)
+        end_desktops(scene, long_one)
 
         scene.chapter("After")
+        while scene.schedules():
+            scene.pass_until(scene.cloud.clock.now() + 15 * _MINUTE)
+        scene.promise("nothing is scheduled any more", scene.cloud.one_offs.next_time() is None)
+        left = scene.instances(**{"tag:Project": "Elephant", "instance-state-name": "running"})
+        scene.promise("no desktop of ours runs", not left)
         scene.promise("the zone is exactly what it was before", scene.zone.records == before)
         answer = scene.dig(f"www.{domain}")
         scene.promise(f"www.{domain} still resolves to {_HAND_MADE}", answer == [_HAND_MADE])
@@ -73,132 +101,172 @@ class _Story:
         scene.promise("the other instances still run", all(running))
         scene.promise("no run of a function failed", scene.failures == 0)
         calls = scene.cloud.cloudflare.calls
+        refused = [call for call in calls if call.status not in {_OK, None}]
         scene.promise(
             f"Cloudflare was called {len(calls)} times, {len(scene.writes())} of them to write, "
-            "and refused none",
-            all(call.status == 200 for call in calls if call.status is not None),  # noqa: PLR2004
+            f"and refused {refused or 'none'}",
+            not refused,
         )
 
-    def _launch(self) -> tuple[str, str, list[str]]:
+    def _schedule(self) -> tuple[Booked, Booked, Booked]:
         scene = self._scene
-        scene.chapter("Four instances start: two desktops of the meeting, two strangers")
-        teacher = scene.run("the teacher's desktop", Project="Elephant", Role="teacher")
-        student = scene.run("the student's desktop", Project="Elephant", Role="student")
-        others = [
-            scene.run("an instance without tags of ours", Name="nobody's"),
-            scene.run("an instance of another project", Project="Giraffe", Role="teacher"),
+        caller, key = scene.caller, scene.key()
+        scene.chapter("Three meetings are scheduled: POST /schedule")
+        start = scene.cloud.clock.now().replace(second=0, microsecond=0) + 13 * _MINUTE
+        wanted = {
+            "teacher_name": "Ada",
+            "student_name": "Ben",
+            "meet_time": start.isoformat(timespec="seconds"),
+        }
+        refused = caller.schedule(wanted, None)
+        scene.promise(
+            f"without the key it is refused: {refused.status}", refused.status == _REFUSED
+        )
+        wrong = caller.schedule(wanted | {"meet_time": "2026-11-21 16:00"}, key)
+        said = wrong.document.get("errors", {}).get("meet_time", "")
+        scene.promise(f"a time without an offset is refused: {said}", wrong.status == _WRONG)
+        scene.promise("nothing was made", scene.rows() == 0 and not scene.schedules())
+
+        made = caller.schedule(wanted, key, "lesson-1")
+        again = caller.schedule(wanted, key, "lesson-1")
+        other = caller.schedule(wanted | {"student_name": "Cleo"}, key, "lesson-1")
+        lesson = scene.book(made)
+        scene.promise(
+            "a request that is sent twice makes one meeting, with the same links",
+            (made.status, again.status) == (_CREATED, _OK) and scene.book(again) == lesson,
+        )
+        scene.promise("its token is no good for another one", other.status == _TAKEN)
+        later = wanted | {"meet_time": (start + 2 * _MINUTE).isoformat(timespec="seconds")}
+        no_show = scene.book(caller.schedule(later, key))
+        long_one = scene.book(caller.schedule(wanted | {"teacher_name": "Dora"}, key))
+        meetings = (lesson, no_show, long_one)
+        row = scene.row(lesson)
+        scene.promise(f"its row is {row['status']}", row["status"] == "SCHEDULED")
+        keys = [link.split("key=")[1] for link in lesson.links.values()]
+        scene.promise("and holds no key", not any(each in str(row) for each in keys))
+        waiting = scene.schedules()
+        scene.promise(f"{len(waiting)} one-off schedules wait", len(waiting) == 2 * len(meetings))
+        return meetings
+
+    def _show_links(self, lesson: Booked) -> None:
+        scene = self._scene
+        scene.chapter("People open their links early")
+        scene.note(lesson.links["teacher"].split("?")[0] + "?key=…")
+        for role in ROLES:
+            scene.promise_page(lesson, role, "Your meeting is booked")
+        stranger = lesson.links["teacher"].replace("/teacher?", "/student?")
+        answers = [
+            scene.caller.ask(link)
+            for link in (stranger, stranger.split("?")[0], stranger.replace(lesson.id, "x" * 16))
         ]
-        scene.cloud.settle()
-        for desktop in (teacher, student):
-            scene.promise_record(desktop)
+        scene.promise(
+            "a key opens its own role alone; without it, the meeting might as well not exist",
+            {(answer.status, answer.text) for answer in answers} == {(_UNKNOWN, answers[0].text)},
+        )
+
+    def _launch(self, lesson: Booked, long_one: Booked, others: list[str]) -> None:
+        scene = self._scene
+        scene.chapter("Ten minutes before two of them, three of four zones are full")
+        refusals = scene.cloud.aws.refusals
+        for zone in _FULL_ZONES:
+            refusals.add(Refusal("InsufficientInstanceCapacity", zone=zone))
+        scene.pass_until(lesson.start - 10 * _MINUTE)
+        refusals.clear()
+        for meeting in (lesson, long_one):
+            desktops = scene.desktops(meeting)
+            zones = {
+                found["Placement"]["AvailabilityZone"]
+                for found in scene.describe([each.instance_id for each in desktops.values()])
+            }
+            scene.promise(
+                f"{meeting.id} has a desktop for each of its two, where there was room",
+                set(desktops) == set(ROLES) and zones == {_FREE_ZONE},
+            )
+        for desktop in scene.desktops(lesson).values():
+            scene.promise_record(desktop.instance_id)
         for other in others:
             name = scene.settings.record_name(other)
             scene.promise(f"{scene.names[other]} got no record", not scene.zone.named(name))
-        row = scene.row()
+        row = scene.row(lesson)
+        links = {
+            role: scene.settings.link(desktop.instance_id)
+            for role, desktop in scene.desktops(lesson).items()
+        }
         scene.promise(
-            f"the meeting's row has both links, and its status is {row.get('status')}",
-            row
-            == {
-                "status": "DNS_WRITTEN",
-                "teacher_ec2_link": scene.settings.link(teacher),
-                "student_ec2_link": scene.settings.link(student),
-            },
+            f"the row has both links, and its status is {row['status']}",
+            row["status"] == "DNS_WRITTEN"
+            and all(row.get(f"{role}_ec2_link") == links[role] for role in ROLES),
         )
-        scene.note(f"people open {scene.settings.link(teacher)}")
-        return teacher, student, others
+        scene.promise_page(lesson, "student", "Your desktop is being checked")
 
-    def _pass_health_check(self) -> None:
-        self._scene.set_row(status="HEALTHY")
-        self._scene.note("the desktops report that they are well: the status is HEALTHY")
-
-    def _stop_and_start(self, student: str) -> None:
+    def _enter(self, lesson: Booked, long_one: Booked) -> None:
         scene = self._scene
-        scene.chapter("The student's desktop is stopped")
-        old = scene.address(student)
-        scene.ec2.stop_instances(InstanceIds=[student])
+        scene.chapter("The desktops report that they are well, and people enter")
+        for meeting in (lesson, long_one):
+            for desktop in scene.desktops(meeting).values():
+                desktop.report_healthy()
         scene.cloud.settle()
-        scene.promise_no_name(student)
-        row = scene.row()
-        scene.promise("its link is gone from the row", "student_ec2_link" not in row)
-        scene.promise("the meeting goes on: HEALTHY", row["status"] == "HEALTHY")
+        scene.promise("the status is HEALTHY", scene.row(lesson)["status"] == "HEALTHY")
+        link = lesson.links["teacher"]
+        scene.promise_page(lesson, "teacher", "Your desktop is ready")
+        looked = scene.row(lesson)["status"]
+        scene.promise("looking starts nothing, as previews of links do", looked == "HEALTHY")
+        sent = scene.caller.click(link, scene.caller.look(link))
+        row = scene.row(lesson)
+        scene.promise(f"a click leads to {sent}", sent == row["teacher_ec2_link"])
+        scene.promise("and the meeting is IN_PROGRESS", row["status"] == "IN_PROGRESS")
+        for meeting in (lesson, long_one):
+            told = scene.caller.ask(meeting.links["student"])
+            expected = scene.row(meeting)["student_ec2_link"]
+            holds = told.status == _OK and told.document.get("dcv_url") == expected
+            scene.promise(f"a program is told {expected}", holds)
 
-        scene.chapter(
-            "It is started again, and Cloudflare loses the connection just after it wrote"
-        )
-        fault = Fault(FaultKind.DROP, when=When.AFTER, method="POST")
-        scene.cloud.cloudflare.faults.add(fault)
-        scene.ec2.start_instances(InstanceIds=[student])
-        scene.cloud.settle()
-        new = scene.address(student)
-        scene.promise(f"it has another address: {new} instead of {old}", new != old)
-        scene.promise_record(student)
-        row = scene.row()
-        scene.promise("its link is back in the row", "student_ec2_link" in row)
-        scene.promise("the status did not go back: HEALTHY", row["status"] == "HEALTHY")
-
-    def _repeat(self, teacher: str) -> None:
+    def _leave_live_ones_alone(self, lesson: Booked, no_show: Booked, long_one: Booked) -> None:
         scene = self._scene
-        scene.chapter("EventBridge delivers an event twice")
-        written, row = len(scene.writes()), scene.row()
-        for _ in range(2):
-            scene.emit(teacher, "running")
-        scene.promise("nothing was written again", len(scene.writes()) == written)
-        scene.promise("the row is the same", scene.row() == row)
+        scene.chapter("The third meeting's desktops start as well, and nobody comes")
+        scene.pass_until(no_show.start - 9 * _MINUTE)
+        for desktop in scene.desktops(no_show).values():
+            desktop.report_healthy()
+        status = scene.row(no_show)["status"]
+        scene.promise("its desktops are well: HEALTHY", status == "HEALTHY")
 
-    def _lose_events(self) -> None:
+        scene.chapter("15 minutes after its start a meeting is in progress; one side is done")
+        scene.desktops(long_one)["student"].upload("s3://recordings/student")
+        scene.pass_until(lesson.start + 15 * _MINUTE)
+        for meeting in (lesson, long_one):
+            alive = len(scene.desktops(meeting)) == len(ROLES)
+            status = scene.row(meeting)["status"]
+            scene.promise(f"{meeting.id} is left alone", alive and status == "IN_PROGRESS")
+        looks = [name for name in scene.schedules() if name.startswith(f"safety-{long_one.id}-")]
+        scene.promise("the safety net will look again", len(looks) == 1)
+
+    def _end_what_nobody_came_to(self, no_show: Booked) -> None:
         scene = self._scene
-        before, row = scene.zone.records, scene.row()
-        scene.chapter("A third desktop starts, and EventBridge loses the event")
-        with scene.cloud.bridge.losing():
-            observer = scene.run("the observer's desktop", Project="Elephant", Role="observer")
-        name = scene.settings.record_name(observer)
-        scene.promise(f"{name} does not resolve", scene.dig(name) is None)
+        scene.chapter("15 minutes after the start of the third")
+        desktops = scene.desktops(no_show)
+        scene.pass_until(no_show.start + 15 * _MINUTE)
+        scene.promise("its desktops are ended", not scene.desktops(no_show))
+        for desktop in desktops.values():
+            scene.promise_no_name(desktop.instance_id)
+        self._promise_over(no_show, "NO_SHOW_TIMEOUT")
+        scene.promise_page(no_show, "student", "This meeting is over")
 
-        scene.chapter("The sweep, which runs every minute, looks at everything")
-        scene.sweep()
-        scene.promise_record(observer)
-        link = {"observer_ec2_link": scene.settings.link(observer)}
-        scene.promise(
-            "its link is in the row, which is as it was otherwise", scene.row() == row | link
-        )
-        written = len(scene.writes())
-        scene.sweep()
-        scene.promise("where all is well it writes nothing", len(scene.writes()) == written)
-
-        scene.chapter("The third desktop ends, and that event is lost as well")
-        with scene.cloud.bridge.losing():
-            scene.ec2.terminate_instances(InstanceIds=[observer])
-        scene.promise(f"{name} is left behind", scene.dig(name) is not None)
-
-        scene.chapter("The next sweep")
-        scene.sweep()
-        scene.promise_no_name(observer)
-        scene.promise("its link is gone from the row, which is as it was", scene.row() == row)
-        scene.promise("the other records were not touched", scene.zone.records == before)
-
-    def _end(self, teacher: str, student: str) -> None:
+    def _end_what_is_done(self, lesson: Booked) -> None:
         scene = self._scene
-        scene.chapter("The teacher's desktop ends")
-        scene.ec2.terminate_instances(InstanceIds=[teacher])
+        scene.chapter("Both sides of the first have uploaded")
+        desktops = scene.desktops(lesson)
+        for role, desktop in desktops.items():
+            desktop.upload(f"s3://recordings/{role}")
         scene.cloud.settle()
-        scene.promise_no_name(teacher)
-        row = scene.row()
-        scene.promise(
-            "the meeting goes on with the student's desktop",
-            row == {"status": "HEALTHY", "student_ec2_link": scene.settings.link(student)},
-        )
+        scene.promise("the terminator ends its desktops", not scene.desktops(lesson))
+        for desktop in desktops.values():
+            scene.promise_no_name(desktop.instance_id)
+        self._promise_over(lesson, "SUCCESS")
 
-        scene.chapter("Late, an event says that the teacher's desktop runs")
-        scene.emit(teacher, "running")
-        name = scene.settings.record_name(teacher)
-        scene.promise("nothing comes back: what counts is the state now", scene.dig(name) is None)
-        scene.promise("the row is the same", scene.row() == row)
-
-        scene.chapter("The student's desktop ends")
-        scene.ec2.terminate_instances(InstanceIds=[student])
-        scene.cloud.settle()
-        scene.promise_no_name(student)
-        row = scene.row()
-        scene.promise(
-            "the meeting is over: TERMINATED, no link left", row == {"status": "TERMINATED"}
+    def _promise_over(self, meeting: Booked, reason: str) -> None:
+        row = self._scene.row(meeting)
+        links = [name for name in row if name.endswith("_ec2_link")]
+        self._scene.promise(
+            f"it is TERMINATED: {row.get('termination_reason')}, and no link is left",
+            row["status"] == "TERMINATED" and row["termination_reason"] == reason and not links,
         )

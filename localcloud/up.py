@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localcloud.aws import ACCOUNT_ID
+from localcloud.aws.gateway import PREFIX
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.project import Project
 
@@ -64,7 +65,7 @@ def _welcome(cloud: LocalCloud) -> str:
         """    --item '{"id": {"S": "m1"}, "status": {"S": "LAUNCHED"}}'"""
     )
     return f"""\
-The local cloud is running.
+The local cloud is running; its time is {cloud.clock.now():%H:%M} UTC.
 
   AWS         {cloud.aws.endpoint}  (account {ACCOUNT_ID}, {cloud.region})
   Cloudflare  {cloud.cloudflare.url}
@@ -87,7 +88,7 @@ Then, for example:
 What is deployed with a schedule runs on time, and now with
 
   python -m localcloud tick --aws-port {cloud.aws.port}
-
+{_meetings(cloud)}
 By hand, without deploying (the route exists in stage {STAGE} alone):
 
   chalice local --stage {STAGE}
@@ -95,6 +96,36 @@ By hand, without deploying (the route exists in stage {STAGE} alone):
     -d '{{"instance-id": "INSTANCE-ID"}}'
 
 What happens is shown here. Ctrl-C ends everything.
+"""
+
+
+def _meetings(cloud: LocalCloud) -> str:
+    """Say how to schedule a meeting and go through it, if the stage has meetings."""
+    if cloud.settings.meetings is None:
+        return ""
+    port = cloud.aws.port
+    return f"""
+A meeting, from scheduling to its end:
+
+  python -m ops deploy {STAGE}
+  API={cloud.aws.endpoint}{PREFIX}/$(aws apigateway get-rest-apis \\
+    --query 'items[0].id' --output text)/{STAGE}
+  KEY=$(aws secretsmanager get-secret-value --secret-id elephant-{STAGE}-schedule-key \\
+    --query SecretString --output text)
+  curl "$API/schedule" -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
+    -d '{{"teacher_name": "Ada", "student_name": "Ben",
+    "meet_time": "'$(python -m localcloud clock --plus 12 --aws-port {port})'"}}'
+
+Open the links that it answers in a browser. Nobody has to wait, for time can be let pass, and
+desktops report when they are told to:
+
+  python -m localcloud forward --aws-port {port}            # until what is scheduled next
+  python -m localcloud desktop healthy --aws-port {port}    # then: upload, or shutdown
+  python -m localcloud refusal add InsufficientInstanceCapacity --zone {cloud.region}a \\
+    --aws-port {port}
+
+`chalice local --stage {STAGE}` offers page and API at http://127.0.0.1:8000 as well, by this
+machine's own time.
 """
 
 

@@ -80,6 +80,8 @@ class Bridge:
         self.faults = faults
         self._clock = clock
         self._subscribers: list[Callable[[Delivery], None]] = []
+        self.told = 0
+        """How many events have been put on the bus so far."""
         self._looking = threading.Lock()
         self._closing = threading.Event()
         self._seen = self._states()
@@ -131,6 +133,7 @@ class Bridge:
 
         Returns the names of the functions invoked for it.
         """
+        self.told += 1
         invoked: list[str] = []
         for rule in rules.rules_of_default_bus(self._region):
             invoked += rules.deliver(rule, event, self._functions, self._to_other_targets)

@@ -2,11 +2,12 @@
 
 | in moto | here |
 |---|---|
-| alarms and subscriptions of a stack are skipped | they are made as by their own API |
 | a condition that changes adds and removes nothing | what it stands for comes and goes |
 | a changed parameter is noticed where a `Ref` names it | and in `Fn::Sub` and conditions |
 | an update deletes what has left the stack, even with `DeletionPolicy: Retain` | that is kept |
-| a table that changes is forgotten | it is kept, or replaced if its name changes |
+| a table that changes is forgotten | it is kept with the stream wanted, or replaced by its name |
+| a role that changes keeps its policies, which cannot be read | they change, and can |
+| some types are not known | they are, see `stack_resources.py`, `stack_alerts.py` |
 | what somebody deleted makes the deletion of its stack fail | it is gone already |
 
 Still as in moto: every operation is over when it is answered, with events of the stack alone;
@@ -23,38 +24,18 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 from moto.cloudformation import parsing
-from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.parsing import ResourceMap
-from moto.cloudwatch.models import cloudwatch_backends
-from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.exceptions import ResourceNotFoundException
 from moto.dynamodb.models.table import Table
-from moto.sns.models import sns_backends
+from moto.iam.models import Role
 from moto.sqs.exceptions import QueueDoesNotExist
 
+from . import stack_alerts, stack_resources  # noqa: F401 (moto finds the types that are defined)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     Json = dict[str, Any]
-
-_ALARM: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
-    "AlarmName": ("name", str),
-    "AlarmDescription": ("description", str),
-    "Namespace": ("namespace", str),
-    "MetricName": ("metric_name", str),
-    "Dimensions": ("dimensions", list),
-    "Statistic": ("statistic", str),
-    "Period": ("period", int),
-    "EvaluationPeriods": ("evaluation_periods", int),
-    "DatapointsToAlarm": ("datapoints_to_alarm", int),
-    "Threshold": ("threshold", float),
-    "ComparisonOperator": ("comparison_operator", str),
-    "TreatMissingData": ("treat_missing_data", str),
-    "AlarmActions": ("alarm_actions", list),
-    "OKActions": ("ok_actions", list),
-    "Tags": ("tags", list),
-}
-"""The properties of an alarm on one metric: moto's word for each, and its type."""
 
 
 @contextmanager
@@ -69,131 +50,10 @@ def cloudformation_patches() -> Iterator[None]:
         stack.enter_context(
             mock.patch.object(Table, "update_from_cloudformation_json", updated_table)
         )
+        for name, made in (("update", _updated_role), ("create", _created_role)):
+            method = f"{name}_from_cloudformation_json"
+            stack.enter_context(mock.patch.object(Role, method, classmethod(made)))
         yield
-
-
-class Alarm(CloudFormationModel):
-    """`AWS::CloudWatch::Alarm`, on one metric."""
-
-    def __init__(self, name: str, arn: str) -> None:
-        self.physical_resource_id = name
-        self._arn = arn
-
-    def get_cfn_attribute(self, attribute: str) -> str:
-        """Return the one attribute that there is."""
-        if attribute != "Arn":
-            raise NotImplementedError(f'"Fn::GetAtt" : [ "{{0}}" , "{attribute}" ]')
-        return self._arn
-
-    @classmethod
-    def has_cfn_attr(cls, attr: str) -> bool:
-        """Say whether `Fn::GetAtt` may ask for it."""
-        return attr == "Arn"
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Name the type in a template."""
-        return "AWS::CloudWatch::Alarm"
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """Name the property that is its name."""
-        return "AlarmName"
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,
-        cloudformation_json: Json,
-        account_id: str,
-        region_name: str,
-        **_: object,
-    ) -> Alarm:
-        """Put the alarm. ValidationError for what it would not be told."""
-        properties = {"AlarmName": resource_name} | cloudformation_json["Properties"]
-        unknown = sorted(properties.keys() - _ALARM.keys())
-        if unknown:
-            raise ValidationError(
-                message=f"the local AWS::CloudWatch::Alarm knows no {', '.join(unknown)}"
-            )
-        arguments: Json = {"description": "", "dimensions": [], "alarm_actions": []}
-        for key, value in properties.items():
-            name, kind = _ALARM[key]
-            arguments[name] = kind(value)
-        alarm = cloudwatch_backends[account_id][region_name].put_metric_alarm(**arguments)
-        return cls(alarm.name, alarm.alarm_arn)
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: Alarm,
-        new_resource_name: str,
-        cloudformation_json: Json,
-        account_id: str,
-        region_name: str,
-    ) -> Alarm:
-        """Put it anew; under another name it is another alarm."""
-        if original_resource.physical_resource_id != new_resource_name:
-            original_resource.delete(account_id, region_name)
-        return cls.create_from_cloudformation_json(
-            new_resource_name, cloudformation_json, account_id, region_name
-        )
-
-    def delete(self, account_id: str, region_name: str) -> None:
-        """Take it away."""
-        cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])
-
-
-class Subscription(CloudFormationModel):
-    """`AWS::SNS::Subscription`; moto needs no confirmation of it."""
-
-    def __init__(self, arn: str) -> None:
-        self.physical_resource_id = arn
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Name the type in a template."""
-        return "AWS::SNS::Subscription"
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """Say that it has no name."""
-        return ""
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003 (moto's signature)
-        cloudformation_json: Json,
-        account_id: str,
-        region_name: str,
-        **_: object,
-    ) -> Subscription:
-        """Subscribe."""
-        properties = cloudformation_json["Properties"]
-        subscription = sns_backends[account_id][region_name].subscribe(
-            properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
-        )
-        return cls(subscription.arn)
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: Subscription,
-        new_resource_name: str,
-        cloudformation_json: Json,
-        account_id: str,
-        region_name: str,
-    ) -> Subscription:
-        """Subscribe anew: another address is another subscription."""
-        original_resource.delete(account_id, region_name)
-        return cls.create_from_cloudformation_json(
-            new_resource_name, cloudformation_json, account_id, region_name
-        )
-
-    def delete(self, account_id: str, region_name: str) -> None:
-        """Unsubscribe."""
-        sns_backends[account_id][region_name].unsubscribe(self.physical_resource_id)
 
 
 def _look_for_models() -> None:
@@ -286,7 +146,48 @@ def _updated_table(  # noqa: PLR0913, PLR0917 (moto's signature)
 ) -> Table:
     """Keep the table, or make another one of another name; the former is retained."""
     if original_resource.name == new_resource_name:
+        stream = cloudformation_json["Properties"].get("StreamSpecification") or {}
+        now = original_resource.stream_specification or {}
+        if stream.get("StreamViewType") != now.get("StreamViewType"):
+            original_resource.set_stream_specification(dict(stream))
         return original_resource
     return cls.create_from_cloudformation_json(
         new_resource_name, cloudformation_json, account_id, region_name
     )
+
+
+def _updated_role(  # noqa: PLR0913, PLR0917 (moto's signature)
+    cls: type[Role],
+    original_resource: Role,
+    new_resource_name: str,
+    cloudformation_json: Json,
+    account_id: str,
+    region_name: str,
+) -> Role:
+    """Give the role the policies and the trust of the template."""
+    if original_resource.name != new_resource_name:
+        cls.delete_from_cloudformation_json(original_resource.name, {}, account_id, region_name)
+        return cls.create_from_cloudformation_json(
+            new_resource_name, cloudformation_json, account_id, region_name
+        )
+    properties = cloudformation_json["Properties"]
+    original_resource.assume_role_policy_document = _as_text(properties["AssumeRolePolicyDocument"])
+    original_resource.description = properties.get("Description", "")
+    original_resource.policies.clear()
+    for policy in properties.get("Policies", []):
+        original_resource.put_policy(policy["PolicyName"], _as_text(policy["PolicyDocument"]))
+    return original_resource
+
+
+_original_created_role: Final = Role.create_from_cloudformation_json
+
+
+def _created_role(_: type[Role], *arguments: Any, **named: Any) -> Role:  # noqa: ANN401 (moto's)
+    """Keep the role's policies as IAM's own API does: as text."""
+    role: Role = _original_created_role(*arguments, **named)
+    role.policies.update({name: _as_text(role.policies[name]) for name in role.policies})
+    return role
+
+
+def _as_text(document: Json | str) -> str:
+    return document if isinstance(document, str) else json.dumps(document, default=str)

@@ -3,32 +3,59 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.wrappers import Request, Response
 
+from .refusals import Refusal
 from .schedules import Schedules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from .functions import Functions
+    from .passing import Passing
+    from .refusals import Refusals
 
-CONTROL_PATH = "/__standin__/"
+CONTROL_PATH: Final = "/__standin__/"
 
 
 class Control:
     """A WSGI application: answers what lies below ``/__standin__/``, the rest goes to `otherwise`.
 
-    * ``schedules``: POST fires every schedule now and answers the names of the functions invoked.
+    * ``schedules``: POST fires every scheduled rule now and answers the names of the functions
+      invoked.
+    * ``clock``: GET answers the time, and when the next one-off schedule is due. POST of
+      ``{"minutes": 10}`` lets that time pass, of ``{}`` the time until that schedule has fired;
+      it answers the names of the functions invoked as well.
+    * whatever else was offered, by method and name.
+    * ``refusals``: what EC2 refuses to start. POST of ``{"code": "InsufficientInstanceCapacity",
+      "zone": "us-west-2a", "times": 1}`` adds one, DELETE switches all off.
     """
 
     def __init__(
-        self, otherwise: Callable[..., Iterable[bytes]], functions: Callable[[], Functions]
+        self,
+        otherwise: Callable[..., Iterable[bytes]],
+        functions: Callable[[], Functions],
+        refusals: Refusals,
+        passing: Callable[[], Passing | None],
+        offered: Mapping[tuple[str, str], Callable[[dict[str, Any]], object]],
     ) -> None:
         self._otherwise = otherwise
         self._functions = functions
+        self._refusals = refusals
+        self._passing = passing
+        self._offered = offered
+        self._actions: dict[tuple[str, str], Callable[[dict[str, Any]], object]] = {
+            ("POST", "schedules"): self._fire,
+            ("GET", "clock"): self._tell_time,
+            ("POST", "clock"): self._pass_time,
+            ("GET", "refusals"): self._list_refusals,
+            ("POST", "refusals"): self._refuse,
+            ("DELETE", "refusals"): self._refuse_nothing,
+        }
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -39,11 +66,57 @@ class Control:
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        action = (request.method, request.path.removeprefix(CONTROL_PATH))
-        if action != ("POST", "schedules"):
-            said = {"error": f"below {CONTROL_PATH} there is: POST schedules"}
+        asked = (request.method, request.path.removeprefix(CONTROL_PATH))
+        action = self._actions.get(asked) or self._offered.get(asked)
+        if action is None:
+            there_is = ", ".join(
+                " ".join(each) for each in sorted({**self._actions, **self._offered})
+            )
+            said = {"error": f"below {CONTROL_PATH} there is: {there_is}"}
             return _json(said, HTTPStatus.NOT_FOUND)
-        return _json(Schedules(self._functions()).fire())
+        try:
+            return _json(action(json.loads(request.get_data() or b"{}")))
+        except (ValueError, TypeError) as error:
+            return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+
+    def _fire(self, _: dict[str, Any]) -> object:
+        return Schedules(self._functions()).fire()
+
+    def _tell_time(self, _: dict[str, Any]) -> dict[str, object]:
+        passing = self._required_passing()
+        following = passing.one_offs.next_time()
+        return {
+            "now": passing.clock.now().isoformat(timespec="seconds"),
+            "next": None if following is None else following.isoformat(timespec="seconds"),
+        }
+
+    def _pass_time(self, wanted: dict[str, Any]) -> dict[str, object]:
+        passing = self._required_passing()
+        if "minutes" in wanted:
+            minutes = timedelta(minutes=float(wanted["minutes"]))
+            invoked: tuple[str, ...] | None = passing.until(passing.clock.now() + minutes)
+        else:
+            invoked = passing.to_next()
+        if invoked is None:
+            raise ValueError("nothing is scheduled for once: say how many minutes are to pass")
+        return self._tell_time(wanted) | {"invoked": list(invoked)}
+
+    def _list_refusals(self, _: dict[str, Any]) -> object:
+        return [refusal.as_json() for refusal in self._refusals.on]
+
+    def _refuse(self, wanted: dict[str, Any]) -> object:
+        self._refusals.add(Refusal(**wanted))
+        return self._list_refusals(wanted)
+
+    def _refuse_nothing(self, wanted: dict[str, Any]) -> object:
+        self._refusals.clear()
+        return self._list_refusals(wanted)
+
+    def _required_passing(self) -> Passing:
+        passing = self._passing()
+        if passing is None:
+            raise ValueError("this server has no clock that can be put forward")
+        return passing
 
 
 def _json(content: object, status: int = HTTPStatus.OK) -> Response:

@@ -1,7 +1,8 @@
 """One execution environment: a child process that runs a deployed function's own code.
 
-The child is `python -m awslambdaric`, AWS's runtime client, in the unpacked zip. It sees the
-variables that Lambda sets
+The child is `python -m awslambdaric`, AWS's runtime client, in the unpacked zip. Where the local
+cloud has a clock of its own it starts by way of `runtime_start.py`, and takes that clock's time for
+now. It sees the variables that Lambda sets
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html), the function's own, and
 what leads to the local AWS; and of this machine's Python packages only those that Lambda's Python
 runtime brings, so that a module missing from the zip is missing here too.
@@ -14,6 +15,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,10 +28,12 @@ from queue import Empty
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
+from . import runtime_start
 from .account import aws_settings
 from .runtime_api import Message, RuntimeApi, Work
 
 if TYPE_CHECKING:
+    from .clock import Clock
     from .state import DeployedFunction
 
 LogFormat = Literal["TEXT", "JSON"]
@@ -44,7 +48,8 @@ class Surroundings:
     """What all environments have in common.
 
     `init_timeout` bounds the time from the process's start until it is ready. On Lambda that is
-    ten seconds; a laptop's disk and processors may be slower than that.
+    ten seconds; a laptop's disk and processors may be slower than that. Without a `clock` it is
+    this machine's time that counts, and the process is started as on Lambda.
     """
 
     endpoint: str
@@ -52,6 +57,7 @@ class Surroundings:
     runtime_directory: Path
     log_format: LogFormat = "TEXT"
     init_timeout: float = 30.0
+    clock: Clock | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class Environment:
         self._surroundings = surroundings
         self._home = Path(tempfile.mkdtemp(prefix="localcloud-environment-"))
         self._log_file = self._home / "log"
+        self._ahead_file = self._home / "ahead"
+        self._tell_time()
         self._log_read = 0
         self._served = 0
         self._started = time.monotonic()
@@ -88,7 +96,7 @@ class Environment:
         self._closed = False
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - AWS's runtime client on deployed code
-                [sys.executable, "-S", "-m", "awslambdaric", function.handler],
+                [sys.executable, "-S", *self._program, function.handler],
                 cwd=task_root,
                 env=self._variables(task_root),
                 stdin=subprocess.DEVNULL,
@@ -98,6 +106,13 @@ class Environment:
             )
         self._watcher = threading.Thread(target=self._watch, name="environment", daemon=True)
         self._watcher.start()
+
+    @property
+    def _program(self) -> tuple[str, ...]:
+        if self._surroundings.clock is None:
+            return ("-m", "awslambdaric")
+        # -P: the directory of the script is none that the function's modules are looked for in.
+        return ("-P", str(Path(runtime_start.__file__)), str(self._ahead_file))
 
     @property
     def alive(self) -> bool:
@@ -124,7 +139,9 @@ class Environment:
             return Outcome(body, failed=True, log=log, duration=0.0, init_duration=init_duration)
         if not first and not self.alive:
             raise EnvironmentGoneError
-        self._api.give(Work(request_id, self.function.arn, payload, self.function.timeout))
+        ahead = self._tell_time()
+        deadline = time.time() + ahead + self.function.timeout
+        self._api.give(Work(request_id, self.function.arn, payload, deadline))
         begun = time.monotonic()
         answer = self._receive(self.function.timeout)
         duration = time.monotonic() - begun
@@ -149,6 +166,16 @@ class Environment:
         self._watcher.join()
         self._api.close()
         shutil.rmtree(self._home, ignore_errors=True)
+
+    def _tell_time(self) -> float:
+        """Let the process have the cloud's time; return by how much that is ahead."""
+        clock = self._surroundings.clock
+        if clock is None:
+            return 0.0
+        ahead = clock.ahead
+        with self._ahead_file.open("r+b" if self._ahead_file.exists() else "wb") as file:
+            file.write(struct.pack("d", ahead))
+        return ahead
 
     def _watch(self) -> None:
         self._process.wait()

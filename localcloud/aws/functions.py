@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from . import state
 from .account import DEFAULT_REGION
 from .artifacts import Artifacts
+from .batches import Batches
+from .clock import Clock
 from .environment import Environment, EnvironmentGoneError, LogFormat, Outcome, Surroundings
 from .invocation import Invocation, Source
 from .pool import Pool, PoolClosedError
 from .queues import Queues
+from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .batches import StreamPolicy
     from .state import DeployedFunction
 
 
@@ -31,11 +35,12 @@ class Functions:
     Each invocation looks at the function as it is deployed at that moment. At most `concurrency`
     invocations of one function run at once, fewer if its reserved concurrency says so; others
     wait (AWS would throttle a synchronous one). `time_scale` multiplies the delays between
-    attempts, and nothing else: a function's timeout is real. Versions and aliases all mean
-    `$LATEST`, and layers are not unpacked.
+    attempts, and nothing else: a function's timeout is real. With a `clock` deployed code takes
+    its time for now, and what a delay is shortened by is skipped on it. Versions and aliases all
+    mean `$LATEST`, and layers are not unpacked.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what it is made of)
         self,
         endpoint: str,
         region: str = DEFAULT_REGION,
@@ -43,15 +48,32 @@ class Functions:
         concurrency: int = 2,
         time_scale: float = 1.0,
         log_format: LogFormat = "TEXT",
+        clock: Clock | None = None,
     ) -> None:
         self.region = region
+        self.clock = clock or Clock()
         self._concurrency = concurrency
         self._artifacts = Artifacts()
         self._surroundings = Surroundings(
-            endpoint, region, self._artifacts.runtime_directory, log_format
+            endpoint, region, self._artifacts.runtime_directory, log_format, clock=clock
+        )
+        self._workers = Workers()
+        self._batches = Batches(
+            self._run,
+            self._finished,
+            self._workers,
+            region=region,
+            clock=self.clock,
+            time_scale=time_scale,
         )
         self._queues = Queues(
-            self._run, self._finished, self._limit, region=region, time_scale=time_scale
+            self._run,
+            self._finished,
+            self._limit,
+            self._workers,
+            region=region,
+            clock=self.clock,
+            time_scale=time_scale,
         )
         self._lock = threading.Lock()
         self._pools: dict[str, Pool] = {}
@@ -88,13 +110,15 @@ class Functions:
         """
         return self._queues.put(state.find_function(name, self.region), _encode(event))
 
-    def invoke_from_stream(self, name: str, batch: object, retries: int | None = None) -> None:
-        """Queue a stream's batch for the function: one at a time, in order, until it succeeds.
+    def invoke_from_stream(
+        self, name: str, mapping: str, record: dict[str, Any], policy: StreamPolicy
+    ) -> None:
+        """Queue a stream's record for the function, in order, as the mapping of that id says.
 
-        It is given up after `retries`, or after ten attempts where Lambda would go on until the
-        records expire. A function that is not deployed gets nothing.
+        A batch is given up after the policy's retries, or after ten attempts where Lambda would
+        go on until the records expire. A function that is not deployed gets nothing.
         """
-        self._queues.put_batch(name, _encode(batch), retries)
+        self._batches.put(name, mapping, record, policy)
 
     def on_finished(self, subscriber: Callable[[Invocation], None]) -> None:
         """Call `subscriber` after every finished invocation, in the thread that ran it."""
@@ -105,7 +129,7 @@ class Functions:
 
         TimeoutError, saying what is still to be done, if that takes longer.
         """
-        self._queues.wait_idle(timeout)
+        self._workers.wait_idle(timeout)
 
     def logs(self, name: str) -> tuple[str, ...]:
         """Return everything the function's invocations logged, oldest first."""
@@ -123,7 +147,8 @@ class Functions:
             pools = list(self._pools.values())
         for pool in pools:
             pool.close()
-        self._queues.close()
+        self._batches.close()
+        self._workers.close()
         self._artifacts.close()
 
     def _limit(self, function: DeployedFunction) -> int:

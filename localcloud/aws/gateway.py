@@ -2,8 +2,10 @@
 
 moto keeps REST APIs, but serves none of them. Here `PREFIX/API-ID/STAGE/path` of the server is
 what `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/path` is on AWS: the request finds its
-resource, its Lambda proxy integration, and the function that this names. Authorizers, API keys,
-IAM, caches and the 29 seconds' limit are not there.
+resource, its Lambda proxy integration, and the function that this names. The limits that are set on
+its stage hold. What the function is told of the request's address is as behind a custom domain of
+this host with the base path `PREFIX/API-ID/STAGE`, so links that it makes lead back here.
+Authorizers, API keys, IAM, caches and the 29 seconds' limit are not there.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,13 @@ from werkzeug.wrappers import Request, Response
 
 from . import state
 from .account import ACCOUNT_ID
+from .functions import ThrottledError
 from .state import UnknownFunctionError
+from .throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from .functions import Functions
 
@@ -42,6 +46,11 @@ _NO_ROUTE = (403, "Missing Authentication Token")
 _NOT_SUPPORTED = (501, "the local API Gateway knows Lambda proxy integrations only")
 _NO_PERMISSION = (500, "Internal server error")
 _BAD_RESPONSE = (502, "Internal server error")
+_TOO_MANY = (429, "Too Many Requests")
+_TOO_LONG = (413, "Request Too Long")
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+_LARGEST_REQUEST = 10 * 1024 * 1024
 
 
 def local_path(aws_url: str) -> str:
@@ -69,6 +78,7 @@ class Gateway:
     ) -> None:
         self._otherwise = otherwise
         self._functions = functions
+        self._throttle = Throttle()
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -80,30 +90,56 @@ class Gateway:
 
     def _answer(self, request: Request) -> Response:
         functions = self._functions()
+        try:
+            route, method = self._find(request, functions)
+            self._limit(request, route, functions)
+            target = _target(method, request, route, functions)
+            event = _event(request, route, functions.clock.now())
+            invocation = functions.invoke(target, event)
+            return _response(invocation.result, event["requestContext"]["requestId"])
+        except _RefusedError as refused:
+            return _say(*refused.args)
+        except (UnknownFunctionError, ThrottledError):
+            return _say(*_NO_PERMISSION)
+
+    @staticmethod
+    def _find(request: Request, functions: Functions) -> tuple[_Route, Method]:
         api_id, _, rest = request.path.removeprefix(f"{PREFIX}/").partition("/")
         stage, _, path = rest.partition("/")
         api = apigateway_backends[ACCOUNT_ID][functions.region].apis.get(api_id)
         if api is None or stage not in api.stages:
-            return _say(_NO_API)
+            raise _RefusedError(*_NO_API)
         route = _route(api, stage, f"/{path}")
         method = _method(route, request.method)
         if route is None or method is None:
-            return _say(_NO_ROUTE)
-        integration = method.method_integration
-        target = _INTEGRATION.fullmatch(integration.uri or "") if integration else None
-        if target is None:
-            return _say(_NOT_SUPPORTED)
-        source = f"arn:aws:execute-api:{functions.region}:{ACCOUNT_ID}:{api_id}"
-        source += f"/{stage}/{request.method}{route.resource.get_path()}"
-        try:
-            if not state.may_invoke(
-                target[1], functions.region, "apigateway.amazonaws.com", source
-            ):
-                return _say(_NO_PERMISSION)
-        except UnknownFunctionError:
-            return _say(_NO_PERMISSION)
-        invocation = functions.invoke(target[1], _event(request, route))
-        return _response(invocation.result)
+            raise _RefusedError(*_NO_ROUTE)
+        return route, method
+
+    def _limit(self, request: Request, route: _Route, functions: Functions) -> None:
+        api = apigateway_backends[ACCOUNT_ID][functions.region].apis[route.api_id]
+        stage, path = api.stages[route.stage], str(route.resource.get_path())
+        timer = functions.clock.monotonic
+        if not self._throttle.lets_pass(stage, route.api_id, path, request.method, timer):
+            raise _RefusedError(*_TOO_MANY)
+        if (request.content_length or 0) > _LARGEST_REQUEST:
+            raise _RefusedError(*_TOO_LONG)
+
+
+class _RefusedError(Exception):
+    """API Gateway answers a request itself, with this status and message."""
+
+
+def _target(method: Method, request: Request, route: _Route, functions: Functions) -> str:
+    """Return the function that a method names, if it may be invoked for this route."""
+    integration = method.method_integration
+    match = _INTEGRATION.fullmatch(integration.uri or "") if integration else None
+    if match is None:
+        raise _RefusedError(*_NOT_SUPPORTED)
+    source = f"arn:aws:execute-api:{functions.region}:{ACCOUNT_ID}:{route.api_id}"
+    source += f"/{route.stage}/{request.method}{route.resource.get_path()}"
+    if not state.may_invoke(match[1], functions.region, "apigateway.amazonaws.com", source):
+        raise _RefusedError(*_NO_PERMISSION)
+    return match[1]
 
 
 def _route(api: RestAPI, stage: str, path: str) -> _Route | None:
@@ -130,7 +166,7 @@ def _method(route: _Route | None, name: str) -> Method | None:
     return methods.get(name) or methods.get("ANY")
 
 
-def _event(request: Request, route: _Route) -> dict[str, object]:
+def _event(request: Request, route: _Route, now: datetime) -> dict[str, Any]:
     """Return the event of a proxy integration.
 
     See https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html.
@@ -138,6 +174,8 @@ def _event(request: Request, route: _Route) -> dict[str, object]:
     headers: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in request.headers:
         headers[name].append(value)
+    for name, value in _forwarded(request).items():
+        headers[name] = [value]
     query = request.args.to_dict(flat=False)
     raw = request.get_data()
     body, is_base64 = _as_text(raw)
@@ -154,21 +192,36 @@ def _event(request: Request, route: _Route) -> dict[str, object]:
         "requestContext": {
             "accountId": ACCOUNT_ID,
             "apiId": route.api_id,
+            "domainName": request.host.rsplit(":", 1)[0],
+            "domainPrefix": request.host.split(".")[0],
+            "extendedRequestId": str(uuid4()),
             "httpMethod": request.method,
             "identity": {
                 "sourceIp": request.remote_addr,
                 "userAgent": request.headers.get("User-Agent"),
             },
-            "path": f"/{route.stage}{route.path}",
+            "path": f"{PREFIX}/{route.api_id}/{route.stage}{route.path}",
             "protocol": "HTTP/1.1",
             "requestId": str(uuid4()),
-            "requestTimeEpoch": int(time.time() * 1000),
+            "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S %z"),
+            "requestTimeEpoch": int(now.timestamp() * 1000),
             "resourceId": route.resource.id,
             "resourcePath": route.resource.get_path(),
             "stage": route.stage,
         },
         "body": body if raw else None,
         "isBase64Encoded": is_base64,
+    }
+
+
+def _forwarded(request: Request) -> dict[str, str]:
+    """Return the headers that API Gateway sets itself, whatever the caller says."""
+    seen = [request.headers.get("X-Forwarded-For"), request.remote_addr]
+    port = request.host.partition(":")[2] or {"https": "443"}.get(request.scheme, "80")
+    return {
+        "X-Forwarded-For": ", ".join(filter(None, seen)),
+        "X-Forwarded-Port": port,
+        "X-Forwarded-Proto": request.scheme,
     }
 
 
@@ -179,10 +232,10 @@ def _as_text(raw: bytes) -> tuple[str, bool]:
         return base64.b64encode(raw).decode(), True
 
 
-def _response(answer: object) -> Response:
+def _response(answer: object, request_id: str) -> Response:
     """Turn a proxy integration's answer into HTTP; without a status code it is malformed."""
     if not isinstance(answer, dict) or "statusCode" not in answer:
-        return _say(_BAD_RESPONSE)
+        return _say(*_BAD_RESPONSE)
     headers = Headers()
     for name, value in (answer.get("headers") or {}).items():
         headers.add(name, str(value))
@@ -190,12 +243,13 @@ def _response(answer: object) -> Response:
         headers.remove(name)
         for value in values:
             headers.add(name, str(value))
+    headers.setdefault("Content-Type", "application/json")
+    headers["x-amzn-RequestId"] = request_id
     body = str(answer.get("body") or "").encode()
     if answer.get("isBase64Encoded"):
         body = base64.b64decode(body)
     return Response(body, int(answer["statusCode"]), headers)
 
 
-def _say(answer: tuple[int, str]) -> Response:
-    status, message = answer
+def _say(status: int, message: str) -> Response:
     return Response(json.dumps({"message": message}), status, mimetype="application/json")

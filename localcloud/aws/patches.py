@@ -1,11 +1,13 @@
 """What has to be different in moto for code to run in it.
 
-Each patch lasts as long as the context: moto is as it was afterwards.
+Each patch lasts as long as the context: moto is as it was afterwards. What is larger has a module
+of its own: `cloudformation.py`, `scheduler_patches.py` and `ec2_patches.py`.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +16,30 @@ from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.urls import url_paths as lambda_paths
+from moto.dynamodb.models.table import StreamShard
 from moto.events.models import EventsBackend, Rule
 
 from . import rules, schedules, state, streams
 from .cloudformation import cloudformation_patches
+from .ec2_patches import ec2_patches
 from .functions import ThrottledError
+from .scheduler_patches import scheduler_patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from moto.dynamodb.models.dynamo_type import Item
+
+    from .clock import Clock
     from .functions import Functions
+    from .refusals import Refusals
     from .rules import Event
 
 
 @contextmanager
-def moto_patches(functions: Callable[[], Functions]) -> Iterator[None]:
+def moto_patches(
+    functions: Callable[[], Functions], clock: Callable[[], Clock], refusals: Refusals
+) -> Iterator[None]:
     """Make moto run deployed code with what `functions` returns at that time."""
     with ExitStack() as stack:
         _invoke_for_real(stack, functions)
@@ -40,6 +51,8 @@ def moto_patches(functions: Callable[[], Functions]) -> Iterator[None]:
         _overwrite_invoke_configs(stack)
         _tell_account_settings(stack)
         stack.enter_context(cloudformation_patches())
+        stack.enter_context(scheduler_patches(clock))
+        stack.enter_context(ec2_patches(clock, refusals))
         yield
 
 
@@ -123,8 +136,11 @@ def _feed_streams(stack: ExitStack, functions: Callable[[], Functions]) -> None:
     """Queue a table's changes for its functions, and each change once.
 
     moto runs the function within the write, on all changes since it last returned something; and
-    it fails every write to a table whose function was deleted.
+    it fails every write to a table whose function was deleted. It also takes two writes at once for
+    one twice, and makes a record of a write that changes nothing
+    (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html).
     """
+    adding = threading.RLock()
 
     def send_dynamodb_items(
         self: LambdaBackend, function_arn: str, items: list[Any], source: str
@@ -132,7 +148,14 @@ def _feed_streams(stack: ExitStack, functions: Callable[[], Functions]) -> None:
         streams.feed(self, function_arn, items[-1], source, functions())
         return b""  # moto keeps the changes for those who read the stream themselves
 
+    def add(self: StreamShard, old: Item | None, new: Item | None) -> None:
+        if old is not None and new is not None and old.to_json() == new.to_json():
+            return
+        with adding:
+            original(self, old, new)
+
     _replace(stack, LambdaBackend, "send_dynamodb_items", send_dynamodb_items)
+    original = _replace(stack, StreamShard, "add", add)
 
 
 def _deliver_to_functions(stack: ExitStack, functions: Callable[[], Functions]) -> None:

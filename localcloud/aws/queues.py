@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from . import state
 from .pool import PoolClosedError
 from .state import UnknownFunctionError
-from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
+    from .clock import Clock
     from .invocation import Invocation, Source
     from .state import AsyncPolicy, DeployedFunction
+    from .workers import Workers
 
 _log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html: one minute
 # before the second attempt, two before the third.
 _RETRY_DELAYS = (60.0, 120.0)
-
-# Lambda repeats a stream's batch until its records expire, a day later. Nobody waits that long
-# here, and a batch that cannot succeed must not hold its table's stream for ever.
-_STREAM_ATTEMPTS = 10
-_STREAM_RETRY_DELAY = 1.0
 
 
 class Run(Protocol):
@@ -59,19 +55,22 @@ class _Delivery:
 
 
 class Queues:
-    """Each function's asynchronous queue, and its streams.
+    """Each function's asynchronous queue.
 
     At most `limit` of a function's events are worked on at once. Delays are Lambda's times
-    `time_scale`. `finished` gets every invocation, with what will follow it.
+    `time_scale`; what is left out of one is skipped on the clock when it ends. `finished` gets
+    every invocation, with what will follow it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what it is made of)
         self,
         run: Run,
         finished: Callable[[Invocation], None],
         limit: Callable[[DeployedFunction], int],
+        workers: Workers,
         *,
         region: str,
+        clock: Clock,
         time_scale: float,
     ) -> None:
         self._run = run
@@ -79,8 +78,8 @@ class Queues:
         self._limit = limit
         self._region = region
         self._time_scale = time_scale
-        self._workers = Workers()
-        self._closing = threading.Event()
+        self._workers = workers
+        self._clock = clock
 
     def put(self, function: DeployedFunction, payload: bytes) -> str:
         """Queue an event and return the request id that all attempts at it will have."""
@@ -88,24 +87,16 @@ class Queues:
         self._queue(function, delivery, 0.0)
         return delivery.request_id
 
-    def put_batch(self, name: str, payload: bytes, retries: int | None) -> None:
-        """Queue a stream's batch, behind those queued before."""
-        most = _STREAM_ATTEMPTS if retries is None else min(retries + 1, _STREAM_ATTEMPTS)
-        self._workers.submit(f"stream of {name}", lambda: self._run_batch(name, payload, most))
-
-    def wait_idle(self, timeout: float) -> None:
-        """Return once nothing is queued, running or awaiting a retry, else TimeoutError."""
-        self._workers.wait_idle(timeout)
-
-    def close(self) -> None:
-        """Drop what is queued and wait for what runs."""
-        self._closing.set()
-        self._workers.close()
-
     def _queue(self, function: DeployedFunction, delivery: _Delivery, delay: float) -> None:
+        due = self._clock.now() + timedelta(seconds=delay)
+
+        def attempt() -> None:
+            self._clock.reach(due)
+            self._attempt(delivery)
+
         self._workers.submit(
             function.name,
-            lambda: self._attempt(delivery),
+            attempt,
             limit=max(1, self._limit(function)),
             delay=delay * self._time_scale,
         )
@@ -143,27 +134,13 @@ class Queues:
     ) -> None:
         if policy.on_failure is None:
             return
-        record = _failure_record(delivery, policy, function, invocation)
+        record = _failure_record(delivery, policy, function, invocation, self._clock.now())
         if not state.send_to_queue(policy.on_failure, record):
             _log.warning(
                 "%s is no SQS queue here: an event that %s failed on is lost",
                 policy.on_failure,
                 function.name,
             )
-
-    def _run_batch(self, name: str, payload: bytes, most: int) -> None:
-        request_id = str(uuid4())
-        for attempt in range(1, most + 1):
-            try:
-                function = state.find_function(name, self._region)
-                invocation = self._run(function, payload, request_id, "stream", attempt)
-            except (UnknownFunctionError, PoolClosedError):
-                return
-            again = invocation.failed and attempt < most
-            delay = _STREAM_RETRY_DELAY if again else None
-            self._finished(replace(invocation, retry_in=delay))
-            if delay is None or self._closing.wait(delay * self._time_scale):
-                return
 
 
 def _retry_delay(delivery: _Delivery, policy: AsyncPolicy) -> float | None:
@@ -178,6 +155,7 @@ def _failure_record(
     policy: AsyncPolicy,
     function: DeployedFunction,
     invocation: Invocation | None,
+    now: datetime,
 ) -> dict[str, object]:
     """Return the document for an on-failure destination.
 
@@ -186,10 +164,9 @@ def _failure_record(
     condition AWS names then is not documented.
     """
     retries_left = invocation is not None and delivery.attempt <= policy.retries
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     record: dict[str, object] = {
         "version": "1.0",
-        "timestamp": now,
+        "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "requestContext": {
             "requestId": delivery.request_id,
             "functionArn": f"{function.arn}:$LATEST",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -21,12 +20,12 @@ _PREFIX = "/2018-06-01/runtime/"
 
 @dataclass(frozen=True)
 class Work:
-    """An invocation to hand to the runtime client."""
+    """An invocation to hand to the runtime client; its deadline in seconds since 1970."""
 
     request_id: str
     function_arn: str
     payload: bytes
-    timeout: float
+    deadline: float
 
 
 @dataclass(frozen=True)
@@ -104,13 +103,12 @@ class _Handler(BaseHTTPRequestHandler):
         if work is None:
             self.close_connection = True
             return
-        deadline = int((time.time() + work.timeout) * 1000)
         self._reply(
             HTTPStatus.OK,
             work.payload,
             {
                 "Lambda-Runtime-Aws-Request-Id": work.request_id,
-                "Lambda-Runtime-Deadline-Ms": str(deadline),
+                "Lambda-Runtime-Deadline-Ms": str(int(work.deadline * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": work.function_arn,
                 "Lambda-Runtime-Trace-Id": _trace_id(work.request_id),
             },

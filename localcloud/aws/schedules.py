@@ -107,6 +107,12 @@ class Schedules:
                 self._due[key] = due
         return tuple(invoked)
 
+    def seconds_to_next(self) -> float | None:
+        """Return the timer's seconds until the next rate that was seen comes due, if any."""
+        with self._looking:
+            soonest = min(self._due.values(), default=None)
+        return None if soonest is None else max(0.0, soonest - self._timer())
+
     def _watch(self) -> None:
         while not self._closing.wait(self._interval):
             self.fire_due()

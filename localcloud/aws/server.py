@@ -19,12 +19,17 @@ from werkzeug.serving import ThreadedWSGIServer
 from localcloud.ports import PortTakenError
 
 from .account import ACCOUNT_ID, DEFAULT_REGION
+from .clock import Clock
 from .control import Control
 from .gateway import Gateway, local_path
 from .patches import moto_patches
+from .refusals import Refusals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .functions import Functions
+    from .passing import Passing
 
 _only_one = threading.Lock()
 
@@ -34,7 +39,8 @@ class MotoServer:
 
     moto keeps its state in this process, so there is one server at a time, and whatever a
     previous one held is gone. Without `run_functions`, deploying functions works and invoking
-    them does not. Close the `Functions` before the server: a request may wait for one of them.
+    them does not. `refusals` says what EC2 refuses to start. Close the `Functions` before the
+    server: a request may wait for one of them.
     """
 
     account_id = ACCOUNT_ID
@@ -45,8 +51,17 @@ class MotoServer:
         self.host = host
         self.port = port
         self.region = region
+        self.refusals = Refusals()
+        self._clock = Clock()
         self._functions: Functions | None = None
+        self._passing: Passing | None = None
+        self._offered: dict[tuple[str, str], Callable[[dict[str, Any]], object]] = {}
         self._running: ExitStack | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The time that counts here: that of the functions, if there are any."""
+        return self._clock if self._functions is None else self._functions.clock
 
     @property
     def endpoint(self) -> str:
@@ -65,6 +80,14 @@ class MotoServer:
         """Let `functions` run what is invoked through the API, or by what happens in it."""
         self._functions = functions
 
+    def pass_time_with(self, passing: Passing) -> None:
+        """Let another process of this machine ask for time to pass."""
+        self._passing = passing
+
+    def offer(self, method: str, what: str, action: Callable[[dict[str, Any]], object]) -> None:
+        """Let another process of this machine have something done, see `Control`."""
+        self._offered[method, what] = action
+
     def start(self) -> None:
         """Bind the port and serve. PortTakenError if another program has the port."""
         if not _only_one.acquire(blocking=False):
@@ -73,7 +96,9 @@ class MotoServer:
             stack.callback(_only_one.release)
             _forget_everything()
             stack.callback(_forget_everything)
-            stack.enter_context(moto_patches(self._required_functions))
+            stack.enter_context(
+                moto_patches(self._required_functions, lambda: self.clock, self.refusals)
+            )
             server = self._bind()
             self.port = server.port
             thread = threading.Thread(target=_serve, args=(server,), name="moto", daemon=True)
@@ -109,7 +134,10 @@ class MotoServer:
                 raise PortTakenError("AWS", self.host, self.port, error) from error
             listener.listen()
             moto = DomainDispatcherApplication(create_backend_app)
-            app = Gateway(Control(moto, self._required_functions), self._required_functions)
+            control = Control(
+                moto, self._required_functions, self.refusals, lambda: self._passing, self._offered
+            )
+            app = Gateway(control, self._required_functions)
             return _Server(self.host, self.port, app, _Handler, fd=listener.fileno())
 
 

@@ -22,7 +22,7 @@ from moto.sqs.models import sqs_backends
 from .account import ACCOUNT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 # Lambda's own defaults,
 # https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
@@ -158,11 +158,19 @@ def write_log(name: str, stream: str, lines: Iterable[str], region: str) -> None
 
 def send_to_queue(queue_arn: str, record: object) -> bool:
     """Send a record to the SQS queue of this ARN; False if there is no such queue."""
-    _, _, service, region, account, queue = queue_arn.split(":", 5)
-    if service != "sqs":
+    return send_text_to_queue(queue_arn, json.dumps(record), {})
+
+
+def send_text_to_queue(queue_arn: str, text: str, attributes: Mapping[str, str]) -> bool:
+    """Send a text with attributes, which are strings; False if there is no such queue."""
+    if queue_arn.split(":")[2:3] != ["sqs"]:
         return False
+    _, _, _, region, account, queue = queue_arn.split(":", 5)
+    typed = {
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+    }
     try:
-        sqs_backends[account][region].send_message(queue, json.dumps(record))
+        sqs_backends[account][region].send_message(queue, text, message_attributes=typed or None)
     except QueueDoesNotExist:
         return False
     return True

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.aws import deploy
-from localcloud.cloud import STAGE, LocalCloud, Ports
+from localcloud.cloud import LocalCloud, Ports
 from localcloud.project import Project
 
 if TYPE_CHECKING:
@@ -37,5 +36,5 @@ def cloud(copied: Path, time_scale: float) -> Iterator[LocalCloud]:
     """
     with LocalCloud(PROJECT.settings, Ports(), time_scale=time_scale) as running:
         project = PROJECT.copy(copied, running.cloudflare.url)
-        deploy(project.directory, STAGE, running.aws.endpoint)
+        running.deploy_with_chalice(project.directory)
         yield running

@@ -35,9 +35,14 @@ def _no_faults(cloud: LocalCloud) -> Iterator[None]:
 
 @pytest.fixture
 def invocations(cloud: LocalCloud) -> list[Invocation]:
-    """Every invocation that finishes from now on."""
+    """Every invocation of the watchdog that finishes from now on."""
     finished: list[Invocation] = []
-    cloud.functions.on_finished(finished.append)
+
+    def note(invocation: Invocation) -> None:
+        if invocation.function == FUNCTION:
+            finished.append(invocation)
+
+    cloud.functions.on_finished(note)
     return finished
 
 

@@ -64,6 +64,22 @@ def echo() -> Response:
     return Response(request.raw_body, headers=headers)
 
 
+@app.route("/context/{one}/{two}", methods=["GET", "OPTIONS"])
+def context(one: str, two: str) -> Response:
+    request = app.current_request
+    assert request is not None
+    told = {
+        "parameters": [one, two],
+        "method": request.method,
+        "path": request.path,
+        "headers": dict(request.headers),
+        "context": request.context,
+    }
+    if request.query_params:
+        return Response("<p>é</p>", headers={"Content-Type": "text/html; charset=utf-8"})
+    return Response(told)
+
+
 @app.route("/fails")
 def fails() -> None:
     os._exit(1)

@@ -64,7 +64,7 @@ def rule(cloud: Cloud, function: str, *, permitted: bool = True, **settings: obj
 
 
 def launch(cloud: Cloud) -> str:
-    answer = cloud.client("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
+    answer = cloud.client("ec2").run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)
     return str(answer["Instances"][0]["InstanceId"])
 
 

@@ -13,7 +13,8 @@ from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.models.table import Table
 
 from localcloud.aws import MotoServer, aws_client
-from localcloud.aws.cloudformation import Alarm, Subscription, cloudformation_patches
+from localcloud.aws.cloudformation import cloudformation_patches
+from localcloud.aws.stack_alerts import Alarm, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

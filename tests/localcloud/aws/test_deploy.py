@@ -32,7 +32,7 @@ def test_chalice_deploys_unchanged(cloud: Cloud, sample: Sample) -> None:
 def test_an_instances_changes_reach_the_deployed_handler(cloud: Cloud) -> None:
     bridge = Bridge(cloud.functions)
     ec2, dynamodb = cloud.client("ec2"), cloud.client("dynamodb")
-    answer = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
+    answer = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)
     instance = answer["Instances"][0]["InstanceId"]
     changes = [
         (lambda **_: None, "running"),

@@ -51,6 +51,84 @@ def test_bytes_and_repeated_headers_pass(url: str) -> None:
         assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
 
+def test_what_a_view_is_told_of_the_address_leads_back_here(url: str, cloud: Cloud) -> None:
+    cloud.functions.clock.skip(86400)
+    before = cloud.functions.clock.time() * 1000
+    _, body = fetch(url + "context/a%C3%A9/b")
+    told = json.loads(body)
+    host = cloud.server.endpoint.removeprefix("http://")
+    name, port = host.split(":")
+    assert told["parameters"] == ["aé", "b"]
+    assert told["path"] == "/context/{one}/{two}"
+    headers = {key.lower(): value for key, value in told["headers"].items()}
+    assert headers["host"] == host
+    assert headers["x-forwarded-proto"] == "http"
+    assert headers["x-forwarded-port"] == port
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+    context = told["context"]
+    assert (context["domainName"], context["stage"]) == (name, "api")
+    here = url.removeprefix(cloud.server.endpoint)
+    assert context["path"] == here + "context/aé/b"
+    assert context["resourcePath"] == "/context/{one}/{two}"
+    assert before - 1 <= context["requestTimeEpoch"] < before + 60_000
+
+
+def test_html_passes_as_it_is_and_json_is_the_default(url: str) -> None:
+    with urllib.request.urlopen(url + "context/a/b?html=1", timeout=20) as answer:  # noqa: S310
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert answer.read().decode() == "<p>é</p>"
+        assert answer.headers["x-amzn-RequestId"]
+    with urllib.request.urlopen(url + "context/a/b", timeout=20) as answer:  # noqa: S310
+        assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_a_route_may_answer_options_itself(url: str) -> None:
+    request = urllib.request.Request(url + "context/a/b", method="OPTIONS")  # noqa: S310
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        assert json.load(answer)["method"] == "OPTIONS"
+
+
+def test_the_limits_set_on_the_stage_hold_for_each_method(url: str, cloud: Cloud) -> None:
+    client, api_id = cloud.client("apigateway"), url.split("/")[-3]
+
+    def limit(where: str, rate: int, burst: int) -> None:
+        values = {"rateLimit": rate, "burstLimit": burst}
+        client.update_stage(
+            restApiId=api_id,
+            stageName="api",
+            patchOperations=[
+                {"op": "replace", "path": f"/{where}/throttling/{key}", "value": str(value)}
+                for key, value in values.items()
+            ],
+        )
+
+    limit("*/*", 100, 100)
+    limit("~1hello~1world/GET", 1, 2)
+    statuses = [fetch(url + "hello/world")[0] for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    status, body = fetch(url + "hello/world")
+    assert (status, json.loads(body)) == (429, {"message": "Too Many Requests"})
+    assert fetch(url + "hello/others")[0] == 200
+    cloud.functions.clock.skip(1)
+    assert fetch(url + "hello/world")[0] == 200
+    limit("~1hello~1world/GET", 100, 100)
+
+
+def test_a_request_that_is_too_long_is_refused(url: str) -> None:
+    request = urllib.request.Request(url + "echo", b" " * (10 * 1024 * 1024 + 1))  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)  # noqa: S310
+    with refused.value as answer:
+        assert answer.code == 413
+
+
+def test_a_function_that_is_not_to_run_is_a_failure_of_the_server(url: str, cloud: Cloud) -> None:
+    client = cloud.client("lambda")
+    client.put_function_concurrency(FunctionName="sample-dev", ReservedConcurrentExecutions=0)
+    assert fetch(url + "hello/world")[0] == 500
+    client.delete_function_concurrency(FunctionName="sample-dev")
+
+
 def test_a_literal_path_goes_before_a_parameter(url: str) -> None:
     assert fetch(url + "hello/world") == (200, "the whole world")
 

@@ -1,0 +1,126 @@
+"""People and programs that call a stage's API: they schedule meetings, and join them."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TIMEOUT: Final = 30
+_AS_BROWSERS_DO: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str = field(repr=False)
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401 (JSON)
+        """The body as JSON."""
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a visitor sees of the waiting page, in words."""
+
+    status: int
+    headline: str
+    message: str
+    entrance: str | None
+    """Where "Open your desktop" leads, if it is shown."""
+
+
+class Caller:
+    """Calls the API at an address, as what is not on AWS does: by HTTP, and with a key."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+
+    def schedule(
+        self, wanted: Mapping[str, str], key: str | None, idempotency_key: str | None = None
+    ) -> Answer:
+        """Ask for a meeting."""
+        headers = {"Content-Type": "application/json"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        return self._call(f"{self.base_url}/schedule", headers, json.dumps(wanted).encode())
+
+    def ask(self, link: str) -> Answer:
+        """Ask a join link as a program does."""
+        return self._call(link, {"Accept": "application/json"})
+
+    def look(self, link: str) -> Page:
+        """Open a join link in a browser, and read what the page says."""
+        answer = self._call(link, {"Accept": _AS_BROWSERS_DO})
+        reading = _Reading()
+        reading.feed(answer.text)
+        return Page(
+            answer.status,
+            reading.texts.get("headline", ""),
+            reading.texts.get("message", ""),
+            reading.entrance,
+        )
+
+    def click(self, link: str, page: Page) -> str | None:
+        """Click "Open your desktop"; return the address that the browser is sent to."""
+        if page.entrance is None:
+            return None
+        where = urllib.parse.urljoin(link, page.entrance)
+        answer = self._call(where, {"Accept": _AS_BROWSERS_DO})
+        return answer.headers.get("Location")
+
+    def _call(self, url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
+        request = urllib.request.Request(url, body, headers)  # noqa: S310 (the stage's own address)
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT) as answer:
+                return Answer(answer.status, dict(answer.headers), answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, dict(error.headers), error.read().decode())
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object, **__: object) -> None:
+        """Go nowhere: where it leads is what is asked."""
+
+
+class _Reading(HTMLParser):
+    """Reads what stands in the elements that have an id, and where the entrance leads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: dict[str, str] = {}
+        self.entrance: str | None = None
+        self._within: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note where the reading is."""
+        known = dict(attrs)
+        self._within = known.get("id") if tag in {"h1", "p"} else self._within
+        if known.get("id") == "open":
+            self.entrance = known.get("href")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave the element."""
+        if tag in {"h1", "p"}:
+            self._within = None
+
+    def handle_data(self, data: str) -> None:
+        """Keep the words."""
+        if self._within:
+            self.texts[self._within] = " ".join((self.texts.get(self._within, "") + data).split())
