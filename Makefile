@@ -29,8 +29,8 @@ test: install  ## Check format, lint and types, and run all tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
 
-soak: install  ## Run SCHEDULES=10000 of the simulation, from SEED=0
-	$(BIN)/python -m tests.simulation --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),0)
+soak: install  ## Run SCHEDULES=10000 of the simulation, from SEED=0; MEETINGS=1 that of meetings
+	$(BIN)/python -m tests.simulation $(if $(MEETINGS),--meetings) --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),0)
 
 mutants: install  ## Break each rule of behaviour, and see whether the tests notice
 	$(BIN)/python -m tests.mutation

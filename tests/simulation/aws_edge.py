@@ -20,11 +20,13 @@ class AwsFault:
     """How a call fails: with an error's code, or (`timeout`) without an answer.
 
     The call is carried out all the same if `executed`. Any other code is the service's own to
-    understand. botocore's own attempts lie below: this is how the last of them ended.
+    understand. botocore's own attempts lie below: this is how the last of them ended. With an
+    `operation` it is a call of that one which fails.
     """
 
     code: str
     executed: bool = False
+    operation: str | None = None
 
 
 TIMEOUT: Final = "timeout"
@@ -46,7 +48,7 @@ class AwsEdge:
         `execute` is told the code of a fault that is one of the service's `own`.
         """
         self._strands.pause(f"before {operation}", self._latency)
-        fault = self.faults.pop(0) if self.faults else None
+        fault = self._fault_of(operation)
         error = _error(fault, operation) if fault and fault.code not in own else None
         answer = None
         if error is None or (fault and fault.executed):
@@ -55,6 +57,13 @@ class AwsEdge:
         if error:
             raise error
         return answer
+
+    def _fault_of(self, operation: str) -> AwsFault | None:
+        for fault in self.faults:
+            if fault.operation in {None, operation}:
+                self.faults.remove(fault)
+                return fault
+        return None
 
 
 def client_error(code: str, operation: str, message: str = "as the simulation has it") -> Exception:

@@ -99,7 +99,8 @@ class Burst:
         functions, events = self.stage.functions, self.stage.events
         busy = sum(not run.is_sweep for run in functions.running)
         while busy < self._concurrency and (events or functions.retries):
-            event, attempt = (events.pop(0), 0) if events else functions.retries.pop(0)
+            retry = None if events else functions.retries.pop(0)
+            event, attempt = (retry.event, retry.attempt) if retry else (events.pop(0), 0)
             functions.invoke(event, attempt=attempt)
             busy += 1
         ready = min(self.stage.strands.ready(), key=lambda strand: strand.turn, default=None)

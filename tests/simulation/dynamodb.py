@@ -23,13 +23,22 @@ _OWN: Final = frozenset({UNPROCESSED, WRITTEN_BEFORE})
 
 
 class DynamoDb:
-    """The table's items, and a client of it."""
+    """The table's items, and a client of it; whoever writes, `watchers` are told of it."""
 
     def __init__(self, strands: Strands, promises: Promises, table: str) -> None:
         self.items: dict[str, Item] = {}
         self.edge = AwsEdge(strands)
+        self.watchers: list[Callable[[str, Item | None, Item | None], None]] = []
         self._promises = promises
         self._table = table
+
+    def store(self, item_id: str, after: Item | None) -> None:
+        """Let an item be so from now on; None removes it."""
+        before = self.items.pop(item_id, None)
+        if after is not None:
+            self.items[item_id] = after
+        for watch in self.watchers:
+            watch(item_id, before, after)
 
     # The client
 
@@ -61,42 +70,76 @@ class DynamoDb:
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Stand in for the client's call of this name."""
-        item_id = self._key(request)
+
+        def update(before: Item | None) -> Item:
+            return updated(before, request)
+
+        return self._write("UpdateItem", self._key(request), update, request)
+
+    def put_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Stand in for the client's call of this name."""
+
+        def put(before: Item | None) -> Item:
+            _require(before, request, "PutItem")
+            return _copy(request["Item"])
+
+        self._require_table(request)
+        return self._write("PutItem", str(request["Item"]["id"]["S"]), put, request)
+
+    def delete_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Stand in for the client's call of this name."""
+
+        def delete(before: Item | None) -> None:
+            _require(before, request, "DeleteItem")
+
+        return self._write("DeleteItem", self._key(request), delete, request)
+
+    def _write(
+        self,
+        operation: str,
+        item_id: str,
+        change: Callable[[Item | None], Item | None],
+        request: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
         self._promises.tells_row(item_id)
         run = self._promises.run
 
         def execute(fault: str | None) -> dict[str, Any]:
             before = self.items.get(item_id)
-            after = updated(before, request)
-            self._promises.wrote_row(run, item_id, before, after)
-            self.items[item_id] = after
+            after = change(before)
+            if before != after:
+                self._promises.wrote_row(run, item_id, before, after)
+                self.store(item_id, after)
             if fault == WRITTEN_BEFORE:
                 return execute(None)
-            return {}
+            is_wanted = request.get("ReturnValues") == "ALL_NEW"
+            return {"Attributes": _copy(after)} if is_wanted and after else {}
 
-        return dict(self.edge.call("UpdateItem", execute, _OWN))
+        return dict(self.edge.call(operation, execute, _OWN))
 
     def _read(self, key: str, execute: Callable[[str | None], dict[str, Any]]) -> Mapping[str, Any]:
         with self._promises.reading(key):
             return dict(self.edge.call(key.partition(" ")[0], execute, _OWN))
 
     def _key(self, request: Mapping[str, Any]) -> str:
+        self._require_table(request)
+        return str(request["Key"]["id"]["S"])
+
+    def _require_table(self, request: Mapping[str, Any]) -> None:
         if request["TableName"] != self._table:
             raise client_error("ResourceNotFoundException", "DynamoDB")
-        return str(request["Key"]["id"]["S"])
 
 
 def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
     """Return what an update makes of an item, or raise as DynamoDB does."""
     names = _Used(request["ExpressionAttributeNames"])
     values = _Used(request.get("ExpressionAttributeValues", {}))
-    conditions = request["ConditionExpression"].split(" AND ")
-    holds = [_holds(item or {}, condition, names, values) for condition in conditions]
+    holds = _all_hold(item, request["ConditionExpression"], names, values)
     changes = list(_changes(request["UpdateExpression"], names, values))
     paths = [name for name, _ in changes]
     if names.unused or values.unused or len(paths) != len(set(paths)) or "id" in paths:
         raise client_error("ValidationException", "UpdateItem")
-    if not all(holds):
+    if not holds:
         raise client_error("ConditionalCheckFailedException", "UpdateItem")
     after = _copy(item) if item else {"id": request["Key"]["id"]}
     for name, value in changes:
@@ -105,6 +148,26 @@ def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
         else:
             after[name] = value
     return after
+
+
+def _require(item: Item | None, request: Mapping[str, Any], operation: str) -> None:
+    """Raise as DynamoDB does unless the condition of a request holds."""
+    names = _Used(request["ExpressionAttributeNames"])
+    values = _Used(request.get("ExpressionAttributeValues", {}))
+    holds = _all_hold(item, request["ConditionExpression"], names, values)
+    if names.unused or values.unused:
+        raise client_error("ValidationException", operation)
+    if not holds:
+        raise client_error("ConditionalCheckFailedException", operation)
+
+
+def _all_hold(item: Item | None, expression: str, names: _Used, values: _Used) -> bool:
+    """Read a condition without brackets, in which AND binds tighter than OR."""
+    alternatives = [
+        [_holds(item or {}, each, names, values) for each in part.split(" AND ")]
+        for part in expression.split(" OR ")
+    ]
+    return any(map(all, alternatives))
 
 
 _CONDITION = re.compile(

@@ -32,6 +32,8 @@ class View:
     tags: tuple[tuple[str, str], ...] = ()
     address: str | None = None
     reason: str = ""
+    token: str = ""
+    """Its launch's ClientToken."""
 
     def tag(self, key: str) -> str | None:
         """Return a tag's value."""
@@ -92,11 +94,11 @@ class Ec2:
 
     # What happens to instances
 
-    def launch(self, **tags: str) -> Host:
+    def launch(self, token: str = "", **tags: str) -> Host:
         """Launch an instance, which is pending."""
         host = Host(f"i-{len(self.hosts) + 1:017x}")
         self.hosts[host.id] = host
-        view = View("pending", self._clock.moment, tuple(sorted(tags.items())))
+        view = View("pending", self._clock.moment, tuple(sorted(tags.items())), token=token)
         host.past.append((self._clock.now, view))
         return host
 
@@ -170,6 +172,8 @@ def _accepts(name: str, values: tuple[str, ...], instance_id: str, view: View) -
         actual = instance_id
     elif name == "instance-state-name":
         actual = view.state
+    elif name == "client-token":
+        actual = view.token
     else:
         raise NotImplementedError(f"the simulation knows no filter {name}")
     return actual is not None and any(_pattern(value).fullmatch(actual) for value in values)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.world import FUNCTION_ARN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.simulation.clock import Clock
     from tests.simulation.lambda_service import Environment
     from tests.simulation.strands import Strand
+
+WATCHDOG: Final = "dns_watchdog"
+SWEEP: Final = "sweep"
+API: Final = "api_handler"
+"""The function behind all routes, which the stage's name alone is the name of."""
 
 
 @dataclass
@@ -42,18 +45,24 @@ class Invocation:
 
     number: int
     environment: Environment
-    event: Mapping[str, Any] | None
+    event: Any
     attempt: int
     seconds: float
     clock: Clock
+    function: str
     started: float | None = None
     must_defer: bool = False
     learnt: Learnt = field(default_factory=Learnt)
     main: Strand | None = None
-    result: Mapping[str, Any] | None = None
+    result: Any = None
     error: Exception | None = None
     aws_request_id: str = "simulated"
-    invoked_function_arn: str = FUNCTION_ARN
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN, as Lambda's context says."""
+        stage = FUNCTION_ARN.removesuffix(f"-{WATCHDOG}")
+        return stage if self.function == API else f"{stage}-{self.function}"
 
     def get_remaining_time_in_millis(self) -> float:
         """Milliseconds until Lambda ends the run, as its context says."""
@@ -67,7 +76,7 @@ class Invocation:
     @property
     def is_sweep(self) -> bool:
         """Whether it is a run of the sweep."""
-        return self.event is None
+        return self.function == SWEEP
 
     @property
     def is_frozen(self) -> bool:
@@ -75,5 +84,6 @@ class Invocation:
         return self.environment.run is None
 
     def __str__(self) -> str:
-        what = "sweep" if self.event is None else f"event of {self.event['detail']['instance-id']}"
+        is_event = self.function == WATCHDOG
+        what = f"event of {self.event['detail']['instance-id']}" if is_event else self.function
         return f"run {self.number} ({what})"

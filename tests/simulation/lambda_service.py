@@ -5,18 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.simulation.invocation import Invocation
+from tests.simulation.invocation import SWEEP, WATCHDOG, Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection
 
     from tests.simulation.clock import Clock
     from tests.simulation.promises import Promises
     from tests.simulation.strands import Strand, Strands
 
-RETRIES: Final = 2
+PAUSES: Final = (60.0, 120.0)
+"""Seconds before an event's run is tried again, each time.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
 EVENT_SECONDS: Final = 60.0
 SWEEP_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Retry:
+    """A run that is to be tried again."""
+
+    function: str
+    event: Any
+    attempt: int
+    due: float
 
 
 @dataclass(eq=False)
@@ -26,8 +40,8 @@ class Environment:
     Until `quiet_until` the environment knows that Cloudflare's quota is not to be spent.
     """
 
-    is_sweep: bool
-    handle: Callable[[Invocation], Mapping[str, Any]]
+    function: str
+    handle: Callable[[Invocation], Any]
     run: Invocation | None = None
     reserved_until: float = float("-inf")
     refused_until: float = float("-inf")
@@ -39,22 +53,29 @@ class Environment:
 
 
 class Lambda:
-    """Runs the functions that `build_watchdog` and `build_sweep` make for a new environment."""
+    """Runs functions; `build` makes one of this name for a new environment.
+
+    `retried` names those whose runs Lambda tries again, and `failed` has the events that it gave
+    up on, as the queue of failed events does.
+    """
 
     def __init__(
         self,
         clock: Clock,
         strands: Strands,
         promises: Promises,
-        build: Callable[[bool], Callable[[Invocation], Mapping[str, Any]]],
+        build: Callable[[str], Callable[[Invocation], Any]],
+        retried: Collection[str] = (WATCHDOG,),
     ) -> None:
         self.environments: list[Environment] = []
-        self.retries: list[tuple[Mapping[str, Any], int]] = []
+        self.retries: list[Retry] = []
+        self.failed: list[Retry] = []
         self.ended: list[Invocation] = []
         self._clock = clock
         self._strands = strands
         self._promises = promises
         self._build = build
+        self._retried = retried
         self._runs = 0
 
     @property
@@ -62,26 +83,32 @@ class Lambda:
         """The runs that are going on."""
         return [each.run for each in self.environments if each.run]
 
-    def idle(self, *, is_sweep: bool) -> list[Environment]:
+    def idle(self, function: str) -> list[Environment]:
         """List the warm environments of a function."""
-        return [each for each in self.environments if not each.run and each.is_sweep is is_sweep]
+        return [each for each in self.environments if not each.run and each.function == function]
 
     def invoke(
-        self, event: Mapping[str, Any] | None, *, warm: int | None = 0, attempt: int = 0
+        self,
+        event: Any,  # noqa: ANN401
+        *,
+        warm: int | None = 0,
+        attempt: int = 0,
+        function: str | None = None,
     ) -> Invocation:
-        """Begin a run of the watchdog, or (without an event) of the sweep.
+        """Begin a run of a function, which is the watchdog, or without an event the sweep.
 
         It takes an idle environment, if there is one, unless `warm` is None.
         """
-        idle = self.idle(is_sweep=event is None)
+        name = function or (SWEEP if event is None else WATCHDOG)
+        idle = self.idle(name)
         if idle and warm is not None:
             environment = idle[warm % len(idle)]
         else:
-            environment = Environment(event is None, self._build(event is None))
+            environment = Environment(name, self._build(name))
             self.environments.append(environment)
         self._runs += 1
-        seconds = SWEEP_SECONDS if event is None else EVENT_SECONDS
-        run = Invocation(self._runs, environment, event, attempt, seconds, self._clock)
+        seconds = SWEEP_SECONDS if name == SWEEP else EVENT_SECONDS
+        run = Invocation(self._runs, environment, event, attempt, seconds, self._clock, name)
         environment.run = run
         run.main = self._strands.begin(run, lambda: self._go(run))
         return run
@@ -123,5 +150,9 @@ class Lambda:
     def _end(self, run: Invocation, *, failed: bool) -> None:
         run.environment.run = None
         self.ended.append(run)
-        if failed and run.event is not None and run.attempt < RETRIES:
-            self.retries.append((run.event, run.attempt + 1))
+        if not failed or run.function not in self._retried:
+            return
+        is_last = run.attempt == len(PAUSES)
+        due = self._clock.now + (0 if is_last else PAUSES[run.attempt])
+        retry = Retry(run.function, run.event, run.attempt + 1, due)
+        (self.failed if is_last else self.retries).append(retry)

@@ -86,8 +86,9 @@ class Simulation(RuleBasedStateMachine):
     @precondition(lambda self: self.stage.functions.retries)
     @rule(warm=warm, calls=calls)
     def retry(self, warm: int | None, calls: int) -> None:
-        event, attempt = self.stage.functions.retries.pop(0)
-        self._go_alone(self.stage.functions.invoke(event, warm=warm, attempt=attempt), calls)
+        retry = self.stage.functions.retries.pop(0)
+        run = self.stage.functions.invoke(retry.event, warm=warm, attempt=retry.attempt)
+        self._go_alone(run, calls)
 
     @precondition(lambda self: len(self.stage.functions.running) < MOST_RUNS)
     @rule(warm=warm, calls=calls)

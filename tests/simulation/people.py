@@ -129,7 +129,7 @@ class People:
 
     def _set(self, row: str, attribute: str, value: str) -> None:
         item = self._stage.dynamodb.items[row]
-        self._stage.dynamodb.items[row] = {**item, attribute: {"S": value}}
+        self._stage.dynamodb.store(row, {**item, attribute: {"S": value}})
 
     # Instances
 

@@ -176,12 +176,14 @@ class Promises:
             self.breaks(self.run, f"tells {item_id} after a failed read {self.run.learnt.failed}")
 
     def wrote_row(
-        self, run: Invocation | None, item_id: str, before: Item | None, after: Item
+        self, run: Invocation | None, item_id: str, before: Item | None, after: Item | None
     ) -> None:
         """Look at what a call of a run has changed in a row."""
-        for link in set(links(after).values()) - set(links(before or {}).values()):
+        for link in set(links(after or {}).values()) - set(links(before or {}).values()):
             self.linked_at[item_id, link] = self.stage.clock.now
-        if run:
+        if run and after is None:
+            self.breaks(run, f"removed the row {item_id}")
+        elif run and after:
             for problem in row_promises.problems(self.stage, run, item_id, before, after):
                 self.breaks(run, problem)
 

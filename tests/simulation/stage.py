@@ -19,6 +19,7 @@ from tests.simulation.clock import Clock
 from tests.simulation.cloudflare_edge import CloudflareEdge
 from tests.simulation.dynamodb import DynamoDb
 from tests.simulation.ec2 import Ec2
+from tests.simulation.invocation import SWEEP, WATCHDOG
 from tests.simulation.lambda_service import Lambda
 from tests.simulation.names import SETTINGS
 from tests.simulation.people import People
@@ -27,26 +28,34 @@ from tests.simulation.strands import StepExecutor, Strands
 from tests.world import OTHER_TOKEN, TABLE, make_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from chalicelib.settings import Settings
     from localcloud.cloudflare import Zone as ZoneSpec
     from tests.simulation.ec2 import Host
     from tests.simulation.invocation import Invocation
 
 
 class Secrets:
-    """Secrets Manager with the one secret."""
+    """Secrets Manager with Cloudflare's token, and `others` by their names."""
 
     def __init__(self, strands: Strands) -> None:
         self.token = DEFAULT_TOKEN
+        self.others: dict[str, str] = {}
         self.edge = AwsEdge(strands)
 
-    def get_secret_value(self, **_: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    def get_secret_value(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
         """Stand in for the client's call of this name."""
-        return dict(self.edge.call("GetSecretValue", self._answer, frozenset()))
 
-    def _answer(self, _: str | None) -> dict[str, Any]:
-        return {"SecretString": json.dumps({"CLOUDFLARE_TOKEN": self.token})}
+        def answer(_: str | None) -> dict[str, Any]:
+            return {"SecretString": self._text(request["SecretId"])}
+
+        return dict(self.edge.call("GetSecretValue", answer, frozenset()))
+
+    def _text(self, secret_id: str) -> str:
+        if secret_id in self.others:
+            return self.others[secret_id]
+        return json.dumps({"CLOUDFLARE_TOKEN": self.token})
 
 
 class Silence:
@@ -64,18 +73,28 @@ class Silence:
 class Stage:
     """Everything that there is, and the events that EventBridge has not delivered yet."""
 
+    settings: Settings = SETTINGS
+    _retried: Collection[str] = (WATCHDOG,)
+    """The functions whose runs Lambda tries again."""
+
     def __init__(self, zone: ZoneSpec | None = None) -> None:
         self.clock = Clock()
         self.strands = Strands(self.clock)
-        self.promises = Promises(self.strands)
+        self.promises = self._make_promises()
         self.promises.stage = self
-        self.ec2 = Ec2(self.clock, self.strands, self.promises)
+        self.ec2 = self._make_ec2()
         self.dynamodb = DynamoDb(self.strands, self.promises, TABLE)
         self.secrets = Secrets(self.strands)
         self.cloudflare = CloudflareEdge(self.clock, self.strands, self.promises, zone)
-        self.functions = Lambda(self.clock, self.strands, self.promises, self._build)
+        self.functions = Lambda(self.clock, self.strands, self.promises, self._build, self._retried)
         self.people = People(self)
         self.events: list[Mapping[str, Any]] = []
+
+    def _make_promises(self) -> Promises:
+        return Promises(self.strands)
+
+    def _make_ec2(self) -> Ec2:
+        return Ec2(self.clock, self.strands, self.promises)
 
     def announce(self, host: Host) -> None:
         """Let EC2 tell EventBridge of an instance's state, if the rule's pattern lets it pass."""
@@ -129,21 +148,21 @@ class Stage:
         self.cloudflare.losses.clear()
         self.cloudflare.api.faults.clear()
 
-    def _build(self, is_sweep: bool) -> Callable[[Invocation], Mapping[str, Any]]:  # noqa: FBT001
+    def _build(self, function: str) -> Callable[[Invocation], Any]:
         """Build a function as a new execution environment does."""
-        clock = self.clock
+        clock, is_sweep = self.clock, function == SWEEP
         cloudflare = Cloudflare(
-            SETTINGS.cloudflare_api_url,
-            Token(self.secrets, SETTINGS.secret_id, clock),
+            self.settings.cloudflare_api_url,
+            Token(self.secrets, self.settings.secret_id, clock),
             self.cloudflare,
             Quota(clock, KEPT_BY_SWEEPS if is_sweep else KEPT_BY_EVENTS),
             sleep=self.strands.sleep,
             jitter=lambda: 1.0,
         )
         ends: dict[str, Any] = {
-            "settings": SETTINGS,
-            "instances": Instances(self.ec2, SETTINGS.project_tag),
-            "zone": Zone(cloudflare, SETTINGS.zone_id, SETTINGS.batch_size),
+            "settings": self.settings,
+            "instances": Instances(self.ec2, self.settings.project_tag),
+            "zone": Zone(cloudflare, self.settings.zone_id, self.settings.batch_size),
             "meetings": Meetings(self.dynamodb, TABLE, self.strands.sleep),
             "reporter": Silence(),
             "executor": StepExecutor(self.strands),

@@ -32,6 +32,7 @@ class Strand:
     waits_for: Future[Any] | None = None
     doing: str = ""
     """What it was about to do, or had done, when it paused."""
+    is_killed: bool = False
 
     @property
     def turn(self) -> float:
@@ -78,8 +79,13 @@ class Strands:
 
     def kill(self, strand: Strand) -> None:
         """End a strand where it pauses; none of its code runs any more."""
-        strand.greenlet.throw(GreenletExit)
-        self._forget_if_dead(strand)
+        strand.is_killed, before = True, self.current
+        self.current = strand
+        try:
+            strand.greenlet.throw(GreenletExit)
+        finally:
+            self.current = before
+            self._forget_if_dead(strand)
 
     def pause(self, doing: str, seconds: float = 0.0) -> None:
         """Let others go on; what is no strand just lets the time pass."""
@@ -87,6 +93,7 @@ class Strands:
         if strand is None:
             self.clock.advance(seconds)
             return
+        _require_alive(strand)
         strand.doing, strand.wakes_at = doing, self.clock.now + seconds
         self._hub.switch()
 
@@ -99,6 +106,7 @@ class Strands:
         strand = self.current
         if strand is None or future.done():
             return
+        _require_alive(strand)
         strand.doing, strand.waits_for = "waits", future
         strand.wakes_at = self.clock.now + seconds
         self._hub.switch()
@@ -107,6 +115,12 @@ class Strands:
     def _forget_if_dead(self, strand: Strand) -> None:
         if strand.greenlet.dead:
             self.alive.remove(strand)
+
+
+def _require_alive(strand: Strand) -> None:
+    """End what a killed strand would still do on its way out: nobody is there to do it."""
+    if strand.is_killed:
+        raise GreenletExit
 
 
 class StepFuture(Future[T]):

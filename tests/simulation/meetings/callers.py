@@ -1,0 +1,189 @@
+"""Who calls the API: those who book meetings, and those who come to them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from chalicelib.meetings.http import Answer, Request
+from tests.simulation.invocation import API
+from tests.simulation.meetings.world import CALLER_KEY, MINUTE
+
+if TYPE_CHECKING:
+    from tests.simulation.invocation import Invocation
+    from tests.simulation.meetings.stage import MeetingStage
+
+BASE_URL: Final = "https://api.example.com/api"
+POLL: Final = MINUTE
+"""How often a visitor's page asks."""
+JSON, PAGE, ENTER = "json", "page", "enter"
+"""How somebody asks for a desktop: as a program, by looking at the page, by its link."""
+RIGHT, OTHERS, NONE = "right", "the other role's", "none"
+"""Which key somebody shows."""
+
+_SUCCESSES: Final = frozenset({200, 201})
+_OTHER: Final = {"teacher": "student", "student": "teacher"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a meeting is meant to go: who comes, and for how long; None is until it is ended."""
+
+    comes: tuple[str, ...]
+    stays: float | None
+
+
+@dataclass(eq=False)
+class Order:
+    """A meeting that somebody books, with a key (then again and again, perhaps) or without one."""
+
+    number: int
+    meet_time: float
+    key: str | None
+    plan: Plan
+    runs: list[Invocation] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    booked: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The keys of its links by role, by the meeting that an answer named."""
+
+    @property
+    def teacher(self) -> str:
+        """The teacher's name, by which its rows are known."""
+        return f"Teacher {self.number}"
+
+    @property
+    def meeting(self) -> str | None:
+        """The meeting, if an answer has named it."""
+        return next(iter(self.booked), None)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether every request with its key was answered, and none of them well."""
+        is_answered = len(self.answers) == len(self.runs) > 0
+        return is_answered and not any(each.status in _SUCCESSES for each in self.answers)
+
+    def request(self, *, minutes_later: int = 0) -> Request:
+        """Spell the request, the time in the zone of whoever books."""
+        zone = timezone(timedelta(hours=self.number % 3 - 1))
+        moment = datetime.fromtimestamp(self.meet_time + minutes_later * MINUTE, UTC)
+        body = {
+            "teacher_name": self.teacher,
+            "student_name": "Student",
+            "meet_time": moment.astimezone(zone).isoformat(timespec="seconds"),
+        }
+        headers = {"authorization": f"Bearer {CALLER_KEY}", "content-type": "application/json"}
+        if self.key:
+            headers["idempotency-key"] = self.key
+        return Request("POST", "/schedule", headers, {}, json.dumps(body).encode(), BASE_URL)
+
+
+@dataclass(frozen=True)
+class Booking:
+    """One request for a meeting; `is_same` as the order's other ones."""
+
+    order: Order
+    request: Request
+    is_same: bool = True
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request for a desktop."""
+
+    meeting: str
+    role: str
+    request: Request
+    how: str
+    shows: str
+
+
+@dataclass(eq=False)
+class Guest:
+    """Somebody who is to come to a meeting, and asks until the desktop is there."""
+
+    order: Order
+    role: str
+    next_look: float
+    entered: float | None = None
+    has_left: bool = False
+
+
+class Callers:
+    """Everybody who calls the API."""
+
+    def __init__(self, stage: MeetingStage) -> None:
+        self._stage = stage
+        self.orders: list[Order] = []
+        self.guests: list[Guest] = []
+
+    # Booking
+
+    def order(self, seconds_ahead: float, *, keyed: bool, plan: Plan) -> Order:
+        """Make up a meeting, which nobody has booked yet."""
+        number = len(self.orders)
+        meet_time = float(int(self._stage.clock.now + seconds_ahead))
+        order = Order(number, meet_time, f"key-{number}" if keyed else None, plan)
+        self.orders.append(order)
+        return order
+
+    def book(self, order: Order, warm: int | None = 0, *, same: bool = True) -> Invocation:
+        """Send the request, or one for another time with the same key."""
+        booking = Booking(order, order.request(minutes_later=0 if same else 7), same)
+        run = self._stage.functions.invoke(booking, function=API, warm=warm)
+        order.runs.append(run)
+        return run
+
+    def was_answered(self, booking: Booking, answer: Answer) -> None:
+        """Take the answer; after the first good one the guests know of the meeting."""
+        order = booking.order
+        order.answers.append(answer)
+        if answer.status not in _SUCCESSES or not booking.is_same:
+            return
+        document = json.loads(answer.body)
+        if order.meeting is None:
+            start = order.meet_time - 5 * MINUTE
+            for role in order.plan.comes:
+                self.guests.append(Guest(order, role, max(start, self._stage.clock.now)))
+        order.booked[document["meeting_id"]] = {
+            role: _key_in(document[f"{role}_link"]) for role in _OTHER
+        }
+
+    # Coming
+
+    def visit(
+        self, order: Order, role: str, how: str, shows: str = RIGHT, warm: int | None = 0
+    ) -> Invocation:
+        """Ask for a desktop of a meeting that was booked."""
+        meeting = order.meeting
+        assert meeting
+        keys = order.booked[meeting]
+        shown = {RIGHT: keys[role], OTHERS: keys[_OTHER[role]], NONE: None}[shows]
+        query = ({"key": shown} if shown else {}) | ({"enter": "1"} if how == ENTER else {})
+        accept = "application/json" if how == JSON else "text/html,*/*;q=0.8"
+        path = f"/join/{meeting}/{role}"
+        request = Request("GET", path, {"accept": accept}, query, b"", BASE_URL)
+        visit = Visit(meeting, role, request, how, shows)
+        return self._stage.functions.invoke(visit, function=API, warm=warm)
+
+    def look(self, guest: Guest) -> None:
+        """Let a guest's page ask."""
+        guest.next_look = self._stage.clock.now + POLL
+        self.visit(guest.order, guest.role, JSON)
+
+    def was_let_in(self, visit: Visit) -> None:
+        """Note that a desktop's address was handed out."""
+        for guest in self.guests:
+            if (guest.order.meeting, guest.role) == (visit.meeting, visit.role):
+                guest.entered = guest.entered or self._stage.clock.now
+
+
+def _key_in(link: str) -> str:
+    return dict(parse_qsl(urlsplit(link).query))["key"]
+
+
+def document_of(answer: Answer) -> Any:  # noqa: ANN401
+    """Read a program's answer."""
+    return json.loads(answer.body)

@@ -1,0 +1,128 @@
+"""Time that passes as it does when nothing comes late: what is due happens."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from localcloud.cloudflare import Quota
+from tests.simulation.meetings import ending
+from tests.simulation.meetings.callers import POLL
+from tests.simulation.meetings.world import LONGEST, MINUTE, SHORTEST, meet_time
+from tests.simulation.names import is_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.simulation.meetings.callers import Guest
+    from tests.simulation.meetings.stage import MeetingStage
+
+SELDOM = 10 * MINUTE
+"""Between sweeps while there is nothing for them to do: each minute would tell no more."""
+
+Due = tuple[float, "Callable[[], object]"]
+
+
+class Pace:
+    """Lets time pass. `calm_since` says since when nothing fails any more."""
+
+    def __init__(self, stage: MeetingStage) -> None:
+        self._stage = stage
+        self._swept = stage.clock.now
+        self.calm_since = float("inf")
+
+    def play(self, until: float) -> None:
+        """Let everything happen that is due by then, and end by itself what is going on."""
+        stage = self._stage
+        while True:
+            stage.settle()
+            due = list(self._due())
+            earliest = min((moment for moment, _ in due), default=until)
+            if earliest > until:
+                break
+            stage.clock.reach(earliest)
+            for moment, do in due:
+                if moment <= stage.clock.now:
+                    do()
+            if earliest >= until:
+                break
+        stage.settle()
+        stage.clock.reach(until)
+
+    def finish(self, *, kill: bool = False) -> None:
+        """Let the faults stop and all meetings end; what is under way may be killed at first.
+
+        Raises AssertionError if then anything is not as promised.
+        """
+        stage = self._stage
+        stage.stop_faults()
+        stage.cloudflare.api.limiter.quota = Quota()
+        if not kill:
+            stage.settle()
+        stage.thaw()
+        stage.promises.check()
+        self.calm_since = stage.clock.now
+        self.sweep()
+        while (now := stage.clock.now) < self._end_of_all():
+            self.play(min(now + 5 * MINUTE, self._end_of_all()))
+            stage.promises.check()
+            late = ending.overdue(stage, self.calm_since)
+            assert not late, f"{[(each.id, each.view) for each in late]} outlived their meetings"
+        found = list(ending.problems(stage, self.calm_since))
+        assert not found, "\n".join(found)
+
+    def _end_of_all(self) -> float:
+        """Tell when the last meeting must have ended, and all that was told of it."""
+        stage = self._stage
+        rows = [meet_time(item) + LONGEST for item in stage.dynamodb.items.values()]
+        hosts = [ending.latest_end(stage, host) for host in stage.ec2.hosts.values()]
+        return max(self.calm_since, *rows, *hosts, 0) + ending.LATEST + 15 * MINUTE
+
+    def sweep(self) -> None:
+        """Begin a run of the sweep."""
+        self._swept = self._stage.clock.now
+        self._stage.functions.invoke(None)
+
+    def _due(self) -> Iterator[Due]:
+        stage, now = self._stage, self._stage.clock.now
+        yield from ((each.at, stage.start_due) for each in stage.scheduler.planned.values())
+        yield from ((each.due, self._retry) for each in stage.functions.retries)
+        yield from ((now, self._deliver) for _ in stage.events)
+        if stage.stream.is_ready(stage.functions):
+            yield now, lambda: stage.stream.hand_over(stage.functions, 10)
+        for host in stage.ec2.hosts.values():
+            moment = stage.desktops.next_step(host)
+            if moment is not None:
+                yield moment, partial(stage.desktops.step, host)
+        for guest in stage.callers.guests:
+            yield from self._of_guest(guest)
+        is_calm = self.calm_since <= now
+        is_urgent = now < self.calm_since + 3 * MINUTE or ending.overdue(stage, 0.0, grace=0.0)
+        yield self._swept + (MINUTE if is_calm and is_urgent else SELDOM), self.sweep
+
+    def _of_guest(self, guest: Guest) -> Iterator[Due]:
+        order = guest.order
+        if guest.entered is None:
+            if guest.next_look < order.meet_time + SHORTEST + POLL:
+                yield guest.next_look, partial(self._stage.callers.look, guest)
+        elif order.plan.stays is not None and not guest.has_left:
+            yield guest.entered + order.plan.stays, partial(self._leave, guest)
+
+    def _leave(self, guest: Guest) -> None:
+        guest.has_left = True
+        for host in self._stage.ec2.hosts.values():
+            view = host.view
+            tags = (view.tag("MeetingID"), view.tag("Role")) if view else None
+            if tags == (guest.order.meeting, guest.role) and not is_gone(view):
+                self._stage.desktops.upload(host)
+
+    def _deliver(self) -> None:
+        self._stage.functions.invoke(self._stage.events.pop(0))
+
+    def _retry(self) -> None:
+        stage = self._stage
+        retry = min(stage.functions.retries, key=lambda each: each.due)
+        if retry.due > stage.clock.now:
+            return
+        stage.functions.retries.remove(retry)
+        stage.functions.invoke(retry.event, function=retry.function, attempt=retry.attempt)

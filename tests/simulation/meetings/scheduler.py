@@ -1,0 +1,126 @@
+"""EventBridge Scheduler in memory: one-off schedules, which fire once or more, or are lost."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.simulation.aws_edge import AwsEdge, client_error
+from tests.simulation.meetings.world import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.simulation.clock import Clock
+    from tests.simulation.strands import Strands
+
+_AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
+_NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+WRITTEN_BEFORE: Final = "written-before"
+"""A fault: the schedule is made, the answer lost, and botocore's second attempt finds it made."""
+_OWN: Final = frozenset({WRITTEN_BEFORE})
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A schedule that has not fired."""
+
+    name: str
+    at: float
+    function: str
+    payload: Mapping[str, Any]
+
+    @property
+    def meeting(self) -> str:
+        """The meeting that it is about."""
+        return str(next(iter(self.payload.values())))
+
+
+class SchedulerService:
+    """The schedules of the stage's group, and a client of it.
+
+    `past` has the names of those that have fired, or whose start was lost: then it is `lost` as
+    well, and a message is in the queue of failed events.
+    """
+
+    def __init__(self, clock: Clock, strands: Strands) -> None:
+        self.planned: dict[str, Planned] = {}
+        self.past: set[str] = set()
+        self.lost: list[Planned] = []
+        self.edge = AwsEdge(strands)
+        self._clock = clock
+
+    # What the service does
+
+    def due(self) -> list[Planned]:
+        """List the schedules whose time has come, in order."""
+        due = (each for each in self.planned.values() if each.at <= self._clock.now)
+        return sorted(due, key=lambda each: (each.at, each.name))
+
+    def fire(self, planned: Planned, *, again: bool = False) -> None:
+        """Let a schedule be over, unless it is to fire again."""
+        self.past.add(planned.name)
+        if not again:
+            self.planned.pop(planned.name)
+
+    def lose(self, planned: Planned) -> None:
+        """Let the start of a schedule be refused until its service gives up."""
+        self.fire(planned)
+        self.lost.append(planned)
+
+    # The client
+
+    def create_schedule(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Stand in for the client's call of this name."""
+
+        def execute(fault: str | None) -> dict[str, Any]:
+            planned = self._read(request)
+            if planned.name in self.planned:
+                raise client_error("ConflictException", "CreateSchedule")
+            self.planned[planned.name] = planned
+            return execute(None) if fault == WRITTEN_BEFORE else {"ScheduleArn": "arn:…"}
+
+        return self._call("CreateSchedule", execute)
+
+    def delete_schedule(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Stand in for the client's call of this name."""
+
+        def execute(_: str | None) -> dict[str, Any]:
+            _require_group(request, "DeleteSchedule")
+            if self.planned.pop(request["Name"], None) is None:
+                raise client_error("ResourceNotFoundException", "DeleteSchedule")
+            return {}
+
+        return self._call("DeleteSchedule", execute)
+
+    def _call(
+        self, operation: str, execute: Callable[[str | None], dict[str, Any]]
+    ) -> Mapping[str, Any]:
+        return dict(self.edge.call(operation, execute, _OWN))
+
+    def _read(self, request: Mapping[str, Any]) -> Planned:
+        """Read a request for a schedule such as the feature makes them, or refuse it."""
+        _require_group(request, "CreateSchedule")
+        target, at = request["Target"], _AT.fullmatch(request["ScheduleExpression"])
+        is_fine = (
+            at
+            and _NAME.fullmatch(request["Name"])
+            and request["ScheduleExpressionTimezone"] == "UTC"
+            and request["FlexibleTimeWindow"] == {"Mode": "OFF"}
+            and request["ActionAfterCompletion"] == "DELETE"
+        )
+        if not (at and is_fine):
+            raise client_error("ValidationException", "CreateSchedule", str(request))
+        moment = datetime.fromisoformat(at[1]).replace(tzinfo=UTC).timestamp()
+        if moment < self._clock.now:
+            raise client_error("ValidationException", "CreateSchedule", "it is in the past")
+        function = target["Arn"].rpartition(f":{PREFIX}-")[2]
+        return Planned(request["Name"], moment, function, json.loads(target["Input"]))
+
+
+def _require_group(request: Mapping[str, Any], operation: str) -> None:
+    if request["GroupName"] != PREFIX:
+        raise client_error("ResourceNotFoundException", operation, request["GroupName"])
