@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -42,7 +43,19 @@ LOCAL_FUNCTION = (
     f"arn:aws:lambda:{os.environ.get('AWS_DEFAULT_REGION', 'us-west-2')}:123456789012:function:"
     "elephant-local"
 )
-app = Chalice(app_name="elephant", configure_logs=False)
+
+
+class Api(Chalice):
+    """Chalice, which fails at a route's parameters if the event has null for them."""
+
+    def __call__(self, event: Any, context: Any) -> Any:  # noqa: ANN401 (as inherited)
+        """Answer such an event as one of which every parameter is empty."""
+        if isinstance(event, dict) and event.get("pathParameters", {}) is None:
+            event = event | {"pathParameters": defaultdict(str)}
+        return super().__call__(event, context)
+
+
+app = Api(app_name="elephant", configure_logs=False)
 
 
 @cache

@@ -21,7 +21,7 @@ from ops.functions import NOTHING, absent_functions, defaults
 from ops.reach import ROUTES_FUNCTION
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from ops.functions import PerFunction
 
@@ -94,10 +94,17 @@ class Stage:
         return f"{APP}-{self.name}-failed-events"
 
 
-def check_name(stage: str, functions: Iterable[str]) -> None:
+def check_name(stage: str, functions: Collection[str]) -> None:
     """Raise ConfigError if a stage cannot have this name, or AWS would be given too long a one."""
     if not _STAGE.fullmatch(stage):
         raise ConfigError(f"stage {stage!r}: use letters, digits, '-' and '_' only")
+    for function in functions:
+        if stage.endswith(f"-{function}"):
+            other = stage.removesuffix(f"-{function}")
+            raise ConfigError(
+                f"stage {stage!r}: its names would be those of the function {function!r} of a "
+                f"stage {other!r}; use another name"
+            )
     longest = max((f"{APP}-{stage}-{function}-event" for function in functions), key=len)
     excess = len(longest) - LONGEST_AWS_NAME
     if excess > 0:

@@ -193,6 +193,23 @@ def test_an_unknown_meeting_or_role_is_answered(app: ModuleType, role: str, stat
     assert "message" in json.loads(answer["body"])
 
 
+def test_a_request_without_parameters_is_answered(app: ModuleType) -> None:
+    """An event made by hand has null for them: the guide's own function fails at that."""
+    event = {
+        "resource": "/join/{meeting_id}/{role}",
+        "requestContext": {"httpMethod": "GET", "resourcePath": "/join/{meeting_id}/{role}"},
+        "headers": {},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    event["requestContext"] |= {"path": "/api/join", "identity": {}}  # type: ignore[operator]
+
+    assert app.app(event, Context())["statusCode"] == 400
+
+
 @pytest.mark.parametrize("function", ["launch_ec2", "safety_net"])
 @pytest.mark.parametrize("event", [{}, [], None, {"meeting_id": 1, "meetingId": 1}])
 def test_an_event_that_names_no_meeting_is_ignored(

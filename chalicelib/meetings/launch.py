@@ -23,7 +23,6 @@ from chalicelib.meetings.launch_plan import (
     Lease,
     begin,
     is_confirmed,
-    is_confirmed,
     is_out_of_patience,
     meeting_id_of,
     missing_roles,
@@ -159,10 +158,6 @@ class Launch:
                 return Outcome("ignored", reason, meeting_id, warnings=(reason,))
             if not is_confirmed(meeting):
                 raise LaunchDelayedError(f"{meeting_id!r} was never confirmed by who scheduled it")
-            if not is_confirmed(meeting):  # whoever asked for it was told that it failed, or waits
-                raise LaunchDelayedError(
-                    f"meeting {meeting_id!r} was not confirmed when it was due"
-                )
             try:
                 if not missing_roles(meeting):
                     return self._settle(meeting)

@@ -15,9 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting import ROLE_TAG, ROLES, STATUSES, Meeting, instance_attribute
-from chalicelib.meetings.booking import REQUEST_HASH
 from chalicelib.meetings.lifetime import LEAD, meet_time_of
-from chalicelib.meetings.reservation import SCHEDULED_AT
 from chalicelib.meetings.rows import (
     MEET_TIME,
     REASON,
@@ -77,14 +75,6 @@ def why_not(meeting: Meeting, now: datetime, longest: timedelta) -> str | None:
     if now >= start + longest:
         return "its longest time is over"
     return None
-
-
-def is_confirmed(meeting: Meeting) -> bool:
-    """Tell whether it is a meeting: a request's row is none before the request says so in it.
-
-    A row that others made is one at once.
-    """
-    return SCHEDULED_AT in meeting.item or REQUEST_HASH not in meeting.item
 
 
 def is_confirmed(meeting: Meeting) -> bool:

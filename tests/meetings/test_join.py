@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from datetime import UTC, datetime
 from itertools import count
@@ -200,6 +201,25 @@ def test_a_wrong_key_is_answered_like_a_meeting_that_there_is_not(
     assert unknown.status == 404
     assert world.row(ID)["status"] == "HEALTHY"
     assert {line[1]["action"] for line in world.reports.lines} == {"refused"}
+
+
+def test_the_time_of_an_answer_tells_no_wrong_key_from_an_unknown_meeting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(world)
+    world.put_row("guides", status="HEALTHY", **READY)
+    compared: list[tuple[int, int]] = []
+    compare = hmac.compare_digest
+
+    def noting(one: bytes, another: bytes) -> bool:
+        compared.append((len(one), len(another)))
+        return compare(one, another)
+
+    monkeypatch.setattr(hmac, "compare_digest", noting)
+
+    for meeting_id in (ID, "another", "guides", "x" * 256):
+        assert ask(make_join(world), meeting_id=meeting_id, key="wrong").status == 404
+    assert compared == [(64, 64)] * 4
 
 
 def test_a_program_is_told_of_an_unknown_meeting_in_a_message_alone(world: World) -> None:

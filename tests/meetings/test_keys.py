@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import random
 import re
 from collections import Counter
 
@@ -20,6 +22,18 @@ def test_an_id_is_16_letters_and_digits_as_the_table_has_them() -> None:
 
     assert all(re.fullmatch("[a-z0-9]{16}", each) for each in ids)
     assert len(set(ids)) == 300
+
+
+def test_ids_come_from_no_generator_that_can_be_foreseen() -> None:
+    """The guide's came from the module random, whose numbers tell the next ones."""
+    state = random.getstate()
+    ids = set()
+    for _ in range(2):
+        random.seed(7)
+        ids.add(Seed.random().meeting_id)
+    random.setstate(state)
+
+    assert len(ids) == 2
 
 
 def test_every_letter_and_digit_occurs_about_as_often() -> None:
@@ -80,6 +94,26 @@ def test_each_attempt_has_an_id_and_keys_of_its_own() -> None:
 @pytest.mark.parametrize("key_hash", ["", hash_of("right"), "n\u00f6 hash", "\ud800"])
 def test_what_is_no_key_opens_nothing(key: str | None, key_hash: str) -> None:
     assert not opens(key, key_hash)
+
+
+@pytest.mark.parametrize("key", [None, "", "x", "wrong", "right"])
+def test_the_time_of_a_comparison_tells_nothing(
+    key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only this function of Python's library takes as long for whatever differs where."""
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def noting(shown: bytes, stored: bytes) -> bool:
+        compared.append((shown, stored))
+        return compare(shown, stored)
+
+    monkeypatch.setattr(hmac, "compare_digest", noting)
+
+    assert opens(key, hash_of("right")) == (key == "right")
+
+    ((shown, stored),) = compared
+    assert len(shown) == len(stored) == 64
 
 
 def test_no_key_is_no_empty_key() -> None:

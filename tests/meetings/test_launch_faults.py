@@ -246,14 +246,31 @@ def test_what_was_just_started_is_ended_at_once_though_ec2_does_not_show_it_yet(
     assert cloud.row()["status"] == "TERMINATED"
 
 
-def test_a_try_that_failed_keeps_the_next_one_waiting_no_longer_than_lambda_does() -> None:
+@pytest.mark.parametrize("call", ["describe_instances", "run_instances"])
+def test_a_try_that_failed_keeps_the_next_one_waiting_no_longer_than_lambda_does(call: str) -> None:
     cloud = make_cloud()
-    first = Invocation(cloud, fault_at=CALLS.index("run_instances"))
+    first = Invocation(cloud, fault_at=CALLS.index(call))
     first.run()
     cloud.pass_time(5)
     second = Invocation(cloud, number=1)
     second.run()
     cloud.pass_time(16)
+    third = Invocation(cloud, number=2)
+    third.run()
+
+    assert "another run launches meeting" in str(second.error)
+    assert third.error is None
+    assert is_whole(cloud)
+
+
+def test_after_a_run_that_died_what_it_asked_for_is_given_time_to_happen() -> None:
+    cloud = make_cloud()
+    Invocation(cloud, fault_at=CALLS.index("run_instances"), fault=DIES_AFTER).run()
+
+    cloud.pass_time(61)  # a run has a minute
+    second = Invocation(cloud, number=1)
+    second.run()
+    cloud.pass_time(10)
     third = Invocation(cloud, number=2)
     third.run()
 

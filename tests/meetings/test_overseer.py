@@ -142,6 +142,16 @@ def test_a_meeting_that_is_just_being_ended_is_no_reason_to_call_a_person(
     assert set(ends.states(*desktops)) == {"terminated"}
 
 
+def test_a_desktop_that_was_just_started_is_left_to_who_started_it(ends: Ends) -> None:
+    """A launch that finds its meeting over ends what it started, and its retries do."""
+    ends.meeting(ID, -10, status="TERMINATED", termination_reason="LAUNCH_FAILED")
+    ends.pass_time(9)
+    assert overseer(ends).oversee(SWEEP) == ()
+
+    ends.pass_time(1)
+    assert overseer(ends).oversee(SWEEP) == (ID,)
+
+
 def test_instances_of_no_meeting_or_another_project_are_none_of_its_business(ends: Ends) -> None:
     ends.world.launch(Project="Elephant")
     ends.world.launch(Project="Giraffe", MeetingID=ID)

@@ -158,6 +158,16 @@ def test_a_type_that_no_zone_has_is_never_started(cloud: Cloud) -> None:
     assert cloud.row()["termination_reason"] == "LAUNCH_FAILED"
 
 
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_type_that_one_zone_has_is_tried_again_while_that_is_full(
+    cloud: Cloud, zone: str
+) -> None:
+    cloud.refusals = {each: ["Unsupported"] for each in ZONES} | {zone: [NO_ROOM]}
+
+    assert failed(cloud).startswith("LaunchDelayedError")
+    assert cloud.row()["status"] == "SCHEDULED"
+
+
 def test_without_an_address_anywhere_it_is_tried_again(cloud: Cloud) -> None:
     full = {"SubnetId": "subnet-a", "AvailabilityZone": "a", "AvailableIpAddressCount": 0}
     cloud.describe_subnets = lambda _: {"Subnets": [full]}  # type: ignore[method-assign]

@@ -23,6 +23,11 @@ class Rule(Enum):
     SAFETY = "12 a sweep that would delete too much is refused whole"
     BATCH = "13 what is refused holds up nothing else; what fails passingly is left"
     ROWS = "14 a sweep tells rows after records, and before them at their last trace"
+    CLAIM = "15 who ends a meeting claims it first, then ends all its desktops and no others"
+    LIFETIME = "16 no live meeting is ended, and nothing is left running for good"
+    LAUNCH = "17 a role gets one desktop, when it is due, and the row is told of it"
+    BOOKING = "18 a meeting is made once and whole, or not at all"
+    DOOR = "19 only who shows the right key gets in, and only once all is ready"
 
 
 class StaleBreakError(Exception):

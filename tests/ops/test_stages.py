@@ -255,6 +255,14 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
         check_name(name, ["dns_watchdog"])
 
 
+@pytest.mark.parametrize("name", ["prod-sweep", "prod-dns_watchdog", "a-b-sweep"])
+def test_a_name_that_would_be_a_function_of_another_stage_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"those of the function .* of a stage"):
+        check_name(name, ["dns_watchdog", "sweep"])
+
+    check_name(name.replace("-", ""), ["dns_watchdog", "sweep"])
+
+
 def test_files_are_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.json"
     write_files({path: "1"})
