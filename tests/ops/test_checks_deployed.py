@@ -437,7 +437,7 @@ ROUNDS: dict[str, list[Break]] = {
             lambda it: it.set_variable("SWEEP_SCHEDULE", "rate(5 minutes)"),
             _fails("variables", *_ALL) | _fails("rule", "sweep"),
         ),
-        (_longer_timeout, _fails("limits", "api_handler", "dns_watchdog")),
+        (_longer_timeout, _fails("limits", "dns_watchdog")),
         (_config_concurrency(5), _fails("concurrency")),
         (_rezipped(lambda files: files.update({"chalicelib/extra.py": b""})), _fails("code")),
         (_other_role, _fails("role")),
