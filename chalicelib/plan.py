@@ -229,14 +229,15 @@ def _bring_about(wanted: WantedRecord, records: Holding) -> tuple[Change, ...]:
     """Make exactly one of the records the wanted one; there is never a second one.
 
     What has no owner's marker is adopted; beside another owner's record only ours are touched,
-    and none is made. If that one has the address already, ours go: Cloudflare takes no two that are
-    alike.
+    and none is made. If one that stays has the address already, ours go: Cloudflare takes no two that
+    are alike.
     """
     misplaced = tuple(record for record in records.ours if record.name != wanted.name)
     ours = [record for record in records.ours if record.name == wanted.name]
     candidates = ours if records.others else [*ours, *records.unmarked]
     gone = tuple(Delete(record) for record in misplaced)
-    if any(record.content == wanted.content for record in records.others):
+    stay = (*records.others, *records.unmarked) if records.others else ()
+    if any(record.content == wanted.content for record in stay):
         return (*gone, *(Delete(record) for record in ours))
     if not candidates:
         return gone if records.others else (*gone, Create(wanted))

@@ -81,16 +81,20 @@ def test_beside_another_owners_record_none_is_made() -> None:
 def test_beside_another_owners_record_an_unmarked_one_is_left_and_ours_kept_right() -> None:
     ours = replace(RIGHT, content="192.0.2.1")
     foreign = replace(FOREIGN, content="192.0.2.2")
+    unmarked = replace(UNMARKED, content="192.0.2.3")
 
-    assert find(RUNNING, foreign, UNMARKED).changes == ()
-    assert find(RUNNING, foreign, UNMARKED, ours).changes == (Update(ours, WANTED),)
+    assert find(RUNNING, foreign, unmarked).changes == ()
+    assert find(RUNNING, foreign, unmarked, ours).changes == (Update(ours, WANTED),)
 
 
 def test_beside_another_owners_record_of_the_same_address_ours_goes() -> None:
     """Cloudflare takes no two that are alike, so it could never be set right."""
     ours = replace(RIGHT, content="192.0.2.1")
 
-    assert find(RUNNING, FOREIGN, UNMARKED, ours).changes == (Delete(ours),)
+    elsewhere = replace(FOREIGN, content="192.0.2.2")
+
+    assert find(RUNNING, FOREIGN, ours).changes == (Delete(ours),)
+    assert find(RUNNING, elsewhere, UNMARKED, ours).changes == (Delete(ours),)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ EXPECTED = {
     "LAUNCH_FAILED",
     "booking 200",
     "booking 201",
-    "booking 400",
     "booking 409",
     "booking 503",
     "launch_ec2 LaunchDelayedError",
@@ -28,7 +27,6 @@ EXPECTED = {
     "started",
     "visit 200",
     "visit 202",
-    "visit 303",
     "visit 404",
 }
 """What has happened somewhere in them, or they would prove little."""
