@@ -229,8 +229,8 @@ def _bring_about(wanted: WantedRecord, records: Holding) -> tuple[Change, ...]:
     """Make exactly one of the records the wanted one; there is never a second one.
 
     What has no owner's marker is adopted; beside another owner's record only ours are touched,
-    and none is made. If one that stays has the address already, ours go: Cloudflare takes no two that
-    are alike.
+    and none is made. If one that stays has the address already, ours go: Cloudflare takes no two
+    that are alike.
     """
     misplaced = tuple(record for record in records.ours if record.name != wanted.name)
     ours = [record for record in records.ours if record.name == wanted.name]
