@@ -12,12 +12,15 @@ help:  ## Show what there is to make
 
 install: .venv/installed  ## Install everything into .venv
 
-.venv/installed: requirements-dev.txt
+.venv/installed: requirements-dev.txt requirements.txt
 	@test -n "$(PYTHON)" || { echo "Elephant needs Python 3.11 or later; say which: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Elephant needs Python 3.11 or later; $(PYTHON) is {v[0]}.{v[1]}")'
 	@echo "Installing into .venv (a minute or so, once) …"
 	@"$(PYTHON)" -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps -r requirements.txt -d .venv/wheels
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps -r requirements.txt -d .venv/wheels \
+		--only-binary=:all: --platform manylinux2014_x86_64
 	@touch $@
 
 demo: install  ## Play a meeting from launch to end on this machine, checking every promise

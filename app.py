@@ -16,6 +16,7 @@ from chalicelib.event import event_of, event_pattern
 from chalicelib.instance import Instances
 from chalicelib.meeting import Meetings
 from chalicelib.meetings import parts
+from chalicelib.notifications import parts as notification_parts
 from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.secret import Token
 from chalicelib.settings import Settings, SettingsError
@@ -88,6 +89,12 @@ def oversee(context: LambdaContext) -> None:
     """See that no desktop of a meeting is left running, in a stage with meetings."""
     if settings.meetings:
         parts.build_overseer(settings).oversee(context)
+
+
+def report_unreachable(context: LambdaContext) -> None:
+    """Tell people of desktops that never got an address, in a stage with notifications."""
+    if settings.notifications:
+        notification_parts.build_address_reports(settings).report_missing(context)
 
 
 def instances() -> Instances:
@@ -169,8 +176,11 @@ def sweep(event: AnyEvent) -> dict[str, Any]:
     context = cast("LambdaContext", event.context)
     try:
         oversee(context)
-    finally:  # neither waits for what the other needs
-        result = sweeper().handle(context)
+    finally:  # none of them waits for what another needs
+        try:
+            report_unreachable(context)
+        finally:
+            result = sweeper().handle(context)
     return result
 
 
@@ -227,5 +237,27 @@ if settings.meetings:
     def terminator(event: DynamoDBEvent) -> dict[str, Any]:
         """End the meetings that both sides have finished."""
         return parts.build_terminator(settings).handle(
+            event.to_dict(), cast("LambdaContext", event.context)
+        )
+
+
+if settings.notifications:
+    from chalicelib.notifications.events import deployment_pattern, termination_pattern
+
+    @of_any_shape
+    @app.on_cw_event(termination_pattern(settings.notifications))
+    @ready_with(lambda: notification_parts.build_termination_reports(settings))
+    def notify_instance_termination(event: AnyEvent) -> dict[str, Any]:
+        """Tell people of an instance that ended because something failed."""
+        return notification_parts.build_termination_reports(settings).handle(
+            event.to_dict(), cast("LambdaContext", event.context)
+        )
+
+    @of_any_shape
+    @app.on_cw_event(deployment_pattern(settings.notifications))
+    @ready_with(lambda: notification_parts.build_deployment_reports(settings))
+    def notify_deployment(event: AnyEvent) -> dict[str, Any]:
+        """Tell people of a deployment."""
+        return notification_parts.build_deployment_reports(settings).handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )

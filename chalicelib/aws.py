@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from chalicelib.meetings.desktops import DesktopClient
     from chalicelib.meetings.rows import RowsClient
     from chalicelib.meetings.schedules import SchedulerClient
+    from chalicelib.notifications.deployments import CodeDeployClient
+    from chalicelib.notifications.mailer import MailClient
+    from chalicelib.notifications.sent import SentClient
     from chalicelib.secret import SecretsManagerClient
 
     class Ec2(Ec2Client, DesktopClient, Protocol):
         """Every call that is made to EC2."""
 
-    class DynamoDb(DynamoDbClient, RowsClient, Protocol):
+    class DynamoDb(DynamoDbClient, RowsClient, SentClient, Protocol):
         """Every call that is made to DynamoDB."""
 
 
@@ -34,6 +37,10 @@ _CONFIG = Config(
 )
 """Explicit, since botocore's own defaults differ by version and its timeouts are a minute each."""
 
+_ONCE: Final = _CONFIG.merge(Config(read_timeout=10, retries={"total_max_attempts": 1}))
+"""For a call that does its work a second time when it is tried a second time."""
+
+_CONFIGS: Final = {"sesv2": _ONCE}
 
 _MODELS: Final = Path(__file__).parent / "models"
 
@@ -57,12 +64,16 @@ def client(service: Literal["dynamodb"]) -> DynamoDb: ...
 def client(service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
 @overload
 def client(service: Literal["scheduler"]) -> SchedulerClient: ...
+@overload
+def client(service: Literal["codedeploy"]) -> CodeDeployClient: ...
+@overload
+def client(service: Literal["sesv2"]) -> MailClient: ...
 def client(service: Any) -> Any:
     """Make a client of the service in the function's own region and account.
 
     It is typed as the protocol that names the calls that may be made with it.
     """
-    return _session().create_client(service, config=_CONFIG)
+    return _session().create_client(service, config=_CONFIGS.get(service, _CONFIG))
 
 
 @cache

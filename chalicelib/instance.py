@@ -56,10 +56,15 @@ class Instance:
     launched_at: datetime
     stopped_at: datetime | None = None
     """When it was stopped or ended, if EC2 says so."""
+    reason_code: str = ""
+    """Why it is in its state, such as `Client.UserInitiatedShutdown`, if EC2 says so."""
+    reason: str = ""
+    """The same in EC2's words."""
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> Instance:
         """Read one element of DescribeInstances' `Reservations[].Instances[]`."""
+        reason = described.get("StateReason", {})
         return cls(
             id=described["InstanceId"],
             state=described["State"]["Name"],
@@ -67,6 +72,8 @@ class Instance:
             tags={tag["Key"]: tag.get("Value", "") for tag in described.get("Tags", ())},
             launched_at=described["LaunchTime"],
             stopped_at=_moment(described.get("StateTransitionReason", "")),
+            reason_code=reason.get("Code", ""),
+            reason=reason.get("Message", ""),
         )
 
     @property

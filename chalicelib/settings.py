@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from chalicelib.meetings.settings import MeetingsSettings
+from chalicelib.notifications.settings import NotificationsSettings
 from chalicelib.variables import Reader, matching, number, whole, words
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ VARIABLES: Final = (
 )
 """Every variable that is read, but for those of the features."""
 
-FEATURES: Final = ("meetings",)
+FEATURES: Final = ("meetings", "notifications")
 """What a stage may have beside the watchdog and the sweep."""
 
 PROXIED_HTTPS_PORTS: Final = (443, 2053, 2083, 2087, 2096, 8443)
@@ -105,6 +106,7 @@ class Settings:
     cloudflare_api_url: str
     features: frozenset[str] = frozenset()
     meetings: MeetingsSettings | None = None
+    notifications: NotificationsSettings | None = None
 
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> Settings:
@@ -135,6 +137,9 @@ class Settings:
             cloudflare_api_url=reader.read("CLOUDFLARE_API_URL", _api_url, CLOUDFLARE_API),
             features=features,
             meetings=MeetingsSettings.read(reader) if "meetings" in features else None,
+            notifications=(
+                NotificationsSettings.read(reader) if "notifications" in features else None
+            ),
         )
         if settings.meetings and not settings.table_name:
             reader.problems.append("TABLE_NAME is ''; the feature 'meetings' needs a table")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from chalicelib.settings import SettingsError
+from localcloud.cli_events import event, mails
+from localcloud.cli_talk import aws_port_option, control, show
 from localcloud.cloudflare import Fault, FaultKind, When
 from localcloud.ports import PortTakenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-AWS_PORT: Final = 8051
 CLOUDFLARE_PORT: Final = 8052
 DNS_PORT: Final = 8053
-HOST: Final = "127.0.0.1"
 
 _project = click.option(
     "--project",
@@ -31,13 +28,6 @@ _project = click.option(
     default=Path(),
     help="The project's directory; its stage 'local' says which zone, table and secret there are.",
     show_default="here",
-)
-_aws_port = click.option(
-    "--aws-port",
-    type=click.IntRange(1, 65535),
-    default=AWS_PORT,
-    show_default=True,
-    help="Where AWS listens.",
 )
 _cloudflare_port = click.option(
     "--cloudflare-port",
@@ -55,6 +45,10 @@ def main() -> None:
     AWS is moto's server; functions run under AWS's own runtime client; Cloudflare is a stand-in
     that keeps to the published API and serves its zone over DNS. Nothing leaves this machine.
     """
+
+
+for command in (event, mails):
+    main.add_command(command)
 
 
 @main.command()
@@ -75,7 +69,7 @@ def demo(directory: Path) -> None:
 
 
 @main.command()
-@_aws_port
+@aws_port_option
 @_cloudflare_port
 @click.option("--dns-port", type=click.IntRange(1, 65535), default=DNS_PORT, show_default=True)
 @click.option(
@@ -98,30 +92,30 @@ def up(
 
 
 @main.command()
-@_aws_port
+@aws_port_option
 def tick(aws_port: int) -> None:
     """Let every schedule of a running local cloud come due now.
 
     Shows the functions that were invoked for it.
     """
-    _show(_control("AWS", aws_port, "POST", "schedules"))
+    show(control("AWS", aws_port, "POST", "schedules"))
 
 
 @main.command()
 @click.option("--plus", type=float, help="Print the time in so many minutes, for a meet_time.")
-@_aws_port
+@aws_port_option
 def clock(aws_port: int, plus: float | None) -> None:
     """Show the time of a running local cloud, and when something is scheduled next."""
-    told = _control("AWS", aws_port, "GET", "clock")
+    told = control("AWS", aws_port, "GET", "clock")
     if plus is None:
-        _show(told)
+        show(told)
     else:
         click.echo((datetime.fromisoformat(told["now"]) + timedelta(minutes=plus)).isoformat())
 
 
 @main.command()
 @click.option("--minutes", type=click.FloatRange(0), help="Let so much time pass.")
-@_aws_port
+@aws_port_option
 def forward(aws_port: int, minutes: float | None) -> None:
     """Let time pass in a running local cloud, without waiting for it.
 
@@ -129,18 +123,18 @@ def forward(aws_port: int, minutes: float | None) -> None:
     one-off schedule: a meeting's launch, or its safety net.
     """
     wanted = {} if minutes is None else {"minutes": minutes}
-    _show(_control("AWS", aws_port, "POST", "clock", wanted))
+    show(control("AWS", aws_port, "POST", "clock", wanted))
 
 
 @main.command()
 @click.argument("deed", type=click.Choice(["healthy", "upload", "shutdown"]))
 @click.option("--role", help="Only desktops of this role.")
 @click.option("--meeting", help="Only desktops of this meeting.")
-@_aws_port
+@aws_port_option
 def desktop(aws_port: int, deed: str, role: str | None, meeting: str | None) -> None:
     """Let the desktops of meetings report that they are well or done, or shut down."""
     wanted = {"do": deed, "role": role, "meeting": meeting}
-    _show(_control("AWS", aws_port, "POST", "desktops", wanted))
+    show(control("AWS", aws_port, "POST", "desktops", wanted))
 
 
 @main.group()
@@ -153,7 +147,7 @@ def refusal() -> None:
 @click.option("--zone", help="Only in this zone, such as us-west-2a.")
 @click.option("--times", type=click.IntRange(0), default=1, help="How often; 0 until cleared.")
 @click.option("--skip", type=click.IntRange(0), default=0, help="Leave out the first so many.")
-@_aws_port
+@aws_port_option
 def add_refusal(aws_port: int, times: int, **members: Any) -> None:  # noqa: ANN401
     """Let EC2 refuse to start instances.
 
@@ -163,21 +157,21 @@ def add_refusal(aws_port: int, times: int, **members: Any) -> None:  # noqa: ANN
       python -m localcloud refusal add VcpuLimitExceeded
     """  # noqa: D301 (click's mark for text that keeps its lines)
     wanted = {**members, "times": times or None}
-    _show(_control("AWS", aws_port, "POST", "refusals", wanted))
+    show(control("AWS", aws_port, "POST", "refusals", wanted))
 
 
 @refusal.command("list")
-@_aws_port
+@aws_port_option
 def list_refusals(aws_port: int) -> None:
     """Show the refusals that are on."""
-    _show(_control("AWS", aws_port, "GET", "refusals"))
+    show(control("AWS", aws_port, "GET", "refusals"))
 
 
 @refusal.command("clear")
-@_aws_port
+@aws_port_option
 def clear_refusals(aws_port: int) -> None:
     """Switch every refusal off."""
-    _show(_control("AWS", aws_port, "DELETE", "refusals"))
+    show(control("AWS", aws_port, "DELETE", "refusals"))
 
 
 @main.group()
@@ -211,21 +205,21 @@ def add_fault(cloudflare_port: int, times: int, **members: Any) -> None:  # noqa
         made = Fault.from_json({**members, "times": times or None})
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    _show(_control("Cloudflare", cloudflare_port, "POST", "faults", made.as_json()))
+    show(control("Cloudflare", cloudflare_port, "POST", "faults", made.as_json()))
 
 
 @fault.command("list")
 @_cloudflare_port
 def list_faults(cloudflare_port: int) -> None:
     """Show the faults that are on."""
-    _show(_control("Cloudflare", cloudflare_port, "GET", "faults"))
+    show(control("Cloudflare", cloudflare_port, "GET", "faults"))
 
 
 @fault.command("clear")
 @_cloudflare_port
 def clear_faults(cloudflare_port: int) -> None:
     """Switch every fault off."""
-    _show(_control("Cloudflare", cloudflare_port, "DELETE", "faults"))
+    show(control("Cloudflare", cloudflare_port, "DELETE", "faults"))
 
 
 @main.command()
@@ -237,7 +231,7 @@ def quota(cloudflare_port: int, **members: float | None) -> None:
     """Show or set the request quota of a running Cloudflare stand-in."""
     wanted = {name: value for name, value in members.items() if value is not None}
     method = "PUT" if wanted else "GET"
-    _show(_control("Cloudflare", cloudflare_port, method, "quota", wanted or None))
+    show(control("Cloudflare", cloudflare_port, method, "quota", wanted or None))
 
 
 @contextmanager
@@ -252,24 +246,3 @@ def _said_clearly() -> Iterator[None]:
         raise click.ClickException(f"{error.strerror} (see --help)") from None
     except (ProjectError, SettingsError, CommandError) as error:
         raise click.ClickException(str(error)) from None
-
-
-def _control(whose: str, port: int, method: str, what: str, body: object = None) -> Any:  # noqa: ANN401
-    url = f"http://{HOST}:{port}/__standin__/{what}"
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, method=method)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=60) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise click.ClickException(error.read().decode("utf-8", "replace")) from None
-    except urllib.error.URLError as error:
-        raise click.ClickException(
-            f"no local {whose} at port {port} ({error.reason}): "
-            f"start one with `python -m localcloud up`, or name its --{whose.lower()}-port"
-        ) from None
-
-
-def _show(answer: Any) -> None:  # noqa: ANN401
-    click.echo(json.dumps(answer, indent=2))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from localcloud.aws import (
+    ACCOUNT_ID,
     DEFAULT_REGION,
     Bridge,
     Clock,
@@ -26,6 +27,7 @@ from localcloud.aws import (
     deploy,
     make_image,
     make_security_group,
+    pip_settings,
 )
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Token, Zone
 from localcloud.desktop import Desktop
@@ -107,6 +109,7 @@ class LocalCloud:
             self._passing = Passing(self.clock, rates, self.one_offs, self.settle)
             self.aws.pass_time_with(self._passing)
             self.aws.offer("POST", "desktops", self._let_desktops)
+            self.aws.offer("POST", "events", self.put_event)
             if self._fires_on_time:
                 stack.enter_context(self.schedules)
                 stack.enter_context(self.one_offs)
@@ -119,10 +122,11 @@ class LocalCloud:
 
     @property
     def exports(self) -> dict[str, str]:
-        """The variables that lead the AWS CLI, Chalice and Cloudflare's clients here."""
+        """The variables that lead the AWS CLI, Chalice, its pip and Cloudflare's clients here."""
         stream = {STREAM_VARIABLE: self.stream_arn} if self.stream_arn else {}
         return (
             aws_settings(self.aws.endpoint, self.region)
+            | pip_settings()
             | stream
             | {
                 "CLOUDFLARE_BASE_URL": self.cloudflare.url,
@@ -197,6 +201,17 @@ class LocalCloud:
         found = [each for held in answer["Reservations"] for each in held["Instances"]]
         return [Desktop(self, each["InstanceId"]) for each in found if "IamInstanceProfile" in each]
 
+    def put_event(self, event: dict[str, Any]) -> list[str]:
+        """Put an event on the bus as if AWS had made it here, and name the functions it invokes.
+
+        AWS lets nobody else put events of its own. Raises ValueError if it is no event.
+        """
+        missing = sorted({"source", "detail-type", "detail", "id", "time"} - event.keys())
+        if missing:
+            raise ValueError(f"no event of EventBridge: it has no {', '.join(missing)}")
+        here = {"account": ACCOUNT_ID, "region": self.region}
+        return list(self.bridge.emit({**event, **here}))
+
     def _let_desktops(self, wanted: dict[str, Any]) -> list[dict[str, object]]:
         """Let every desktop, or those of a role or meeting, report what is wanted."""
         done: list[dict[str, object]] = []
@@ -215,6 +230,9 @@ class LocalCloud:
             make_image(self.settings.meetings.ami_id, self.region)
             for group_id in self.settings.meetings.security_group_ids:
                 make_security_group(group_id, self.region)
+        if self.settings.notifications:
+            sender = self.settings.notifications.mail_domain
+            self.client("sesv2").create_email_identity(EmailIdentity=sender)
         self.client("secretsmanager").create_secret(
             Name=self.settings.secret_id,
             SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN}),

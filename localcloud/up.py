@@ -88,7 +88,7 @@ Then, for example:
 What is deployed with a schedule runs on time, and now with
 
   python -m localcloud tick --aws-port {cloud.aws.port}
-{_meetings(cloud)}
+{_meetings(cloud)}{_notifications(cloud)}
 By hand, without deploying (the route exists in stage {STAGE} alone):
 
   chalice local --stage {STAGE}
@@ -129,10 +129,28 @@ machine's own time.
 """
 
 
+def _notifications(cloud: LocalCloud) -> str:
+    """Say how to make an event and read the e-mail on it, if the stage sends any."""
+    if cloud.settings.notifications is None:
+        return ""
+    port = cloud.aws.port
+    return f"""
+An e-mail: put an event of AWS's on the bus, and read what was sent:
+
+  python -m localcloud event FILE --aws-port {port}
+  python -m localcloud mails --aws-port {port}
+"""
+
+
+_TELLING = ("instance-id", "EC2InstanceId", "application", "deploymentId", "state")
+"""What is told of an event's detail, whatever kind of event it is."""
+
+
 def _show_event(delivery: Delivery) -> None:
     detail = delivery.event["detail"]
     told = ", ".join(delivery.functions) or "no rule matches"
-    click.echo(f"event   {detail.get('instance-id')} {detail.get('state')} → {told}")
+    what = " ".join(str(detail[key]) for key in _TELLING if key in detail)
+    click.echo(f"event   {what} → {told}")
 
 
 def _show_invocation(invocation: Invocation) -> None:

@@ -14,7 +14,7 @@ from chalicelib.settings import Settings
 from ops.account import Account
 from ops.cloudflare_zone import find_zone
 from ops.configure import read_variables
-from ops.features import MEETINGS, VARIABLES_OF, features_in, with_features
+from ops.features import MEETINGS, NOTIFICATIONS, VARIABLES_OF, features_in, with_features
 from ops.stages import OWN_KEY, Stage, check_region
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ VARIABLE_OF: Final[Mapping[str, str]] = {
     "allowed_origins": "ALLOWED_ORIGINS",
     "join_keys": "JOIN_KEYS",
     "max_meeting_minutes": "MAX_MEETING_MINUTES",
+    "mail_from": "MAIL_FROM",
+    "mail_to": "MAIL_TO",
+    "auto_scaling_groups": "AUTO_SCALING_GROUPS",
+    "termination_causes": "TERMINATION_CAUSES",
+    "codedeploy_applications": "CODEDEPLOY_APPLICATIONS",
+    "deployment_states": "DEPLOYMENT_STATES",
+    "address_minutes": "ADDRESS_MINUTES",
 }
 """The variable that each option of `ops stage` is for."""
 
@@ -57,6 +64,10 @@ _ASKED_FOR: Final = {
     MEETINGS: (
         ("AMI_ID", "Image of the desktops (ami-…)", "--ami"),
         ("SECURITY_GROUP_IDS", "Their security groups (sg-…, with commas)", "--security-groups"),
+    ),
+    NOTIFICATIONS: (
+        ("MAIL_FROM", "Address that e-mails come from", "--mail-from"),
+        ("MAIL_TO", "Addresses that they go to (with commas)", "--mail-to"),
     ),
 }
 """What a stage with a feature cannot do without, and nobody can guess."""

@@ -162,6 +162,7 @@ def alarms(context: Context) -> Iterator[Finding]:
     expected = context.stack.alarms(
         has_sweep=SWEEP in context.functions,
         has_meetings=context.stage.settings.meetings is not None,
+        has_notifications=context.stage.settings.notifications is not None,
     )
     pages = (
         context.client("cloudwatch")

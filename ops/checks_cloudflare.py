@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.instance import is_instance_id
 from ops.check import failure, ok, question, skipped, warning
+from ops.cloudflare_zone import danger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +21,6 @@ FEW_OF_ALL: Final = 0.2
 OLD: Final = timedelta(days=1)
 """Long enough for an instance to be known to EC2, or for the sweep to remove its record."""
 
-_STRICT: Final = ("strict", "origin_pull")
 _FILTER_VALUES: Final = 200
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
 _SHOWN: Final = 3
@@ -107,17 +107,14 @@ def ssl_mode(context: Context) -> Finding:
             "the token may not read it, and need not",
             f"Cloudflare's dashboard > {name} > SSL/TLS > Overview should say Full (strict)",
         )
-    if mode in _STRICT:
+    danger = danger_of(mode)
+    if danger is None:
         return ok("Full (strict)")
-    danger = (
-        "Cloudflare takes any certificate from a desktop"
-        if mode == "full"
-        else "Cloudflare speaks to desktops without TLS, which they do not understand"
-    )
     return warning(
         f"it is {mode!r}: {danger}",
-        "give desktops a certificate that Cloudflare trusts, such as one of its Origin CA, then "
-        f"Cloudflare's dashboard > {name} > SSL/TLS > Overview > Full (strict)",
+        "give desktops a certificate that Cloudflare trusts, such as that of "
+        f"{context.command('certificate')}, then Cloudflare's dashboard > {name} > SSL/TLS > "
+        "Overview > Full (strict)",
     )
 
 

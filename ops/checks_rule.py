@@ -6,11 +6,12 @@ import ast
 import json
 from fnmatch import fnmatchcase
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
 
 from chalicelib.event import event_pattern
+from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, skipped
 
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from chalicelib.notifications.settings import NotificationsSettings
     from chalicelib.settings import Settings
     from ops.check import Context, Finding
 
 PATTERNS: Final[Mapping[str, Callable[[Settings], dict[str, Any]]]] = {
     "dns_watchdog": event_pattern,
+    "notify_deployment": lambda settings: deployment_pattern(_notifications(settings)),
+    "notify_instance_termination": lambda settings: termination_pattern(_notifications(settings)),
 }
 """The event pattern that each function's rule should have."""
 
@@ -33,6 +37,11 @@ SCHEDULES: Final[Mapping[str, Callable[[Settings], str]]] = {
 
 _EVENTS: Final = "events.amazonaws.com"
 _WITH_RULE: Final = frozenset({"on_cw_event", "schedule"})
+
+
+def _notifications(settings: Settings) -> NotificationsSettings:
+    """Return the feature's settings, which are there: no other stage has its functions."""
+    return cast("NotificationsSettings", settings.notifications)
 
 
 def functions_with_rule(directory: Path) -> tuple[str, ...]:

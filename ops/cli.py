@@ -10,6 +10,8 @@ from rich.console import Console
 
 from ops.account import Account, readable_errors
 from ops.check import Context
+from ops.cli_certificate import certificate
+from ops.cli_notify import notify_test
 from ops.cli_stage import stage
 from ops.cli_sweep import plan, status, sweep
 from ops.console import json_option, project_option, said_clearly, say, step
@@ -42,7 +44,7 @@ def main() -> None:
     """  # noqa: D301 (click's mark for text that keeps its lines)
 
 
-for command in (stage, status, plan, sweep):
+for command in (certificate, stage, status, plan, sweep, notify_test):
     main.add_command(command)
 
 

@@ -58,6 +58,17 @@ if TYPE_CHECKING:
     "--join-keys", type=click.Choice(["required", "off"]), help="meetings: keys in links."
 )
 @click.option("--max-meeting-minutes", help="meetings: the longest one.  [default: 180]")
+@click.option("--mail-from", help="notifications: the address that e-mails come from.")
+@click.option("--mail-to", help="notifications: those that they go to, separated by commas.")
+@click.option("--auto-scaling-groups", help="notifications: whose instances, with commas.")
+@click.option(
+    "--termination-causes",
+    type=click.Choice(["health-checks", "all"]),
+    help="notifications: which ends of theirs.  [default: health-checks]",
+)
+@click.option("--codedeploy-applications", help="notifications: whose deployments, with commas.")
+@click.option("--deployment-states", help="notifications: SUCCESS, FAILURE.  [default: SUCCESS]")
+@click.option("--address-minutes", help="notifications: no address for so long.  [default: 10]")
 @click.option("--cloudflare-api-url", help="The API's address, if it is not Cloudflare's own.")
 @click.option("--alarm-email", help="Who is told of alarms; '' for nobody.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is not as it should be.")
@@ -83,6 +94,7 @@ def stage(  # noqa: PLR0913 (the options that are no text)
       python -m ops stage prod --domain-root example.com --zone-id 0123…cdef
       python -m ops stage prod --alarm-email ops@example.com
       python -m ops stage prod --with meetings --ami ami-… --security-groups sg-…
+      python -m ops stage prod --with notifications --mail-from ops@… --mail-to you@…,me@…
       python -m ops stage prod --check
     """  # noqa: D301
     with said_clearly():

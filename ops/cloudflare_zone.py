@@ -42,8 +42,23 @@ _CHECK_ADDRESS: Final = "192.0.2.1"
 """For documentation, so nobody's: https://www.rfc-editor.org/rfc/rfc5737"""
 
 
+_NO_DANGER: Final = ("strict", "origin_pull")
+
+
 class RecordsRemainError(CloudflareError):
     """Records of the owner are still in the zone, however often they were removed."""
+
+
+def danger_of(ssl_mode: str) -> str | None:
+    """Say what is wrong with the way in which Cloudflare speaks to desktops; None if nothing is.
+
+    https://developers.cloudflare.com/ssl/origin-configuration/ssl-modes/
+    """
+    if ssl_mode in _NO_DANGER:
+        return None
+    if ssl_mode == "full":
+        return "Cloudflare takes any certificate from a desktop"
+    return "Cloudflare speaks to desktops without TLS, which they do not understand"
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ Conditions = tuple[Condition, ...]
 def conditions_of(test: ast.expr, *, wanted: bool) -> Conditions:
     """Return what must be so for such a test to come out as wanted; nothing if it is not known.
 
-    Known are `settings.meetings` and `settings.is_local`, of a name or attribute called `settings`
+    Known are `settings.FEATURE` and `settings.is_local`, of a name or attribute called `settings`
     or `_settings`, and `not` before them.
     """
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):

@@ -17,10 +17,12 @@ from chalicelib.safety import UnsafePlanError
 from chalicelib.secret import SecretError
 from chalicelib.settings import SettingsError
 from ops.account import AwsError
+from ops.certificate import CertificateError
 from ops.command import CommandError
 from ops.reach import UnreadableCallError
 from ops.stages import ConfigError
-from ops.token import TokenFormatError, TokenStoreError
+from ops.stored_secret import SecretStoreError
+from ops.token import TokenFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,18 +62,19 @@ def said_clearly() -> Iterator[None]:
 
 _MENDABLE: Final = (
     AwsError,
+    CertificateError,
     CloudflareError,
     ConfigError,
     IncompleteRowsError,
     QuotaSpentError,
     RowsNotToldError,
     SecretError,
+    SecretStoreError,
     SettingsError,
     SyntaxError,
     OSError,
     OutOfTimeError,
     TokenFormatError,
-    TokenStoreError,
     UnreadableCallError,
     UnsafePlanError,
 )

@@ -112,6 +112,7 @@ class Deployment:
             take_token()
         step(f"Supporting stack {self._stack.name}")
         had_meetings = self._stack.has_meetings()
+        had_features = had_meetings or self._stack.has_notifications()
         if had_meetings and not self._stage.settings.meetings:
             check_no_schedules(self._account, self._stage)
         outputs = self._stack.deploy(self._parameters(), say)
@@ -127,7 +128,7 @@ class Deployment:
                     failures_of(function, outputs.failure_queue_arn),
                     say,
                 )
-        if had_meetings:
+        if had_features:
             gone = absent_functions(self._functions)
             Removal(self._account, self._stage, say).remove_left_functions(gone)
         if stream_arn:
@@ -219,6 +220,7 @@ class Deployment:
             alarm_email=self._stage.alarm_email,
             has_sweep=SWEEP in self._functions,
             has_meetings=settings.meetings is not None,
+            has_notifications=settings.notifications is not None,
         )
 
     def _zone(self) -> ZoneView:

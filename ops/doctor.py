@@ -13,10 +13,12 @@ from rich.table import Table
 from ops import (
     checks_api,
     checks_aws,
+    checks_certificate,
     checks_cloudflare,
     checks_code,
     checks_function,
     checks_meetings,
+    checks_notifications,
     checks_rule,
     checks_stage,
 )
@@ -31,11 +33,13 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_stage.QUESTIONS,
     *checks_aws.ACCOUNT,
     *checks_cloudflare.QUESTIONS,
+    *checks_certificate.QUESTIONS,
     *checks_aws.SUPPORT,
     *checks_function.QUESTIONS,
     *checks_code.QUESTIONS,
     *checks_rule.QUESTIONS,
     *checks_meetings.QUESTIONS,
+    *checks_notifications.QUESTIONS,
     *checks_api.QUESTIONS,
     *checks_aws.WATCH,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.meetings.settings import VARIABLES as MEETINGS_VARIABLES
+from chalicelib.notifications.settings import VARIABLES as NOTIFICATIONS_VARIABLES
 from chalicelib.settings import FEATURES
 from chalicelib.settings import VARIABLES as PLAIN_VARIABLES
 
@@ -12,11 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MEETINGS: Final = "meetings"
+NOTIFICATIONS: Final = "notifications"
 
-VARIABLES_OF: Final[Mapping[str, tuple[str, ...]]] = {MEETINGS: MEETINGS_VARIABLES}
+VARIABLES_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    MEETINGS: MEETINGS_VARIABLES,
+    NOTIFICATIONS: NOTIFICATIONS_VARIABLES,
+}
 """The variables that a stage has only with the feature."""
 
-VARIABLES: Final = (*PLAIN_VARIABLES, *MEETINGS_VARIABLES)
+VARIABLES: Final = (*PLAIN_VARIABLES, *MEETINGS_VARIABLES, *NOTIFICATIONS_VARIABLES)
 """Every variable that a stage may have."""
 
 STREAM_VARIABLE: Final = "TABLE_STREAM_ARN"

@@ -20,7 +20,9 @@ NOTHING: Final[PerFunction] = MappingProxyType({})
 WATCHDOG: Final = "dns_watchdog"
 """The function that gets the events."""
 
-OF_FEATURES: Final = (ROUTES_FUNCTION, "launch_ec2", "safety_net", "terminator")
+OF_MEETINGS: Final = (ROUTES_FUNCTION, "launch_ec2", "safety_net", "terminator")
+OF_NOTIFICATIONS: Final = ("notify_deployment", "notify_instance_termination")
+OF_FEATURES: Final = (*OF_MEETINGS, *OF_NOTIFICATIONS)
 """Those that a stage may come to have, and to lose again, with a feature."""
 
 CONCURRENCY: Final = "reserved_concurrency"

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.notifications.settings import NotificationsSettings
     from ops.reach import Call
     from ops.stages import Stage
 
@@ -28,6 +30,9 @@ _RANKS: Final = (
     "Schedules",
     "MeetingsTable",
     "MeetingsStream",
+    "SentTable",
+    "SendMail",
+    "Deployments",
     "CloudflareToken",
     "ScheduleKey",
     "Logs",
@@ -35,8 +40,11 @@ _RANKS: Final = (
 )
 """The order of statements in a policy, by how their names begin."""
 
-_OF_THE_FEATURE: Final = "chalicelib/meetings/"
+_OF_MEETINGS: Final = "chalicelib/meetings/"
 """Where the code is whose secret is the key to schedule with, not Cloudflare's token."""
+
+_OF_NOTIFICATIONS: Final = "chalicelib/notifications/"
+"""Where the code is whose table is that of the e-mails sent, not that of the meetings."""
 
 
 class UnknownCallError(UnreadableCallError):
@@ -83,7 +91,7 @@ def grants_of(call: Call, stage: Stage) -> list[Statement]:
     """
     service, _, operation = call.action.partition(":")
     if service == "dynamodb":
-        return _of_the_table(call.action, stage)
+        return _of_the_table(call, stage)
     make = _TABLE.get(call.action)
     if make is None:
         raise UnknownCallError(
@@ -118,11 +126,53 @@ def secret_arn(stage: Stage) -> str:
     return f"{stage.arn('secretsmanager')}:secret:{secret}-??????"
 
 
-def _of_the_table(action: str, stage: Stage) -> list[Statement]:
+def mail_identities(address: str) -> tuple[str, ...]:
+    """Name the identities that let SES send from an address, or, in its sandbox, to it.
+
+    That is the address itself if it was verified, or else its domain, or one that this is part of.
+    https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html
+    """
+    name, _, domain = address.rpartition("@")
+    labels = domain.lower().split(".")
+    domains = (".".join(labels[start:]) for start in range(len(labels) - 1))
+    return f"{name}@{domain.lower()}", *domains
+
+
+def _of_the_table(call: Call, stage: Stage) -> list[Statement]:
+    tables = f"{stage.arn('dynamodb')}:table"
+    if call.file.startswith(_OF_NOTIFICATIONS):
+        arn = f"{tables}/{stage.place.sent_table}"
+        return [Statement("SentTable", (call.action,), (arn,))]
     table = stage.settings.table_name
     if not table:
         return []
-    return [Statement("MeetingsTable", (action,), (f"{stage.arn('dynamodb')}:table/{table}",))]
+    return [Statement("MeetingsTable", (call.action,), (f"{tables}/{table}",))]
+
+
+def _send_mail(call: Call, stage: Stage) -> list[Statement]:
+    """Let e-mails be sent from the stage's one sender, whoever they go to.
+
+    SES asks for the identity of the sender, in its sandbox for those of the recipients as well, and
+    for the configuration set that an identity may have. The condition holds for each of them.
+    https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
+    https://github.com/aws/aws-sdk-js/issues/3641, https://github.com/aws/aws-cdk/issues/34402
+    """
+    settings, ours = _notifications(stage), stage.arn("ses")
+    names = [
+        name
+        for address in (settings.mail_from, *settings.mail_to)
+        for name in mail_identities(address)
+    ]
+    identities = tuple(f"{ours}:identity/{_exactly(each)}" for each in dict.fromkeys(names))
+    only = {"StringEquals": {"ses:FromAddress": _literal(settings.mail_from)}}
+    resources = (*identities, f"{ours}:configuration-set/*")
+    return [Statement("SendMail", (call.action,), resources, only)]
+
+
+def _deployment(call: Call, stage: Stage) -> list[Statement]:
+    names, ours = _notifications(stage).applications, stage.arn("codedeploy")
+    groups = tuple(f"{ours}:deploymentgroup:{_exactly(each)}/*" for each in names)
+    return [Statement("Deployments", (call.action,), groups)] if groups else []
 
 
 def _described(sid: str) -> Callable[[Call, Stage], list[Statement]]:
@@ -132,7 +182,7 @@ def _described(sid: str) -> Callable[[Call, Stage], list[Statement]]:
 
 
 def _secret(call: Call, stage: Stage) -> list[Statement]:
-    if not call.file.startswith(_OF_THE_FEATURE):
+    if not call.file.startswith(_OF_MEETINGS):
         return [Statement("CloudflareToken", (call.action,), (secret_arn(stage),))]
     name = f"{stage.place.schedule_secret}-??????"
     arn = f"{stage.arn('secretsmanager')}:secret:{name}"
@@ -208,6 +258,15 @@ def _meetings(stage: Stage) -> MeetingsSettings:
     return stage.settings.meetings
 
 
+def _notifications(stage: Stage) -> NotificationsSettings:
+    if stage.settings.notifications is None:
+        raise UnknownCallError(
+            f"stage {stage.name!r} has no notifications, and its code can send e-mails: put what "
+            "sends them under `if settings.notifications:` in app.py"
+        )
+    return stage.settings.notifications
+
+
 def _tag_key(key: str, stage: Stage) -> str:
     return f"{key}/{stage.settings.project_tag[0]}"
 
@@ -220,7 +279,13 @@ def _literal(text: str) -> str:
     return text.replace("$", "${$}")
 
 
+def _exactly(text: str) -> str:
+    """Spell a part of an ARN so that nothing in it stands for anything else."""
+    return re.sub(r"[$*?]", r"${\g<0>}", text)
+
+
 _TABLE: Final[Mapping[str, Callable[[Call, Stage], list[Statement]]]] = {
+    "codedeploy:GetDeployment": _deployment,
     "ec2:DescribeInstances": _described("DescribeInstances"),
     "ec2:DescribeImages": _described("DescribeWhatDesktopsNeed"),
     "ec2:DescribeSubnets": _described("DescribeWhatDesktopsNeed"),
@@ -229,4 +294,5 @@ _TABLE: Final[Mapping[str, Callable[[Call, Stage], list[Statement]]]] = {
     "scheduler:CreateSchedule": _new_schedule,
     "scheduler:DeleteSchedule": _schedule,
     "secretsmanager:GetSecretValue": _secret,
+    "ses:SendEmail": _send_mail,
 }

@@ -27,20 +27,24 @@ EXAMPLE: Final = Stage(
     *_PLACE,
     _PLAIN
     | {
-        "FEATURES": "meetings",
+        "FEATURES": "meetings,notifications",
         "AMI_ID": "ami-0123456789abcdef0",
         "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
         "KEY_NAME": "desktops",
         "VPC_ID": "vpc-0123456789abcdef0",
+        "MAIL_FROM": "elephant@example.com",
+        "MAIL_TO": "ops@example.org",
+        "AUTO_SCALING_GROUPS": "shop",
+        "CODEDEPLOY_APPLICATIONS": "shop",
     },
 )
 _HEAD: Final = """\
 # Which function may do what
 
 Generated from the code by `python -m ops iam > docs/iam.md`; `make test` fails when it is stale.
-The resources are those of a stage `prod` in account 111122223333, us-west-2, with the feature
-`meetings`. A stage without it has {plain} alone, with none of the rights
-that only the feature's code needs.
+The resources are those of a stage `prod` in account 111122223333, us-west-2, with the features
+`meetings` and `notifications`. A stage without them has {plain} alone, with none of
+the rights that only a feature's code needs.
 
 Each function has a role of its own with one inline policy, made by `python -m ops stage` from the
 calls to AWS that the function's code can reach. The rights to log, to read the table's stream and

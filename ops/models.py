@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DIRECTORY: Final = Path(__file__).parent.parent / "chalicelib" / "models"
 
 CALLS: Final[Mapping[str, Collection[str]]] = {
+    "codedeploy": ("GetDeployment",),
     "dynamodb": ("GetItem", "BatchGetItem", "UpdateItem", "PutItem", "DeleteItem"),
     "ec2": (
         "DescribeInstances",
@@ -29,6 +30,7 @@ CALLS: Final[Mapping[str, Collection[str]]] = {
     ),
     "scheduler": ("CreateSchedule", "DeleteSchedule"),
     "secretsmanager": ("GetSecretValue",),
+    "sesv2": ("SendEmail",),
 }
 USED: Final[Mapping[str, Collection[str]]] = {
     # answers
@@ -39,6 +41,7 @@ USED: Final[Mapping[str, Collection[str]]] = {
         "LaunchTime",
         "PublicIpAddress",
         "State",
+        "StateReason",
         "StateTransitionReason",
         "Tags",
     ),
@@ -53,6 +56,22 @@ USED: Final[Mapping[str, Collection[str]]] = {
         "SubnetId",
     ),
     "TerminateInstancesResult": (),
+    "DeploymentInfo": (
+        "applicationName",
+        "completeTime",
+        "createTime",
+        "creator",
+        "deploymentGroupName",
+        "deploymentId",
+        "deploymentOverview",
+        "description",
+        "errorInformation",
+        "revision",
+        "rollbackInfo",
+        "startTime",
+        "status",
+    ),
+    "RevisionLocation": ("gitHubLocation", "revisionType", "s3Location"),
     # requests
     "RunInstancesRequest": (
         "BlockDeviceMappings",
@@ -76,6 +95,14 @@ USED: Final[Mapping[str, Collection[str]]] = {
         "SubnetId",
     ),
     "Target": ("Arn", "DeadLetterConfig", "Input", "RetryPolicy", "RoleArn"),
+    "SendEmailRequest": (
+        "Content",
+        "Destination",
+        "EmailTags",
+        "FromEmailAddress",
+        "ReplyToAddresses",
+    ),
+    "EmailContent": ("Simple",),
 }
 """What is used of large shapes: parsing the rest is half of a large sweep's CPU."""
 
@@ -83,13 +110,15 @@ USED: Final[Mapping[str, Collection[str]]] = {
 def models() -> Iterator[tuple[Path, str]]:
     """Yield each file of the models, below their directory, and its content."""
     loader = Loader()
+    names = []
     for service, calls in CALLS.items():
         version = loader.determine_latest_version(service, "service-2")
         model = loader.load_service_model(service, "service-2", version)
+        names.append(model["metadata"]["endpointPrefix"])
         yield Path(service) / version / "service-2.json", _text(_part(model, calls))
     endpoints = loader.load_data("endpoints")
     partitions = [
-        {**each, "services": {name: each["services"].get(name, {}) for name in CALLS}}
+        {**each, "services": {name: each["services"].get(name, {}) for name in names}}
         for each in endpoints["partitions"]
     ]
     yield Path("endpoints.json"), _text({**endpoints, "partitions": partitions})
@@ -124,10 +153,16 @@ def _part(model: Mapping[str, Any], calls: Collection[str]) -> dict[str, Any]:
         operation.pop("errors", None)  # errors are told apart by their codes
     return {
         "version": model["version"],
-        "metadata": model["metadata"],
+        "metadata": _metadata(model["metadata"]),
         "operations": operations,
         "shapes": dict(sorted(shapes.items())),
     }
+
+
+def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep to JSON where a service speaks it: Lambda's botocore may not know what is newer."""
+    spoken = metadata.get("protocols", ())
+    return {**metadata} | ({"protocol": "json", "protocols": ["json"]} if "json" in spoken else {})
 
 
 def _shape(name: str, shape: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,8 +45,14 @@ SERVICES: Final = {
     "SchedulerClient": "scheduler",
     "DesktopClient": "ec2",
     "RowsClient": "dynamodb",
+    "SentClient": "dynamodb",
+    "CodeDeployClient": "codedeploy",
+    "MailClient": "sesv2",
 }
-"""The service behind each protocol, which is also the prefix of its IAM actions."""
+"""The service behind each protocol."""
+
+IAM_PREFIXES: Final = {"sesv2": "ses"}
+"""What IAM calls a service, where that is not botocore's name for it."""
 
 ROUTES_FUNCTION: Final = "api_handler"
 """What Chalice calls the one function behind all routes."""
@@ -284,7 +290,7 @@ def _call(part: Part, node: ast.Attribute) -> Call:
             f"{where}: {node.attr} is no operation of {service}: call operations themselves, "
             "without paginators and waiters, so that the rights they need can be read"
         )
-    return Call(f"{service}:{operation}", part.file, node.lineno)
+    return Call(f"{IAM_PREFIXES.get(service, service)}:{operation}", part.file, node.lineno)
 
 
 def _read_class(node: ast.ClassDef, file: str) -> Class:

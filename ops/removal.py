@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from ops.account import error_code, readable_errors
 from ops.api import apis_of
-from ops.functions import OF_FEATURES
+from ops.functions import OF_MEETINGS
 from ops.stream import mappings
 
 if TYPE_CHECKING:
@@ -81,8 +81,10 @@ class Removal:
             self.remove(f"remove log group {group}", logs.delete_log_group, logGroupName=group)
 
     def remove_left_functions(self, functions: Iterable[str]) -> None:
-        """Remove functions of a feature that is off, which Chalice did not know of; logs stay."""
+        """Remove functions of a feature that is off, if Chalice did not know of them; logs stay."""
         client = self._account.client("lambda")
+        for function in _with_rules(functions):
+            self._remove_rule(self._stage.rule_name(function))
         for function in functions:
             name = self._stage.function_name(function)
             self.remove(f"remove function {name}", client.delete_function, FunctionName=name)
@@ -147,4 +149,4 @@ class Removal:
 
 
 def _with_rules(functions: Iterable[str]) -> list[str]:
-    return [function for function in functions if function not in OF_FEATURES]
+    return [function for function in functions if function not in OF_MEETINGS]

@@ -27,6 +27,12 @@ from ops.cloudformation import (
     unless,
 )
 from ops.meetings_table import TableError, table_to_create
+from ops.stack_parameters import (
+    HAS_MEETINGS,
+    HAS_NOTIFICATIONS,
+    ParameterError,
+    StackParameters,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +62,7 @@ _TEMPLATE: Final = Path(__file__).with_name("stack.yaml")
 _ALARM_NAME: Final = re.compile(r"^ +AlarmName: !Sub elephant-\$\{Stage\}-(\S+)$", re.MULTILINE)
 _OF_SWEEP: Final = "sweep-"
 _OF_MEETINGS: Final = "meetings-"
-_MEETINGS_PARAMETER: Final = "HasMeetings"
+_OF_NOTIFICATIONS: Final = "notifications-"
 _WAYS_OUT: Final = {
     HALF_UPDATED: (
         "mend what its events name and run the same command again; or let CloudFormation leave a "
@@ -70,49 +76,6 @@ _WAY_OUT: Final = "bring it out of that in the console of CloudFormation"
 
 class NotOursError(StackError):
     """Another stack has the name."""
-
-
-class ParameterError(StackError):
-    """A parameter that the template would refuse, or that makes no sense."""
-
-
-@dataclass(frozen=True)
-class StackParameters:
-    """What the template is told, besides the stage."""
-
-    owner: str
-    table_name: str | None
-    create_table: bool
-    alarm_email: str = ""
-    has_sweep: bool = False
-    has_meetings: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise ParameterError for what would fail half-way only."""
-        if '"' in self.owner or "\\" in self.owner:
-            raise ParameterError(
-                f"OWNER is {self.owner!r}: choose one without '\"' and '\\', which a dashboard "
-                "cannot show"
-            )
-        if self.create_table and not self.table_name:
-            raise ParameterError("no table can be created without a name: set TABLE_NAME")
-        if self.alarm_email and not re.fullmatch(r"[^@\s]+@[^@\s]+", self.alarm_email):
-            raise ParameterError(
-                f"the address for alarms is {self.alarm_email!r}: give an e-mail address, or none"
-            )
-
-    def of(self, stage_name: str) -> list[dict[str, str]]:
-        """Spell them as CloudFormation wants them."""
-        values = {
-            "Stage": stage_name,
-            "Owner": self.owner,
-            "TableName": self.table_name or "",
-            "CreateTable": "yes" if self.create_table else "no",
-            "AlarmEmail": self.alarm_email,
-            "HasSweep": "yes" if self.has_sweep else "no",
-            _MEETINGS_PARAMETER: "yes" if self.has_meetings else "no",
-        }
-        return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
 @dataclass(frozen=True)
@@ -224,13 +187,26 @@ class SupportingStack:
 
     def has_meetings(self) -> bool:
         """Say whether what meetings need is there since an earlier deployment."""
-        stack = self._own()
-        given = {each["ParameterKey"]: each.get("ParameterValue") for each in _parameters(stack)}
-        return given.get(_MEETINGS_PARAMETER) == "yes"
+        return self._was_told(HAS_MEETINGS)
 
-    def alarms(self, *, has_sweep: bool = False, has_meetings: bool = False) -> tuple[str, ...]:
+    def has_notifications(self) -> bool:
+        """Say whether what notifications need is there since an earlier deployment."""
+        return self._was_told(HAS_NOTIFICATIONS)
+
+    def alarms(
+        self,
+        *,
+        has_sweep: bool = False,
+        has_meetings: bool = False,
+        has_notifications: bool = False,
+    ) -> tuple[str, ...]:
         """Name the alarms that the template makes."""
-        left_out = (*([] if has_sweep else [_OF_SWEEP]), *([] if has_meetings else [_OF_MEETINGS]))
+        kinds = {
+            _OF_SWEEP: has_sweep,
+            _OF_MEETINGS: has_meetings,
+            _OF_NOTIFICATIONS: has_notifications,
+        }
+        left_out = tuple(kind for kind, is_there in kinds.items() if not is_there)
         return tuple(
             f"elephant-{self._stage}-{name}"
             for name in _ALARM_NAME.findall(template())
@@ -260,6 +236,11 @@ class SupportingStack:
             and resource.get("PhysicalResourceId") == table_name
         )
         return next((state for state in states if not state.startswith("DELETE_")), None)
+
+    def _was_told(self, parameter: str) -> bool:
+        stack = self._own()
+        given = {each["ParameterKey"]: each.get("ParameterValue") for each in _parameters(stack)}
+        return given.get(parameter) == "yes"
 
     def _own(self) -> Description | None:
         """Return the stack as it is now. NotOursError if another one has its name."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 
-from chalicelib.meetings.place import Place
+from chalicelib.place import Place
 from chalicelib.settings import Settings
 from ops.features import VARIABLES
 from ops.functions import NOTHING, absent_functions, defaults

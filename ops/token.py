@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from contextlib import contextmanager
 from getpass import GetPassWarning, getpass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from chalicelib.secret import KEYS, LIFETIME
 from ops.cloudflare_zone import ZoneView
+from ops.stored_secret import NO_TEXT, SecretStoreError, StoredSecret
+from ops.token_view import DNS_WRITE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
     from chalicelib.settings import Settings
+    from ops.stored_secret import SecretStore
 
 Stored: TypeAlias = Literal["created", "rotated", "unchanged"]
 
@@ -27,65 +27,29 @@ PROMPT: Final = "Cloudflare API token (what you paste is not shown): "
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 # https://developers.cloudflare.com/fundamentals/api/get-started/token-formats/
 _GLOBAL_KEY = re.compile(r"cfk_.*|[0-9a-f]{37,45}")
-_NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands for what is no text, and is no token either."""
-
 _DESCRIPTION: Final = "Cloudflare API token of Elephant"
-_NOT_FOUND: Final = "ResourceNotFoundException"
-_EXISTS: Final = "ResourceExistsException"
-_KEY: Final = (
-    "its KMS key cannot be used; enable the key and grant yourself kms:Decrypt and "
-    "kms:GenerateDataKey on it"
-)
-_REMEDIES: Final = {
-    "AccessDeniedException": "grant yourself this right on the secret, and kms:Decrypt and "
-    "kms:GenerateDataKey on its key if it has its own",
-    "InvalidRequestException": "if it is marked for deletion, `aws secretsmanager restore-secret "
-    "--secret-id {secret}` brings it back; otherwise name another secret",
-    "DecryptionFailure": _KEY,
-    "EncryptionFailure": _KEY,
-    _NOT_FOUND: "there is none of this ARN in this region; correct it, or give a name and the "
-    "secret is made",
-    "InvalidParameterException": "name another secret",
-    "ValidationException": "name another secret",
-}
 
 
 class TokenFormatError(Exception):
     """What was given is no API token. The message shows nothing of it."""
 
 
-class TokenStoreError(Exception):
-    """The secret cannot be read or written; it is as it was. The message says what to do."""
-
-
-class SecretStore(Protocol):
-    """The calls that are made to Secrets Manager."""
-
-    def get_secret_value(self, **request: object) -> Mapping[str, Any]:
-        """`GetSecretValue` of the API reference."""
-        ...
-
-    def create_secret(self, **request: object) -> Mapping[str, Any]:
-        """`CreateSecret` of the API reference."""
-        ...
-
-    def put_secret_value(self, **request: object) -> Mapping[str, Any]:
-        """`PutSecretValue` of the API reference."""
-        ...
-
-
-def read_token(stream: TextIO, prompt: Callable[[str], str] = getpass) -> str:
+def read_token(
+    stream: TextIO, prompt: Callable[[str], str] = getpass, right: str = DNS_WRITE
+) -> str:
     """Read the token from a terminal without showing it, or the first line of anything else.
 
     Raises TokenFormatError if that is no API token.
     """
     text = _typed(prompt) if stream.isatty() else _first_line(stream)
-    return checked_token(text)
+    return checked_token(text, right)
 
 
-def checked_token(text: str) -> str:
-    """Return the token without what surrounds it. Raises TokenFormatError, which says why."""
+def checked_token(text: str, right: str = DNS_WRITE) -> str:
+    """Return the token without what surrounds it. Raises TokenFormatError, which says why.
+
+    `right` is the one that it should have.
+    """
     token = text.strip()
     if not token:
         raise TokenFormatError(
@@ -99,7 +63,7 @@ def checked_token(text: str) -> str:
     if _GLOBAL_KEY.fullmatch(token):
         raise TokenFormatError(
             "this looks like the Global API Key, which may do everything in the account: create "
-            "an API token with DNS Write (Zone > DNS > Edit) on the one zone instead, at "
+            f"an API token with {right} on the one zone instead, at "
             "https://dash.cloudflare.com/profile/api-tokens"
         )
     return token
@@ -117,7 +81,7 @@ def set_token(  # noqa: PLR0913 (the ends of the world, which a test replaces)
     """Read a stage's token, prove it in the stage's zone, and only then store it.
 
     Until then the old token stays in its place. Raises TokenFormatError, CloudflareError
-    (WriteCheckError when the token could not be proved) or TokenStoreError; botocore's other
+    (WriteCheckError when the token could not be proved) or SecretStoreError; botocore's other
     errors pass through.
     """
     return rotate(settings, secrets_client, read_token(stream, prompt), say, overwrite=overwrite)
@@ -154,10 +118,10 @@ def store_token(
 
     A secret of key-value pairs keeps the others and the key that is read already, one of plain
     text stays plain. What holds something else is left alone unless it is to be overwritten.
-    Raises TokenFormatError or TokenStoreError; botocore's other errors pass through.
+    Raises TokenFormatError or SecretStoreError; botocore's other errors pass through.
     """
     token = checked_token(token)
-    secret = _Secret(secrets_client, secret_id)
+    secret = StoredSecret(secrets_client, secret_id, _DESCRIPTION)
     held = secret.read()
     if held is None:
         secret.create(_new(token))
@@ -165,7 +129,7 @@ def store_token(
         return "created"
     text = _replaced(held, token)
     if text is None and not overwrite:
-        raise TokenStoreError(
+        raise SecretStoreError(
             f"secret {secret_id!r} holds something that is neither a Cloudflare token nor JSON of "
             "key-value pairs, and it was left as it is: name another secret, or have this one "
             "overwritten"
@@ -179,59 +143,6 @@ def store_token(
         f"{LIFETIME / 60:g} minutes, and then the old one may be deleted at Cloudflare"
     )
     return "rotated"
-
-
-class _Secret:
-    """One secret in Secrets Manager; its errors say what to do."""
-
-    def __init__(self, client: SecretStore, secret_id: str) -> None:
-        self._client = client
-        self._id = secret_id
-
-    def read(self) -> str | None:
-        """Return its text, or None if there is no secret or nothing in it yet."""
-        with self._explained():
-            try:
-                answer = self._client.get_secret_value(SecretId=self._id)
-            except ClientError as error:
-                if _code(error) != _NOT_FOUND:
-                    raise
-                return None
-        return str(answer.get("SecretString", _NO_TEXT))
-
-    def create(self, text: str) -> None:
-        """Make the secret, or give one that has no value yet its first."""
-        if self._id.startswith("arn:"):  # an ARN is AWS's to give
-            self.write(text)
-            return
-        with self._explained():
-            try:
-                self._client.create_secret(
-                    Name=self._id, Description=_DESCRIPTION, SecretString=text
-                )
-            except ClientError as error:
-                if _code(error) != _EXISTS:
-                    raise
-                self.write(text)
-
-    def write(self, text: str) -> None:
-        """Make this its current value; AWS keeps the one before as AWSPREVIOUS."""
-        with self._explained():
-            self._client.put_secret_value(SecretId=self._id, SecretString=text)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            remedy = _REMEDIES.get(_code(error))
-            if remedy is None:
-                raise
-            said = error.response["Error"].get("Message", "")
-            raise TokenStoreError(
-                f"secret {self._id!r}: {error.operation_name} was refused: "
-                f"{remedy.format(secret=self._id)}; AWS said: {said}"
-            ) from error
 
 
 def _replaced(held: str, token: str) -> str | None:
@@ -293,8 +204,4 @@ def _first_line(stream: TextIO) -> str:
     try:
         return stream.readline()
     except UnicodeDecodeError:  # which holds what was read, so nothing is raised within its reach
-        return _NO_TEXT
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response["Error"].get("Code", ""))
+        return NO_TEXT

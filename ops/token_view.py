@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SECONDS: Final = 300.0
 """The longest that one question may take, with all its pages and repetitions."""
 
+DNS_WRITE: Final = "DNS Write (Zone > DNS > Edit)"
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
 T = TypeVar("T")
@@ -80,7 +82,13 @@ class _TokenAtHand:
 
 
 class _Api(Cloudflare):
-    """Cloudflare's API with a token at hand: its refusals do not speak of a secret."""
+    """Cloudflare's API with a token at hand: its refusals say what it needs, not of a secret."""
+
+    def __init__(
+        self, url: str, token: str, needs: str, quota: Quota, sleep: Callable[[float], None]
+    ) -> None:
+        super().__init__(url, _TokenAtHand(token), Urllib3Transport(), quota, sleep=sleep)
+        self._needs = needs
 
     def answer(self, call: Call, deadline: Deadline) -> Answer:
         try:
@@ -88,22 +96,30 @@ class _Api(Cloudflare):
         except TokenRefusedError as refusal:
             reason = refusal.__cause__ or refusal
         raise TokenRefusedError(
-            f"{reason}; Cloudflare refuses the token for this: it needs DNS Write (Zone > DNS > "
-            "Edit) on this very zone and no client address filter; check the zone's id as well"
+            f"{reason}; Cloudflare refuses the token for this: it needs {self._needs} on this very "
+            "zone and no client address filter; check the zone's id as well"
         )
 
 
 class TokenView:
-    """What a token sees of Cloudflare. Every method raises CloudflareError, the class as well."""
+    """What a token sees of Cloudflare. Every method raises CloudflareError, the class as well.
+
+    `needs` is the right that a token should have which is refused.
+    """
 
     def __init__(
-        self, api_url: str, token: str, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        api_url: str,
+        token: str,
+        *,
+        needs: str = DNS_WRITE,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if not _TOKEN.fullmatch(token):  # the HTTP client would put it into its error
             raise TokenRefusedError("the token has characters that no Cloudflare token has")
         self._sleep = sleep
         self.quota = Quota()
-        self._api = _Api(api_url, _TokenAtHand(token), Urllib3Transport(), self.quota, sleep=sleep)
+        self._api = _Api(api_url, token, needs, self.quota, sleep)
 
     def zone_for(self, domain: str) -> str | None:
         """Find the id of the zone that a domain lies in: of its closest parent that is a zone.

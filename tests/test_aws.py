@@ -55,6 +55,15 @@ def test_a_client_is_of_the_functions_own_region(service: str) -> None:
     assert client.meta.region_name == "eu-west-3"
 
 
+def test_what_may_be_done_twice_when_it_is_tried_twice_is_tried_once() -> None:
+    """SES sends an e-mail for each time it is asked; Lambda tries again, knowing what was sent."""
+    config = made("sesv2").meta.config
+
+    assert config.retries["total_max_attempts"] == 1
+    assert (config.connect_timeout, config.read_timeout) == (2, 10)
+    assert made("codedeploy").meta.config.retries["total_max_attempts"] == 3
+
+
 def test_an_overloaded_aws_is_tried_three_times_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     # given an EC2 that is always overloaded
     attempts: list[str] = []

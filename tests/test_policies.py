@@ -131,15 +131,21 @@ def test_who_may_start_end_and_schedule() -> None:
         for statement in document["Statement"]:
             for action in statement["Action"]:
                 rights.setdefault(action, set()).add(function)
+                if action == "dynamodb:PutItem":
+                    rights.setdefault(f"put {statement['Sid']}", set()).add(function)
             if statement["Sid"] == "CloudflareToken":
                 rights.setdefault("token", set()).add(function)
 
     assert rights["ec2:RunInstances"] == rights["ec2:CreateTags"] == {"launch_ec2"}
     assert rights["ec2:TerminateInstances"] == {"launch_ec2", "safety_net", "terminator"}
     assert rights["scheduler:CreateSchedule"] == {"api_handler", "safety_net", "sweep"}
-    assert rights["scheduler:DeleteSchedule"] == rights["dynamodb:PutItem"] == {"api_handler"}
+    assert rights["scheduler:DeleteSchedule"] == {"api_handler"}
+    assert rights["put MeetingsTable"] == {"api_handler"}
     assert rights["dynamodb:GetRecords"] == {"terminator"}
     assert rights["token"] == {"dns_watchdog", "sweep"}
+    notifying = {"notify_deployment", "notify_instance_termination", "sweep"}
+    assert rights["ses:SendEmail"] == rights["put SentTable"] == notifying
+    assert rights["codedeploy:GetDeployment"] == {"notify_deployment"}
 
 
 def test_what_the_protocols_name_is_called_and_nothing_else() -> None:

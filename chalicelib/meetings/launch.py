@@ -31,10 +31,10 @@ from chalicelib.meetings.launch_plan import (
     why_not,
 )
 from chalicelib.meetings.lifetime import LAUNCH_FAILED, is_in_progress, is_over
-from chalicelib.meetings.place import Place
 from chalicelib.meetings.refusals import NeverError, NotNowError
 from chalicelib.meetings.rows import REASON, text_of
 from chalicelib.meetings.starter import MeetingOverError, Work
+from chalicelib.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.meeting import MEETING_TAG
 from chalicelib.meetings.lifetime import End, is_over, next_look, verdict
-from chalicelib.meetings.place import Place
 from chalicelib.meetings.safety_net import book_look
+from chalicelib.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from chalicelib.deadline import Deadline
     from chalicelib.meetings.keys import Seed
-    from chalicelib.meetings.place import Place
     from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
     from chalicelib.meetings.schedules import Scheduler, Unscheduler
+    from chalicelib.place import Place
 
 SOONEST: Final = timedelta(minutes=1)
 """A schedule in the past would never fire, and one that is due now might not."""

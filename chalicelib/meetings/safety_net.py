@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.meeting import RowChangedError
 from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
-from chalicelib.meetings.place import Place
+from chalicelib.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

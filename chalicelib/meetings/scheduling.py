@@ -19,9 +19,9 @@ from chalicelib.meetings.authorizer import UnauthorizedError
 from chalicelib.meetings.booking import Booking, BookingError
 from chalicelib.meetings.http import json_answer, preflight, with_cors
 from chalicelib.meetings.keys import Seed, key_hash_attribute
-from chalicelib.meetings.place import Place
 from chalicelib.meetings.reservation import KeyReusedError, NotReservedError, Wanted
 from chalicelib.meetings.rows import text_of
+from chalicelib.place import Place
 from chalicelib.secret import SecretError
 
 if TYPE_CHECKING:

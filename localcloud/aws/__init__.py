@@ -10,7 +10,14 @@ between can be skipped.
             deploy(project, "dev", server.endpoint)
 """
 
-from .account import ACCOUNT_ID, DEFAULT_REGION, aws_client, aws_environment, aws_settings
+from .account import (
+    ACCOUNT_ID,
+    DEFAULT_REGION,
+    aws_client,
+    aws_environment,
+    aws_settings,
+    pip_settings,
+)
 from .bridge import Bridge, Delivery
 from .clock import Clock
 from .deploy import copy_project, deploy
@@ -48,5 +55,6 @@ __all__ = [
     "deploy",
     "make_image",
     "make_security_group",
+    "pip_settings",
     "role_may",
 ]

@@ -6,6 +6,7 @@
 | a changed parameter is noticed where a `Ref` names it | and in `Fn::Sub` and conditions |
 | an update deletes what has left the stack, even with `DeletionPolicy: Retain` | that is kept |
 | a table that changes is forgotten | it is kept with the stream wanted, or replaced by its name |
+| a table's rows never expire | the attribute that says when is kept, as `UpdateTimeToLive` does |
 | a role that changes keeps its policies, which cannot be read | they change, and can |
 | some types are not known | they are, see `stack_resources.py`, `stack_alerts.py` |
 | what somebody deleted makes the deletion of its stack fail | it is gone already |
@@ -46,10 +47,9 @@ def cloudformation_patches() -> Iterator[None]:
         stack.enter_context(mock.patch.object(ResourceMap, "update", _update))
         stack.enter_context(mock.patch.object(ResourceMap, "build_resource_diff", _difference))
         stack.enter_context(mock.patch.object(ResourceMap, "_delete_resource", _delete_resource))
-        updated_table = classmethod(_updated_table)
-        stack.enter_context(
-            mock.patch.object(Table, "update_from_cloudformation_json", updated_table)
-        )
+        for name, done in (("update", _updated_table), ("create", _created_table)):
+            method = f"{name}_from_cloudformation_json"
+            stack.enter_context(mock.patch.object(Table, method, classmethod(done)))
         for name, made in (("update", _updated_role), ("create", _created_role)):
             method = f"{name}_from_cloudformation_json"
             stack.enter_context(mock.patch.object(Role, method, classmethod(made)))
@@ -134,6 +134,24 @@ def _words(resource: Json, conditions: Json) -> set[str]:
     for name in words & conditions.keys():
         words |= set(re.findall(r"\w+", json.dumps(conditions[name])))
     return words
+
+
+_original_created_table: Final = Table.create_from_cloudformation_json
+
+
+def _created_table(
+    _: type[Table],
+    resource_name: str,
+    cloudformation_json: Json,
+    *arguments: Any,  # noqa: ANN401 (moto's)
+    **named: Any,  # noqa: ANN401 (likewise)
+) -> Table:
+    """Let its rows expire, if the template says when."""
+    table: Table = _original_created_table(resource_name, cloudformation_json, *arguments, **named)
+    expiry = cloudformation_json["Properties"].get("TimeToLiveSpecification", {})
+    if str(expiry.get("Enabled")).lower() == "true":
+        table.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": expiry["AttributeName"]}
+    return table
 
 
 def _updated_table(  # noqa: PLR0913, PLR0917 (moto's signature)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .functions import Functions
+    from .mail import Outbox
     from .passing import Passing
     from .refusals import Refusals
 
@@ -31,27 +32,32 @@ class Control:
       ``{"minutes": 10}`` lets that time pass, of ``{}`` the time until that schedule has fired;
       it answers the names of the functions invoked as well.
     * whatever else was offered, by method and name.
+    * ``mails``: GET answers the e-mails that were sent, oldest first; DELETE forgets them.
     * ``refusals``: what EC2 refuses to start. POST of ``{"code": "InsufficientInstanceCapacity",
       "zone": "us-west-2a", "times": 1}`` adds one, DELETE switches all off.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (what there is to be controlled)
         self,
         otherwise: Callable[..., Iterable[bytes]],
         functions: Callable[[], Functions],
         refusals: Refusals,
+        outbox: Outbox,
         passing: Callable[[], Passing | None],
         offered: Mapping[tuple[str, str], Callable[[dict[str, Any]], object]],
     ) -> None:
         self._otherwise = otherwise
         self._functions = functions
         self._refusals = refusals
+        self._outbox = outbox
         self._passing = passing
         self._offered = offered
         self._actions: dict[tuple[str, str], Callable[[dict[str, Any]], object]] = {
             ("POST", "schedules"): self._fire,
             ("GET", "clock"): self._tell_time,
             ("POST", "clock"): self._pass_time,
+            ("GET", "mails"): self._list_mails,
+            ("DELETE", "mails"): self._forget_mails,
             ("GET", "refusals"): self._list_refusals,
             ("POST", "refusals"): self._refuse,
             ("DELETE", "refusals"): self._refuse_nothing,
@@ -100,6 +106,13 @@ class Control:
         if invoked is None:
             raise ValueError("nothing is scheduled for once: say how many minutes are to pass")
         return self._tell_time(wanted) | {"invoked": list(invoked)}
+
+    def _list_mails(self, _: dict[str, Any]) -> object:
+        return [mail.as_json() for mail in self._outbox.mails]
+
+    def _forget_mails(self, wanted: dict[str, Any]) -> object:
+        self._outbox.clear()
+        return self._list_mails(wanted)
 
     def _list_refusals(self, _: dict[str, Any]) -> object:
         return [refusal.as_json() for refusal in self._refusals.on]

@@ -1,7 +1,7 @@
 """What has to be different in moto for code to run in it.
 
 Each patch lasts as long as the context: moto is as it was afterwards. What is larger has a module
-of its own: `cloudformation.py`, `scheduler_patches.py` and `ec2_patches.py`.
+of its own: `cloudformation.py`, `scheduler_patches.py`, `ec2_patches.py` and `mail.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from . import rules, schedules, state, streams
 from .cloudformation import cloudformation_patches
 from .ec2_patches import ec2_patches
 from .functions import ThrottledError
+from .mail import mail_patches
 from .scheduler_patches import scheduler_patches
 
 if TYPE_CHECKING:
@@ -32,13 +33,17 @@ if TYPE_CHECKING:
 
     from .clock import Clock
     from .functions import Functions
+    from .mail import Outbox
     from .refusals import Refusals
     from .rules import Event
 
 
 @contextmanager
 def moto_patches(
-    functions: Callable[[], Functions], clock: Callable[[], Clock], refusals: Refusals
+    functions: Callable[[], Functions],
+    clock: Callable[[], Clock],
+    refusals: Refusals,
+    outbox: Outbox,
 ) -> Iterator[None]:
     """Make moto run deployed code with what `functions` returns at that time."""
     with ExitStack() as stack:
@@ -53,6 +58,7 @@ def moto_patches(
         stack.enter_context(cloudformation_patches())
         stack.enter_context(scheduler_patches(clock))
         stack.enter_context(ec2_patches(clock, refusals))
+        stack.enter_context(mail_patches(outbox, clock))
         yield
 
 

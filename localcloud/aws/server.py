@@ -22,6 +22,7 @@ from .account import ACCOUNT_ID, DEFAULT_REGION
 from .clock import Clock
 from .control import Control
 from .gateway import Gateway, local_path
+from .mail import Outbox
 from .patches import moto_patches
 from .refusals import Refusals
 
@@ -39,7 +40,8 @@ class MotoServer:
 
     moto keeps its state in this process, so there is one server at a time, and whatever a
     previous one held is gone. Without `run_functions`, deploying functions works and invoking
-    them does not. `refusals` says what EC2 refuses to start. Close the `Functions` before the
+    them does not. `refusals` says what EC2 refuses to start, `outbox` has the e-mails that SES was
+    told to send. Close the `Functions` before the
     server: a request may wait for one of them.
     """
 
@@ -52,6 +54,7 @@ class MotoServer:
         self.port = port
         self.region = region
         self.refusals = Refusals()
+        self.outbox = Outbox()
         self._clock = Clock()
         self._functions: Functions | None = None
         self._passing: Passing | None = None
@@ -97,7 +100,9 @@ class MotoServer:
             _forget_everything()
             stack.callback(_forget_everything)
             stack.enter_context(
-                moto_patches(self._required_functions, lambda: self.clock, self.refusals)
+                moto_patches(
+                    self._required_functions, lambda: self.clock, self.refusals, self.outbox
+                )
             )
             server = self._bind()
             self.port = server.port
@@ -135,7 +140,12 @@ class MotoServer:
             listener.listen()
             moto = DomainDispatcherApplication(create_backend_app)
             control = Control(
-                moto, self._required_functions, self.refusals, lambda: self._passing, self._offered
+                moto,
+                self._required_functions,
+                self.refusals,
+                self.outbox,
+                lambda: self._passing,
+                self._offered,
             )
             app = Gateway(control, self._required_functions)
             return _Server(self.host, self.port, app, _Handler, fd=listener.fileno())

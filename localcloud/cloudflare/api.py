@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from localcloud.cloudflare.faults import Fault
+    from localcloud.cloudflare.originca import OriginCa
     from localcloud.cloudflare.ratelimit import Verdict
 
 DEFAULT_QUOTA = Quota()
@@ -66,6 +67,11 @@ class Api:
     def zones(self) -> tuple[ZoneStore, ...]:
         """The stores of all zones."""
         return tuple(self._stores.values())
+
+    @property
+    def origin_ca(self) -> OriginCa:
+        """What issues certificates to origins."""
+        return self._endpoints.origin_ca
 
     def zone(self, name_or_id: str) -> ZoneStore:
         """Return the store of a zone by its name or id; KeyError if there is none."""

@@ -26,6 +26,7 @@ _UNKNOWN = {
     Family.ACCOUNT: errors.unauthenticated,
     Family.ZONE: errors.invalid_access_token,
     Family.VERIFY: errors.invalid_api_token,
+    Family.CERTIFICATES: errors.unauthenticated,
 }
 
 
@@ -98,10 +99,13 @@ class Authenticator:
 def authorise(token: Token, target: Target) -> None:
     """Raise what the API answers when a known token may not do this."""
     route = target.route
-    if route.endpoint is Endpoint.LIST_ZONES:
+    if not route.permissions:
+        return
+    if not target.zone_id:
         if token.permissions.isdisjoint(route.permissions):
-            raise errors.may_not_list_zones(token.id)
-    elif route.permissions and not token.may(target.zone_id, *route.permissions):
+            is_list = route.endpoint is Endpoint.LIST_ZONES
+            raise errors.may_not_list_zones(token.id) if is_list else errors.unauthorised()
+    elif not token.may(target.zone_id, *route.permissions):
         raise errors.unauthorised() if route.family is Family.DNS else errors.no_access()
 
 

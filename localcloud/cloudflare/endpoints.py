@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from localcloud.cloudflare import errors, wire, zonefile, zonelist
+from localcloud.cloudflare.originca import OriginCa
 from localcloud.cloudflare.records import timestamp
 from localcloud.cloudflare.routes import Endpoint, Family
+from localcloud.cloudflare.spec import Permission
 from localcloud.cloudflare.wire import Response
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Endpoints:
         self._stores = stores
         self._clock = clock
         self._started = clock()
+        self.origin_ca = OriginCa(clock)
         self._reads: dict[Endpoint, Callable[[ZoneStore], Response]] = {
             Endpoint.GET_ZONE: self._get_zone,
             Endpoint.GET_SSL: self._get_ssl,
@@ -49,6 +52,8 @@ class Endpoints:
                 return self._verify(token)
             case Endpoint.LIST_ZONES:
                 return self._list_zones(request, token)
+        if target.route.family is Family.CERTIFICATES:
+            return self._certificates(target, request, token)
         store = self._store(target)
         if target.route.endpoint is Endpoint.LIST_RECORDS:
             return _list_records(store, request, stale)
@@ -85,6 +90,29 @@ class Endpoints:
         )
         shown, info = zonelist.select(zones, request.query)
         return wire.success([zonelist.as_json(zone, self._started) for zone in shown], info=info)
+
+    def _certificates(self, target: Target, request: Request, token: Token) -> Response:
+        """Carry out a call to the Origin CA, which names zones by what lies in them."""
+        match target.route.endpoint:
+            case Endpoint.CREATE_CERTIFICATE:
+                zones = [
+                    store.zone
+                    for store in self._stores.values()
+                    if token.may(store.zone.id, Permission.SSL_WRITE)
+                ]
+                issued = self.origin_ca.issue(_body(request), zones)
+                return wire.success(issued.as_json())
+            case Endpoint.GET_CERTIFICATE:
+                return wire.success(self.origin_ca.get(target.certificate_id).as_json())
+            case Endpoint.REVOKE_CERTIFICATE:
+                revoked = self.origin_ca.revoke(target.certificate_id)
+                return wire.success({"id": revoked.id, "revoked_at": timestamp(self._clock())})
+        zone_id = dict(request.query).get("zone_id", "")
+        store = self._stores.get(zone_id)
+        if store is None or not token.may(zone_id, *target.route.permissions):
+            raise errors.unauthorised()
+        shown, info = self.origin_ca.page(store.zone, request.query)
+        return wire.success([each.as_json() for each in shown], info=info)
 
     def _get_zone(self, store: ZoneStore) -> Response:
         return wire.success(zonelist.as_json(store.zone, self._started))

@@ -309,6 +309,24 @@ def batch_too_large(limit: int) -> ApiError:
     return _refused(9208, f"Batch exceeds the allowed number of {limit} operations.")
 
 
+# Origin CA. https://developers.cloudflare.com/ssl/origin-configuration/origin-ca/troubleshooting/
+
+
+def hostname_not_validated(hostname: str) -> ApiError:
+    """Refuse to certify a name of a zone that is not active, or that the token does not reach."""
+    message = (
+        f"Failed to validate requested hostname {hostname}: This zone is either not part of your "
+        "account, or you do not have access to it. Please contact support if using a multi-user "
+        "organization."
+    )
+    return _refused(1010, message)
+
+
+def certificate_not_found() -> ApiError:
+    """Refuse a serial number that no certificate has; Cloudflare's own code is not known."""
+    return ApiError(HTTPStatus.NOT_FOUND, 1101, "Certificate not found.")
+
+
 # Quota of calls. https://developers.cloudflare.com/fundamentals/api/reference/limits/
 
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from localcloud.cloudflare import errors
 from localcloud.cloudflare.spec import Permission, is_id
 from localcloud.cloudflare.wire import BASE_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Family(Enum):
@@ -20,6 +24,7 @@ class Family(Enum):
     ZONE = auto()
     VERIFY = auto()
     ACCOUNT = auto()
+    CERTIFICATES = auto()
 
 
 class Endpoint(Enum):
@@ -40,6 +45,10 @@ class Endpoint(Enum):
     PUT_RECORD = auto()
     PATCH_RECORD = auto()
     DELETE_RECORD = auto()
+    LIST_CERTIFICATES = auto()
+    CREATE_CERTIFICATE = auto()
+    GET_CERTIFICATE = auto()
+    REVOKE_CERTIFICATE = auto()
 
 
 @dataclass(frozen=True)
@@ -60,12 +69,18 @@ class Target:
     route: Route
     zone_id: str = ""
     record_id: str = ""
+    certificate_id: str = ""
 
 
 _DNS_READ = (Permission.DNS_READ, Permission.DNS_WRITE)
 _DNS_WRITE = (Permission.DNS_WRITE,)
 _RECORDS = "/zones/{zone}/dns_records"
 _RECORD = "/zones/{zone}/dns_records/{record}"
+_SSL_READ = (Permission.SSL_READ, Permission.SSL_WRITE)
+_SSL_WRITE = (Permission.SSL_WRITE,)
+_CERTIFICATES = "/certificates"
+_CERTIFICATE = "/certificates/{certificate}"
+_FORMS: dict[str, Callable[[str], bool]] = {"certificate": str.isdecimal}  # its serial number
 
 ROUTES = (
     Route(Endpoint.VERIFY_TOKEN, "GET", "/user/tokens/verify", Family.VERIFY),
@@ -105,6 +120,10 @@ ROUTES = (
     Route(Endpoint.PUT_RECORD, "PUT", _RECORD, Family.DNS, _DNS_WRITE),
     Route(Endpoint.PATCH_RECORD, "PATCH", _RECORD, Family.DNS, _DNS_WRITE),
     Route(Endpoint.DELETE_RECORD, "DELETE", _RECORD, Family.DNS, _DNS_WRITE),
+    Route(Endpoint.LIST_CERTIFICATES, "GET", _CERTIFICATES, Family.CERTIFICATES, _SSL_READ),
+    Route(Endpoint.CREATE_CERTIFICATE, "POST", _CERTIFICATES, Family.CERTIFICATES, _SSL_WRITE),
+    Route(Endpoint.GET_CERTIFICATE, "GET", _CERTIFICATE, Family.CERTIFICATES, _SSL_READ),
+    Route(Endpoint.REVOKE_CERTIFICATE, "DELETE", _CERTIFICATE, Family.CERTIFICATES, _SSL_WRITE),
 )
 
 
@@ -117,6 +136,8 @@ def family_of(path: str) -> Family:
         return Family.ACCOUNT
     if path == "/user/tokens/verify":
         return Family.VERIFY
+    if path.startswith(_CERTIFICATES):
+        return Family.CERTIFICATES
     return Family.DNS if "/dns_records" in path else Family.ZONE
 
 
@@ -128,11 +149,13 @@ def find(method: str, path: str) -> Target:
     # A literal last segment comes before a record's id: "batch" and "usage" are no ids.
     literal = [match for match in matches if "record" not in match[1]]
     candidates = literal or matches
-    if not all(map(is_id, candidates[0][1].values())):
+    if not all(_FORMS.get(kind, is_id)(value) for kind, value in candidates[0][1].items()):
         raise errors.no_such_object(f"{BASE_PATH}{path}")
     for route, ids in candidates:
         if route.method == method:
-            return Target(route, ids.get("zone", ""), ids.get("record", ""))
+            return Target(
+                route, ids.get("zone", ""), ids.get("record", ""), ids.get("certificate", "")
+            )
     raise errors.method_not_allowed()
 
 

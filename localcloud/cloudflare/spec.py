@@ -116,6 +116,8 @@ class Permission(StrEnum):
     ZONE_SETTINGS_READ = "Zone Settings Read"
     ZONE_DNS_SETTINGS_READ = "Zone DNS Settings Read"
     PAGE_RULES_READ = "Page Rules Read"
+    SSL_READ = "SSL and Certificates Read"
+    SSL_WRITE = "SSL and Certificates Write"
 
 
 @dataclass(frozen=True)

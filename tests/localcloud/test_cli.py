@@ -17,6 +17,7 @@ from .test_cloud import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +91,74 @@ def test_every_command_explains_itself(command: str) -> None:
     done = CliRunner().invoke(main, [*command.split(), "--help"])
     assert done.exit_code == 0
     assert "Usage:" in done.output
+
+
+EVENT = {
+    "id": "1",
+    "source": "aws.codedeploy",
+    "detail-type": "CodeDeploy Deployment State-change Notification",
+    "time": "2026-11-21T15:00:00Z",
+    "account": "111122223333",
+    "region": "eu-west-1",
+    "detail": {"application": "shop", "state": "SUCCESS"},
+}
+
+
+def test_event_puts_a_file_on_the_bus_as_one_of_this_account_and_region(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
+    told: list[Any] = []
+    cloud.bridge.on_event(lambda delivery: told.append(delivery.event))
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(EVENT))
+
+    assert do(cloud, "event", str(file)) == []
+
+    assert told == [EVENT | {"account": "123456789012", "region": "us-west-2"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is no JSON"),
+        ("{}", "no event of EventBridge: it has no detail, detail-type, id, source, time"),
+    ],
+)
+def test_event_refuses_what_is_none(
+    cloud: LocalCloud, tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(text)
+
+    assert said in fail(cloud, "event", str(file))
+
+
+def test_mails_prints_what_was_sent_and_writes_it_for_a_browser(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
+    def mails(*options: str) -> str:
+        done = CliRunner().invoke(main, ["mails", *options, f"--aws-port={cloud.aws.port}"])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert mails() == "No e-mail was sent.\n"
+    client = cloud.client("sesv2")
+    client.create_email_identity(EmailIdentity="example.com")
+    client.send_email(
+        FromEmailAddress="a@example.com",
+        Destination={"ToAddresses": ["b@example.org", "c@example.org"]},
+        Content={
+            "Simple": {
+                "Subject": {"Data": "It failed"},
+                "Body": {"Text": {"Data": "Look there."}, "Html": {"Data": "<p>Look.</p>"}},
+            }
+        },
+    )
+
+    printed = mails(f"--html={tmp_path}")
+
+    assert "From:    a@example.com\nTo:      b@example.org, c@example.org\n" in printed
+    assert "Subject: It failed\n\nLook there.\n" in printed
+    assert (tmp_path / "1.html").read_text() == "<p>Look.</p>"
+    assert json.loads(mails("--json", "--clear"))[0]["subject"] == "It failed"
+    assert mails() == "No e-mail was sent.\n"

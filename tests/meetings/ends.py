@@ -13,11 +13,11 @@ from moto.ec2.models import ec2_backends
 from chalicelib.instance import Instances
 from chalicelib.meetings.desktops import Terminations
 from chalicelib.meetings.ending import Ending
-from chalicelib.meetings.place import Place
 from chalicelib.meetings.rows import RowReader, RowWriter
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler
 from chalicelib.meetings.terminator import Terminator
+from chalicelib.place import Place
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
 if TYPE_CHECKING:

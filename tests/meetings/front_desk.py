@@ -14,11 +14,11 @@ from moto.backends import get_backend
 
 from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.http import Request
-from chalicelib.meetings.place import Place
 from chalicelib.meetings.reservation import Reservations
 from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
+from chalicelib.place import Place
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
 if TYPE_CHECKING:

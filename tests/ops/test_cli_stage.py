@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.meetings.settings import VARIABLES as MEETINGS_VARIABLES
+from chalicelib.notifications.settings import VARIABLES as NOTIFICATIONS_VARIABLES
 from localcloud.aws import copy_project
 from ops import cli
 
@@ -119,6 +120,7 @@ def test_what_was_reserved_by_hand_stays(config: Path) -> None:
 # Features
 
 MEETINGS = ("--with=meetings", "--ami=ami-00000000", "--security-groups=sg-00000000")
+NOTIFICATIONS = ("--with=notifications", "--mail-from=a@example.com", "--mail-to=b@example.com")
 
 
 def test_every_setting_of_meetings_has_its_option(config: Path) -> None:
@@ -145,6 +147,48 @@ def test_every_setting_of_meetings_has_its_option(config: Path) -> None:
     assert {*given} == {*MEETINGS_VARIABLES}
     variables = written(config)["environment_variables"]
     assert variables.items() >= {**given, "FEATURES": "meetings"}.items()
+
+
+def test_every_setting_of_notifications_has_its_option(config: Path) -> None:
+    given = {
+        "MAIL_FROM": "elephant@example.com",
+        "MAIL_TO": "ops@example.com,you@example.com",
+        "AUTO_SCALING_GROUPS": "shop,till",
+        "TERMINATION_CAUSES": "all",
+        "CODEDEPLOY_APPLICATIONS": "shop",
+        "DEPLOYMENT_STATES": "SUCCESS,FAILURE",
+        "ADDRESS_MINUTES": "5",
+    }
+    spelled = [f"--{name.lower().replace('_', '-')}={value}" for name, value in given.items()]
+
+    done = run(config, *NEW, "--with=notifications", *spelled)
+
+    assert done.exit_code == 0, done.output
+    assert {*given} == {*NOTIFICATIONS_VARIABLES}
+    variables = written(config)["environment_variables"]
+    assert variables.items() >= {**given, "FEATURES": "notifications"}.items()
+    assert {*written(config)["lambda_functions"]} == {
+        "dns_watchdog",
+        "sweep",
+        "notify_deployment",
+        "notify_instance_termination",
+    }
+
+
+def test_features_come_and_go_each_by_itself(config: Path) -> None:
+    run(config, *NEW)
+    before = written(config)
+    run(config, *MEETINGS)
+    run(config, *NOTIFICATIONS)
+    assert written(config)["environment_variables"]["FEATURES"] == "meetings,notifications"
+
+    assert run(config, "--without=meetings").exit_code == 0
+    assert written(config)["environment_variables"]["FEATURES"] == "notifications"
+    assert (config.parent / "policy-prod-notify_deployment.json").exists()
+
+    assert run(config, "--without=notifications").exit_code == 0
+    assert written(config) == before
+    assert not [*config.parent.glob("policy-prod-notify_*.json")]
 
 
 def test_a_feature_that_is_turned_off_leaves_nothing(config: Path) -> None:
@@ -180,6 +224,10 @@ def test_what_is_not_given_of_a_feature_stays(config: Path) -> None:
         ((*MEETINGS, "--without=meetings"), "--with and --without meetings cannot both be"),
         ((*MEETINGS, "--table="), "the feature 'meetings' needs a table"),
         ((*MEETINGS, "--volume-gb=x"), "VOLUME_GB is 'x'"),
+        (("--with=notifications",), "--mail-from is missing"),
+        (("--with=notifications", "--mail-from=a@example.com"), "--mail-to is missing"),
+        ((*MEETINGS, "--mail-to=a@example.com"), "--mail-to: only of use to a stage with notific"),
+        ((*NOTIFICATIONS, "--mail-from=somebody"), "MAIL_FROM is 'somebody'"),
     ],
 )
 def test_what_makes_no_sense_of_a_feature_is_refused_and_nothing_written(

@@ -125,3 +125,73 @@ def test_a_call_that_is_in_no_table_is_refused_with_its_place() -> None:
 def test_a_stage_without_meetings_is_never_given_the_right_to_start_desktops() -> None:
     with pytest.raises(UnknownCallError, match=r"under `if settings\.meetings:`"):
         grants_of(call("ec2:RunInstances"), PLAIN)
+
+
+# Notifications
+
+MAILER = "chalicelib/notifications/mailer.py"
+IDENTITY = "arn:aws:ses:us-west-2:111122223333:identity"
+
+
+def test_mail_is_sent_from_the_one_sender_alone_whoever_it_goes_to() -> None:
+    assert granted("ses:SendEmail", file=MAILER) == {
+        "SendMail": {
+            "Sid": "SendMail",
+            "Effect": "Allow",
+            "Action": ["ses:SendEmail"],
+            "Resource": [
+                f"{IDENTITY}/elephant@example.com",
+                f"{IDENTITY}/example.com",
+                f"{IDENTITY}/ops@example.org",  # which SES asks for in its sandbox
+                f"{IDENTITY}/example.org",
+                "arn:aws:ses:us-west-2:111122223333:configuration-set/*",
+            ],
+            "Condition": {"StringEquals": {"ses:FromAddress": "elephant@example.com"}},
+        }
+    }
+
+
+def test_an_address_may_be_verified_by_a_domain_that_its_own_is_part_of() -> None:
+    stated = stage(MAIL_FROM="Ops+x@Mail.Example.com", MAIL_TO="you@example.com")
+
+    found = granted("ses:SendEmail", stated, file=MAILER)["SendMail"]["Resource"]
+
+    assert found[:-1] == [
+        f"{IDENTITY}/Ops+x@mail.example.com",
+        f"{IDENTITY}/mail.example.com",
+        f"{IDENTITY}/example.com",
+        f"{IDENTITY}/you@example.com",
+    ]
+
+
+def test_nothing_in_a_name_stands_for_other_names() -> None:
+    stated = stage(MAIL_FROM="*$?@example.com", CODEDEPLOY_APPLICATIONS="shop*")
+
+    mail = granted("ses:SendEmail", stated, file=MAILER)
+    deployments = granted("codedeploy:GetDeployment", stated)
+
+    assert mail["SendMail"]["Resource"][0] == f"{IDENTITY}/${{*}}${{$}}${{?}}@example.com"
+    assert deployments["Deployments"]["Resource"].endswith(":deploymentgroup:shop${*}/*")
+
+
+def test_deployments_are_those_of_the_applications() -> None:
+    found = granted("codedeploy:GetDeployment", stage(CODEDEPLOY_APPLICATIONS="shop,till"))
+
+    assert found["Deployments"]["Resource"] == [
+        "arn:aws:codedeploy:us-west-2:111122223333:deploymentgroup:shop/*",
+        "arn:aws:codedeploy:us-west-2:111122223333:deploymentgroup:till/*",
+    ]
+    assert granted("codedeploy:GetDeployment", stage(CODEDEPLOY_APPLICATIONS="")) == {}
+
+
+def test_what_was_sent_is_kept_in_a_table_of_its_own() -> None:
+    sent = granted("dynamodb:PutItem", file="chalicelib/notifications/sent.py")
+    row = granted("dynamodb:PutItem", file="chalicelib/meetings/rows.py")
+
+    assert sent["SentTable"]["Resource"].endswith(":table/elephant-prod-sent")
+    assert row["MeetingsTable"]["Resource"].endswith(":table/elephant-meetings")
+
+
+def test_a_stage_without_notifications_is_never_given_the_right_to_send() -> None:
+    with pytest.raises(UnknownCallError, match=r"under `if settings\.notifications:`"):
+        grants_of(call("ses:SendEmail"), PLAIN)

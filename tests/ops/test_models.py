@@ -14,7 +14,7 @@ from chalicelib import aws
 from chalicelib.instance import Instances
 from chalicelib.meetings.desktops import DesktopOrder
 from ops.models import CALLS, DIRECTORY, models
-from ops.reach import Code
+from ops.reach import IAM_PREFIXES, Code
 from tests.world import REGION, World
 
 if TYPE_CHECKING:
@@ -34,7 +34,11 @@ def test_the_files_are_what_the_installed_botocore_says() -> None:
 def test_every_call_that_the_code_can_reach_is_in_the_models() -> None:
     code = Code(DIRECTORY.parent.parent)
     reached = {call.action for function in code.functions for call in code.calls(function)}
-    assert reached == {f"{service}:{name}" for service, calls in CALLS.items() for name in calls}
+    assert reached == {
+        f"{IAM_PREFIXES.get(service, service)}:{name}"
+        for service, calls in CALLS.items()
+        for name in calls
+    }
 
 
 def test_an_instance_is_read_as_it_is_with_the_whole_model(
@@ -81,6 +85,33 @@ def test_a_desktop_is_ordered_as_with_the_whole_model() -> None:
         protocol = create_serializer("ec2")
         spelled.append(protocol.serialize_to_request(request, operation))
     assert spelled[0] == spelled[1]
+
+
+def test_an_e_mail_is_spelled_as_with_the_whole_model() -> None:
+    request = {
+        "FromEmailAddress": "a@example.com",
+        "Destination": {"ToAddresses": ["b@example.com"]},
+        "Content": {
+            "Simple": {
+                "Subject": {"Data": "ü", "Charset": "UTF-8"},
+                "Body": {"Text": {"Data": "t"}, "Html": {"Data": "h"}},
+            }
+        },
+    }
+
+    spelled = []
+    for model in (small_model("sesv2"), Loader().load_service_model("sesv2", "service-2")):
+        operation = ServiceModel(model).operation_model("SendEmail")
+        assert operation.input_shape is not None
+        assert ParamValidator().validate(request, operation.input_shape).generate_report() == ""
+        spelled.append(create_serializer("rest-json").serialize_to_request(request, operation))
+    assert spelled[0] == spelled[1]
+
+
+def test_a_deployment_is_asked_for_in_a_protocol_that_every_botocore_of_lambda_knows() -> None:
+    metadata = small_model("codedeploy")["metadata"]
+
+    assert (metadata["protocol"], metadata["protocols"]) == ("json", ["json"])
 
 
 def small_model(service: str) -> Any:  # noqa: ANN401 (as JSON has it)

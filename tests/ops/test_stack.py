@@ -214,6 +214,39 @@ def test_a_stage_that_gets_meetings_gets_what_they_stand_on_and_loses_it_again(
     assert stage.alarms().keys() == {*stage.stack.alarms()}
 
 
+def test_what_notifications_need_comes_and_goes_with_them(stage: Stage) -> None:
+    table = f"elephant-{stage.name}-sent"
+
+    def tables() -> list[str]:
+        return list(stage.client("dynamodb").list_tables()["TableNames"])
+
+    stage.deploy()
+    assert table not in tables()
+    assert not stage.stack.has_notifications()
+
+    stage.deploy(has_notifications=True)
+    expiry = stage.client("dynamodb").describe_time_to_live(TableName=table)
+    assert expiry["TimeToLiveDescription"] == {
+        "TimeToLiveStatus": "ENABLED",
+        "AttributeName": "expires_at",
+    }
+    assert stage.stack.has_notifications()
+    assert not stage.stack.has_meetings()
+    with_them = stage.stack.alarms(has_notifications=True)
+    assert stage.alarms().keys() == {*with_them}
+    assert len({*with_them} - {*stage.stack.alarms()}) == 2
+    notified = f"elephant-{stage.name}-notify_deployment"
+    assert [row for row in metrics(stage) if row[3:4] == [notified]]
+
+    stage.deploy(has_meetings=True, has_notifications=True, has_sweep=True)
+    everything = {"has_sweep": True, "has_meetings": True, "has_notifications": True}
+    assert stage.alarms().keys() == {*stage.stack.alarms(**everything)}
+
+    stage.deploy()
+    assert table not in tables()
+    assert stage.alarms().keys() == {*stage.stack.alarms()}
+
+
 def test_the_key_to_schedule_with_is_made_once(stage: Stage) -> None:
     def key() -> str:
         name = f"elephant-{stage.name}-schedule-key"

@@ -11,6 +11,7 @@ from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
+from chalicelib.notifications.sent import EXPIRY
 from chalicelib.quota import DEFAULT_LIMIT
 from ops import stack
 
@@ -74,6 +75,23 @@ def test_what_concerns_meetings_is_there_only_with_them() -> None:
     assert of_meetings == {*alarms, *roles, "Schedules", "ScheduleKey"}
     assert len(alarms) == 5
     assert TEMPLATE["Parameters"]["HasMeetings"]["Default"] == "no"
+
+
+def test_what_concerns_notifications_is_there_only_with_them() -> None:
+    theirs = {name for name, each in RESOURCES.items() if each.get("Condition") == "Notifies"}
+    alarms = {
+        name
+        for name, alarm in ALARMS.items()
+        if "${Stage}-notifications-" in alarm["Properties"]["AlarmName"]["Fn::Sub"]
+    }
+    assert theirs == {*alarms, "SentTable"}
+    assert len(alarms) == 2
+    assert TEMPLATE["Parameters"]["HasNotifications"]["Default"] == "no"
+
+
+def test_what_was_sent_is_forgotten_in_time() -> None:
+    expiry = RESOURCES["SentTable"]["Properties"]["TimeToLiveSpecification"]
+    assert expiry == {"AttributeName": EXPIRY, "Enabled": True}
 
 
 def test_only_the_scheduler_of_this_stages_group_may_take_its_role() -> None:

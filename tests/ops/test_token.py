@@ -25,11 +25,11 @@ from localcloud.cloudflare import (
     When,
     Zone,
 )
+from ops.stored_secret import SecretStoreError
 from ops.token import (
     PROMPT,
     Stored,
     TokenFormatError,
-    TokenStoreError,
     checked_token,
     read_token,
     rotate,
@@ -310,7 +310,7 @@ def test_a_secret_of_something_else_is_left_alone(
     world: World, said: list[str], before: str
 ) -> None:
     world.secrets.put_secret_value(SecretId=SECRET, SecretString=before)
-    with pytest.raises(TokenStoreError, match="it was left as it is: name another") as caught:
+    with pytest.raises(SecretStoreError, match="it was left as it is: name another") as caught:
         store(world, said)
     assert held(world) == before
     assert world.aws_calls == ["GetSecretValue"]
@@ -320,7 +320,7 @@ def test_a_secret_of_something_else_is_left_alone(
 def test_a_secret_of_bytes_is_left_alone(world: World, said: list[str]) -> None:
     value = base64.b64encode(b"hunter2")
     world.secrets.create_secret(Name=NEW_SECRET, SecretBinary=value)
-    with pytest.raises(TokenStoreError, match="left as it is"):
+    with pytest.raises(SecretStoreError, match="left as it is"):
         store(world, said, NEW_SECRET)
     assert world.secrets.get_secret_value(SecretId=NEW_SECRET)["SecretBinary"] == value
 
@@ -340,7 +340,7 @@ def test_a_secret_marked_for_deletion_is_said_with_the_remedy(
     world: World, said: list[str]
 ) -> None:
     world.secrets.delete_secret(SecretId=SECRET)
-    with pytest.raises(TokenStoreError) as caught:
+    with pytest.raises(SecretStoreError) as caught:
         store(world, said)
     assert str(caught.value).startswith(f"secret '{SECRET}': GetSecretValue was refused: ")
     assert f"`aws secretsmanager restore-secret --secret-id {SECRET}` brings it back" in str(
@@ -351,7 +351,7 @@ def test_a_secret_marked_for_deletion_is_said_with_the_remedy(
 
 
 def test_an_arn_of_no_secret_is_said_with_the_remedy(world: World, said: list[str]) -> None:
-    with pytest.raises(TokenStoreError, match="there is none of this ARN in this region"):
+    with pytest.raises(SecretStoreError, match="there is none of this ARN in this region"):
         store(world, said, ARN)
     assert world.aws_calls == ["GetSecretValue", "PutSecretValue"]
 
@@ -374,7 +374,7 @@ def test_a_refusal_names_the_call_and_the_remedy_and_not_the_token(
 ) -> None:
     operation, secret, code, remedy = refusal
     world.fail(operation, code)
-    with pytest.raises(TokenStoreError) as caught:
+    with pytest.raises(SecretStoreError) as caught:
         store(world, said, secret)
     assert f"secret '{secret}': {operation} was refused: " in str(caught.value)
     assert remedy in str(caught.value)
@@ -530,6 +530,6 @@ def test_a_secret_of_something_else_is_overwritten_only_if_asked(
 ) -> None:
     world.secrets.put_secret_value(SecretId=SECRET, SecretString="no token, but words")
     run: Callable[..., Any] = rotate
-    with pytest.raises(TokenStoreError):
+    with pytest.raises(SecretStoreError):
         run(settings, world.app_secrets, OTHER_TOKEN, said.append)
     assert run(settings, world.app_secrets, OTHER_TOKEN, said.append, overwrite=True) == "rotated"

@@ -47,7 +47,7 @@ def refused(cloud: Cloud, method: str, what: str, body: object = None) -> tuple[
 def test_what_is_not_there_is_answered_with_what_is(cloud: Cloud, method: str, what: str) -> None:
     status, said = refused(cloud, method, what)
     assert status == 404
-    assert said.startswith("below /__standin__/ there is: DELETE refusals, GET clock, ")
+    assert said.startswith("below /__standin__/ there is: DELETE mails, DELETE refusals, ")
 
 
 def test_without_a_clock_to_put_forward_none_is(cloud: Cloud) -> None:

@@ -6,6 +6,10 @@ import cloudflare as sdk
 import httpx
 import pytest
 from cloudflare.types.dns.record_response import ARecord, CNAMERecord
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
@@ -116,6 +120,28 @@ def test_zones_token_and_setting_are_understood(client: sdk.Cloudflare) -> None:
     setting = client.zones.settings.get("ssl", zone_id=ZONE)
     assert setting is not None
     assert setting.to_dict()["value"] == "full"
+
+
+def test_an_origin_certificate_is_made_found_and_revoked(client: sdk.Cloudflare) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    made = client.origin_ca_certificates.create(
+        csr=request.sign(key, SHA256()).public_bytes(Encoding.PEM).decode(),
+        hostnames=["*.example.com", "example.com"],
+        request_type="origin-ecc",
+        requested_validity=30,
+    )
+    assert made is not None
+    assert made.id is not None
+    assert made.certificate is not None
+    assert x509.load_pem_x509_certificate(made.certificate.encode()).public_key() == (
+        key.public_key()
+    )
+    assert list(client.origin_ca_certificates.list(zone_id=ZONE)) == [made]
+    assert client.origin_ca_certificates.get(made.id) == made
+    revoked = client.origin_ca_certificates.delete(made.id)
+    assert revoked is not None
+    assert revoked.id == made.id
 
 
 def test_refusals_become_the_exceptions_of_the_sdk(client: sdk.Cloudflare) -> None:

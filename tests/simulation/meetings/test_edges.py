@@ -12,11 +12,11 @@ from moto import mock_aws
 from chalicelib.meeting import Meeting, RowChangedError
 from chalicelib.meetings.desktops import DesktopOrder, Starts, Terminations
 from chalicelib.meetings.images import Images
-from chalicelib.meetings.place import Place
 from chalicelib.meetings.refusals import AlreadyAskedError, NoRoomError
 from chalicelib.meetings.rows import RowExistsError, RowMaker, RowReader, RowUpdate, RowWriter
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.subnets import Subnets
+from chalicelib.place import Place
 from tests.simulation.aws_edge import AwsFault
 from tests.simulation.dynamodb import WRITTEN_BEFORE
 from tests.simulation.meetings import scheduler

@@ -9,13 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-FUNCTIONS: Final = ("launch_ec2", "safety_net", "terminator", "sweep")
+FUNCTIONS: Final = (
+    "launch_ec2",
+    "safety_net",
+    "terminator",
+    "sweep",
+    "notify_instance_termination",
+    "notify_deployment",
+)
 """The functions that ask, beside the one behind the routes."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A stage's place in AWS, as the ARN of any function of the feature tells it."""
+    """A stage's place in AWS, as the ARN of any function that asks tells it."""
 
     partition: str
     region: str
@@ -35,7 +42,7 @@ class Place:
         return cls(parts[1], parts[3], parts[4], name)
 
     def function_arn(self, function: str) -> str:
-        """Spell the ARN of one of the feature's functions."""
+        """Spell the ARN of one of the stage's functions."""
         return self._arn("lambda", f"function:{self.prefix}-{function}")
 
     @property
@@ -62,6 +69,11 @@ class Place:
     def schedule_secret(self) -> str:
         """The name of the secret with the keys that meetings are scheduled with."""
         return f"{self.prefix}-schedule-key"
+
+    @property
+    def sent_table(self) -> str:
+        """The name of the table that remembers what was notified."""
+        return f"{self.prefix}-sent"
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"

@@ -1,0 +1,1 @@
+"""The feature `notifications`: e-mails on instances that failed and on deployments."""

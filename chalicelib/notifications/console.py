@@ -1,0 +1,48 @@
+"""Links into AWS's console, each of the region that the thing is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.place import Place
+
+_HOSTS: Final[Mapping[str, str]] = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+
+def instance_link(place: Place, instance_id: str) -> str:
+    """Spell the address of an instance's page."""
+    return f"{_ec2(place)}#InstanceDetails:instanceId={quote(instance_id, safe='')}"
+
+
+def instances_link(place: Place) -> str:
+    """Spell the address of the list of what is running."""
+    return f"{_ec2(place)}#Instances:instanceState=running"
+
+
+def group_link(place: Place, group: str) -> str:
+    """Spell the address of what an Auto Scaling group did lately."""
+    return f"{_ec2(place)}#AutoScalingGroupDetails:id={quote(group, safe='')};view=activity"
+
+
+def deployment_link(place: Place, deployment_id: str) -> str:
+    """Spell the address of a deployment's page."""
+    page = f"codesuite/codedeploy/deployments/{quote(deployment_id, safe='')}"
+    return f"{_console(place)}/{page}?region={place.region}"
+
+
+def _ec2(place: Place) -> str:
+    return f"{_console(place)}/ec2/home?region={place.region}"
+
+
+def _console(place: Place) -> str:
+    # The host without a region leads to the region that its visitor saw last.
+    host = _HOSTS.get(place.partition, _HOSTS["aws"])
+    return f"https://{place.region}.{host}"

@@ -1,0 +1,73 @@
+"""The run that tells of deployments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.event import IgnoredEventError
+from chalicelib.notifications.events import DeploymentChange, read_deployment
+from chalicelib.notifications.notices import deployment_notice
+from chalicelib.notifications.outcome import Outcome
+from chalicelib.place import Place
+
+if TYPE_CHECKING:
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.notifications.deployments import Deployments
+    from chalicelib.notifications.notifier import Notifier
+    from chalicelib.notifications.settings import NotificationsSettings
+    from chalicelib.telemetry import Reporter
+
+
+class DeploymentReports:
+    """Tells of deployments; one for an execution environment."""
+
+    def __init__(
+        self,
+        *,
+        settings: NotificationsSettings,
+        deployments: Deployments,
+        notifier: Notifier,
+        reporter: Reporter,
+    ) -> None:
+        self._settings = settings
+        self._deployments = deployments
+        self._notifier = notifier
+        self._reporter = reporter
+
+    def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """Tell of the deployment that the event names; report once; say what was done.
+
+        Whatever fails is raised, for Lambda to try again.
+        """
+        fields: dict[str, Any] = {"request_id": context.aws_request_id}
+        try:
+            outcome = self._handle(event, context, fields)
+        except Exception as error:
+            self._reporter.failed(fields, {"Failed": 1}, error)
+            raise
+        result = outcome.to_dict()
+        self._reporter.succeeded(fields | result, outcome.counts)
+        return result
+
+    def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
+        place = Place.of(context.invoked_function_arn)
+        about: dict[str, str] = {}
+        try:
+            change = read_deployment(event, place)
+            about["deployment_id"] = change.deployment_id
+            fields |= about
+            self._require_watched(change)
+        except IgnoredEventError as error:
+            return Outcome("ignored", str(error), about)
+        deployment = self._deployments.look_up_deployment(change.deployment_id)
+        notice = deployment_notice(change, deployment, place)
+        key = f"deployment/{change.deployment_id}/{change.state}"
+        delivery = self._notifier.notify_once([key], lambda _: notice, context)
+        return Outcome.of(delivery, notice.subject, about)
+
+    def _require_watched(self, change: DeploymentChange) -> None:
+        """Raise IgnoredEventError for what the stage does not ask for: its rule may be an older."""
+        if change.application not in self._settings.applications:
+            raise IgnoredEventError(f"application {change.application!r} is not watched")
+        if change.state not in self._settings.deployment_states:
+            raise IgnoredEventError(f"its state is {change.state!r}, which is not told of")

@@ -1,0 +1,72 @@
+"""CodeDeploy's deployments: what is read of them, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+from chalicelib.notifications.revision import Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+_NOT_FOUND: Final = "DeploymentDoesNotExistException"
+
+
+class CodeDeployClient(Protocol):
+    """The calls that are made to CodeDeploy."""
+
+    def get_deployment(self, **request: object) -> Mapping[str, Any]:
+        """`GetDeployment` of the API reference."""
+        ...
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment as CodeDeploy described it."""
+
+    revision: Revision | None
+    began_at: datetime | None
+    completed_at: datetime | None
+    error_code: str
+    error: str
+    instances: Mapping[str, int]
+    """How many instances ended how."""
+    rollback: str
+
+    @classmethod
+    def parse(cls, described: Mapping[str, Any]) -> Deployment:
+        """Read a DeploymentInfo.
+
+        https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_DeploymentInfo.html
+        """
+        error = described.get("errorInformation", {})
+        return cls(
+            revision=Revision.parse(described.get("revision", {})),
+            began_at=described.get("startTime") or described.get("createTime"),
+            completed_at=described.get("completeTime"),
+            error_code=error.get("code", ""),
+            error=error.get("message", ""),
+            instances=described.get("deploymentOverview", {}),
+            rollback=described.get("rollbackInfo", {}).get("rollbackMessage", ""),
+        )
+
+
+class Deployments:
+    """The deployments of one region of one account."""
+
+    def __init__(self, client: CodeDeployClient) -> None:
+        self._client = client
+
+    def look_up_deployment(self, deployment_id: str) -> Deployment | None:
+        """Describe a deployment; None if CodeDeploy does not know it any more."""
+        try:
+            answer = self._client.get_deployment(deploymentId=deployment_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == _NOT_FOUND:
+                return None
+            raise
+        return Deployment.parse(answer["deploymentInfo"])

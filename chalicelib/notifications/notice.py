@@ -1,0 +1,75 @@
+"""A notice: what an e-mail says, before it is laid out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_LONGEST_SUBJECT: Final = 120
+_SECONDS_COUNT_BELOW: Final = 600
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that is told, with where to see it if there is such a place."""
+
+    label: str
+    text: str
+    link: str | None = None
+    is_code: bool = False
+    """Whether it is a name that people compare letter by letter, and copy."""
+    more: str = ""
+    """What follows it, and is no part of the link."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """Where to look first: a button."""
+
+    text: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is told, most important first. Every text is plain; nothing in it is HTML."""
+
+    subject: str
+    label: str
+    """What kind of notice it is, in a word or two."""
+    heading: str
+    summary: str
+    facts: tuple[Fact, ...]
+    action: Action
+    is_good: bool = False
+    quote: str = ""
+    """What AWS said, in its own words."""
+    advice: str = ""
+
+
+def one_line(text: str, longest: int = _LONGEST_SUBJECT) -> str:
+    """Make one line of a text, as a subject has to be, and not a long one."""
+    line = _UNPRINTABLE.sub(" ", text).strip()
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+
+
+def spelled_time(moment: datetime) -> str:
+    """Spell a moment for people: `21 Nov 2026, 15:30:05 UTC`."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
+
+
+def spelled_duration(duration: timedelta) -> str:
+    """Spell how long something took: `4 min 27 s`, or `3 h 12 min`, or `2 d 4 h`."""
+    seconds = max(0, round(duration.total_seconds()))
+    if seconds >= _SECONDS_COUNT_BELOW:
+        seconds -= seconds % 60
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    units = ((days, "d"), (hour, "h"), (minute, "min"), (second, "s"))
+    first = next((index for index, (count, _) in enumerate(units) if count), len(units) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count) or "0 s"

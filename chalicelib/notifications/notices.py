@@ -1,0 +1,226 @@
+"""What is told of each event, from the event and from what AWS says of its thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.meeting import MEETING_TAG, ROLE_TAG
+from chalicelib.notifications.causes import failed_check
+from chalicelib.notifications.console import (
+    deployment_link,
+    group_link,
+    instance_link,
+    instances_link,
+)
+from chalicelib.notifications.notice import (
+    Action,
+    Fact,
+    Notice,
+    one_line,
+    spelled_duration,
+    spelled_time,
+)
+from chalicelib.notifications.settings import SUCCESS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from chalicelib.instance import Instance
+    from chalicelib.notifications.deployments import Deployment
+    from chalicelib.notifications.events import (
+        DeploymentChange,
+        GroupTermination,
+        InstanceTermination,
+    )
+    from chalicelib.notifications.revision import Revision
+    from chalicelib.place import Place
+
+_NAME: Final = "Name"
+_MOST_LISTED: Final = 40
+
+
+def group_termination_notice(
+    ended: GroupTermination, instance: Instance | None, place: Place
+) -> Notice:
+    """Tell of an instance that an Auto Scaling group ended."""
+    name = _name_of(instance) or ended.instance_id
+    check = failed_check(ended.cause)
+    # A phone shows 40 characters or so: what and why come first, then in which group.
+    why = f"{check} check failed" if check else "ended by its group"
+    return Notice(
+        subject=one_line(f"{name} terminated: {why} ({ended.group})"),
+        label="Instance terminated",
+        heading=f"{name} was terminated",
+        summary=(
+            f"It failed its {check} check, so its Auto Scaling group ended it."
+            if check
+            else "Its Auto Scaling group ended it; it failed no check."
+        ),
+        facts=(
+            *_instance_facts(ended.instance_id, instance, place),
+            Fact("Group", ended.group, group_link(place, ended.group)),
+            *([Fact("Zone", ended.zone)] if ended.zone else []),
+            *_time_facts(instance, ended.at),
+        ),
+        quote=ended.cause,
+        action=Action("Open the group's activity", group_link(place, ended.group)),
+    )
+
+
+def desktop_termination_notice(
+    ended: InstanceTermination, instance: Instance, place: Place
+) -> Notice:
+    """Tell of a desktop of the project that ended because something failed."""
+    title, code = _title_of(instance), instance.reason_code
+    meeting = instance.tags.get(MEETING_TAG)
+    of_meeting = f" (meeting {meeting})" if meeting else ""
+    return Notice(
+        subject=one_line(f"{title} failed: {code}{of_meeting}"),
+        label="Desktop failed",
+        heading=f"{title} failed",
+        summary="AWS ended it. Neither a person nor this project asked for that.",
+        facts=(
+            *_instance_facts(ended.instance_id, instance, place),
+            *_meeting_facts(instance),
+            Fact("Reason", code, is_code=True),
+            *_time_facts(instance, instance.stopped_at or ended.at),
+        ),
+        quote=instance.reason,
+        action=Action("Open the instance", instance_link(place, ended.instance_id)),
+    )
+
+
+def no_address_notice(instances: Sequence[Instance], now: datetime, place: Place) -> Notice:
+    """Tell of desktops that run and have no public address."""
+    first, count = instances[0], len(instances)
+    title = _title_of(first) if count == 1 else f"{count} desktops"
+    they, them = ("It is", "it") if count == 1 else ("They are", "them")
+    oldest = spelled_duration(now - min(each.launched_at for each in instances))
+    listed = [
+        Fact(
+            _title_of(each),
+            each.id,
+            instance_link(place, each.id),
+            is_code=True,
+            more=_how_long(each, now),
+        )
+        for each in instances[:_MOST_LISTED]
+    ]
+    left = count - len(listed)
+    return Notice(
+        subject=one_line(f"{title} without an address for {oldest}"),
+        label="No public address",
+        heading=f"{title} without a public address",
+        summary=(
+            f"{they} running, and nobody can reach {them}: without an address there is no "
+            "DNS record."
+        ),
+        facts=(*listed, *([Fact("And", f"{left} more")] if left else [])),
+        advice=(
+            "See whether the subnet gives public addresses, and whether an Elastic IP address was "
+            "taken away."
+        ),
+        action=(
+            Action("Open the instance", instance_link(place, first.id))
+            if count == 1
+            else Action("Open what is running", instances_link(place))
+        ),
+    )
+
+
+def deployment_notice(
+    change: DeploymentChange, deployment: Deployment | None, place: Place
+) -> Notice:
+    """Tell of a deployment that succeeded or failed; of one that is not known, only that."""
+    is_good = change.state == SUCCESS
+    revision = deployment.revision if deployment else None
+    version = f" {revision.version}" if revision else ""
+    what = one_line(f"{change.application}{version}", longest=100)
+    link = deployment_link(place, change.deployment_id)
+    lasted = _lasted(deployment, change)
+    return Notice(
+        subject=one_line(f"{what} {'deployed to' if is_good else 'FAILED on'} {change.group}"),
+        label="Deployed" if is_good else "Deployment failed",
+        heading=f"{what} {'is on' if is_good else 'did not get to'} {change.group}",
+        summary=(
+            f"The deployment {'succeeded' if is_good else 'failed'}"
+            + (f" after {lasted}." if lasted else ".")
+        ),
+        is_good=is_good,
+        facts=(
+            Fact("Application", change.application),
+            Fact("Deployment group", change.group),
+            *(_revision_facts(revision) if revision else []),
+            Fact("Deployment", change.deployment_id, link, is_code=True),
+            *([Fact("When", spelled_time(change.at))] if change.at else []),
+            *([Fact("Duration", lasted)] if lasted else []),
+            *(_failure_facts(deployment) if deployment and not is_good else []),
+        ),
+        quote=deployment.error if deployment and not is_good else "",
+        advice=deployment.rollback if deployment and not is_good else "",
+        action=Action("Open the deployment", link),
+    )
+
+
+def _how_long(instance: Instance, now: datetime) -> str:
+    meeting = instance.tags.get(MEETING_TAG)
+    running = f"running for {spelled_duration(now - instance.launched_at)}"
+    return f"{running}, meeting {meeting}" if meeting else running
+
+
+def _lasted(deployment: Deployment | None, change: DeploymentChange) -> str:
+    if deployment is None or deployment.began_at is None:
+        return ""
+    ended = deployment.completed_at or change.at
+    return spelled_duration(ended - deployment.began_at) if ended else ""
+
+
+def _revision_facts(revision: Revision) -> list[Fact]:
+    kept = revision.object_version
+    return [
+        Fact("Version", revision.version),
+        Fact("Revision", revision.name, revision.link, is_code=True),
+        *([Fact("S3 version", kept, is_code=True)] if kept else []),
+    ]
+
+
+def _failure_facts(deployment: Deployment) -> list[Fact]:
+    facts = [Fact("Error", deployment.error_code, is_code=True)] if deployment.error_code else []
+    counted = [f"{count} {_words(kind)}" for kind, count in deployment.instances.items() if count]
+    return [*facts, Fact("Instances", ", ".join(counted))] if counted else facts
+
+
+def _words(kind: str) -> str:
+    return {"InProgress": "in progress"}.get(kind, kind.lower())
+
+
+def _instance_facts(instance_id: str, instance: Instance | None, place: Place) -> list[Fact]:
+    facts = [Fact("Instance", instance_id, instance_link(place, instance_id), is_code=True)]
+    name = _name_of(instance)
+    return [*facts, Fact("Name", name)] if name else facts
+
+
+def _meeting_facts(instance: Instance) -> list[Fact]:
+    tags = ((label, instance.tags.get(key)) for label, key in _MEETING_LABELS)
+    return [Fact(label, text) for label, text in tags if text]
+
+
+_MEETING_LABELS: Final = (("Meeting", MEETING_TAG), ("Role", ROLE_TAG))
+
+
+def _time_facts(instance: Instance | None, at: datetime | None) -> list[Fact]:
+    facts = [Fact("Terminated", spelled_time(at))] if at else []
+    if at and instance:
+        facts.append(Fact("Lived", spelled_duration(at - instance.launched_at)))
+    return facts
+
+
+def _name_of(instance: Instance | None) -> str:
+    return one_line(instance.tags.get(_NAME, ""), longest=60) if instance else ""
+
+
+def _title_of(instance: Instance) -> str:
+    """Say what desktop it is, as far as its tags tell."""
+    role = one_line(instance.tags.get(ROLE_TAG, ""), longest=20)
+    return f"{role.capitalize()}'s desktop" if role else _name_of(instance) or "Desktop"

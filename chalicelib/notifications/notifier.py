@@ -1,0 +1,132 @@
+"""Sending a notice once, whatever is repeated and whatever fails."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.deadline import Deadline
+from chalicelib.notifications.sent import Claim, Standing
+from chalicelib.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.notifications.mailer import Mail, Mailer
+    from chalicelib.notifications.notice import Notice
+    from chalicelib.notifications.sent import Sent
+
+SENDING: Final = 12.0
+"""Seconds that handing an e-mail to SES may take."""
+_GRACE: Final = 5.0
+"""Seconds that a claim outlives its run, so that clocks may differ."""
+
+
+class UnfinishedError(Exception):
+    """An earlier try of this run may still be sending. Try again."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of notices, by their keys."""
+
+    told: tuple[str, ...] = ()
+    """Those in the e-mail that was sent."""
+    known: tuple[str, ...] = ()
+    """Those that were sent before."""
+    message_id: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Notifier:
+    """Sends notices; one for an execution environment."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        sent: Sent,
+        mailer: Mailer,
+        lay_out: Callable[[Notice, str], Mail],
+        owner: str,
+        clock: Callable[[], float] = time.time,
+        holder: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        self._sent = sent
+        self._mailer = mailer
+        self._lay_out = lay_out
+        self._owner = owner
+        self._clock = clock
+        self._holder = holder
+
+    def now(self) -> datetime:
+        """Tell the time by which notices are sent."""
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def notify_once(
+        self,
+        keys: Sequence[str],
+        compose: Callable[[tuple[str, ...]], Notice],
+        context: LambdaContext,
+    ) -> Delivery:
+        """Send one e-mail on those of the keys on which none was sent and none is being sent.
+
+        `compose` makes the notice on them. Whatever fails is raised, and the keys are free for the
+        next try; UnfinishedError when an earlier try still has one. Only if SES's answer was lost,
+        or it could not be noted, may an e-mail be sent a second time.
+        """
+        place, deadline = Place.of(context.invoked_function_arn), Deadline.of(context, self._clock)
+        table, holder, run = place.sent_table, self._holder(), context.aws_request_id
+        claims: list[Claim] = []
+        try:
+            known = self._claim(
+                [Claim(table, key, holder, run) for key in keys], deadline.at + _GRACE, claims
+            )
+            if not claims:
+                return Delivery(known=known)
+            told = tuple(claim.key for claim in claims)
+            mail = self._lay_out(compose(told), self._footer(place))
+            deadline.require(SENDING, "send the e-mail")
+            message_id = self._mailer.send_mail(mail)
+        except Exception:
+            self._take_back(claims)
+            raise
+        return Delivery(told, known, message_id, self._note(claims, message_id))
+
+    def _claim(self, wanted: Sequence[Claim], until: float, claims: list[Claim]) -> tuple[str, ...]:
+        """Add to `claims` those that this run has now; return the keys that were sent before."""
+        known = []
+        for claim in wanted:
+            standing = self._sent.claim_notice(claim, self._clock(), until)
+            if standing is Standing.UNFINISHED:
+                raise UnfinishedError(f"an earlier try might still be sending {claim.key!r}")
+            if standing is Standing.CLAIMED:
+                claims.append(claim)
+            elif standing is Standing.SENT:
+                known.append(claim.key)
+        return tuple(known)
+
+    def _take_back(self, claims: Sequence[Claim]) -> None:
+        """Free what was not sent; what cannot be freed is once this run's time is over."""
+        for claim in claims:
+            with contextlib.suppress(BotoCoreError, ClientError):
+                self._sent.take_back_claim(claim)
+
+    def _note(self, claims: Sequence[Claim], message_id: str) -> tuple[str, ...]:
+        """Mark what was sent. It was, so failing here is no reason to try it all again."""
+        warnings = []
+        for claim in claims:
+            try:
+                self._sent.mark_sent(claim, message_id, self._clock())
+            except (BotoCoreError, ClientError) as error:
+                warnings.append(f"{claim.key!r} was sent, which could not be noted: {error}")
+        return tuple(warnings)
+
+    def _footer(self, place: Place) -> str:
+        return f"Sent by {self._owner} in account {place.account}, {place.region}."

@@ -1,0 +1,42 @@
+"""What a run of a notifying function did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.notifications.notifier import Delivery
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The function's result: `notified`, `unchanged` (it was told before), or `ignored`."""
+
+    action: str
+    reason: str
+    about: Mapping[str, str] = field(default_factory=dict)
+    message_id: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, delivery: Delivery, subject: str, about: Mapping[str, str]) -> Outcome:
+        """Tell what became of a notice with this subject."""
+        if delivery.told:
+            return cls("notified", subject, about, delivery.message_id, delivery.warnings)
+        if delivery.known:
+            return cls("unchanged", "it was notified before", about)
+        return cls("unchanged", "another run is notifying it", about)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell it as JSON; what there is nothing to say of is left out."""
+        more = {"message_id": self.message_id, "warnings": list(self.warnings)}
+        said = {"action": self.action, "reason": self.reason, **self.about}
+        return said | {key: value for key, value in more.items() if value}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Count it."""
+        return {self.action.capitalize(): 1, "Warnings": len(self.warnings)}

@@ -1,0 +1,79 @@
+"""What the functions of the feature are made of; see `chalicelib.meetings.parts`."""
+# ruff: noqa: PLC0415 (imports at the top are what this module avoids)
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, cast
+
+from chalicelib import aws
+from chalicelib.instance import Instances
+from chalicelib.telemetry import LogReporter
+
+if TYPE_CHECKING:
+    from chalicelib.notifications.address_reports import AddressReports
+    from chalicelib.notifications.deployment_reports import DeploymentReports
+    from chalicelib.notifications.notifier import Notifier
+    from chalicelib.notifications.settings import NotificationsSettings
+    from chalicelib.notifications.termination_reports import TerminationReports
+    from chalicelib.settings import Settings
+
+
+@cache
+def build_termination_reports(settings: Settings) -> TerminationReports:
+    """Build what tells of ended instances."""
+    from chalicelib.notifications.termination_reports import TerminationReports
+
+    return TerminationReports(
+        settings=_feature(settings),
+        project_tag=settings.project_tag,
+        instances=Instances(aws.client("ec2"), settings.project_tag),
+        notifier=_build_notifier(settings),
+        reporter=LogReporter("notify_instance_termination", settings.owner),
+    )
+
+
+@cache
+def build_deployment_reports(settings: Settings) -> DeploymentReports:
+    """Build what tells of deployments."""
+    from chalicelib.notifications.deployment_reports import DeploymentReports
+    from chalicelib.notifications.deployments import Deployments
+
+    return DeploymentReports(
+        settings=_feature(settings),
+        deployments=Deployments(aws.client("codedeploy")),
+        notifier=_build_notifier(settings),
+        reporter=LogReporter("notify_deployment", settings.owner),
+    )
+
+
+@cache
+def build_address_reports(settings: Settings) -> AddressReports:
+    """Build what tells of desktops without an address."""
+    from chalicelib.notifications.address_reports import AddressReports
+
+    return AddressReports(
+        settings=_feature(settings),
+        instances=Instances(aws.client("ec2"), settings.project_tag),
+        notifier=_build_notifier(settings),
+        reporter=LogReporter("sweep", settings.owner),
+    )
+
+
+def _build_notifier(settings: Settings) -> Notifier:
+    from chalicelib.notifications.layout import lay_out
+    from chalicelib.notifications.mailer import Mailer
+    from chalicelib.notifications.notifier import Notifier
+    from chalicelib.notifications.sent import Sent
+
+    return Notifier(
+        sent=Sent(aws.client("dynamodb")),
+        mailer=Mailer(aws.client("sesv2"), _feature(settings)),
+        lay_out=lay_out,
+        owner=settings.owner,
+    )
+
+
+def _feature(settings: Settings) -> NotificationsSettings:
+    """Return the feature's settings, which are there: nothing of this is built elsewhere."""
+    return cast("NotificationsSettings", settings.notifications)

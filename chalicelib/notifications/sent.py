@@ -1,0 +1,144 @@
+"""The table of what was notified: of each notice exactly one run sends the e-mail.
+
+A run claims a notice before it sends it, and marks it once SES took it. A claim of a run that
+failed is taken back by it; one of a run that died ends with the time that the run had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEPT: Final = timedelta(days=30)
+"""For how long is remembered that a notice was sent; no event is repeated for as long."""
+EXPIRY: Final = "expires_at"
+"""The attribute by which DynamoDB removes items."""
+
+_CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+
+
+class SentClient(Protocol):
+    """The calls that are made to DynamoDB."""
+
+    def get_item(self, **request: object) -> Mapping[str, Any]:
+        """`GetItem` of the API reference."""
+        ...
+
+    def put_item(self, **request: object) -> Mapping[str, Any]:
+        """`PutItem` of the API reference."""
+        ...
+
+    def update_item(self, **request: object) -> Mapping[str, Any]:
+        """`UpdateItem` of the API reference."""
+        ...
+
+    def delete_item(self, **request: object) -> Mapping[str, Any]:
+        """`DeleteItem` of the API reference."""
+        ...
+
+
+class Standing(Enum):
+    """How a notice stands when a run wants to send it."""
+
+    CLAIMED = "claimed"
+    """By this run: nobody else sends it now."""
+    SENT = "sent"
+    ELSEWHERE = "elsewhere"
+    """Another run, of another event, is sending it."""
+    UNFINISHED = "unfinished"
+    """An earlier try of this same run has it, and might still be sending."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run's right to send one notice. `request_id` is the same in each of Lambda's retries."""
+
+    table: str
+    key: str
+    holder: str
+    request_id: str
+
+
+class Sent:
+    """The notices that were sent, and those that are just being."""
+
+    def __init__(self, client: SentClient) -> None:
+        self._client = client
+
+    def claim_notice(self, claim: Claim, now: float, until: float) -> Standing:
+        """Have the notice until a moment, unless it was sent or another run has it."""
+        try:
+            self._client.put_item(
+                TableName=claim.table,
+                Item={
+                    "id": {"S": claim.key},
+                    "claimed_by": {"S": claim.holder},
+                    "claimed_until": {"N": _number(until)},
+                    "request_id": {"S": claim.request_id},
+                    EXPIRY: {"N": _expiry(now)},
+                },
+                # The holder is in it since an answer may be lost, and the call made once more.
+                ConditionExpression=(
+                    "attribute_not_exists(id) OR (attribute_not_exists(sent_at) "
+                    "AND (claimed_until < :now OR claimed_by = :holder))"
+                ),
+                ExpressionAttributeValues={
+                    ":now": {"N": _number(now)},
+                    ":holder": {"S": claim.holder},
+                },
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION_FAILED:
+                raise
+            return self._standing(claim)
+        return Standing.CLAIMED
+
+    def _standing(self, claim: Claim) -> Standing:
+        answer = self._client.get_item(
+            TableName=claim.table, Key={"id": {"S": claim.key}}, ConsistentRead=True
+        )
+        item = answer.get("Item", {})
+        if "sent_at" in item:
+            return Standing.SENT
+        is_same = item.get("request_id") == {"S": claim.request_id}
+        return Standing.UNFINISHED if is_same else Standing.ELSEWHERE
+
+    def mark_sent(self, claim: Claim, message_id: str, now: float) -> None:
+        """Remember that it was sent, as which message."""
+        self._client.update_item(
+            TableName=claim.table,
+            Key={"id": {"S": claim.key}},
+            UpdateExpression=f"SET sent_at = :at, message_id = :message, {EXPIRY} = :expiry",
+            ExpressionAttributeValues={
+                ":at": {"S": f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}"},
+                ":message": {"S": message_id},
+                ":expiry": {"N": _expiry(now)},
+            },
+        )
+
+    def take_back_claim(self, claim: Claim) -> None:
+        """Give up a claim of one's own, so that the next try need not wait.
+
+        Raises ClientError also when it is not one's own any more.
+        """
+        self._client.delete_item(
+            TableName=claim.table,
+            Key={"id": {"S": claim.key}},
+            ConditionExpression="claimed_by = :holder AND attribute_not_exists(sent_at)",
+            ExpressionAttributeValues={":holder": {"S": claim.holder}},
+        )
+
+
+def _expiry(now: float) -> str:
+    return str(int(now + KEPT.total_seconds()))
+
+
+def _number(moment: float) -> str:
+    return f"{moment:.3f}"

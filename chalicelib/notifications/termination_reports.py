@@ -1,0 +1,98 @@
+"""The run that tells of instances that ended because something failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.event import IgnoredEventError
+from chalicelib.notifications.causes import failed_check, is_failure
+from chalicelib.notifications.events import GroupTermination, InstanceTermination, read_termination
+from chalicelib.notifications.notices import desktop_termination_notice, group_termination_notice
+from chalicelib.notifications.outcome import Outcome
+from chalicelib.place import Place
+
+if TYPE_CHECKING:
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.instance import Instances
+    from chalicelib.notifications.notice import Notice
+    from chalicelib.notifications.notifier import Notifier
+    from chalicelib.notifications.settings import NotificationsSettings
+    from chalicelib.telemetry import Reporter
+
+
+class NotEndedError(Exception):
+    """EC2 describes an instance as running that it said has ended. Try again."""
+
+
+class TerminationReports:
+    """Tells of ended instances; one for an execution environment."""
+
+    def __init__(
+        self,
+        *,
+        settings: NotificationsSettings,
+        project_tag: tuple[str, str],
+        instances: Instances,
+        notifier: Notifier,
+        reporter: Reporter,
+    ) -> None:
+        self._settings = settings
+        self._project_tag = project_tag
+        self._instances = instances
+        self._notifier = notifier
+        self._reporter = reporter
+
+    def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """Tell of the instance that the event names, if it failed; report once; say what was done.
+
+        Whatever fails is raised, for Lambda to try again.
+        """
+        fields: dict[str, Any] = {"request_id": context.aws_request_id}
+        try:
+            outcome = self._handle(event, context, fields)
+        except Exception as error:
+            self._reporter.failed(fields, {"Failed": 1}, error)
+            raise
+        result = outcome.to_dict()
+        self._reporter.succeeded(fields | result, outcome.counts)
+        return result
+
+    def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
+        place = Place.of(context.invoked_function_arn)
+        about: dict[str, str] = {}
+        try:
+            ended = read_termination(event, place)
+            about["instance_id"] = ended.instance_id
+            fields |= about
+            notice = self._notice(ended, place)
+        except IgnoredEventError as error:
+            return Outcome("ignored", str(error), about)
+        key = f"termination/{ended.id}"
+        delivery = self._notifier.notify_once([key], lambda _: notice, context)
+        return Outcome.of(delivery, notice.subject, about)
+
+    def _notice(self, ended: GroupTermination | InstanceTermination, place: Place) -> Notice:
+        """Look at the instance, and say what is to be told; IgnoredEventError if nothing is."""
+        if isinstance(ended, InstanceTermination):
+            return self._of_desktop(ended, place)
+        if ended.group not in self._settings.groups:
+            raise IgnoredEventError(f"group {ended.group!r} is not watched")
+        if ended.was_kept:
+            raise IgnoredEventError("it went back to the warm pool, and was not terminated")
+        if not self._settings.reports_every_cause and failed_check(ended.cause) is None:
+            raise IgnoredEventError(f"it failed no check: {ended.cause}")
+        instance = self._instances.find(ended.instance_id)
+        return group_termination_notice(ended, instance, place)
+
+    def _of_desktop(self, ended: InstanceTermination, place: Place) -> Notice:
+        instance = self._instances.find(ended.instance_id)
+        if instance is None:
+            raise IgnoredEventError("EC2 does not know it any more")
+        if not instance.has_tag(self._project_tag):
+            raise IgnoredEventError("it is none of the project's")
+        if not instance.has_ended:
+            raise NotEndedError(f"EC2 says that {instance.id} is {instance.state} still")
+        if not is_failure(instance.reason_code):
+            why = instance.reason_code or "EC2 does not say why it ended"
+            raise IgnoredEventError(f"it did not fail: {why}")
+        return desktop_termination_notice(ended, instance, place)

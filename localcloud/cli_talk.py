@@ -1,0 +1,44 @@
+"""What the command line says to a local cloud that runs, and how."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any, Final
+
+import click
+
+AWS_PORT: Final = 8051
+HOST: Final = "127.0.0.1"
+
+aws_port_option = click.option(
+    "--aws-port",
+    type=click.IntRange(1, 65535),
+    default=AWS_PORT,
+    show_default=True,
+    help="Where AWS listens.",
+)
+
+
+def control(whose: str, port: int, method: str, what: str, body: object = None) -> Any:  # noqa: ANN401
+    """Ask a stand-in's switchboard. Raises ClickException, which says what to do."""
+    url = f"http://{HOST}:{port}/__standin__/{what}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, method=method)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=60) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise click.ClickException(error.read().decode("utf-8", "replace")) from None
+    except urllib.error.URLError as error:
+        raise click.ClickException(
+            f"no local {whose} at port {port} ({error.reason}): "
+            f"start one with `python -m localcloud up`, or name its --{whose.lower()}-port"
+        ) from None
+
+
+def show(answer: Any) -> None:  # noqa: ANN401
+    """Print what was answered."""
+    click.echo(json.dumps(answer, indent=2))

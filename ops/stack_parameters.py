@@ -1,0 +1,58 @@
+"""What the supporting stack's template is told, besides the stage."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from ops.cloudformation import StackError
+
+HAS_MEETINGS: Final = "HasMeetings"
+HAS_NOTIFICATIONS: Final = "HasNotifications"
+"""The parameters that say which features the stage has."""
+
+
+class ParameterError(StackError):
+    """A parameter that the template would refuse, or that makes no sense."""
+
+
+@dataclass(frozen=True)
+class StackParameters:
+    """What the template is told, besides the stage."""
+
+    owner: str
+    table_name: str | None
+    create_table: bool
+    alarm_email: str = ""
+    has_sweep: bool = False
+    has_meetings: bool = False
+    has_notifications: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ParameterError for what would fail half-way only."""
+        if '"' in self.owner or "\\" in self.owner:
+            raise ParameterError(
+                f"OWNER is {self.owner!r}: choose one without '\"' and '\\', which a dashboard "
+                "cannot show"
+            )
+        if self.create_table and not self.table_name:
+            raise ParameterError("no table can be created without a name: set TABLE_NAME")
+        if self.alarm_email and not re.fullmatch(r"[^@\s]+@[^@\s]+", self.alarm_email):
+            raise ParameterError(
+                f"the address for alarms is {self.alarm_email!r}: give an e-mail address, or none"
+            )
+
+    def of(self, stage_name: str) -> list[dict[str, str]]:
+        """Spell them as CloudFormation wants them."""
+        values = {
+            "Stage": stage_name,
+            "Owner": self.owner,
+            "TableName": self.table_name or "",
+            "CreateTable": "yes" if self.create_table else "no",
+            "AlarmEmail": self.alarm_email,
+            "HasSweep": "yes" if self.has_sweep else "no",
+            HAS_MEETINGS: "yes" if self.has_meetings else "no",
+            HAS_NOTIFICATIONS: "yes" if self.has_notifications else "no",
+        }
+        return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]

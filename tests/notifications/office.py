@@ -1,0 +1,213 @@
+"""Where e-mails are sent from: moto's AWS, faults at any call, and time that jumps."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instances import StateReason
+from moto.ses.models import ses_backends
+
+from chalicelib.instance import Instances
+from chalicelib.notifications.address_reports import AddressReports
+from chalicelib.notifications.deployment_reports import DeploymentReports
+from chalicelib.notifications.deployments import Deployments
+from chalicelib.notifications.layout import lay_out
+from chalicelib.notifications.mailer import Mailer
+from chalicelib.notifications.notifier import Notifier
+from chalicelib.notifications.sent import Sent
+from chalicelib.notifications.termination_reports import TerminationReports
+from chalicelib.place import Place
+from tests.meetings.ends import Faults
+from tests.world import ACCOUNT, REGION, Context, World, make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from botocore.session import Session
+
+    from chalicelib.settings import Settings
+
+EVENTS = Path(__file__).parent / "events"
+PREFIX = "elephant-test"
+PLACE = Place("aws", REGION, ACCOUNT, PREFIX)
+SENT = f"{PREFIX}-sent"
+VARIABLES = {
+    "FEATURES": "notifications",
+    "MAIL_FROM": "elephant@example.com",
+    "MAIL_TO": "ops@example.com,lead@example.com",
+    "AUTO_SCALING_GROUPS": "web,workers",
+    "CODEDEPLOY_APPLICATIONS": "shop",
+    "DEPLOYMENT_STATES": "SUCCESS,FAILURE",
+}
+
+
+def event(name: str, **detail: object) -> dict[str, Any]:
+    """Return an event of a file, with some members of its detail changed."""
+    found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    found["detail"] |= detail
+    return found
+
+
+def run_of(function: str, request: str = "1", seconds: float = 60) -> Context:
+    """Return the context of a run of a function; `request` is the same in all its tries."""
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{PREFIX}-{function}"
+    return Context(seconds * 1000, aws_request_id=request, invoked_function_arn=arn)
+
+
+class _Client:
+    """A client whose calls are counted, and may go wrong."""
+
+    def __init__(self, client: Any, faults: Faults) -> None:  # noqa: ANN401
+        self._client = client
+        self._faults = faults
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda **request: self._faults.call(name, getattr(self._client, name), request)
+
+
+class Office:
+    """A stage with notifications, and what reaches its people."""
+
+    def __init__(self, world: World, session: Session) -> None:
+        self.world = world
+        self.elapsed = timedelta()
+        self.faults = Faults(self.now)
+        self.ses = cast("Any", session.create_client("sesv2"))
+        self.codedeploy = cast("Any", session.create_client("codedeploy"))
+        self.ses.create_email_identity(EmailIdentity="example.com")
+        world.dynamodb.create_table(
+            TableName=SENT,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        self._holders = 0
+
+    def now(self) -> datetime:
+        """Tell the stage's time: the real one, and what a test lets pass."""
+        return datetime.now(UTC) + self.elapsed
+
+    def pass_time(self, minutes: float) -> None:
+        """Let time pass for the stage."""
+        self.elapsed += timedelta(minutes=minutes)
+
+    # What the application is given
+
+    def settings(self, **variables: str) -> Settings:
+        """Make the stage's settings."""
+        return make_settings(**VARIABLES | variables)
+
+    def notifier(self, settings: Settings) -> Notifier:
+        """Make a notifier, as a new execution environment would."""
+        assert settings.notifications
+        return Notifier(
+            sent=Sent(self._faulty(self.world.dynamodb)),
+            mailer=Mailer(self._faulty(self.ses), settings.notifications),
+            lay_out=lay_out,
+            owner=settings.owner,
+            clock=lambda: self.now().timestamp(),
+            holder=self._holder,
+        )
+
+    def terminations(self, **variables: str) -> TerminationReports:
+        """Make what tells of ended instances."""
+        settings = self.settings(**variables)
+        assert settings.notifications
+        return TerminationReports(
+            settings=settings.notifications,
+            project_tag=settings.project_tag,
+            instances=self._instances(settings),
+            notifier=self.notifier(settings),
+            reporter=self.world.reports,
+        )
+
+    def deployments(self, **variables: str) -> DeploymentReports:
+        """Make what tells of deployments."""
+        settings = self.settings(**variables)
+        assert settings.notifications
+        return DeploymentReports(
+            settings=settings.notifications,
+            deployments=Deployments(self._faulty(self.codedeploy)),
+            notifier=self.notifier(settings),
+            reporter=self.world.reports,
+        )
+
+    def addresses(self, **variables: str) -> AddressReports:
+        """Make what tells of desktops without an address."""
+        settings = self.settings(**variables)
+        assert settings.notifications
+        return AddressReports(
+            settings=settings.notifications,
+            instances=self._instances(settings),
+            notifier=self.notifier(settings),
+            reporter=self.world.reports,
+        )
+
+    def terminated(self, name: str, **detail: object) -> dict[str, Any]:
+        """Handle an event of a file, and return the result."""
+        run = run_of("notify_instance_termination")
+        return self.terminations().handle(event(name, **detail), run)
+
+    # What people and AWS do
+
+    def ended(self, code: str, message: str = "", **tags: str) -> str:
+        """Have a desktop that AWS ended for a reason, and return its id."""
+        instance_id = self.world.launch(public=True, **tags)
+        self.world.terminate(instance_id)
+        found = ec2_backends[ACCOUNT][REGION].get_instance(instance_id)
+        found.state_reason = StateReason(message or f"{code}: as AWS puts it", code)
+        return instance_id
+
+    def deploy(self, revision: Mapping[str, object], **described: object) -> str:
+        """Have a deployment that CodeDeploy describes so, and return its id."""
+        self.codedeploy.create_application(applicationName="shop", computePlatform="Server")
+        self.codedeploy.create_deployment_group(
+            applicationName="shop",
+            deploymentGroupName="production",
+            serviceRoleArn="arn:aws:iam::123456789012:role/deploys",
+        )
+
+        def describe(parsed: dict[str, Any], **_: object) -> None:
+            if "deploymentInfo" in parsed:
+                parsed["deploymentInfo"] |= described
+
+        self.codedeploy.meta.events.register("after-call.codedeploy.GetDeployment", describe)
+        return str(
+            self.codedeploy.create_deployment(
+                applicationName="shop", deploymentGroupName="production", revision=revision
+            )["deploymentId"]
+        )
+
+    # What there is then
+
+    @property
+    def mails(self) -> list[Any]:
+        """The e-mails that SES took, oldest first."""
+        return list(ses_backends[ACCOUNT][REGION].sent_messages)
+
+    @property
+    def subjects(self) -> list[str]:
+        """Their subjects."""
+        return [mail.subject for mail in self.mails]
+
+    def sent(self) -> dict[str, dict[str, str]]:
+        """Return the table of what was sent, by key."""
+        items = self.world.dynamodb.scan(TableName=SENT)["Items"]
+        return {
+            item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()}
+            for item in items
+        }
+
+    def _instances(self, settings: Settings) -> Instances:
+        return Instances(self._faulty(self.world.ec2), settings.project_tag)
+
+    def _faulty(self, client: Any) -> Any:  # noqa: ANN401
+        return _Client(client, self.faults)
+
+    def _holder(self) -> str:
+        self._holders += 1
+        return f"run {self._holders}"

@@ -1,0 +1,46 @@
+"""Times, durations and subjects are spelled for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from chalicelib.notifications.notice import one_line, spelled_duration, spelled_time
+
+
+def test_a_moment_is_spelled_in_universal_time() -> None:
+    there = timezone(timedelta(hours=2))
+
+    assert spelled_time(datetime(2026, 11, 1, 9, 5, 7, tzinfo=UTC)) == "1 Nov 2026, 09:05:07 UTC"
+    assert spelled_time(datetime(2026, 11, 1, 1, 0, tzinfo=there)) == "31 Oct 2026, 23:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spelled"),
+    [
+        (-3, "0 s"),
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (59.6, "1 min"),
+        (61, "1 min 1 s"),
+        (599, "9 min 59 s"),
+        (606, "10 min"),
+        (3600, "1 h"),
+        (3605, "1 h"),
+        (11520, "3 h 12 min"),
+        (86400 * 2 + 3600 * 4 + 59, "2 d 4 h"),
+        (86400 * 400, "400 d"),
+    ],
+)
+def test_a_duration_is_as_exact_as_anybody_wants(seconds: float, spelled: str) -> None:
+    assert spelled_duration(timedelta(seconds=seconds)) == spelled
+
+
+def test_a_subject_is_one_line_whatever_is_in_a_name() -> None:
+    assert one_line(" a\r\nBcc: x@example.com\t\x00\u2028b  ") == "a Bcc: x@example.com b"
+
+
+def test_a_subject_is_not_longer_than_people_read() -> None:
+    assert one_line("x" * 120) == "x" * 120
+    assert one_line("x" * 118 + " yz") == "x" * 118 + "…"

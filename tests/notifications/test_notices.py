@@ -1,0 +1,264 @@
+"""What is told of an event: everything that helps, and of what is not known, nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.instance import Instance
+from chalicelib.notifications.deployments import Deployment
+from chalicelib.notifications.events import (
+    GroupTermination,
+    InstanceTermination,
+    read_deployment,
+    read_termination,
+)
+from chalicelib.notifications.notices import (
+    deployment_notice,
+    desktop_termination_notice,
+    group_termination_notice,
+    no_address_notice,
+)
+from tests.notifications.office import PLACE, event
+
+if TYPE_CHECKING:
+    from chalicelib.notifications.notice import Notice
+
+CONSOLE = "https://us-west-2.console.aws.amazon.com"
+EC2 = f"{CONSOLE}/ec2/home?region=us-west-2"
+MEETING = "k3v9x2m8q1z7w5r4"
+
+
+def at(hour: int, minute: int, second: int = 0) -> datetime:
+    return datetime(2026, 11, 21, hour, minute, second, tzinfo=UTC)
+
+
+def instance(
+    instance_id: str = "i-0123456789abcdef0", state: str = "terminated", **tags: str
+) -> Instance:
+    return Instance(instance_id, state, None, tags, launched_at=at(12, 3, 9))
+
+
+def facts(notice: Notice) -> dict[str, str]:
+    return {fact.label: fact.text for fact in notice.facts}
+
+
+def links(notice: Notice) -> dict[str, str]:
+    return {fact.label: fact.link for fact in notice.facts if fact.link}
+
+
+def of_group(name: str = "autoscaling-elb-health-check") -> GroupTermination:
+    found = read_termination(event(name), PLACE)
+    assert isinstance(found, GroupTermination)
+    return found
+
+
+def of_instance() -> InstanceTermination:
+    found = read_termination(event("ec2-terminated"), PLACE)
+    assert isinstance(found, InstanceTermination)
+    return found
+
+
+# An instance of a group
+
+
+def test_an_instance_that_failed_a_check_is_told_with_all_that_is_known() -> None:
+    notice = group_termination_notice(of_group(), instance(Name="web-3"), PLACE)
+
+    assert notice.subject == "web-3 terminated: ELB system health check failed (web)"
+    assert facts(notice) == {
+        "Instance": "i-0123456789abcdef0",
+        "Name": "web-3",
+        "Group": "web",
+        "Zone": "us-west-2b",
+        "Terminated": "21 Nov 2026, 15:35:15 UTC",
+        "Lived": "3 h 32 min",
+    }
+    assert links(notice) == {
+        "Instance": f"{EC2}#InstanceDetails:instanceId=i-0123456789abcdef0",
+        "Group": f"{EC2}#AutoScalingGroupDetails:id=web;view=activity",
+    }
+    assert notice.quote == of_group().cause
+    assert not notice.is_good
+
+
+def test_an_instance_that_is_gone_is_told_without_its_name_and_age() -> None:
+    notice = group_termination_notice(replace(of_group(), zone="", at=None), None, PLACE)
+
+    assert notice.subject == "i-0123456789abcdef0 terminated: ELB system health check failed (web)"
+    assert list(facts(notice)) == ["Instance", "Group"]
+
+
+def test_an_instance_without_a_name_is_told_by_its_id() -> None:
+    notice = group_termination_notice(of_group(), instance(), PLACE)
+
+    assert notice.subject.startswith("i-0123456789abcdef0 terminated")
+    assert "Name" not in facts(notice)
+
+
+def test_an_instance_that_failed_nothing_is_not_said_to_have() -> None:
+    notice = group_termination_notice(of_group("autoscaling-scale-in"), None, PLACE)
+
+    assert notice.subject == "i-0123456789abcdef0 terminated: ended by its group (web)"
+    assert notice.summary == "Its Auto Scaling group ended it; it failed no check."
+
+
+def test_a_name_cannot_make_a_header_of_its_own() -> None:
+    notice = group_termination_notice(of_group(), instance(Name="web\r\nBcc: x@y.example"), PLACE)
+
+    assert notice.subject.startswith("web Bcc: x@y.example terminated")
+
+
+# A desktop
+
+
+def test_a_desktop_that_failed_is_told_with_its_meeting() -> None:
+    failed = replace(
+        instance("i-0abcd1234abcd1234", Role="teacher", MeetingID=MEETING),
+        reason_code="Server.InternalError",
+        reason="Server.InternalError: Internal error on launch",
+        stopped_at=at(15, 29, 50),
+    )
+
+    notice = desktop_termination_notice(of_instance(), failed, PLACE)
+
+    assert notice.subject == f"Teacher's desktop failed: Server.InternalError (meeting {MEETING})"
+    assert facts(notice) == {
+        "Instance": "i-0abcd1234abcd1234",
+        "Meeting": MEETING,
+        "Role": "teacher",
+        "Reason": "Server.InternalError",
+        "Terminated": "21 Nov 2026, 15:29:50 UTC",
+        "Lived": "3 h 26 min",
+    }
+    assert notice.quote == "Server.InternalError: Internal error on launch"
+    assert notice.action.link == f"{EC2}#InstanceDetails:instanceId=i-0abcd1234abcd1234"
+
+
+def test_a_desktop_of_no_meeting_is_told_by_its_name() -> None:
+    failed = replace(instance(Name="spare"), reason_code="Server.ScheduledStop")
+
+    notice = desktop_termination_notice(of_instance(), failed, PLACE)
+
+    assert notice.subject == "spare failed: Server.ScheduledStop"
+    assert facts(notice)["Terminated"] == "21 Nov 2026, 15:29:54 UTC"
+
+
+# Desktops without an address
+
+
+def test_a_desktop_without_an_address_is_told_with_its_age() -> None:
+    notice = no_address_notice(
+        [instance(state="running", Role="student", MeetingID=MEETING)], at(12, 15, 9), PLACE
+    )
+
+    assert notice.subject == "Student's desktop without an address for 12 min"
+    assert facts(notice) == {"Student's desktop": "i-0123456789abcdef0"}
+    assert notice.facts[0].more == f"running for 12 min, meeting {MEETING}"
+    assert notice.action.link == notice.facts[0].link
+
+
+def test_several_desktops_are_told_together_longest_first_in_the_subject() -> None:
+    young = replace(instance("i-0aaaa1234abcd1234", "running"), launched_at=at(12, 30, 9))
+    notice = no_address_notice([young, instance(state="running")], at(12, 45, 9), PLACE)
+
+    assert notice.subject == "2 desktops without an address for 42 min"
+    assert [fact.text for fact in notice.facts] == ["i-0aaaa1234abcd1234", "i-0123456789abcdef0"]
+    assert [fact.label for fact in notice.facts] == ["Desktop", "Desktop"]
+    assert notice.facts[0].more == "running for 15 min"
+    assert notice.action.link == f"{EC2}#Instances:instanceState=running"
+
+
+def test_a_great_many_desktops_make_no_endless_e_mail() -> None:
+    many = [instance(f"i-{number:017x}", "running") for number in range(500)]
+
+    notice = no_address_notice(many, at(12, 45), PLACE)
+
+    assert notice.subject.startswith("500 desktops ")
+    assert len(notice.facts) == 41
+    assert (notice.facts[-1].label, notice.facts[-1].text) == ("And", "460 more")
+
+
+# A deployment
+
+S3 = {"s3Location": {"bucket": "releases", "key": "shop/shop-1.4.2.zip", "version": "rXm1l0vH"}}
+COMMIT = "5f1c2a9d8e7b6a5f4c3d2e1f0a9b8c7d6e5f4a3b"
+GITHUB = {"gitHubLocation": {"repository": "acme/shop", "commitId": COMMIT}}
+SUCCEEDED = {"revision": S3, "startTime": at(15, 20, 3), "completeTime": at(15, 24, 30)}
+FAILED = {
+    "revision": GITHUB,
+    "createTime": at(15, 20),
+    "errorInformation": {"code": "HEALTH_CONSTRAINTS", "message": "Too few healthy instances."},
+    "deploymentOverview": {"Pending": 0, "InProgress": 1, "Succeeded": 1, "Failed": 2},
+    "rollbackInfo": {"rollbackMessage": "Rolled back."},
+}
+
+
+def test_a_deployment_that_succeeded_is_told_with_its_revision_and_duration() -> None:
+    change = read_deployment(event("codedeploy-success"), PLACE)
+
+    notice = deployment_notice(change, Deployment.parse(SUCCEEDED), PLACE)
+
+    assert notice.is_good
+    assert notice.subject == "shop 1.4.2 deployed to production"
+    assert facts(notice) == {
+        "Application": "shop",
+        "Deployment group": "production",
+        "Version": "1.4.2",
+        "Revision": "s3://releases/shop/shop-1.4.2.zip",
+        "S3 version": "rXm1l0vH",
+        "Deployment": "d-A1B2C3D4E",
+        "When": "21 Nov 2026, 15:24:31 UTC",
+        "Duration": "4 min 27 s",
+    }
+    assert links(notice) == {
+        "Deployment": f"{CONSOLE}/codesuite/codedeploy/deployments/d-A1B2C3D4E?region=us-west-2"
+    }
+
+
+def test_a_deployment_that_failed_is_told_with_what_failed() -> None:
+    change = read_deployment(event("codedeploy-failure"), PLACE)
+
+    notice = deployment_notice(change, Deployment.parse(FAILED), PLACE)
+
+    assert not notice.is_good
+    assert notice.subject == "shop 5f1c2a9 FAILED on production"
+    assert facts(notice) | {"Deployment": ""} == {
+        "Application": "shop",
+        "Deployment group": "production",
+        "Version": "5f1c2a9",
+        "Revision": f"acme/shop@{COMMIT}",
+        "Deployment": "",
+        "When": "21 Nov 2026, 15:24:31 UTC",
+        "Duration": "4 min 31 s",
+        "Error": "HEALTH_CONSTRAINTS",
+        "Instances": "1 in progress, 1 succeeded, 2 failed",
+    }
+    assert links(notice)["Revision"] == f"https://github.com/acme/shop/commit/{COMMIT}"
+    assert (notice.quote, notice.advice) == ("Too few healthy instances.", "Rolled back.")
+
+
+def test_what_a_deployment_got_over_is_no_news_once_it_succeeded() -> None:
+    change = read_deployment(event("codedeploy-success"), PLACE)
+
+    notice = deployment_notice(change, Deployment.parse(FAILED), PLACE)
+
+    assert not {"Error", "Instances"} & facts(notice).keys()
+    assert (notice.quote, notice.advice) == ("", "")
+
+
+@pytest.mark.parametrize("described", [None, {}, {"startTime": at(15, 20)}])
+def test_a_deployment_of_which_little_is_known_is_told_all_the_same(
+    described: dict[str, object] | None,
+) -> None:
+    change = replace(read_deployment(event("codedeploy-failure"), PLACE), at=None)
+    deployment = None if described is None else Deployment.parse(described)
+
+    notice = deployment_notice(change, deployment, PLACE)
+
+    assert notice.subject == "shop FAILED on production"
+    assert notice.summary == "The deployment failed."
+    assert list(facts(notice)) == ["Application", "Deployment group", "Deployment"]

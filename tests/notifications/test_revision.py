@@ -1,0 +1,70 @@
+"""A revision is told by the name and the version that people know it by."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.notifications.revision import Revision, version_of
+
+
+@pytest.mark.parametrize(
+    ("key", "version"),
+    [
+        ("shop-1.4.2.zip", "1.4.2"),
+        ("releases/shop/shop-1.4.2.tar.gz", "1.4.2"),
+        ("releases/shop-v1.4.2.tgz", "1.4.2"),
+        ("shop_2026.11.21-3.zip", "2026.11.21-3"),
+        ("shop-1.4.2-rc.1.zip", "1.4.2-rc.1"),
+        ("shop-1.4.2+build5.zip", "1.4.2+build5"),
+        ("1.4.2/shop.zip", "1.4.2"),
+        ("shop/v1.4.2/bundle.zip", "1.4.2"),
+        ("2.0/shop-1.4.2.zip", "1.4.2"),
+        ("builds/481.zip", "481"),
+        ("shop-build-481.zip", "shop-build-481"),
+        ("shop", "shop"),
+        ("shop.v2", "shop.v2"),
+        ("appspec.yaml", "appspec"),
+        ("/shop-1.4.2.ZIP", "1.4.2"),
+        ("", ""),
+    ],
+)
+def test_a_releases_version_is_taken_from_its_key(key: str, version: str) -> None:
+    assert version_of(key) == version
+
+
+def test_a_revision_in_s3_is_told_by_bucket_key_and_version() -> None:
+    location = {"bucket": "releases", "key": "shop/shop-1.4.2.zip", "version": "rXm1l0vH"}
+
+    assert Revision.parse({"revisionType": "S3", "s3Location": location}) == Revision(
+        "s3://releases/shop/shop-1.4.2.zip", "1.4.2", "rXm1l0vH"
+    )
+
+
+def test_an_object_without_versions_has_none() -> None:
+    found = Revision.parse({"s3Location": {"bucket": "releases", "key": "shop-1.4.2.zip"}})
+
+    assert found == Revision("s3://releases/shop-1.4.2.zip", "1.4.2")
+
+
+def test_a_revision_at_github_is_told_by_repository_and_commit_with_a_link() -> None:
+    commit = "5f1c2a9d8e7b6a5f4c3d2e1f0a9b8c7d6e5f4a3b"
+    location = {"repository": "acme/shop", "commitId": commit}
+
+    assert Revision.parse({"revisionType": "GitHub", "gitHubLocation": location}) == Revision(
+        f"acme/shop@{commit}",
+        "5f1c2a9",
+        link=f"https://github.com/acme/shop/commit/{commit}",
+    )
+
+
+@pytest.mark.parametrize("repository", ["shop", "../acme/shop", "acme/shop?x", ""])
+def test_what_is_no_repository_gets_no_link(repository: str) -> None:
+    found = Revision.parse({"gitHubLocation": {"repository": repository, "commitId": "5f1c2a9"}})
+
+    assert found
+    assert found.link is None
+
+
+@pytest.mark.parametrize("location", [{}, {"revisionType": "String"}, {"appSpecContent": {}}])
+def test_a_revision_of_another_kind_has_no_name(location: dict[str, object]) -> None:
+    assert Revision.parse(location) is None

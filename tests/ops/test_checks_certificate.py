@@ -1,0 +1,121 @@
+"""The doctor knows of the certificate that was made, and tells in time that it ends."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ops import checks_certificate
+from ops.account import Account
+from ops.certificate import note_path
+from ops.check import Check, Context, Level, run
+from ops.doctor import QUESTIONS
+from ops.stages import OWN_KEY, ConfigFile
+from tests.ops.authority import AUTHORITY, LIFE, certify
+from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+END = datetime(2027, 6, 1, tzinfo=UTC)
+NAMES = (f"*.{DOMAIN}", DOMAIN)
+NOTE = ".chalice/certificate-test.pem"
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> ConfigFile:
+    variables = {
+        "DOMAIN_ROOT": DOMAIN,
+        "ZONE_ID": "0" * 32,
+        "SECRET_ARN": SECRET,
+        "OWNER": OWNER,
+    }
+    own = {"account": ACCOUNT, "region": REGION}
+    stages = {"test": {OWN_KEY: own, "environment_variables": variables}}
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice/config.json").write_text(json.dumps({"stages": stages}))
+    return ConfigFile(tmp_path)
+
+
+class _Nowhere(Account):
+    """An account that nobody needs."""
+
+    def client(self, service: str) -> object:
+        raise AssertionError(f"{service} was asked")
+
+
+def note(config_file: ConfigFile, names: Sequence[str] = NAMES, life: timedelta = LIFE) -> None:
+    text = certify(AUTHORITY.public_key(), names, END, life)
+    note_path(config_file, "test").write_text(text)
+
+
+def examine(config_file: ConfigFile, before_its_end: timedelta) -> Check | None:
+    context = Context(config_file, "test", account=_Nowhere, now=lambda: END - before_its_end)
+    checks = run(checks_certificate.QUESTIONS, context)
+    return checks[0] if checks else None
+
+
+def test_the_doctor_asks() -> None:
+    assert set(checks_certificate.QUESTIONS) <= set(QUESTIONS)
+
+
+def test_without_a_certificate_of_ours_nothing_is_said(config_file: ConfigFile) -> None:
+    assert examine(config_file, timedelta(days=60)) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "level", "found"),
+    [
+        (timedelta(days=60), Level.OK, "until 2027-06-01"),
+        (timedelta(days=30), Level.OK, "until 2027-06-01"),
+        (timedelta(days=29, hours=23), Level.WARNING, "it ends on 2027-06-01, in 29 days"),
+        (timedelta(seconds=1), Level.WARNING, "in 0 days"),
+        (timedelta(0), Level.FAILURE, "it ended on 2027-06-01"),
+        (timedelta(days=-400), Level.FAILURE, "it ended on 2027-06-01"),
+    ],
+)
+def test_its_end_is_told_thirty_days_before(
+    config_file: ConfigFile, left: timedelta, level: Level, found: str
+) -> None:
+    note(config_file)
+    check = examine(config_file, left)
+    assert check is not None
+    assert check.level is level
+    assert found in check.found
+    if level is not Level.OK:
+        assert "`python -m ops certificate test --force`" in check.remedy
+        assert f"delete {NOTE}" in check.remedy
+
+
+@pytest.mark.parametrize(("left", "level"), [(11, Level.OK), (9, Level.WARNING)])
+def test_the_end_of_a_short_life_is_told_when_a_third_is_left(
+    config_file: ConfigFile, left: int, level: Level
+) -> None:
+    note(config_file, life=timedelta(days=30))
+    check = examine(config_file, timedelta(days=left))
+    assert check is not None
+    assert check.level is level
+
+
+def test_a_certificate_for_another_domain_is_found_out(config_file: ConfigFile) -> None:
+    note(config_file, ["*.other.example", "other.example"])
+    check = examine(config_file, timedelta(days=60))
+    assert check is not None
+    assert check.level is Level.FAILURE
+    assert f"it is for *.other.example, other.example, and desktops are named *.{DOMAIN}" in (
+        check.found
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PEM", b"\xff\xfe"])
+def test_a_note_that_is_none_is_told(config_file: ConfigFile, content: bytes) -> None:
+    note_path(config_file, "test").write_bytes(content)
+    check = examine(config_file, timedelta(days=60))
+    assert check is not None
+    assert check.level is Level.WARNING
+    assert f"{NOTE} holds no certificate" in check.found
+    assert "python -m ops certificate test" in check.remedy

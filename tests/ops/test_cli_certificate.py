@@ -1,0 +1,272 @@
+"""`python -m ops certificate`: from a key made here to what a DCV server takes."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from localcloud.cloudflare import (
+    DEFAULT_TOKEN,
+    DEFAULT_ZONE_ID,
+    Fault,
+    FaultKind,
+    Permission,
+    Token,
+)
+from ops import cli_certificate
+from ops.certificate import names_in, read_certificate
+from ops.cli import main
+from ops.stages import OWN_KEY
+from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from tests.world import World
+
+    Ops = Callable[..., Result]
+
+DCV = "elephant/test/dcv"
+NOTE = ".chalice/certificate-test.pem"
+SSL_ONLY = "ssl_only_00000000000000000000000000000000"
+
+
+@pytest.fixture
+def project(world: World, tmp_path: Path) -> Path:
+    """Make a project with a stage in the world."""
+    variables = {
+        "DOMAIN_ROOT": DOMAIN,
+        "ZONE_ID": DEFAULT_ZONE_ID,
+        "SECRET_ARN": SECRET,
+        "OWNER": OWNER,
+        "CLOUDFLARE_API_URL": world.cloudflare.url,
+    }
+    own = {"account": ACCOUNT, "region": REGION}
+    stages = {"test": {OWN_KEY: own, "environment_variables": variables}}
+    directory = tmp_path / "project"
+    (directory / ".chalice").mkdir(parents=True)
+    config = {"version": "2.0", "app_name": "elephant", "stages": stages}
+    (directory / ".chalice/config.json").write_text(json.dumps(config))
+    return directory
+
+
+@pytest.fixture
+def ops(project: Path, monkeypatch: pytest.MonkeyPatch) -> Ops:
+    """Run the command where its user is."""
+    monkeypatch.chdir(project.parent)
+    monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
+
+    def run(*options: str, token: str = DEFAULT_TOKEN) -> Result:
+        arguments = ["certificate", "test", "--project", str(project), *options]
+        return CliRunner().invoke(main, arguments, input=f"{token}\n")
+
+    return run
+
+
+def set_variable(project: Path, name: str, value: str) -> None:
+    path = project / ".chalice/config.json"
+    config = json.loads(path.read_text())
+    config["stages"]["test"]["environment_variables"][name] = value
+    path.write_text(json.dumps(config))
+
+
+def set_mode(world: World, mode: str) -> None:
+    store = world.cloudflare.api.zone(DEFAULT_ZONE_ID)
+    object.__setattr__(store.zone, "ssl", mode)
+
+
+def flat(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def shake_hands(directory: Path, root: str, host: str) -> None:
+    """Speak TLS with a server that has the two files, as Cloudflare does in Full (strict)."""
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(directory / "dcv.pem", directory / "dcv.key")
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    asking.load_verify_locations(cadata=root)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = serving.wrap_bio(there, back, server_side=True)
+    client = asking.wrap_bio(back, there, server_hostname=host)
+    done: set[ssl.SSLObject] = set()
+    while len(done) < 2:
+        for side in (client, server):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            done.add(side)
+
+
+def test_desktops_are_known_to_cloudflare_by_what_it_writes(
+    world: World, ops: Ops, project: Path
+) -> None:
+    result = ops("--to", "pair", "--days", "90")
+    assert result.exit_code == 0, result.output
+    root = world.cloudflare.api.origin_ca.root
+    for host in (f"i-0123456789abcdef0.{DOMAIN}", DOMAIN):
+        shake_hands(project.parent / "pair", root, host)
+    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+        shake_hands(project.parent / "pair", root, f"a.b.{DOMAIN}")
+
+
+def test_they_are_written_where_its_user_is(ops: Ops, project: Path) -> None:
+    assert ops().exit_code == 0
+    assert (project.parent / "dcv.pem").exists()
+    assert (project.parent / "dcv.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_certificate_alone_is_noted_for_the_doctor(ops: Ops, project: Path) -> None:
+    assert ops().exit_code == 0
+    text = (project / NOTE).read_text()
+    assert text == (project.parent / "dcv.pem").read_text()
+    assert names_in(read_certificate(text, "the note")) == (f"*.{DOMAIN}", DOMAIN)
+
+
+def test_it_says_what_to_do_with_them(ops: Ops) -> None:
+    said = flat(ops())
+    assert "chown dcv dcv.pem dcv.key && chmod 600 dcv.pem dcv.key" in said
+    assert r"C:\Windows\System32\config\systemprofile\AppData\Local\NICE\dcv" in said
+    assert "delete them here" in said
+
+
+def test_neither_key_nor_token_is_printed(ops: Ops, project: Path) -> None:
+    said = ops().output
+    key = (project.parent / "dcv.key").read_text()
+    assert "PRIVATE" not in said
+    assert not any(line in said for line in key.splitlines())
+    assert DEFAULT_TOKEN not in said
+
+
+def test_the_key_is_sent_nowhere(world: World, ops: Ops, project: Path) -> None:
+    ops()
+    lines = (project.parent / "dcv.key").read_text().splitlines()
+    for call in world.cloudflare.calls:
+        assert not any(line.encode() in call.body for line in lines)
+    assert [f"{call.method} {call.path}" for call in world.cloudflare.calls] == [
+        "POST /certificates",
+        f"GET /zones/{DEFAULT_ZONE_ID}/settings/ssl",
+    ]
+
+
+def test_what_is_there_stays_and_nothing_is_asked_for(
+    world: World, ops: Ops, project: Path
+) -> None:
+    ops()
+    key, calls = (project.parent / "dcv.key").read_text(), len(world.cloudflare.calls)
+    again = ops()
+    assert again.exit_code == 1
+    assert "there already: replace with --force" in flat(again)
+    assert (project.parent / "dcv.key").read_text() == key
+    assert len(world.cloudflare.calls) == calls
+    assert ops("--force").exit_code == 0
+    assert (project.parent / "dcv.key").read_text() != key
+    assert (project / NOTE).read_text() == (project.parent / "dcv.pem").read_text()
+
+
+def test_both_go_into_a_secret_and_no_file_has_the_key(
+    world: World, ops: Ops, project: Path
+) -> None:
+    result = ops("--secret", DCV)
+    assert result.exit_code == 0, result.output
+    held = json.loads(world.secrets.get_secret_value(SecretId=DCV)["SecretString"])
+    assert "PRIVATE KEY" in held["dcv.key"]
+    assert held["dcv.pem"] == (project / NOTE).read_text()
+    written = [each for each in project.parent.rglob("*") if each.is_file()]
+    assert not any("PRIVATE" in each.read_text() for each in written)
+    assert f"get-secret-value --secret-id {DCV} --region {REGION}" in flat(result)
+    assert "PRIVATE" not in result.output
+    assert ops("--secret", DCV).exit_code == 1
+    assert ops("--secret", DCV, "--force").exit_code == 0
+
+
+def test_the_secret_of_the_token_is_not_for_it(world: World, ops: Ops) -> None:
+    result = ops("--secret", SECRET, "--force")
+    assert "is the one for the stage's Cloudflare token" in flat(result)
+    assert world.cloudflare.calls == ()
+
+
+def test_files_or_a_secret_but_not_both(ops: Ops) -> None:
+    assert ops("--secret", DCV, "--to", "pair").exit_code == 2
+
+
+def test_a_validity_that_cloudflare_does_not_have_is_refused(ops: Ops) -> None:
+    result = ops("--days", "100")
+    assert result.exit_code == 2
+    assert "5475" in result.output
+
+
+def test_a_token_for_dns_is_refused_with_the_right_that_it_lacks(
+    world: World, ops: Ops, project: Path
+) -> None:
+    dns = Token("dns_only" * 5, frozenset({Permission.DNS_WRITE}))
+    world.cloudflare.api._authenticator._tokens[dns.value] = dns
+    result = ops(token=dns.value)
+    assert result.exit_code == 1
+    assert "needs SSL and Certificates Edit (Zone > SSL and Certificates > Edit)" in flat(result)
+    assert "Traceback" not in result.output
+    assert not (project.parent / "dcv.key").exists()
+    assert not (project / NOTE).exists()
+
+
+def test_the_token_is_taken_from_the_environment_if_it_is_there(
+    ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", DEFAULT_TOKEN)
+    assert ops(token="").exit_code == 0
+
+
+def test_a_person_is_told_which_token_is_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr(cli_certificate, "read_token", lambda _, **__: DEFAULT_TOKEN)
+    assert cli_certificate._token() == DEFAULT_TOKEN
+    assert "Zone > SSL and Certificates > Edit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("strict", "Full (strict), as it should be"),
+        ("full", "warning: it is 'full': Cloudflare takes any certificate"),
+        ("flexible", "warning: it is 'flexible': Cloudflare speaks to desktops without TLS"),
+    ],
+)
+def test_a_mode_in_which_cloudflare_does_not_look_at_it_is_warned_of(
+    world: World, ops: Ops, mode: str, said: str
+) -> None:
+    set_mode(world, mode)
+    assert said in flat(ops())
+
+
+def test_a_mode_that_cannot_be_asked_for_is_left_open(world: World, ops: Ops) -> None:
+    only = Token(SSL_ONLY, frozenset({Permission.SSL_WRITE}))
+    world.cloudflare.api._authenticator._tokens[only.value] = only
+    result = ops(token=SSL_ONLY)
+    assert result.exit_code == 0
+    assert "not known; once desktops have the certificate, it should be Full (strict)" in (
+        flat(result)
+    )
+    path = f"/zones/{DEFAULT_ZONE_ID}/settings/ssl"
+    world.cloudflare.faults.add(Fault(FaultKind.RATE_LIMITED, method="GET", path=path))
+    again = ops("--force")
+    assert again.exit_code == 0
+    assert "not known" in flat(again)
+
+
+def test_browsers_that_meet_it_themselves_do_not_trust_it(ops: Ops, project: Path) -> None:
+    set_variable(project, "PROXIED", "false")
+    assert "warning: the stage's records are not proxied" in flat(ops())

@@ -1,0 +1,165 @@
+"""What is asked of the Origin CA, and what becomes of an answer that does not come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from chalicelib.cloudflare import (
+    Answer,
+    RejectedError,
+    TokenRefusedError,
+    UnavailableError,
+    UnconfirmedError,
+)
+from localcloud.cloudflare import (
+    DEFAULT_TOKEN,
+    DEFAULT_ZONE_ID,
+    CloudflareStandIn,
+    Fault,
+    FaultKind,
+    Permission,
+    Token,
+    When,
+    Zone,
+)
+from ops.origin_ca import OriginCa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.cloudflare import Call
+    from localcloud.cloudflare.jsonvalue import JsonObject
+
+NAMES = ("*.example.com", "example.com")
+DNS_ONLY = "dns_only_0000000000000000000000000000000"
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def csr_of(key: rsa.RSAPrivateKey) -> str:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+CSR = csr_of(KEY)
+
+
+@pytest.fixture
+def cloudflare() -> Iterator[CloudflareStandIn]:
+    dns = Token(DNS_ONLY, frozenset({Permission.DNS_WRITE, Permission.ZONE_READ}))
+    with CloudflareStandIn([Zone()], [Token(), dns], dns_port=None) as standin:
+        yield standin
+
+
+def authority(cloudflare: CloudflareStandIn, token: str = DEFAULT_TOKEN) -> OriginCa:
+    return OriginCa(cloudflare.url, token, DEFAULT_ZONE_ID, sleep=lambda _: None)
+
+
+def issue_others(cloudflare: CloudflareStandIn, count: int) -> None:
+    other = csr_of(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    zone = cloudflare.api.zone(DEFAULT_ZONE_ID).zone
+    body: JsonObject = {"csr": other, "hostnames": [*NAMES], "request_type": "origin-rsa"}
+    for _ in range(count):
+        cloudflare.api.origin_ca.issue(body, [zone])
+
+
+def is_of_our_key(certificate: str) -> bool:
+    read = x509.load_pem_x509_certificate(certificate.encode())
+    return read.public_key() == KEY.public_key()
+
+
+def calls(cloudflare: CloudflareStandIn) -> list[str]:
+    return [f"{call.method} {call.path}" for call in cloudflare.calls]
+
+
+def test_one_call_brings_the_certificate(cloudflare: CloudflareStandIn) -> None:
+    certificate = authority(cloudflare).issue(CSR, NAMES, 90)
+    assert is_of_our_key(certificate)
+    assert calls(cloudflare) == ["POST /certificates"]
+    (body,) = [call.body for call in cloudflare.calls]
+    assert b"PRIVATE" not in body
+    assert b'"requested_validity": 90' in body
+
+
+def test_a_token_without_the_right_is_told_which_one_it_needs(
+    cloudflare: CloudflareStandIn,
+) -> None:
+    with pytest.raises(TokenRefusedError, match="it needs SSL and Certificates Edit") as caught:
+        authority(cloudflare, DNS_ONLY).issue(CSR, NAMES, 90)
+    assert DNS_ONLY not in str(caught.value)
+    assert len(cloudflare.calls) == 1
+
+
+def test_names_outside_of_the_zone_are_refused_with_what_to_look_at(
+    cloudflare: CloudflareStandIn,
+) -> None:
+    with pytest.raises(RejectedError, match=r"1010 .*must lie in an active zone"):
+        authority(cloudflare).issue(CSR, ["*.example.org"], 90)
+
+
+def test_a_certificate_whose_answer_was_lost_is_found_by_its_key(
+    cloudflare: CloudflareStandIn,
+) -> None:
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    authority(cloudflare).issue(csr_of(other), NAMES, 90)
+    cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+    assert is_of_our_key(authority(cloudflare).issue(CSR, NAMES, 90))
+    assert calls(cloudflare)[1:] == ["POST /certificates", "GET /certificates"]
+
+
+def test_it_is_looked_for_on_every_page(cloudflare: CloudflareStandIn) -> None:
+    issue_others(cloudflare, 50)
+    cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+    assert is_of_our_key(authority(cloudflare).issue(CSR, NAMES, 90))
+    assert calls(cloudflare) == ["POST /certificates", *["GET /certificates"] * 2]
+
+
+@pytest.mark.parametrize("others", [0, 50])
+def test_a_certificate_that_was_not_made_is_not_found(
+    cloudflare: CloudflareStandIn, others: int
+) -> None:
+    issue_others(cloudflare, others)
+    cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, when=When.BEFORE, status=502, method="POST"))
+    with pytest.raises(UnconfirmedError, match=r"(?s)HTTP 502.*run it again"):
+        authority(cloudflare).issue(CSR, NAMES, 90)
+    assert calls(cloudflare).count("POST /certificates") == 1
+
+
+def test_if_it_cannot_be_looked_for_the_command_may_be_run_again(
+    cloudflare: CloudflareStandIn,
+) -> None:
+    cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+    cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=502, times=None, method="GET"))
+    with pytest.raises(UnavailableError, match="GET /certificates"):
+        authority(cloudflare).issue(CSR, NAMES, 90)
+
+
+@pytest.mark.parametrize(
+    ("result", "error"),
+    [
+        ({}, UnavailableError),
+        ([7], UnavailableError),
+        ([{"certificate": None}, {"certificate": "no PEM"}], UnconfirmedError),
+    ],
+)
+def test_an_answer_of_another_shape_is_no_certificate(
+    cloudflare: CloudflareStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    result: Any,  # noqa: ANN401
+    error: type[Exception],
+) -> None:
+    issuer = authority(cloudflare)
+    asked = issuer._ask
+
+    def ask(call: Call) -> object:
+        return Answer(result, {}) if call.method == "GET" else asked(call)
+
+    monkeypatch.setattr(issuer, "_ask", ask)
+    cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+    with pytest.raises(error):
+        issuer.issue(CSR, NAMES, 90)
