@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 NAMESPACE: Final = "Elephant"
 
@@ -29,6 +29,37 @@ class Reporter(Protocol):
     ) -> None:
         """Say that the run failed, and with what."""
         ...
+
+
+class Outcome(Protocol):
+    """What a run did."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What of it is counted, by metric."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell it as JSON: the function's result."""
+        ...
+
+
+def reported(
+    reporter: Reporter, fields: Mapping[str, Any], run: Callable[[], Outcome]
+) -> dict[str, Any]:
+    """Run, report once, and return what was done as the function's result.
+
+    `fields` are read when the run is over, so it may add to them. What it raises is reported as a
+    failure and raised, so that Lambda tries again and alarms see it.
+    """
+    try:
+        outcome = run()
+    except Exception as error:
+        reporter.failed(fields, {"Failed": 1}, error)
+        raise
+    result = outcome.to_dict()
+    reporter.succeeded({**fields, **result}, outcome.counts)
+    return result
 
 
 class LogReporter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -14,12 +13,12 @@ import pytest
 from chalice.test import Client
 
 from chalicelib.settings import SettingsError
+from tests.application import PROJECT, load_app
 from tests.world import DOMAIN, OWNER, RECORDS, SECRET, World, make_event
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-PROJECT = Path(__file__).parent.parent
 ENVIRONMENT = {
     "DOMAIN_ROOT": DOMAIN,
     "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
@@ -30,14 +29,7 @@ ENVIRONMENT = {
 
 def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
     """Import app.py as Lambda does, with these variables."""
-    for name, value in (ENVIRONMENT | environment).items():
-        monkeypatch.setenv(name, value)
-    spec = importlib.util.spec_from_file_location("app", PROJECT / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_app(monkeypatch, ENVIRONMENT | environment)
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +12,7 @@ from moto.ec2.models import ec2_backends
 from chalicelib.cloudflare import CloudflareError
 from chalicelib.meetings import parts
 from localcloud.cloudflare import Fault, FaultKind
+from tests.application import load_app
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, TABLE, World
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-PROJECT = Path(__file__).parent.parent
 STAGE = {
     "DOMAIN_ROOT": DOMAIN,
     "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
@@ -47,14 +45,7 @@ ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
 
 def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
     """Import app.py as Lambda does, in a stage with meetings."""
-    for name, value in (STAGE | FEATURE | environment).items():
-        monkeypatch.setenv(name, value)
-    spec = importlib.util.spec_from_file_location("app", PROJECT / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_app(monkeypatch, STAGE | FEATURE | environment)
 
 
 @pytest.fixture(autouse=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +17,7 @@ from chalicelib.meetings import parts as meetings_parts
 from chalicelib.notifications import parts
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from localcloud.cloudflare import Fault, FaultKind
+from tests.application import PROJECT, load_app
 from tests.notifications.office import SENT, VARIABLES, Office, event, run_of
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from tests.world import World
 
-PROJECT = Path(__file__).parent.parent
 STAGE = {
     "DOMAIN_ROOT": DOMAIN,
     "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
@@ -50,14 +48,7 @@ BUILDERS = {
 
 def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
     """Import app.py as Lambda does, in a stage with notifications."""
-    for name, value in (STAGE | VARIABLES | environment).items():
-        monkeypatch.setenv(name, value)
-    spec = importlib.util.spec_from_file_location("app", PROJECT / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_app(monkeypatch, STAGE | VARIABLES | environment)
 
 
 @pytest.fixture(autouse=True)

@@ -35,6 +35,7 @@ from chalicelib.meetings.refusals import NeverError, NotNowError
 from chalicelib.meetings.rows import REASON, text_of
 from chalicelib.meetings.starter import MeetingOverError, Work
 from chalicelib.place import Place
+from chalicelib.telemetry import reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,14 +132,7 @@ class Launch:
         try again, LaunchFailedError when that would not help; whatever else fails is raised too.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        try:
-            outcome = self._handle(event, context, fields)
-        except Exception as error:
-            self._reporter.failed(fields, {"Failed": 1}, error)
-            raise
-        result = outcome.to_dict()
-        self._reporter.succeeded(fields | result, outcome.counts)
-        return result
+        return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
 
     def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
         meeting_id = meeting_id_of(event)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.meeting import RowChangedError
 from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
 from chalicelib.place import Place
+from chalicelib.telemetry import reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,14 +101,8 @@ class SafetyNet:
         Whatever fails is reported and raised, so that Lambda tries again and alarms see it.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        try:
-            look = self._handle(event, context.invoked_function_arn, fields)
-        except Exception as error:
-            self._reporter.failed(fields, {"Failed": 1}, error)
-            raise
-        result = look.to_dict()
-        self._reporter.succeeded(fields | result, look.counts)
-        return result
+        arn = context.invoked_function_arn
+        return reported(self._reporter, fields, lambda: self._handle(event, arn, fields))
 
     def _handle(self, event: object, function_arn: str, fields: dict[str, Any]) -> Look:
         meeting_id = _meeting_id_of(event)

@@ -9,6 +9,7 @@ from chalicelib.notifications.events import DeploymentChange, read_deployment
 from chalicelib.notifications.notices import deployment_notice
 from chalicelib.notifications.outcome import Outcome
 from chalicelib.place import Place
+from chalicelib.telemetry import reported
 
 if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
@@ -40,14 +41,7 @@ class DeploymentReports:
         Whatever fails is raised, for Lambda to try again.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        try:
-            outcome = self._handle(event, context, fields)
-        except Exception as error:
-            self._reporter.failed(fields, {"Failed": 1}, error)
-            raise
-        result = outcome.to_dict()
-        self._reporter.succeeded(fields | result, outcome.counts)
-        return result
+        return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
 
     def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
         place = Place.of(context.invoked_function_arn)
