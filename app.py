@@ -99,7 +99,7 @@ def report_unreachable(context: LambdaContext) -> None:
 
 def instances() -> Instances:
     """Build the end of EC2."""
-    return Instances(aws.client("ec2"), settings.project_tag)
+    return Instances(aws.client("ec2"), settings.project_tag, settings.owner)
 
 
 def zone(kept: float) -> Zone:

@@ -19,6 +19,9 @@ PENDING: Final = "pending"
 RUNNING: Final = "running"
 ENDED_STATES: Final = frozenset({"shutting-down", "terminated"})
 
+OWNER_TAG: Final = "elephant:owner"
+"""The tag in which a desktop bears the OWNER of the stage that launched it."""
+
 PAGE_SIZE: Final = 1000
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
 FILTER_VALUES: Final = 200
@@ -86,13 +89,26 @@ class Instance:
         key, value = tag
         return self.tags.get(key) == value
 
+    def belongs_to(self, project_tag: tuple[str, str], owner: str) -> bool:
+        """Tell whether it is of the project, and no other stage launched it.
+
+        Without an owner's tag it was launched by hand, or by a release that set none: then the
+        project's tag decides.
+        """
+        return self.has_tag(project_tag) and self.tags.get(OWNER_TAG, owner) == owner
+
 
 class Instances:
-    """The instances of one region of one account."""
+    """The instances of one region of one account.
 
-    def __init__(self, client: Ec2Client, project_tag: tuple[str, str]) -> None:
+    What is listed of a meeting or of the project belongs to the stage with this `owner`, or to any
+    if that is None.
+    """
+
+    def __init__(self, client: Ec2Client, project_tag: tuple[str, str], owner: str | None) -> None:
         self._client = client
         self._project_tag = project_tag
+        self._owner = owner
 
     def find(self, instance_id: str) -> Instance | None:
         """Describe one instance.
@@ -115,17 +131,14 @@ class Instances:
 
     def of_meeting(self, meeting_id: str) -> tuple[Instance, ...]:
         """Describe every instance of the project that the meeting still has, stopped ones too."""
-        key, value = self._project_tag
-        return self._every(
-            {"Name": f"tag:{key}", "Values": [_literal(value)]},
+        return self._listed(
             {"Name": "tag:MeetingID", "Values": [_literal(meeting_id)]},
             {"Name": "instance-state-name", "Values": list(_NOT_ENDED_STATES)},
         )
 
     def of_project(self) -> tuple[Instance, ...]:
         """Describe every instance of the project, in whatever state, or raise."""
-        key, value = self._project_tag
-        return self._every({"Name": f"tag:{key}", "Values": [_literal(value)]})
+        return self._listed()
 
     def among(self, instance_ids: Iterable[str]) -> tuple[Instance, ...]:
         """Describe those of the instances that EC2 knows, whatever their tags, or raise."""
@@ -137,6 +150,15 @@ class Instances:
                 {"Name": "instance-id", "Values": wanted[start : start + FILTER_VALUES]}
             )
         )
+
+    def _listed(self, *filters: Mapping[str, object]) -> tuple[Instance, ...]:
+        """Leave out what other stages launched: no filter of EC2 says "this value, or no tag"."""
+        key, value = self._project_tag
+        found = self._every({"Name": f"tag:{key}", "Values": [_literal(value)]}, *filters)
+        owner = self._owner
+        if owner is None:
+            return found
+        return tuple(each for each in found if each.belongs_to(self._project_tag, owner))
 
     def _every(self, *filters: Mapping[str, object]) -> tuple[Instance, ...]:
         """Read every page: a part of the instances must not pass for all of them."""

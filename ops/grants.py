@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.instance import OWNER_TAG
 from ops.reach import UnreadableCallError
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _new_schedule(call: Call, stage: Stage) -> list[Statement]:
 
 
 def _run(call: Call, stage: Stage) -> list[Statement]:
-    """Let desktops be started as the stage says, with its tag, and not without.
+    """Let desktops be started as the stage says, with its tags, and not without.
 
     Each kind of thing that RunInstances touches is asked for by itself:
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
@@ -214,6 +215,7 @@ def _run(call: Call, stage: Stage) -> list[Statement]:
     instance = {
         "StringEquals": {
             _tag_key("aws:RequestTag", stage): _literal(stage.settings.project_tag[1]),
+            f"aws:RequestTag/{OWNER_TAG}": _literal(stage.settings.owner),
             "ec2:InstanceType": meetings.instance_type,
             "ec2:MetadataHttpTokens": "required",
         },
@@ -239,9 +241,17 @@ def _run(call: Call, stage: Stage) -> list[Statement]:
 
 
 def _terminate(call: Call, stage: Stage) -> list[Statement]:
-    tag = {_tag_key("ec2:ResourceTag", stage): _literal(stage.settings.project_tag[1])}
+    """Let desktops be ended, and none that another stage launched.
+
+    A desktop of a release that set no owner's tag has to be ended as well.
+    """
+    settings = stage.settings
+    conditions = {
+        "StringEquals": {_tag_key("ec2:ResourceTag", stage): _literal(settings.project_tag[1])},
+        "StringEqualsIfExists": {f"ec2:ResourceTag/{OWNER_TAG}": _literal(settings.owner)},
+    }
     instances = f"{stage.arn('ec2')}:instance/*"
-    return [Statement("TerminateDesktops", (call.action,), (instances,), {"StringEquals": tag})]
+    return [Statement("TerminateDesktops", (call.action,), (instances,), conditions)]
 
 
 def _pass(sid: str, role: str, service: str) -> Statement:

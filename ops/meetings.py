@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib.instance import Instances
+from chalicelib.instance import OWNER_TAG, Instances
 from ops.account import error_code, readable_errors
 from ops.stages import ConfigError
 
@@ -64,16 +64,27 @@ def remove_schedules(account: Account, stage: Stage, say: Say) -> None:
 
 def living_desktops(account: Account, stage: Stage, say: Say) -> None:
     """Say which desktops of meetings still run, which only a person ends. Raises AwsError."""
-    with readable_errors("look for desktops that run"):
-        instances = Instances(account.client("ec2"), stage.settings.project_tag).of_project()
-    running = [each.id for each in instances if _is_living(each)]
+    running = desktops_of(account, stage, stage.settings.owner)
+    unmarked = desktops_of(account, stage, None)
     if running:
         say(
             f"{len(running)} desktop(s) of meetings still run, and nothing ends them now: aws ec2 "
             f"terminate-instances --instance-ids {' '.join(running)} --region {stage.region}"
         )
-    else:
+    if unmarked:
+        say(
+            f"{len(unmarked)} desktop(s) of meetings run that do not say which stage launched "
+            f"them; nothing ends those of this stage: {' '.join(unmarked)}"
+        )
+    if not running and not unmarked:
         say("no desktop of a meeting runs")
+
+
+def desktops_of(account: Account, stage: Stage, owner: str | None) -> list[str]:
+    """List the running desktops of meetings that bear this owner, or none. Raises AwsError."""
+    with readable_errors("look for desktops that run"):
+        found = Instances(account.client("ec2"), stage.settings.project_tag, None).of_project()
+    return [each.id for each in found if _is_living(each) and each.tags.get(OWNER_TAG) == owner]
 
 
 def key_command(stage: Stage) -> str:

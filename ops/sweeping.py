@@ -42,7 +42,7 @@ class Sweeping:
         self._executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="sweep")
         self._sweep = Sweep(
             settings=settings,
-            instances=Instances(account.client("ec2"), settings.project_tag),
+            instances=Instances(account.client("ec2"), settings.project_tag, settings.owner),
             zone=Zone(cloudflare, settings.zone_id, settings.batch_size),
             meetings=Meetings(account.client("dynamodb"), table) if table else None,
             reporter=_Nobody(),

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from chalicelib.instance import IncompleteAnswerError, Instance, Instances
+from chalicelib.instance import OWNER_TAG, IncompleteAnswerError, Instance, Instances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ class Cloud:
         self.application_client = application_client
         self.calls: list[str] = []
         application_client.meta.events.register("before-call.ec2.*", self._record)
-        self.instances = Instances(application_client, PROJECT)
+        self.instances = Instances(application_client, PROJECT, None)
 
     def launch(self, **tags: str) -> str:
         """Launch an instance and return its id."""
@@ -175,13 +175,13 @@ def test_an_answer_about_another_instance_is_not_taken() -> None:
 
     for answer in (page(other), page()):
         with pytest.raises(IncompleteAnswerError, match=INSTANCE):
-            Instances(Pages(answer), PROJECT).find(INSTANCE)
+            Instances(Pages(answer), PROJECT, None).find(INSTANCE)
 
 
 def test_the_instance_is_found_among_others_in_the_answer() -> None:
     pages = Pages(page(described("i-0fedcba9876543210"), described(PublicIpAddress="192.0.2.1")))
 
-    found = Instances(pages, PROJECT).find(INSTANCE)
+    found = Instances(pages, PROJECT, None).find(INSTANCE)
 
     assert found == Instance(INSTANCE, "running", "192.0.2.1", {}, LAUNCHED_AT)
     assert pages.requests == [{"InstanceIds": [INSTANCE]}]
@@ -308,7 +308,7 @@ def test_another_project_has_a_tag_of_its_own(cloud: Cloud) -> None:
     cloud.launch(Project="Elephant", MeetingID="m1")
     blue = cloud.launch(Team="Blue", MeetingID="m1")
 
-    instances = Instances(cloud.application_client, ("Team", "Blue"))
+    instances = Instances(cloud.application_client, ("Team", "Blue"), None)
 
     assert [instance.id for instance in instances.of_meeting("m1")] == [blue]
 
@@ -336,7 +336,7 @@ def test_every_page_of_a_meetings_instances_is_read() -> None:
     )
 
     # when the meeting's instances are described
-    found = Instances(pages, PROJECT).of_meeting("m1")
+    found = Instances(pages, PROJECT, None).of_meeting("m1")
 
     # then all are found, each page was asked for by its token, and the question stayed the same
     assert [instance.id for instance in found] == ids
@@ -356,6 +356,22 @@ def test_every_page_of_a_meetings_instances_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("owner", "is_listed"),
+    [("elephant:prod", True), (None, True), ("elephant:dev", False), ("", False)],
+)
+def test_what_another_stage_launched_is_not_listed(owner: str | None, *, is_listed: bool) -> None:
+    marked = [] if owner is None else [{"Key": OWNER_TAG, "Value": owner}]
+    tags = [{"Key": "Project", "Value": "Elephant"}, *marked]
+    pages = Pages(*[page(described("i-00000001", Tags=tags))] * 3)
+
+    instances = Instances(pages, PROJECT, "elephant:prod")
+
+    assert bool(instances.of_meeting("m1")) is is_listed
+    assert bool(instances.of_project()) is is_listed
+    assert Instances(pages, PROJECT, None).of_project()
+
+
+@pytest.mark.parametrize(
     ("text", "escaped"),
     [
         ("*", "\\*"),
@@ -372,7 +388,7 @@ def test_wildcards_in_a_meetings_id_and_a_projects_tag_stand_for_themselves(
     """A MeetingID of `*` would otherwise be every meeting's."""
     pages = Pages(page())
 
-    Instances(pages, ("Project", text)).of_meeting(text)
+    Instances(pages, ("Project", text), None).of_meeting(text)
 
     (request,) = pages.requests
     assert request["Filters"] == [

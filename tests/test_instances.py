@@ -82,7 +82,7 @@ def test_every_page_of_the_projects_instances_is_read() -> None:
     """An instance on a page that was not read would lose its record."""
     ec2 = Ec2(page("i-00000001", NextToken="second"), page(NextToken="third"), page("i-00000002"))
 
-    found = Instances(ec2, PROJECT).of_project()
+    found = Instances(ec2, PROJECT, None).of_project()
 
     assert [each.id for each in found] == ["i-00000001", "i-00000002"]
     asked = {"Filters": OF_PROJECT, "MaxResults": 1000}
@@ -96,21 +96,21 @@ def test_every_page_of_the_projects_instances_is_read() -> None:
 def test_an_instance_that_two_pages_have_is_one() -> None:
     ec2 = Ec2(page("i-00000001", NextToken="second"), page("i-00000001", "i-00000002"))
 
-    assert len(Instances(ec2, PROJECT).of_project()) == 2
+    assert len(Instances(ec2, PROJECT, None).of_project()) == 2
 
 
 def test_a_page_that_fails_makes_the_list_fail() -> None:
     ec2 = Ec2(page("i-00000001", NextToken="second"), throttled())
 
     with pytest.raises(ClientError, match="RequestLimitExceeded"):
-        Instances(ec2, PROJECT).of_project()
+        Instances(ec2, PROJECT, None).of_project()
 
 
 def test_wildcards_in_the_projects_tag_stand_for_themselves() -> None:
     """A project named `*` would otherwise have everybody's instances."""
     ec2 = Ec2(page())
 
-    Instances(ec2, ("Project", "*?\\")).of_project()
+    Instances(ec2, ("Project", "*?\\"), None).of_project()
 
     assert ec2.requests[0]["Filters"] == [{"Name": "tag:Project", "Values": ["\\*\\?\\\\"]}]
 
@@ -144,7 +144,7 @@ def test_many_are_asked_about_by_as_many_as_a_filter_takes(count: int, sizes: li
     wanted = [f"i-{number:08x}" for number in range(count)]
     ec2 = Ec2(*(page() for _ in sizes))
 
-    assert Instances(ec2, PROJECT).among([*reversed(wanted), wanted[0]]) == ()
+    assert Instances(ec2, PROJECT, None).among([*reversed(wanted), wanted[0]]) == ()
 
     asked = [request["Filters"][0]["Values"] for request in ec2.requests]
     assert [len(values) for values in asked] == sizes
@@ -155,7 +155,7 @@ def test_many_are_asked_about_by_as_many_as_a_filter_takes(count: int, sizes: li
 def test_every_page_about_some_instances_is_read() -> None:
     ec2 = Ec2(page("i-00000001", NextToken="second"), page("i-00000002"))
 
-    found = Instances(ec2, PROJECT).among(["i-00000001", "i-00000002"])
+    found = Instances(ec2, PROJECT, None).among(["i-00000001", "i-00000002"])
 
     assert [each.id for each in found] == ["i-00000001", "i-00000002"]
     assert [request.get("NextToken") for request in ec2.requests] == [None, "second"]
@@ -165,7 +165,7 @@ def test_a_part_that_fails_makes_the_answer_fail() -> None:
     ec2 = Ec2(page("i-00000001"), throttled())
 
     with pytest.raises(ClientError, match="RequestLimitExceeded"):
-        Instances(ec2, PROJECT).among([f"i-{number:08x}" for number in range(201)])
+        Instances(ec2, PROJECT, None).among([f"i-{number:08x}" for number in range(201)])
 
 
 # Ids

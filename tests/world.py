@@ -12,7 +12,7 @@ from botocore.compat import HTTPHeaders
 
 from chalicelib.cloudflare import Cloudflare
 from chalicelib.deadline import Deadline
-from chalicelib.instance import Instances
+from chalicelib.instance import OWNER_TAG, Instances
 from chalicelib.meeting import Meetings
 from chalicelib.quota import Quota
 from chalicelib.secret import Token
@@ -166,9 +166,11 @@ class World:
         """Make the application's end of the meetings table."""
         return Meetings(self.app_dynamodb, TABLE, self.pauses.append)
 
-    def instances(self, tag: tuple[str, str] = ("Project", "Elephant")) -> Instances:
+    def instances(
+        self, tag: tuple[str, str] = ("Project", "Elephant"), owner: str = OWNER
+    ) -> Instances:
         """Make the application's end of EC2."""
-        return Instances(self.app_ec2, tag)
+        return Instances(self.app_ec2, tag, owner)
 
     def watchdog(
         self, settings: Settings | None = None, transport: Transport | None = None
@@ -191,7 +193,7 @@ class World:
         cloudflare = self.api(transport)
         return Sweep(
             settings=settings,
-            instances=self.instances(settings.project_tag),
+            instances=self.instances(settings.project_tag, settings.owner),
             zone=Zone(cloudflare, settings.zone_id, settings.batch_size),
             meetings=self.meetings() if settings.table_name else None,
             reporter=self.reports,
@@ -251,7 +253,7 @@ class World:
 
     def desktop(self, role: str = "teacher", meeting: str = "m1") -> str:
         """Launch a meeting's desktop."""
-        return self.launch(MeetingID=meeting, Role=role)
+        return self.launch(MeetingID=meeting, Role=role, **{OWNER_TAG: OWNER})
 
     def address(self, instance_id: str) -> str:
         """Return the instance's public address now."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.instance import ENDED_STATES
+from chalicelib.instance import ENDED_STATES, OWNER_TAG
 from chalicelib.meeting import MEETING_TAG, ROLE_TAG
 from chalicelib.meetings.refusals import NoRoomError, NotNowError, refusal_of
 
@@ -57,6 +57,8 @@ class DesktopOrder:
     devices: tuple[Mapping[str, Any], ...]
     """Its block device mappings, see `images.py`."""
     project_tag: tuple[str, str]
+    owner: str
+    """The stage's, by which every other stage knows that the desktop is none of its own."""
     key_name: str | None = None
 
     @property
@@ -79,6 +81,7 @@ class DesktopOrder:
             "Name": f"{self.meeting_id}_{self.role}",
             MEETING_TAG: self.meeting_id,
             ROLE_TAG: self.role,
+            OWNER_TAG: self.owner,
         }
         request: dict[str, object] = {
             "ImageId": self.image_id,

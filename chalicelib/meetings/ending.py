@@ -52,7 +52,7 @@ class Ending:
         self._writer = writer
         self._instances = instances
         self._terminations = terminations
-        self._project_tag = settings.project_tag
+        self._settings = settings
 
     def end_meeting(self, meeting: Meeting, reason: str) -> Ended:
         """End a meeting for a reason, or go on with an end that was begun, under its own reason.
@@ -91,7 +91,8 @@ class Ending:
         others = [each for each in self._instances.among(noted) if not each.has_ended]
         mine = [each for each in others if self._is_of(each, meeting_id)]
         warnings = tuple(
-            f"the row notes {each.id}, which is no desktop of this meeting; it is left alone"
+            f"the row notes {each.id}, which is no desktop of this stage's meeting; it is "
+            "left alone"
             for each in others
             if each not in mine
         )
@@ -99,7 +100,8 @@ class Ending:
 
     def _is_of(self, instance: Instance, meeting_id: str) -> bool:
         """Tell whether EC2 itself says so: what a row notes may have been written by anyone."""
-        return instance.has_tag(self._project_tag) and instance.tags.get(MEETING_TAG) == meeting_id
+        settings, named = self._settings, instance.tags.get(MEETING_TAG)
+        return named == meeting_id and instance.belongs_to(settings.project_tag, settings.owner)
 
     def _terminate(self, meeting_id: str, desktops: Iterable[Instance]) -> tuple[str, ...]:
         """Terminate each by a call of its own: one that EC2 refuses protects no other."""

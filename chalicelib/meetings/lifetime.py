@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.instance import OWNER_TAG
 from chalicelib.meeting import ROLES, STATUSES, TERMINATED, Meeting
 from chalicelib.meetings.rows import MEET_TIME, REASON, text_of
+from chalicelib.meetings.settings import LONGEST_MEETING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +143,8 @@ def verdict(
     start = meet_time_of(meeting) if meeting else None
     if meeting is None or start is None:
         what = "there is no row" if meeting is None else f"the row has no readable {MEET_TIME}"
-        return _decide_by_age(what, desktops, now, longest)
+        patience = longest if meeting else _longest_without_row(desktops, longest)
+        return _decide_by_age(what, desktops, now, patience)
     if now < start + SHORTEST - SLACK:
         return _decide_early(start, desktops, now, longest)
     return _decide_due(meeting, start, now, longest)
@@ -163,6 +166,16 @@ def _decide_by_age(
     if now >= latest:
         return End(MAX_LENGTH_TIMEOUT, f"{what}, and a desktop is older than {_minutes(longest)}")
     return _look_again(now, latest, f"{what}, and its desktops may be in use")
+
+
+def _longest_without_row(desktops: Sequence[Instance], longest: timedelta) -> timedelta:
+    """Return how old desktops may become whose meeting has no row here.
+
+    One that does not say who launched it may be another stage's, which has the row: it is over
+    when it would be by the settings of any.
+    """
+    is_surely_ours = all(OWNER_TAG in each.tags for each in desktops)
+    return longest if is_surely_ours else LONGEST_AHEAD + LONGEST_MEETING
 
 
 def _decide_early(

@@ -84,9 +84,10 @@ def build_launch(settings: Settings) -> Launch:
     starter = Starter(
         settings=_feature(settings),
         project_tag=settings.project_tag,
+        owner=settings.owner,
         reader=reader,
         writer=writer,
-        instances=Instances(ec2, settings.project_tag),
+        instances=Instances(ec2, settings.project_tag, settings.owner),
         images=Images(ec2),
         subnets=Subnets(ec2),
         starts=Starts(ec2),
@@ -111,7 +112,7 @@ def build_safety_net(settings: Settings) -> SafetyNet:
     return SafetyNet(
         settings=_feature(settings),
         reader=RowReader(aws.client("dynamodb"), str(settings.table_name)),
-        instances=Instances(aws.client("ec2"), settings.project_tag),
+        instances=Instances(aws.client("ec2"), settings.project_tag, settings.owner),
         ending=_build_ending(settings),
         scheduler=Scheduler(aws.client("scheduler")),
         reporter=LogReporter("safety_net", settings.owner),
@@ -139,7 +140,7 @@ def build_overseer(settings: Settings) -> Overseer:
 
     return Overseer(
         settings=_feature(settings),
-        instances=Instances(aws.client("ec2"), settings.project_tag),
+        instances=Instances(aws.client("ec2"), settings.project_tag, settings.owner),
         meetings=Meetings(aws.client("dynamodb"), str(settings.table_name)),
         scheduler=Scheduler(aws.client("scheduler")),
         reporter=LogReporter("sweep", settings.owner),
@@ -155,7 +156,7 @@ def _build_ending(settings: Settings) -> Ending:
     return Ending(
         reader=RowReader(dynamodb, table),
         writer=RowWriter(dynamodb, table),
-        instances=Instances(ec2, settings.project_tag),
+        instances=Instances(ec2, settings.project_tag, settings.owner),
         terminations=Terminations(ec2),
         settings=settings,
     )

@@ -26,6 +26,9 @@ VARIABLES: Final = (
 )
 """Every variable that is read."""
 
+LONGEST_MEETING: Final = timedelta(days=1)
+"""The longest time that any stage may give its meetings."""
+
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
 _HEX = r"(?:[0-9a-f]{17}|[0-9a-f]{8})"
 _IMAGE = re.compile(rf"ami-{_HEX}")
@@ -36,7 +39,7 @@ _KEY_NAME = re.compile(r"[ -~]{1,255}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?")
 _MOST_GROUPS = 5
 _LARGEST_VOLUME = 16_384
-_SHORTEST_MEETING, _LONGEST_MEETING = 15, 1440
+_SHORTEST_MEETING = timedelta(minutes=15)
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -124,5 +127,6 @@ def _join_keys(text: str) -> bool:
 
 
 def _longest(text: str) -> timedelta:
-    remedy = f"{_SHORTEST_MEETING} to {_LONGEST_MEETING} minutes from a meeting's start"
-    return timedelta(minutes=whole(text, _SHORTEST_MEETING, _LONGEST_MEETING, remedy))
+    shortest, most = (each // timedelta(minutes=1) for each in (_SHORTEST_MEETING, LONGEST_MEETING))
+    remedy = f"{shortest} to {most} minutes from a meeting's start"
+    return timedelta(minutes=whole(text, shortest, most, remedy))

@@ -70,6 +70,7 @@ class Starter:
         *,
         settings: MeetingsSettings,
         project_tag: tuple[str, str],
+        owner: str,
         reader: RowReader,
         writer: RowWriter,
         instances: Instances,
@@ -79,6 +80,7 @@ class Starter:
     ) -> None:
         self._settings = settings
         self._project_tag = project_tag
+        self._owner = owner
         self._reader = reader
         self._writer = writer
         self._instances = instances
@@ -125,6 +127,7 @@ class Starter:
             security_group_ids=settings.security_group_ids,
             devices=devices,
             project_tag=self._project_tag,
+            owner=self._owner,
             key_name=settings.key_name,
         )
         refusals: list[NoRoomError] = []

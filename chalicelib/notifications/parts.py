@@ -27,7 +27,8 @@ def build_termination_reports(settings: Settings) -> TerminationReports:
     return TerminationReports(
         settings=_feature(settings),
         project_tag=settings.project_tag,
-        instances=Instances(aws.client("ec2"), settings.project_tag),
+        owner=settings.owner,
+        instances=Instances(aws.client("ec2"), settings.project_tag, settings.owner),
         notifier=_build_notifier(settings),
         reporter=LogReporter("notify_instance_termination", settings.owner),
     )
@@ -54,7 +55,7 @@ def build_address_reports(settings: Settings) -> AddressReports:
 
     return AddressReports(
         settings=_feature(settings),
-        instances=Instances(aws.client("ec2"), settings.project_tag),
+        instances=Instances(aws.client("ec2"), settings.project_tag, settings.owner),
         notifier=_build_notifier(settings),
         reporter=LogReporter("sweep", settings.owner),
     )

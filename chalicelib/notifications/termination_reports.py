@@ -28,17 +28,19 @@ class NotEndedError(Exception):
 class TerminationReports:
     """Tells of ended instances; one for an execution environment."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
         *,
         settings: NotificationsSettings,
         project_tag: tuple[str, str],
+        owner: str,
         instances: Instances,
         notifier: Notifier,
         reporter: Reporter,
     ) -> None:
         self._settings = settings
         self._project_tag = project_tag
+        self._owner = owner
         self._instances = instances
         self._notifier = notifier
         self._reporter = reporter
@@ -82,8 +84,8 @@ class TerminationReports:
         instance = self._instances.find(ended.instance_id)
         if instance is None:
             raise IgnoredEventError("EC2 does not know it any more")
-        if not instance.has_tag(self._project_tag):
-            raise IgnoredEventError("it is none of the project's")
+        if not instance.belongs_to(self._project_tag, self._owner):
+            raise IgnoredEventError("it is none of this stage's")
         if not instance.has_ended:
             raise NotEndedError(f"EC2 says that {instance.id} is {instance.state} still")
         if not is_failure(instance.reason_code):

@@ -127,7 +127,7 @@ class Ends:
             scheduler.create_schedule_group(Name=GROUP)
         ec2, dynamodb = _Client(world.ec2, self.faults), _Client(world.dynamodb, self.faults)
         self.reader = RowReader(dynamodb, TABLE)
-        self.instances = Instances(ec2, settings.project_tag)
+        self.instances = Instances(ec2, settings.project_tag, settings.owner)
         self.ending = Ending(
             reader=self.reader,
             writer=RowWriter(dynamodb, TABLE),

@@ -231,7 +231,7 @@ class Invocation:
         meetings = SETTINGS.meetings
         assert meetings
         reader, writer = RowReader(client, TABLE), RowWriter(client, TABLE)
-        instances = Instances(client, SETTINGS.project_tag)
+        instances = Instances(client, SETTINGS.project_tag, SETTINGS.owner)
         return Launch(
             settings=meetings,
             reader=reader,
@@ -239,6 +239,7 @@ class Invocation:
             starter=Starter(
                 settings=meetings,
                 project_tag=SETTINGS.project_tag,
+                owner=SETTINGS.owner,
                 reader=reader,
                 writer=writer,
                 instances=instances,
@@ -260,7 +261,7 @@ class Invocation:
         return Ending(
             reader=RowReader(client, TABLE),
             writer=RowWriter(client, TABLE),
-            instances=Instances(client, SETTINGS.project_tag),
+            instances=Instances(client, SETTINGS.project_tag, SETTINGS.owner),
             terminations=Terminations(client),
             settings=SETTINGS,
         )

@@ -25,6 +25,7 @@ ORDER = DesktopOrder(
     security_group_ids=("sg-0123456789abcdef0", "sg-01234567"),
     devices=({"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 60, "DeleteOnTermination": True}},),
     project_tag=("Project", "Elephant"),
+    owner="elephant:test/us-west-2",
 )
 
 
@@ -61,6 +62,7 @@ def test_the_request_is_exactly_this() -> None:
                     {"Key": "Name", "Value": "abcdefgh12345678_student"},
                     {"Key": "MeetingID", "Value": "abcdefgh12345678"},
                     {"Key": "Role", "Value": "student"},
+                    {"Key": "elephant:owner", "Value": "elephant:test/us-west-2"},
                     {"Key": "Project", "Value": "Elephant"},
                 ],
             },
@@ -111,6 +113,7 @@ def test_what_is_started_has_all_that_was_asked_for(world: World, subnet: str) -
         "Name": "abcdefgh12345678_student",
         "MeetingID": "abcdefgh12345678",
         "Role": "student",
+        "elephant:owner": "elephant:test/us-west-2",
         "Project": "Elephant",
     }
     shutdown = world.ec2.describe_instance_attribute(

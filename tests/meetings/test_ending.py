@@ -146,7 +146,7 @@ def test_an_instance_that_is_not_the_meetings_is_never_ended(
 
     assert ended.instances == (teacher,)
     assert ended.warnings == (
-        f"the row notes {other}, which is no desktop of this meeting; it is left alone",
+        f"the row notes {other}, which is no desktop of this stage's meeting; it is left alone",
     )
     assert ends.states(teacher, other) == ["terminated", "running"]
     assert ends.outcome() == ("TERMINATED", REASON)

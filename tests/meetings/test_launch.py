@@ -51,14 +51,16 @@ class Stage:
         ec2, rows, meetings = self.world.app_ec2, self.world.app_dynamodb, self.settings.meetings
         assert meetings
         reader, writer = RowReader(rows, TABLE), RowWriter(rows, TABLE)
-        instances, terminations = Instances(ec2, self.settings.project_tag), Terminations(ec2)
+        settings, terminations = self.settings, Terminations(ec2)
+        instances = Instances(ec2, settings.project_tag, settings.owner)
         return Launch(
             settings=meetings,
             reader=reader,
             writer=writer,
             starter=Starter(
                 settings=meetings,
-                project_tag=self.settings.project_tag,
+                project_tag=settings.project_tag,
+                owner=settings.owner,
                 reader=reader,
                 writer=writer,
                 instances=instances,
@@ -162,6 +164,7 @@ def test_the_desktops_are_what_the_settings_ask_for(world: World, session: Sessi
             "Name": f"{ID}_{role}",
             "MeetingID": ID,
             "Role": role,
+            "elephant:owner": "elephant:test/us-west-2",
             "Project": "Elephant",
         }
     volumes = stage.world.ec2.describe_volumes()["Volumes"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,7 +46,7 @@ def row(**texts: str | None) -> Meeting:
 
 
 def desktop(launched_at: datetime, number: int = 1) -> Instance:
-    tags = {"Project": "Elephant", "MeetingID": ID}
+    tags = {"Project": "Elephant", "MeetingID": ID, "elephant:owner": "elephant:prod"}
     return Instance(f"i-{number:017x}", "running", "203.0.113.7", tags, launched_at)
 
 
@@ -262,6 +263,19 @@ def test_without_a_start_the_oldest_desktop_tells_when_it_is_over(
     assert found == End("MAX_LENGTH_TIMEOUT", f"{what}, and a desktop is older than 180 minutes")
     found = verdict(meeting, (), latest, LONGEST)
     assert found == Leave(f"{what}, and no desktop is left")
+
+
+def test_without_a_row_what_may_be_anothers_is_left_until_any_stage_would_end_it() -> None:
+    launched = DESKTOPS[0].launched_at
+    unmarked = replace(DESKTOPS[0], tags={"Project": "Elephant", "MeetingID": ID})
+    of_any = minutes(24 * 60 + 15)
+
+    found = verdict(None, (unmarked, DESKTOPS[1]), launched + of_any - minutes(1), LONGEST)
+    assert isinstance(found, LookAgain)
+    found = verdict(None, (unmarked, DESKTOPS[1]), launched + of_any, LONGEST)
+    assert isinstance(found, End)
+    found = verdict(row(meet_time=None), (unmarked,), launched + LONGEST, LONGEST)
+    assert isinstance(found, End)
 
 
 # Whatever the row says

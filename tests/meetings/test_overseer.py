@@ -33,7 +33,7 @@ def overseer(ends: Ends) -> Overseer:
     assert ends.settings.meetings
     return Overseer(
         settings=ends.settings.meetings,
-        instances=Instances(world.app_ec2, ends.settings.project_tag),
+        instances=Instances(world.app_ec2, ends.settings.project_tag, ends.settings.owner),
         meetings=Meetings(world.app_dynamodb, TABLE),
         scheduler=Scheduler(ends.schedules),
         reporter=world.reports,

@@ -270,7 +270,7 @@ def test_an_instance_of_somebody_else_in_the_row_is_left_alone_with_a_warning(en
 
     assert sorted(look["instances"]) == sorted(desktops)
     assert look["warnings"] == [
-        f"the row notes {other}, which is no desktop of this meeting; it is left alone"
+        f"the row notes {other}, which is no desktop of this stage's meeting; it is left alone"
     ]
     assert ends.world.reports.lines[-1][2] == {"Ended": 1, "Ignored": 0, "Warnings": 1}
     assert ends.state(other) == "running"

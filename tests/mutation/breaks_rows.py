@@ -391,10 +391,8 @@ _ROW: Final = (
         "desktops-of-other-projects-keep-a-meeting",
         Rule.ROW,
         "instance",
-        old='            {"Name": f"tag:{key}", "Values": [_literal(value)]},\n'
-        '            {"Name": "tag:MeetingID"',
-        new='            {"Name": "tag-key", "Values": [_literal(key)]},\n'
-        '            {"Name": "tag:MeetingID"',
+        old='{"Name": f"tag:{key}", "Values": [_literal(value)]}',
+        new='{"Name": "tag-key", "Values": [_literal(key)]}',
         tests=("test_instance.py",),
     ),
     Break(

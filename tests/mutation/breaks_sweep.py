@@ -97,11 +97,9 @@ _SURVEY: Final = (
         "ended-instances-are-not-listed",
         Rule.SURVEY,
         "instance",
-        old='        return self._every({"Name": f"tag:{key}", "Values": [_literal(value)]})\n',
-        new="        return self._every(\n"
-        '            {"Name": f"tag:{key}", "Values": [_literal(value)]},\n'
-        '            {"Name": "instance-state-name", "Values": list(_NOT_ENDED_STATES)},\n'
-        "        )\n",
+        old="return self._listed()",
+        new='filters = {"Name": "instance-state-name", "Values": list(_NOT_ENDED_STATES)}\n'
+        "        return self._listed(filters)",
         tests=("test_instances.py", "test_survey.py", "test_sweep.py"),
     ),
     Break(

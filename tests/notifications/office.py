@@ -120,6 +120,7 @@ class Office:
         return TerminationReports(
             settings=settings.notifications,
             project_tag=settings.project_tag,
+            owner=settings.owner,
             instances=self._instances(settings),
             notifier=self.notifier(settings),
             reporter=self.world.reports,
@@ -203,7 +204,7 @@ class Office:
         }
 
     def _instances(self, settings: Settings) -> Instances:
-        return Instances(self._faulty(self.world.ec2), settings.project_tag)
+        return Instances(self._faulty(self.world.ec2), settings.project_tag, settings.owner)
 
     def _faulty(self, client: Any) -> Any:  # noqa: ANN401
         return _Client(client, self.faults)

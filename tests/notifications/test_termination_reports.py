@@ -108,12 +108,15 @@ def test_whatever_groups_are_told_of_a_desktops_usual_end_is_not(office: Office)
     assert reports.handle(found, RUN)["action"] == "ignored"
 
 
-def test_an_instance_of_others_is_none_of_our_business(office: Office) -> None:
-    other = office.ended("Server.InternalError", Project="Giraffe")
+@pytest.mark.parametrize("tags", [{"Project": "Giraffe"}, {"elephant:owner": "elephant:dev"}])
+def test_an_instance_of_others_is_none_of_our_business(
+    office: Office, tags: dict[str, str]
+) -> None:
+    other = office.ended("Server.InternalError", **tags)
 
     result = office.terminated("ec2-terminated", **{"instance-id": other})
 
-    assert (result["action"], result["reason"]) == ("ignored", "it is none of the project's")
+    assert (result["action"], result["reason"]) == ("ignored", "it is none of this stage's")
 
 
 def test_an_instance_that_ec2_has_forgotten_is_nobodys(office: Office) -> None:

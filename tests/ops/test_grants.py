@@ -29,13 +29,14 @@ def stage(**variables: str) -> Stage:
     return replace(EXAMPLE, variables={**EXAMPLE.variables, **variables})
 
 
-def test_desktops_are_started_as_the_stage_says_and_with_its_tag_alone() -> None:
+def test_desktops_are_started_as_the_stage_says_and_with_its_tags_alone() -> None:
     found = granted("ec2:RunInstances")
 
     assert found["RunDesktops"]["Resource"] == f"{OURS}:instance/*"
     assert found["RunDesktops"]["Condition"] == {
         "StringEquals": {
             "aws:RequestTag/Project": "Elephant",
+            "aws:RequestTag/elephant:owner": "elephant:prod/us-west-2",
             "ec2:InstanceType": "t3.large",
             "ec2:MetadataHttpTokens": "required",
         },
@@ -80,12 +81,13 @@ def test_without_a_key_pair_or_a_vpc_none_is_named() -> None:
     assert "Condition" not in found["RunIn"]
 
 
-def test_only_what_bears_the_project_tag_is_ended() -> None:
+def test_only_what_bears_the_project_tag_and_no_other_owners_is_ended() -> None:
     found = granted("ec2:TerminateInstances", stage(PROJECT_TAG="Team=A ${x}"))
 
     assert found["TerminateDesktops"]["Resource"] == f"{OURS}:instance/*"
     assert found["TerminateDesktops"]["Condition"] == {
-        "StringEquals": {"ec2:ResourceTag/Team": "A ${$}{x}"}  # which IAM reads as A ${x}
+        "StringEquals": {"ec2:ResourceTag/Team": "A ${$}{x}"},  # which IAM reads as A ${x}
+        "StringEqualsIfExists": {"ec2:ResourceTag/elephant:owner": "elephant:prod/us-west-2"},
     }
 
 

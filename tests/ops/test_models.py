@@ -48,7 +48,7 @@ def test_an_instance_is_read_as_it_is_with_the_whole_model(
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     aws._session.cache_clear()
     tag = ("Project", "Elephant")
-    small, whole = Instances(aws.client("ec2"), tag), Instances(world.ec2, tag)
+    small, whole = Instances(aws.client("ec2"), tag, None), Instances(world.ec2, tag, None)
     aws._session.cache_clear()
     running, ended = world.desktop(), world.desktop()
     world.terminate(ended)

@@ -61,8 +61,10 @@ def is_unmarked(record: Record) -> bool:
 
 
 def is_project(view: View | None) -> bool:
-    """Tell whether an instance carries our tag."""
-    return view is not None and view.tag("Project") == "Elephant"
+    """Tell whether an instance carries our tag, and no other stage's."""
+    if view is None or view.tag("Project") != "Elephant":
+        return False
+    return view.tag("elephant:owner") in {None, OWNER}
 
 
 def is_live(view: View | None) -> bool:

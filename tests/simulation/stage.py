@@ -161,7 +161,7 @@ class Stage:
         )
         ends: dict[str, Any] = {
             "settings": self.settings,
-            "instances": Instances(self.ec2, self.settings.project_tag),
+            "instances": Instances(self.ec2, self.settings.project_tag, self.settings.owner),
             "zone": Zone(cloudflare, self.settings.zone_id, self.settings.batch_size),
             "meetings": Meetings(self.dynamodb, TABLE, self.strands.sleep),
             "reporter": Silence(),

@@ -170,7 +170,7 @@ class Twins:
     @property
     def instances(self) -> tuple[Instances, Instances]:
         """Either world's instances, as the code asks for them."""
-        return Instances(self.stage.ec2, PROJECT), Instances(self.ec2, PROJECT)
+        return Instances(self.stage.ec2, PROJECT, None), Instances(self.ec2, PROJECT, None)
 
 
 @pytest.fixture
@@ -247,6 +247,6 @@ def test_a_backslash_takes_a_wildcard_literally(stage: Stage) -> None:
     """As EC2's guide has it: moto knows no such thing where a value holds one."""
     stage.ec2.launch(Project="Elephant", MeetingID="m*")
     stage.ec2.launch(Project="Elephant", MeetingID="mm")
-    instances = Instances(stage.ec2, PROJECT)
+    instances = Instances(stage.ec2, PROJECT, None)
     assert [each.tags["MeetingID"] for each in instances.of_meeting("m*")] == ["m*"]
     assert not instances.of_meeting("m?")

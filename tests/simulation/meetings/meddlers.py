@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.simulation.meetings.world import MINUTE, is_over, meet_time
 from tests.simulation.names import ROLES
+from tests.world import OWNER
 
 if TYPE_CHECKING:
     from tests.simulation.meetings.stage import MeetingStage
@@ -45,5 +46,5 @@ class Meddlers:
         """Launch what the row is to note: neither is this meeting's, whatever its tags are like."""
         is_foreign = how == NOTE_FOREIGN
         project, meeting = ("Other", row) if is_foreign else ("Elephant", ANOTHER)
-        host = self._stage.ec2.launch(Project=project, MeetingID=meeting, Role="teacher")
-        return host.id
+        tags = {"Project": project, "MeetingID": meeting, "elephant:owner": OWNER}
+        return self._stage.ec2.launch(**tags, Role="teacher").id

@@ -97,7 +97,7 @@ class MeetingStage(Stage):
         if function == API:
             return self._build_api()
         reader, writer = RowReader(self.dynamodb, TABLE), RowWriter(self.dynamodb, TABLE)
-        instances = Instances(self.ec2, SETTINGS.project_tag)
+        instances = Instances(self.ec2, SETTINGS.project_tag, SETTINGS.owner)
         terminations = Terminations(self.ec2)
         ending = Ending(
             reader=reader,
@@ -111,6 +111,7 @@ class MeetingStage(Stage):
             starter = Starter(
                 settings=MEETINGS,
                 project_tag=SETTINGS.project_tag,
+                owner=SETTINGS.owner,
                 reader=reader,
                 writer=writer,
                 instances=instances,
@@ -145,7 +146,7 @@ class MeetingStage(Stage):
         sweep = super()._build(SWEEP)
         overseer = Overseer(
             settings=MEETINGS,
-            instances=Instances(self.ec2, SETTINGS.project_tag),
+            instances=Instances(self.ec2, SETTINGS.project_tag, SETTINGS.owner),
             meetings=Meetings(self.dynamodb, TABLE, self.strands.sleep),
             scheduler=Scheduler(self.scheduler),
             reporter=Silence(),

@@ -216,6 +216,7 @@ def order(role: str = "teacher", image: str = IMAGE, **members: Any) -> DesktopO
         security_group_ids=(),
         devices=(),
         project_tag=SETTINGS.project_tag,
+        owner=SETTINGS.owner,
         **members,
     )
 
