@@ -57,13 +57,17 @@ class Batches:
         changes: Sequence[Change],
         deadline: Deadline,
         progress: Callable[[int], None] = lambda _: None,
+        *,
+        may_write: Callable[[], str] = lambda: "",
     ) -> Applied:
         """Apply as many of the changes as can be; `progress` is told how many after each batch.
+
+        `may_write` says before each call why nothing more may be written; empty if it may.
 
         A batch that fails passingly is left. One that is refused is split until what is wrong is
         alone. Raises WrongZoneError, TokenRefusedError and SecretError: a person has to act.
         """
-        run = _Run(self._zone, deadline, progress)
+        run = _Run(self._zone, deadline, progress, may_write)
         chunks = [
             chunk
             for group in (
@@ -86,6 +90,7 @@ class _Run:
     zone: Zone
     deadline: Deadline
     progress: Callable[[int], None]
+    may_write: Callable[[], str]
     applied: Applied = field(default_factory=Applied)
     calls_left: int = SPLIT_CALLS
     stopped: str = ""
@@ -93,6 +98,7 @@ class _Run:
 
     def attempt(self, chunk: Sequence[Change]) -> RejectedError | None:
         """Try a batch; return what is to be split it for."""
+        self.stopped = self.stopped or self.may_write()
         reason = self.stopped or (self.full if all(map(_is_create, chunk)) else "")
         if reason:
             self.leave(chunk, reason)

@@ -9,7 +9,7 @@ from chalicelib.record import ADDRESS_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from chalicelib.meeting import Assignment
     from chalicelib.record import Record
@@ -28,9 +28,13 @@ class Holding:
     unmarked: tuple[Record, ...]
     others: tuple[Record, ...]
     fresh: bool
-    """Whether one of ours is so young that EC2 may not show its instance's state yet: right after
-    a launch AWS advises to wait up to minutes.
+    """Whether one of ours was made so recently that EC2 may not know its instance yet: right after
+    a launch AWS advises to wait up to minutes. Its last change does not count: another program
+    that touches the record would keep it fresh for ever.
     https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
+    changed: bool
+    """Whether one of ours was changed so recently that EC2 may show an older state of its instance
+    than the one that the change was made for."""
 
     @classmethod
     def of(cls, records: Iterable[Record], name: str, settings: Settings, now: datetime) -> Holding:
@@ -46,14 +50,25 @@ class Holding:
                 others.append(record)
             elif is_address:
                 unmarked.append(record)
-        fresh = any(
-            record.modified_at is None or now - record.modified_at < settings.grace
-            for record in ours
+        grace = settings.grace
+        return cls(
+            tuple(ours),
+            tuple(unmarked),
+            tuple(others),
+            fresh=any(_is_recent(each.created_at or each.modified_at, now, grace) for each in ours),
+            changed=any(_is_recent(each.modified_at, now, grace) for each in ours),
         )
-        return cls(tuple(ours), tuple(unmarked), tuple(others), fresh)
 
     @property
     def assignments(self) -> tuple[Assignment, ...]:
         """What our own comments say, for when tags no longer do."""
         noted = (record.assignment for record in self.ours)
         return tuple(dict.fromkeys(each for each in noted if each))
+
+
+def _is_recent(moment: datetime | None, now: datetime, grace: timedelta) -> bool:
+    """Tell whether less than the grace period has passed since then, as far as is known.
+
+    A moment further ahead than the grace period is no difference between two clocks.
+    """
+    return moment is None or abs(now - moment) < grace

@@ -24,16 +24,27 @@ OWNER_TAG: Final = "elephant:owner"
 
 PAGE_SIZE: Final = 1000
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
+ASKED_AT_ONCE: Final = 100
+MOST_QUESTIONS: Final = 100
+"""The most calls that one run spends on asking for instances by their ids."""
 FILTER_VALUES: Final = 200
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html"""
 
 _NOT_FOUND: Final = "InvalidInstanceID.NotFound"
-_NOT_ENDED_STATES: Final = ("pending", "running", "stopping", "stopped")
+_NAMED_IDS: Final = re.compile(rf"\b{INSTANCE_ID}\b")
 _CHANGED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
 class IncompleteAnswerError(Exception):
     """EC2 answered without error and without what was asked for: nothing is known."""
+
+
+class _UnknownIdsError(Exception):
+    """EC2 refused a question since it knows none of the ids that its message names."""
+
+    def __init__(self, message: str) -> None:
+        self.named = frozenset(_NAMED_IDS.findall(message))
+        super().__init__(message)
 
 
 class Ec2Client(Protocol):
@@ -131,10 +142,14 @@ class Instances:
 
     def of_meeting(self, meeting_id: str) -> tuple[Instance, ...]:
         """Describe every instance of the project that the meeting still has, stopped ones too."""
-        return self._listed(
-            {"Name": "tag:MeetingID", "Values": [_literal(meeting_id)]},
-            {"Name": "instance-state-name", "Values": list(_NOT_ENDED_STATES)},
-        )
+        return tuple(each for each in self.ever_of_meeting(meeting_id) if not each.has_ended)
+
+    def ever_of_meeting(self, meeting_id: str) -> tuple[Instance, ...]:
+        """Describe every instance of the meeting that EC2 lists, ended ones too.
+
+        EC2 lists an ended instance for about an hour, and its tags may vanish before that.
+        """
+        return self._listed({"Name": "tag:MeetingID", "Values": [_literal(meeting_id)]})
 
     def of_project(self) -> tuple[Instance, ...]:
         """Describe every instance of the project, in whatever state, or raise."""
@@ -150,6 +165,41 @@ class Instances:
                 {"Name": "instance-id", "Values": wanted[start : start + FILTER_VALUES]}
             )
         )
+
+    def look_up(self, instance_ids: Iterable[str]) -> dict[str, Instance | None]:
+        """Ask for instances by their ids, whatever their tags; None for one that EC2 denies.
+
+        EC2 refuses a question with an unknown id as a whole and names what it does not know, so
+        what it does not name is asked for again. An id that it neither shows nor denies is left
+        out: nothing is known of it. For `None`, see `find`.
+        """
+        wanted = sorted(set(instance_ids))
+        waiting = [
+            wanted[start : start + ASKED_AT_ONCE] for start in range(0, len(wanted), ASKED_AT_ONCE)
+        ]
+        found: dict[str, Instance | None] = {}
+        for _ in range(MOST_QUESTIONS):
+            if not waiting:
+                break
+            asked = waiting.pop()
+            try:
+                found |= self._shown(asked)
+            except _UnknownIdsError as unknown:
+                denied = set(asked) & unknown.named if len(asked) > 1 else set(asked)
+                found |= dict.fromkeys(denied)
+                left = [each for each in asked if each not in denied]
+                middle = len(left) if denied else len(left) // 2
+                waiting += [part for part in (left[:middle], left[middle:]) if part]
+        return found
+
+    def _shown(self, asked: list[str]) -> dict[str, Instance]:
+        try:
+            answer = self._client.describe_instances(InstanceIds=asked)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _NOT_FOUND:
+                raise
+            raise _UnknownIdsError(error.response["Error"].get("Message", "")) from error
+        return {each.id: each for each in _instances(answer) if each.id in asked}
 
     def _listed(self, *filters: Mapping[str, object]) -> tuple[Instance, ...]:
         """Leave out what other stages launched: no filter of EC2 says "this value, or no tag"."""

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.instance import INSTANCE_ID, is_instance_id
 
@@ -189,8 +189,16 @@ class RowChangedError(Exception):
     """The row is no longer as it was read; nothing was written. Read it again and decide anew."""
 
 
-class IncompleteRowsError(Exception):
-    """DynamoDB kept leaving out rows that it was asked for; nothing is known of those."""
+@dataclass(frozen=True)
+class RowsRead:
+    """The rows that there are, by id, and those of which nothing is known, with the reason.
+
+    `errors` has what DynamoDB refused.
+    """
+
+    rows: Mapping[str, Meeting] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
+    errors: tuple[Exception, ...] = ()
 
 
 class Meetings:
@@ -214,20 +222,25 @@ class Meetings:
         item = answer.get("Item")
         return Meeting(meeting_id, item) if item else None
 
-    def rows_of(self, meeting_ids: Iterable[str]) -> dict[str, Meeting]:
-        """Read many rows as they are now; those that there are, by id.
-
-        Raises IncompleteRowsError rather than leave one out.
-        """
+    def rows_of(self, meeting_ids: Iterable[str]) -> RowsRead:
+        """Read many rows as they are now. A row that cannot be read does not keep back others."""
         wanted = sorted(set(meeting_ids))
         rows: dict[str, Meeting] = {}
+        unread: dict[str, str] = {}
+        errors: list[Exception] = []
         for start in range(0, len(wanted), BATCH_KEYS):
-            rows.update(self._batch(wanted[start : start + BATCH_KEYS]))
-        return rows
+            asked = wanted[start : start + BATCH_KEYS]
+            try:
+                left = self._read_batch(asked, rows)
+            except (ClientError, BotoCoreError) as error:
+                errors.append(error)
+                left = {each: str(error) for each in asked if each not in rows}
+            unread |= left
+        return RowsRead(rows, unread, tuple(errors))
 
-    def _batch(self, meeting_ids: list[str]) -> dict[str, Meeting]:
+    def _read_batch(self, meeting_ids: list[str], rows: dict[str, Meeting]) -> dict[str, str]:
+        """Add the rows of a batch, and return what DynamoDB left out for good, with the reason."""
         keys: list[Mapping[str, Any]] = [{"id": {"S": each}} for each in meeting_ids]
-        rows: dict[str, Meeting] = {}
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._sleep(_FIRST_PAUSE * 2**attempt)
@@ -237,11 +250,10 @@ class Meetings:
                 rows[item["id"]["S"]] = Meeting(item["id"]["S"], item)
             left = answer.get("UnprocessedKeys", {})
             if self._table_name not in left:
-                return rows
+                return {}
             keys = left[self._table_name]["Keys"]
-        raise IncompleteRowsError(
-            f"DynamoDB left out {len(keys)} rows of {self._table_name} in {ATTEMPTS} attempts"
-        )
+        reason = f"DynamoDB left it out of {ATTEMPTS} answers"
+        return {key["id"]["S"]: reason for key in keys}
 
     def apply(self, change: MeetingChange) -> None:
         """Write the change on condition that everything it relies on is still as it was read.

@@ -5,23 +5,26 @@ Pure: no input, no output, no clock. For one instance or for many.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.change import ORDER, Change, Create, Delete, Update
 from chalicelib.holding import Holding
-from chalicelib.instance import PENDING, RUNNING
+from chalicelib.instance import OWNER_TAG, PENDING, RUNNING
 from chalicelib.meeting import Assignment
 from chalicelib.record import ADDRESS_RECORD, WantedRecord, ownership_comment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from chalicelib.instance import Instance
     from chalicelib.record import Record
     from chalicelib.settings import Settings
+
+
+UNTAGGED: Final = "no longer tagged"
 
 
 class Presence(Enum):
@@ -43,14 +46,17 @@ class Presence(Enum):
 class Observation:
     """What EC2 and Cloudflare said of some instances, each answer whole and without error.
 
-    `instances` has None for an instance that EC2 says it does not know. `records` has every
-    address record under the names of those instances; it may have what else stands there, and
-    any record of ours.
+    `instances` has None for an instance that EC2 says it does not know, asked for that very id;
+    `unclear` names those that it neither showed nor denied. `records` has every address record
+    under the names of all of them; it may have what else stands there, and any record of ours.
+    `unreadable` are the names of records whose other members made no sense.
     """
 
     at: datetime
     instances: Mapping[str, Instance | None]
     records: tuple[Record, ...]
+    unclear: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,15 @@ class Finding:
     in_the_way: tuple[Record, ...] = ()
     """Under the instance's name, what is another owner's or no address; it is never touched."""
     waits: bool = False
-    """Whether a record of ours stays only since it is too fresh to be judged."""
+    """Whether something stays as it is only since too little is known, or since it is too fresh to
+    be judged."""
+    is_untagged: bool = False
+    """Whether the changes are made since the instance, which runs, is not the project's."""
+    held: bool = False
+    """Whether changes are held back that the limit on unproven deletions does not allow."""
+    unproven: bool = False
+    """Whether the changes are deletions for which EC2 has not shown the reason: it denies knowing
+    the instance, or the record names none."""
 
     @property
     def in_former(self) -> Presence:
@@ -112,6 +126,15 @@ class Plan:
         changes = [change for finding in self.findings.values() for change in finding.changes]
         return tuple(sorted(changes, key=lambda change: ORDER.index(type(change))))
 
+    def without(self, keys: Collection[str]) -> Plan:
+        """Return the plan with these findings held back: nothing of them is to be changed."""
+        held = {
+            key: Finding(Presence.UNCERTAIN, finding.reason, held=True)
+            for key, finding in self.findings.items()
+            if key in keys
+        }
+        return Plan({**self.findings, **held})
+
 
 def decide(observation: Observation, settings: Settings) -> Plan:
     """Decide for every instance of the observation what becomes of its records.
@@ -122,25 +145,48 @@ def decide(observation: Observation, settings: Settings) -> Plan:
     held: dict[str, list[Record]] = {}
     for record in observation.records:
         instance_id = record.instance_id
-        is_known = instance_id in observation.instances
+        is_known = instance_id in observation.instances or instance_id in observation.unclear
         held.setdefault(instance_id if instance_id and is_known else record.name, []).append(record)
     findings = {}
+    is_tag_known = any(
+        instance and instance.belongs_to(settings.project_tag, settings.owner)
+        for instance in observation.instances.values()
+    )
     for instance_id, instance in observation.instances.items():
         name = settings.record_name(instance_id)
         holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
-        if instance is None:
+        if name in observation.unreadable:
+            findings[instance_id] = _uncertain(f"a record {name} could not be read", holding)
+        elif instance is None:
             findings[instance_id] = _decide_unknown(holding)
         else:
-            findings[instance_id] = _decide_known(instance, holding, settings)
+            finding = _decide_known(instance, holding, settings)
+            if finding.is_untagged and not is_tag_known:
+                # It is the setting that is wrong, rather than the tags of every instance.
+                finding = replace(finding, unproven=True)
+            findings[instance_id] = finding
+    for instance_id in observation.unclear:
+        name = settings.record_name(instance_id)
+        holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
+        reason = "EC2 neither shows this instance nor denies knowing it"
+        findings[instance_id] = _uncertain(reason, holding)
     for name, records in held.items():
         holding = Holding.of(records, name, settings, observation.at)
-        if holding.ours:
+        if holding.ours and name not in observation.unreadable:
             findings[name] = _decide_astray(holding)
     return Plan(findings)
 
 
+def _uncertain(reason: str, records: Holding) -> Finding:
+    return Finding(Presence.UNCERTAIN, reason, waits=bool(records.ours))
+
+
 def _decide_unknown(records: Holding) -> Finding:
-    """Decide for an instance that EC2 does not know: not yet, or no longer."""
+    """Decide for an instance that EC2 does not know: not yet, or no longer.
+
+    That is no proof of its end. What it leads to can be undone: record and link come back when EC2
+    shows the instance again. So it is AWAY and not ENDED.
+    """
     if not records.ours:
         return Finding(Presence.UNCERTAIN, "EC2 does not know this instance, or not yet")
     if records.fresh:
@@ -151,12 +197,13 @@ def _decide_unknown(records: Holding) -> Finding:
         )
     noted = next(iter(records.assignments), None)
     return Finding(
-        Presence.ENDED,
+        Presence.AWAY,
         "EC2 no longer knows this instance",
         tuple(Delete(record) for record in records.ours),
         assignment=noted,
         formers=_formers(noted, records),
         row_comes_first=True,
+        unproven=True,
     )
 
 
@@ -166,16 +213,22 @@ def _decide_astray(records: Holding) -> Finding:
         reason = "no instance has this name, and the record is fresh"
         return Finding(Presence.UNCERTAIN, reason, waits=True)
     return Finding(
-        Presence.ENDED,
+        Presence.AWAY,
         "no instance has this name",
         tuple(Delete(record) for record in records.ours),
+        unproven=True,
     )
 
 
 def _decide_known(instance: Instance, records: Holding, settings: Settings) -> Finding:
-    is_tagged = instance.has_tag(settings.project_tag)
+    is_tagged = instance.belongs_to(settings.project_tag, settings.owner)
     if not is_tagged and not records.ours:
-        reason = f"not tagged {'='.join(settings.project_tag)}"
+        launched_by = instance.tags.get(OWNER_TAG)
+        reason = (
+            f"launched by {launched_by}, another stage"
+            if launched_by and instance.has_tag(settings.project_tag)
+            else f"not tagged {'='.join(settings.project_tag)}"
+        )
         return Finding(Presence.FOREIGN, reason, in_the_way=records.others)
     presence, reason = _presence(instance, is_tagged=is_tagged)
     tagged = Assignment.of(instance)
@@ -193,7 +246,7 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
         # A record without a marker may be removed only for an instance that is surely ours.
         gone = (*records.ours, *records.unmarked) if is_tagged else records.ours
         changes = tuple(Delete(record) for record in gone)
-    if instance.state == PENDING and (not changes or records.fresh):
+    if instance.state == PENDING and (not changes or records.changed):
         return Finding(Presence.UNCERTAIN, reason, waits=bool(changes))
     return Finding(
         presence,
@@ -203,6 +256,7 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
         formers=_formers(assignment, records),
         row_comes_first=presence is not Presence.LIVE and not (is_tagged and tagged),
         in_the_way=records.others,
+        is_untagged=reason == UNTAGGED,
     )
 
 
@@ -217,7 +271,7 @@ def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:
     if instance.has_ended:
         return Presence.ENDED, instance.state
     if not is_tagged:
-        return Presence.AWAY, "no longer tagged"
+        return Presence.AWAY, UNTAGGED
     if instance.state != RUNNING:
         return Presence.AWAY, instance.state
     if not instance.address:

@@ -11,7 +11,7 @@ from chalicelib.deadline import OutOfTimeError
 from chalicelib.meeting import RowChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from chalicelib.meeting import Meeting, Meetings
     from chalicelib.meeting_plan import Desktop
@@ -33,11 +33,23 @@ class Told:
     untold: set[str] = field(default_factory=set)
     """The instances of which a row was not told that should have been."""
 
+    def leave_unread(self, unread: Mapping[str, str], errors: Iterable[Exception]) -> None:
+        """Leave the rows that could not be read to the next run; `errors` are DynamoDB's."""
+        self.left += (f"the row {meeting_id!r}: {reason}" for meeting_id, reason in unread.items())
+        self.errors += errors
+
+    def then(self, later: Told) -> Told:
+        """Return what became of the rows once a later attempt has been made as well."""
+        return Told(
+            [*self.done, *later.done], later.left, [*self.errors, *later.errors], later.untold
+        )
+
     def raise_if_failed(self) -> None:
-        """Raise RowsNotToldError if DynamoDB refused a write."""
+        """Raise RowsNotToldError if DynamoDB refused a read or a write."""
         if self.errors:
             raise RowsNotToldError(
-                f"{len(self.errors)} rows could not be told, the first one since {self.errors[0]}"
+                f"DynamoDB refused {len(self.errors)} request(s) for rows; the first error: "
+                f"{self.errors[0]}"
             ) from self.errors[0]
 
 
@@ -50,8 +62,18 @@ class Register:
         self._roster = roster
         self.told = Told()
 
-    def tell(self, *, first: bool, unsettled: Collection[str], steps: Steps) -> None:
-        """Tell the rows that come first, or the others, but not of desktops that are unsettled."""
+    def tell(
+        self,
+        *,
+        first: bool,
+        unsettled: Collection[str],
+        steps: Steps,
+        may_write: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Write the rows that come first, or the others, but not for desktops that are unsettled.
+
+        `may_write` says before each write why it may not be made; empty if it may.
+        """
         begun: list[tuple[Telling, list[Desktop], Step[None]]] = []
         for meeting_id, entries in self._roster.entries.items():
             desktops = [
@@ -65,9 +87,8 @@ class Register:
             telling = self._roster.telling(self._rows[meeting_id], desktops)
             if telling is None:
                 continue
-            what = f"tell the row {meeting_id!r}"
             try:
-                step = steps.begin(what, self._meetings.apply, telling.change)
+                step = self._begin(telling, steps, may_write())
             except OutOfTimeError as error:
                 self._leave(meeting_id, desktops, error)
             else:
@@ -84,6 +105,12 @@ class Register:
             else:
                 self.told.done.append(telling)
                 self._rows[meeting_id] = telling.change.result
+
+    def _begin(self, telling: Telling, steps: Steps, objection: str) -> Step[None]:
+        if objection:
+            raise OutOfTimeError(objection)
+        what = f"write the row {telling.change.meeting.id!r}"
+        return steps.begin(what, self._meetings.apply, telling.change)
 
     def _leave(self, meeting_id: str, desktops: list[Desktop], reason: Exception) -> None:
         """Leave a row to the next run: what it holds is no longer known."""

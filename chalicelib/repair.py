@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.batch import Applied
@@ -11,10 +11,17 @@ from chalicelib.plan import Presence
 from chalicelib.register import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from chalicelib.plan import Finding
     from chalicelib.settings import Settings
     from chalicelib.survey import Survey
+
+HOW_TO_FORCE: Final = (
+    "EC2 shows no reason for them, and they are more than the limits allow without one; check the "
+    "account, the region and the rights, look at `python -m ops plan NAME`, and if it is right, "
+    "`python -m ops sweep NAME --force` makes them"
+)
 
 SHOWN: Final = 20
 """How many of a kind a result spells out; the counts are whole."""
@@ -28,6 +35,27 @@ class Repair:
     settings: Settings
     applied: Applied = field(default_factory=Applied)
     told: Told = field(default_factory=Told)
+    withheld: Mapping[str, Finding] = field(default_factory=dict)
+    """The findings whose deletions were held back."""
+    returned: tuple[str, ...] = ()
+    """Records that were deleted without proof, and that somebody has made again."""
+    grew_old: bool = False
+    """Whether something was left since the survey had become old."""
+
+    def then(self, later: Repair) -> Repair:
+        """Return what became of everything once a later survey was repaired as well.
+
+        What was found is what the first survey found; what is left is what the later one left.
+        """
+        done = [*self.applied.done, *later.applied.done]
+        applied = replace(later.applied, done=done)
+        told = self.told.then(later.told)
+        return replace(self, applied=applied, told=told, withheld=later.withheld)
+
+    @property
+    def made_progress(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.applied.done or self.told.done)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -41,7 +69,7 @@ class Repair:
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """The records that are too fresh to be judged, and why they may be wrong."""
+        """What stays as it is until more is known, and why it may be wrong."""
         return tuple(
             f"{self.settings.record_name(key) if key in self.survey.instances else key}: "
             f"{finding.reason}"
@@ -53,6 +81,20 @@ class Repair:
     def left(self) -> tuple[str, ...]:
         """What is left to the next run, and why."""
         return (*(f"{change}: {reason}" for change, reason in self.applied.left), *self.told.left)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The deletions that were held back, and what they rest on."""
+        return tuple(
+            f"{change}: {finding.reason}"
+            for finding in self.withheld.values()
+            for change in finding.changes
+        )
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Everything that is not as it should be, and stays so for now."""
+        return (*self.left, *self.waiting, *self.held, *self.refused)
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -68,7 +110,12 @@ class Repair:
             if finding.presence is Presence.LIVE and (finding.in_the_way or finding.changes)
             for warning in finding.warnings
         )
-        return (*warnings, *self.refused)
+        fights = (
+            f"{name} was deleted since EC2 does not know its instance, and has been made again: "
+            f"does another deployment write as {self.settings.owner}? OWNER must be its own"
+            for name in self.returned
+        )
+        return (*warnings, *fights, *self.refused)
 
     @property
     def oldest_drift(self) -> float:
@@ -78,8 +125,9 @@ class Repair:
     def to_dict(self) -> dict[str, Any]:
         """Spell it as JSON; long lists are cut, the counts are not."""
         counts, left, refused, waiting = self.counts, self.left, self.refused, self.waiting
+        held = self.held
         repaired = sum(counts.values())
-        action = "repaired" if repaired else "deferred" if left else "unchanged"
+        action = "repaired" if repaired else "deferred" if left or held else "unchanged"
         running = sum(
             finding.presence is Presence.LIVE for finding in self.survey.plan.findings.values()
         )
@@ -87,7 +135,8 @@ class Repair:
         said = [f"{count} {_spelled(name, count)}" for name, count in counts.items() if count]
         said += [f"{len(left)} left to the next run"] if left else []
         said += [f"{len(refused)} refused by Cloudflare"] if refused else []
-        said += [f"{len(waiting)} too fresh to be judged"] if waiting else []
+        said += [f"{len(waiting)} waiting until more is known"] if waiting else []
+        said += [f"{len(held)} deletions held back: {HOW_TO_FORCE}"] if held else []
         reason = ", ".join(said) or "everything is as it should be"
         more: dict[str, Any] = {
             "repaired": [
@@ -99,17 +148,18 @@ class Repair:
             ],
             "left": list(left[:SHOWN]),
             "waiting": list(waiting[:SHOWN]),
+            "held_back": list(held[:SHOWN]),
             "refused": list(refused[:SHOWN]),
             "warnings": list(self.warnings[:SHOWN]),
             "oldest_drift_seconds": round(self.oldest_drift),
         }
         always = {"action": action, "reason": reason, **numbers, "done": counts}
-        always["skipped"] = len(left) + len(waiting)
+        always["skipped"] = len(left) + len(waiting) + len(held)
         return always | {key: value for key, value in more.items() if value}
 
     def _drifted(self) -> Iterator[str]:
         for key, finding in self.survey.plan.findings.items():
-            if finding.changes:
+            if finding.changes or finding.waits:
                 yield key
         for telling in self.told.done:
             yield from telling.instance_ids

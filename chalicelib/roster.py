@@ -49,9 +49,24 @@ class Roster:
         self._instances: dict[str, list[Instance]] = {}
         for instance in survey.instances.values():
             meeting_id = instance.tags.get(MEETING_TAG) if instance else None
-            if instance and meeting_id and instance.has_tag(settings.project_tag):
+            if instance and meeting_id and self._is_ours(instance):
                 self._instances.setdefault(meeting_id, []).append(instance)
         self.entries: Mapping[str, tuple[Entry, ...]] = self._by_meeting()
+
+    @property
+    def unsettled(self) -> frozenset[str]:
+        """The findings whose changes would forget a row that could not be read."""
+        unread = self._survey.unread
+        return frozenset(
+            key
+            for key, finding in self._survey.plan.findings.items()
+            if any(each.meeting_id in unread for each in finding.formers)
+            or (
+                finding.row_comes_first
+                and finding.assignment
+                and finding.assignment.meeting_id in unread
+            )
+        )
 
     def telling(self, meeting: Meeting, desktops: Iterable[Desktop]) -> Telling | None:
         """Decide what the row is told of these desktops: one after the other, in one write."""
@@ -74,8 +89,8 @@ class Roster:
             instance = seen.get(instance_id)
             if instance:
                 others[instance_id] = instance
-        left = [each for each in others.values() if not each.has_ended]
-        return decide_meeting(meeting, desktop, rivals, left)
+        is_listed = desktop.instance_id in self._survey.listed
+        return decide_meeting(meeting, desktop, rivals, tuple(others.values()), is_listed=is_listed)
 
     def _by_meeting(self) -> dict[str, tuple[Entry, ...]]:
         found: dict[str, list[Entry]] = {each: [] for each in self._survey.meetings}
@@ -99,8 +114,7 @@ class Roster:
             if former.is_valid:
                 yield Entry(self._desktop(instance_id, former, finding.in_former), comes_first=True)
         instance = self._survey.instances.get(instance_id)
-        is_tagged = instance and instance.has_tag(self._settings.project_tag)
-        if assignment and instance and is_tagged:  # perhaps by its record alone
+        if assignment and instance:  # perhaps by its record alone
             self._instances.setdefault(assignment.meeting_id, []).append(instance)
         if assignment and assignment.is_valid:
             if presence is Presence.LIVE and not finding.may_be_linked:
@@ -130,7 +144,9 @@ class Roster:
         instance = self._survey.instances.get(instance_id)
         finding = self._survey.plan.findings[instance_id]
         if instance is None:
-            return None if finding.waits else Presence.AWAY
+            is_denied = instance_id in self._survey.instances
+            stays = finding.waits or finding.held
+            return Presence.AWAY if is_denied and not stays else None
         if finding.in_the_way or finding.presence is Presence.UNCERTAIN:
             return None  # perhaps another deployment's link
         if instance.has_ended:
@@ -139,9 +155,13 @@ class Roster:
         return None if is_nowhere else Presence.AWAY
 
     def _desktop(self, instance_id: str, assignment: Assignment, presence: Presence) -> Desktop:
-        link, tag = self._settings.link(instance_id), self._settings.project_tag
+        link, settings = self._settings.link(instance_id), self._settings
         instance = self._survey.instances.get(instance_id)
-        return Desktop(instance_id, assignment, presence, link, instance, tag)
+        tag, owner = settings.project_tag, settings.owner
+        return Desktop(instance_id, assignment, presence, link, instance, tag, owner)
+
+    def _is_ours(self, instance: Instance) -> bool:
+        return instance.belongs_to(self._settings.project_tag, self._settings.owner)
 
 
 def _turn(entry: Entry) -> tuple[int, float]:

@@ -41,7 +41,7 @@ class Rows:
         others = None
         if desktop.presence is Presence.ENDED:
             what = f"list the instances of meeting {meeting_id!r}"
-            others = steps.begin(what, self._instances.of_meeting, meeting_id)
+            others = steps.begin(what, self._instances.ever_of_meeting, meeting_id)
         return RowReading(desktop, row, others)
 
     def finish(self, reading: RowReading, steps: Steps) -> MeetingDecision:
@@ -62,12 +62,17 @@ class Rows:
         meeting_id = desktop.assignment.meeting_id
         if meeting is None:
             return MeetingDecision(f"there is no row {meeting_id!r}, and none is made")
-        looks = {
-            each: steps.begin(f"describe {each}, a rival", self._instances.find, each)
-            for each in rivals_of(desktop, meeting)
-        }
-        rivals = {each: look.result() for each, look in looks.items()}
-        decision = decide_meeting(meeting, desktop, rivals, others)
+        listed = {each.id: each for each in others}
+        rivals: dict[str, Instance | None] = {}
+        looks = {}
+        for each in rivals_of(desktop, meeting):
+            if each in listed:
+                rivals[each] = listed[each]
+            else:
+                looks[each] = steps.begin(f"describe {each}", self._instances.find, each)
+        rivals |= {each: look.result() for each, look in looks.items()}
+        is_listed = desktop.instance_id in listed
+        decision = decide_meeting(meeting, desktop, rivals, others, is_listed=is_listed)
         if decision.change:
             what = f"tell the row {meeting_id!r}"
             steps.begin(what, self._meetings.apply, decision.change).result()

@@ -58,10 +58,11 @@ _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@:!-]{1,2048}")
 _ADDRESS = re.compile(r"[!-~]+")
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
-_RATE = r"rate\((?:1 (?:minute|hour|day)|(?!1 )[1-9][0-9]{0,8} (?:minutes|hours|days))\)"
+_RATE = r"rate\((?:1 (?:minute|hour|day)|(?!1 )[1-9][0-9]? (?:minutes|hours))\)"
 _FIELD = "[0-9A-Za-z*,/#-]+"
-_DAYS = rf"(?:\? {_FIELD} {_FIELD}|{_FIELD} {_FIELD} \?)"  # of the month, month, of the week
-_SCHEDULE = re.compile(rf"{_RATE}|cron\({_FIELD} {_FIELD} {_DAYS} {_FIELD}\)")
+# No date, month or year: such a schedule ends, and some dates never come.
+_DAYS = rf"(?:\? \* {_FIELD}|\* \* \?)"  # of the month, month, of the week
+_SCHEDULE = re.compile(rf"{_RATE}|cron\({_FIELD} {_FIELD} {_DAYS} \*\)")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
@@ -200,6 +201,8 @@ def _tag(text: str) -> tuple[str, str]:
     key, _, value = text.partition("=")
     if not (0 < len(key) <= _LONGEST_TAG_KEY and 0 < len(value) <= _LONGEST_TAG_VALUE):
         raise ValueError("a tag's key and value joined by '=', such as 'Project=Elephant'")
+    if (key.strip(), value.strip()) != (key, value):
+        raise ValueError("a tag's key and value without spaces around them: 'Project=Elephant'")
     return key, value
 
 
@@ -238,8 +241,8 @@ def _schedule(text: str) -> str:
     return matching(
         _SCHEDULE,
         text,
-        "a schedule of EventBridge: 'rate(1 minute)', 'rate(5 minutes)' (minute, hour, day; "
-        "plural for more than 1), or 'cron(…)' of six fields, one of its two days a '?'",
+        "a schedule of EventBridge that goes on: 'rate(1 minute)', 'rate(5 minutes)' (up to 99 "
+        "minutes or hours, or 1 day), or 'cron(MINUTES HOURS ? * DAYS-OF-THE-WEEK *)'",
     )
 
 
@@ -250,13 +253,15 @@ def _batch_size(text: str) -> int:
 
 
 def _delete_limit(text: str) -> int:
-    remedy = "the number of records, 0 or more, that a sweep may always delete"
-    return whole(text, 0, _LARGEST_NUMBER, remedy)
+    remedy = "the number of records, 1 or more, that sweeps may delete without proof in a day"
+    return whole(text, 1, _LARGEST_NUMBER, remedy)
 
 
 def _delete_percent(text: str) -> int:
-    remedy = "the percentage of our records, 0 to 100, that a sweep may always delete"
-    return whole(text, 0, 100, remedy)
+    remedy = (
+        "the percentage of our records, 1 to 100, that sweeps may delete without proof in a day"
+    )
+    return whole(text, 1, 100, remedy)
 
 
 def _grace(text: str) -> timedelta:

@@ -107,17 +107,21 @@ class Watchdog:
         }
         try:
             self._quota.require()
-            return self._look_at(instance_id, steps)
+            outcome, successor = self._look_at(instance_id, steps)
+            if successor:  # it may have waited for the link of the one that has ended
+                self._look_at(successor, steps)
         except (QuotaSpentError, RateLimitedError) as reason:
             return Outcome(instance_id, "deferred", f"left to the sweep: {reason}")
+        return outcome
 
-    def _look_at(self, instance_id: str, steps: Steps) -> Outcome:
+    def _look_at(self, instance_id: str, steps: Steps) -> tuple[Outcome, str | None]:
+        """Reconcile an instance; return what was done, and who runs in its role if it ended."""
         seen = self._reconciler.observe(instance_id, steps)
         finding = seen.finding
         if finding.presence is Presence.FOREIGN:
-            return Outcome(instance_id, "ignored", finding.reason)
+            return Outcome(instance_id, "ignored", finding.reason), None
         if finding.presence is Presence.UNCERTAIN:
-            return Outcome(instance_id, "deferred", f"left to the sweep: {finding.reason}")
+            return Outcome(instance_id, "deferred", f"left to the sweep: {finding.reason}"), None
         for former in finding.formers:
             self._finish_row(self._begin_row(seen, former, finding.in_former, steps), steps)
         reading = self._begin_row(seen, finding.assignment, finding.presence, steps)
@@ -131,7 +135,7 @@ class Watchdog:
                 reading = self._begin_row(settlement.seen, now.assignment, now.presence, steps)
             decision = self._finish_row(reading, steps)
         settled = settlement.seen.finding
-        return Outcome(
+        outcome = Outcome(
             instance_id,
             _action(settlement, decision),
             settled.reason,
@@ -139,6 +143,7 @@ class Watchdog:
             meeting=decision.reason if decision else None,
             warnings=settled.warnings,
         )
+        return outcome, decision.successor if decision else None
 
     def _begin_row(
         self, seen: Sighting, assignment: Assignment | None, presence: Presence, steps: Steps
@@ -149,9 +154,9 @@ class Watchdog:
             return None
         if presence is Presence.LIVE and not seen.finding.may_be_linked:
             return None
-        link = self._settings.link(seen.instance_id)
-        tag = self._settings.project_tag
-        desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance, tag)
+        link, settings = self._settings.link(seen.instance_id), self._settings
+        tag, owner = settings.project_tag, settings.owner
+        desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance, tag, owner)
         return self._rows.begin(desktop, steps)
 
     def _finish_row(self, reading: RowReading | None, steps: Steps) -> MeetingDecision | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DRIFT = 2
 """Exit status of `plan` when there is something to repair."""
 UNFINISHED = 1
-"""Exit status of `sweep` when something was left or refused."""
+"""Exit status of `sweep` when something was left, held back or refused."""
 
 
 @click.command()
@@ -77,14 +77,15 @@ def plan(name: str, directory: Path, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--force", is_flag=True, help="Even if the plan deletes more than the limits allow.")
+@click.option("--force", is_flag=True, help="Also make the deletions that would be held back.")
 @json_option
 @project_option
 def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
     """Repair stage NAME now, as the function does every minute.
 
-    A plan that deletes too much is refused: look at it with `plan`, and if it is right, force it.
-    Exit status 0 if everything is as it should be, 1 if something was left or refused.
+    Deletions for which EC2 shows no reason are held back once they are more than the limits allow:
+    look at them with `plan`, and if they are right, force them.
+    Exit status 0 if everything is as it should be, 1 if something was left, held back or refused.
 
     \b
     Examples:
@@ -99,7 +100,7 @@ def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
         click.echo(json.dumps({"stage": name, **repair.to_dict()}, indent=2))
     else:
         _say(repair)
-    raise SystemExit(UNFINISHED if repair.left or repair.refused else 0)
+    raise SystemExit(UNFINISHED if repair.left or repair.held or repair.refused else 0)
 
 
 def _open(directory: Path, name: str) -> tuple[Stage, Sweeping]:
@@ -129,6 +130,8 @@ def _say(repair: Repair) -> None:
         click.secho(f"  {each}", fg="green")
     for each in repair.left:
         click.secho(f"  left: {each}", fg="yellow")
+    for each in repair.held:
+        click.secho(f"  held back: {each}", fg="red")
     for each in repair.waiting:
         click.secho(f"  waits: {each}", fg="yellow")
     for each in repair.warnings:

@@ -10,10 +10,8 @@ import click
 
 from chalicelib.cloudflare import CloudflareError
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.meeting import IncompleteRowsError
 from chalicelib.quota import QuotaSpentError
 from chalicelib.register import RowsNotToldError
-from chalicelib.safety import UnsafePlanError
 from chalicelib.secret import SecretError
 from chalicelib.settings import SettingsError
 from ops.account import AwsError
@@ -65,7 +63,6 @@ _MENDABLE: Final = (
     CertificateError,
     CloudflareError,
     ConfigError,
-    IncompleteRowsError,
     QuotaSpentError,
     RowsNotToldError,
     SecretError,
@@ -76,5 +73,4 @@ _MENDABLE: Final = (
     OutOfTimeError,
     TokenFormatError,
     UnreadableCallError,
-    UnsafePlanError,
 )

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from chalicelib.change import Create, Update
 from chalicelib.plan import Presence
+from chalicelib.repair import HOW_TO_FORCE
 from chalicelib.roster import Roster
-from chalicelib.safety import UnsafePlanError, refuse_unsafe
+from chalicelib.safety import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,12 +71,11 @@ class Drift:
 
     @property
     def unsafe(self) -> str:
-        """Why a sweep would refuse the plan; empty if it would not."""
-        try:
-            refuse_unsafe(self._survey.plan, len(self._survey.records), self._settings)
-        except UnsafePlanError as error:
-            return str(error)
-        return ""
+        """What a sweep would hold back of the plan; empty if nothing."""
+        survey = self._survey
+        held = held_back(survey.plan, len(survey.records), 0, self._settings)
+        count = sum(len(survey.plan.findings[key].changes) for key in held)
+        return f"{count} deletions would be held back: {HOW_TO_FORCE}" if count else ""
 
     def lines(self) -> tuple[Line, ...]:
         """Everything that concerns us: what runs first, then what ended."""

@@ -89,4 +89,5 @@ def survey(
     seen |= dict.fromkeys(sorted(each for each in named - seen.keys() if is_instance_id(each)))
     plan = decide(Observation(NOW, seen, tuple(records)), SETTINGS)
     ours = tuple(each for each in records if each.owner == OWNER and each.type == "A")
-    return Survey(NOW, ours, seen, {each.id: each for each in rows}, plan)
+    listed = frozenset(each.id for each in instances if each.tags.get("Project") == "Elephant")
+    return Survey(NOW, ours, seen, {each.id: each for each in rows}, plan, listed)

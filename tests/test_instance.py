@@ -343,10 +343,6 @@ def test_every_page_of_a_meetings_instances_is_read() -> None:
     filters = [
         {"Name": "tag:Project", "Values": ["Elephant"]},
         {"Name": "tag:MeetingID", "Values": ["m1"]},
-        {
-            "Name": "instance-state-name",
-            "Values": ["pending", "running", "stopping", "stopped"],
-        },
     ]
     assert pages.requests == [
         {"Filters": filters, "MaxResults": 1000},
@@ -394,10 +390,6 @@ def test_wildcards_in_a_meetings_id_and_a_projects_tag_stand_for_themselves(
     assert request["Filters"] == [
         {"Name": "tag:Project", "Values": [escaped]},
         {"Name": "tag:MeetingID", "Values": [escaped]},
-        {
-            "Name": "instance-state-name",
-            "Values": ["pending", "running", "stopping", "stopped"],
-        },
     ]
 
 
@@ -406,3 +398,61 @@ def test_a_refused_question_about_a_meeting_is_raised(cloud: Cloud) -> None:
         stub.add_client_error("describe_instances", "RequestLimitExceeded")
         with pytest.raises(ClientError, match="RequestLimitExceeded"):
             cloud.instances.of_meeting("m1")
+
+
+class Asked:
+    """EC2 that knows some instances, shows or withholds them, and names what it does not know."""
+
+    def __init__(self, known: set[str], *, names: int = 1000, hides: bool = False) -> None:
+        self._known = known
+        self._names = names
+        self._hides = hides
+        self.questions: list[list[str]] = []
+
+    def describe_instances(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        ids = request["InstanceIds"]
+        self.questions.append(ids)
+        unknown = [each for each in ids if each not in self._known]
+        if unknown and not self._hides:
+            named = f"The instance IDs '{', '.join(unknown[: self._names])}' do not exist"
+            code = "InvalidInstanceID.NotFound"
+            raise ClientError({"Error": {"Code": code, "Message": named}}, "DescribeInstances")
+        return page(*(described(each) for each in ids if each in self._known))
+
+
+IDS = [f"i-{number:08x}" for number in range(6)]
+
+
+@pytest.mark.parametrize(("names", "questions"), [(1000, 2), (1, 4), (0, 11)])
+def test_asked_by_id_an_instance_is_shown_or_denied(names: int, questions: int) -> None:
+    """EC2 may name every id that it does not know, or one, or none."""
+    ec2 = Asked(set(IDS[::2]), names=names)
+
+    found = Instances(ec2, PROJECT, None).look_up(IDS)
+
+    assert {each: instance and instance.id for each, instance in found.items()} == {
+        each: each if each in IDS[::2] else None for each in IDS
+    }
+    assert len(ec2.questions) == questions
+
+
+def test_what_is_neither_shown_nor_denied_is_left_out() -> None:
+    ec2 = Asked(set(IDS[::2]), hides=True)
+
+    assert list(Instances(ec2, PROJECT, None).look_up(IDS)) == IDS[::2]
+
+
+def test_many_are_asked_for_at_once_and_in_a_bounded_number_of_calls() -> None:
+    many = [f"i-{number:08x}" for number in range(1, 251)]
+    ec2, slow = Asked(set(many)), Asked(set(), names=1)
+
+    assert len(Instances(ec2, PROJECT, None).look_up(many)) == 250
+    assert sorted(map(len, ec2.questions)) == [50, 100, 100]
+    assert len(Instances(slow, PROJECT, None).look_up(many)) == 100
+
+
+def test_another_refusal_of_a_question_by_id_is_raised(cloud: Cloud) -> None:
+    with Stubber(cloud.application_client) as stub:
+        stub.add_client_error("describe_instances", "RequestLimitExceeded")
+        with pytest.raises(ClientError, match="RequestLimitExceeded"):
+            cloud.instances.look_up(IDS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.meeting import IncompleteRowsError, Meetings
+from chalicelib.meeting import Meetings, RowsRead
 from tests.world import TABLE, World, link
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_many_rows_are_read_consistently_those_that_there_are(world: World) -> N
     world.put_row("m3", status="LAUNCHED", teacher_ec2_link=LINK)
     world.put_row("m4")
 
-    rows = world.meetings().rows_of(["m3", "m1", "m2", "m1"])
+    rows = world.meetings().rows_of(["m3", "m1", "m2", "m1"]).rows
 
     assert list(rows) == ["m1", "m3"]
     assert (rows["m1"].id, rows["m1"].status) == ("m1", "HEALTHY")
@@ -70,7 +70,7 @@ def test_many_rows_are_read_consistently_those_that_there_are(world: World) -> N
 def test_no_row_is_no_call() -> None:
     table = Table()
 
-    assert Meetings(table, TABLE).rows_of([]) == {}
+    assert Meetings(table, TABLE).rows_of([]) == RowsRead()
     assert table.requests == []
 
 
@@ -81,7 +81,7 @@ def test_many_rows_are_read_by_as_many_as_a_batch_takes(count: int, sizes: list[
     table = Table()
     wanted = [f"m{number:03}" for number in range(count)]
 
-    rows = Meetings(table, TABLE).rows_of(reversed(wanted))
+    rows = Meetings(table, TABLE).rows_of(reversed(wanted)).rows
 
     assert list(rows) == wanted
     assert [len(asked) for asked in table.asked] == sizes
@@ -91,7 +91,7 @@ def test_250_rows_of_a_table_are_three_calls(world: World) -> None:
     for number in range(250):
         world.put_row(f"m{number}", status="HEALTHY")
 
-    rows = world.meetings().rows_of(f"m{number}" for number in range(300))
+    rows = world.meetings().rows_of(f"m{number}" for number in range(300)).rows
 
     assert len(rows) == 250
     assert world.aws_calls == ["BatchGetItem"] * 3
@@ -101,7 +101,7 @@ def test_rows_that_a_batch_left_out_are_asked_for_again_after_growing_pauses() -
     """DynamoDB leaves out what would be too much at once."""
     table, pauses = Table(2, 2, 1), list[float]()
 
-    rows = Meetings(table, TABLE, pauses.append).rows_of(["m1", "m2", "m3"])
+    rows = Meetings(table, TABLE, pauses.append).rows_of(["m1", "m2", "m3"]).rows
 
     assert list(rows) == ["m1", "m2", "m3"]
     assert table.asked == [["m1", "m2", "m3"], ["m2", "m3"], ["m2", "m3"], ["m3"]]
@@ -110,18 +110,23 @@ def test_rows_that_a_batch_left_out_are_asked_for_again_after_growing_pauses() -
     assert sum(pauses) < 2
 
 
-def test_rows_that_are_left_out_every_time_fail_the_whole_reading() -> None:
+def test_rows_that_are_left_out_every_time_are_named() -> None:
     table, pauses = Table(1, 1, 1, 1, 1, 1), list[float]()
 
-    with pytest.raises(IncompleteRowsError, match=f"left out 1 rows of {TABLE} in 5 attempts"):
-        Meetings(table, TABLE, pauses.append).rows_of(["m1", "m2"])
+    read = Meetings(table, TABLE, pauses.append).rows_of(["m1", "m2"])
 
+    assert list(read.rows) == ["m1"]
+    assert (read.unread, read.errors) == ({"m2": "DynamoDB left it out of 5 answers"}, ())
     assert len(table.requests) == 5
     assert len(pauses) == 4
 
 
-def test_a_refused_reading_of_many_rows_is_let_through(world: World) -> None:
+def test_rows_whose_reading_is_refused_are_named_with_the_error(world: World) -> None:
+    world.put_row("m1", status="HEALTHY")
     world.fail("BatchGetItem", "AccessDeniedException")
 
-    with pytest.raises(ClientError, match="AccessDeniedException"):
-        world.meetings().rows_of(["m1"])
+    read = world.meetings().rows_of(["m1"])
+
+    (error,) = read.errors
+    assert isinstance(error, ClientError)
+    assert (read.rows, read.unread) == ({}, {"m1": str(error)})

@@ -218,7 +218,7 @@ def test_an_ended_instance_whose_tags_are_gone_is_known_by_its_record() -> None:
     [
         (timedelta(0), Presence.UNCERTAIN),
         (SETTINGS.grace - timedelta(seconds=1), Presence.UNCERTAIN),
-        (SETTINGS.grace, Presence.ENDED),
+        (SETTINGS.grace, Presence.AWAY),
     ],
 )
 def test_an_unknown_instance_loses_its_record_only_after_the_grace(
@@ -229,7 +229,8 @@ def test_an_unknown_instance_loses_its_record_only_after_the_grace(
     finding = find(None, record)
 
     assert finding.presence is presence
-    assert finding.changes == ((Delete(record),) if presence is Presence.ENDED else ())
+    assert finding.changes == ((Delete(record),) if presence is Presence.AWAY else ())
+    assert finding.unproven is (presence is Presence.AWAY)
     assert finding.waits is (presence is Presence.UNCERTAIN)
 
 
@@ -239,7 +240,7 @@ def test_the_grace_is_the_stages_own() -> None:
     observation = Observation(NOW, {ID: None}, (record,))
 
     assert decide(observation, half_an_hour).findings[ID].presence is Presence.UNCERTAIN
-    assert decide(observation, SETTINGS).findings[ID].presence is Presence.ENDED
+    assert decide(observation, SETTINGS).findings[ID].presence is Presence.AWAY
 
 
 def test_a_record_of_unknown_age_is_taken_to_be_fresh() -> None:
@@ -247,10 +248,59 @@ def test_a_record_of_unknown_age_is_taken_to_be_fresh() -> None:
 
 
 def test_a_record_from_the_future_is_taken_to_be_fresh() -> None:
-    """Cloudflare's clock may be ahead of ours."""
-    ahead = replace(RIGHT, modified_at=NOW + timedelta(hours=1))
+    """Cloudflare's clock may be ahead of ours, but not by more than the grace period."""
+    ahead = replace(RIGHT, modified_at=NOW + SETTINGS.grace - timedelta(seconds=1))
+    nonsense = replace(RIGHT, modified_at=NOW + timedelta(days=365))
 
     assert find(None, ahead).presence is Presence.UNCERTAIN
+    assert find(None, nonsense).presence is Presence.AWAY
+
+
+def test_a_record_that_is_touched_all_the_time_is_as_old_as_it_is() -> None:
+    touched = replace(RIGHT, created_at=NOW - timedelta(hours=1), modified_at=NOW)
+
+    assert find(None, touched).changes == (Delete(touched),)
+
+
+def test_an_instance_of_which_ec2_says_nothing_keeps_its_record() -> None:
+    plan = decide(Observation(NOW, {}, (RIGHT,), unclear=frozenset({ID})), SETTINGS)
+
+    finding = plan.findings[ID]
+    assert (finding.presence, finding.changes, finding.waits) == (Presence.UNCERTAIN, (), True)
+
+
+def test_beside_a_record_that_makes_no_sense_nothing_is_done() -> None:
+    astray = replace(RIGHT, name=f"www.{DOMAIN}")
+    unreadable = frozenset({NAME, astray.name})
+    observation = Observation(NOW, {ID: RUNNING}, (RIGHT, astray), unreadable=unreadable)
+
+    plan = decide(observation, SETTINGS)
+
+    assert plan.changes == ()
+    assert plan.findings[ID].reason == f"a record {NAME} could not be read"
+
+
+def test_if_no_instance_bears_the_tag_the_setting_may_be_wrong() -> None:
+    """Then the deletions count as unproven; of one that has ended they never do."""
+    untagged, ended = replace(RUNNING, tags={}), replace(RUNNING, id="i-0000000e", tags={})
+    ended = replace(ended, state="terminated")
+    other = replace(RIGHT, id="r9", name=f"{ended.id}.{DOMAIN}")
+    tagged = replace(RUNNING, id="i-0000000f")
+    records = (RIGHT, other)
+
+    alone = decide(Observation(NOW, {ID: untagged, ended.id: ended}, records), SETTINGS)
+    beside = decide(Observation(NOW, {ID: untagged, tagged.id: tagged}, records[:1]), SETTINGS)
+
+    assert [each.unproven for each in alone.findings.values()] == [True, False]
+    assert not beside.findings[ID].unproven
+
+
+def test_what_another_stage_launched_is_not_ours() -> None:
+    theirs = replace(RUNNING, tags={**RUNNING.tags, "elephant:owner": "elephant:other"})
+
+    assert find(theirs).reason == "launched by elephant:other, another stage"
+    assert find(theirs).presence is Presence.FOREIGN
+    assert find(theirs, RIGHT).changes == (Delete(RIGHT),)
 
 
 def test_one_fresh_record_keeps_every_record_of_an_unknown_instance() -> None:
@@ -311,7 +361,7 @@ def test_a_record_of_ours_under_no_instances_name_is_one_too_many(name: str) -> 
 
     assert plan.findings[ID].changes == ()
     assert plan.findings[name] == Finding(
-        Presence.ENDED, "no instance has this name", (Delete(astray),)
+        Presence.AWAY, "no instance has this name", (Delete(astray),), unproven=True
     )
     assert plan.changes == (Delete(astray),)
 

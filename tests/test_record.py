@@ -51,6 +51,7 @@ def test_an_answered_record_is_read() -> None:
         ttl=1,
         comment=f"{OWNER} m=abc r=teacher",
         modified_at=datetime(2026, 3, 17, 20, 37, 5, 368097, tzinfo=UTC),
+        created_at=datetime(2025, 3, 17, 20, 37, 5, 368097, tzinfo=UTC),
     )
 
 

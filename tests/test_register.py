@@ -164,7 +164,7 @@ def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(
     assert register.told.untold == {B}
     with pytest.raises(RowsNotToldError) as raised:
         register.told.raise_if_failed()
-    assert str(raised.value) == f"1 rows could not be told, the first one since {error}"
+    assert str(raised.value) == f"DynamoDB refused 1 request(s) for rows; the first error: {error}"
     assert raised.value.__cause__ is error
 
 
@@ -198,7 +198,7 @@ def test_past_the_deadline_no_row_is_told(steps: Steps) -> None:
 
     assert table.writes == []
     assert len(register.told.left) == 3
-    assert "no time left to tell the row 'm1'" in register.told.left[0]
+    assert "no time left to write the row 'm1'" in register.told.left[0]
     assert register.told.untold == {A, B, C}
     register.told.raise_if_failed()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.instance import Instance
     from chalicelib.meeting import Meeting, MeetingChange
     from chalicelib.record import Record
+    from chalicelib.survey import Survey
 
 LIVE, AWAY, ENDED = Presence.LIVE, Presence.AWAY, Presence.ENDED
 FIRST, AFTER = True, False
@@ -46,7 +48,10 @@ def told(
     meeting_id: str = "m1",
 ) -> MeetingChange | None:
     """Decide what a row is told of all of its desktops at once."""
-    found = survey(instances, records, rows)
+    return told_by(survey(instances, records, rows), meeting_id)
+
+
+def told_by(found: Survey, meeting_id: str = "m1") -> MeetingChange | None:
     roster = Roster(found, SETTINGS)
     desktops = [each.desktop for each in roster.entries.get(meeting_id, ())]
     telling = roster.telling(found.meetings[meeting_id], desktops)
@@ -145,8 +150,8 @@ def test_an_end_is_told_though_another_has_taken_the_name() -> None:
 # Who comes first
 
 
-def test_an_unknown_instance_ends_and_its_row_is_told_before_its_record_is_gone() -> None:
-    assert entries([], [record()], [row()]) == {"m1": [(A, "teacher", ENDED, FIRST)]}
+def test_an_unknown_instance_is_away_and_its_row_is_told_before_its_record_is_gone() -> None:
+    assert entries([], [record()], [row()]) == {"m1": [(A, "teacher", AWAY, FIRST)]}
 
 
 def test_an_unknown_instance_with_a_fresh_record_is_left() -> None:
@@ -334,14 +339,29 @@ def test_an_instance_of_another_project_does_not_keep_a_meeting_open() -> None:
     )
 
 
-def test_an_instance_that_lost_the_projects_tag_does_not_keep_a_meeting_open() -> None:
+def test_an_instance_that_lost_the_projects_tag_keeps_a_meeting_open_by_its_record() -> None:
     instances = [instance(A, "terminated"), instance(B, role="student", project=None)]
     records = [record(B, role="student")]
 
-    assert written(told(instances, records, [linked(teacher=A)])) == (
-        {"teacher": None},
-        "TERMINATED",
-    )
+    assert written(told(instances, records, [linked(teacher=A)])) == ({"teacher": None}, None)
+
+
+def test_a_listing_without_the_ended_instance_itself_does_not_end_a_meeting() -> None:
+    whole = survey([instance(A, "terminated")], [], [linked(teacher=A)])
+    thin = replace(whole, listed=frozenset())
+
+    assert written(told_by(thin)) == ({"teacher": None}, None)
+    assert written(told_by(whole)) == ({"teacher": None}, "TERMINATED")
+
+
+def test_a_row_that_could_not_be_read_keeps_its_last_trace_and_no_other_record() -> None:
+    """What leads to the row besides the comment keeps it as well."""
+    bare = instance(B, "stopped", meeting=None, role="student")
+    moved = instance(C, meeting="m2")
+    records = [record(A), record(B, role="student"), record(C), record("i-0000000d", meeting="m3")]
+    unread = replace(survey([bare, moved], records), unread={"m1": "throttled"})
+
+    assert Roster(unread, SETTINGS).unsettled == {A, B, C}
 
 
 def test_an_instance_that_the_row_names_keeps_the_meeting_open_whatever_its_tags() -> None:

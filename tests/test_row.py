@@ -8,7 +8,7 @@ from chalicelib.meeting import Assignment, Meeting, MeetingChange, Meetings, Row
 from chalicelib.meeting_plan import Desktop
 from chalicelib.plan import Presence
 from chalicelib.row import Rows
-from tests.world import Context, World, make_event, make_settings
+from tests.world import OWNER, Context, World, make_event, make_settings
 
 SETTINGS = make_settings()
 CONTEXT = Context()
@@ -33,11 +33,18 @@ class Contested(Meetings):
         super().apply(change)
 
 
+def two_desktops(world: World) -> list[str]:
+    """Launch two desktops of one role, most likely within one second; the later one is the last."""
+    instances = [world.instances().find(world.desktop()) for _ in range(2)]
+    found = [each for each in instances if each]
+    return [each.id for each in sorted(found, key=lambda each: (each.launched_at, each.id))]
+
+
 def tell(world: World, meetings: Meetings, instance_id: str) -> str:
     instance = world.instances().find(instance_id)
     link = SETTINGS.link(instance_id)
     assignment, tag = Assignment("m1", "teacher"), SETTINGS.project_tag
-    desktop = Desktop(instance_id, assignment, Presence.LIVE, link, instance, tag)
+    desktop = Desktop(instance_id, assignment, Presence.LIVE, link, instance, tag, OWNER)
     rows = Rows(meetings, world.instances())
     steps = world.steps()
     return rows.finish(rows.begin(desktop, steps), steps).reason
@@ -69,14 +76,13 @@ def test_a_row_that_changes_and_changes_is_given_up_unharmed(world: World) -> No
 
 def test_a_replaced_desktop_does_not_take_the_link_back(world: World) -> None:
     world.put_row(status="LAUNCHED")
-    older = world.desktop()
+    older, newer = two_desktops(world)
     watchdog = world.watchdog()
     watchdog.handle(make_event(older), CONTEXT)
     world.put_row(status="DNS_WRITTEN", teacher_ec2_link="https://i-00000001.x.example.com:8443")
     watchdog.handle(make_event(older), CONTEXT)
     assert world.row()["teacher_ec2_link"] == SETTINGS.link(older)
 
-    newer = world.desktop()
     world.put_row(status="DNS_WRITTEN", teacher_ec2_link=SETTINGS.link(newer))
     world.forget_calls()
     result = watchdog.handle(make_event(older), CONTEXT)
@@ -84,6 +90,24 @@ def test_a_replaced_desktop_does_not_take_the_link_back(world: World) -> None:
     assert result["meeting"] == f"{newer} has the role of teacher"
     assert world.row()["teacher_ec2_link"] == SETTINGS.link(newer)
     assert sorted(world.aws_calls) == ["DescribeInstances", "DescribeInstances", "GetItem"]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_when_one_of_two_desktops_ends_the_other_has_the_link_at_once(
+    world: World, turn: int
+) -> None:
+    """Also of two that were launched within the same second, whichever ends."""
+    ending, staying = two_desktops(world)[::turn]
+    world.put_row(status="LAUNCHED")
+    watchdog = world.watchdog()
+    watchdog.handle(make_event(staying), CONTEXT)
+    watchdog.handle(make_event(ending), CONTEXT)
+    world.terminate(ending)
+
+    result = watchdog.handle(make_event(ending, "shutting-down"), CONTEXT)
+
+    assert (result["instance_id"], result["action"]) == (ending, "deleted")
+    assert world.row() == {"status": "DNS_WRITTEN", "teacher_ec2_link": SETTINGS.link(staying)}
 
 
 def test_the_end_of_a_replaced_desktop_does_not_end_the_meeting(world: World) -> None:
@@ -95,7 +119,11 @@ def test_the_end_of_a_replaced_desktop_does_not_end_the_meeting(world: World) ->
 
     watchdog.handle(make_event(older, "shutting-down"), CONTEXT)
 
-    assert world.row() == {"status": "LAUNCHED", "teacher_ec2_id": newer}
+    assert world.row() == {
+        "status": "DNS_WRITTEN",
+        "teacher_ec2_id": newer,
+        "teacher_ec2_link": SETTINGS.link(newer),
+    }
 
 
 def test_a_desktop_that_replaces_an_ended_one_gets_the_link(world: World) -> None:
@@ -131,7 +159,7 @@ def test_of_two_desktops_that_end_at_once_the_second_ends_the_meeting(world: Wor
     def ended(instance_id: str, role: str) -> Desktop:
         assignment, tag = Assignment("m1", role), SETTINGS.project_tag
         link = SETTINGS.link(instance_id)
-        return Desktop(instance_id, assignment, Presence.ENDED, link, None, tag)
+        return Desktop(instance_id, assignment, Presence.ENDED, link, None, tag, OWNER)
 
     first = rows.begin(ended(teacher, "teacher"), steps)
     second = rows.begin(ended(student, "student"), steps)

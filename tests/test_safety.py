@@ -1,19 +1,19 @@
-"""A plan that deletes too much is refused whole, and says what was seen and how to force it."""
+"""The limit on deletions without proof: all of them are made, or none."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from chalicelib.change import Change, Create, Delete, Update
 from chalicelib.plan import Finding, Plan, Presence
 from chalicelib.record import Record, WantedRecord
-from chalicelib.safety import UnsafePlanError, refuse_unsafe
+from chalicelib.safety import DeletionLimit, held_back
+from chalicelib.survey import Survey
 from tests.world import DOMAIN, OWNER, make_settings
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-SETTINGS = make_settings()
 WANTED = WantedRecord(f"i-00000001.{DOMAIN}", "192.0.2.1", proxied=True, ttl=1, comment=OWNER)
 
 
@@ -22,103 +22,77 @@ def record(number: int) -> Record:
     return Record(str(number), "A", name, "192.0.2.1", proxied=True, ttl=1, comment=OWNER)
 
 
-def finding(presence: Presence, reason: str, *changes: Change) -> Finding:
-    return Finding(presence, reason, changes)
+def finding(*changes: Change, unproven: bool = True) -> Finding:
+    return Finding(Presence.AWAY, "a reason", changes, unproven=unproven)
 
 
 def plan(deletions: int) -> Plan:
-    """Make a plan that deletes so many records, each of another instance."""
-    return Plan(
-        {
-            f"i-{number:08x}": finding(Presence.ENDED, "terminated", Delete(record(number)))
-            for number in range(deletions)
-        }
-    )
-
-
-def is_refused(deletions: int, owned: int, **variables: str) -> bool:
-    try:
-        refuse_unsafe(plan(deletions), owned, make_settings(**variables))
-    except UnsafePlanError:
-        return True
-    return False
+    """Make a plan that deletes so many records without proof, each of another instance."""
+    return Plan({f"i-{number:08x}": finding(Delete(record(number))) for number in range(deletions)})
 
 
 @pytest.mark.parametrize(
-    ("deletions", "owned", "refused"),
+    ("deletions", "made", "owned", "is_held"),
     [
-        (0, 0, False),
-        (10, 10, False),
-        (11, 11, True),
-        (11, 36, True),
-        (11, 37, False),
-        (30, 100, False),
-        (31, 100, True),
-        (300, 1000, False),
-        (301, 1000, True),
-        (1000, 1000, True),
-        (11, 0, True),
+        (0, 0, 0, False),
+        (10, 0, 10, False),
+        (11, 0, 11, True),
+        (11, 0, 36, True),
+        (11, 0, 37, False),
+        (30, 0, 100, False),
+        (31, 0, 100, True),
+        (1, 10, 5, True),
+        (1, 10, 30, False),
+        (1, 9, 1, False),
     ],
 )
-def test_more_than_ten_records_and_more_than_30_percent_of_ours_are_refused(
-    deletions: int, owned: int, *, refused: bool
+def test_beyond_both_limits_all_are_held_back(
+    deletions: int, made: int, owned: int, *, is_held: bool
 ) -> None:
-    assert is_refused(deletions, owned) is refused
+    """What was made counts, and was ours."""
+    planned = plan(deletions)
+    held = held_back(planned, owned, made, make_settings())
+    assert held == (frozenset(planned.findings) if is_held else frozenset())
 
 
-@pytest.mark.parametrize(
-    ("limit", "percent", "deletions", "owned", "refused"),
-    [
-        ("0", "0", 0, 100, False),
-        ("0", "0", 1, 100, True),
-        ("0", "100", 100, 100, False),
-        ("5", "50", 5, 5, False),
-        ("5", "50", 6, 12, False),
-        ("5", "50", 6, 11, True),
-        ("1000", "0", 1000, 1000, False),
-        ("1000", "0", 1001, 10_000, True),
-    ],
-)
-def test_both_limits_are_the_stages_own(
-    limit: str, percent: str, deletions: int, owned: int, *, refused: bool
-) -> None:
-    limits = {"SWEEP_DELETE_LIMIT": limit, "SWEEP_DELETE_PERCENT": percent}
-
-    assert is_refused(deletions, owned, **limits) is refused
+def test_the_limits_are_the_stages_own() -> None:
+    few = {"SWEEP_DELETE_LIMIT": "1", "SWEEP_DELETE_PERCENT": "1"}
+    assert held_back(plan(2), 100, 0, make_settings(**few))
+    assert not held_back(plan(2), 100, 0, make_settings(**few | {"SWEEP_DELETE_PERCENT": "2"}))
 
 
-def test_only_deletions_count() -> None:
-    changes: list[Change] = [*[Create(WANTED)] * 50, *[Update(record(1), WANTED)] * 50]
-
-    refuse_unsafe(Plan({"i-1": finding(Presence.LIVE, "running", *changes)}), 100, SETTINGS)
-
-
-def test_every_deletion_counts_whatever_its_reason() -> None:
-    """Duplicates too: who writes them by the dozen should be asked."""
-    duplicates = [Delete(record(number)) for number in range(6)]
-    findings = {
-        "i-1": finding(Presence.LIVE, "running at 192.0.2.1", *duplicates),
-        "i-2": finding(Presence.AWAY, "stopped", *duplicates[:3]),
-        "www": finding(Presence.ENDED, "no instance has this name", *duplicates[:2]),
+def test_nothing_else_counts_or_is_held_back() -> None:
+    proven = {
+        f"i-{number:08x}": finding(Delete(record(number)), unproven=False)
+        for number in range(100, 200)
     }
+    others = {"a": finding(Create(WANTED), unproven=False)}
+    others["b"] = finding(Update(record(1), WANTED), unproven=False)
+    both = Plan({**proven, **others, **plan(11).findings})
 
-    with pytest.raises(UnsafePlanError, match="11 of the 11 records"):
-        refuse_unsafe(Plan(findings), 11, SETTINGS)
+    assert held_back(both, 200, 0, make_settings()) == frozenset()
+    assert held_back(both, 20, 0, make_settings()) == frozenset(plan(11).findings)
 
 
-def test_the_refusal_says_what_was_seen_what_the_limits_are_and_how_to_force_it() -> None:
-    findings = dict(plan(12).findings)
-    findings["i-1"] = finding(Presence.AWAY, "stopped", Delete(record(99)))
-    findings["i-2"] = finding(Presence.LIVE, "running at 192.0.2.1")
-    findings["i-3"] = finding(Presence.UNCERTAIN, "its record is fresh")
+def survey(planned: Plan, at: datetime = NOW) -> Survey:
+    return Survey(at, tuple(map(record, range(11))), {}, {}, planned)
 
-    with pytest.raises(UnsafePlanError) as raised:
-        refuse_unsafe(Plan(findings), 20, make_settings(PROJECT_TAG="Team=Blue"))
 
-    assert str(raised.value) == (
-        f"refused as unsafe, and nothing was changed: 13 of the 20 records of {OWNER} would be "
-        "deleted (1: stopped, 12: terminated), while EC2 shows 1 running instances tagged "
-        "Team=Blue; the limits are 10 records and 30 %. Check the region, the tag and the rights; "
-        "`python -m ops plan NAME` shows what would be done, and if it is right, "
-        "`python -m ops sweep NAME --force` does it"
-    )
+def test_what_was_made_within_a_day_is_remembered() -> None:
+    limit = DeletionLimit(make_settings())
+    first = survey(plan(10))
+    limit.note(first, [*first.plan.changes, Create(WANTED)])
+
+    assert limit.held_back(survey(plan(1), NOW + timedelta(hours=23)))
+    assert not limit.held_back(survey(plan(1), NOW + timedelta(hours=24)))
+
+
+def test_deletions_that_were_proven_are_not_remembered() -> None:
+    limit = DeletionLimit(make_settings())
+    proven = {
+        key: finding(*found.changes, unproven=False) for key, found in plan(10).findings.items()
+    }
+    first = survey(Plan(proven))
+    limit.note(first, first.plan.changes)
+
+    assert not limit.held_back(survey(plan(1)))

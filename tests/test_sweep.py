@@ -268,7 +268,7 @@ def test_time_that_runs_out_while_writing_leaves_the_rest_and_says_so(world: Wor
     result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), transport).handle(CONTEXT)
 
     assert (result["action"], result["done"]["created"], result["skipped"]) == ("repaired", 4, 1)
-    assert result["left"][0].startswith("the row 'm1': no time left to tell the row 'm1'")
+    assert result["left"] == ["the row 'm1': it was decided on what was seen 30 s ago"]
     assert world.row() == {"status": "LAUNCHED"}
     assert world.swept()["done"]["rows"] == 1
 
@@ -284,8 +284,40 @@ def test_a_batch_for_which_there_is_no_time_is_not_begun(world: World) -> None:
     result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), transport).handle(CONTEXT)
 
     assert (result["done"]["created"], result["skipped"]) == (2, 4)
-    assert "no time left to ask Cloudflare (POST" in result["left"][0]
+    assert "it was decided on what was seen 59 s ago" in result["left"][0]
     assert world.dns_calls == [LIST, ("POST", f"{RECORDS}/batch")]
+
+
+def test_what_changed_while_batches_were_written_is_seen_before_more_is(world: World) -> None:
+    """Nobody gets a record by a plan that is older than ten seconds."""
+    ids = sorted(world.launch() for _ in range(6))
+
+    def pass_time(note: str) -> None:
+        if note == "POST batch" and not world.elapsed:
+            world.pass_time(11)
+            world.terminate(*ids)
+
+    transport = Noting([], pass_time)
+    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), transport).handle(CONTEXT)
+
+    assert result["done"] == {"created": 2, "updated": 0, "deleted": 2, "rows": 0}
+    assert world.records() == ()
+    assert world.dns_calls == [LIST, ("POST", f"{RECORDS}/batch")] * 2
+
+
+def test_a_quota_that_is_spent_while_batches_are_written_ends_the_run(world: World) -> None:
+    for _ in range(6):
+        world.launch()
+
+    def pass_time(note: str) -> None:
+        if note == "POST batch":
+            world.pass_time(11)
+            world.limit_calls(3)
+
+    transport = Noting([], pass_time)
+    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), transport).handle(CONTEXT)
+
+    assert (result["action"], result["done"]["created"], result["skipped"]) == ("repaired", 2, 4)
 
 
 # Rows that fail
@@ -299,11 +331,12 @@ def test_rows_that_cannot_be_told_fail_the_run_after_everything_else(
     instance_id = world.desktop()
     world.fail("UpdateItem", code)
 
-    with pytest.raises(RowsNotToldError, match=f"1 rows could not be told.*{code}"):
+    with pytest.raises(RowsNotToldError, match=f"refused 1 request.*{code}"):
         world.swept()
 
     assert len(world.records()) == 1
-    assert world.reports.lines[0][2] == {"Failed": 1, "QuotaLeft": 1198}
+    counts = world.reports.lines[0][2]
+    assert (counts["Failed"], counts["Created"], counts["QuotaLeft"]) == (1, 1, 1198)
     world.recover()
     assert world.swept()["done"] == {"created": 0, "updated": 0, "deleted": 0, "rows": 1}
     assert world.row() == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(instance_id)}

@@ -14,7 +14,6 @@ from tests.world import RECORDS, Context, World, link
 LIST = ("GET", RECORDS)
 BATCH = ("POST", f"{RECORDS}/batch")
 BATCHES = "/zones/*/dns_records/batch"
-FREELY = {"SWEEP_DELETE_LIMIT": "5000"}
 ORDER = ("deletes", "patches", "posts")
 
 
@@ -38,10 +37,10 @@ def done(result: dict[str, Any]) -> tuple[int, int, int]:
 def test_n_repairs_are_one_list_and_a_batch_for_200(
     world: World, count: int, sizes: list[int]
 ) -> None:
-    world.put_orphans(count)
+    world.put_ended(count)
     world.pass_time()
 
-    result = world.swept(**FREELY)
+    result = world.swept()
 
     assert done(result) == (0, 0, count)
     assert world.dns_calls[0] == LIST
@@ -52,10 +51,10 @@ def test_n_repairs_are_one_list_and_a_batch_for_200(
 
 
 def test_a_batch_holds_as_many_as_the_stage_says(world: World) -> None:
-    world.put_orphans(150)
+    world.put_ended(150)
     world.pass_time()
 
-    world.swept(**FREELY, SWEEP_BATCH_SIZE="40")
+    world.swept(SWEEP_BATCH_SIZE="40")
 
     assert batches(world) == [{"deletes": 40}] * 3 + [{"deletes": 30}]
 
@@ -64,10 +63,10 @@ def test_deletions_come_before_updates_before_creations(world: World) -> None:
     """So a full zone has room, and no name is ever served at two addresses for longer."""
     for instance_id in world.launch_many(60)[:30]:
         world.put_own(instance_id, "192.0.2.9", meeting=None)
-    world.put_orphans(30)
+    world.put_ended(30)
     world.pass_time()
 
-    result = world.swept(**FREELY, SWEEP_BATCH_SIZE="25")
+    result = world.swept(SWEEP_BATCH_SIZE="25")
 
     assert done(result) == (30, 30, 30)
     assert batches(world) == [

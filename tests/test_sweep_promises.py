@@ -22,7 +22,14 @@ from chalicelib.cloudflare import (
     UnavailableError,
     UnconfirmedError,
 )
-from chalicelib.meeting import STATUSES, Assignment, Meeting, MeetingChange, RowChangedError
+from chalicelib.meeting import (
+    STATUSES,
+    Assignment,
+    Meeting,
+    MeetingChange,
+    RowChangedError,
+    RowsRead,
+)
 from chalicelib.quota import Quota
 from chalicelib.record import Record, WantedRecord, ownership_comment
 from chalicelib.register import RowsNotToldError
@@ -74,8 +81,8 @@ class Small:
     def of_project(self) -> tuple[Instance, ...]:
         return tuple(each for each in self.seen.values() if each.tags.get("Project"))
 
-    def among(self, instance_ids: Iterable[str]) -> tuple[Instance, ...]:
-        return tuple(self.seen[each] for each in instance_ids if each in self.seen)
+    def look_up(self, instance_ids: Iterable[str]) -> dict[str, Instance | None]:
+        return {each: self.seen.get(each) for each in instance_ids}
 
     # The zone
 
@@ -137,8 +144,8 @@ class Small:
 
     # The table
 
-    def rows_of(self, meeting_ids: Iterable[str]) -> dict[str, Meeting]:
-        return {each: self.rows[each] for each in meeting_ids if each in self.rows}
+    def rows_of(self, meeting_ids: Iterable[str]) -> RowsRead:
+        return RowsRead({each: self.rows[each] for each in meeting_ids if each in self.rows})
 
     def _tell(self, change: MeetingChange) -> None:
         self.writes += 1

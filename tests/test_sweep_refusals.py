@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 LIST = ("GET", RECORDS)
 BATCH = ("POST", f"{RECORDS}/batch")
 BATCHES = "/zones/*/dns_records/batch"
-FREELY = {"SWEEP_DELETE_LIMIT": "5000"}
 
 
 def done(result: dict[str, Any]) -> tuple[int, int, int]:
@@ -112,11 +111,11 @@ def test_a_full_zone_takes_what_it_can_and_says_so_once(world: World) -> None:
 def test_a_full_zone_makes_room_first(world: World) -> None:
     for number in range(980):
         world.put_record(f"other{number}.example.com")
-    world.put_orphans(20)
+    world.put_ended(20)
     world.launch_many(20)
     world.pass_time()
 
-    result = world.swept(**FREELY)
+    result = world.swept()
 
     assert done(result) == (20, 0, 20)
     assert world.dns_calls == [LIST, BATCH]
@@ -163,11 +162,11 @@ def vanish(world: World, names: Sequence[str]) -> None:
 
 
 def test_what_another_has_deleted_meanwhile_does_not_hold_up_the_rest(world: World) -> None:
-    orphans = world.put_orphans(50)
+    orphans = world.put_ended(50)
     world.pass_time()
     world.meanwhile("DescribeInstances", lambda: vanish(world, [orphans[7].name]))
 
-    result = world.swept(**FREELY)
+    result = world.swept()
 
     assert done(result) == (0, 0, 50)
     assert world.records() == ()

@@ -40,7 +40,7 @@ def test_a_last_trace_goes_after_the_row_was_told(world: World, kind: str) -> No
 
     assert world.aws_calls[-2] == "UpdateItem"
     assert world.aws_calls[-1].startswith("DELETE ")
-    assert world.row() == {"status": "HEALTHY" if kind == "untagged" else "TERMINATED"}
+    assert world.row() == {"status": "TERMINATED" if kind == "ended" else "HEALTHY"}
     assert world.standing() == []
 
 
@@ -63,8 +63,8 @@ def test_a_last_trace_stays_while_the_row_cannot_be_told(world: World, kind: str
 
 
 def test_a_last_trace_stays_while_others_change_the_row(world: World) -> None:
-    last_trace(world, "unknown")
-    row = {"status": "IN_PROGRESS", "teacher_ec2_link": link(UNKNOWN)}
+    last_trace(world, "ended")
+    row = {"status": "IN_PROGRESS", "teacher_ec2_link": world.row()["teacher_ec2_link"]}
     world.meanwhile("UpdateItem", lambda: world.put_row(**row))
 
     result = world.swept()
@@ -146,14 +146,15 @@ def both_forgotten(world: World) -> None:
     world.pass_time()
 
 
-def test_a_link_that_was_left_behind_does_not_keep_an_ended_meeting_open(world: World) -> None:
+def test_links_to_forgotten_desktops_go_and_the_status_stays(world: World) -> None:
+    """EC2 never showed their end, and TERMINATED is final."""
     both_forgotten(world)
 
     for _ in range(3):
         world.swept()
 
     assert world.records() == ()
-    assert world.row() == {"status": "TERMINATED"}
+    assert world.row() == {"status": "HEALTHY"}
 
 
 def test_the_record_that_leads_to_a_link_left_behind_stays_until_the_link_is_gone(
@@ -231,7 +232,7 @@ def test_a_link_goes_with_the_record_though_the_record_names_no_meeting(world: W
         world.swept()
 
     assert world.records() == ()
-    assert world.row() == {"status": "TERMINATED"}
+    assert world.row() == {"status": "HEALTHY"}
 
 
 def test_a_link_to_a_stopped_desktop_that_lost_its_meetings_tags_goes(world: World) -> None:

@@ -81,11 +81,13 @@ class Overseer:
             meeting_id = each.tags.get(MEETING_TAG)
             if meeting_id and not each.has_ended and each.launched_at <= now - PATIENCE:
                 desktops.setdefault(meeting_id, []).append(each)
-        rows = self._meetings.rows_of(desktops)
+        read = self._meetings.rows_of(desktops)
+        rows = read.rows
         overdue = tuple(
             meeting_id
             for meeting_id, left in desktops.items()
-            if isinstance(
+            if meeting_id not in read.unread
+            and isinstance(
                 verdict(rows.get(meeting_id), left, now - PATIENCE, self._longest),
                 End,
             )
@@ -93,5 +95,7 @@ class Overseer:
         place = Place.of(context.invoked_function_arn)
         for meeting_id in overdue:
             book_look(self._scheduler, place, meeting_id, next_look(now))
+        if read.errors:
+            raise read.errors[0]  # once every meeting that could be read is seen to
         missed = (each for each in overdue if each not in rows or not is_over(rows[each]))
         return overdue, tuple(missed)
