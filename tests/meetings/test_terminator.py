@@ -377,10 +377,8 @@ def test_an_instance_of_somebody_else_in_the_row_is_left_alone_with_a_warning(en
 
     assert ends.states(*desktops, other) == [*GONE, "running"]
     ((_, fields, _),) = ends.world.reports.lines
-    assert fields["warnings"] == [
-        f"{ID}: the row notes {other}, which is no desktop of this stage's meeting; it is left "
-        "alone"
-    ]
+    what = "which is no desktop of this stage's meeting; it is left alone"
+    assert fields["warnings"] == [f"{ID}: the row notes {other}, {what}"]
 
 
 def test_a_run_reports_once(ends: Ends) -> None:

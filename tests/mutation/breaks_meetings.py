@@ -91,6 +91,22 @@ _CLAIM: Final = (
         tests=("meetings/test_ending.py",),
     ),
     Break(
+        "another-stages-desktop-is-ended",
+        Rule.CLAIM,
+        "instance",
+        old=" and self.tags.get(OWNER_TAG, owner) == owner",
+        new="",
+        tests=("meetings/test_two_stages.py", "test_instance.py"),
+    ),
+    Break(
+        "without-a-row-what-may-be-another-stages-is-ended",
+        Rule.LIFETIME,
+        "meetings/lifetime",
+        old="patience = longest if meeting else _longest_without_row(desktops, longest)",
+        new="patience = longest",
+        tests=("meetings/test_lifetime.py",),
+    ),
+    Break(
         "only-desktops-that-the-row-names-are-ended",
         Rule.CLAIM,
         "meetings/ending",
