@@ -15,6 +15,7 @@ from ops.account import Account
 from ops.cloudflare_zone import find_zone
 from ops.configure import read_variables
 from ops.features import MEETINGS, NOTIFICATIONS, VARIABLES_OF, features_in, with_features
+from ops.neighbours import default_owner, default_table
 from ops.stages import OWN_KEY, Stage, check_region
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ def assemble(
     if "DOMAIN_ROOT" not in variables:
         variables["DOMAIN_ROOT"] = _ask("Domain under which instances get names", "--domain-root")
     variables.setdefault("SECRET_ARN", f"elephant/{name}/cloudflare")
-    variables.setdefault("OWNER", f"elephant:{name}/{region}")
+    variables.setdefault("OWNER", default_owner(name, account_id, region))
+    if not written:  # one that is there without a name has the table of the settings' default
+        variables.setdefault("TABLE_NAME", default_table(name))
     if "ZONE_ID" not in variables:
         # All else is checked before the token is sent anywhere.
         settings = Settings.parse(variables | {"ZONE_ID": _ANY_ZONE})

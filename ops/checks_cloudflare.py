@@ -5,24 +5,24 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.instance import is_instance_id
 from ops.check import failure, ok, question, skipped, warning
 from ops.cloudflare_zone import danger_of
+from ops.preflight import lies_in, unknown_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ops.check import Context, Finding
 
 FEW_RECORDS: Final = 50
 FEW_OF_ALL: Final = 0.2
 """Fewer records left than this many, or this part of the quota, is a warning."""
 
-OLD: Final = timedelta(days=1)
-"""Long enough for an instance to be known to EC2, or for the sweep to remove its record."""
+YOUNG: Final = timedelta(minutes=3)
+"""Long enough for an instance to be known to EC2.
 
-_FILTER_VALUES: Final = 200
-"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
+Not much longer: of two deployments that have one owner, each removes the other's records when they
+are older than the grace period, so they never become old.
+"""
+
 _SHOWN: Final = 3
 _READ: Final = ("credentials", "secret", "token")
 
@@ -72,7 +72,7 @@ def domain(context: Context) -> Finding:
     """Whether DOMAIN_ROOT lies in the zone, where the zone's certificate covers the names."""
     settings, details = context.stage.settings, context.zone_details
     root = settings.domain_root
-    if root != details.name and not root.endswith(f".{details.name}"):
+    if not lies_in(root, details.name):
         right = context.zone.zone_for(root)
         options = f"--zone-id {right}" if right else f"--zone-id … (the id of {root}'s zone)"
         return failure(
@@ -136,62 +136,23 @@ def records_left(context: Context) -> Finding:
 @question("owner in the zone", needs=_READ)
 def owner_in_zone(context: Context) -> Finding:
     """Whether records with our marker look like another deployment's."""
-    settings = context.stage.settings
-    foreign = sorted(
-        {
-            *(
-                each.name
-                for each in context.our_records
-                if _root(each.name) != settings.domain_root
-            ),
-            *_unknown(context),
-        }
-    )
-    if foreign:
-        shown = ", ".join(foreign[:_SHOWN]) + (" …" if len(foreign) > _SHOWN else "")
+    owner = context.stage.settings.owner
+    limit = context.now() - YOUNG
+    known_for_sure = [
+        each for each in context.our_records if each.modified_at is None or each.modified_at < limit
+    ]
+    others = unknown_records(known_for_sure, context.account, context.stage)
+    if others:
+        shown = ", ".join(others[:_SHOWN]) + (" …" if len(others) > _SHOWN else "")
         return warning(
-            f"{len(foreign)} record(s) of {settings.owner} are of no instance of this account and "
-            f"region: {shown}",
-            "if another deployment has this owner, give it another: "
+            f"{len(others)} record(s) of {owner} are of no instance of this account and region, "
+            f"and another deployment with this owner would make them: {shown}",
+            "if another deployment has this owner, each removes the other's records: give one of "
+            f"them another while none of its instances runs: "
             f"{context.command('stage', '--owner elephant:ANOTHER')}, then "
-            f"{context.command('deploy')}; if none has, delete these records",
+            f"{context.command('deploy')}; if none has, {context.command('sweep', '--force')}",
         )
-    return ok(f"all records of {settings.owner} are of instances that EC2 knows, or are new")
-
-
-def _unknown(context: Context) -> Iterator[str]:
-    """Name the old records with our marker whose instance EC2 does not know."""
-    limit = context.now() - OLD
-    old = {
-        each.name.partition(".")[0]: each.name
-        for each in context.our_records
-        if each.modified_at and each.modified_at < limit
-    }
-    ids = [each for each in old if is_instance_id(each)]
-    known = _known_instances(context, ids)
-    yield from (name for label, name in old.items() if label not in known)
-
-
-def _known_instances(context: Context, ids: Sequence[str]) -> set[str]:
-    known: set[str] = set()
-    for start in range(0, len(ids), _FILTER_VALUES):
-        some = list(ids[start : start + _FILTER_VALUES])
-        pages = (
-            context.client("ec2")
-            .get_paginator("describe_instances")
-            .paginate(Filters=[{"Name": "instance-id", "Values": some}])
-        )
-        known.update(
-            instance["InstanceId"]
-            for page in pages
-            for reservation in page["Reservations"]
-            for instance in reservation["Instances"]
-        )
-    return known
-
-
-def _root(name: str) -> str:
-    return name.partition(".")[2]
+    return ok(f"all records of {owner} are of instances that EC2 knows, or are new")
 
 
 QUESTIONS: Final = (token, rights, zone, domain, ssl_mode, records_left, owner_in_zone)

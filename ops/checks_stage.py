@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.settings import SettingsError
 from ops.check import failure, ok, question, warning
 from ops.configure import changes
+from ops.neighbours import Neighbour, Over, conflicts
 from ops.stages import LONGEST_AWS_NAME, ConfigError, check_name
 
 if TYPE_CHECKING:
@@ -61,22 +62,16 @@ def names(context: Context) -> Finding:
 
 @question("owner", needs=("configuration",))
 def owner(context: Context) -> Finding:
-    """Whether another stage of this project claims the same records."""
-    mine = context.stage.variables
-    keys = ("OWNER", "ZONE_ID")
-    same = []
-    for name in context.config_file.names():
-        theirs = context.config_file.values(name).get("environment_variables", {})
-        if name != context.name and all(theirs.get(key) == mine[key] for key in keys):
-            same.append(name)
+    """Whether another stage of this project claims the same records, or the same desktops."""
+    found = conflicts(context.config_file, Neighbour.of(context.stage))
+    same = [each.found for each in found if each.over is Over.OWNER]
     if same:
         return failure(
-            f"stage {', '.join(same)} has the owner {mine['OWNER']} in this zone as well: each "
-            "removes the other's records",
+            "; ".join(same),
             f"{context.command('stage', '--owner elephant:ANOTHER')}, then "
             f"{context.command('deploy')}",
         )
-    return ok(f"no other stage of this project is {mine['OWNER']} in this zone")
+    return ok(f"no other stage of this project is {context.stage.settings.owner}")
 
 
 @question(

@@ -12,6 +12,7 @@ from ops.assemble import TOKEN_VARIABLE, Features, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes
 from ops.console import json_option, project_option, said_clearly
+from ops.neighbours import refuse_new_conflicts
 from ops.reach import Code
 from ops.stages import ConfigFile, check_name, write_files
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 @click.option("--domain-root", help="The domain under which instances get their names.")
 @click.option("--zone-id", help=f"Its zone's id; found by the domain if {TOKEN_VARIABLE} is set.")
 @click.option("--secret", help="Name or ARN of the secret with the Cloudflare token.")
-@click.option("--owner", help="Marks our records: 'elephant:…'.  [default: elephant:NAME/REGION]")
-@click.option("--table", help="The meetings table; '' for DNS only.")
+@click.option(
+    "--owner", help="Marks our records: 'elephant:…'.  [default: elephant:NAME/ACCOUNT/REGION]"
+)
+@click.option("--table", help="Its table; '' for DNS only.  [default: elephant-NAME-meetings]")
 @click.option("--region", help="Where the stage lives.  [default: your AWS configuration's]")
 @click.option("--account", help="The AWS account.  [default: your credentials']")
 @click.option("--project-tag", help="The tag that makes an instance ours, Key=Value.")
@@ -87,7 +90,8 @@ def stage(  # noqa: PLR0913 (the options that are no text)
     """Create or update stage NAME: its part of .chalice/config.json, and its policies.
 
     What is not given stays as it is written; what is missing is asked for, on a terminal. Shows
-    the difference before it writes. Twice the same changes nothing.
+    the difference before it writes. Twice the same changes nothing. Refuses what would make it
+    fight with another stage: the same owner, table, or tag and domain.
 
     \b
     Examples:
@@ -102,6 +106,7 @@ def stage(  # noqa: PLR0913 (the options that are no text)
         code = Code(config_file.directory)
         check_name(name, code.functions)
         wanted = assemble(config_file, name, options, Features(added, removed))
+        shared = refuse_new_conflicts(config_file, wanted)
         found = changes(config_file, code, wanted, asked_for(options["concurrency"]))
         paths = [change.path.relative_to(config_file.directory).as_posix() for change in found]
         if as_json:
@@ -114,6 +119,8 @@ def stage(  # noqa: PLR0913 (the options that are no text)
                 f"{', '.join(paths)} not as it should be: run `python -m ops stage {name}`"
             )
         write_files({each.path: each.after for each in found})
+    for each in shared:
+        click.secho(f"look: {each.found}; choose {each.remedy}", fg="yellow", err=True)
     if not as_json:
         click.echo(f"Stage {name}: {', '.join(paths) + ' written' if found else 'no change'}.")
 

@@ -13,6 +13,7 @@ from ops.account import Account
 from ops.console import json_option, project_option, said_clearly
 from ops.deployment import Deployment
 from ops.drift import Drift
+from ops.neighbours import Neighbour, conflicts
 from ops.stages import ConfigFile
 from ops.sweeping import Sweeping
 
@@ -44,11 +45,15 @@ def status(name: str, directory: Path, *, as_json: bool) -> None:
     """  # noqa: D301 (click's mark for text that keeps its lines)
     with said_clearly():
         stage, sweeping = _open(directory, name)
+        shared = conflicts(ConfigFile(directory.resolve()), Neighbour.of(stage))
         drift = Drift(_survey(sweeping), stage.settings)
     if as_json:
-        click.echo(json.dumps({"stage": name, **drift.status_json()}, indent=2))
-    else:
-        Console(highlight=False).print(drift.status_table())
+        said = {"stage": name, "conflicts": [each.found for each in shared]}
+        click.echo(json.dumps({**said, **drift.status_json()}, indent=2))
+        return
+    Console(highlight=False).print(drift.status_table())
+    for each in shared:
+        click.secho(f"look: {each.found}; choose {each.remedy}", fg="red")
 
 
 @click.command()

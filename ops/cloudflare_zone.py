@@ -7,7 +7,6 @@ https://developers.cloudflare.com/api/resources/dns/subresources/records/
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 ROUNDS: Final = 5
 """How often the zone is looked at again when records are to be removed."""
 
-_MARKER: Final = "elephant:"
 _CHECK_PREFIX: Final = "elephant-check-"
 _CHECK_ADDRESS: Final = "192.0.2.1"
 """For documentation, so nobody's: https://www.rfc-editor.org/rfc/rfc5737"""
@@ -72,23 +70,6 @@ class Usage:
     def left(self) -> int | None:
         """How many more records there may be, None if the zone's own quota does not say."""
         return None if self.quota is None else max(0, self.quota - self.used)
-
-
-@dataclass(frozen=True)
-class OwnerRecords:
-    """The names of the address records that bear one owner's marker."""
-
-    owner: str
-    names: tuple[str, ...]
-
-    @property
-    def count(self) -> int:
-        """How many records there are."""
-        return len(self.names)
-
-    def outside(self, domain_root: str) -> tuple[str, ...]:
-        """Return the names that no deployment with this domain root makes: another one's."""
-        return tuple(name for name in self.names if name.partition(".")[2] != domain_root)
 
 
 class Records(Zone):
@@ -146,17 +127,6 @@ class ZoneView(TokenView):
             used=member_in(call, result, "record_usage", int),
             quota=None if quota is None else member_in(call, result, "record_quota", int),
         )
-
-    def owners(self) -> tuple[OwnerRecords, ...]:
-        """Return whose markers the zone's address records bear, and on which names.
-
-        A stage whose own owner has names outside of its domain root shares it with another.
-        """
-        names = defaultdict(list)
-        for record in self._records.matching("comment", _MARKER):
-            if record.owner:  # the filter takes any case, the marker does not
-                names[record.owner].append(record.name)
-        return tuple(OwnerRecords(owner, tuple(sorted(names[owner]))) for owner in sorted(names))
 
     def our_records(self, owner: str) -> tuple[Record, ...]:
         """List every address record that bears this very owner's marker."""

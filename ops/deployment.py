@@ -21,6 +21,13 @@ from ops.functions import absent_functions
 from ops.lambda_settings import failures_of, settle_function
 from ops.meetings import check_no_schedules, key_command, living_desktops, remove_schedules
 from ops.policies import functions_of
+from ops.preflight import (
+    check_neighbours,
+    check_new_owner,
+    check_records_to_remove,
+    check_renamed_owner,
+    check_zone,
+)
 from ops.reach import ROUTES_FUNCTION, SWEEP, Code
 from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
@@ -98,6 +105,19 @@ class Deployment:
         with readable_errors("look at the account's concurrency"):
             check_room(self._account.client("lambda"), self._stage, wanted, say)
 
+    def _check_zone_and_owner(self, before: str | None, say: Say) -> None:
+        """Raise ConfigError if the zone is the wrong one, or its records are another's."""
+        try:
+            zone = self._zone()
+        except SecretError as error:  # nothing can be asked, and nothing works before that changes
+            say(f"the zone is not checked: {error}")
+            check_renamed_owner(before, None, self._account, self._stage)
+            return
+        ours = check_zone(zone, self._stage, say)
+        if before is None:
+            check_new_owner(ours, self._account, self._stage)
+        check_renamed_owner(before, zone, self._account, self._stage)
+
     def deploy(self, step: Say, say: Say, take_token: Callable[[], None] = lambda: None) -> None:
         """Make the stage what the project says; `step` gets each part, `say` what happens in it.
 
@@ -107,9 +127,12 @@ class Deployment:
         self.check_account()
         self.check_files()
         self.check_concurrency(say)
+        before = self._stack.owner()
+        check_neighbours(self._config_file, self._stage, say, is_new=before is None)
         if not self.has_token():
             step(f"Secret {self._stage.settings.secret_id} has no token yet")
             take_token()
+        self._check_zone_and_owner(before, say)
         step(f"Supporting stack {self._stack.name}")
         had_meetings = self._stack.has_meetings()
         had_features = had_meetings or self._stack.has_notifications()
@@ -234,7 +257,7 @@ class Deployment:
         """Return the zone, having seen that the token works and that its records are this stage's.
 
         None if the stage is gone already, and its token with it. Raises ConfigError if another
-        deployment has the same owner, which shows in names outside this stage's domain.
+        deployment has the same owner, which shows in instances that EC2 does not know here.
         """
         settings = self._stage.settings
         try:
@@ -247,14 +270,7 @@ class Deployment:
                 f"{error}. Without it the DNS records cannot be removed: store one with `python "
                 f"-m ops token {self._stage.name}`, or leave the records with --keep-records"
             ) from error
-        for found in zone.owners():
-            others = found.outside(settings.domain_root) if found.owner == settings.owner else ()
-            if others:
-                raise ConfigError(
-                    f"{settings.owner} also has records outside {settings.domain_root}, such as "
-                    f"{others[0]}: another deployment has the same OWNER, and its records would "
-                    "go too; nothing was removed"
-                )
+        check_records_to_remove(zone.our_records(settings.owner), self._account, self._stage)
         return zone
 
     def _check_names(self, removable: Removable) -> None:

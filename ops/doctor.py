@@ -18,6 +18,7 @@ from ops import (
     checks_code,
     checks_function,
     checks_meetings,
+    checks_neighbours,
     checks_notifications,
     checks_rule,
     checks_stage,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_stage.QUESTIONS,
+    *checks_neighbours.OF_THE_PROJECT,
     *checks_aws.ACCOUNT,
     *checks_cloudflare.QUESTIONS,
     *checks_certificate.QUESTIONS,
@@ -39,6 +41,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_code.QUESTIONS,
     *checks_rule.QUESTIONS,
     *checks_meetings.QUESTIONS,
+    *checks_neighbours.OF_THE_ACCOUNT,
     *checks_notifications.QUESTIONS,
     *checks_api.QUESTIONS,
     *checks_aws.WATCH,

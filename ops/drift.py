@@ -110,7 +110,11 @@ class Drift:
 
     def status_json(self) -> dict[str, Any]:
         """Spell the same for a script."""
-        return {"drift": bool(self.planned), "instances": [asdict(each) for each in self.lines()]}
+        return {
+            "drift": bool(self.planned),
+            "foreign": list(self.foreign),
+            "instances": [asdict(each) for each in self.lines()],
+        }
 
     def plan_json(self) -> dict[str, Any]:
         """Spell what a sweep would do for a script."""
@@ -174,11 +178,40 @@ class Drift:
         linked = "linked" if meeting.link(assignment.role) else "no link"
         return f"{said}: {linked}, {meeting.status or 'no status'}"
 
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """What no sweep repairs, since it is another deployment's, or looks like it."""
+        running = {
+            instance_id: finding.in_the_way
+            for instance_id, finding in self._survey.plan.findings.items()
+            if finding.presence is Presence.LIVE and finding.in_the_way
+        }
+        owners = {each.owner or each.type for found in running.values() for each in found}
+        unknown = {
+            each.name
+            for each in self._survey.records
+            if self._survey.instances.get(each.instance_id or "") is None
+        }
+        said = []
+        if running:
+            names = ", ".join(sorted(owners))
+            said.append(f"{len(running)} running without a name of ours, which is taken by {names}")
+        if unknown:
+            said.append(
+                f"{len(unknown)} of our records are of no instance that EC2 knows here; if such "
+                "come back, another deployment has the owner " + self._settings.owner
+            )
+        return tuple(said)
+
     def _summary(self) -> str:
+        count = len(self._survey.records)
         running = sum(line.state == "running" for line in self.lines())
-        said = f"{running} running, {len(self._survey.records)} records of ours; "
-        said += f"{len(self.planned)} to be repaired" if self.planned else "no drift"
-        return f"{said}\n{self.unsafe}" if self.unsafe else said
+        said = f"{running} running, {count} record{'' if count == 1 else 's'} of ours; "
+        if self.planned:
+            said += f"{len(self.planned)} to be repaired"
+        else:
+            said += "nothing that a sweep can repair" if self.foreign else "no drift"
+        return "\n".join((said, *self.foreign, *filter(None, [self.unsafe])))
 
 
 def _action(change: Change) -> str:

@@ -30,6 +30,7 @@ from ops.meetings_table import TableError, table_to_create
 from ops.stack_parameters import (
     HAS_MEETINGS,
     HAS_NOTIFICATIONS,
+    OWNER,
     ParameterError,
     StackParameters,
 )
@@ -237,10 +238,15 @@ class SupportingStack:
         )
         return next((state for state in states if not state.startswith("DELETE_")), None)
 
-    def _was_told(self, parameter: str) -> bool:
+    def owner(self) -> str | None:
+        """Return the OWNER that the stage was deployed with; None if it never was."""
         stack = self._own()
-        given = {each["ParameterKey"]: each.get("ParameterValue") for each in _parameters(stack)}
-        return given.get(parameter) == "yes"
+        if stack is None or stack["StackStatus"] in {*UNFINISHED, EMPTY}:
+            return None
+        return _given(stack).get(OWNER)
+
+    def _was_told(self, parameter: str) -> bool:
+        return _given(self._own()).get(parameter) == "yes"
 
     def _own(self) -> Description | None:
         """Return the stack as it is now. NotOursError if another one has its name."""
@@ -268,5 +274,6 @@ class SupportingStack:
         self._cloudformation.follow(stack["StackId"], since, say)
 
 
-def _parameters(stack: Description | None) -> list[Description]:
-    return list(stack.get("Parameters", ())) if stack else []
+def _given(stack: Description | None) -> dict[str, str]:
+    parameters = stack.get("Parameters", ()) if stack else ()
+    return {each["ParameterKey"]: each.get("ParameterValue", "") for each in parameters}

@@ -8,6 +8,9 @@ from typing import Final
 
 from ops.cloudformation import StackError
 
+OWNER: Final = "Owner"
+"""The parameter that says in whose name the stage is."""
+
 HAS_MEETINGS: Final = "HasMeetings"
 HAS_NOTIFICATIONS: Final = "HasNotifications"
 """The parameters that say which features the stage has."""
@@ -47,7 +50,7 @@ class StackParameters:
         """Spell them as CloudFormation wants them."""
         values = {
             "Stage": stage_name,
-            "Owner": self.owner,
+            OWNER: self.owner,
             "TableName": self.table_name or "",
             "CreateTable": "yes" if self.create_table else "no",
             "AlarmEmail": self.alarm_email,

@@ -215,9 +215,9 @@ class World:
 
     # What people and AWS do
 
-    def launch(self, *, public: bool = True, **tags: str) -> str:
+    def launch(self, *, public: bool = True, owner: str = "", **tags: str) -> str:
         """Launch an instance of the project (`Project=""` for none) and return its id."""
-        every = {"Project": "Elephant"} | tags
+        every = {"Project": "Elephant", OWNER_TAG: owner} | tags
         answer = self.ec2.run_instances(
             ImageId="ami-12c6146b",
             MinCount=1,
@@ -253,7 +253,7 @@ class World:
 
     def desktop(self, role: str = "teacher", meeting: str = "m1") -> str:
         """Launch a meeting's desktop."""
-        return self.launch(MeetingID=meeting, Role=role, **{OWNER_TAG: OWNER})
+        return self.launch(MeetingID=meeting, Role=role, owner=OWNER)
 
     def address(self, instance_id: str) -> str:
         """Return the instance's public address now."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STAGE = "qa"
 FUNCTION = "elephant-qa-dns_watchdog"
-OWNER = "elephant:qa/us-west-2"
+OWNER = "elephant:qa/123456789012/us-west-2"
 
 
 @pytest.fixture(scope="module")

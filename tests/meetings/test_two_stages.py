@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.ec2.models import ec2_backends
@@ -39,7 +39,8 @@ def dev(world: World, session: Session) -> Iterator[Settings]:
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    session.create_client("scheduler").create_schedule_group(Name="elephant-dev")
+    scheduler: Any = session.create_client("scheduler")
+    scheduler.create_schedule_group(Name="elephant-dev")
     for each in builders:
         each.cache_clear()
     yield make_settings(

@@ -66,7 +66,7 @@ def test_what_has_an_address_or_does_not_run_or_is_not_ours_is_left_alone(office
     world.ec2.stop_instances(InstanceIds=[stopped])
     world.terminate(ended)
     world.launch(public=False, Project="Giraffe")
-    world.launch(public=False, **{"elephant:owner": "elephant:dev"})
+    world.launch(public=False, owner="elephant:dev")
     office.pass_time(60)
 
     assert sweep(office) == ()

@@ -12,6 +12,7 @@ import pytest
 from moto.awslambda.models import lambda_backends
 from moto.ec2.models import ec2_backends
 
+from chalicelib.instance import OWNER_TAG
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.aws.premises import ANY_IMAGE, make_security_group
 from localcloud.cloud import STAGE, LocalCloud, Ports
@@ -594,16 +595,22 @@ def _secrets(it: Deployed) -> list[str]:
     return [each["Name"] for each in it.client("secretsmanager").list_secrets()["SecretList"]]
 
 
+def _desktops(it: Deployed, owner: str | None, count: int = 1) -> list[str]:
+    tags = {"Project": "Elephant", "MeetingID": "abc"} | ({OWNER_TAG: owner} if owner else {})
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    started = it.client("ec2").run_instances(
+        ImageId=ANY_IMAGE,
+        MinCount=count,
+        MaxCount=count,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
+    )["Instances"]
+    return [each["InstanceId"] for each in started]
+
+
 def test_removing_the_stage_ends_schedules_first_and_tells_of_desktops(deployed: Deployed) -> None:
     _schedule("elephant-local-safety_net")(deployed)
-    tags = [{"Key": "Project", "Value": "Elephant"}, {"Key": "MeetingID", "Value": "abc"}]
-    started = deployed.client("ec2").run_instances(
-        ImageId=ANY_IMAGE,
-        MinCount=2,
-        MaxCount=2,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )["Instances"]
-    desktops = [each["InstanceId"] for each in started]
+    desktops = _desktops(deployed, "elephant:local", 2)
+    (unmarked,), (others,) = _desktops(deployed, None), _desktops(deployed, "elephant:dev")
     deployed.client("ec2").terminate_instances(InstanceIds=desktops[:1])
     said: list[str] = []
 
@@ -613,10 +620,12 @@ def test_removing_the_stage_ends_schedules_first_and_tells_of_desktops(deployed:
     schedules = next(number for number, line in enumerate(said) if "schedules removed" in line)
     assert said[schedules] == "1 schedules removed from the group elephant-local"
     assert schedules < said.index("remove function elephant-local-launch_ec2")
-    told = [line for line in said if "still run" in line]
-    assert len(told) == 1
-    assert "1 desktop(s)" in told[0]
-    assert desktops[1] in told[0]
+    told = [line for line in said if "desktop(s)" in line]
+    assert len(told) == 2
+    assert told[0].startswith("1 desktop(s) of meetings still run")
+    assert f"--instance-ids {desktops[1]} --region" in told[0]
+    assert told[1].endswith(f"nothing ends those of this stage: {unmarked}")
+    assert others not in "".join(said)
     groups = deployed.client("scheduler").list_schedule_groups()["ScheduleGroups"]
     assert SCHEDULES not in {each["Name"] for each in groups}
     assert deployed.client("lambda").list_functions()["Functions"] == []

@@ -109,7 +109,7 @@ def test_another_stage_with_the_same_owner_in_the_zone_is_a_failure(project: Con
     _edit(project, "qa", environment_variables=VARIABLES)
     checks = _checks(project)
     assert _levels(checks) == {"owner": Level.FAILURE, "files": Level.SKIPPED}
-    assert "stage qa has the owner elephant:prod/us-west-2" in checks["owner"].found
+    assert "stage 'qa' has the owner elephant:prod/us-west-2" in checks["owner"].found
     assert "--owner" in checks["owner"].remedy
 
 

@@ -39,19 +39,48 @@ def config(project: Path) -> Path:
     return path
 
 
-def run(config: Path, *arguments: str) -> Result:
+def run(config: Path, *arguments: str, name: str = "prod") -> Result:
     place = f"--project={config.parent.parent}"
-    return CliRunner().invoke(cli.main, ["stage", "prod", place, *arguments])
+    return CliRunner().invoke(cli.main, ["stage", name, place, *arguments])
 
 
-def written(config: Path) -> dict[str, Any]:
-    stage: dict[str, Any] = json.loads(config.read_text())["stages"]["prod"]
+def written(config: Path, name: str = "prod") -> dict[str, Any]:
+    stage: dict[str, Any] = json.loads(config.read_text())["stages"][name]
     return stage
 
 
 def concurrency(config: Path) -> int | None:
     number: int | None = written(config)["lambda_functions"]["dns_watchdog"]["reserved_concurrency"]
     return number
+
+
+def test_a_new_stage_has_an_owner_and_a_table_of_its_own(config: Path) -> None:
+    assert run(config, *NEW).exit_code == 0
+    variables = written(config)["environment_variables"]
+    assert variables["OWNER"] == "elephant:prod/123456789012/us-west-2"
+    assert variables["TABLE_NAME"] == "elephant-prod-meetings"
+
+    refused = run(config, *NEW, name="dev")
+    assert refused.exit_code == 1
+    assert "stage 'prod' gives instances with the tag Project=Elephant" in refused.output
+    assert "--project-tag Project=Elephant-dev" in refused.output
+
+    done = run(config, *NEW, "--domain-root=dev.example.com", name="dev")
+    assert done.exit_code == 0
+    assert "look: stage 'prod' gives instances with the tag" in done.output
+    assert written(config, "dev")["environment_variables"]["TABLE_NAME"] == "elephant-dev-meetings"
+
+
+def test_a_stage_of_an_earlier_release_keeps_its_owner_and_its_table(config: Path) -> None:
+    run(config, *NEW)
+    earlier = json.loads(config.read_text())
+    variables = earlier["stages"]["prod"]["environment_variables"]
+    variables["OWNER"] = "elephant:prod/us-west-2"
+    del variables["TABLE_NAME"]
+    config.write_text(json.dumps(earlier))
+
+    assert run(config).exit_code == 0
+    assert written(config)["environment_variables"] == variables
 
 
 def test_every_setting_of_the_sweep_has_its_option(config: Path) -> None:

@@ -99,8 +99,31 @@ def test_status_of_what_is_right_says_so(world: World, ops: Ops) -> None:
 
     shown = ops("status")
 
-    assert "1 running, 1 records of ours; no drift" in shown.stdout
+    assert "1 running, 1 record of ours; no drift" in shown.stdout
     assert document(ops("status", "--json"))["drift"] is False
+
+
+def test_status_of_what_is_anothers_says_whose_it_is(
+    world: World, ops: Ops, directory: Path
+) -> None:
+    for _ in range(2):
+        world.put_record(f"{world.launch()}.{DOMAIN}", comment=OTHER)
+    world.put_own("i-0123456789abcdef0")
+    config_file = ConfigFile(directory)
+    config = config_file.load()
+    config["stages"]["other"] = config["stages"]["test"]
+    config_file.path.write_text(json.dumps(config))
+
+    shown, told = ops("status"), document(ops("status", "--json"))
+    del config["stages"]["other"]
+    config_file.path.write_text(json.dumps(config))
+
+    assert "2 running, 1 record of ours; nothing that a sweep can repair" in shown.stdout
+    taken, unknown = told["foreign"]
+    assert taken == "2 running without a name of ours, which is taken by elephant:other/us-west-2"
+    assert unknown.startswith("1 of our records are of no instance that EC2 knows here; if such")
+    assert "look: stage 'other' has the owner" in shown.stdout
+    assert len(told["conflicts"]) == 3
 
 
 def test_plan_shows_what_a_sweep_does_changes_nothing_and_exits_with_2(

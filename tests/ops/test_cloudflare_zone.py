@@ -32,7 +32,6 @@ from localcloud.cloudflare import (
     Zone,
 )
 from ops.cloudflare_zone import (
-    OwnerRecords,
     RecordsRemainError,
     Usage,
     ZoneView,
@@ -627,23 +626,6 @@ def populate(site: Site) -> None:
     site.put("i-5", f"{OWNER} managed by Elephant", name="i-5.lab.example.com")
     site.put("i-6", "ELEPHANT:TEST/US-WEST-2 shouting")
     site.put("txt", f"{OWNER} note", type="TXT", content="hello")
-
-
-def test_owners_are_told_with_the_names_of_their_records(site: Site) -> None:
-    populate(site)
-    owners = site.view().owners()
-    assert owners == (
-        OwnerRecords("elephant:other/eu-west-1", ("i-4.lab.example.com",)),
-        OwnerRecords(OWNER, (f"i-1.{DOMAIN}", f"i-2.{DOMAIN}", "i-5.lab.example.com")),
-        OwnerRecords(f"{OWNER}1", (f"i-3.{DOMAIN}",)),
-    )
-    assert [owner.count for owner in owners] == [1, 3, 1]
-    assert site.calls == [f"GET {RECORDS}"]
-
-
-def test_records_of_another_stage_with_the_same_owner_stand_out() -> None:
-    owner = OwnerRecords(OWNER, (f"i-1.{DOMAIN}", "i-5.lab.example.com", f"a.b.{DOMAIN}"))
-    assert owner.outside(DOMAIN) == ("i-5.lab.example.com", f"a.b.{DOMAIN}")
 
 
 def test_our_records_are_those_with_exactly_our_marker(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +13,14 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
-from chalicelib.cloudflare import UnavailableError
+from chalicelib.cloudflare import TokenRefusedError, UnavailableError
+from chalicelib.record import Record
 from chalicelib.settings import FEATURES
 from localcloud.aws import copy_project
 from ops import assemble, cli
 from ops import deployment as deployment_module
 from ops.account import Account, AwsError
-from ops.cloudflare_zone import OwnerRecords, ZoneView
+from ops.cloudflare_zone import ZoneView
 from ops.command import CommandError
 from ops.configure import changes
 from ops.deployment import Deployment, Removable
@@ -53,6 +55,19 @@ def deployment(config_file: ConfigFile) -> Iterator[Deployment]:
 
 def silent(_: str) -> None:
     """Say nothing."""
+
+
+def record(name: str) -> Record:
+    """Make a record of the stage's."""
+    return Record.parse(
+        {
+            "id": name,
+            "type": "A",
+            "name": name,
+            "content": "203.0.113.7",
+            "comment": "elephant:local m=m1 r=teacher",
+        }
+    )
 
 
 def stacks() -> list[str]:
@@ -222,11 +237,32 @@ def test_records_of_another_deployment_with_the_same_owner_are_not_removed(
 ) -> None:
     client = Account("us-west-2").client("secretsmanager")
     client.create_secret(Name="prod/elephant/cloudflare", SecretString="a-token")
-    theirs = OwnerRecords("elephant:local", ("i-00000001.elsewhere.example",))
-    monkeypatch.setattr(ZoneView, "owners", lambda _: (theirs,))
+    theirs = record("i-00000001.elephant.example")
+    monkeypatch.setattr(ZoneView, "our_records", lambda *_: (theirs,))
 
-    with pytest.raises(ConfigError, match=r"such as i-00000001\.elsewhere\.example"):
+    with pytest.raises(ConfigError, match=r"has i-00000001\.elephant\.example, of no instance"):
         deployment.destroy(Removable(), silent, silent)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_nothing_is_deployed_into_a_wrong_zone_or_in_anothers_name(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, *, is_read: bool
+) -> None:
+    def our_records(*_: object) -> tuple[Record, ...]:
+        if is_read:
+            return (record("i-00000001.elephant.example"),)
+        raise TokenRefusedError("no such zone")
+
+    client = Account("us-west-2").client("secretsmanager")
+    client.create_secret(Name="prod/elephant/cloudflare", SecretString="a-token")
+    monkeypatch.setattr(ZoneView, "our_records", our_records)
+    monkeypatch.setattr(ZoneView, "details", lambda _: SimpleNamespace(name="elephant.example"))
+    monkeypatch.setattr(ZoneView, "zone_for", lambda *_: None)
+
+    with pytest.raises(ConfigError, match="bear the owner" if is_read else "cannot be read"):
+        deployment.deploy(silent, silent)
+
+    assert stacks() == []
 
 
 def test_the_token_is_sent_nowhere_before_the_address_is_checked(
@@ -267,13 +303,14 @@ def test_a_zone_that_cannot_be_looked_up_is_asked_for(
 
 
 def test_a_note_that_cannot_be_read_is_named(
-    deployment: Deployment, config_file: ConfigFile
+    deployment: Deployment, config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Account("us-west-2").client("secretsmanager")
     client.create_secret(Name="prod/elephant/cloudflare", SecretString="a-token")
     note = config_file.path.parent / "deployed" / "local.json"
     note.parent.mkdir(exist_ok=True)
     note.write_text("{")
+    monkeypatch.setattr(deployment_module, "check_zone", lambda *_: ())
 
     with pytest.raises(ConfigError, match=r"local\.json is no JSON: .*; remove it"):
         deployment.deploy(silent, silent)

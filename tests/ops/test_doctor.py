@@ -35,6 +35,7 @@ def project(tmp_path: Path) -> ConfigFile:
         "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
         "SECRET_ARN": "elephant/prod/cloudflare",
         "OWNER": "elephant:prod/us-west-2",
+        "TABLE_NAME": "elephant-prod-meetings",
     }
     stage = Stage("prod", "123456789012", "us-west-2", variables)
     found = changes(config_file, Code(config_file.directory), stage)

@@ -72,6 +72,7 @@ def test_a_desktop_is_ordered_as_with_the_whole_model() -> None:
         security_group_ids=("sg-00000000",),
         devices=({"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 60, "Encrypted": True}},),
         project_tag=("Project", "Elephant"),
+        owner="elephant:prod",
         key_name="desktops",
     )
     request = order.request("subnet-00000000")

@@ -113,6 +113,7 @@ def test_a_new_stage_gets_everything_it_stands_on(stage: Stage) -> None:
         dashboard_name=f"elephant-{stage.name}",
     )
     assert stage.stack.outputs() == outputs
+    assert stage.stack.owner() == stage.owner
     assert queue["MessageRetentionPeriod"] == str(14 * 24 * 60 * 60)
     assert queue["SqsManagedSseEnabled"] == "true"
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
@@ -324,6 +325,7 @@ class TestTable:
         stage.stack.delete(stage.said.append)
 
         assert stage.stack.outputs() is None
+        assert stage.stack.owner() is None
         assert stage.alarms() == {}
         assert stage.tables() == [stage.table]
         assert not stage.table_to_create()

@@ -1,0 +1,162 @@
+"""What is looked at before anything of a stage is deployed, or removed: its zone and its owner.
+
+Everything raises ConfigError, with the remedy, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.cloudflare import (
+    CloudflareError,
+    RateLimitedError,
+    TokenRefusedError,
+    UnavailableError,
+)
+from chalicelib.instance import Instances
+from ops.account import readable_errors
+from ops.meetings import desktops_of
+from ops.neighbours import Neighbour, conflicts
+from ops.stages import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from chalicelib.record import Record
+    from ops.account import Account
+    from ops.cloudflare_zone import ZoneView
+    from ops.stages import ConfigFile, Stage
+
+    Say = Callable[[str], None]
+
+_SHOWN: Final = 3
+
+
+def check_neighbours(config_file: ConfigFile, stage: Stage, say: Say, *, is_new: bool) -> None:
+    """Refuse a new stage that would fight with another; of one that runs already, say it."""
+    for each in conflicts(config_file, Neighbour.of(stage)):
+        if each.is_fight and is_new:
+            raise ConfigError(
+                f"{each.found}: give `python -m ops stage {stage.name}` {each.remedy}; nothing was "
+                "deployed"
+            )
+        say(f"look: {each.found}; choose {each.remedy}")
+
+
+def check_zone(zone: ZoneView, stage: Stage, say: Say) -> tuple[Record, ...]:
+    """See that the token reads the zone's records and the domain lies in it; return our records.
+
+    What Cloudflare cannot say just now is not checked: a stage may have to be deployed meanwhile.
+    """
+    settings = stage.settings
+    try:
+        ours = zone.our_records(settings.owner)
+        name = _name_of(zone, say)
+    except (UnavailableError, RateLimitedError) as error:
+        say(f"Cloudflare does not answer, so the zone is not checked: {error}")
+        return ()
+    except CloudflareError as error:
+        raise ConfigError(
+            f"the records of zone {settings.zone_id} cannot be read: {error}. Nothing was "
+            f"deployed; {_zone_remedy(zone, stage)}, or another token with `python -m ops token "
+            f"{stage.name}`"
+        ) from error
+    if name and not lies_in(settings.domain_root, name):
+        raise ConfigError(
+            f"{settings.domain_root} is not in the zone {name} ({settings.zone_id}), so no record "
+            f"can be made. Nothing was deployed; {_zone_remedy(zone, stage)}"
+        )
+    return ours
+
+
+def check_new_owner(records: Iterable[Record], account: Account, stage: Stage) -> None:
+    """See that no other deployment has the owner of a stage that was never deployed."""
+    others = unknown_records(records, account, stage)
+    if others:
+        raise ConfigError(
+            f"{_named(others)} in the zone bear the owner {stage.settings.owner}, and are of no "
+            "instance of this account and region: another deployment has this owner, and each "
+            f"would remove the other's records. Nothing was deployed; choose `python -m ops stage "
+            f"{stage.name} --owner elephant:ANOTHER`. If they are only what a deployment that is "
+            "gone has left, delete them in Cloudflare's dashboard"
+        )
+
+
+def check_renamed_owner(
+    before: str | None, zone: ZoneView | None, account: Account, stage: Stage
+) -> None:
+    """See that a change of owner leaves nothing behind that nobody would remove or end."""
+    owner = stage.settings.owner
+    if before in {None, owner}:
+        return
+    left = [f"the desktop {each}" for each in desktops_of(account, stage, before)]
+    if zone:
+        found = zone.our_records(str(before))
+        others = set(unknown_records(found, account, stage))
+        left += [f"the record {each.name}" for each in found if each.name not in others]
+    if left:
+        raise ConfigError(
+            f"the stage is deployed as {before}, and now is to be {owner}: {_named(left)} would be "
+            "left to nobody. Nothing was deployed; change it when no instance runs, or go back "
+            f"with `python -m ops stage {stage.name} --owner {before}`"
+        )
+
+
+def check_records_to_remove(records: Iterable[Record], account: Account, stage: Stage) -> None:
+    """See that records that bear our owner are not another deployment's before they are removed."""
+    settings = stage.settings
+    others = unknown_records(records, account, stage)
+    if others:
+        raise ConfigError(
+            f"{settings.owner} also has {_named(others)}, of no instance of this account and "
+            "region: another deployment has the same OWNER, and its records would go too; nothing "
+            f"was removed. If none has it, `python -m ops sweep {stage.name} --force` removes "
+            "them; or leave all records with --keep-records"
+        )
+
+
+def unknown_records(records: Iterable[Record], account: Account, stage: Stage) -> tuple[str, ...]:
+    """Name the records that this stage would not make: EC2 does not know their instances here.
+
+    Raises AwsError.
+    """
+    settings = stage.settings
+    ids = {each.name: each.instance_id for each in records}
+    with readable_errors("look for the instances of records"):
+        instances = Instances(account.client("ec2"), settings.project_tag, None)
+        known = {each.id for each in instances.among(each for each in ids.values() if each)}
+    return tuple(
+        sorted(
+            name
+            for name, instance_id in ids.items()
+            if instance_id not in known or name != settings.record_name(str(instance_id))
+        )
+    )
+
+
+def lies_in(domain: str, zone: str) -> bool:
+    """Tell whether a domain lies in the zone of this name."""
+    return domain == zone or domain.endswith(f".{zone}")
+
+
+def _name_of(zone: ZoneView, say: Say) -> str | None:
+    try:
+        return zone.details().name
+    except TokenRefusedError as error:
+        say(f"the token may not read what the zone is called, so that is not checked: {error}")
+        return None
+
+
+def _zone_remedy(zone: ZoneView, stage: Stage) -> str:
+    """Spell the command that sets the right zone, whose id the token may know."""
+    try:
+        right = zone.zone_for(stage.settings.domain_root)
+    except CloudflareError:
+        right = None
+    return f"set the right one with `python -m ops stage {stage.name} --zone-id {right or '…'}`"
+
+
+def _named(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return f"{', '.join(every[:_SHOWN])}{more}"

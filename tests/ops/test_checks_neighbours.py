@@ -1,0 +1,140 @@
+"""What `doctor` says of other stages: of this project, and of this account."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.aws import copy_project
+from ops import checks_neighbours
+from ops.account import Account
+from ops.check import Context, Level, run
+from ops.stages import ConfigFile
+from tests.world import ACCOUNT, OWNER, REGION
+
+if TYPE_CHECKING:
+    from ops.check import Check
+    from tests.world import World
+
+ROOT = Path(__file__).parent.parent.parent
+MEETINGS = {
+    "FEATURES": "meetings",
+    "AMI_ID": "ami-00000000",
+    "SECURITY_GROUP_IDS": "sg-00000000",
+    "TABLE_NAME": "elephant-test-meetings",
+}
+NOTHING: dict[str, str] = {}
+
+
+@dataclass
+class StreamAccount(Account):
+    """An account with a table, and functions that read its stream."""
+
+    readers: tuple[str, ...] = ()
+    code: str = ""
+
+    def client(self, service: str) -> Any:  # noqa: ANN401
+        return self if service in {"dynamodb", "lambda"} else Account(REGION).client(service)
+
+    def describe_table(self, TableName: str) -> dict[str, Any]:  # noqa: N803 (AWS's name)
+        if self.code:
+            raise ClientError({"Error": {"Code": self.code}}, "DescribeTable")
+        return {"Table": {"LatestStreamArn": f"{TableName}/stream"}}
+
+    def get_paginator(self, _: str) -> StreamAccount:
+        return self
+
+    def paginate(self, EventSourceArn: str) -> list[dict[str, Any]]:  # noqa: N803 (AWS's name)
+        assert EventSourceArn == "elephant-test-meetings/stream"
+        where = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function"
+        return [
+            {"EventSourceMappings": [{"FunctionArn": f"{where}:{each}"}]} for each in self.readers
+        ]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_project(ROOT, tmp_path_factory.mktemp("neighbours") / "project")
+
+
+def checks(
+    directory: Path,
+    account: Account,
+    mine: dict[str, str] = NOTHING,
+    other: dict[str, str] = NOTHING,
+) -> dict[str, Check]:
+    """Examine a stage beside another one of the project."""
+    required = {
+        "DOMAIN_ROOT": "example.com",
+        "ZONE_ID": "0" * 32,
+        "SECRET_ARN": "elephant/test/cloudflare",
+        "OWNER": OWNER,
+    }
+    stages = {"test": required | mine} | ({"other": required | other} if other else {})
+    own = {"account": ACCOUNT, "region": REGION}
+    config = {name: {"elephant": own, "environment_variables": it} for name, it in stages.items()}
+    (directory / ".chalice/config.json").write_text(json.dumps({"stages": config}))
+    context = Context(ConfigFile(directory), "test", account=lambda _: account)
+    questions = (*checks_neighbours.OF_THE_PROJECT, *checks_neighbours.OF_THE_ACCOUNT)
+    return {each.name: each for each in run(questions, context)}
+
+
+def test_a_stage_alone_is_fine(world: World, directory: Path) -> None:
+    world.desktop()
+    world.launch()
+    account = StreamAccount(readers=("elephant-test-terminator", "reports"))
+
+    found = checks(directory, account, MEETINGS)
+
+    assert {each.level for each in found.values()} == {Level.OK}
+    assert set(found) == {"other stages", "other desktops", "other terminators"}
+
+
+def test_what_another_stage_of_the_project_shares_is_said(world: World, directory: Path) -> None:
+    _ = world
+    other = MEETINGS | {"OWNER": "elephant:other", "DOMAIN_ROOT": "other.example.com"}
+
+    found = checks(directory, StreamAccount(), MEETINGS, other)
+
+    assert found["other stages other table"].level is Level.FAILURE
+    assert "--table elephant-test-meetings" in found["other stages other table"].remedy
+    assert found["other stages other tag"].level is Level.WARNING
+
+
+def test_desktops_of_other_owners_are_counted(world: World, directory: Path) -> None:
+    world.terminate(world.launch(owner="elephant:gone"))
+    for _ in range(2):
+        world.launch(owner="elephant:other")
+
+    check = checks(directory, StreamAccount())["other desktops"]
+
+    assert check.level is Level.WARNING
+    assert "as well: 2 of elephant:other." in check.found
+
+
+def test_another_stages_terminator_on_the_tables_stream_is_a_failure(
+    world: World, directory: Path
+) -> None:
+    _ = world
+    account = StreamAccount(readers=("elephant-test-terminator", "elephant-other-terminator"))
+
+    check = checks(directory, account, MEETINGS)["other terminators"]
+
+    assert check.level is Level.FAILURE
+    assert check.found.startswith("elephant-other-terminator reads the stream")
+
+
+@pytest.mark.parametrize(
+    ("code", "levels"), [("ResourceNotFoundException", []), ("AccessDenied", [Level.FAILURE])]
+)
+def test_a_table_that_is_not_there_is_anothers_to_say(
+    world: World, directory: Path, code: str, levels: list[Level]
+) -> None:
+    _ = world
+    found = checks(directory, StreamAccount(code=code), MEETINGS)
+    assert [each.level for name, each in found.items() if name == "other terminators"] == levels
