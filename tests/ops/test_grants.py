@@ -45,7 +45,7 @@ def test_desktops_are_started_as_the_stage_says_and_with_its_tag_alone() -> None
             )
         },
     }
-    assert found["RunIn"]["Resource"] == f"{OURS}:subnet/*"
+    assert found["RunIn"]["Resource"] == [f"{OURS}:network-interface/*", f"{OURS}:subnet/*"]
     assert found["RunIn"]["Condition"] == {
         "ArnEquals": {"ec2:Vpc": f"{OURS}:vpc/vpc-0123456789abcdef0"}
     }
@@ -53,7 +53,6 @@ def test_desktops_are_started_as_the_stage_says_and_with_its_tag_alone() -> None
         "arn:aws:ec2:us-west-2::image/ami-0123456789abcdef0",
         f"{OURS}:security-group/sg-0123456789abcdef0",
         f"{OURS}:key-pair/desktops",
-        f"{OURS}:network-interface/*",
         f"{OURS}:volume/*",
     ]
 
@@ -133,7 +132,7 @@ MAILER = "chalicelib/notifications/mailer.py"
 IDENTITY = "arn:aws:ses:us-west-2:111122223333:identity"
 
 
-def test_mail_is_sent_from_the_one_sender_alone_whoever_it_goes_to() -> None:
+def test_mail_is_sent_from_the_one_sender_to_its_recipients_alone() -> None:
     assert granted("ses:SendEmail", file=MAILER) == {
         "SendMail": {
             "Sid": "SendMail",
@@ -146,7 +145,10 @@ def test_mail_is_sent_from_the_one_sender_alone_whoever_it_goes_to() -> None:
                 f"{IDENTITY}/example.org",
                 "arn:aws:ses:us-west-2:111122223333:configuration-set/*",
             ],
-            "Condition": {"StringEquals": {"ses:FromAddress": "elephant@example.com"}},
+            "Condition": {
+                "StringEquals": {"ses:FromAddress": "elephant@example.com"},
+                "ForAllValues:StringEquals": {"ses:Recipients": ["ops@example.org"]},
+            },
         }
     }
 
