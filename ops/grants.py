@@ -34,14 +34,14 @@ _RANKS: Final = (
     "SendMail",
     "Deployments",
     "CloudflareToken",
-    "ScheduleKey",
+    "ScheduleSecrets",
     "Logs",
     "FailedEvents",
 )
 """The order of statements in a policy, by how their names begin."""
 
 _OF_MEETINGS: Final = "chalicelib/meetings/"
-"""Where the code is whose secret is the key to schedule with, not Cloudflare's token."""
+"""Where the code is whose secrets are those that meetings are made with, not Cloudflare's token."""
 
 _OF_NOTIFICATIONS: Final = "chalicelib/notifications/"
 """Where the code is whose table is that of the e-mails sent, not that of the meetings."""
@@ -189,9 +189,9 @@ def _described(sid: str) -> Callable[[Call, Stage], list[Statement]]:
 def _secret(call: Call, stage: Stage) -> list[Statement]:
     if not call.file.startswith(_OF_MEETINGS):
         return [Statement("CloudflareToken", (call.action,), (secret_arn(stage),))]
-    name = f"{stage.place.schedule_secret}-??????"
-    arn = f"{stage.arn('secretsmanager')}:secret:{name}"
-    return [Statement("ScheduleKey", (call.action,), (arn,))]
+    names = (stage.place.schedule_secret, stage.place.seed_secret)
+    arns = tuple(f"{stage.arn('secretsmanager')}:secret:{each}-??????" for each in names)
+    return [Statement("ScheduleSecrets", (call.action,), arns)]
 
 
 def _schedule(call: Call, stage: Stage) -> list[Statement]:

@@ -152,6 +152,14 @@ _BOOKING: Final = (
         new='_derive(b"", f"idempotency key',
         tests=("meetings/test_keys.py",),
     ),
+    Break(
+        "a-meeting-is-made-twice-when-its-callers-key-is-rotated",
+        Rule.BOOKING,
+        "meetings/scheduling",
+        old="self._seeds.seed_of(caller.name, key,",
+        new='self._seeds.seed_of(request.headers["authorization"], key,',
+        tests=("meetings/test_scheduling.py",),
+    ),
 )
 
 _DOOR: Final = (
@@ -162,9 +170,9 @@ _DOOR: Final = (
         old=(
             "        if name is None:\n"
             '            raise UnauthorizedError("the key is not one that may schedule meetings")\n'
-            "        return Caller(name, key)\n"
+            "        return Caller(name)\n"
         ),
-        new="        return Caller(name or ONLY_CALLER, key)\n",
+        new="        return Caller(name or ONLY_CALLER)\n",
         tests=("meetings/test_authorizer.py",),
     ),
     Break(

@@ -100,12 +100,15 @@ def test_schedules_are_this_stages_and_started_with_the_schedulers_role_alone() 
     assert list(removed) == ["Schedules"]
 
 
-def test_the_key_to_schedule_with_and_the_token_are_two_secrets() -> None:
+def test_the_secrets_of_meetings_and_the_token_are_not_the_same() -> None:
     action = "secretsmanager:GetSecretValue"
-    key = granted(action, file="chalicelib/meetings/authorizer.py")
+    key = granted(action, file="chalicelib/meetings/stage_secrets.py")
     token = granted(action, file="chalicelib/secret.py")
 
-    assert key["ScheduleKey"]["Resource"].endswith(":secret:elephant-prod-schedule-key-??????")
+    assert [arn.rpartition(":")[2] for arn in key["ScheduleSecrets"]["Resource"]] == [
+        "elephant-prod-schedule-key-??????",
+        "elephant-prod-meeting-seed-??????",
+    ]
     assert token["CloudflareToken"]["Resource"].endswith(":secret:prod/elephant/cloudflare-??????")
 
 

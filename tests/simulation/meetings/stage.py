@@ -59,6 +59,7 @@ class MeetingStage(Stage):
         self.stream = Stream()
         self.dynamodb.watchers += [self.stream.watch, self.promises.row_became]
         self.secrets.others[f"{PREFIX}-schedule-key"] = json.dumps({"front-end": CALLER_KEY})
+        self.secrets.others[f"{PREFIX}-meeting-seed"] = "s33d" * 9
         self.callers = Callers(self)
         self.desktops = Desktops(self)
         self.meddlers = Meddlers(self)
