@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 GROUP = "sg-0123456789abcdef0"
 VARIABLES = {"AMI_ID": ANY_IMAGE, "SECURITY_GROUP_IDS": GROUP}
+VARIABLES["ALLOWED_ORIGINS"] = "https://app.example.com"
 SCHEDULES = "elephant-local"
 SCHEDULER_ROLE = "elephant-local-scheduler"
 DESKTOP = "elephant-local-desktop"
@@ -89,6 +90,7 @@ def test_a_stage_with_meetings_that_was_deployed_is_green(deployed: Deployed) ->
         "desktops security groups",
         "API",
         "API limits",
+        "API own answers",
         "stream mapping",
         "failed events launch_ec2",
         "failed events safety_net",
@@ -186,6 +188,10 @@ def _throttle(it: Deployed) -> None:
     )
 
 
+def _hide_answers(it: Deployed) -> None:
+    it.client("apigateway").delete_gateway_response(restApiId=_api(it), responseType="DEFAULT_4XX")
+
+
 def _no_stage(it: Deployed) -> None:
     it.client("apigateway").delete_stage(restApiId=_api(it), stageName=STAGE)
 
@@ -224,6 +230,7 @@ ROUNDS: dict[str, dict[str, tuple[Callable[[Deployed], None], str]]] = {
     "retries and limits": {
         "stream mapping": (_mapping(MaximumRetryAttempts=0), "MaximumRetryAttempts"),
         "API limits": (_throttle, "~1schedule/POST"),
+        "API own answers": (_hide_answers, "DEFAULT_4XX: pages of https://app.example.com"),
         "failed events safety_net": (_no_retries, "are lost"),
         "logs api_handler": (_kept_for_ever, "for ever"),
     },
