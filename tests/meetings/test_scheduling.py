@@ -258,7 +258,8 @@ def test_a_key_to_schedule_with_is_rotated_without_a_second_meeting(desk: FrontD
     first = read(desk.post(key="order-1"))
 
     links = []
-    for stored in ({"default": [KEY, new]}, {"default": new}):
+    stores: tuple[dict[str, str | list[str]], ...] = ({"default": [KEY, new]}, {"default": new})
+    for stored in stores:
         desk.store_keys(stored)
         desk.scheduling = desk.new_scheduling()
         links.append(read(desk.post(key="order-1", bearer=new))["teacher_link"])
