@@ -19,6 +19,7 @@ from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
+from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.meetings.starter import Starter
 from chalicelib.meetings.subnets import Subnets
 from chalicelib.meetings.terminator import Terminator
@@ -177,6 +178,7 @@ class MeetingStage(Stage):
         scheduling = Scheduling(
             settings=MEETINGS,
             authorizer=Authorizer(self.secrets, self.clock),
+            seeds=Seeds(self.secrets),
             reservations=reservations,
             **ends,
         )
