@@ -17,9 +17,9 @@ install: .venv/installed  ## Install everything into .venv
 	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Elephant needs Python 3.11 or later; $(PYTHON) is {v[0]}.{v[1]}")'
 	@echo "Installing into .venv (a minute or so, once) …"
 	@"$(PYTHON)" -m venv --clear .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps -r requirements.txt -d .venv/wheels
-	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps -r requirements.txt -d .venv/wheels \
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt -d .venv/wheels
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt -d .venv/wheels \
 		--only-binary=:all: --platform manylinux2014_x86_64
 	@touch $@
 
@@ -53,7 +53,7 @@ lock: install  ## Pin the newest versions of what requirements*.in name
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
 		--generate-hashes requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
-		requirements-dev.in -o requirements-dev.txt
+		--generate-hashes --no-strip-extras requirements-dev.in -o requirements-dev.txt
 
 clean:  ## Remove everything that was made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .chalice/deployments .chalice/deployed/local.json

@@ -71,6 +71,11 @@ class Place:
         return f"{self.prefix}-schedule-key"
 
     @property
+    def seed_secret(self) -> str:
+        """The name of the secret that meetings with an idempotency key are derived from."""
+        return f"{self.prefix}-meeting-seed"
+
+    @property
     def sent_table(self) -> str:
         """The name of the table that remembers what was notified."""
         return f"{self.prefix}-sent"

@@ -38,6 +38,14 @@ THROTTLES: Final[Mapping[str, Throttle]] = {
 }
 """By resource and method as API Gateway spells them, `~1` for a slash."""
 
+GATEWAY_ANSWERS: Final = ("DEFAULT_4XX", "DEFAULT_5XX")
+"""What API Gateway answers without asking the function, such as 403, 413, 429 and 504.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+"""
+_SEVERAL: Final = 2
+_ALLOW_ORIGIN: Final = "gatewayresponse.header.Access-Control-Allow-Origin"
+
 _NOT_FOUND: Final = "NotFoundException"
 
 
@@ -66,11 +74,15 @@ def settle_api(
     name: str,
     say: Callable[[str], None],
 ) -> str | None:
-    """Limit the requests that the stage's API takes, and return its address. Raises AwsError."""
+    """Limit the requests that the stage's API takes, and let front ends read its own answers.
+
+    Returns its address. Raises AwsError.
+    """
     gateway = account.client("apigateway")
     with readable_errors("limit the requests that the API takes"):
         found = apis_of(gateway, stage)
         for api_id in found:
+            _settle_answers(gateway, api_id, name, origin_of_answers(stage))
             gateway.update_stage(
                 restApiId=api_id,
                 stageName=name,
@@ -86,6 +98,27 @@ def settle_api(
     each = THROTTLES["~1schedule/POST"]
     say(f"API: at most {each.rate:g} meetings a second are scheduled, {each.burst} at once")
     return url_of(found[0], stage, name) if found else None
+
+
+def origin_of_answers(stage: Stage) -> str | None:
+    """Return the one origin that API Gateway's own answers are for; None for no page.
+
+    They hold a fixed text, so they can be for any page where one origin would not do.
+    """
+    origins = stage.settings.meetings.allowed_origins if stage.settings.meetings else frozenset()
+    return next(iter(origins), None) if len(origins) < _SEVERAL else "*"
+
+
+def origins_let_in(gateway: Any, api_id: str) -> dict[str, str | None]:  # noqa: ANN401
+    """Return, for each of GATEWAY_ANSWERS, which origin an API lets read it; None for no page."""
+    pages = gateway.get_paginator("get_gateway_responses").paginate(restApiId=api_id)
+    headers = {
+        each["responseType"]: each.get("responseParameters", {}).get(_ALLOW_ORIGIN)
+        for page in pages
+        for each in page["items"]
+    }
+    found = {each: headers.get(each) for each in GATEWAY_ANSWERS}
+    return {each: value.strip("'") if value else None for each, value in found.items()}
 
 
 def throttles_of(
@@ -104,6 +137,21 @@ def throttles_of(
         _spelled(where): Throttle(each["throttlingRateLimit"], each["throttlingBurstLimit"])
         for where, each in answer.get("methodSettings", {}).items()
     }
+
+
+def _settle_answers(gateway: Any, api_id: str, name: str, origin: str | None) -> None:  # noqa: ANN401
+    """Let pages of the origin read them; what is changed here counts once it is deployed.
+
+    Chalice replaces the whole API at each deployment, and these answers with it.
+    """
+    if set(origins_let_in(gateway, api_id).values()) == {origin}:
+        return
+    for kind in GATEWAY_ANSWERS:
+        parameters = {_ALLOW_ORIGIN: f"'{origin}'"} if origin else {}
+        gateway.put_gateway_response(
+            restApiId=api_id, responseType=kind, responseParameters=parameters
+        )
+    gateway.create_deployment(restApiId=api_id, stageName=name)
 
 
 def _spelled(where: str) -> str:

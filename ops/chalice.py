@@ -6,6 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.secret import KEYS
 from ops.command import run_command
 from ops.features import STREAM_VARIABLE, VARIABLES
 
@@ -31,12 +32,12 @@ def run_chalice(
 
 
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out variables with the names of settings.
+    """Leave out variables with the names of settings, and tokens for Cloudflare.
 
-    Chalice shows them to app.py beside the stage's own, so that one that the stage lacks would
-    seem to be there.
+    Chalice shows settings to app.py beside the stage's own, so that one that the stage lacks would
+    seem to be there. And neither it nor the programs that it starts, pip among them, need a token.
     """
-    names = {*VARIABLES, STREAM_VARIABLE}
+    names = {*VARIABLES, STREAM_VARIABLE, *KEYS}
     return {name: value for name, value in environment.items() if name not in names}
 
 

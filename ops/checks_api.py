@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ops.api import THROTTLES, api_stage, apis_of, throttles_of, url_of
+from ops.api import (
+    THROTTLES,
+    api_stage,
+    apis_of,
+    origin_of_answers,
+    origins_let_in,
+    throttles_of,
+    url_of,
+)
 from ops.check import failure, ok, question, skipped, warning
 from ops.stream import READER, mappings, wrong_limits
 
@@ -45,12 +53,27 @@ def api(context: Context) -> Iterator[Finding]:
             f"remove api_gateway_stage from the stage in .chalice/config.json, then {deploy}: the "
             "API's address changes",
         )
+    yield _answers(context, found[0])
     wrong = [where for where, wanted in THROTTLES.items() if limits.get(where) != wanted]
     if wrong:
         yield failure(f"not limited as they should be: {', '.join(wrong)}", deploy, of="limits")
     else:
         spelled = (f"{where} {each.rate:g}/s" for where, each in THROTTLES.items())
         yield ok(", ".join(spelled), of="limits")
+
+
+def _answers(context: Context, api_id: str) -> Finding:
+    """Look whether a front end may read what API Gateway answers itself."""
+    wanted = origin_of_answers(context.stage)
+    found = origins_let_in(context.client("apigateway"), api_id)
+    wrong = [kind for kind, origin in found.items() if origin != wanted]
+    if wrong:
+        return failure(
+            f"{', '.join(wrong)}: pages of {wanted or 'no origin'} should read them",
+            context.command("deploy"),
+            of="own answers",
+        )
+    return ok(f"pages of {wanted or 'no origin'} may read them", of="own answers")
 
 
 @question("stream mapping", needs=("stack",))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from chalicelib.meetings.stage_secrets import SHORTEST_SEED
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, warning
 from ops.meetings import key_command, schedules_of
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 SHORTEST_KEY: Final = 20
 """Characters that a key has at least, to be beyond guessing."""
+
+SEED: Final = "MeetingSeed"
+"""The seed's secret within the supporting stack's template."""
 
 _NO_ENTITY: Final = "NoSuchEntity"
 _STARTED: Final = ("launch_ec2", "safety_net")
@@ -122,6 +127,31 @@ def schedule_key(context: Context) -> Iterator[Finding]:
     )
 
 
+@question("meeting seed", needs=("stack",))
+def meeting_seed(context: Context) -> Iterator[Finding]:
+    """Whether the secret is there that meetings with an idempotency key are derived from."""
+    if not context.stage.settings.meetings:
+        return
+    name = context.stage.place.seed_secret
+    try:
+        text = context.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+    except ClientError as error:
+        if error_code(error) != NOT_FOUND:
+            raise
+        was_made = context.stack.has_resource(SEED)  # not by a version before it
+        remedy = _anew(context) if was_made else context.command("deploy")
+        yield failure(f"there is no secret {name}, so requests with such a key fail", remedy)
+        return
+    if len(text.strip()) >= SHORTEST_SEED:
+        yield ok(name)
+        return
+    yield failure(
+        f"{name} is too short, so that links can be guessed and requests with such a key fail",
+        f"`aws secretsmanager put-secret-value --secret-id {name} --secret-string "
+        f'"$(openssl rand -hex 32)"{_in_region(context)}`, unless you have the former value',
+    )
+
+
 @question("desktops", needs=("credentials",))
 def desktops(context: Context) -> Iterator[Finding]:
     """Whether what desktops are started with is there: the image and the security groups."""
@@ -210,14 +240,15 @@ def _problems(iam: Any, role: Mapping[str, Any], wanted: Role) -> Iterator[Findi
 
 
 def _keys(text: str) -> list[str]:
-    """Read the keys as the application does: a text, or a JSON object of names and keys."""
+    """Read the keys as the application does: a text, or an object of names and one key or more."""
     if not text.lstrip().startswith("{"):
         return [text.strip()] if text.strip() else []
     try:
         pairs = json.loads(text)
     except ValueError:  # which holds the keys, so nothing is raised within their reach
         return []
-    values: Iterable[object] = pairs.values()
+    lists = [keys if isinstance(keys, list) else [keys] for keys in pairs.values()]
+    values: Iterable[object] = chain.from_iterable(lists)
     return [each for each in values if isinstance(each, str) and each]
 
 
@@ -241,4 +272,11 @@ def _in_region(context: Context) -> str:
     return f" --region {context.stage.region}"
 
 
-QUESTIONS: Final = (schedules, scheduler_role, desktop_role, schedule_key, desktops)
+QUESTIONS: Final = (
+    schedules,
+    scheduler_role,
+    desktop_role,
+    schedule_key,
+    meeting_seed,
+    desktops,
+)

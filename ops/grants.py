@@ -35,14 +35,14 @@ _RANKS: Final = (
     "SendMail",
     "Deployments",
     "CloudflareToken",
-    "ScheduleKey",
+    "ScheduleSecrets",
     "Logs",
     "FailedEvents",
 )
 """The order of statements in a policy, by how their names begin."""
 
 _OF_MEETINGS: Final = "chalicelib/meetings/"
-"""Where the code is whose secret is the key to schedule with, not Cloudflare's token."""
+"""Where the code is whose secrets are those that meetings are made with, not Cloudflare's token."""
 
 _OF_NOTIFICATIONS: Final = "chalicelib/notifications/"
 """Where the code is whose table is that of the e-mails sent, not that of the meetings."""
@@ -59,7 +59,7 @@ class Statement:
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    conditions: Mapping[str, Mapping[str, str]] | None = None
+    conditions: Mapping[str, Mapping[str, str | list[str]]] | None = None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _of_the_table(call: Call, stage: Stage) -> list[Statement]:
 
 
 def _send_mail(call: Call, stage: Stage) -> list[Statement]:
-    """Let e-mails be sent from the stage's one sender, whoever they go to.
+    """Let e-mails be sent from the stage's one sender to its recipients, and to nobody else.
 
     SES asks for the identity of the sender, in its sandbox for those of the recipients as well, and
     for the configuration set that an identity may have. The condition holds for each of them.
@@ -165,7 +165,12 @@ def _send_mail(call: Call, stage: Stage) -> list[Statement]:
         for name in mail_identities(address)
     ]
     identities = tuple(f"{ours}:identity/{_exactly(each)}" for each in dict.fromkeys(names))
-    only = {"StringEquals": {"ses:FromAddress": _literal(settings.mail_from)}}
+    only: dict[str, dict[str, str | list[str]]] = {
+        "StringEquals": {"ses:FromAddress": _literal(settings.mail_from)},
+        "ForAllValues:StringEquals": {
+            "ses:Recipients": [_literal(each) for each in settings.mail_to]
+        },
+    }
     resources = (*identities, f"{ours}:configuration-set/*")
     return [Statement("SendMail", (call.action,), resources, only)]
 
@@ -185,9 +190,9 @@ def _described(sid: str) -> Callable[[Call, Stage], list[Statement]]:
 def _secret(call: Call, stage: Stage) -> list[Statement]:
     if not call.file.startswith(_OF_MEETINGS):
         return [Statement("CloudflareToken", (call.action,), (secret_arn(stage),))]
-    name = f"{stage.place.schedule_secret}-??????"
-    arn = f"{stage.arn('secretsmanager')}:secret:{name}"
-    return [Statement("ScheduleKey", (call.action,), (arn,))]
+    names = (stage.place.schedule_secret, stage.place.seed_secret)
+    arns = tuple(f"{stage.arn('secretsmanager')}:secret:{each}-??????" for each in names)
+    return [Statement("ScheduleSecrets", (call.action,), arns)]
 
 
 def _schedule(call: Call, stage: Stage) -> list[Statement]:
@@ -224,11 +229,16 @@ def _run(call: Call, stage: Stage) -> list[Statement]:
         },
     }
     with_it = (f"{image}/{meetings.ami_id}", *groups, *keys)
-    with_it += (f"{ours}:network-interface/*", f"{ours}:volume/*")
+    with_it += (f"{ours}:volume/*",)
     in_vpc = {"ArnEquals": {"ec2:Vpc": vpc}} if meetings.vpc_id else None
     return [
         Statement("RunDesktops", (call.action,), (f"{ours}:instance/*",), instance),
-        Statement("RunIn", (call.action,), (f"{ours}:subnet/*",), in_vpc),
+        Statement(
+            "RunIn",
+            (call.action,),
+            (f"{ours}:network-interface/*", f"{ours}:subnet/*"),
+            in_vpc,
+        ),
         Statement("RunWith", (call.action,), with_it),
         Statement(
             "TagDesktops",

@@ -223,16 +223,20 @@ class SupportingStack:
         else:
             say(f"{self.name} is not there")
 
+    def has_resource(self, logical_id: str) -> bool:
+        """Tell whether the stack, which is there, has made something of the template."""
+        stack = self._own()
+        found = self._resources(stack) if stack else []
+        return any(each["LogicalResourceId"] == logical_id for each in found)
+
     def table_state(self, table_name: str) -> str | None:
         """Return the state of this table in the stack; None if it is not the stack's to keep."""
         stack = self._own()
         if stack is None or stack["StackStatus"] in {*UNFINISHED, "DELETE_IN_PROGRESS"}:
             return None
-        with refusals(f"list the resources of the stack {self.name}"):
-            answer = self._client.list_stack_resources(StackName=stack["StackId"])
         states = (
             str(resource["ResourceStatus"])
-            for resource in answer["StackResourceSummaries"]
+            for resource in self._resources(stack)
             if resource["LogicalResourceId"] == TABLE
             and resource.get("PhysicalResourceId") == table_name
         )
@@ -244,6 +248,13 @@ class SupportingStack:
         if stack is None or stack["StackStatus"] in {*UNFINISHED, EMPTY}:
             return None
         return _given(stack).get(OWNER)
+
+    def _resources(self, stack: Description) -> list[Description]:
+        with refusals(f"list the resources of the stack {self.name}"):
+            pages = self._client.get_paginator("list_stack_resources").paginate(
+                StackName=stack["StackId"]
+            )
+            return [each for page in pages for each in page["StackResourceSummaries"]]
 
     def _was_told(self, parameter: str) -> bool:
         return _given(self._own()).get(parameter) == "yes"

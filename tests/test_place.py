@@ -28,6 +28,7 @@ def test_a_places_things_are_named_after_its_stage() -> None:
     assert place.scheduler_role_arn == "arn:aws-cn:iam::123456789012:role/elephant-prod-scheduler"
     assert place.instance_profile == "elephant-prod-desktop"
     assert place.schedule_secret == "elephant-prod-schedule-key"
+    assert place.seed_secret == "elephant-prod-meeting-seed"
     assert place.sent_table == "elephant-prod-sent"
     assert place.failure_queue_arn == (
         "arn:aws-cn:sqs:cn-north-1:123456789012:elephant-prod-failed-events"

@@ -7,11 +7,10 @@ import hmac
 import json
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError
-
+from chalicelib.meetings.stage_secrets import StageSecrets
 from chalicelib.secret import SecretError
 
 if TYPE_CHECKING:
@@ -35,16 +34,9 @@ SHORTEST_KEY: Final = 16
 _KEY = re.compile(rf"[!-~]{{{SHORTEST_KEY},4096}}")
 _BEARER = re.compile(r"(?i:bearer) +([!-~]+) *")
 _SHAPE: Final = (
-    f"store one key as its text, or a JSON object of names and keys; a key is {SHORTEST_KEY} or "
-    "more visible ASCII characters"
+    "store one key as its text, or a JSON object of names and keys, or lists of them; a key is "
+    f"{SHORTEST_KEY} or more visible ASCII characters"
 )
-_REMEDIES: Final = {
-    "ResourceNotFoundException": "there is none; `python -m ops deploy STAGE` makes it",
-    "AccessDeniedException": "this function may not read it; `python -m ops stage` writes the "
-    "policy that grants it",
-    "InvalidRequestException": "it cannot be read now; restore it if it is marked for deletion",
-    "DecryptionFailure": "it cannot be decrypted; grant this function kms:Decrypt on its key",
-}
 
 
 class UnauthorizedError(Exception):
@@ -53,10 +45,9 @@ class UnauthorizedError(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, by the name that the secret gives the key, and the key itself."""
+    """Who asks, by the name that the secret gives the key; it stays when the key is rotated."""
 
     name: str
-    key: bytes = field(repr=False)
 
 
 class Authorizer:
@@ -65,7 +56,7 @@ class Authorizer:
     def __init__(
         self, client: SecretsManagerClient, clock: Callable[[], float] = time.time
     ) -> None:
-        self._client = client
+        self._secrets = StageSecrets(client)
         self._clock = clock
         self._names: Mapping[bytes, str] = {}
         self._read_at = float("-inf")
@@ -89,7 +80,7 @@ class Authorizer:
             name = self._name_of(key)
         if name is None:
             raise UnauthorizedError("the key is not one that may schedule meetings")
-        return Caller(name, key)
+        return Caller(name)
 
     def _age(self) -> float:
         return self._clock() - self._read_at
@@ -103,22 +94,15 @@ class Authorizer:
         return found
 
     def _read_keys(self, secret_name: str) -> None:
-        try:
-            answer = self._client.get_secret_value(SecretId=secret_name)
-        except ClientError as error:
-            remedy = _REMEDIES.get(error.response["Error"]["Code"])
-            if remedy is None:
-                raise
-            raise SecretError(f"secret {secret_name!r}: {remedy}") from error
-        keys = _keys_in(str(answer.get("SecretString", "")).strip())
+        keys = keys_in(self._secrets.read_secret(secret_name))
         if not keys:
             raise SecretError(f"secret {secret_name!r} does not hold keys; {_SHAPE}")
-        self._names = {_digest(key.encode()): name for name, key in keys.items()}
+        self._names = {_digest(key.encode()): name for key, name in keys.items()}
         self._read_at = self._clock()
 
 
-def _keys_in(text: str) -> dict[str, str]:
-    """Read the keys by name; none if any is not as it must be, so that none is half right."""
+def keys_in(text: str) -> dict[str, str]:
+    """Read whose each key is; none if any is not as it must be, so that none is half right."""
     found: object = {ONLY_CALLER: text}
     if text.startswith("{"):
         try:
@@ -127,8 +111,13 @@ def _keys_in(text: str) -> dict[str, str]:
             found = None
     if not isinstance(found, dict):
         return {}
-    keys = {name: key.strip() if isinstance(key, str) else "" for name, key in found.items()}
-    return keys if all(_KEY.fullmatch(key) for key in keys.values()) else {}
+    listed = {name: keys if isinstance(keys, list) else [keys] for name, keys in found.items()}
+    pairs = [
+        (key.strip() if isinstance(key, str) else "", name)
+        for name, keys in listed.items()
+        for key in keys
+    ]
+    return dict(pairs) if all(_KEY.fullmatch(key) for key, _ in pairs) else {}
 
 
 def _digest(key: bytes) -> bytes:

@@ -27,11 +27,19 @@ FURTHEST: Final = timedelta(days=366)
 
 _LONGEST_EMAIL: Final = 254
 """https://www.rfc-editor.org/errata/eid1690"""
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
+_ATOM = r"[\w!#$&'*+/=?^`{|}~-]+"
+_LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
+_EMAIL = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
+"""One plain address: nothing that another program might take for a list, a name or an escape.
+
+https://www.rfc-editor.org/rfc/rfc5322#section-3.2.3 without `%`, with the letters of all languages.
+"""
 _HIDDEN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Kinds of characters that no name holds: controls, halves of characters, breaks of lines."""
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """These let a text be read in another order than it is written."""
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols by their kind that show nothing."""
 
 
 class BookingError(Exception):
@@ -62,7 +70,7 @@ class Booking:
         Raises BookingError, which names everything that is wrong.
         """
         try:
-            document = json.loads(body)
+            document = json.loads(body.decode("utf-8-sig"))  # bytes might be UTF-16 as well
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
@@ -122,9 +130,10 @@ class _Reader:
 
     def name(self, field_name: str) -> str:
         text = self._text(field_name)
-        if text is not None and not (0 < len(text) <= LONGEST_NAME and _is_plain(text)):
+        is_name = text and len(text) <= LONGEST_NAME and _is_plain(text) and _is_visible(text)
+        if text is not None and not is_name:
             self.errors[field_name] = (
-                f"must be 1 to {LONGEST_NAME} characters, none of them a control character"
+                f"must be 1 to {LONGEST_NAME} visible characters, none of them a control character"
             )
         return text or ""
 
@@ -168,6 +177,14 @@ class _Reader:
 def _is_plain(text: str) -> bool:
     return not any(
         unicodedata.category(character) in _HIDDEN or character in _TURNING for character in text
+    )
+
+
+def _is_visible(text: str) -> bool:
+    """Tell whether anything of it shows: a letter, number, symbol or punctuation mark."""
+    return any(
+        unicodedata.category(character)[0] in "LNPS" and character not in _BLANK
+        for character in text
     )
 
 

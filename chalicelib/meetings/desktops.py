@@ -93,6 +93,7 @@ class DesktopOrder:
             "MetadataOptions": {
                 "HttpEndpoint": "enabled",
                 "HttpTokens": "required",
+                "HttpPutResponseHopLimit": 1,  # no container's programs, nor a proxy's callers
                 # How a desktop learns its meeting and role, for which it needs no rights.
                 "InstanceMetadataTags": "enabled" if _is_plain(project) else "disabled",
             },

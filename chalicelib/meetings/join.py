@@ -47,6 +47,7 @@ _STATUS_CODES: Final = {
 }
 _WAITING: Final = 202
 _SEE_OTHER: Final = 303
+_HOW_TO_ENTER: Final = "The desktop is ready. To enter it, send 'Accept: application/json'."
 _ACTIONS: Final = {
     Phase.READY: "joined",
     Phase.REFUSED: "refused",
@@ -54,13 +55,18 @@ _ACTIONS: Final = {
     Phase.OVER: "refused",
 }
 _LONGEST_ID: Final = 255
+_OF_PREVIEWS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz", "range")
+"""Headers of who loads a link before anybody follows it, or wants a part of what it leads to.
+
+https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header
+"""
 _NO_HASH: Final = "0" * 64
 """No key has it: what a key is compared with where there is no row, so that it takes as long."""
 
 
 @dataclass(frozen=True)
 class Visit:
-    """Who asks, and how: `enters` by a program or a click, not by looking at the page."""
+    """Who asks, and how: `enters` by saying so, not by fetching what the link leads to."""
 
     request: Request
     meeting_id: str
@@ -69,16 +75,30 @@ class Visit:
     @property
     def is_page(self) -> bool:
         """Whether a browser asks for a page to show."""
-        types = self.request.headers.get("accept", "").split(",")
-        return any(each.split(";")[0].strip().lower() == "text/html" for each in types)
+        return self._accepts("text/html")
 
     @property
     def enters(self) -> bool:
         """Whether the visitor is sent in if the desktop is ready.
 
-        A page that is only shown starts nothing: previews of links are fetched like this.
+        A page that is only shown starts nothing: previews of links are fetched like this, or with
+        the `Accept: */*` of a library. So a program has to name JSON. A front end's script need
+        not, since its browser says for it who asks, in headers that no page can set.
         """
-        return not self.is_page or self.request.query.get("enter") == "1"
+        headers = self.request.headers
+        if any(name in headers for name in _OF_PREVIEWS):
+            return False
+        if self.is_page:
+            return self.request.query.get("enter") == "1"
+        is_fetched = headers.get("sec-fetch-dest") == "empty" and (
+            headers.get("sec-fetch-mode") in {"cors", "same-origin"}
+        )
+        return self._accepts("application/json") or is_fetched or "origin" in headers
+
+    def _accepts(self, content_type: str) -> bool:
+        """Tell whether the header Accept names this very type."""
+        types = self.request.headers.get("accept", "").split(",")
+        return any(each.split(";")[0].strip().lower() == content_type for each in types)
 
     @property
     def is_possible(self) -> bool:
@@ -119,8 +139,9 @@ class Join:
         A program gets 400 for a role that there is not, 404 for a meeting that there is not or
         that the key does not open, 202 `{message, status}` while it has to wait (with Retry-After)
         or the meeting is over (without), and 200 `{message, dcv_url}` once it may enter, which
-        makes HEALTHY IN_PROGRESS. A browser gets a page with the same status, and 303 to the
-        desktop when it enters by a click. What fails is reported and answered 503: an exception
+        makes HEALTHY IN_PROGRESS; a program that has not said that it enters gets 202 and no
+        address instead. A browser gets a page with the same status, and 303 to the desktop when it
+        enters by a click. What fails is reported and answered 503: an exception
         would reach a front end elsewhere as an answer that it may not read.
         """
         visit = Visit(request, meeting_id, role)
@@ -184,7 +205,10 @@ class Join:
     def _answer(self, visit: Visit, meeting: Meeting | None, admission: Admission) -> Answer:
         headers = _headers(admission)
         status = _STATUS_CODES.get(admission.phase, _WAITING)
-        if not visit.is_page:
+        if not visit.is_page and admission.link and not visit.enters:
+            said = {"message": _HOW_TO_ENTER, "status": admission.status}
+            answer = json_answer(_WAITING, said)
+        elif not visit.is_page:
             answer = json_answer(status, _document(admission))
         elif admission.link and visit.enters:
             answer = Answer(_SEE_OTHER, "", "text/html; charset=utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
@@ -30,12 +31,13 @@ class Seed:
         return cls(secrets.token_bytes(32))
 
     @classmethod
-    def derived(cls, secret: bytes, idempotency_key: str) -> Seed:
-        """Make the seed that belongs to a request's Idempotency-Key: the same one each time.
+    def derived(cls, secret: bytes, caller: str, idempotency_key: str) -> Seed:
+        """Make the seed that belongs to a caller's Idempotency-Key: the same one each time.
 
-        Without the secret nobody can tell it from the key.
+        Without the secret nobody can compute it, though they guess or know the key.
         """
-        return cls(_derive(secret, f"idempotency key {idempotency_key}"))
+        whose = json.dumps([caller, idempotency_key])
+        return cls(_derive(secret, f"idempotency key {whose}"))
 
     def attempt(self, number: int) -> Seed:
         """Return the seed of the attempt after so many that came to nothing."""

@@ -17,7 +17,8 @@
   let due = 0;
   let timer = 0;
   let busy = false;
-  let finished = FINAL.includes(body.dataset.phase);
+  // A page that was ready when it came leaves entering to the button: what scans links runs scripts.
+  let finished = [...FINAL, "ready"].includes(body.dataset.phase);
 
   function write(element, text) {
     // A live region is read out again whenever it is written, be it with the same words.
@@ -140,9 +141,9 @@
     due = 0;
     wait();
   });
-  if (promise) promise.hidden = false;
+  if (promise) promise.hidden = finished;
   tellTimes();
   setInterval(tellTimes, 15000);
-  if (body.dataset.phase !== "ready") due = Date.now() + Number(body.dataset.retry) * 1000;
+  due = Date.now() + Number(body.dataset.retry) * 1000;
   wait();
 })();

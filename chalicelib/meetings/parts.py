@@ -37,12 +37,15 @@ def build_scheduling(settings: Settings) -> Scheduling:
     from chalicelib.meetings.reservation import Reservations
     from chalicelib.meetings.schedules import Scheduler, Unscheduler
     from chalicelib.meetings.scheduling import Scheduling
+    from chalicelib.meetings.stage_secrets import Seeds
 
+    secrets = aws.client("secretsmanager")
     dynamodb, scheduler = aws.client("dynamodb"), aws.client("scheduler")
     table = str(settings.table_name)
     return Scheduling(
         settings=_feature(settings),
-        authorizer=Authorizer(aws.client("secretsmanager")),
+        authorizer=Authorizer(secrets),
+        seeds=Seeds(secrets),
         reservations=Reservations(
             reader=RowReader(dynamodb, table),
             writer=RowWriter(dynamodb, table),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from chalicelib.meetings.http import Answer, Request
     from chalicelib.meetings.reservation import Reservations, Reserved
     from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.meetings.stage_secrets import Seeds
     from chalicelib.telemetry import Reporter
 
 METHODS: Final = ("POST", "OPTIONS")
@@ -56,17 +57,19 @@ class _RefusedError(Exception):
 class Scheduling:
     """Handles requests to schedule a meeting; one for an execution environment."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
         *,
         settings: MeetingsSettings,
         authorizer: Authorizer,
+        seeds: Seeds,
         reservations: Reservations,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._authorizer = authorizer
+        self._seeds = seeds
         self._reservations = reservations
         self._reporter = reporter
         self._clock = clock
@@ -128,7 +131,11 @@ class Scheduling:
             booking=booking,
             place=place,
             now=now,
-            seed=Seed.random() if key is None else Seed.derived(caller.key, key),
+            seed=(
+                Seed.random()
+                if key is None
+                else self._seeds.seed_of(caller.name, key, place.seed_secret)
+            ),
             is_repeatable=key is not None,
             with_keys=self._settings.requires_join_keys,
         )

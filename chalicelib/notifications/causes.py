@@ -10,6 +10,8 @@ _CHECK = re.compile(
     r"taken out of service in response to (?:an? )?(?P<kind>[^.]*?(?:health|status))[ -]?check",
     re.IGNORECASE,
 )
+_LONGEST_CAUSE: Final = 2000
+"""How much of a cause is read; the search's time grows with the square of it."""
 
 WANTED: Final = frozenset(
     {
@@ -32,7 +34,7 @@ def failed_check(cause: str) -> str | None:
 
     `ELB system health`, for instance; None if it ended for another reason, as a smaller group.
     """
-    found = _CHECK.search(cause)
+    found = _CHECK.search(cause[:_LONGEST_CAUSE])
     return found["kind"] if found else None
 
 

@@ -11,6 +11,9 @@ _LONGEST_SUBJECT: Final = 120
 _SECONDS_COUNT_BELOW: Final = 600
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 
+_TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+"""What lets a text be read in another order than it is written: a name may be anybody's."""
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -52,7 +55,7 @@ class Notice:
 
 def one_line(text: str, longest: int = _LONGEST_SUBJECT) -> str:
     """Make one line of a text, as a subject has to be, and not a long one."""
-    line = _UNPRINTABLE.sub(" ", text).strip()
+    line = _UNPRINTABLE.sub(" ", _TURNING.sub("", text)).strip()
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 
 

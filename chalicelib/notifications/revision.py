@@ -11,9 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SUFFIX = re.compile(r"\.(?:zip|tar|tgz|tar\.gz|ya?ml|json)$", re.IGNORECASE)
+# What follows the numbers begins with a separator, so that there is one way to read it: a key is
+# whatever somebody calls an object, and must not cost more than its length.
 _NUMBERS = re.compile(
-    r"(?:^|(?<=[-_.v]))v?(?P<version>\d+(?:\.\d+)+(?:[-+_.]?[0-9A-Za-z]+)*)$", re.IGNORECASE
+    r"(?:^|(?<=[-_.v]))v?(?P<version>\d+(?:\.\d+)+[0-9A-Za-z]*(?:[-+_.][0-9A-Za-z]+)*)$",
+    re.IGNORECASE,
 )
+_LONGEST_NAME: Final = 200
+"""How much of a name's end is searched: each place where numbers begin is tried."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _SHORT_COMMIT: Final = 7
 GITHUB: Final = "https://github.com"
@@ -56,7 +61,7 @@ def version_of(key: str) -> str:
     *folders, file = key.strip("/").split("/")
     stem = _SUFFIX.sub("", _SUFFIX.sub("", file))
     for part in (stem, *reversed(folders)):
-        found = _NUMBERS.search(part)
+        found = _NUMBERS.search(part[-_LONGEST_NAME:])
         if found:
             return found["version"]
     return stem

@@ -5,7 +5,9 @@ what `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/path` is on AWS: the
 resource, its Lambda proxy integration, and the function that this names. The limits that are set on
 its stage hold. What the function is told of the request's address is as behind a custom domain of
 this host with the base path `PREFIX/API-ID/STAGE`, so links that it makes lead back here.
-Authorizers, API keys, IAM, caches and the 29 seconds' limit are not there.
+What API Gateway answers itself has the headers of the API's gateway responses DEFAULT_4XX and
+DEFAULT_5XX, deployed or not. Authorizers, API keys, IAM, caches and the 29 seconds' limit are not
+there.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 PREFIX = "/_aws/execute-api"
 
 _AWS_URL = re.compile(r"https://([a-z0-9]+)\.execute-api\.[^/]+\.amazonaws\.com(/.*)?")
+_OWN_HEADER = "gatewayresponse.header."
 _INTEGRATION = re.compile(r".*:lambda:path/[^/]+/functions/([^/]+)/invocations")
 
 # What API Gateway itself answers,
@@ -98,9 +101,11 @@ class Gateway:
             invocation = functions.invoke(target, event)
             return _response(invocation.result, event["requestContext"]["requestId"])
         except _RefusedError as refused:
-            return _say(*refused.args)
+            answer = _say(*refused.args)
         except (UnknownFunctionError, ThrottledError):
-            return _say(*_NO_PERMISSION)
+            answer = _say(*_NO_PERMISSION)
+        answer.headers.extend(_own_headers(request, functions.region, answer.status_code))
+        return answer
 
     @staticmethod
     def _find(request: Request, functions: Functions) -> tuple[_Route, Method]:
@@ -249,6 +254,19 @@ def _response(answer: object, request_id: str) -> Response:
     if answer.get("isBase64Encoded"):
         body = base64.b64decode(body)
     return Response(body, int(answer["statusCode"]), headers)
+
+
+def _own_headers(request: Request, region: str, status: int) -> dict[str, str]:
+    """Return the headers that an API's gateway responses add to an answer of API Gateway's own."""
+    api_id = request.path.removeprefix(f"{PREFIX}/").partition("/")[0]
+    api = apigateway_backends[ACCOUNT_ID][region].apis.get(api_id)
+    response = api.gateway_responses.get(f"DEFAULT_{status // 100}XX") if api else None
+    parameters = response.response_parameters if response else None
+    return {
+        name.removeprefix(_OWN_HEADER): value.strip("'")
+        for name, value in (parameters or {}).items()
+        if name.startswith(_OWN_HEADER)
+    }
 
 
 def _say(status: int, message: str) -> Response:

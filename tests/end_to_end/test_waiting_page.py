@@ -300,14 +300,22 @@ def test_a_visitor_is_shown_each_step_and_taken_to_the_desktop(site: Site, tab: 
     assert [each["url"] for each in entries] == ["about:blank", DESKTOP]
 
 
-def test_a_page_that_is_opened_when_all_is_ready_enters_at_once(site: Site, tab: Tab) -> None:
+def test_a_page_that_is_opened_when_all_is_ready_enters_by_a_click(site: Site, tab: Tab) -> None:
+    """A scanner of links opens it like this as well, scripts and all, and clicks nothing."""
     site.put(STATES["ready"])
 
     with no_complaints(tab):
         tab.go(site.url())
+        shown(tab, "ready")
+        assert tab.find("pauses") == []
+        assert tab.find("document.getElementById('promise').hidden") is True
+        assert site.asked == ["page"]
+        assert site.world.row(ID)["status"] == "HEALTHY"
+
+        tab.find("document.getElementById('open').click()")
         tab.wait_for(f"location.href === '{DESKTOP}'")
 
-    assert site.asked == ["page", "JSON"]
+    assert site.world.row(ID)["status"] == "IN_PROGRESS"
 
 
 @pytest.mark.parametrize("name", ["over", "unknown"])

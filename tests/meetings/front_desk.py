@@ -18,6 +18,7 @@ from chalicelib.meetings.reservation import Reservations
 from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
+from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.place import Place
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
@@ -32,6 +33,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
 PLACE = Place.of(ARN)
 KEY = "k3y-0f-the-front-end-0123456789abcdef"
+SEED = "s33d-0f-the-stage-0123456789abcdefgh"
 ORIGIN = "https://app.example.com"
 BASE = "https://api.example.com/api"
 BODY = {
@@ -91,6 +93,7 @@ class FrontDesk:
         )
         self.scheduler.create_schedule_group(Name=PLACE.schedule_group)
         self.secrets.create_secret(Name=PLACE.schedule_secret, SecretString=KEY)
+        self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
 
     def new_scheduling(self) -> Scheduling:
         """Make what handles requests, as a new execution environment would."""
@@ -99,6 +102,7 @@ class FrontDesk:
         return Scheduling(
             settings=self.settings.meetings,
             authorizer=Authorizer(self.faulty("secretsmanager"), lambda: self.now),
+            seeds=Seeds(self.secrets),  # read once and for all: it is not among the calls
             reservations=Reservations(
                 reader=RowReader(dynamodb, TABLE),
                 writer=RowWriter(dynamodb, TABLE),
@@ -198,7 +202,7 @@ class FrontDesk:
         for name in (f"launch-{key}", f"safety-{key}"):
             self.scheduler.delete_schedule(Name=name, GroupName=PLACE.schedule_group)
 
-    def store_keys(self, keys: str | dict[str, str]) -> None:
+    def store_keys(self, keys: str | dict[str, str | list[str]]) -> None:
         """Store other keys in the secret."""
         text = keys if isinstance(keys, str) else json.dumps(keys)
         self.secrets.put_secret_value(SecretId=PLACE.schedule_secret, SecretString=text)

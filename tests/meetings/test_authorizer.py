@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.meetings.authorizer import FRESH, LIFETIME, Authorizer, UnauthorizedError
+from chalicelib.meetings.authorizer import FRESH, LIFETIME, Authorizer, Caller, UnauthorizedError
 from chalicelib.secret import SecretError
 
 if TYPE_CHECKING:
@@ -60,13 +60,19 @@ def test_the_key_of_the_secret_is_good(world: World) -> None:
 
     caller = Authorizer(world.app_secrets).caller_of(f"Bearer {KEY}", NAME)
 
-    assert (caller.name, caller.key) == ("default", KEY.encode())
+    assert caller == Caller("default")
 
 
 def test_each_caller_may_have_a_key() -> None:
     vault = Vault(json.dumps({"front end": KEY, "office": OTHER}))
 
     assert (vault.caller(KEY), vault.caller(OTHER)) == ("front end", "office")
+
+
+def test_a_key_is_rotated_under_the_callers_name() -> None:
+    vault = Vault(json.dumps({"front end": [KEY, OTHER], "office": "k3y" * 9}))
+
+    assert vault.caller(KEY) == vault.caller(OTHER) == "front end"
 
 
 @pytest.mark.parametrize("header", [f"bearer {KEY}", f"BEARER   {KEY} "])
@@ -194,6 +200,8 @@ def test_whoever_tries_keys_does_not_have_the_secret_read_for_each() -> None:
         '{"front end": ""}',
         json.dumps({"front end": KEY, "office": "too-short"}),
         json.dumps({"front end": KEY, "office": None}),
+        json.dumps({"front end": [KEY, ""]}),
+        '{"front end": []}',
         '{"a":' * 100_000,
     ],
 )

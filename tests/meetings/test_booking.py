@@ -129,11 +129,15 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "  ", "x" * 101, "a\nb", "a\x00b", "a\x7fb", "\ud800", "a\u2028b", "\u202egnirts"]
+    "name",
+    [
+        *("", "  ", "x" * 101, "a\nb", "a\x00b", "a\x7fb", "\ud800", "a\u2028b", "\u202egnirts"),
+        *("\u200b\u200d", "\ufeff", "\u3164", "\u2800 \u115f", "\u0301"),
+    ],
 )
 def test_a_name_that_cannot_be_shown_is_refused(name: str) -> None:
     assert errors_of(BODY | {"student_name": name}) == {
-        "student_name": "must be 1 to 100 characters, none of them a control character"
+        "student_name": "must be 1 to 100 visible characters, none of them a control character"
     }
 
 
@@ -170,6 +174,15 @@ def test_a_plausible_address_is_taken(email: str) -> None:
         "x" * 65 + "@b.c",
         "a@" + "b" * 251 + ".c",
         "a\x00@b.c",
+        "a,b@c.d",
+        "a;b@c.d",
+        "<x>@y.z",
+        "a%0aBcc:x@y.z",
+        "a@b,c.d",
+        '"a"@b.c',
+        ".a@b.c",
+        "a..b@c.d",
+        "a@-b.c",
         7,
         [],
         {},
@@ -194,6 +207,8 @@ def test_what_is_no_address_is_refused(email: object) -> None:
         b"[" * 8000,
         b'{"a":' * 1600,
         b"1" * 8000,
+        json.dumps(BODY).encode("utf-16"),
+        json.dumps(BODY).encode("utf-32-le"),
     ],
 )
 def test_what_is_no_object_is_refused(body: bytes) -> None:

@@ -40,6 +40,7 @@ def test_the_request_is_exactly_this() -> None:
         "MetadataOptions": {
             "HttpEndpoint": "enabled",
             "HttpTokens": "required",
+            "HttpPutResponseHopLimit": 1,
             "InstanceMetadataTags": "enabled",
         },
         "IamInstanceProfile": {"Name": "elephant-test-desktop"},

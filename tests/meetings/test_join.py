@@ -19,7 +19,7 @@ from chalicelib.meetings.rows import RowReader, RowWriter
 from tests.world import TABLE, link, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.world import World
 
@@ -71,9 +71,10 @@ def ask(  # noqa: PLR0913 (all that a request may differ in)
     key: str | None = KEY,
     accept: str | None = "application/json",
     origin: str | None = None,
+    more: Mapping[str, str] | None = None,
     **query: str,
 ) -> Answer:
-    headers = {"accept": accept, "origin": origin}
+    headers = {"accept": accept, "origin": origin, **(more or {})}
     request = Request(
         method="GET",
         path=f"/api/join/{meeting_id}/{role}",
@@ -414,6 +415,71 @@ def test_looking_at_the_page_starts_nothing(world: World) -> None:
     assert f'href="?key={KEY}&amp;enter=1"' in answer.body
     assert link(A) not in answer.body
     assert world.reports.lines[-1][1]["action"] == "shown"
+
+
+LIBRARY = "*/*"
+FETCH = {"sec-fetch-dest": "empty", "sec-fetch-mode": "cors"}
+
+
+@pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])
+@pytest.mark.parametrize(
+    ("accept", "more"),
+    [
+        (LIBRARY, {}),
+        (None, {}),
+        ("", {}),
+        ("text/*", {}),
+        ("application/xhtml+xml", {}),
+        ("image/avif,image/*,*/*;q=0.8", {"sec-fetch-dest": "image", "sec-fetch-mode": "no-cors"}),
+        ("application/json+oembed", {}),
+        (LIBRARY, {"sec-fetch-dest": "empty", "sec-fetch-mode": "no-cors"}),
+        ("application/json", {"sec-purpose": "prefetch"}),
+        (LIBRARY, {**FETCH, "sec-purpose": "prefetch;prerender"}),
+        ("application/json", {"purpose": "prefetch"}),
+        ("application/json", {"x-moz": "prefetch"}),
+        ("application/json", {"range": "bytes=0-65535"}),
+    ],
+)
+def test_a_preview_neither_joins_nor_learns_the_address(
+    world: World, status: str, accept: str | None, more: dict[str, str]
+) -> None:
+    put(world, status, **READY)
+
+    answer = ask(make_join(world), accept=accept, more=more, enter="1")
+
+    assert answer.status == 202
+    assert set(document(answer)) == {"message", "status"}
+    assert "Accept: application/json" in document(answer)["message"]
+    assert A not in answer.body + str(answer.headers)
+    assert world.aws_calls == ["GetItem"]
+    assert world.reports.lines[-1][1]["action"] == "shown"
+
+
+@pytest.mark.parametrize(
+    ("accept", "more"),
+    [
+        ("application/json, text/plain, */*", {}),
+        (LIBRARY, FETCH),
+        (LIBRARY, FETCH | {"sec-fetch-mode": "same-origin"}),
+        (None, {"origin": ORIGIN}),
+    ],
+)
+def test_a_front_end_enters_by_what_its_browser_says(
+    world: World, accept: str | None, more: dict[str, str]
+) -> None:
+    """The guide's asks by fetch(), which accepts anything; older browsers send Origin alone."""
+    put(world, "HEALTHY", **READY)
+
+    assert document(ask(make_join(world), accept=accept, more=more))["dcv_url"] == link(A)
+    assert world.row(ID)["status"] == "IN_PROGRESS"
+
+
+def test_a_button_that_is_prefetched_enters_nobody(world: World) -> None:
+    put(world, "HEALTHY", **READY)
+
+    more = {"sec-purpose": "prefetch"}
+    assert ask(make_join(world), accept=BROWSER, more=more, enter="1").status == 200
+    assert world.row(ID)["status"] == "HEALTHY"
 
 
 def test_the_button_enters(world: World) -> None:

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from chalicelib.meeting import ROLES
 from chalicelib.meetings.keys import Seed, hash_of, key_hash_attribute, opens
 
-SECRET = b"the front end's key"
+SECRET = b"the stage's secret"
+
+
+def derived(key: str, caller: str = "front end", secret: bytes = SECRET) -> Seed:
+    return Seed.derived(secret, caller, key)
 
 
 def test_an_id_is_16_letters_and_digits_as_the_table_has_them() -> None:
@@ -38,7 +42,7 @@ def test_ids_come_from_no_generator_that_can_be_foreseen() -> None:
 
 def test_every_letter_and_digit_occurs_about_as_often() -> None:
     """Fewer than 36 of them, or some that are rare, would make ids easier to guess."""
-    letters = Counter("".join(Seed.derived(SECRET, str(n)).meeting_id for n in range(1000)))
+    letters = Counter("".join(derived(str(n)).meeting_id for n in range(1000)))
 
     assert len(letters) == 36
     assert max(letters.values()) < 1.5 * min(letters.values())
@@ -50,7 +54,7 @@ def test_a_key_stands_in_an_address_as_it_is_and_is_long_enough_not_to_be_guesse
 
 
 def test_the_same_request_gives_the_same_id_and_keys() -> None:
-    first, again = Seed.derived(SECRET, "order 1"), Seed.derived(SECRET, "order 1")
+    first, again = derived("order 1"), derived("order 1")
 
     assert first.meeting_id == again.meeting_id
     assert first.join_key("teacher") == again.join_key("teacher")
@@ -58,14 +62,20 @@ def test_the_same_request_gives_the_same_id_and_keys() -> None:
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_other_requests_give_other_ids_and_keys(one: str, other: str) -> None:
-    seeds = Seed.derived(SECRET, one), Seed.derived(SECRET, other)
+    seeds = derived(one), derived(other)
 
     assert (seeds[0].meeting_id == seeds[1].meeting_id) == (one == other)
     assert (seeds[0].join_key("student") == seeds[1].join_key("student")) == (one == other)
 
 
+def test_two_callers_requests_are_two_whatever_they_are_called() -> None:
+    whose = [("a", "bc"), ("ab", "c"), ("a b", "c"), ("a", "b c"), ('a", "b', "c"), ("a", 'b", "c')]
+
+    assert len({derived(key, caller).meeting_id for caller, key in whose}) == len(whose)
+
+
 def test_nobody_without_the_secret_finds_the_keys_of_a_request() -> None:
-    seeds = Seed.derived(SECRET, "order 1"), Seed.derived(b"another", "order 1")
+    seeds = derived("order 1"), derived("order 1", secret=b"another")
 
     assert seeds[0].meeting_id != seeds[1].meeting_id
     assert seeds[0].join_key("teacher") != seeds[1].join_key("teacher")
@@ -81,7 +91,7 @@ def test_a_link_is_good_for_its_role_only() -> None:
 
 
 def test_each_attempt_has_an_id_and_keys_of_its_own() -> None:
-    seed = Seed.derived(SECRET, "order 1")
+    seed = derived("order 1")
     attempts = [seed.attempt(number) for number in range(10)]
 
     assert attempts[0] == seed

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from chalicelib.meeting import ROLES
 from chalicelib.meetings import reservation
-from chalicelib.meetings.keys import hash_of
+from chalicelib.meetings.keys import Seed, hash_of
 from chalicelib.telemetry import LogReporter
 from tests.meetings.front_desk import (
     ARN,
@@ -23,6 +23,7 @@ from tests.meetings.front_desk import (
     NOW,
     PLACE,
     REFUSED,
+    SEED,
     UNREACHED,
     FrontDesk,
     read,
@@ -250,6 +251,52 @@ def test_two_callers_may_use_the_same_key(desk: FrontDesk) -> None:
     assert (first.status, second.status) == (201, 201)
     assert read(first)["meeting_id"] != read(second)["meeting_id"]
     assert [line[1]["caller"] for line in desk.reports.lines] == ["front end", "office"]
+
+
+def test_a_key_to_schedule_with_is_rotated_without_a_second_meeting(desk: FrontDesk) -> None:
+    new = "k3y-0f-the-front-end-that-is-new-0123"
+    first = read(desk.post(key="order-1"))
+
+    links = []
+    stores: tuple[dict[str, str | list[str]], ...] = ({"default": [KEY, new]}, {"default": new})
+    for stored in stores:
+        desk.store_keys(stored)
+        desk.scheduling = desk.new_scheduling()
+        links.append(read(desk.post(key="order-1", bearer=new))["teacher_link"])
+    desk.store_keys(KEY)
+
+    assert links == [first["teacher_link"]] * 2
+
+
+def test_who_holds_the_key_to_schedule_with_cannot_compute_a_meetings_links(
+    desk: FrontDesk,
+) -> None:
+    """Not those of a request whose Idempotency-Key they know, or guess."""
+    made = read(desk.post(key="order-1"))
+
+    guesses = [Seed.derived(each.encode(), "default", "order-1") for each in (KEY, "default", "")]
+    assert made["meeting_id"] not in {each.meeting_id for each in guesses}
+    assert keys_in(made)["teacher"] == (
+        Seed.derived(SEED.encode(), "default", "order-1").join_key("teacher")
+    )
+
+
+@pytest.mark.parametrize("text", [None, "too short"])
+def test_without_its_seed_a_request_makes_no_meeting(desk: FrontDesk, text: str | None) -> None:
+    """Another seed would make a second one of a request that was made before."""
+    desk.scheduling = desk.new_scheduling()
+    seed = desk.secrets.get_secret_value(SecretId=PLACE.seed_secret)["SecretString"]
+    desk.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
+    if text:
+        desk.secrets.create_secret(Name=PLACE.seed_secret, SecretString=text)
+
+    answer, other = desk.post(key="order-1"), desk.post()
+
+    store = desk.secrets.put_secret_value if text else desk.secrets.create_secret
+    store(**{"SecretId" if text else "Name": PLACE.seed_secret}, SecretString=seed)
+    assert (answer.status, other.status) == (503, 201)
+    assert f"secret '{PLACE.seed_secret}'" in desk.reports.lines[0][0]
+    assert ("32 or more" if text else "ops deploy") in desk.reports.lines[0][0]
 
 
 def test_a_key_that_always_comes_to_nothing_is_given_up(

@@ -39,6 +39,7 @@ def test_a_failed_check_is_known_by_awss_words(cause: str, check: str) -> None:
         f"{AT}a difference between desired and actual capacity, shrinking it from 3 to 2.",
         f"{AT}a difference between desired and actual capacity. Its health check was fine.",
         f"{AT}an instance refresh.",
+        f"{'x' * 2000}{AT}a user health-check.",  # beyond what is read
         "At 2026-11-21T15:30:11Z an alarm health-check-of-web in state ALARM triggered a policy.",
     ],
 )

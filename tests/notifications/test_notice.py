@@ -39,6 +39,7 @@ def test_a_duration_is_as_exact_as_anybody_wants(seconds: float, spelled: str) -
 
 def test_a_subject_is_one_line_whatever_is_in_a_name() -> None:
     assert one_line(" a\r\nBcc: x@example.com\t\x00\u2028b  ") == "a Bcc: x@example.com b"
+    assert one_line("web\u202e3-\u2066gpj\u200f") == "web3-gpj"
 
 
 def test_a_subject_is_not_longer_than_people_read() -> None:

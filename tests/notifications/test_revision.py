@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.notifications.revision import Revision, version_of
 
@@ -26,10 +30,30 @@ from chalicelib.notifications.revision import Revision, version_of
         ("appspec.yaml", "appspec"),
         ("/shop-1.4.2.ZIP", "1.4.2"),
         ("", ""),
+        ("shop-1.4.2 (2).zip", "shop-1.4.2 (2)"),
+        ("shop-1.4.2@main.zip", "shop-1.4.2@main"),
     ],
 )
 def test_a_releases_version_is_taken_from_its_key(key: str, version: str) -> None:
     assert version_of(key) == version
+
+
+@given(st.text("019.-+_@vaB", max_size=16))
+def test_a_name_gives_the_version_that_trying_every_reading_gives(name: str) -> None:
+    """The plain way to write the pattern, whose time doubles with each letter."""
+    plain = r"(?:^|(?<=[-_.v]))v?(\d+(?:\.\d+)+(?:[-+_.]?[0-9A-Za-z]+)*)$"
+    found = re.search(plain, name, re.IGNORECASE)
+
+    assert version_of(f"x/{name}.zip") == (found[1] if found else name)
+
+
+@pytest.mark.parametrize("end", ["@main", " (2)", "-"])
+def test_a_name_costs_no_more_than_its_length(end: str) -> None:
+    """Trying every reading of these would outlast the sun."""
+    commit = "5f1c2a9d8e7b6a5f4c3d2e1f0a9b8c7d6e5f4a3b"
+
+    assert version_of(f"shop-1.4.2-{commit * 2}{end}.zip") == f"shop-1.4.2-{commit * 2}{end}"
+    assert version_of(f"shop-{'1.2' * 300}{end}.zip").endswith(end)
 
 
 def test_a_revision_in_s3_is_told_by_bucket_key_and_version() -> None:

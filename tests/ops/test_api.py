@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
 
 from ops.account import Account
-from ops.api import THROTTLES, Throttle, apis_of, settle_api, throttles_of, url_of
+from ops.api import (
+    THROTTLES,
+    Throttle,
+    apis_of,
+    origin_of_answers,
+    origins_let_in,
+    settle_api,
+    throttles_of,
+    url_of,
+)
 from ops.iam_page import EXAMPLE
 from ops.stages import Stage
 
@@ -62,6 +72,32 @@ def test_scheduling_takes_less_than_asking(account: Account) -> None:
     assert throttles_of(account.client("apigateway"), api, "prod") == THROTTLES
     assert THROTTLES["~1schedule/POST"] == Throttle(5, 20)
     assert THROTTLES["*/*"].rate > THROTTLES["~1schedule/POST"].rate
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin"),
+    [
+        ("", None),
+        ("https://a.example.com", "https://a.example.com"),
+        ("https://a.example.com,https://b.example.com", "*"),
+    ],
+)
+def test_a_front_end_may_read_what_the_gateway_answers_itself(
+    account: Account, allowed: str, origin: str | None
+) -> None:
+    """Most of all 429, which it meets when it asks too often."""
+    api, gateway = make_api(account, "elephant-prod"), account.client("apigateway")
+    stage = replace(EXAMPLE, variables={**EXAMPLE.variables, "ALLOWED_ORIGINS": allowed})
+
+    for _ in range(2):
+        settle_api(account, stage, "prod", silent)
+        assert origins_let_in(gateway, api) == dict.fromkeys(("DEFAULT_4XX", "DEFAULT_5XX"), origin)
+        assert throttles_of(gateway, api, "prod") == THROTTLES
+
+    deployments = len(gateway.get_deployments(restApiId=api)["items"])
+    assert deployments == (2 if origin else 1), "what is changed counts once it is deployed"
+    settle_api(account, replace(stage, variables=EXAMPLE.variables), "prod", silent)
+    assert {*origins_let_in(gateway, api).values()} == {origin_of_answers(EXAMPLE)}
 
 
 def test_limits_are_read_as_aws_answers_them() -> None:

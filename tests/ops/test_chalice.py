@@ -18,6 +18,7 @@ def test_variables_of_the_shell_are_not_taken_for_the_stages() -> None:
     shell = {"OWNER": "elephant:x", "TTL": "60", "PATH": "/bin", "AWS_REGION": "us-west-2"}
 
     shell |= {"AMI_ID": "ami-1", "TABLE_STREAM_ARN": "another's"}
+    shell |= {"CLOUDFLARE_API_TOKEN": "no program of another's needs it", "CLOUDFLARE_TOKEN": ""}
 
     assert without_settings(shell) == {"PATH": "/bin", "AWS_REGION": "us-west-2"}
 

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
 GROUP = "sg-0123456789abcdef0"
 VARIABLES = {"AMI_ID": ANY_IMAGE, "SECURITY_GROUP_IDS": GROUP}
+VARIABLES["ALLOWED_ORIGINS"] = "https://app.example.com"
 SCHEDULES = "elephant-local"
 SCHEDULER_ROLE = "elephant-local-scheduler"
 DESKTOP = "elephant-local-desktop"
 KEY = "elephant-local-schedule-key"
+SEED = "elephant-local-meeting-seed"
 TERMINATOR = "elephant-local-terminator"
 TABLE = "elephant-meetings"
 STATEMENT = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -84,10 +86,12 @@ def test_a_stage_with_meetings_that_was_deployed_is_green(deployed: Deployed) ->
         "desktop role",
         "desktop role profile",
         "schedule key",
+        "meeting seed",
         "desktops image",
         "desktops security groups",
         "API",
         "API limits",
+        "API own answers",
         "stream mapping",
         "failed events launch_ec2",
         "failed events safety_net",
@@ -185,6 +189,10 @@ def _throttle(it: Deployed) -> None:
     )
 
 
+def _hide_answers(it: Deployed) -> None:
+    it.client("apigateway").delete_gateway_response(restApiId=_api(it), responseType="DEFAULT_4XX")
+
+
 def _no_stage(it: Deployed) -> None:
     it.client("apigateway").delete_stage(restApiId=_api(it), stageName=STAGE)
 
@@ -223,6 +231,7 @@ ROUNDS: dict[str, dict[str, tuple[Callable[[Deployed], None], str]]] = {
     "retries and limits": {
         "stream mapping": (_mapping(MaximumRetryAttempts=0), "MaximumRetryAttempts"),
         "API limits": (_throttle, "~1schedule/POST"),
+        "API own answers": (_hide_answers, "DEFAULT_4XX: pages of https://app.example.com"),
         "failed events safety_net": (_no_retries, "are lost"),
         "logs api_handler": (_kept_for_ever, "for ever"),
     },
@@ -303,11 +312,24 @@ def test_a_key_that_is_none_is_told_and_not_shown(deployed: Deployed, text: str,
 
 def test_several_keys_by_name_are_fine(deployed: Deployed) -> None:
     before = deployed.client("secretsmanager").get_secret_value(SecretId=KEY)["SecretString"]
-    _key(json.dumps({"front": "a" * 32, "school": "b" * 32}))(deployed)
+    _key(json.dumps({"front": "a" * 32, "school": ["b" * 32]}))(deployed)
 
     assert "2 key(s)" in deployed.examine()["schedule key"].found
 
     _key(before)(deployed)
+
+
+def test_a_seed_that_is_too_short_is_told(deployed: Deployed) -> None:
+    client = deployed.client("secretsmanager")
+    before = client.get_secret_value(SecretId=SEED)["SecretString"]
+    client.put_secret_value(SecretId=SEED, SecretString=" short ")
+
+    check = deployed.examine()["meeting seed"]
+
+    client.put_secret_value(SecretId=SEED, SecretString=before)
+    assert check.level is Level.FAILURE
+    assert f"put-secret-value --secret-id {SEED}" in check.remedy
+    assert deployed.changed(deployed.examine()) == {}
 
 
 def test_a_policy_attached_to_the_desktops_role_is_a_warning(deployed: Deployed) -> None:
@@ -404,11 +426,16 @@ def _no_key(it: Deployed) -> None:
     it.client("secretsmanager").delete_secret(SecretId=KEY, ForceDeleteWithoutRecovery=True)
 
 
+def _no_seed(it: Deployed) -> None:
+    it.client("secretsmanager").delete_secret(SecretId=SEED, ForceDeleteWithoutRecovery=True)
+
+
 @pytest.mark.parametrize(
     ("remove", "line"),
     [
         (_no_group, "schedules"),
         (_no_key, "schedule key"),
+        (_no_seed, "meeting seed"),
     ],
 )
 def test_what_the_stack_lost_it_makes_again_anew(

@@ -46,7 +46,7 @@ def test_desktops_are_started_as_the_stage_says_and_with_its_tags_alone() -> Non
             )
         },
     }
-    assert found["RunIn"]["Resource"] == f"{OURS}:subnet/*"
+    assert found["RunIn"]["Resource"] == [f"{OURS}:network-interface/*", f"{OURS}:subnet/*"]
     assert found["RunIn"]["Condition"] == {
         "ArnEquals": {"ec2:Vpc": f"{OURS}:vpc/vpc-0123456789abcdef0"}
     }
@@ -54,7 +54,6 @@ def test_desktops_are_started_as_the_stage_says_and_with_its_tags_alone() -> Non
         "arn:aws:ec2:us-west-2::image/ami-0123456789abcdef0",
         f"{OURS}:security-group/sg-0123456789abcdef0",
         f"{OURS}:key-pair/desktops",
-        f"{OURS}:network-interface/*",
         f"{OURS}:volume/*",
     ]
 
@@ -103,12 +102,15 @@ def test_schedules_are_this_stages_and_started_with_the_schedulers_role_alone() 
     assert list(removed) == ["Schedules"]
 
 
-def test_the_key_to_schedule_with_and_the_token_are_two_secrets() -> None:
+def test_the_secrets_of_meetings_and_the_token_are_not_the_same() -> None:
     action = "secretsmanager:GetSecretValue"
-    key = granted(action, file="chalicelib/meetings/authorizer.py")
+    key = granted(action, file="chalicelib/meetings/stage_secrets.py")
     token = granted(action, file="chalicelib/secret.py")
 
-    assert key["ScheduleKey"]["Resource"].endswith(":secret:elephant-prod-schedule-key-??????")
+    assert [arn.rpartition(":")[2] for arn in key["ScheduleSecrets"]["Resource"]] == [
+        "elephant-prod-schedule-key-??????",
+        "elephant-prod-meeting-seed-??????",
+    ]
     assert token["CloudflareToken"]["Resource"].endswith(":secret:prod/elephant/cloudflare-??????")
 
 
@@ -135,7 +137,7 @@ MAILER = "chalicelib/notifications/mailer.py"
 IDENTITY = "arn:aws:ses:us-west-2:111122223333:identity"
 
 
-def test_mail_is_sent_from_the_one_sender_alone_whoever_it_goes_to() -> None:
+def test_mail_is_sent_from_the_one_sender_to_its_recipients_alone() -> None:
     assert granted("ses:SendEmail", file=MAILER) == {
         "SendMail": {
             "Sid": "SendMail",
@@ -148,7 +150,10 @@ def test_mail_is_sent_from_the_one_sender_alone_whoever_it_goes_to() -> None:
                 f"{IDENTITY}/example.org",
                 "arn:aws:ses:us-west-2:111122223333:configuration-set/*",
             ],
-            "Condition": {"StringEquals": {"ses:FromAddress": "elephant@example.com"}},
+            "Condition": {
+                "StringEquals": {"ses:FromAddress": "elephant@example.com"},
+                "ForAllValues:StringEquals": {"ses:Recipients": ["ops@example.org"]},
+            },
         }
     }
 

@@ -196,13 +196,15 @@ def test_a_stage_that_gets_meetings_gets_what_they_stand_on_and_loses_it_again(
     nothing = there()
     assert not any(nothing.values())
     assert not stage.stack.has_meetings()
+    assert not stage.stack.has_resource("MeetingSeed")
 
     stage.deploy(has_meetings=True)
+    assert stage.stack.has_resource("MeetingSeed")
     assert there() == {
         "roles": [f"elephant-{stage.name}-desktop", f"elephant-{stage.name}-scheduler"],
         "profiles": [f"elephant-{stage.name}-desktop"],
         "groups": [f"elephant-{stage.name}"],
-        "secrets": [f"elephant-{stage.name}-schedule-key"],
+        "secrets": [f"elephant-{stage.name}-meeting-seed", f"elephant-{stage.name}-schedule-key"],
     }
     assert stage.stack.has_meetings()
     with_meetings = stage.stack.alarms(has_meetings=True)

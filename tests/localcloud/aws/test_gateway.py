@@ -88,6 +88,25 @@ def test_a_route_may_answer_options_itself(url: str) -> None:
         assert json.load(answer)["method"] == "OPTIONS"
 
 
+def test_its_own_answers_have_the_headers_of_its_gateway_responses(url: str, cloud: Cloud) -> None:
+    client, api_id = cloud.client("apigateway"), url.split("/")[-3]
+    header = "Access-Control-Allow-Origin"
+    client.put_gateway_response(
+        restApiId=api_id,
+        responseType="DEFAULT_4XX",
+        responseParameters={f"gatewayresponse.header.{header}": "'*'"},
+    )
+
+    with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(url + "nowhere"):  # noqa: S310
+        pass
+
+    client.delete_gateway_response(restApiId=api_id, responseType="DEFAULT_4XX")
+    with refused.value as answer:
+        assert (answer.code, answer.headers[header]) == (403, "*")
+    with urllib.request.urlopen(url + "context/a/b", timeout=20) as answer:  # noqa: S310
+        assert header not in answer.headers
+
+
 def test_the_limits_set_on_the_stage_hold_for_each_method(url: str, cloud: Cloud) -> None:
     client, api_id = cloud.client("apigateway"), url.split("/")[-3]
 

@@ -19,6 +19,7 @@ from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
+from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.meetings.starter import Starter
 from chalicelib.meetings.subnets import Subnets
 from chalicelib.meetings.terminator import Terminator
@@ -59,6 +60,7 @@ class MeetingStage(Stage):
         self.stream = Stream()
         self.dynamodb.watchers += [self.stream.watch, self.promises.row_became]
         self.secrets.others[f"{PREFIX}-schedule-key"] = json.dumps({"front-end": CALLER_KEY})
+        self.secrets.others[f"{PREFIX}-meeting-seed"] = "s33d" * 9
         self.callers = Callers(self)
         self.desktops = Desktops(self)
         self.meddlers = Meddlers(self)
@@ -177,6 +179,7 @@ class MeetingStage(Stage):
         scheduling = Scheduling(
             settings=MEETINGS,
             authorizer=Authorizer(self.secrets, self.clock),
+            seeds=Seeds(self.secrets),
             reservations=reservations,
             **ends,
         )
