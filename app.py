@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from chalice.app import BadRequestError, Chalice, CloudWatchEvent, DynamoDBEvent, Response
@@ -34,12 +36,21 @@ if TYPE_CHECKING:
 
     Handler = TypeVar("Handler", bound=Callable[..., object])
 
+PROJECT = Path(__file__).parent
+command_line = None
+if "AWS_CHALICE_CLI_MODE" in os.environ:  # a person has typed a command: no stack trace
+    from chalicelib.command_line import CommandLine, refuse
+
+    command_line = CommandLine.read(sys.argv[1:], PROJECT)
+    os.environ.update(command_line.variables)
 try:
     settings = Settings.parse(os.environ)
 except SettingsError as error:
-    if "AWS_CHALICE_CLI_MODE" in os.environ:  # a person is deploying: no stack trace
-        raise SystemExit(f"Error: {error}") from None
+    if command_line:
+        refuse(f"{error}{command_line.hint()}")
     raise
+if command_line and settings.is_local:
+    sys.stderr.write(command_line.notice(os.environ))
 LOCAL_FUNCTION = (
     f"arn:aws:lambda:{os.environ.get('AWS_DEFAULT_REGION', 'us-west-2')}:123456789012:function:"
     "elephant-local"
@@ -124,9 +135,8 @@ def executor() -> ThreadPoolExecutor:
 def stream_arn() -> str:
     """Return the ARN of the table's stream, which only a deployment needs and is given."""
     arn = os.environ.get("TABLE_STREAM_ARN", "")
-    if not arn and "AWS_CHALICE_CLI_MODE" in os.environ and not settings.is_local:
-        remedy = "deploy with `python -m ops deploy`, which finds it"
-        raise SystemExit(f"Error: TABLE_STREAM_ARN is missing: {remedy}")
+    if not arn and command_line and not settings.is_local:
+        refuse("TABLE_STREAM_ARN is missing: deploy with `python -m ops deploy`, which finds it")
     return arn
 
 
@@ -261,3 +271,8 @@ if settings.notifications:
         return notification_parts.build_deployment_reports(settings).handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )
+
+
+if command_line:
+    names = [each.name for each in (*app.event_sources, *app.pure_lambda_functions)]
+    command_line.check_policies([*names, *(["api_handler"] if app.routes else [])], PROJECT)

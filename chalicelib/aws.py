@@ -46,14 +46,36 @@ _MODELS: Final = Path(__file__).parent / "models"
 
 
 class _Models(Loader):
-    """Reads the models of our calls, which `ops/models.py` makes, and all else from botocore."""
+    """Reads the models of our calls, which `ops/models.py` makes, and all else from botocore.
+
+    It relies on three things of botocore's Loader: that a file is taken from the first search path
+    that has it, so that ours go before botocore's of the same API version; that a service may be
+    loaded if it is among the available ones; and that endpoints of a built-in path are no override
+    of botocore's rules. These rules are always those of the running botocore, which on Lambda need
+    not be the version that ours were taken from.
+
+    Nobody else's models are read, neither AWS_DATA_PATH's nor those in `~/.aws/models`, and calls
+    that ours lack are not made, such as DynamoDB's endpoint discovery. All other settings, from
+    AWS_CA_BUNDLE to AWS_USE_FIPS_ENDPOINT, are the session's and work as ever.
+    """
 
     def __init__(self) -> None:
-        super().__init__(extra_search_paths=[str(_MODELS)])
+        super().__init__([str(_MODELS), self.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (as inherited)
-        """Name ours, instead of looking into the directories of 400 services."""
-        return [each.name for each in _MODELS.iterdir() if each.is_dir()]
+        """Name all that have a directory, instead of looking into each of the 400.
+
+        A profile's credentials may come from a service that is none of ours, as STS.
+        """
+        return [each.name for each in Path(self.BUILTIN_DATA_PATH).iterdir()]
+
+    def is_builtin_path(self, path: str) -> bool:
+        """Count our endpoints as botocore's own, which they are a part of.
+
+        Otherwise botocore sends all calls where they say, whatever its rules for dual-stack, FIPS
+        and account-based endpoints would be.
+        """
+        return path.startswith(str(_MODELS)) or super().is_builtin_path(path)
 
 
 @overload

@@ -49,11 +49,15 @@ class Identity:
 
 
 class Account:
-    """Clients of AWS in one region, with whatever credentials the operator has."""
+    """Clients of AWS in one region, with whatever credentials the operator has.
+
+    Raises AwsError if the operator's AWS configuration cannot be read.
+    """
 
     def __init__(self, region: str | None = None) -> None:
         self._session = botocore.session.Session()
-        self.region = region or self._session.get_config_variable("region")
+        with readable_errors("read your AWS configuration"):
+            self.region = region or self._session.get_config_variable("region")
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (botocore makes the class)
         """Make a client. Raises AwsError without a region."""

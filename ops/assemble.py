@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ops.stages import ConfigFile
 
 TOKEN_VARIABLE: Final = "CLOUDFLARE_API_TOKEN"  # noqa: S105 (the variable's name)
+ADDRESS_VARIABLE: Final = "CLOUDFLARE_BASE_URL"
+"""Where whoever exports it has that token's API, as Cloudflare's own clients read it."""
+
 VARIABLE_OF: Final[Mapping[str, str]] = {
     "domain_root": "DOMAIN_ROOT",
     "zone_id": "ZONE_ID",
@@ -99,6 +102,10 @@ def assemble(
     check_region(region)
     account_id = options["account"] or own.get("account") or Account(region).identity().account
     given = {variable: options[option] for option, variable in VARIABLE_OF.items()}
+    if not written:  # else a stage on AWS would change with where it is looked at from
+        given["CLOUDFLARE_API_URL"] = options["cloudflare_api_url"] or os.environ.get(
+            ADDRESS_VARIABLE
+        )
     variables = read_variables(given, written.get("environment_variables", {}))
     variables = _with_features(variables, given, features)
     if "DOMAIN_ROOT" not in variables:

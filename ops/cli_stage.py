@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chalicelib.settings import FEATURES
-from ops.assemble import TOKEN_VARIABLE, Features, assemble
+from ops.assemble import ADDRESS_VARIABLE, TOKEN_VARIABLE, Features, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes
 from ops.console import json_option, project_option, said_clearly
@@ -72,7 +72,10 @@ if TYPE_CHECKING:
 @click.option("--codedeploy-applications", help="notifications: whose deployments, with commas.")
 @click.option("--deployment-states", help="notifications: SUCCESS, FAILURE.  [default: SUCCESS]")
 @click.option("--address-minutes", help="notifications: no address for so long.  [default: 10]")
-@click.option("--cloudflare-api-url", help="The API's address, if it is not Cloudflare's own.")
+@click.option(
+    "--cloudflare-api-url",
+    help=f"The API's address.  [default: {ADDRESS_VARIABLE}, or Cloudflare's own]",
+)
 @click.option("--alarm-email", help="Who is told of alarms; '' for nobody.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is not as it should be.")
 @json_option

@@ -3,6 +3,12 @@
 botocore reads the whole model of a service to make a client of it. EC2's has 800 calls; reading it
 and making methods of them is a third of a cold start. `python -m ops.models` writes
 `chalicelib/models/`, and a test fails once that is no longer what the installed botocore says.
+
+The functions run with the botocore of Lambda's runtime, which may be older or newer. So the files
+keep to what every version reads in the same way: the calls and their shapes, in a protocol that all
+of them speak. Where a call is sent and how it is signed is left to the running botocore's own rules
+of endpoints. `endpoints.json` serves what botocore still asks it when a client is made: the
+partition of a region, and whether a service has an endpoint of some kind at all.
 """
 
 from __future__ import annotations
@@ -118,8 +124,9 @@ def models() -> Iterator[tuple[Path, str]]:
         yield Path(service) / version / "service-2.json", _text(_part(model, calls))
     endpoints = loader.load_data("endpoints")
     partitions = [
-        {**each, "services": {name: each["services"].get(name, {}) for name in names}}
+        {**each, "services": {key: of[key] for key in names if key in of}}
         for each in endpoints["partitions"]
+        for of in [each["services"]]  # botocore has a template for a service that is not there
     ]
     yield Path("endpoints.json"), _text({**endpoints, "partitions": partitions})
 
@@ -150,7 +157,12 @@ def _part(model: Mapping[str, Any], calls: Collection[str]) -> dict[str, Any]:
             parts += shapes[name].get("members", {}).values()
             wanted += [part["shape"] for part in parts if part]
     for operation in operations.values():
-        operation.pop("errors", None)  # errors are told apart by their codes
+        # our code knows errors by their codes; botocore, by their shapes, which to try again
+        names = [error["shape"] for error in operation.pop("errors", ())]
+        retryable = [name for name in names if "retryable" in model["shapes"][name]]
+        if retryable:
+            operation["errors"] = [{"shape": name} for name in retryable]
+            shapes |= {name: _bare({**model["shapes"][name], "members": {}}) for name in retryable}
     return {
         "version": model["version"],
         "metadata": _metadata(model["metadata"]),

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-import botocore.session
 from botocore import xform_name
+from botocore.loaders import Loader
 
 from ops.conditions import all_hold
 from ops.walk import (
@@ -315,5 +315,8 @@ def _read_class(node: ast.ClassDef, file: str) -> Class:
 
 @cache
 def _operations(service: str) -> dict[str, str]:
-    model = botocore.session.get_session().get_service_model(service)
-    return {xform_name(operation): operation for operation in model.operation_names}
+    model = _MODELS.load_service_model(service, "service-2")
+    return {xform_name(operation): operation for operation in model["operations"]}
+
+
+_MODELS: Final = Loader()  # and no session, which would read the user's AWS configuration

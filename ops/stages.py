@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import botocore.session
+from botocore.loaders import Loader
+from botocore.regions import EndpointResolver
 
 from chalicelib.place import Place
 from chalicelib.settings import Settings
@@ -125,11 +126,12 @@ def check_region(region: str) -> None:
 @cache
 def _partitions() -> dict[str, str]:
     """Return the partition of every region that botocore knows to have Lambda."""
-    session = botocore.session.get_session()
+    # A session would read the user's AWS configuration, and fail at it where AWS is not asked.
+    endpoints = EndpointResolver(Loader().load_data("endpoints"))
     return {
         region: partition
-        for partition in session.get_available_partitions()
-        for region in session.get_available_regions("lambda", partition)
+        for partition in endpoints.get_available_partitions()
+        for region in endpoints.get_available_endpoints("lambda", partition)
     }
 
 

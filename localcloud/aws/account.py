@@ -50,11 +50,12 @@ def aws_settings(endpoint: str, region: str = DEFAULT_REGION) -> dict[str, str]:
 def pip_settings() -> dict[str, str]:
     """Return the variables that let Chalice's pip ask nobody: it takes what is on this machine.
 
-    Without `make install` there is nothing to take, and it asks whom it usually asks.
+    Without `make install` there is nothing to take, and it asks whom it usually asks. The place is
+    a URL, since pip would split a path at its spaces.
     """
     if not WHEELS.is_dir():
         return {}
-    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)}
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS.as_uri()}
 
 
 def aws_environment(

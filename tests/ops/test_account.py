@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
@@ -13,6 +18,8 @@ from botocore.exceptions import (
 from moto import mock_aws
 
 from ops.account import Account, AwsError, readable_errors
+
+PROJECT = Path(__file__).parent.parent.parent
 
 
 def refusal(code: str) -> ClientError:
@@ -54,3 +61,25 @@ def test_without_a_region_nothing_can_be_asked(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(AwsError, match="give --region"):
         Account().client("sts")
+
+
+def test_a_profile_that_is_not_there_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    with pytest.raises(AwsError, match=r"read your AWS configuration: .*; check AWS_PROFILE"):
+        Account()
+
+
+def test_what_asks_nothing_of_aws_needs_no_configuration_of_it() -> None:
+    """Every command's --help loads what this one does, which looks into all the code as well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "iam"],
+        cwd=PROJECT,
+        env=os.environ | {"AWS_PROFILE": "missing"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

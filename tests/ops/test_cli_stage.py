@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from chalicelib.meetings.settings import VARIABLES as MEETINGS_VARIABLES
 from chalicelib.notifications.settings import VARIABLES as NOTIFICATIONS_VARIABLES
 from localcloud.aws import copy_project
+from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
 from ops import cli
 
 if TYPE_CHECKING:
@@ -97,6 +98,26 @@ def test_every_setting_of_the_sweep_has_its_option(config: Path) -> None:
 
     assert done.exit_code == 0, done.output
     assert written(config)["environment_variables"].items() >= given.items()
+
+
+def test_a_new_stage_asks_cloudflare_where_the_token_is_from(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the local cloud, whose token is no business of the real Cloudflare's."""
+    with CloudflareStandIn(dns_port=None) as cloudflare:
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", cloudflare.url)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", DEFAULT_TOKEN)
+
+        done = run(config, *NEW[:-1])
+
+        assert done.exit_code == 0, done.output
+        variables = written(config)["environment_variables"]
+        assert variables["CLOUDFLARE_API_URL"] == cloudflare.url
+        assert variables["ZONE_ID"] == Zone().id
+
+    # and what is written stays so, wherever it is looked at from
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", "https://api.cloudflare.com/client/v4")
+    assert "no change" in run(config).output
 
 
 def test_a_setting_that_is_wrong_is_named_and_nothing_is_written(config: Path) -> None:

@@ -46,9 +46,11 @@ def test_a_proxy_is_not_used_for_this_machine() -> None:
 def test_chalices_pip_takes_what_is_on_this_machine_and_asks_nobody(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(account, "WHEELS", tmp_path)
+    wheels = tmp_path / "a b"  # pip takes several places, with spaces between them
+    wheels.mkdir()
+    monkeypatch.setattr(account, "WHEELS", wheels)
     asked = aws_environment(ENDPOINT, base={"PIP_INDEX_URL": "https://pypi.example"})
-    assert (asked["PIP_NO_INDEX"], asked["PIP_FIND_LINKS"]) == ("1", str(tmp_path))
+    assert (asked["PIP_NO_INDEX"], asked["PIP_FIND_LINKS"]) == ("1", f"file://{tmp_path}/a%20b")
 
     monkeypatch.setattr(account, "WHEELS", tmp_path / "missing")
     assert not {"PIP_NO_INDEX", "PIP_FIND_LINKS"} & aws_environment(ENDPOINT, base={}).keys()

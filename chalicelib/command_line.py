@@ -1,0 +1,115 @@
+"""What Chalice's command line needs of the application that Lambda does not.
+
+Chalice loads the application for its commands as Lambda does for its functions, and shows people
+the stack trace of whatever goes wrong. Nothing here is loaded on Lambda.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from chalice.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+_CHALICES_STAGE: Final = "dev"
+"""The stage of a command that names none."""
+
+_LOCAL: Final = "local"
+"""A stage that every project has, and the command that serves one on this machine."""
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A command of Chalice's, and the project's configuration, as its JSON has it."""
+
+    command: str
+    stage: str
+    config: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, arguments: Sequence[str], project: Path) -> CommandLine:
+        """Read a command line that Chalice has understood, in a project that it has read."""
+        stage = _CHALICES_STAGE
+        for option, value in pairwise([*arguments, ""]):
+            name, equals, joined = option.partition("=")
+            if name == "--stage":
+                stage = joined if equals else value
+        commands = [each for each in arguments if each in {_LOCAL, "deploy", "package"}]
+        config = json.loads((project / ".chalice" / "config.json").read_text())
+        return cls(commands[0] if commands else "", stage, config)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What stands in for the variables of Chalice's own stage, if the project has none.
+
+        `chalice local` alone then serves the stage `local`. Only that command: any other would do
+        something on AWS to a stage that nobody has named.
+        """
+        stages = self.config.get("stages", {})
+        if self.command != _LOCAL or self.stage != _CHALICES_STAGE or self.stage in stages:
+            return {}
+        found: Mapping[str, str] = stages.get(_LOCAL, {}).get("environment_variables", {})
+        return found
+
+    def notice(self, environment: Mapping[str, str]) -> str:
+        """Say what is served, and what its requests need, where that is not as it was typed."""
+        served = f"Serving the stage {_LOCAL!r}: there is no {self.stage!r}.\n"
+        needed = (
+            "Requests need AWS and Cloudflare: `python -m localcloud up` runs both on this machine "
+            "and prints what to export here first.\n"
+        )
+        is_needed = self.command == _LOCAL and "AWS_ENDPOINT_URL" not in environment
+        return (served if self.variables else "") + (needed if is_needed else "")
+
+    def hint(self) -> str:
+        """Say what may be meant by a stage that the configuration does not have, if it is one."""
+        stages = self.config.get("stages", {})
+        if self.stage in stages:
+            return ""
+        return (
+            f"\nThere is no stage {self.stage!r} (there is: {', '.join(stages) or 'none'}). Name "
+            f"one, as in `chalice local --stage local`, or make it: `python -m ops stage "
+            f"{self.stage}`"
+        )
+
+    def missing_policies(self, functions: Iterable[str], project: Path) -> list[str]:
+        """Name the files that a deployment of these functions would look for in vain."""
+        if self.command not in {"deploy", "package"}:
+            return []
+        wanted = set()
+        for function in functions:
+            config = Config(self.stage, function, config_from_disk=self.config)
+            if not config.autogen_policy and config.manage_iam_role:
+                wanted.add(config.iam_policy_file or f"policy-{self.stage}.json")
+        return sorted(name for name in wanted if not (project / ".chalice" / name).is_file())
+
+    def check_policies(self, functions: Iterable[str], project: Path) -> None:
+        """End the command if a policy is missing that it needs."""
+        missing = self.missing_policies(functions, project)
+        if missing:
+            refuse(
+                f"stage {self.stage!r} has no {', '.join(missing)} in .chalice: "
+                f"`python -m ops stage {self.stage}` makes the functions' policies from the code"
+            )
+
+
+def refuse(message: str) -> NoReturn:
+    """End the command with an error that is read by a person.
+
+    `chalice local` loads the application in a thread, which is all that SystemExit would end there:
+    the command would go on, serving nothing.
+    """
+    if threading.current_thread() is threading.main_thread():
+        raise SystemExit(f"Error: {message}")
+    sys.stderr.write(f"Error: {message}\n")
+    sys.stderr.flush()
+    os._exit(1)
