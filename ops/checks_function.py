@@ -16,7 +16,7 @@ from ops.concurrency import configured, reserved
 from ops.functions import CONCURRENCY, DEFAULTS, WATCHDOG
 from ops.lambda_settings import LOG_DAYS, failures_of
 from ops.policies import policy
-from ops.reach import ROUTES_FUNCTION
+from ops.reach import ROUTES_FUNCTION, SWEEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -135,6 +135,13 @@ def concurrency(context: Context, name: str, deployed: Mapping[str, Any]) -> Ite
         yield warning(
             "none reserved: a burst of events may spend Cloudflare's quota, and other functions "
             "may take all executions of the account",
+            f"{usual}, then {context.command('deploy')}",
+            of=name,
+        )
+    elif name == SWEEP:
+        yield warning(
+            "none reserved: a sweep that takes longer than a minute may undo for a moment what "
+            "the next one repairs",
             f"{usual}, then {context.command('deploy')}",
             of=name,
         )

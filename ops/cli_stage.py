@@ -38,13 +38,14 @@ if TYPE_CHECKING:
 @click.option("--event-tags", type=click.Choice(["optional", "required"]))
 @click.option("--sweep-schedule", help="When the sweep runs: 'rate(1 minute)', 'cron(…)'.")
 @click.option("--sweep-batch-size", help="Changes in one call to Cloudflare.")
-@click.option("--sweep-delete-limit", help="Refuse a sweep of more deletions than this …")
-@click.option("--sweep-delete-percent", help="… and of more than this share of our records.")
+@click.option("--sweep-delete-limit", help="Hold back more deletions without proof in a day than this …")
+@click.option("--sweep-delete-percent", help="… and than this share of our records.")
 @click.option("--grace-minutes", help="Leave a new record whose instance is unknown so long.")
 @click.option(
     "--concurrency",
     metavar="N|none",
-    help="Executions reserved for events, and their limit.  [default: 20]",
+    help="Executions reserved for events, and their limit; with none, sweeps may overlap.  "
+    "[default: 20]",
 )
 @click.option(
     "--with", "added", multiple=True, type=click.Choice(FEATURES), help="A feature to add."

@@ -13,6 +13,7 @@ from chalice.config import Config
 
 from ops.account import error_code
 from ops.functions import CONCURRENCY, NOTHING, WATCHDOG
+from ops.reach import SWEEP
 from ops.stages import ConfigError
 
 if TYPE_CHECKING:
@@ -31,13 +32,15 @@ _NOT_FOUND: Final = "ResourceNotFoundException"
 def asked_for(option: str | None) -> PerFunction:
     """Read `--concurrency`: what config.json is to say of which function, or nothing.
 
-    Raises ConfigError for what is neither a number nor `none`.
+    The number is for events; the sweep has one, or none where nothing can be reserved. Raises ConfigError for what is neither a number nor `none`.
     """
     if option is None:
         return NOTHING
     if option != "none" and not _NUMBER.fullmatch(option):
         raise ConfigError(f"--concurrency is {option!r}; it must be a number from 1, or 'none'")
-    return {WATCHDOG: {CONCURRENCY: None if option == "none" else int(option)}}
+    if option == "none":
+        return {WATCHDOG: {CONCURRENCY: None}, SWEEP: {CONCURRENCY: None}}
+    return {WATCHDOG: {CONCURRENCY: int(option)}, SWEEP: {CONCURRENCY: 1}}
 
 
 def configured(config: dict[str, Any], stage_name: str, function: str) -> int | None:

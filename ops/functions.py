@@ -32,8 +32,9 @@ DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {
     # A new environment spends a call to Cloudflare before it knows what is left of the quota:
     # without a limit, a burst of starts would spend all 1,200 of them in finding out.
     WATCHDOG: {CONCURRENCY: 20},
-    # Thousands of changes take longer than an event, which the project's own timeout is for.
-    SWEEP: {"lambda_timeout": 120},
+    # Thousands of changes take longer than an event, which the project's own timeout is for. One
+    # at a time: a sweep that is late must not undo what a later one has seen.
+    SWEEP: {"lambda_timeout": 120, CONCURRENCY: 1},
     # API Gateway waits for 29 seconds, a cold start included; what is done later nobody hears of.
     ROUTES_FUNCTION: {"lambda_timeout": 26},
     # Its lease on a meeting lasts a little longer than a run: it is over before Lambda's retry.

@@ -230,9 +230,11 @@ class ConfigFile:
         for function in absent_functions(functions):
             per_function.pop(function, None)
         for function in functions:
+            said = per_function.get(function, {})
+            wanted = defaults(config, stage.name, function)
             per_function[function] = {
-                **defaults(config, stage.name, function),
-                **per_function.get(function, {}),
+                **said,
+                **{key: value for key, value in wanted.items() if key not in said},
                 **asked.get(function, {}),
                 "iam_policy_file": policy_file(stage.name, function),
             }

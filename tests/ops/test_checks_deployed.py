@@ -418,7 +418,7 @@ ROUNDS: dict[str, list[Break]] = {
     "deleted by hand": [
         (_function(MemorySize=128), _fails("limits")),
         (_no_concurrency, _fails("concurrency")),
-        (_concurrency(1, SWEEP), _fails("concurrency", "sweep")),
+        (_concurrency(2, SWEEP), _fails("concurrency", "sweep")),
         (_sweeps_in_the_queue, _fails("failed events", "sweep")),
         (_other_zip, _fails("code")),
         (_no_role_policy, _fails("role")),

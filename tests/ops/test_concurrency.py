@@ -58,8 +58,9 @@ def check(client: Lambda, **wanted: int | None) -> list[str]:
 
 def test_a_number_or_none_can_be_asked_for() -> None:
     assert asked_for(None) == {}
-    assert asked_for("20") == {"dns_watchdog": {"reserved_concurrency": 20}}
-    assert asked_for("none") == {"dns_watchdog": {"reserved_concurrency": None}}
+    one, none = {"reserved_concurrency": 1}, {"reserved_concurrency": None}
+    assert asked_for("20") == {"dns_watchdog": {"reserved_concurrency": 20}, "sweep": one}
+    assert asked_for("none") == {"dns_watchdog": none, "sweep": none}
 
 
 @pytest.mark.parametrize("option", ["", "0", "-1", "1.5", "all", "None", "²", "1000000"])
