@@ -79,7 +79,7 @@ class Ec2:
     """The region's instances, and a client of it.
 
     By id answers lag `lag` seconds behind, by filter `list_lag`. `hidden` instances are left out
-    of what is asked for by tag, and if `hides_all` of whatever is asked for by filter.
+    of what is asked for by tag, and if `hides_all` denied when asked for by id as well.
     """
 
     def __init__(self, clock: Clock, strands: Strands, promises: Promises) -> None:
@@ -139,7 +139,7 @@ class Ec2:
         wanted = list(InstanceIds)
         filters = [(each["Name"], tuple(each["Values"])) for each in Filters]
         moment = self._clock.now - (self.lag if wanted else self.list_lag)
-        hides = any(self.hides_all or name.startswith("tag:") for name, _ in filters)
+        hides = self.hides_all or any(name.startswith("tag:") for name, _ in filters)
         found = {
             host.id: view
             for host in self._hosts(wanted)
