@@ -274,5 +274,7 @@ if settings.notifications:
 
 
 if command_line:
-    names = [each.name for each in (*app.event_sources, *app.pure_lambda_functions)]
-    command_line.check_policies([*names, *(["api_handler"] if app.routes else [])], PROJECT)
+    names = [each.name for each in app.event_sources]
+    names += [each.name for each in app.pure_lambda_functions]
+    names += ["api_handler"] if app.routes else []
+    command_line.check_policies(names, PROJECT)

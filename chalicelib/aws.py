@@ -61,13 +61,14 @@ class _Models(Loader):
 
     def __init__(self) -> None:
         super().__init__([str(_MODELS), self.BUILTIN_DATA_PATH], include_default_search_paths=False)
+        self._services = [each.name for each in Path(self.BUILTIN_DATA_PATH).iterdir()]
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (as inherited)
         """Name all that have a directory, instead of looking into each of the 400.
 
         A profile's credentials may come from a service that is none of ours, as STS.
         """
-        return [each.name for each in Path(self.BUILTIN_DATA_PATH).iterdir()]
+        return self._services
 
     def is_builtin_path(self, path: str) -> bool:
         """Count our endpoints as botocore's own, which they are a part of.
