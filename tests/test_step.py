@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.deadline import Deadline, OutOfTimeError
-from chalicelib.step import Step, Steps
+from chalicelib.step import Step, Steps, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,3 +172,29 @@ def test_a_step_that_ends_just_at_the_deadline_gives_its_result() -> None:
     step = Step("write the record", EndsAtTheDeadline(), in_a_minute())
 
     assert step.result() == "just in time"
+
+
+def test_steps_that_never_end_do_not_keep_the_next_run_waiting() -> None:
+    # given a run of which every thread is still kept by a step at its deadline
+    workers, over, begun = Workers(), threading.Event(), threading.Barrier(5, timeout=30)
+
+    def hang() -> None:
+        begun.wait()
+        over.wait(60)
+
+    run = Steps(workers, in_a_minute())
+    stuck = [run.begin("read", hang) for _ in range(4)]
+    late: list[int] = []
+    waiting = run.begin("write", late.append, 1)
+    begun.wait()
+    with pytest.raises(OutOfTimeError):
+        Step("read", stuck[0].future, long_past(), workers).result()
+
+    # then the next run of the environment has threads of its own
+    assert Steps(workers, in_a_minute()).begin("read", lambda: "read").result() == "read"
+
+    # and what still waited for its turn is never begun
+    over.set()
+    workers.shutdown()
+    assert waiting.future.cancelled()
+    assert late == []
