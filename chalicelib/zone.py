@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.change import Create, Delete, Update
 from chalicelib.cloudflare import (
+    ANSWER_SECONDS,
     Call,
     CloudflareError,
     RecordNotFoundError,
@@ -30,6 +31,9 @@ PAGE_SIZE: Final = 5000
 BATCH_SIZE: Final = 200
 """Operations in one batch on the free plan; 3,500 on paid ones:
 https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/"""
+
+OPERATION_SECONDS: Final = 0.02
+"""What each operation adds to the longest that a batch may take: 10 s for 200, 76 s for 3,500."""
 
 
 class WrongZoneError(RejectedError):
@@ -136,7 +140,12 @@ class Zone:
             ],
             "posts": [change.wanted.to_dict() for change in changes if isinstance(change, Create)],
         }
-        call = Call("POST", f"{self._path}/batch", {key: ops for key, ops in body.items() if ops})
+        call = Call(
+            "POST",
+            f"{self._path}/batch",
+            {key: ops for key, ops in body.items() if ops},
+            ANSWER_SECONDS + OPERATION_SECONDS * len(changes),
+        )
         answer = self._cloudflare.answer(call, deadline)
         confirmed = [
             self._confirm(call, change, answered)

@@ -19,6 +19,7 @@ from chalicelib.cloudflare import (
     UnconfirmedError,
 )
 from chalicelib.record import Record, WantedRecord
+from chalicelib.transport import NoAnswerError
 from chalicelib.zone import WrongZoneError, Zone
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
 from tests.transports import Tampering
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from chalicelib.change import Change
+    from chalicelib.transport import Response
 
 NAME = f"i-0123456789abcdef0.{DOMAIN}"
 BATCH = ("POST", f"{RECORDS}/batch")
@@ -196,6 +198,26 @@ def test_a_batch_holds_no_more_than_the_free_plan_allows(world: World) -> None:
     assert sizes == [200, 200, 1]
     assert world.dns_calls == [BATCH] * 3
     assert len(world.records()) == 401
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1, 6), (2, 6.04), (200, 10), (3500, 76)])
+def test_the_time_that_an_answer_has_grows_with_what_is_asked(
+    world: World, count: int, seconds: float
+) -> None:
+    class Waiting:
+        given = 0.0
+
+        def request(self, *request: Any) -> Response:  # noqa: ANN401
+            self.given = request[-1]
+            raise NoAnswerError("timed out")
+
+    transport = Waiting()
+    zone = Zone(world.api(transport), DEFAULT_ZONE_ID, batch_size=3500)
+
+    with pytest.raises(UnconfirmedError):
+        zone.apply([Create(wanted())] * count, world.deadline(3600))
+
+    assert transport.given == pytest.approx(seconds)
 
 
 def test_a_batch_holds_as_many_as_the_stage_says(world: World) -> None:

@@ -309,22 +309,16 @@ _BATCH: Final = (
         "a-batch-that-failed-passingly-is-split",
         Rule.BATCH,
         "batch",
-        old="        except (UnavailableError, UnconfirmedError) as error:\n"
-        "            self.leave(chunk, str(error))\n",
-        new="        except (UnavailableError, UnconfirmedError) as error:\n"
-        "            return RejectedError(str(error))\n",
+        old="            self.unclear_calls += 1\n            self.leave(chunk, str(error))\n",
+        new="            return RejectedError(str(error))\n",
         tests=("test_batch.py", "test_batch_refusals.py"),
     ),
     Break(
         "a-batch-of-unknown-outcome-counts-as-done",
         Rule.BATCH,
         "batch",
-        old="        except (UnavailableError, UnconfirmedError) as error:\n"
-        "            self.leave(chunk, str(error))\n",
-        new="        except UnavailableError as error:\n"
-        "            self.leave(chunk, str(error))\n"
-        "        except UnconfirmedError:\n"
-        "            self.applied.done.extend(chunk)\n",
+        old="            self.unclear_calls += 1\n            self.leave(chunk, str(error))\n",
+        new="            self.applied.done.extend(chunk)\n",
         tests=("test_batch.py", "test_batch_refusals.py"),
     ),
     Break(
@@ -403,10 +397,9 @@ _BATCH: Final = (
         "refused-batches-are-searched-before-others-are-made",
         Rule.BATCH,
         "batch",
-        old="failed = [(chunk, error) for chunk in chunks if (error := run.attempt(chunk))]\n"
-        "        for chunk, error in failed:\n"
-        "            run.split(chunk, error)\n",
-        new="for chunk in chunks:\n"
+        old="failed = [(chunk, error) for chunk in batches if (error := run.attempt(chunk))]\n",
+        new="failed: list[tuple[list[Change], RejectedError]] = []\n"
+        "        for chunk in batches:\n"
         "            if error := run.attempt(chunk):\n"
         "                run.split(chunk, error)\n",
         tests=("test_batch.py", "test_batch_refusals.py"),
@@ -456,9 +449,9 @@ _BATCH: Final = (
     Break(
         "all-changes-are-one-batch",
         Rule.BATCH,
-        "batch",
-        old="for chunk in _chunks(group, self._zone.batch_size)",
-        new="for chunk in _chunks(group, max(1, len(group)))",
+        "suspects",
+        old="    return chunks(firm, size) + chunks(once, size), probes\n",
+        new="    return [[*firm, *once]], probes\n",
         tests=("test_batch.py", "test_batch_refusals.py"),
     ),
     Break(
@@ -469,6 +462,46 @@ _BATCH: Final = (
         "        self.progress(len(chunk))\n",
         new="        self.applied.left.extend((change, reason) for change in chunk)\n",
         tests=("test_batch.py", "test_batch_refusals.py"),
+    ),
+    Break(
+        "what-makes-batches-fail-is-never-alone",
+        Rule.BATCH,
+        "batch",
+        old="        self._suspicions = suspect(self._suspicions, run.unclear, left)\n",
+        new="",
+        tests=("test_suspects.py",),
+    ),
+    Break(
+        "one-failure-divides-a-batch",
+        Rule.BATCH,
+        "suspects",
+        old="_ENOUGH: Final = 2",
+        new="_ENOUGH: Final = 1",
+        tests=("test_suspects.py",),
+    ),
+    Break(
+        "an-outage-is-probed-batch-by-batch",
+        Rule.BATCH,
+        "batch",
+        old="is_outage = self.unclear_calls >= _OUTAGE and not self.applied.done",
+        new="is_outage = False",
+        tests=("test_suspects.py",),
+    ),
+    Break(
+        "a-run-that-is-cut-short-clears-suspects",
+        Rule.BATCH,
+        "suspects",
+        old="for name, suspicion in before.items() if name in left}",
+        new="for name, suspicion in before.items() if name in unclear}",
+        tests=("test_suspects.py",),
+    ),
+    Break(
+        "an-old-plan-is-written-on",
+        Rule.BATCH,
+        "batch",
+        old="self.stopped = self.applied.stopped = self.may_write()",
+        new="self.applied.stopped = self.may_write()",
+        tests=("test_batch.py",),
     ),
     Break(
         "records-are-made-before-others-are-removed",
