@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
@@ -58,7 +58,8 @@ class Record:
     proxied: bool
     ttl: int
     comment: str
-    modified_at: datetime | None = field(default=None)
+    modified_at: datetime | None = None
+    created_at: datetime | None = None
 
     @classmethod
     def parse(cls, answered: Mapping[str, Any]) -> Record:
@@ -66,7 +67,8 @@ class Record:
 
         Raises KeyError, TypeError, ValueError or AttributeError when it is no record.
         """
-        modified = answered.get("modified_on") or answered.get("created_on")
+        created = answered.get("created_on")
+        modified = answered.get("modified_on") or created
         return cls(
             id=str(answered["id"]),
             type=str(answered["type"]),
@@ -76,6 +78,7 @@ class Record:
             ttl=int(answered.get("ttl", 0)),
             comment=str(answered.get("comment") or ""),
             modified_at=_moment(modified) if modified else None,
+            created_at=_moment(created) if created else None,
         )
 
     @property

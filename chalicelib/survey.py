@@ -78,9 +78,10 @@ class Surveyor:
         """Look at everything. Raises what a read raised, and OutOfTimeError."""
         at = datetime.fromtimestamp(self._clock(), UTC)
         owner = self._settings.owner
-        listed = steps.begin(
+        found = steps.begin(
             f"list the records of {owner}", self._zone.records_of, owner, steps.deadline
         ).result()
+        listed = found.records
         ours = tuple(each for each in listed if each.owner == owner and each.type == ADDRESS_RECORD)
         instances: dict[str, Instance | None] = {
             each.id: each

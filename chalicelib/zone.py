@@ -18,6 +18,7 @@ from chalicelib.cloudflare import (
     UnconfirmedError,
 )
 from chalicelib.deadline import OutOfTimeError
+from chalicelib.listing import Listing, Pages
 from chalicelib.record import ADDRESS_RECORD, Record
 
 if TYPE_CHECKING:
@@ -51,23 +52,33 @@ class Zone:
         self.quota = cloudflare.quota
 
     def records_named(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
-        """List every address record of exactly this name. Raises CloudflareError."""
+        """List every address record of exactly this name.
+
+        Raises CloudflareError, UnavailableError also for a record of this name that cannot be
+        parsed: what is to be done about it is not known.
+        """
         # Filtered again: an answer to another question must not pass for one to ours.
         query = [("type", ADDRESS_RECORD), ("name.exact", name)]
-        return tuple(record for record in self._list(query, deadline) if record.name == name)
+        found = self._list(query, deadline)
+        if name in found.unreadable:
+            raise UnavailableError(f"a record of {name} could not be parsed")
+        return tuple(record for record in found.records if record.name == name)
 
-    def records_of(self, owner: str, deadline: Deadline) -> tuple[Record, ...]:
+    def records_of(self, owner: str, deadline: Deadline) -> Listing:
         """List every address record of this owner, and whatever is named like an instance's.
 
         The latter may be another's, and of any type. It is one list for both, so that what stands
-        in the way of a record is known before it is made. Raises CloudflareError.
+        in the way of a record is known before it is made. One that cannot be parsed, whoever's it
+        is, does not keep the others from being listed. Raises CloudflareError.
         """
         either = [("match", "any"), ("comment.startswith", owner), ("name.startswith", "i-")]
-        return tuple(
+        found = self._list(either, deadline)
+        records = tuple(
             record
-            for record in self._list(either, deadline)
+            for record in found.records
             if record.owner == owner or record.name.startswith("i-")
         )
+        return Listing(records, found.unreadable)
 
     def apply(self, changes: Sequence[Change], deadline: Deadline) -> None:
         """Make the changes, deletions first; returns only if Cloudflare confirmed each one.
@@ -88,29 +99,23 @@ class Zone:
         Raises WrongZoneError if there was any, and says what became of it.
         """
         found = self._list([("type", ADDRESS_RECORD), ("name.startswith", f"{name}.")], deadline)
-        strays = [each for each in found if _is_stray(each, name) and each.owner == owner]
+        strays = [each for each in found.records if _is_stray(each, name) and each.owner == owner]
         if strays:
             self._refuse_strays(name, strays, deadline)
 
-    def _list(self, query: list[tuple[str, str]], deadline: Deadline) -> list[Record]:
+    def _list(self, query: list[tuple[str, str]], deadline: Deadline) -> Listing:
         """Read every page, or raise: a part of the records must not pass for all of them."""
-        records: list[Record] = []
-        page = 1
-        while True:
-            paging = [("page", str(page)), ("per_page", str(PAGE_SIZE))]
+        pages = Pages(PAGE_SIZE)
+        is_whole = False
+        while not is_whole:
+            paging = [("page", str(pages.read + 1)), ("per_page", str(PAGE_SIZE))]
             call = Call.read(self._path, [*query, *paging])
             answer = self._cloudflare.answer(call, deadline)
-            if not isinstance(answer.result, list):
-                raise UnavailableError(f"{call}: the answer holds no list of records")
-            records.extend(_record(call, answered, UnavailableError) for answered in answer.result)
-            pages = answer.info.get("total_pages")
-            if not isinstance(pages, int) or page >= pages:
-                break
-            page += 1
-        expected = answer.info.get("total_count", len(records))
-        if len(records) != expected:
-            raise UnavailableError(f"{call}: {len(records)} of {expected} records were listed")
-        return records
+            try:
+                is_whole = pages.add(answer)
+            except UnavailableError as error:
+                raise UnavailableError(f"{call}: {error}") from error
+        return pages.listing
 
     def _apply_one(self, change: Change, deadline: Deadline) -> None:
         if isinstance(change, Create):
@@ -165,7 +170,7 @@ class Zone:
                 raise UnconfirmedError(f"could not confirm {call}: another record was answered")
             return None
         wanted = change.wanted
-        record = _record(call, answered, UnconfirmedError)
+        record = _record(call, answered)
         if _is_stray(record, wanted.name):
             return wanted.name, record
         if (record.name, record.content) != (wanted.name, wanted.content):
@@ -212,12 +217,13 @@ def _is_stray(record: Record, name: str) -> bool:
 def _record(
     call: Call,
     answered: Any,  # noqa: ANN401
-    error_class: type[UnavailableError | UnconfirmedError],
 ) -> Record:
     try:
         return Record.parse(answered)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise error_class(f"{call}: what was answered is no record ({error!r})") from error
+        raise UnconfirmedError(
+            f"could not confirm {call}: what was answered is no record ({error!r})"
+        ) from error
 
 
 def _pair(call: Call, changes: Sequence[Change], answer: Answer) -> Iterator[tuple[Change, Any]]:

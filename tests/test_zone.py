@@ -67,7 +67,7 @@ def test_an_answer_that_holds_other_records_as_well_is_sifted(world: World) -> N
     world.put_record(NAME)
 
     def add_a_stranger(envelope: dict[str, Any]) -> None:
-        envelope["result"].append(envelope["result"][0] | {"name": "www.example.com"})
+        envelope["result"].append(envelope["result"][0] | {"id": "1", "name": "www.example.com"})
         envelope["result_info"]["total_count"] = 2
 
     zone = world.zone(transport=Tampering(add_a_stranger))
@@ -98,14 +98,17 @@ def test_an_incomplete_list_is_no_list(world: World, member: str, value: object)
         world.zone(transport=Tampering(spoil)).records_named(NAME, world.deadline())
 
 
-def test_what_is_no_record_is_not_passed_over_in_a_list_that_is_not_counted(world: World) -> None:
-    world.put_record(NAME)
+@pytest.mark.parametrize("spoilt", [NAME, NAME.upper()])
+def test_a_record_of_the_very_name_that_cannot_be_parsed_makes_the_list_fail(
+    world: World, spoilt: str
+) -> None:
+    for last in (1, 2):
+        world.put_record(NAME, f"192.0.2.{last}")
 
     def spoil(envelope: dict[str, Any]) -> None:
-        envelope["result"].append({"name": NAME})
-        envelope["result_info"] = {}
+        envelope["result"][1] |= {"name": spoilt, "ttl": None}
 
-    with pytest.raises(UnavailableError, match="no record"):
+    with pytest.raises(UnavailableError, match=f"a record of {NAME} could not be parsed"):
         world.zone(transport=Tampering(spoil)).records_named(NAME, world.deadline())
 
 

@@ -343,8 +343,8 @@ _OWNERSHIP: Final = (
         "a-filter-of-names-is-trusted",
         Rule.OWNERSHIP,
         "zone",
-        old="return tuple(record for record in self._list(query, deadline) if record.name == name)",
-        new="return tuple(self._list(query, deadline))",
+        old="return tuple(record for record in found.records if record.name == name)",
+        new="return found.records",
         tests=("test_zone.py",),
     ),
     Break(

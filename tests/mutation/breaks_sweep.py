@@ -7,9 +7,10 @@ from typing import Final
 from tests.mutation.broken import Break, Rule
 
 _RECORDS: Final = """\
-        listed = steps.begin(
+        found = steps.begin(
             f"list the records of {owner}", self._zone.records_of, owner, steps.deadline
         ).result()
+        listed = found.records
 """
 _OURS: Final = """\
         ours = tuple(each for each in listed if each.owner == owner and each.type == ADDRESS_RECORD)
@@ -37,9 +38,9 @@ _SURVEY: Final = (
         Rule.SURVEY,
         "survey",
         old=_RECORDS + _OURS + _INSTANCES,
-        new=_RECORDS.replace(".result()", "")
+        new=_RECORDS.replace(".result()\n        listed = found.records", "")
         + _INSTANCES
-        + "        listed = listed.result()\n"
+        + "        listed = found.result().records\n"
         + _OURS,
         tests=("test_survey.py", "test_sweep.py"),
     ),
