@@ -29,6 +29,12 @@ class Listing:
     records: tuple[Record, ...]
     unreadable: frozenset[str] = frozenset()
 
+    def whole(self) -> tuple[Record, ...]:
+        """Return the records. Raises UnavailableError if one could not be parsed."""
+        if self.unreadable:
+            raise UnavailableError(f"a record of {min(self.unreadable)} could not be parsed")
+        return self.records
+
 
 @dataclass
 class Pages:

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib import zone as zone_module
 from chalicelib.cloudflare import UnavailableError
+from chalicelib.listing import Listing
 from localcloud.cloudflare import Fault, FaultKind
 from tests.transports import Noting, Tampering
 from tests.world import DOMAIN, OWNER, RECORDS, World
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from chalicelib.listing import Listing
     from chalicelib.record import Record
 
 
@@ -128,6 +128,9 @@ def test_a_record_that_cannot_be_parsed_is_named_and_holds_up_no_other(
 
     assert [record.name for record in listing.records] == [f"i-00000001.{DOMAIN}"]
     assert listing.unreadable == {f"i-00000002.{DOMAIN}"}
+    with pytest.raises(UnavailableError, match=f"a record of i-00000002.{DOMAIN} could not be"):
+        listing.whole()
+    assert Listing(listing.records).whole() == listing.records
 
 
 @pytest.mark.parametrize("spoilt", ["x", None, {"id": "1"}, {"name": "x"}, {"id": "1", "name": ""}])

@@ -50,6 +50,14 @@ _TOKEN: Final = (
         tests=("test_secret.py",),
     ),
     Break(
+        "a-token-at-hand-is-not-used-while-secrets-manager-is-away",
+        Rule.TOKEN,
+        "secret",
+        old="                if not self._value:\n                    raise\n",
+        new="                raise\n",
+        tests=("test_secret.py",),
+    ),
+    Break(
         "a-refused-token-is-not-read-again",
         Rule.TOKEN,
         "cloudflare",

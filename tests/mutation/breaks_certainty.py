@@ -44,7 +44,7 @@ _UNKNOWN: Final = (
         "only-the-first-page-of-instances-is-read",
         Rule.UNKNOWN,
         "instance",
-        old='if not answer.get("NextToken"):',
+        old="if not token:",
         new="if answer:",
         tests=("test_instance.py",),
     ),
