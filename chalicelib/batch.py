@@ -18,7 +18,7 @@ from chalicelib.cloudflare import (
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.quota import QuotaSpentError
 from chalicelib.suspects import PROBES, arrange, chunks, suspect
-from chalicelib.zone import WrongZoneError
+from chalicelib.zone import StoredOtherwiseError, WrongZoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,12 +131,20 @@ class _Run:
             self.leave(chunk, str(error))
         except WrongZoneError:
             raise
+        except StoredOtherwiseError as error:
+            self.finish([change for change in chunk if change not in error.changes])
+            self.applied.refused.extend(error.changes.items())
+            self.progress(len(error.changes))
         except RejectedError as error:
             return error
         else:
-            self.applied.done.extend(chunk)
-            self.progress(len(chunk))
+            self.finish(chunk)
         return None
+
+    def finish(self, chunk: Sequence[Change]) -> None:
+        """Note that changes are done."""
+        self.applied.done.extend(chunk)
+        self.progress(len(chunk))
 
     def probe(self, chunk: Sequence[Change]) -> RejectedError | None:
         """Try a batch of suspects, unless Cloudflare fails at everything."""

@@ -22,7 +22,7 @@ from chalicelib.listing import Listing, Pages
 from chalicelib.record import ADDRESS_RECORD, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from chalicelib.change import Change
     from chalicelib.cloudflare import Answer, Cloudflare
@@ -39,6 +39,17 @@ OPERATION_SECONDS: Final = 0.02
 
 class WrongZoneError(RejectedError):
     """The zone is not the domain's: Cloudflare appended the zone's own name to ours."""
+
+
+class StoredOtherwiseError(RejectedError):
+    """Cloudflare stored something else than it was asked to; making the change again is no use.
+
+    `changes` has what was stored of each. All else that the same call asked for is done.
+    """
+
+    def __init__(self, call: Call, changes: Mapping[Change, str]) -> None:
+        super().__init__(f"{call}: {'; '.join(changes.values())}")
+        self.changes = changes
 
 
 class Zone:
@@ -85,7 +96,8 @@ class Zone:
 
         One change is one call; more are batches, each of which is carried out whole or not at
         all. Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
-        say that the zone should be looked at again.
+        say that the zone should be looked at again, StoredOtherwiseError that a record has its
+        name and address and is not else as it was asked for.
         """
         if len(changes) == 1:
             self._apply_one(changes[0], deadline)
@@ -132,6 +144,7 @@ class Zone:
                 return  # gone already, which is what was asked for
             raise
         self._refuse_any_stray([self._confirm(call, change, answer.result)], deadline)
+        _refuse_differences(call, [(change, answer.result)])
 
     def _apply_batch(self, changes: Sequence[Change], deadline: Deadline) -> None:
         body = {
@@ -152,11 +165,10 @@ class Zone:
             ANSWER_SECONDS + OPERATION_SECONDS * len(changes),
         )
         answer = self._cloudflare.answer(call, deadline)
-        confirmed = [
-            self._confirm(call, change, answered)
-            for change, answered in _pair(call, changes, answer)
-        ]
+        pairs = list(_pair(call, changes, answer))
+        confirmed = [self._confirm(call, change, answered) for change, answered in pairs]
         self._refuse_any_stray(confirmed, deadline)
+        _refuse_differences(call, pairs)
 
     def _confirm(
         self,
@@ -224,6 +236,31 @@ def _record(
         raise UnconfirmedError(
             f"could not confirm {call}: what was answered is no record ({error!r})"
         ) from error
+
+
+def _refuse_differences(call: Call, pairs: Iterable[tuple[Change, Any]]) -> None:
+    differences = {change: _difference(change, answered) for change, answered in pairs}
+    found = {change: difference for change, difference in differences.items() if difference}
+    if found:
+        raise StoredOtherwiseError(call, found)
+
+
+def _difference(change: Change, answered: Mapping[str, Any]) -> str:
+    """Say what of a record that was answered is not as it was asked for."""
+    if isinstance(change, Delete):
+        return ""
+    wanted, stored = change.wanted, Record.parse(answered)
+    members = {
+        "proxied": (stored.proxied, wanted.proxied),
+        "ttl": (stored.ttl, wanted.ttl),
+        "comment": (stored.comment, wanted.comment),
+    }
+    found = [
+        f"{member} {is_so!r} instead of {should!r}"
+        for member, (is_so, should) in members.items()
+        if member in answered and is_so != should
+    ]
+    return f"Cloudflare stored {wanted.name} with {' and '.join(found)}" if found else ""
 
 
 def _pair(call: Call, changes: Sequence[Change], answer: Answer) -> Iterator[tuple[Change, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import zone as zone_module
+from chalicelib.batch import Batches
 from chalicelib.change import Create, Delete, Update
 from chalicelib.cloudflare import (
     RateLimitedError,
@@ -20,7 +21,7 @@ from chalicelib.cloudflare import (
 )
 from chalicelib.record import Record, WantedRecord
 from chalicelib.transport import NoAnswerError
-from chalicelib.zone import WrongZoneError, Zone
+from chalicelib.zone import StoredOtherwiseError, WrongZoneError, Zone
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
 from tests.transports import Tampering
 from tests.world import DOMAIN, OWNER, RECORDS, World
@@ -283,6 +284,46 @@ def test_a_creation_counts_only_for_name_and_address_answered(
 
     with pytest.raises(UnconfirmedError):
         world.zone(transport=Tampering(spoil)).apply([Create(wanted())], world.deadline())
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ({"proxied": False}, "proxied False instead of True"),
+        ({"ttl": 300}, "ttl 300 instead of 1"),
+        ({"comment": None}, f"comment '' instead of '{OWNER} m=m1 r=teacher'"),
+        ({"ttl": 60, "proxied": False}, "proxied False instead of True and ttl 60 instead of 1"),
+    ],
+)
+def test_what_cloudflare_stores_otherwise_is_refused_by_it(
+    world: World, spoilt: dict[str, object], said: str
+) -> None:
+    """It would be updated in every run, to no effect and unnoticed."""
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result"] |= spoilt
+
+    with pytest.raises(StoredOtherwiseError) as raised:
+        world.zone(transport=Tampering(spoil)).apply([Create(wanted())], world.deadline())
+
+    assert str(raised.value) == f"POST {RECORDS}: Cloudflare stored {NAME} with {said}"
+
+
+def test_of_a_batch_only_what_is_stored_otherwise_is_refused(world: World) -> None:
+    world.put_record(NAME, "192.0.2.1")
+    others = [Create(wanted(f"i-0000000{number}.{DOMAIN}")) for number in range(3)]
+    changes = [Delete(listed(world)[0]), *others]
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result"]["posts"][1]["ttl"] = 60
+
+    zone = world.zone(transport=Tampering(spoil))
+    applied = Batches(zone).apply(changes, world.deadline())
+
+    assert applied.done == [changes[0], others[0], others[2]]
+    said = f"Cloudflare stored {others[1].name} with ttl 60 instead of 1"
+    assert applied.refused == [(others[1], said)]
+    assert world.dns_calls[1:] == [BATCH]
 
 
 def test_a_name_is_compared_whatever_its_case(world: World) -> None:

@@ -145,6 +145,14 @@ _UNKNOWN: Final = (
         tests=("test_watchdog.py",),
     ),
     Break(
+        "whatever-cloudflare-stores-is-right",
+        Rule.CONFIRMATION,
+        "zone",
+        old="        if member in answered and is_so != should\n",
+        new="        if member in answered and is_so is None\n",
+        tests=("test_zone.py",),
+    ),
+    Break(
         "an-answer-without-a-list-is-an-empty-list",
         Rule.UNKNOWN,
         "listing",
@@ -342,9 +350,10 @@ _CONFIRMATION: Final = (
         "a-batch-is-not-confirmed",
         Rule.CONFIRMATION,
         "zone",
-        old="            for change, answered in _pair(call, changes, answer)\n",
-        new="            for change, answered in _pair(call, changes, answer)\n"
-        "            if isinstance(change, Delete)\n",
+        old="        pairs = list(_pair(call, changes, answer))\n",
+        new="        pairs = [\n"
+        "            each for each in _pair(call, changes, answer) if isinstance(each[0], Delete)\n"
+        "        ]\n",
         tests=("test_zone.py",),
     ),
     Break(
