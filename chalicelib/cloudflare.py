@@ -204,7 +204,8 @@ class Cloudflare:
         seconds = min(call.seconds, deadline.remaining())
         url = self._url + call.path
         try:
-            response = self._transport.request(call.method, url, headers, content, seconds)
+            with deadline.in_force():
+                response = self._transport.request(call.method, url, headers, content, seconds)
         except NotSentError as error:
             raise UnavailableError(f"Cloudflare was not reached for {call}: {error}") from error
         except NoAnswerError as error:

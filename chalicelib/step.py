@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from chalicelib.deadline import OutOfTimeError
+from chalicelib.deadline import OutOfTimeError, require_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,15 @@ class Steps:
     def begin(self, what: str, do: Callable[..., T], *arguments: object) -> Step[T]:
         """Begin `do(*arguments)`; `what` completes the sentence "no time left to …".
 
-        Raises OutOfTimeError, and begins nothing, once the deadline has come.
+        Raises OutOfTimeError, and begins nothing, once the deadline has come. If it comes before
+        the step has its turn, or before one of its calls, so does the step.
         """
         self.deadline.require(_SHORTEST, what)
-        return Step(what, self.executor.submit(do, *arguments), self.deadline, self.executor)
+        future = self.executor.submit(_do, self.deadline, what, do, *arguments)
+        return Step(what, future, self.deadline, self.executor)
+
+
+def _do(deadline: Deadline, what: str, do: Callable[..., T], *arguments: object) -> T:
+    with deadline.in_force():
+        require_time(what)
+        return do(*arguments)

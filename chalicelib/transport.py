@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError
 
+from chalicelib.deadline import require_time
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
@@ -46,7 +48,10 @@ class Transport(Protocol):
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Response:
-        """Return the answer. Raises NotSentError or NoAnswerError."""
+        """Return the answer. Raises NotSentError or NoAnswerError.
+
+        Raises OutOfTimeError if the deadline that is in force comes before anything is sent.
+        """
         ...
 
 
@@ -126,12 +131,28 @@ class _Answer(http.client.HTTPResponse):
         super().__init__(_TimedSource(sock), *arguments, **more)  # type: ignore[arg-type]
 
 
-class _HttpConnection(urllib3.connection.HTTPConnection):
+class _Punctual(http.client.HTTPConnection):
+    """A connection that sends nothing once the deadline in force has come.
+
+    That may be while the name is resolved, which has no time-out, or while the other side is
+    connected to.
+    """
+
     response_class = _Answer
 
+    def send(self, data: Any) -> None:  # noqa: ANN401 (as inherited)
+        if self.sock is None:
+            self.connect()
+        require_time("send the request")
+        super().send(data)
 
-class _HttpsConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Answer
+
+class _HttpConnection(_Punctual, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _HttpsConnection(_Punctual, urllib3.connection.HTTPSConnection):
+    pass
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):

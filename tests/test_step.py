@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -13,7 +13,9 @@ from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.step import Step, Steps, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -131,6 +133,27 @@ def test_past_the_deadline_no_step_is_begun(executor: ThreadPoolExecutor, second
 
     with pytest.raises(OutOfTimeError, match="no time left to write"):
         steps.begin("write", begun.append, 1)
+
+    assert begun == []
+
+
+class Later(Executor):
+    """Begins a step when the test says so."""
+
+    def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
+        self.do = lambda: fn(*args, **kwargs)
+        return Future()
+
+
+@pytest.mark.parametrize("late", [0.0, 60.0])
+def test_a_step_that_has_its_turn_after_the_deadline_does_nothing(late: float) -> None:
+    """As when Lambda lets an environment go on with the next event."""
+    now, executor, begun = [100.0], Later(), list[int]()
+    Steps(executor, Deadline(110.0, lambda: now[0])).begin("write", begun.append, 1)
+    now[0] = 110.0 + late
+
+    with pytest.raises(OutOfTimeError, match="no time left to write; nothing of it was begun"):
+        executor.do()
 
     assert begun == []
 

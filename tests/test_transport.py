@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from chalicelib import transport as transport_module
+from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.transport import NoAnswerError, NotSentError, Response, Urllib3Transport
 
 if TYPE_CHECKING:
@@ -284,6 +285,40 @@ def test_a_network_without_a_way_out_means_not_sent(
 
     with pytest.raises(NotSentError, match="Network is unreachable"):
         post(transport, "http://127.0.0.1")
+
+
+def test_what_is_connected_only_after_the_deadline_is_not_sent(
+    server: Server, transport: Urllib3Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a name that takes until after the run's end to be resolved
+    now = [0.0]
+    resolve = socket.getaddrinfo
+
+    def slowly(*arguments: Any, **more: Any) -> Any:  # noqa: ANN401
+        now[0] += 60
+        return resolve(*arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+
+    # when a write is on its way
+    with Deadline(30, lambda: now[0]).in_force(), pytest.raises(OutOfTimeError, match="send"):
+        post(transport, server.url)
+
+    # then it never goes out
+    assert post(transport, server.url).status == 200
+    assert len(server.received) == 1
+
+
+def test_after_the_deadline_nothing_is_sent_over_a_kept_connection(
+    server: Server, transport: Urllib3Transport
+) -> None:
+    get(transport, server.url)
+
+    with Deadline(30, lambda: 30.0).in_force(), pytest.raises(OutOfTimeError):
+        post(transport, server.url)
+
+    assert get(transport, server.url).status == 200
+    assert [received.method for received in server.received] == ["GET", "GET"]
 
 
 @pytest.fixture
