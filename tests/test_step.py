@@ -140,6 +140,9 @@ def test_past_the_deadline_no_step_is_begun(executor: ThreadPoolExecutor, second
 class Later(Executor):
     """Begins a step when the test says so."""
 
+    def __init__(self) -> None:
+        self.do: Callable[[], object] = lambda: None
+
     def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
         self.do = lambda: fn(*args, **kwargs)
         return Future()

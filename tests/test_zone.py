@@ -312,7 +312,7 @@ def test_what_cloudflare_stores_otherwise_is_refused_by_it(
 def test_of_a_batch_only_what_is_stored_otherwise_is_refused(world: World) -> None:
     world.put_record(NAME, "192.0.2.1")
     others = [Create(wanted(f"i-0000000{number}.{DOMAIN}")) for number in range(3)]
-    changes = [Delete(listed(world)[0]), *others]
+    changes: list[Change] = [Delete(listed(world)[0]), *others]
 
     def spoil(envelope: dict[str, Any]) -> None:
         envelope["result"]["posts"][1]["ttl"] = 60

@@ -184,7 +184,12 @@ def test_a_list_that_grows_while_it_is_read_is_no_list(
     monkeypatch.setattr(zone_module, "PAGE_SIZE", 2)
     world.put_orphans(3)
     calls: list[str] = []
-    transport = Noting(calls, lambda _: world.put_own("i-00000001") and None if calls else None)
+
+    def make_one_more(_: str) -> None:
+        if calls:
+            world.put_own("i-00000001")
+
+    transport = Noting(calls, make_one_more)
 
     with pytest.raises(UnavailableError, match="3 records became 4 while they were listed"):
         world.zone(transport=transport).records_of(OWNER, world.deadline())
