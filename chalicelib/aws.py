@@ -10,6 +10,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.loaders import Loader
 
+from chalicelib.deadline import require_time
+
 if TYPE_CHECKING:
     from botocore.session import Session
 
@@ -94,9 +96,16 @@ def client(service: Literal["sesv2"]) -> MailClient: ...
 def client(service: Any) -> Any:
     """Make a client of the service in the function's own region and account.
 
-    It is typed as the protocol that names the calls that may be made with it.
+    It is typed as the protocol that names the calls that may be made with it. It sends nothing,
+    and repeats nothing, once the deadline that is in force has come: OutOfTimeError.
     """
-    return _session().create_client(service, config=_CONFIGS.get(service, _CONFIG))
+    made = _session().create_client(service, config=_CONFIGS.get(service, _CONFIG))
+    made.meta.events.register_last("request-created", _require_time)  # for each attempt
+    return made
+
+
+def _require_time(operation_name: str, **_: object) -> None:
+    require_time(f"ask AWS ({operation_name})")
 
 
 @cache
