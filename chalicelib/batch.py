@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chalicelib.change import Change
-    from chalicelib.deadline import Deadline
+    from chalicelib.step import Steps
     from chalicelib.suspects import Suspicions
     from chalicelib.zone import Zone
 
@@ -44,8 +44,6 @@ class Applied:
     done: list[Change] = field(default_factory=list)
     left: list[tuple[Change, str]] = field(default_factory=list)
     refused: list[tuple[Change, str]] = field(default_factory=list)
-    stopped: str = ""
-    """Why no more calls were to be made, if `may_write` said so."""
 
 
 class Batches:
@@ -64,7 +62,7 @@ class Batches:
     def apply(
         self,
         changes: Sequence[Change],
-        deadline: Deadline,
+        steps: Steps,
         progress: Callable[[int], None] = lambda _: None,
         *,
         may_write: Callable[[], str] = lambda: "",
@@ -76,7 +74,7 @@ class Batches:
         it, everything that is not done yet is left. Raises WrongZoneError, TokenRefusedError and
         SecretError: a person has to act.
         """
-        run = _Run(self._zone, deadline, progress, may_write)
+        run = _Run(self._zone, steps, progress, may_write)
         size = self._zone.batch_size
         others = [change for change in changes if change.name not in self._refused]
         refused_before = [change for change in changes if change.name in self._refused]
@@ -97,7 +95,7 @@ class Batches:
 @dataclass
 class _Run:
     zone: Zone
-    deadline: Deadline
+    steps: Steps
     progress: Callable[[int], None]
     may_write: Callable[[], str]
     applied: Applied = field(default_factory=Applied)
@@ -114,13 +112,11 @@ class _Run:
         if reason:
             self.leave(chunk, reason)
             return None
-        self.stopped = self.applied.stopped = self.may_write()
-        if self.stopped:
-            self.leave(chunk, self.stopped)
-            return None
         try:
             self.zone.quota.require()
-            self.zone.apply(chunk, self.deadline)
+            # A step: neither a resolver nor anything else may keep the run past its deadline.
+            what, deadline = f"write {len(chunk)} records", self.steps.deadline
+            self.steps.begin(what, self.zone.apply, chunk, deadline).result()
         except (QuotaSpentError, RateLimitedError, OutOfTimeError) as error:
             self.stopped = str(error)
             self.leave(chunk, self.stopped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -64,8 +64,8 @@ class Step(Generic[T]):
         """
         try:
             return self.future.result(timeout=max(0.0, self.deadline.remaining()))
-        except FutureTimeoutError as error:
-            if self.future.done():
+        except (FutureTimeoutError, CancelledError) as error:
+            if self.future.done() and not self.future.cancelled():
                 return self.future.result()  # the step's own error, or its result just in time
             self.future.cancel()  # if it still waits for its turn
             if isinstance(self.executor, Workers):

@@ -138,7 +138,7 @@ class Sweep:
             change: key for key, finding in plan.findings.items() for change in finding.changes
         }
         changes = [change for change in plan.changes if whose[change] not in unsettled]
-        applied = self._batches.apply(changes, steps.deadline, progress, may_write=freshness)
+        applied = self._batches.apply(changes, steps, progress, may_write=freshness)
         self._limit.note(survey, applied.done)
         if register:
             unsettled |= {whose[change] for change, _ in (*applied.left, *applied.refused)}

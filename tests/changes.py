@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Executor, Future
 from typing import Any
 
 from chalicelib.batch import Applied, Batches
@@ -12,6 +13,7 @@ from chalicelib.cloudflare import RejectedError
 from chalicelib.deadline import Deadline
 from chalicelib.quota import Quota
 from chalicelib.record import Record, WantedRecord
+from chalicelib.step import Steps
 
 FAR = Deadline(1000, lambda: 0)
 Failure = Callable[[Sequence[Change]], Exception | None]
@@ -34,6 +36,28 @@ def update(number: int) -> Update:
 
 def creates(count: int) -> list[Change]:
     return [create(number) for number in range(count)]
+
+
+class Inline(Executor):
+    """Does each step at once, so that a run is the same every time."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is the step's)
+            future.set_exception(error)
+        return future
+
+
+class Hanging(Inline):
+    """Ends no step."""
+
+    def submit(self, *_: object, **__: object) -> Future[Any]:
+        return Future()
+
+
+STEPS = Steps(Inline(), FAR)
 
 
 class Zone:
@@ -80,7 +104,7 @@ def make(zone: Zone) -> Batches:
 def apply(zone: Zone, changes: Sequence[Change]) -> Applied:
     """Apply the changes, and hold what becomes of them to what is always so."""
     progress: list[int] = []
-    applied = make(zone).apply(changes, FAR, progress.append)
+    applied = make(zone).apply(changes, STEPS, progress.append)
     accounted(applied, changes)
     assert applied.done == zone.carried_out
     assert sum(progress) == len(changes)

@@ -17,11 +17,13 @@ from chalicelib.cloudflare import (
     UnavailableError,
     UnconfirmedError,
 )
-from chalicelib.deadline import OutOfTimeError
+from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.secret import SecretError
+from chalicelib.step import Steps
 from chalicelib.zone import WrongZoneError
 from tests.changes import (
-    FAR,
+    STEPS,
+    Hanging,
     Zone,
     apply,
     at_call,
@@ -133,7 +135,7 @@ def test_what_a_person_has_to_mend_is_raised_at_once(error: Exception) -> None:
     zone = Zone(at_call(2, error), size=10)
 
     with pytest.raises(type(error)):
-        make(zone).apply(creates(50), FAR)
+        make(zone).apply(creates(50), STEPS)
 
     assert zone.sizes == [10, 10]
 
@@ -151,20 +153,25 @@ def test_once_nothing_may_be_written_everything_not_yet_done_is_left(calls: int,
     batches = make(zone)
 
     applied = batches.apply(
-        [*creates(20)], FAR, may_write=lambda: next(reasons, "asked after it had said no")
+        [*creates(20)], STEPS, may_write=lambda: next(reasons, "asked after it had said no")
     )
 
     assert len(zone.calls) == calls
-    assert applied.stopped == "what was read is too old"
-    assert {why for _, why in applied.left} == {applied.stopped}
+    assert {why for _, why in applied.left} == {"what was read is too old"}
     assert applied.refused == []
     if calls < 3:
         assert len(applied.done) == done
 
 
-@pytest.mark.parametrize("error", [RateLimitedError("HTTP 429", 300), UnconfirmedError("502")])
-def test_only_the_caller_stops_a_run_for_reasons_of_its_own(error: Exception) -> None:
-    assert make(Zone(at_call(1, error))).apply(creates(3), FAR).stopped == ""
+def test_a_batch_that_hangs_is_left_at_the_deadline_and_the_others_with_it() -> None:
+    """A resolver may take longer than any time-out of the request."""
+    zone = Zone(size=10)
+    steps = Steps(Hanging(), Deadline(0.2, lambda: 0))
+
+    applied = make(zone).apply(creates(20), steps)
+
+    reason = "no time left while waiting to write 10 records; how it ended is unknown"
+    assert applied.left == [(change, reason) for change in creates(20)]
 
 
 # What is refused

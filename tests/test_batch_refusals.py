@@ -22,7 +22,7 @@ from chalicelib.cloudflare import (
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.quota import QuotaSpentError
 from tests.changes import (
-    FAR,
+    STEPS,
     Zone,
     apply,
     at_call,
@@ -83,10 +83,10 @@ def test_a_full_zone_does_not_keep_deletions_and_updates_back() -> None:
 def test_what_was_refused_alone_is_tried_last_and_by_itself() -> None:
     zone = Zone(refusing(create(1)), size=10)
     batches = make(zone)
-    batches.apply(creates(20), FAR)
+    batches.apply(creates(20), STEPS)
     zone.calls.clear()
 
-    applied = batches.apply(creates(20), FAR)
+    applied = batches.apply(creates(20), STEPS)
 
     assert zone.calls[-1] == [create(1)]
     assert zone.sizes == [10, 9, 1]
@@ -96,12 +96,12 @@ def test_what_was_refused_alone_is_tried_last_and_by_itself() -> None:
 def test_what_was_refused_once_is_done_when_it_is_taken() -> None:
     zone = Zone(refusing(create(1)), size=10)
     batches = make(zone)
-    batches.apply(creates(20), FAR)
+    batches.apply(creates(20), STEPS)
     zone.fail.clear()
 
-    assert batches.apply(creates(20), FAR).left == []
+    assert batches.apply(creates(20), STEPS).left == []
     zone.calls.clear()
-    batches.apply(creates(20), FAR)
+    batches.apply(creates(20), STEPS)
 
     assert zone.sizes == [10, 10]
 
@@ -109,13 +109,13 @@ def test_what_was_refused_once_is_done_when_it_is_taken() -> None:
 def test_what_was_refused_is_remembered_over_a_run_that_did_not_get_to_it() -> None:
     zone = Zone(refusing(create(1)), size=10)
     batches = make(zone)
-    batches.apply(creates(20), FAR)
+    batches.apply(creates(20), STEPS)
     zone.fail.insert(0, lambda _: RateLimitedError("HTTP 429", 300))
-    batches.apply(creates(20), FAR)
+    batches.apply(creates(20), STEPS)
     del zone.fail[0]
     zone.calls.clear()
 
-    batches.apply(creates(20), FAR)
+    batches.apply(creates(20), STEPS)
 
     assert zone.sizes == [10, 9, 1]
 

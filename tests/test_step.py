@@ -224,3 +224,21 @@ def test_steps_that_never_end_do_not_keep_the_next_run_waiting() -> None:
     workers.shutdown()
     assert waiting.future.cancelled()
     assert late == []
+
+
+def test_a_step_that_waits_for_threads_that_hang_is_out_of_time_as_well() -> None:
+    """Its run has others to leave, and a report to make."""
+    # given steps that hang in every thread, and one that waits for its turn
+    workers, over, begun = Workers(), threading.Event(), list[int]()
+    hanging = [workers.submit(over.wait, 30) for _ in range(4)]
+    queued = workers.submit(begun.append, 1)
+
+    # when the first of them is given up, and with it the threads
+    with pytest.raises(OutOfTimeError):
+        Step("read", hanging[0], long_past(), workers).result()
+
+    # then the one that waited is not begun, and says so as any other
+    with pytest.raises(OutOfTimeError, match="while waiting to write"):
+        Step("write", queued, long_past(), workers).result()
+    over.set()
+    assert begun == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chalicelib.batch import SPLIT_CALLS, Batches
 from chalicelib.cloudflare import RateLimitedError, UnavailableError, UnconfirmedError
 from chalicelib.suspects import PROBES
-from tests.changes import FAR, Zone, accounted, create, creates, make, names, refusing
+from tests.changes import STEPS, Zone, accounted, create, creates, make, names, refusing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def run(batches: Batches, zone: Zone, changes: Sequence[Change]) -> Applied:
     zone.calls.clear()
     made = set(zone.carried_out)
     to_do = [change for change in changes if change not in made]
-    applied = batches.apply(to_do, FAR)
+    applied = batches.apply(to_do, STEPS)
     accounted(applied, to_do)
     return applied
 

@@ -5,7 +5,6 @@ A world in memory watches over each single write while sweeps go on in it.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,31 +34,20 @@ from chalicelib.quota import Quota
 from chalicelib.record import Record, WantedRecord, ownership_comment
 from chalicelib.register import RowsNotToldError
 from chalicelib.sweep import Sweep
+from tests.changes import Inline
 from tests.surveys import ADDRESS, HOUR, NOW, A, B, C, ago
 from tests.surveys import instance as an_instance
 from tests.surveys import row as a_row
 from tests.world import DOMAIN, OWNER, Context, Reports, link, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from chalicelib.instance import Instance
 
 SETTINGS = make_settings(SWEEP_DELETE_LIMIT="1000", SWEEP_BATCH_SIZE="3")
 IDS = (A, B, C)
 LINKED = {link(each): each for each in IDS}
-
-
-class Inline(Executor):
-    """Does each step at once, so that a run is the same every time."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is the step's)
-            future.set_exception(error)
-        return future
 
 
 @dataclass

@@ -318,7 +318,7 @@ def test_of_a_batch_only_what_is_stored_otherwise_is_refused(world: World) -> No
         envelope["result"]["posts"][1]["ttl"] = 60
 
     zone = world.zone(transport=Tampering(spoil))
-    applied = Batches(zone).apply(changes, world.deadline())
+    applied = Batches(zone).apply(changes, world.steps())
 
     assert applied.done == [changes[0], others[0], others[2]]
     said = f"Cloudflare stored {others[1].name} with ttl 60 instead of 1"
