@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.simulation.aws_edge import AwsEdge, client_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tests.simulation.clock import Clock
@@ -149,8 +149,7 @@ class Ec2:
         }
         missing = sorted(set(wanted) - found.keys())
         if missing:
-            message = f"The instance ID '{', '.join(missing)}' does not exist"
-            raise client_error("InvalidInstanceID.NotFound", "DescribeInstances", message)
+            raise _not_found(missing)
         left = sorted(each for each in found if each > NextToken)
         page = left[: min(self.page_size, MaxResults)]
         described = [found[each].describe(each) for each in page]
@@ -163,6 +162,14 @@ class Ec2:
             if wanted
             else (self.hosts.values())
         )
+
+
+def _not_found(ids: Sequence[str]) -> Exception:
+    """Make EC2's answer to a question in which ids are unknown to it: it names them all."""
+    named = ", ".join(ids)
+    said = f"IDs '{named}' do" if len(ids) > 1 else f"ID '{named}' does"
+    message = f"The instance {said} not exist"
+    return client_error("InvalidInstanceID.NotFound", "DescribeInstances", message)
 
 
 def _accepts(name: str, values: tuple[str, ...], instance_id: str, view: View) -> bool:

@@ -13,10 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.cloudflare import CloudflareError
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.instance import IncompleteAnswerError
-from chalicelib.meeting import IncompleteRowsError, RowChangedError
+from chalicelib.meeting import RowChangedError
 from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
 from chalicelib.register import RowsNotToldError
-from chalicelib.safety import UnsafePlanError
 from chalicelib.secret import SecretError
 from tests.simulation import record_promises, row_promises
 from tests.simulation.names import links
@@ -38,13 +37,11 @@ FAILURES: Final = (
     ClientError,
     CloudflareError,
     IncompleteAnswerError,
-    IncompleteRowsError,
     OutOfTimeError,
     QuotaSpentError,
     RowChangedError,
     RowsNotToldError,
     SecretError,
-    UnsafePlanError,
 )
 """What a run may raise; anything else is a fault of the code."""
 
