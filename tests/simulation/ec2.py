@@ -39,6 +39,16 @@ class View:
         """Return a tag's value."""
         return dict(self.tags).get(key)
 
+    @classmethod
+    def parse(cls, described: Mapping[str, Any]) -> View:
+        """Read it from an element of DescribeInstances' answer."""
+        return cls(
+            described["State"]["Name"],
+            described["LaunchTime"],
+            tuple((tag["Key"], tag["Value"]) for tag in described["Tags"]),
+            described.get("PublicIpAddress"),
+        )
+
     def describe(self, instance_id: str) -> dict[str, Any]:
         """Spell it as an element of DescribeInstances' `Reservations[].Instances[]`."""
         described: dict[str, Any] = {
@@ -78,8 +88,9 @@ class Host:
 class Ec2:
     """The region's instances, and a client of it.
 
-    By id answers lag `lag` seconds behind, by filter `list_lag`. `hidden` instances are left out
-    of what is asked for by tag, and if `hides_all` of whatever is asked for by filter.
+    By id answers lag `lag` seconds behind, by filter `list_lag`. Without an error, answers lack
+    instances: what is asked for by tag lacks `hidden` ones, what is asked for by id `mute` ones.
+    `denied` ones EC2 says it does not know, asked by id, though it may list them.
     """
 
     def __init__(self, clock: Clock, strands: Strands, promises: Promises) -> None:
@@ -87,7 +98,8 @@ class Ec2:
         self.edge = AwsEdge(strands)
         self.lag = self.list_lag = 0.0
         self.hidden: set[str] = set()
-        self.hides_all = False
+        self.mute: set[str] = set()
+        self.denied: set[str] = set()
         self.page_size = PAGE_SIZE
         self._clock = clock
         self._promises = promises
@@ -139,15 +151,17 @@ class Ec2:
         wanted = list(InstanceIds)
         filters = [(each["Name"], tuple(each["Values"])) for each in Filters]
         moment = self._clock.now - (self.lag if wanted else self.list_lag)
-        hides = any(self.hides_all or name.startswith("tag:") for name, _ in filters)
+        is_by_id = wanted or any(name == "instance-id" for name, _ in filters)
+        lacking = self.mute | self.denied if is_by_id else self.hidden
+        self._promises.withholds(lacking)
         found = {
             host.id: view
             for host in self._hosts(wanted)
             if (view := host.at(moment))
             and all(_accepts(name, values, host.id, view) for name, values in filters)
-            and not (hides and host.id in self.hidden)
+            and host.id not in lacking
         }
-        missing = sorted(set(wanted) - found.keys())
+        missing = sorted(set(wanted) - found.keys() - (self.mute - self.denied))
         if missing:
             raise _not_found(missing)
         left = sorted(each for each in found if each > NextToken)

@@ -18,11 +18,12 @@ from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
 from chalicelib.register import RowsNotToldError
 from chalicelib.secret import SecretError
 from tests.simulation import record_promises, row_promises
+from tests.simulation.ec2 import View
 from tests.simulation.names import links
 from tests.world import OWNER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from localcloud.cloudflare import Request
     from localcloud.cloudflare import Response as Answer
@@ -45,6 +46,11 @@ FAILURES: Final = (
 )
 """What a run may raise; anything else is a fault of the code."""
 
+OLD: Final = 10.0
+"""Seconds after which a sweep writes nothing to the zone of what it has seen."""
+
+_BY_ID: Final = "DescribeInstances {'InstanceIds'"
+_ID = re.compile(r"\bi-[0-9a-f]{17}\b")
 _OK, _TOO_MANY = 200, 429
 _LEFT = re.compile(r";r=(\d+);t=(\d+)")
 _QUOTA = re.compile(r";q=(\d+)")
@@ -87,12 +93,17 @@ class Promises:
         run = self.run
         try:
             yield
-        except Exception as error:
-            if run and "InvalidInstanceID.NotFound" not in str(error):
+        except (BotoCoreError, ClientError) as error:
+            denied = _denied(error)
+            if run and denied:
+                run.learnt.denied |= denied
+                run.learnt.read_at = self.stage.clock.now
+            elif run:
                 run.learnt.reads[key] = False
             raise
         if run:
             run.learnt.reads[key] = True
+            run.learnt.read_at = self.stage.clock.now
 
     def saw_instances(self, answer: Mapping[str, Any], key: str) -> None:
         """Note what EC2 told a run."""
@@ -101,9 +112,14 @@ class Promises:
             return
         found = [each["Instances"][0] for each in answer["Reservations"]]
         for described in found:
-            run.learnt.addresses[described["InstanceId"]] = described.get("PublicIpAddress")
-        if "InstanceIds" in key and not found:
+            run.learnt.shown.setdefault(described["InstanceId"], []).append(View.parse(described))
+        if "InstanceIds" in key and not found and not run.is_sweep:
             run.learnt.reads[key] = False
+
+    def withholds(self, lacking: Iterable[str]) -> None:
+        """Note which instances an answer of EC2 lacks that a run is about to get."""
+        if self.run:
+            self.run.learnt.withheld.update(lacking)
 
     def calls_cloudflare(self, request: Request) -> None:
         """Look at a call that a run is about to make."""
@@ -112,11 +128,11 @@ class Promises:
             return
         if run.must_defer:
             self.breaks(run, f"{request.method} {request.path} below the reserve, or after a 429")
-        failed = [
-            key
-            for key in run.learnt.failed
-            if run.is_sweep or key.startswith(("GET ", "DescribeInstances {'InstanceIds'"))
-        ]
+        needed = ("GET ", "DescribeInstances" if run.is_sweep else _BY_ID)
+        failed = [key for key in run.learnt.failed if key.startswith(needed)]
+        age = self.stage.clock.now - run.learnt.read_at
+        if run.is_sweep and request.method != "GET" and age > OLD:
+            self.breaks(run, f"{request.method} {request.path} on what was seen {age} s ago")
         is_batch = request.path.endswith("/batch") and b'"deletes"' in request.body
         if failed and (request.method == "DELETE" or is_batch):
             self.breaks(run, f"deletes after a failed read: {failed}")
@@ -137,6 +153,7 @@ class Promises:
         if request.method == "GET":
             run.learnt.reads[_key(request)] = went_well
             run.learnt.view = view if went_well else run.learnt.view
+            run.learnt.read_at = self.stage.clock.now if went_well else run.learnt.read_at
         if went_well:
             for record in _records_in(envelope["result"]):
                 if str(record.get("comment") or "").split()[:1] == [OWNER]:
@@ -169,8 +186,17 @@ class Promises:
 
     def tells_row(self, item_id: str) -> None:
         """Look at a write to a row that a run is about to make."""
-        if self.run and self.run.learnt.failed:
-            self.breaks(self.run, f"tells {item_id} after a failed read {self.run.learnt.failed}")
+        run = self.run
+        if run is None:
+            return
+        # Another row that could not be read is nothing to this one.
+        failed = [
+            key
+            for key in run.learnt.failed
+            if not key.startswith("BatchGetItem") or repr(item_id) in key
+        ]
+        if failed:
+            self.breaks(run, f"tells {item_id} after a failed read {failed}")
 
     def wrote_row(
         self, run: Invocation | None, item_id: str, before: Item | None, after: Item | None
@@ -191,6 +217,12 @@ class Promises:
         action = run.result["action"] if run.result else "failed"
         if run.must_defer and action != "deferred":
             self.breaks(run, f"{action} below the reserve, or after a 429")
+
+
+def _denied(error: BotoCoreError | ClientError) -> set[str]:
+    """Return the ids that EC2 says it does not know."""
+    said = str(error)
+    return set(_ID.findall(said)) if "InvalidInstanceID.NotFound" in said else set()
 
 
 def _key(request: Request) -> str:

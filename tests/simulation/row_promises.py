@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.simulation.dynamodb import Item
-    from tests.simulation.ec2 import Host
+    from tests.simulation.ec2 import Host, View
     from tests.simulation.invocation import Invocation
     from tests.simulation.stage import Stage
 
@@ -74,7 +74,7 @@ def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None
 
 def _is_confirmed(run: Invocation, instance_id: str) -> bool:
     """Tell whether Cloudflare has told the run of the record at the address that EC2 told last."""
-    address = run.learnt.addresses.get(instance_id)
+    address = run.learnt.address(instance_id)
     return address in run.learnt.confirmed.get(name_of(instance_id), set())
 
 
@@ -85,13 +85,16 @@ def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) 
         yield f"removed {role} of {row}, which was {link}"
         return
     host = stage.ec2.hosts.get(instance_id)
-    if host and _serves(host, run, row, role) and _stands_alone(stage, run, instance_id):
-        yield f"removed {role} of {row}, whose desktop {instance_id} has been live all the time"
+    if not run.learnt.knows_of(instance_id):
+        yield f"removed {role} of {row}, though EC2 has neither shown nor denied {instance_id}"
+        return
 
+    def serves(view: View | None) -> bool:
+        return assignment(view) == (row, role) and is_live(view)
 
-def _serves(host: Host, run: Invocation, row: str, role: str) -> bool:
-    is_assigned = assignment(host.view) == (row, role)
-    return is_assigned and is_live(host.view) and steady(host, run)
+    is_doubtful = run.learnt.may_doubt(instance_id, serves)
+    if host and serves(host.view) and not is_doubtful and _stands_alone(stage, run, instance_id):
+        yield f"removed {role} of {row}, whose desktop {instance_id} serves, as EC2 has shown"
 
 
 def _stands_alone(stage: Stage, run: Invocation, instance_id: str) -> bool:
@@ -128,19 +131,32 @@ def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -
     elif links(after):
         yield f"moved {row} to {new} though it has {links(after)}"
     else:
-        yield from _ended(stage, run, row)
+        yield from _ended(stage, run, row, before)
 
 
-def _ended(stage: Stage, run: Invocation, row: str) -> Iterator[str]:
+def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]:
+    """Check that the meeting is over: nothing that the run could know of is alive.
+
+    That is what the row names, what EC2 has shown, and what EC2 lacked in no answer nor only by
+    its lag.
+    """
+    named = {text(item, name) for name in item if name.endswith("_ec2_id")}
+    named |= {instance_linked(link) for link in links(item).values()}
     for host in stage.ec2.hosts.values():
-        is_here = host.view is not None and host.view.tag("MeetingID") == row
-        is_left = is_here and is_project(host.view) and not is_gone(host.view)
-        if is_left and steady(host, run):
+        if is_gone(host.view):
+            continue
+        is_here = is_project(host.view) and host.view is not None
+        is_here = is_here and host.view.tag("MeetingID") == row
+        is_to_be_seen = steady(host, run) and host.id not in run.learnt.withheld
+        if host.id in named or (is_here and (host.id in run.learnt.shown or is_to_be_seen)):
             yield f"moved {row} to TERMINATED while {host.id} has not ended"
     if not any(
-        is_gone(host.view) for host in stage.ec2.hosts.values() if _was_of(stage, host, row)
+        is_gone(view)
+        for host in stage.ec2.hosts.values()
+        if _was_of(stage, host, row)
+        for view in run.learnt.shown.get(host.id, ())
     ):
-        yield f"moved {row} to TERMINATED though none of its desktops has ended"
+        yield f"moved {row} to TERMINATED though EC2 has shown none of its desktops as ended"
 
 
 def _was_of(stage: Stage, host: Host, row: str) -> bool:

@@ -141,7 +141,8 @@ class Stage:
     def stop_faults(self) -> None:
         """Let every service work again, and answer what is so now."""
         self.ec2.edge.faults.clear()
-        self.ec2.hidden.clear()
+        for lacking in (self.ec2.hidden, self.ec2.mute, self.ec2.denied):
+            lacking.clear()
         self.ec2.lag = self.ec2.list_lag = 0.0
         self.dynamodb.edge.faults.clear()
         self.secrets.edge.faults.clear()
