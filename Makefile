@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 CODE := app.py bench chalicelib localcloud ops tests
 
-.PHONY: help install demo test soak mutants burst bench format lock clean
+.PHONY: help install demo test soak burst bench format lock clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -34,9 +34,6 @@ test: install  ## Check format, lint and types, and run all tests
 
 soak: install  ## Run SCHEDULES=10000 of the simulation, from SEED=0; MEETINGS=1 that of meetings
 	$(BIN)/python -m tests.simulation $(if $(MEETINGS),--meetings) --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),0)
-
-mutants: install  ## Break each rule of behaviour, and see whether the tests notice
-	$(BIN)/python -m tests.mutation
 
 burst: install  ## Start 2,000 desktops at once against Cloudflare's real limit, on simulated time
 	$(BIN)/python -m tests.simulation --burst 2000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +21,7 @@ from chalicelib.notifications import parts as notification_parts
 from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.secret import Token
 from chalicelib.settings import Settings, SettingsError
+from chalicelib.step import Workers
 from chalicelib.sweep import Sweep
 from chalicelib.telemetry import LogReporter
 from chalicelib.transport import Urllib3Transport
@@ -127,9 +127,9 @@ def meetings() -> Meetings | None:
     return Meetings(aws.client("dynamodb"), table) if table else None
 
 
-def executor() -> ThreadPoolExecutor:
+def executor() -> Workers:
     """Build what does a run's steps side by side."""
-    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="step")
+    return Workers()
 
 
 def stream_arn() -> str:
@@ -274,5 +274,7 @@ if settings.notifications:
 
 
 if command_line:
-    names = [each.name for each in (*app.event_sources, *app.pure_lambda_functions)]
-    command_line.check_policies([*names, *(["api_handler"] if app.routes else [])], PROJECT)
+    names = [each.name for each in app.event_sources]
+    names += [each.name for each in app.pure_lambda_functions]
+    names += ["api_handler"] if app.routes else []
+    command_line.check_policies(names, PROJECT)

@@ -10,6 +10,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.loaders import Loader
 
+from chalicelib.deadline import require_time
+
 if TYPE_CHECKING:
     from botocore.session import Session
 
@@ -61,13 +63,14 @@ class _Models(Loader):
 
     def __init__(self) -> None:
         super().__init__([str(_MODELS), self.BUILTIN_DATA_PATH], include_default_search_paths=False)
+        self._services = [each.name for each in Path(self.BUILTIN_DATA_PATH).iterdir()]
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (as inherited)
         """Name all that have a directory, instead of looking into each of the 400.
 
         A profile's credentials may come from a service that is none of ours, as STS.
         """
-        return [each.name for each in Path(self.BUILTIN_DATA_PATH).iterdir()]
+        return self._services
 
     def is_builtin_path(self, path: str) -> bool:
         """Count our endpoints as botocore's own, which they are a part of.
@@ -93,9 +96,16 @@ def client(service: Literal["sesv2"]) -> MailClient: ...
 def client(service: Any) -> Any:
     """Make a client of the service in the function's own region and account.
 
-    It is typed as the protocol that names the calls that may be made with it.
+    It is typed as the protocol that names the calls that may be made with it. It sends nothing,
+    and repeats nothing, once the deadline that is in force has come: OutOfTimeError.
     """
-    return _session().create_client(service, config=_CONFIGS.get(service, _CONFIG))
+    made = _session().create_client(service, config=_CONFIGS.get(service, _CONFIG))
+    made.meta.events.register_last("request-created", _require_time)  # for each attempt
+    return made
+
+
+def _require_time(operation_name: str, **_: object) -> None:
+    require_time(f"ask AWS ({operation_name})")
 
 
 @cache

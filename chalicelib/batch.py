@@ -17,17 +17,22 @@ from chalicelib.cloudflare import (
 )
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.quota import QuotaSpentError
-from chalicelib.zone import WrongZoneError
+from chalicelib.suspects import PROBES, arrange, chunks, suspect
+from chalicelib.zone import StoredOtherwiseError, WrongZoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chalicelib.change import Change
     from chalicelib.deadline import Deadline
+    from chalicelib.suspects import Suspicions
     from chalicelib.zone import Zone
 
 SPLIT_CALLS: Final = 60
-"""The most calls that one run spends on finding what Cloudflare refuses."""
+"""The most calls that one run spends on finding what Cloudflare refuses, or what makes it fail."""
+
+_OUTAGE: Final = 3
+"""After so many unclear answers, and nothing done, it is not the changes that are at fault."""
 
 _LOOK_AGAIN = (RecordExistsError, RecordNotFoundError)
 
@@ -39,18 +44,22 @@ class Applied:
     done: list[Change] = field(default_factory=list)
     left: list[tuple[Change, str]] = field(default_factory=list)
     refused: list[tuple[Change, str]] = field(default_factory=list)
+    stopped: str = ""
+    """Why no more calls were to be made, if `may_write` said so."""
 
 
 class Batches:
     """Applies changes in batches, in the order in which they come.
 
-    What Cloudflare refused alone is remembered for the life of the environment and tried last, so
-    that it holds up nothing for good.
+    What Cloudflare refused alone, and what was in batches that failed twice without a clear
+    answer, is remembered for the life of the environment and tried last, the latter in smaller and
+    smaller batches, so that neither holds up the rest for good.
     """
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
         self._refused: frozenset[str] = frozenset()
+        self._suspicions: Suspicions = {}
 
     def apply(
         self,
@@ -62,26 +71,26 @@ class Batches:
     ) -> Applied:
         """Apply as many of the changes as can be; `progress` is told how many after each batch.
 
-        `may_write` says before each call why nothing more may be written; empty if it may.
-
         A batch that fails passingly is left. One that is refused is split until what is wrong is
-        alone. Raises WrongZoneError, TokenRefusedError and SecretError: a person has to act.
+        alone. `may_write` is asked before each of these calls: once it gives a reason not to make
+        it, everything that is not done yet is left. Raises WrongZoneError, TokenRefusedError and
+        SecretError: a person has to act.
         """
         run = _Run(self._zone, deadline, progress, may_write)
-        chunks = [
-            chunk
-            for group in (
-                [change for change in changes if change.name not in self._refused],
-                [change for change in changes if change.name in self._refused],
-            )
-            for chunk in _chunks(group, self._zone.batch_size)
-        ]
-        failed = [(chunk, error) for chunk in chunks if (error := run.attempt(chunk))]
+        size = self._zone.batch_size
+        others = [change for change in changes if change.name not in self._refused]
+        refused_before = [change for change in changes if change.name in self._refused]
+        batches, probes = arrange(others, self._suspicions, size)
+        failed = [(chunk, error) for chunk in batches if (error := run.attempt(chunk))]
+        failed += [(chunk, error) for chunk in probes if (error := run.probe(chunk))]
+        last = chunks(refused_before, size)
+        failed += [(chunk, error) for chunk in last if (error := run.attempt(chunk))]
         for chunk, error in failed:
             run.split(chunk, error)
         refused = {change.name for change, _ in run.applied.refused}
         left = {change.name for change, _ in run.applied.left}
         self._refused = frozenset(refused | (self._refused & left))
+        self._suspicions = suspect(self._suspicions, run.unclear, left)
         return run.applied
 
 
@@ -95,6 +104,8 @@ class _Run:
     calls_left: int = SPLIT_CALLS
     stopped: str = ""
     full: str = ""
+    unclear: dict[str, int] = field(default_factory=dict)
+    unclear_calls: int = 0
 
     def attempt(self, chunk: Sequence[Change]) -> RejectedError | None:
         """Try a batch; return what is to be split it for."""
@@ -103,22 +114,47 @@ class _Run:
         if reason:
             self.leave(chunk, reason)
             return None
+        self.stopped = self.applied.stopped = self.may_write()
+        if self.stopped:
+            self.leave(chunk, self.stopped)
+            return None
         try:
             self.zone.quota.require()
             self.zone.apply(chunk, self.deadline)
         except (QuotaSpentError, RateLimitedError, OutOfTimeError) as error:
             self.stopped = str(error)
             self.leave(chunk, self.stopped)
-        except (UnavailableError, UnconfirmedError) as error:
+        except UnavailableError as error:  # never sent, so not for what is in it
+            self.leave(chunk, str(error))
+        except UnconfirmedError as error:
+            self.unclear |= dict.fromkeys((change.name for change in chunk), len(chunk))
+            self.unclear_calls += 1
             self.leave(chunk, str(error))
         except WrongZoneError:
             raise
+        except StoredOtherwiseError as error:
+            self.finish([change for change in chunk if change not in error.changes])
+            self.applied.refused.extend(error.changes.items())
+            self.progress(len(error.changes))
         except RejectedError as error:
             return error
         else:
-            self.applied.done.extend(chunk)
-            self.progress(len(chunk))
+            self.finish(chunk)
         return None
+
+    def finish(self, chunk: Sequence[Change]) -> None:
+        """Note that changes are done."""
+        self.applied.done.extend(chunk)
+        self.progress(len(chunk))
+
+    def probe(self, chunk: Sequence[Change]) -> RejectedError | None:
+        """Try a batch of suspects, unless Cloudflare fails at everything."""
+        is_outage = self.unclear_calls >= _OUTAGE and not self.applied.done
+        if is_outage or self.calls_left <= SPLIT_CALLS - PROBES:
+            self.leave(chunk, "no clear answer came to batches with it before")
+            return None
+        self.calls_left -= 1
+        return self.attempt(chunk)
 
     def split(self, chunk: Sequence[Change], error: RejectedError) -> None:
         """Find out what of a refused batch is refused, and apply the rest."""
@@ -149,10 +185,6 @@ class _Run:
         """Leave changes to the next run."""
         self.applied.left.extend((change, reason) for change in chunk)
         self.progress(len(chunk))
-
-
-def _chunks(changes: list[Change], size: int) -> list[list[Change]]:
-    return [changes[start : start + size] for start in range(0, len(changes), size)]
 
 
 def _is_create(change: Change) -> bool:

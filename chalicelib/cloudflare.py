@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 3
 ANSWER_SECONDS: Final = 6.0
-"""The longest that one request may take."""
+"""The longest that a request for one record or one list may take."""
 
 _FIRST_PAUSE: Final = 0.4
 _SHORTEST: Final = 0.1
@@ -94,6 +94,8 @@ class Call:
     method: str
     path: str
     body: Mapping[str, Any] | None = None
+    seconds: float = ANSWER_SECONDS
+    """The longest that it may take."""
 
     @classmethod
     def read(cls, path: str, query: Sequence[tuple[str, str]]) -> Call:
@@ -199,10 +201,11 @@ class Cloudflare:
         if call.body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(call.body).encode()
-        seconds = min(ANSWER_SECONDS, deadline.remaining())
+        seconds = min(call.seconds, deadline.remaining())
         url = self._url + call.path
         try:
-            response = self._transport.request(call.method, url, headers, content, seconds)
+            with deadline.in_force():
+                response = self._transport.request(call.method, url, headers, content, seconds)
         except NotSentError as error:
             raise UnavailableError(f"Cloudflare was not reached for {call}: {error}") from error
         except NoAnswerError as error:

@@ -87,7 +87,7 @@ class CommandLine:
             return []
         wanted = set()
         for function in functions:
-            config = Config(self.stage, function, config_from_disk=self.config)
+            config = Config(self.stage, function, config_from_disk=dict(self.config))
             if not config.autogen_policy and config.manage_iam_role:
                 wanted.add(config.iam_policy_file or f"policy-{self.stage}.json")
         return sorted(name for name in wanted if not (project / ".chalice" / name).is_file())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 RESERVE: Final = 1.0
 """Seconds kept at the end of a run for saying what it did."""
@@ -62,3 +64,27 @@ class Deadline:
                 f"no time left to {step}: it may take {seconds:g} s and {remaining:.1f} s remain; "
                 "nothing of it was begun"
             )
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Let whatever is called meanwhile in this thread find out that the time is over."""
+        before = _IN_FORCE.set(self)
+        try:
+            yield
+        finally:
+            _IN_FORCE.reset(before)
+
+
+_IN_FORCE: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+def require_time(step: str) -> None:
+    """Raise OutOfTimeError if the deadline that is in force has come.
+
+    Lambda stops an environment when its run has ended, and lets it go on with the next event: a
+    thread that was about to send something would send it minutes later. So this is asked
+    immediately before a request goes out.
+    """
+    deadline = _IN_FORCE.get()
+    if deadline and deadline.remaining() <= 0:
+        raise OutOfTimeError(f"no time left to {step}; nothing of it was begun")

@@ -214,12 +214,17 @@ class Instances:
         """Read every page: a part of the instances must not pass for all of them."""
         request: dict[str, object] = {"Filters": list(filters), "MaxResults": PAGE_SIZE}
         found: dict[str, Instance] = {}
+        seen: set[str] = set()
         while True:
             answer = self._client.describe_instances(**request)
             found.update((instance.id, instance) for instance in _instances(answer))
-            if not answer.get("NextToken"):
+            token = answer.get("NextToken")
+            if not token:
                 return tuple(found.values())
-            request["NextToken"] = answer["NextToken"]
+            if token in seen:
+                raise IncompleteAnswerError("EC2 answered with a page that it had answered before")
+            seen.add(token)
+            request["NextToken"] = token
 
 
 def is_instance_id(text: str) -> bool:

@@ -22,7 +22,8 @@ KEPT_BY_SWEEPS: Final = 0.4
 """What sweeps leave. The difference is for the batches that bring what events had to put off."""
 
 BLOCK_SECONDS: Final = 300.0
-"""For how long Cloudflare refuses a user who went over the limit."""
+"""For how long Cloudflare refuses a user who went over the limit: the longest that calls cease,
+whatever a header says. A mistake in one would otherwise silence an environment for good."""
 
 _POLICY = re.compile(r'"?(?P<name>[^";,\s]+)"?\s*(?P<parameters>(?:;\s*[a-z]+=[^;,\s]*)+)')
 _PARAMETER = re.compile(r";\s*(?P<key>[a-z]+)=(?P<number>\d{1,9})\b")
@@ -75,7 +76,7 @@ class Quota:
         self.remaining = min(state["r"] for state in told.values())
         self._spent_until = max(
             (
-                self._clock() + state.get("t", BLOCK_SECONDS)
+                self._clock() + _bounded(state.get("t", BLOCK_SECONDS))
                 for name, state in told.items()
                 if state["r"] < _limit(limits, name) * self._kept
             ),
@@ -87,9 +88,14 @@ class Quota:
         seconds = BLOCK_SECONDS
         if retry_after and re.fullmatch(r"[0-9]{1,9}", retry_after):
             seconds = float(retry_after)
+        seconds = _bounded(seconds)
         self.remaining = 0
         self._refused_until = self._clock() + seconds
         return seconds
+
+
+def _bounded(seconds: float) -> float:
+    return min(seconds, BLOCK_SECONDS)
 
 
 def _limit(limits: Mapping[str, Mapping[str, int]], name: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
@@ -58,8 +58,8 @@ class Record:
     proxied: bool
     ttl: int
     comment: str
-    modified_at: datetime | None = field(default=None)
-    created_at: datetime | None = field(default=None)
+    modified_at: datetime | None = None
+    created_at: datetime | None = None
 
     @classmethod
     def parse(cls, answered: Mapping[str, Any]) -> Record:

@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +17,10 @@ KEYS: Final = ("CLOUDFLARE_TOKEN", "CLOUDFLARE_API_TOKEN")
 
 LIFETIME: Final = 300.0
 """Seconds for which a token that was read is used without reading it again."""
+
+_PATIENCE: Final = 30.0
+"""Seconds for which an older token is used before Secrets Manager, which was away, is asked again:
+so that a run does not wait for it before each of its calls."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -49,9 +53,18 @@ class Token:
         self.secret_id = secret_id
 
     def value(self) -> str:
-        """Return the token. Raises SecretError when the secret does not hold one."""
+        """Return the token: the one at hand also while Secrets Manager does not answer.
+
+        Raises SecretError when the secret does not hold one, and what Secrets Manager's failure
+        raises when there is none at hand.
+        """
         if self._clock() - self._read_at >= LIFETIME:
-            return self.read()
+            try:
+                return self.read()
+            except (BotoCoreError, ClientError):
+                if not self._value:
+                    raise
+                self._read_at = self._clock() - LIFETIME + _PATIENCE
         return self._value
 
     def read(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from chalicelib.deadline import OutOfTimeError
+from chalicelib.deadline import OutOfTimeError, require_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,35 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SHORTEST: Final = 0.1
+_WORKERS: Final = 4
+
+
+class Workers(Executor):
+    """Threads for the steps of one run after the other.
+
+    A thread cannot be stopped, so once a step has not ended by its run's deadline, all threads
+    are replaced: the next run of the environment does not wait for what keeps them.
+    """
+
+    def __init__(self) -> None:
+        self._threads = _threads()
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:  # noqa: ANN401
+        """Call `fn` in one of the threads, as soon as one is free."""
+        return self._threads.submit(fn, *args, **kwargs)
+
+    def replace(self) -> None:
+        """Leave the threads to what keeps them; what still waits for one is never begun."""
+        stuck, self._threads = self._threads, _threads()
+        stuck.shutdown(wait=False, cancel_futures=True)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 (as inherited)
+        """Take no more steps."""
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="step")
 
 
 @dataclass(frozen=True)
@@ -26,6 +55,7 @@ class Step(Generic[T]):
     what: str
     future: Future[T]
     deadline: Deadline
+    executor: Executor | None = None
 
     def result(self) -> T:
         """Wait for the step and return its result, or raise what it raised.
@@ -38,6 +68,8 @@ class Step(Generic[T]):
             if self.future.done():
                 return self.future.result()  # the step's own error, or its result just in time
             self.future.cancel()  # if it still waits for its turn
+            if isinstance(self.executor, Workers):
+                self.executor.replace()
             raise OutOfTimeError(
                 f"no time left while waiting to {self.what}; how it ended is unknown"
             ) from error
@@ -53,7 +85,15 @@ class Steps:
     def begin(self, what: str, do: Callable[..., T], *arguments: object) -> Step[T]:
         """Begin `do(*arguments)`; `what` completes the sentence "no time left to …".
 
-        Raises OutOfTimeError, and begins nothing, once the deadline has come.
+        Raises OutOfTimeError, and begins nothing, once the deadline has come. If it comes before
+        the step has its turn, or before one of its calls, so does the step.
         """
         self.deadline.require(_SHORTEST, what)
-        return Step(what, self.executor.submit(do, *arguments), self.deadline)
+        future = self.executor.submit(_do, self.deadline, what, do, *arguments)
+        return Step(what, future, self.deadline, self.executor)
+
+
+def _do(deadline: Deadline, what: str, do: Callable[..., T], *arguments: object) -> T:
+    with deadline.in_force():
+        require_time(what)
+        return do(*arguments)

@@ -113,9 +113,10 @@ class Surveyor:
         """Look at everything. Raises what a read raised, and OutOfTimeError."""
         at = datetime.fromtimestamp(self._clock(), UTC)
         owner = self._settings.owner
-        listed = steps.begin(
+        found = steps.begin(
             f"list the records of {owner}", self._zone.records_of, owner, steps.deadline
         ).result()
+        listed = found.records
         ours = tuple(each for each in listed if each.owner == owner and each.type == ADDRESS_RECORD)
         instances: dict[str, Instance | None] = {
             each.id: each
@@ -132,7 +133,8 @@ class Surveyor:
             asked = steps.begin("ask for the others", self._instances.look_up, missing)
             instances |= asked.result()
         unclear = frozenset(named - instances.keys())
-        plan = decide(Observation(at, instances, listed, unclear), self._settings)
+        seen = Observation(at, instances, listed, unclear, found.unreadable)
+        plan = decide(seen, self._settings)
         return Survey(
             at, ours, instances, read.rows, plan, shown, read.unread, read.errors, self._clock()
         )

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import http.client
+import io
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError
 
+from chalicelib.deadline import require_time
+
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
 CONNECT_SECONDS: Final = 3.0
+
+LONGEST_BODY: Final = 16 * 1024 * 1024
+"""Several times what a page of 5,000 records takes."""
+
+_PART: Final = 64 * 1024
 
 
 class NotSentError(Exception):
@@ -37,7 +48,10 @@ class Transport(Protocol):
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Response:
-        """Return the answer. Raises NotSentError or NoAnswerError."""
+        """Return the answer. Raises NotSentError or NoAnswerError.
+
+        Raises OutOfTimeError if the deadline that is in force comes before anything is sent.
+        """
         ...
 
 
@@ -46,18 +60,115 @@ class Urllib3Transport:
 
     def __init__(self) -> None:
         self._pool = urllib3.PoolManager(retries=False)
+        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Response:
-        """Make the request within so many seconds."""
+        """Make the request; the seconds are for all of it, to the last byte of its answer."""
         timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)
         try:
             answer = self._pool.request(
-                method, url, headers=headers, body=body, timeout=timeout, redirect=False
+                method,
+                url,
+                headers=headers,
+                body=body,
+                timeout=timeout,
+                redirect=False,
+                preload_content=False,
+                enforce_content_length=True,
             )
+            content = _read(answer)
         except ConnectTimeoutError as error:  # and its kin: refused, no route, no such host
             raise NotSentError(str(error)) from error
         except HTTPError as error:
             raise NoAnswerError(str(error) or type(error).__name__) from error
-        return Response(answer.status, answer.headers, answer.data)
+        return Response(answer.status, answer.headers, content)
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket until the time is over that the socket has when reading begins.
+
+    A socket's own timeout begins again with every byte that comes, so an answer that trickles
+    would never reach it.
+    """
+
+    def __init__(self, source: socket.socket) -> None:
+        super().__init__()
+        self._source = source
+        self._raw = source.makefile("rb", buffering=0)
+        self._until = time.monotonic() + (source.gettimeout() or 0.0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 (as inherited)
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._source.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedSource:
+    """A socket of which an answer is read."""
+
+    def __init__(self, source: socket.socket) -> None:
+        self._source = source
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(_TimedReader(self._source))
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer of which headers and body together have the time that the request has left."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **more: Any) -> None:  # noqa: ANN401
+        super().__init__(_TimedSource(sock), *arguments, **more)  # type: ignore[arg-type]
+
+
+class _Punctual(http.client.HTTPConnection):
+    """A connection that sends nothing once the deadline in force has come.
+
+    That may be while the name is resolved, which has no time-out, or while the other side is
+    connected to.
+    """
+
+    response_class = _Answer
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 (as inherited)
+        if self.sock is None:
+            self.connect()
+        require_time("send the request")
+        super().send(data)
+
+
+class _HttpConnection(_Punctual, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _HttpsConnection(_Punctual, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+
+
+def _read(answer: urllib3.BaseHTTPResponse) -> bytes:
+    """Read the body to its end. Raises NoAnswerError if it has none."""
+    content = bytearray()
+    for part in answer.stream(_PART):
+        content += part
+        if len(content) > LONGEST_BODY:
+            answer.close()
+            raise NoAnswerError(f"its body is longer than {LONGEST_BODY} bytes")
+    return bytes(content)

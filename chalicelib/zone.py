@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.change import Create, Delete, Update
 from chalicelib.cloudflare import (
+    ANSWER_SECONDS,
     Call,
     CloudflareError,
     RecordNotFoundError,
@@ -17,10 +18,11 @@ from chalicelib.cloudflare import (
     UnconfirmedError,
 )
 from chalicelib.deadline import OutOfTimeError
+from chalicelib.listing import Listing, Pages
 from chalicelib.record import ADDRESS_RECORD, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from chalicelib.change import Change
     from chalicelib.cloudflare import Answer, Cloudflare
@@ -31,9 +33,23 @@ BATCH_SIZE: Final = 200
 """Operations in one batch on the free plan; 3,500 on paid ones:
 https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/"""
 
+OPERATION_SECONDS: Final = 0.02
+"""What each operation adds to the longest that a batch may take: 10 s for 200, 76 s for 3,500."""
+
 
 class WrongZoneError(RejectedError):
     """The zone is not the domain's: Cloudflare appended the zone's own name to ours."""
+
+
+class StoredOtherwiseError(RejectedError):
+    """Cloudflare stored something else than it was asked to; making the change again is no use.
+
+    `changes` has what was stored of each. All else that the same call asked for is done.
+    """
+
+    def __init__(self, call: Call, changes: Mapping[Change, str]) -> None:
+        super().__init__(f"{call}: {'; '.join(changes.values())}")
+        self.changes = changes
 
 
 class Zone:
@@ -47,30 +63,41 @@ class Zone:
         self.quota = cloudflare.quota
 
     def records_named(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
-        """List every address record of exactly this name. Raises CloudflareError."""
+        """List every address record of exactly this name.
+
+        Raises CloudflareError, UnavailableError also for a record of this name that cannot be
+        parsed: what is to be done about it is not known.
+        """
         # Filtered again: an answer to another question must not pass for one to ours.
         query = [("type", ADDRESS_RECORD), ("name.exact", name)]
-        return tuple(record for record in self._list(query, deadline) if record.name == name)
+        found = self._list(query, deadline)
+        if name in found.unreadable:
+            raise UnavailableError(f"a record of {name} could not be parsed")
+        return tuple(record for record in found.records if record.name == name)
 
-    def records_of(self, owner: str, deadline: Deadline) -> tuple[Record, ...]:
+    def records_of(self, owner: str, deadline: Deadline) -> Listing:
         """List every address record of this owner, and whatever is named like an instance's.
 
         The latter may be another's, and of any type. It is one list for both, so that what stands
-        in the way of a record is known before it is made. Raises CloudflareError.
+        in the way of a record is known before it is made. One that cannot be parsed, whoever's it
+        is, does not keep the others from being listed. Raises CloudflareError.
         """
         either = [("match", "any"), ("comment.startswith", owner), ("name.startswith", "i-")]
-        return tuple(
+        found = self._list(either, deadline)
+        records = tuple(
             record
-            for record in self._list(either, deadline)
+            for record in found.records
             if record.owner == owner or record.name.startswith("i-")
         )
+        return Listing(records, found.unreadable)
 
     def apply(self, changes: Sequence[Change], deadline: Deadline) -> None:
         """Make the changes, deletions first; returns only if Cloudflare confirmed each one.
 
         One change is one call; more are batches, each of which is carried out whole or not at
         all. Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
-        say that the zone should be looked at again.
+        say that the zone should be looked at again, StoredOtherwiseError that a record has its
+        name and address and is not else as it was asked for.
         """
         if len(changes) == 1:
             self._apply_one(changes[0], deadline)
@@ -84,29 +111,23 @@ class Zone:
         Raises WrongZoneError if there was any, and says what became of it.
         """
         found = self._list([("type", ADDRESS_RECORD), ("name.startswith", f"{name}.")], deadline)
-        strays = [each for each in found if _is_stray(each, name) and each.owner == owner]
+        strays = [each for each in found.records if _is_stray(each, name) and each.owner == owner]
         if strays:
             self._refuse_strays(name, strays, deadline)
 
-    def _list(self, query: list[tuple[str, str]], deadline: Deadline) -> list[Record]:
+    def _list(self, query: list[tuple[str, str]], deadline: Deadline) -> Listing:
         """Read every page, or raise: a part of the records must not pass for all of them."""
-        records: list[Record] = []
-        page = 1
-        while True:
-            paging = [("page", str(page)), ("per_page", str(PAGE_SIZE))]
+        pages = Pages(PAGE_SIZE)
+        is_whole = False
+        while not is_whole:
+            paging = [("page", str(pages.read + 1)), ("per_page", str(PAGE_SIZE))]
             call = Call.read(self._path, [*query, *paging])
             answer = self._cloudflare.answer(call, deadline)
-            if not isinstance(answer.result, list):
-                raise UnavailableError(f"{call}: the answer holds no list of records")
-            records.extend(_record(call, answered, UnavailableError) for answered in answer.result)
-            pages = answer.info.get("total_pages")
-            if not isinstance(pages, int) or page >= pages:
-                break
-            page += 1
-        expected = answer.info.get("total_count", len(records))
-        if len(records) != expected:
-            raise UnavailableError(f"{call}: {len(records)} of {expected} records were listed")
-        return records
+            try:
+                is_whole = pages.add(answer)
+            except UnavailableError as error:
+                raise UnavailableError(f"{call}: {error}") from error
+        return pages.listing
 
     def _apply_one(self, change: Change, deadline: Deadline) -> None:
         if isinstance(change, Create):
@@ -123,6 +144,7 @@ class Zone:
                 return  # gone already, which is what was asked for
             raise
         self._refuse_any_stray([self._confirm(call, change, answer.result)], deadline)
+        _refuse_differences(call, [(change, answer.result)])
 
     def _apply_batch(self, changes: Sequence[Change], deadline: Deadline) -> None:
         body = {
@@ -136,13 +158,17 @@ class Zone:
             ],
             "posts": [change.wanted.to_dict() for change in changes if isinstance(change, Create)],
         }
-        call = Call("POST", f"{self._path}/batch", {key: ops for key, ops in body.items() if ops})
+        call = Call(
+            "POST",
+            f"{self._path}/batch",
+            {key: ops for key, ops in body.items() if ops},
+            ANSWER_SECONDS + OPERATION_SECONDS * len(changes),
+        )
         answer = self._cloudflare.answer(call, deadline)
-        confirmed = [
-            self._confirm(call, change, answered)
-            for change, answered in _pair(call, changes, answer)
-        ]
+        pairs = list(_pair(call, changes, answer))
+        confirmed = [self._confirm(call, change, answered) for change, answered in pairs]
         self._refuse_any_stray(confirmed, deadline)
+        _refuse_differences(call, pairs)
 
     def _confirm(
         self,
@@ -156,7 +182,7 @@ class Zone:
                 raise UnconfirmedError(f"could not confirm {call}: another record was answered")
             return None
         wanted = change.wanted
-        record = _record(call, answered, UnconfirmedError)
+        record = _record(call, answered)
         if _is_stray(record, wanted.name):
             return wanted.name, record
         if (record.name, record.content) != (wanted.name, wanted.content):
@@ -203,12 +229,38 @@ def _is_stray(record: Record, name: str) -> bool:
 def _record(
     call: Call,
     answered: Any,  # noqa: ANN401
-    error_class: type[UnavailableError | UnconfirmedError],
 ) -> Record:
     try:
         return Record.parse(answered)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise error_class(f"{call}: what was answered is no record ({error!r})") from error
+        raise UnconfirmedError(
+            f"could not confirm {call}: what was answered is no record ({error!r})"
+        ) from error
+
+
+def _refuse_differences(call: Call, pairs: Iterable[tuple[Change, Any]]) -> None:
+    differences = {change: _difference(change, answered) for change, answered in pairs}
+    found = {change: difference for change, difference in differences.items() if difference}
+    if found:
+        raise StoredOtherwiseError(call, found)
+
+
+def _difference(change: Change, answered: Mapping[str, Any]) -> str:
+    """Say what of a record that was answered is not as it was asked for."""
+    if isinstance(change, Delete):
+        return ""
+    wanted, stored = change.wanted, Record.parse(answered)
+    members = {
+        "proxied": (stored.proxied, wanted.proxied),
+        "ttl": (stored.ttl, wanted.ttl),
+        "comment": (stored.comment, wanted.comment),
+    }
+    found = [
+        f"{member} {is_so!r} instead of {should!r}"
+        for member, (is_so, should) in members.items()
+        if member in answered and is_so != should
+    ]
+    return f"Cloudflare stored {wanted.name} with {' and '.join(found)}" if found else ""
 
 
 def _pair(call: Call, changes: Sequence[Change], answer: Answer) -> Iterator[tuple[Change, Any]]:

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 @click.option("--event-tags", type=click.Choice(["optional", "required"]))
 @click.option("--sweep-schedule", help="When the sweep runs: 'rate(1 minute)', 'cron(…)'.")
 @click.option("--sweep-batch-size", help="Changes in one call to Cloudflare.")
-@click.option("--sweep-delete-limit", help="Hold back more deletions without proof in a day than this …")
+@click.option(
+    "--sweep-delete-limit", help="Hold back more deletions without proof in a day than this …"
+)
 @click.option("--sweep-delete-percent", help="… and than this share of our records.")
 @click.option("--grace-minutes", help="Leave a new record whose instance is unknown so long.")
 @click.option(

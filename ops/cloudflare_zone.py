@@ -78,7 +78,7 @@ class Records(Zone):
     def matching(self, member: str, text: str) -> tuple[Record, ...]:
         """List all address records of which this member begins so. Raises CloudflareError."""
         query = [("type", ADDRESS_RECORD), (f"{member}.startswith", text)]
-        return tuple(self._list(query, soon()))
+        return self._list(query, soon()).whole()
 
 
 def find_zone(api_url: str, token: str, domain: str) -> str | None:

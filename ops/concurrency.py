@@ -32,7 +32,8 @@ _NOT_FOUND: Final = "ResourceNotFoundException"
 def asked_for(option: str | None) -> PerFunction:
     """Read `--concurrency`: what config.json is to say of which function, or nothing.
 
-    The number is for events; the sweep has one, or none where nothing can be reserved. Raises ConfigError for what is neither a number nor `none`.
+    The number is for events; the sweep has one, or none where nothing can be reserved. Raises
+    ConfigError for what is neither a number nor `none`.
     """
     if option is None:
         return NOTHING

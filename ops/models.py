@@ -124,9 +124,8 @@ def models() -> Iterator[tuple[Path, str]]:
         yield Path(service) / version / "service-2.json", _text(_part(model, calls))
     endpoints = loader.load_data("endpoints")
     partitions = [
-        {**each, "services": {key: of[key] for key in names if key in of}}
-        for each in endpoints["partitions"]
-        for of in [each["services"]]  # botocore has a template for a service that is not there
+        {**each, "services": {name: it for name, it in each["services"].items() if name in names}}
+        for each in endpoints["partitions"]  # botocore has a template for a service that one lacks
     ]
     yield Path("endpoints.json"), _text({**endpoints, "partitions": partitions})
 

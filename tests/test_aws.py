@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib import aws
+from chalicelib.deadline import Deadline, OutOfTimeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,29 @@ def test_what_may_be_done_twice_when_it_is_tried_twice_is_tried_once() -> None:
     assert config.retries["total_max_attempts"] == 1
     assert (config.connect_timeout, config.read_timeout) == (2, 10)
     assert made("codedeploy").meta.config.retries["total_max_attempts"] == 3
+
+
+def test_after_the_deadline_a_write_is_neither_sent_nor_repeated() -> None:
+    """An environment that goes on with the next event must not finish the last one's writes."""
+    # given a DynamoDB that has not answered when the run's time is over
+    now, attempts = [0.0], list[str]()
+
+    def late(request: Any, **_: object) -> None:  # noqa: ANN401
+        attempts.append(request.method)
+        now[0] += 60
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    client = made("dynamodb")
+    client.meta.events.register("before-send.dynamodb.*", late)
+
+    # when a row is written
+    with Deadline(30, lambda: now[0]).in_force():
+        for _ in range(2):
+            with pytest.raises(OutOfTimeError, match=r"no time left to ask AWS \(UpdateItem\)"):
+                client.update_item(TableName="t", Key={"id": {"S": "m1"}})
+
+    # then once only
+    assert attempts == ["POST"]
 
 
 def test_an_overloaded_aws_is_tried_three_times_in_all(monkeypatch: pytest.MonkeyPatch) -> None:

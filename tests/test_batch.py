@@ -138,6 +138,35 @@ def test_what_a_person_has_to_mend_is_raised_at_once(error: Exception) -> None:
     assert zone.sizes == [10, 10]
 
 
+# What the caller holds back
+
+
+@pytest.mark.parametrize(
+    ("calls", "done"), [(0, 0), (1, 0), (2, 10), (3, 15)], ids=["none", "one", "two", "a half"]
+)
+def test_once_nothing_may_be_written_everything_not_yet_done_is_left(calls: int, done: int) -> None:
+    """Asked before each call, those that split a refused batch as well."""
+    zone = Zone(refusing(create(0)), size=10)
+    reasons = iter([""] * calls + ["what was read is too old"])
+    batches = make(zone)
+
+    applied = batches.apply(
+        [*creates(20)], FAR, may_write=lambda: next(reasons, "asked after it had said no")
+    )
+
+    assert len(zone.calls) == calls
+    assert applied.stopped == "what was read is too old"
+    assert {why for _, why in applied.left} == {applied.stopped}
+    assert applied.refused == []
+    if calls < 3:
+        assert len(applied.done) == done
+
+
+@pytest.mark.parametrize("error", [RateLimitedError("HTTP 429", 300), UnconfirmedError("502")])
+def test_only_the_caller_stops_a_run_for_reasons_of_its_own(error: Exception) -> None:
+    assert make(Zone(at_call(1, error))).apply(creates(3), FAR).stopped == ""
+
+
 # What is refused
 
 

@@ -25,7 +25,7 @@ from chalicelib.cloudflare import (
     UnconfirmedError,
     ZoneFullError,
 )
-from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.deadline import Deadline, OutOfTimeError, require_time
 from chalicelib.quota import Quota
 from chalicelib.secret import Token
 from chalicelib.transport import NoAnswerError, NotSentError, Response
@@ -183,6 +183,23 @@ def test_a_request_gets_no_more_time_than_is_left() -> None:
     api.ask(deadline=Deadline(2.5, lambda: 0))
 
     assert api.line.asked[0][-1] == 2.5
+
+
+def test_while_a_call_is_made_its_deadline_is_in_force() -> None:
+    now = [0.0]
+
+    class Slow:
+        def request(self, *_: object) -> Response:
+            require_time("begin")
+            now[0] = 30.0
+            require_time("send")
+            return OK
+
+    api = Api()
+    api.cloudflare._transport = Slow()
+
+    with pytest.raises(OutOfTimeError, match="no time left to send"):
+        api.ask(WRITE, Deadline(30, lambda: now[0]))
 
 
 def test_past_the_deadline_nothing_is_asked() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
@@ -117,12 +119,14 @@ def served(port: int) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
-    overdue = threading.Timer(60, process.kill)
+    end = partial(os.killpg, process.pid, signal.SIGTERM)  # with the process that serves
+    overdue = threading.Timer(60, end)
     overdue.start()
     with process:
         yield process
-        process.send_signal(2)  # as Ctrl-C; Chalice then ends the process that serves
+        end()
     overdue.cancel()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chalicelib.deadline import RESERVE, Deadline, OutOfTimeError
+from chalicelib.deadline import RESERVE, Deadline, OutOfTimeError, require_time
 
 
 @dataclass
@@ -76,3 +76,19 @@ def test_a_step_that_does_not_fit_is_not_begun_and_the_error_says_so(
         "no time left to ask Cloudflare (GET /zones): it may take 0.5 s and "
         f"{remain} s remain; nothing of it was begun"
     )
+
+
+def test_once_the_deadline_in_force_has_come_there_is_no_time() -> None:
+    now = [0.0]
+    require_time("write")  # none is in force
+    with Deadline(10, lambda: now[0]).in_force():
+        now[0] = 9.9
+        require_time("write")
+        now[0] = 10.0
+        with pytest.raises(OutOfTimeError, match="no time left to write; nothing of it was begun"):
+            require_time("write")
+        with Deadline(20, lambda: now[0]).in_force():
+            require_time("write")
+        with pytest.raises(OutOfTimeError):
+            require_time("write")
+    require_time("write")

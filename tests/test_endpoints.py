@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
@@ -22,7 +23,7 @@ from ops.models import CALLS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-OPTIONS: Final = (
+OPTIONS: Final[tuple[dict[str, str], ...]] = (
     {},
     {"AWS_USE_DUALSTACK_ENDPOINT": "true"},
     {"AWS_USE_FIPS_ENDPOINT": "true"},
@@ -112,7 +113,7 @@ def outcome_of(make: Callable[[str], Any], service: str, code: str, status: int)
         assert scope
         sent.append((request.url.removesuffix(CBOR_PATH).rstrip("/"), scope[1]))
         raw: Any = SimpleNamespace(stream=lambda: [refusal(request, code)])
-        return AWSResponse(request.url, status, {}, raw)
+        return AWSResponse(request.url, status, HTTPHeaders(), raw)
 
     end: object
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.instance import Instances, is_instance_id
+from chalicelib.instance import IncompleteAnswerError, Instances, is_instance_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,14 @@ def page(*instance_ids: str, **members: object) -> dict[str, Any]:
 
 def throttled() -> ClientError:
     return ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "DescribeInstances")
+
+
+def test_a_page_that_leads_to_one_that_was_read_is_no_list() -> None:
+    """It would be read for ever."""
+    pages = [page(NextToken="second"), page(NextToken="third"), page(NextToken="second")]
+
+    with pytest.raises(IncompleteAnswerError, match="a page that it had answered before"):
+        Instances(Ec2(*pages), PROJECT, None).of_project()
 
 
 # Of the project

@@ -227,6 +227,20 @@ def test_a_refusal_that_names_no_seconds_lasts_five_minutes(
     assert quota.seconds_to_wait == 300
 
 
+@pytest.mark.parametrize("seconds", ["301", "86400", "999999999"])
+def test_no_header_silences_an_environment_for_more_than_five_minutes(
+    quota: Quota, clock: Clock, seconds: str
+) -> None:
+    assert quota.note_refusal(seconds) == 300
+    assert quota.seconds_to_wait == 300
+    clock.now += 300
+    assert not quota.is_spent
+
+    quota.note(headers(f'"default";r=0;t={seconds}'))
+
+    assert quota.seconds_to_wait == 300
+
+
 def test_a_refusal_is_not_lifted_by_an_answer_that_comes_late(quota: Quota) -> None:
     # given a refusal, and the answer to a call that was made side by side with the refused one
     quota.note_refusal("60")

@@ -68,7 +68,8 @@ def test_no_comment_is_an_empty_one(comment: str | None) -> None:
 def test_members_that_cloudflare_leaves_out_have_its_own_meaning() -> None:
     read = Record.parse(answered_without("proxied", "ttl", "comment", "created_on", "modified_on"))
 
-    assert (read.proxied, read.ttl, read.comment, read.modified_at) == (False, 0, "", None)
+    assert (read.proxied, read.ttl, read.comment) == (False, 0, "")
+    assert (read.modified_at, read.created_at) == (None, None)
 
 
 def test_a_record_that_was_never_modified_is_as_old_as_it_is() -> None:
@@ -100,7 +101,14 @@ def test_what_lacks_an_essential_member_is_no_record(member: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "members", [{"ttl": "soon"}, {"ttl": None}, {"modified_on": "yesterday"}, {"modified_on": 5}]
+    "members",
+    [
+        {"ttl": "soon"},
+        {"ttl": None},
+        {"modified_on": "yesterday"},
+        {"modified_on": 5},
+        {"created_on": "x"},
+    ],
 )
 def test_what_has_a_senseless_member_is_no_record(members: dict[str, object]) -> None:
     with pytest.raises((TypeError, ValueError)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -283,6 +283,49 @@ def test_a_failure_does_not_renew_a_token_that_is_five_minutes_old(vault: Vault)
     failure(vault.token)
     failure(vault.token)
     assert vault.calls == [CALL, CALL]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "InternalServiceError"}}, "GetSecretValue"),
+        EndpointConnectionError(endpoint_url="https://secretsmanager"),
+    ],
+)
+def test_while_secrets_manager_is_away_the_token_at_hand_is_used(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    # given a token that was read five minutes ago
+    vault.store(TOKEN)
+    vault.token.value()
+    vault.now += 300
+    asked: list[float] = []
+
+    def away(**_: object) -> None:
+        asked.append(vault.now)
+        raise error
+
+    # when Secrets Manager does not answer
+    with monkeypatch.context() as patch:
+        patch.setattr(vault.client, "get_secret_value", away)
+
+        # then the token goes on being used, and Secrets Manager is asked again by a later run only
+        assert [vault.token.value() for _ in range(3)] == [TOKEN] * 3
+        vault.now += 29.9
+        assert vault.token.value() == TOKEN
+        assert len(asked) == 1
+        vault.now += 0.1
+        assert vault.token.value() == TOKEN
+        assert len(asked) == 2
+
+        # and when Cloudflare refuses it, there is none
+        with pytest.raises(type(error)):
+            vault.token.read()
+
+    # and once Secrets Manager is there again, the new one is used
+    vault.rotate(OTHER)
+    vault.now += 30
+    assert vault.token.value() == OTHER
 
 
 def test_nothing_is_read_before_the_token_is_needed(vault: Vault) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from chalicelib.deadline import Deadline, OutOfTimeError
-from chalicelib.step import Step, Steps
+from chalicelib.step import Step, Steps, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -135,6 +137,30 @@ def test_past_the_deadline_no_step_is_begun(executor: ThreadPoolExecutor, second
     assert begun == []
 
 
+class Later(Executor):
+    """Begins a step when the test says so."""
+
+    def __init__(self) -> None:
+        self.do: Callable[[], object] = lambda: None
+
+    def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
+        self.do = lambda: fn(*args, **kwargs)
+        return Future()
+
+
+@pytest.mark.parametrize("late", [0.0, 60.0])
+def test_a_step_that_has_its_turn_after_the_deadline_does_nothing(late: float) -> None:
+    """As when Lambda lets an environment go on with the next event."""
+    now, executor, begun = [100.0], Later(), list[int]()
+    Steps(executor, Deadline(110.0, lambda: now[0])).begin("write", begun.append, 1)
+    now[0] = 110.0 + late
+
+    with pytest.raises(OutOfTimeError, match="no time left to write; nothing of it was begun"):
+        executor.do()
+
+    assert begun == []
+
+
 class Waited(Future[str]):
     """A step that does not end, and keeps for how long it was waited for."""
 
@@ -172,3 +198,29 @@ def test_a_step_that_ends_just_at_the_deadline_gives_its_result() -> None:
     step = Step("write the record", EndsAtTheDeadline(), in_a_minute())
 
     assert step.result() == "just in time"
+
+
+def test_steps_that_never_end_do_not_keep_the_next_run_waiting() -> None:
+    # given a run of which every thread is still kept by a step at its deadline
+    workers, over, begun = Workers(), threading.Event(), threading.Barrier(5, timeout=30)
+
+    def hang() -> None:
+        begun.wait()
+        over.wait(60)
+
+    run = Steps(workers, in_a_minute())
+    stuck = [run.begin("read", hang) for _ in range(4)]
+    late: list[int] = []
+    waiting = run.begin("write", late.append, 1)
+    begun.wait()
+    with pytest.raises(OutOfTimeError):
+        Step("read", stuck[0].future, long_past(), workers).result()
+
+    # then the next run of the environment has threads of its own
+    assert Steps(workers, in_a_minute()).begin("read", lambda: "read").result() == "read"
+
+    # and what still waited for its turn is never begun
+    over.set()
+    workers.shutdown()
+    assert waiting.future.cancelled()
+    assert late == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from chalicelib.deadline import OutOfTimeError
 from chalicelib.register import RowsNotToldError
 from chalicelib.secret import SecretError
 from localcloud.cloudflare import Fault, FaultKind
-from tests.transports import Noting
+from tests.transports import Noting, Tampering
 from tests.world import (
     DOMAIN,
     OWNER,
@@ -261,11 +262,10 @@ def test_time_that_runs_out_while_writing_leaves_the_rest_and_says_so(world: Wor
     for _ in range(3):
         world.launch()
 
-    def pass_time(note: str) -> None:
-        world.pass_time(30 if note == "POST batch" else 0)
+    def pass_time(answer: dict[str, Any]) -> None:
+        world.pass_time(30 if "posts" in answer["result"] else 0)
 
-    transport = Noting([], pass_time)
-    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), transport).handle(CONTEXT)
+    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), Tampering(pass_time)).handle(CONTEXT)
 
     assert (result["action"], result["done"]["created"], result["skipped"]) == ("repaired", 4, 1)
     assert result["left"] == ["the row 'm1': it was decided on what was seen 30 s ago"]
@@ -277,11 +277,10 @@ def test_a_batch_for_which_there_is_no_time_is_not_begun(world: World) -> None:
     for _ in range(6):
         world.launch()
 
-    def pass_time(note: str) -> None:
-        world.pass_time(58.95 if note == "POST batch" else 0)
+    def pass_time(answer: dict[str, Any]) -> None:
+        world.pass_time(59 if "posts" in answer["result"] else 0)
 
-    transport = Noting([], pass_time)
-    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), transport).handle(CONTEXT)
+    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), Tampering(pass_time)).handle(CONTEXT)
 
     assert (result["done"]["created"], result["skipped"]) == (2, 4)
     assert "it was decided on what was seen 59 s ago" in result["left"][0]

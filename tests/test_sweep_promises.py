@@ -22,6 +22,7 @@ from chalicelib.cloudflare import (
     UnavailableError,
     UnconfirmedError,
 )
+from chalicelib.listing import Listing
 from chalicelib.meeting import (
     STATUSES,
     Assignment,
@@ -86,8 +87,8 @@ class Small:
 
     # The zone
 
-    def records_of(self, _owner: str, _deadline: object) -> tuple[Record, ...]:
-        return tuple(self.records)
+    def records_of(self, _owner: str, _deadline: object) -> Listing:
+        return Listing(tuple(self.records))
 
     def apply(self, changes: Any, _deadline: object = None) -> None:  # noqa: ANN401
         if isinstance(changes, MeetingChange):

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from chalicelib import transport as transport_module
+from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.transport import NoAnswerError, NotSentError, Response, Urllib3Transport
 
 if TYPE_CHECKING:
@@ -286,6 +287,40 @@ def test_a_network_without_a_way_out_means_not_sent(
         post(transport, "http://127.0.0.1")
 
 
+def test_what_is_connected_only_after_the_deadline_is_not_sent(
+    server: Server, transport: Urllib3Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a name that takes until after the run's end to be resolved
+    now = [0.0]
+    resolve = socket.getaddrinfo
+
+    def slowly(*arguments: Any, **more: Any) -> Any:  # noqa: ANN401
+        now[0] += 60
+        return resolve(*arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+
+    # when a write is on its way
+    with Deadline(30, lambda: now[0]).in_force(), pytest.raises(OutOfTimeError, match="send"):
+        post(transport, server.url)
+
+    # then it never goes out
+    assert post(transport, server.url).status == 200
+    assert len(server.received) == 1
+
+
+def test_after_the_deadline_nothing_is_sent_over_a_kept_connection(
+    server: Server, transport: Urllib3Transport
+) -> None:
+    get(transport, server.url)
+
+    with Deadline(30, lambda: 30.0).in_force(), pytest.raises(OutOfTimeError):
+        post(transport, server.url)
+
+    assert get(transport, server.url).status == 200
+    assert [received.method for received in server.received] == ["GET", "GET"]
+
+
 @pytest.fixture
 def patience(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     """Keep for how long each connection is waited for, and let none come about."""
@@ -393,6 +428,83 @@ def test_a_body_that_is_slower_than_the_seconds_given_means_no_answer(
         get(transport, server.url, seconds=0.1)
 
 
+def trickle(handler: Handler, data: bytes) -> None:
+    """Send a byte at a time, each long before a socket's timeout, for four seconds at least."""
+    for byte in data.ljust(200):
+        handler.wfile.write(bytes([byte]))
+        if handler.server.over.wait(0.02):
+            break
+    handler.hang_up()
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 200", "Connection: close"])
+def test_a_body_that_trickles_ends_with_the_seconds_given(
+    server: Server, transport: Urllib3Transport, framing: str
+) -> None:
+    def trickle_the_body(handler: Handler) -> None:
+        handler.wfile.write(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+        trickle(handler, b"{}")
+
+    server.behaviour = trickle_the_body
+
+    with pytest.raises(NoAnswerError, match="timed out"):
+        get(transport, server.url, seconds=0.3)
+
+
+def test_headers_that_trickle_end_with_the_seconds_given(
+    server: Server, transport: Urllib3Transport
+) -> None:
+    server.behaviour = lambda handler: trickle(handler, b"HTTP/1.1 200 OK\r\nX: ")
+
+    with pytest.raises(NoAnswerError, match="timed out"):
+        get(transport, server.url, seconds=0.3)
+
+
+def test_once_the_time_is_over_not_even_what_has_come_is_read() -> None:
+    """Bytes that come faster than a clock ticks must not go on for ever either."""
+    near, far = socket.socketpair()
+    with near, far:
+        far.send(b"x")
+        near.settimeout(0.01)
+        reader = transport_module._TimedReader(near)
+        time.sleep(0.02)
+
+        with reader, pytest.raises(TimeoutError):
+            reader.read(1)
+
+
+def test_a_chunked_body_is_read_whole(server: Server, transport: Urllib3Transport) -> None:
+    def answer_in_chunks(handler: Handler) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        handler.wfile.write(head + b'2\r\n{"\r\n4\r\na":1\r\n1\r\n}\r\n0\r\n\r\n')
+
+    server.behaviour = answer_in_chunks
+
+    assert get(transport, server.url).body == b'{"a":1}'
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(1000, True), (1001, False)])
+def test_a_body_without_end_is_no_answer(
+    server: Server,
+    transport: Urllib3Transport,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    is_read: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr(transport_module, "LONGEST_BODY", 1000)
+    server.behaviour = lambda handler: handler.answer(body=b"x" * size)
+
+    if is_read:
+        assert len(get(transport, server.url).body) == size
+    else:
+        with pytest.raises(NoAnswerError, match="longer than 1000 bytes"):
+            get(transport, server.url)
+
+    # and the next request gets its own answer
+    server.behaviour = Handler.answer
+    assert get(transport, server.url).body == b"{}"
+
+
 def test_a_request_without_an_answer_does_not_spoil_the_next(
     server: Server, transport: Urllib3Transport
 ) -> None:
@@ -441,16 +553,42 @@ def certificate_for(host: str, directory: Path) -> Path:
     return path
 
 
+def secured(server: Server, directory: Path) -> Path:
+    """Have the server speak TLS, and return its certificate."""
+    certificate = certificate_for("localhost", directory)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    return certificate
+
+
+def test_over_tls_as_well_an_answer_that_trickles_ends_with_the_seconds_given(
+    transport: Urllib3Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a server that is trusted, and a connection to it that has answered once
+    trusted = Server()
+    monkeypatch.setenv("SSL_CERT_FILE", str(secured(trusted, tmp_path)))
+    with serving(trusted):
+        url = f"https://localhost:{trusted.server_port}"
+        assert get(transport, url).body == b"{}"
+
+        # when the next answer trickles
+        trusted.behaviour = lambda handler: trickle(handler, b"HTTP/1.1 200 OK\r\n\r\n")
+
+        # then it is given up in time
+        with pytest.raises(NoAnswerError, match="timed out"):
+            get(transport, url, seconds=0.5)
+        assert trusted.connections == 1
+
+
 def test_the_token_is_not_sent_to_whoever_has_no_valid_certificate(
     transport: Urllib3Transport, tmp_path: Path
 ) -> None:
     # given a server that only claims to be the one
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate_for("localhost", tmp_path))
     impostor = Server()
-    impostor.socket = context.wrap_socket(
-        impostor.socket, server_side=True, do_handshake_on_connect=False
-    )
+    secured(impostor, tmp_path)
 
     # when a request is made to it
     with serving(impostor), pytest.raises((NoAnswerError, NotSentError), match="CERTIFICATE"):

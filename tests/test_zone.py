@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib import zone as zone_module
+from chalicelib.batch import Batches
 from chalicelib.change import Create, Delete, Update
 from chalicelib.cloudflare import (
     RateLimitedError,
@@ -19,7 +20,8 @@ from chalicelib.cloudflare import (
     UnconfirmedError,
 )
 from chalicelib.record import Record, WantedRecord
-from chalicelib.zone import WrongZoneError, Zone
+from chalicelib.transport import NoAnswerError
+from chalicelib.zone import StoredOtherwiseError, WrongZoneError, Zone
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
 from tests.transports import Tampering
 from tests.world import DOMAIN, OWNER, RECORDS, World
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from chalicelib.change import Change
+    from chalicelib.transport import Response
 
 NAME = f"i-0123456789abcdef0.{DOMAIN}"
 BATCH = ("POST", f"{RECORDS}/batch")
@@ -65,7 +68,7 @@ def test_an_answer_that_holds_other_records_as_well_is_sifted(world: World) -> N
     world.put_record(NAME)
 
     def add_a_stranger(envelope: dict[str, Any]) -> None:
-        envelope["result"].append(envelope["result"][0] | {"name": "www.example.com"})
+        envelope["result"].append(envelope["result"][0] | {"id": "1", "name": "www.example.com"})
         envelope["result_info"]["total_count"] = 2
 
     zone = world.zone(transport=Tampering(add_a_stranger))
@@ -96,14 +99,17 @@ def test_an_incomplete_list_is_no_list(world: World, member: str, value: object)
         world.zone(transport=Tampering(spoil)).records_named(NAME, world.deadline())
 
 
-def test_what_is_no_record_is_not_passed_over_in_a_list_that_is_not_counted(world: World) -> None:
-    world.put_record(NAME)
+@pytest.mark.parametrize("spoilt", [NAME, NAME.upper()])
+def test_a_record_of_the_very_name_that_cannot_be_parsed_makes_the_list_fail(
+    world: World, spoilt: str
+) -> None:
+    for last in (1, 2):
+        world.put_record(NAME, f"192.0.2.{last}")
 
     def spoil(envelope: dict[str, Any]) -> None:
-        envelope["result"].append({"name": NAME})
-        envelope["result_info"] = {}
+        envelope["result"][1] |= {"name": spoilt, "ttl": None}
 
-    with pytest.raises(UnavailableError, match="no record"):
+    with pytest.raises(UnavailableError, match=f"a record of {NAME} could not be parsed"):
         world.zone(transport=Tampering(spoil)).records_named(NAME, world.deadline())
 
 
@@ -198,6 +204,26 @@ def test_a_batch_holds_no_more_than_the_free_plan_allows(world: World) -> None:
     assert len(world.records()) == 401
 
 
+@pytest.mark.parametrize(("count", "seconds"), [(1, 6), (2, 6.04), (200, 10), (3500, 76)])
+def test_the_time_that_an_answer_has_grows_with_what_is_asked(
+    world: World, count: int, seconds: float
+) -> None:
+    class Waiting:
+        given = 0.0
+
+        def request(self, *request: Any) -> Response:  # noqa: ANN401
+            self.given = request[-1]
+            raise NoAnswerError("timed out")
+
+    transport = Waiting()
+    zone = Zone(world.api(transport), DEFAULT_ZONE_ID, batch_size=3500)
+
+    with pytest.raises(UnconfirmedError):
+        zone.apply([Create(wanted())] * count, world.deadline(3600))
+
+    assert transport.given == pytest.approx(seconds)
+
+
 def test_a_batch_holds_as_many_as_the_stage_says(world: World) -> None:
     changes = [Create(wanted(f"i-{number:08x}.{DOMAIN}")) for number in range(5)]
     zone = Zone(world.api(), DEFAULT_ZONE_ID, batch_size=2)
@@ -258,6 +284,46 @@ def test_a_creation_counts_only_for_name_and_address_answered(
 
     with pytest.raises(UnconfirmedError):
         world.zone(transport=Tampering(spoil)).apply([Create(wanted())], world.deadline())
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ({"proxied": False}, "proxied False instead of True"),
+        ({"ttl": 300}, "ttl 300 instead of 1"),
+        ({"comment": None}, f"comment '' instead of '{OWNER} m=m1 r=teacher'"),
+        ({"ttl": 60, "proxied": False}, "proxied False instead of True and ttl 60 instead of 1"),
+    ],
+)
+def test_what_cloudflare_stores_otherwise_is_refused_by_it(
+    world: World, spoilt: dict[str, object], said: str
+) -> None:
+    """It would be updated in every run, to no effect and unnoticed."""
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result"] |= spoilt
+
+    with pytest.raises(StoredOtherwiseError) as raised:
+        world.zone(transport=Tampering(spoil)).apply([Create(wanted())], world.deadline())
+
+    assert str(raised.value) == f"POST {RECORDS}: Cloudflare stored {NAME} with {said}"
+
+
+def test_of_a_batch_only_what_is_stored_otherwise_is_refused(world: World) -> None:
+    world.put_record(NAME, "192.0.2.1")
+    others = [Create(wanted(f"i-0000000{number}.{DOMAIN}")) for number in range(3)]
+    changes: list[Change] = [Delete(listed(world)[0]), *others]
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result"]["posts"][1]["ttl"] = 60
+
+    zone = world.zone(transport=Tampering(spoil))
+    applied = Batches(zone).apply(changes, world.deadline())
+
+    assert applied.done == [changes[0], others[0], others[2]]
+    said = f"Cloudflare stored {others[1].name} with ttl 60 instead of 1"
+    assert applied.refused == [(others[1], said)]
+    assert world.dns_calls[1:] == [BATCH]
 
 
 def test_a_name_is_compared_whatever_its_case(world: World) -> None:

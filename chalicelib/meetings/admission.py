@@ -13,6 +13,7 @@ from chalicelib.meetings.lifetime import (
     LAUNCH_FAILED,
     LEAD,
     MAX_LENGTH_TIMEOUT,
+    NEVER_HEALTHY,
     NO_SHOW_TIMEOUT,
     PARTIAL_NO_SHOW_TIMEOUT,
     SUCCESS,
@@ -65,8 +66,9 @@ _MESSAGES: Final = {
         "You may enter now. If this page does not take you there by itself, use the button."
     ),
     Phase.LATE: (
-        "It should be ready by now, and we are still trying. Please leave this page open. "
-        "If nothing happens within ten minutes, tell the person who invited you."
+        "It should be ready by now, but has not reported yet. Please leave this page open: it "
+        "shows as soon as you may enter. If your desktop is not ready 15 minutes after the start, "
+        "the meeting is ended; then tell the person who invited you."
     ),
     Phase.OVER: "Nobody can enter it any more. For another one, ask the person who invited you.",
     Phase.UNKNOWN: (
@@ -90,6 +92,10 @@ _ENDS: Final = {
     PARTIAL_NO_SHOW_TIMEOUT: (
         "Not everybody came within 15 minutes, so it was ended. "
         "For another one, ask the person who invited you."
+    ),
+    NEVER_HEALTHY: (
+        "Its desktops did not become ready within 15 minutes, so it was ended. Please tell the "
+        "person who invited you, so that the meeting can be booked again."
     ),
     MAX_LENGTH_TIMEOUT: "It had reached its longest time, so it was ended.",
     LAUNCH_FAILED: (

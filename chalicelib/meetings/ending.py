@@ -7,13 +7,13 @@ leaves a claim without `TERMINATED`, and the next one goes on from there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting import MEETING_TAG, ROLES, TERMINATED, Meeting, RowChangedError
 from chalicelib.meetings.desktops import TerminationError
-from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data, is_over
-from chalicelib.meetings.rows import MEET_TIME, REASON, RowUpdate
+from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data
+from chalicelib.meetings.rows import MEET_TIME, REASON, RowFullError, RowUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from chalicelib.meetings.desktops import Terminations
     from chalicelib.meetings.rows import RowReader, RowWriter
     from chalicelib.settings import Settings
+
+
+_LARGE: Final = 4096
+"""Characters; no attribute that the project writes is as long."""
+_KEPT: Final = frozenset({"id", "status", REASON})
+"""The key, and what is overwritten."""
 
 
 class EndingError(Exception):
@@ -54,33 +60,58 @@ class Ending:
         self._terminations = terminations
         self._settings = settings
 
-    def end_meeting(self, meeting: Meeting, reason: str) -> Ended:
+    def end_meeting(
+        self, meeting: Meeting, reason: str, relies_on: tuple[str, ...] | None = None
+    ) -> Ended:
         """End a meeting for a reason, or go on with an end that was begun, under its own reason.
 
-        It may be done again at any time: what has ended is not ended twice. Raises RowChangedError
-        when the row is not as it was read, and nobody has claimed it: nothing was ended, decide
-        anew. Raises EndingError when EC2 refused, after every other desktop was tried.
+        The claim relies on these attributes; None stands for all that a decision is made of. It may
+        be done again at any time: what has ended is not ended twice. Raises RowChangedError when
+        the row is not as it was read, and nobody has claimed it: nothing was ended, decide again.
+        Raises EndingError when EC2 refused, after every other desktop was tried, and RowFullError
+        when there is no room for the claim; of a meeting that is over by time, the desktops are
+        ended even so, and room is made in the row.
         """
-        claimed = self._claim(meeting, reason)
+        try:
+            claimed = self._claim(meeting, reason, relies_on)
+        except RowFullError:
+            if relies_on is None:
+                raise
+            ended = self._end(meeting.id, meeting)
+            update = RowUpdate(self._make_room(meeting, relies_on), {REASON: reason}, relies_on)
+            self._write_status(self._writer.update_row(update))
+            return ended
         ended = self._end(meeting.id, claimed)
         if claimed.status != TERMINATED:
-            self._writer.update_row(RowUpdate(claimed, {"status": TERMINATED}, (REASON,)))
+            self._write_status(claimed)
         return ended
+
+    def _write_status(self, claimed: Meeting) -> None:
+        update = RowUpdate(claimed, {"status": TERMINATED}, (REASON,))
+        try:
+            self._writer.update_row(update)
+        except RowFullError:
+            roomy = self._make_room(claimed, (REASON,))
+            self._writer.update_row(replace(update, meeting=roomy))
+
+    def _make_room(self, meeting: Meeting, relies_on: tuple[str, ...]) -> Meeting:
+        return self._writer.update_row(RowUpdate(meeting, {}, relies_on, _what_fills(meeting)))
 
     def end_desktops_of(self, meeting_id: str) -> Ended:
         """End every desktop of a meeting that has no row. Raises EndingError as `end_meeting`."""
         return self._end(meeting_id, None)
 
-    def _claim(self, meeting: Meeting, reason: str) -> Meeting:
-        if is_over(meeting):
+    def _claim(self, meeting: Meeting, reason: str, relies_on: tuple[str, ...] | None) -> Meeting:
+        if REASON in meeting.item:
             return meeting
-        update = RowUpdate(meeting, {REASON: reason}, _relied_on(meeting))
+        relied = _relied_on(meeting) if relies_on is None else relies_on
+        update = RowUpdate(meeting, {REASON: reason}, relied)
         try:
             return self._writer.update_row(update)
         except RowChangedError:
             # Also after a write that took effect, whose answer was lost: botocore sends it again.
             now = self._reader.read_row(meeting.id)
-            if now is None or not is_over(now):
+            if now is None or REASON not in now.item:
                 raise
             return now
 
@@ -120,6 +151,15 @@ class Ending:
                 f"to terminate; {len(ended)} were ended: {what}"
             ) from errors[0]
         return tuple(ended)
+
+
+def _what_fills(meeting: Meeting) -> tuple[str, ...]:
+    """Name what takes up the room of a row: others may write attributes of any size."""
+    return tuple(
+        name
+        for name, value in meeting.item.items()
+        if name not in _KEPT and len(str(value)) > _LARGE
+    )
 
 
 def _relied_on(meeting: Meeting) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ meeting that is in progress is left alone until both sides are done or its longe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,10 @@ SUCCESS_AT_15_MINUTES: Final = "15_MIN_SUCCESS"
 SUCCESS: Final = "SUCCESS"
 MAX_LENGTH_TIMEOUT: Final = "MAX_LENGTH_TIMEOUT"
 LAUNCH_FAILED: Final = "LAUNCH_FAILED"
+NEVER_HEALTHY: Final = "NEVER_HEALTHY"
+"""No desktop of the meeting reported that it was ready, so nobody could come."""
+
+_BEFORE_HEALTHY: Final = frozenset(STATUSES[: STATUSES.index("HEALTHY")])
 
 IN_PROGRESS: Final = STATUSES[STATUSES.index(TERMINATED) - 1]
 
@@ -51,10 +55,15 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 8999  # far from where sums of moments overflow
 
 @dataclass(frozen=True)
 class End:
-    """The meeting is over: its desktops are to be terminated for this reason."""
+    """The meeting is over: its desktops are to be terminated for this reason.
+
+    `relies_on` names the attributes that keep it from being over if they change; None stands for
+    all that was looked at. Once its longest time is over, neither its status nor its data do.
+    """
 
     reason: str
     why: str
+    relies_on: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,8 +145,8 @@ def verdict(
     `End`, unless nothing is left to end; before that a meeting in progress goes on until both
     sides have left their data. What is `End` once its time has come is so at every later moment.
     """
-    if meeting is not None and meeting.status == TERMINATED:
-        return _decide_over(meeting, desktops)
+    if meeting is not None and meeting.status == TERMINATED and not desktops:
+        return Leave(f"it is {TERMINATED}, and no desktop is left")
     if meeting is not None and REASON in meeting.item:
         return End(_reason_of(meeting), "it is being ended")
     start = meet_time_of(meeting) if meeting else None
@@ -150,12 +159,6 @@ def verdict(
     return _decide_due(meeting, start, now, longest)
 
 
-def _decide_over(meeting: Meeting, desktops: Sequence[Instance]) -> Verdict:
-    if desktops:
-        return End(_reason_of(meeting), f"it is {TERMINATED}, and desktops were left")
-    return Leave(f"it is {TERMINATED}, and no desktop is left")
-
-
 def _decide_by_age(
     what: str, desktops: Sequence[Instance], now: datetime, longest: timedelta
 ) -> Verdict:
@@ -164,7 +167,8 @@ def _decide_by_age(
         return Leave(f"{what}, and no desktop is left")
     latest = _oldest(desktops) + longest
     if now >= latest:
-        return End(MAX_LENGTH_TIMEOUT, f"{what}, and a desktop is older than {_minutes(longest)}")
+        why = f"{what}, and a desktop is older than {_minutes(longest)}"
+        return End(MAX_LENGTH_TIMEOUT, why, (REASON,))
     return _look_again(now, latest, f"{what}, and its desktops may be in use")
 
 
@@ -188,21 +192,36 @@ def _decide_early(
         latest = _oldest(desktops) + LONGEST_AHEAD + longest
         if now >= latest:
             what = f"a desktop is older than {_minutes(longest + LONGEST_AHEAD)}"
-            return End(MAX_LENGTH_TIMEOUT, f"{why}, and {what}")
+            return End(MAX_LENGTH_TIMEOUT, f"{why}, and {what}", (REASON,))
         due = min(due, latest)
     return LookAgain(_at_the_earliest(now, due), why)
 
 
 def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timedelta) -> Verdict:
+    latest = start + longest
     if has_all_data(meeting):
-        return End(SUCCESS_AT_15_MINUTES, "both sides have finished")
-    if is_in_progress(meeting):
-        if now >= start + longest:
-            return End(MAX_LENGTH_TIMEOUT, f"it has lasted {_minutes(longest)}, the longest time")
-        return _look_again(now, start + longest, "it is in progress")
-    if any(has_data(meeting, role) for role in ROLES):
-        return End(PARTIAL_NO_SHOW_TIMEOUT, "one side has finished, and nobody is in it")
-    return End(NO_SHOW_TIMEOUT, f"{_minutes(SHORTEST)} after its start nobody is in it")
+        found: Verdict = End(SUCCESS_AT_15_MINUTES, "both sides have finished")
+    elif is_in_progress(meeting):
+        found = _decide_in_progress("it is in progress", now, latest, longest)
+    elif meeting.status == TERMINATED:  # nobody has claimed its end: it may be in use
+        why = f"its status is {TERMINATED} without a {REASON}, and desktops are left"
+        found = _decide_in_progress(why, now, latest, longest)
+    elif any(has_data(meeting, role) for role in ROLES):
+        found = End(PARTIAL_NO_SHOW_TIMEOUT, "one side has finished, and nobody is in it")
+    elif meeting.status in _BEFORE_HEALTHY:
+        why = f"{_minutes(SHORTEST)} after its start no desktop has reported that it is healthy"
+        found = End(NEVER_HEALTHY, why)
+    else:
+        found = End(NO_SHOW_TIMEOUT, f"{_minutes(SHORTEST)} after its start nobody is in it")
+    if isinstance(found, End) and now >= latest:
+        return replace(found, relies_on=(REASON, MEET_TIME))
+    return found
+
+
+def _decide_in_progress(why: str, now: datetime, latest: datetime, longest: timedelta) -> Verdict:
+    if now >= latest:
+        return End(MAX_LENGTH_TIMEOUT, f"it has lasted {_minutes(longest)}, the longest time")
+    return _look_again(now, latest, why)
 
 
 def _look_again(now: datetime, latest: datetime, why: str) -> LookAgain:

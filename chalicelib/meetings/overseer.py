@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.meeting import MEETING_TAG
-from chalicelib.meetings.lifetime import End, is_over, next_look, verdict
+from chalicelib.meetings.lifetime import End, next_look, verdict
+from chalicelib.meetings.rows import REASON
 from chalicelib.meetings.safety_net import book_look
 from chalicelib.place import Place
 
@@ -97,5 +98,5 @@ class Overseer:
             book_look(self._scheduler, place, meeting_id, next_look(now))
         if read.errors:
             raise read.errors[0]  # once every meeting that could be read is seen to
-        missed = (each for each in overdue if each not in rows or not is_over(rows[each]))
+        missed = (each for each in overdue if each not in rows or REASON not in rows[each].item)
         return overdue, tuple(missed)

@@ -23,6 +23,7 @@ REQUEST_HASH: Final = "request_hash"
 SCHEDULED_AT: Final = "scheduled_at"
 """Written into such a row when both schedules stand: from here on it is a meeting."""
 
+_INVALID: Final = "ValidationException"
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 
@@ -46,6 +47,13 @@ class RowsClient(Protocol):
         ...
 
 
+class RowFullError(Exception):
+    """The row would be larger than DynamoDB takes; nothing was written. Remove something of it.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+    """
+
+
 class RowExistsError(Exception):
     """There is a row of this id already; nothing was written."""
 
@@ -60,6 +68,8 @@ class RowUpdate:
     meeting: Meeting
     texts: Mapping[str, str]
     relies_on: tuple[str, ...] = field(default=())
+    removes: tuple[str, ...] = field(default=())
+    """Attributes to remove."""
 
 
 def text_of(meeting: Meeting, attribute: str) -> str | None:
@@ -94,8 +104,8 @@ class RowWriter:
     def update_row(self, update: RowUpdate) -> Meeting:
         """Write on condition that the row is there, and what is relied on is as it was read.
 
-        Returns the row as it is then. Raises RowChangedError when the condition does not hold;
-        nothing was written.
+        Returns the row as it is then. Raises RowChangedError when the condition does not hold, and
+        RowFullError when the row has no room; nothing was written.
         """
         meeting = update.meeting
         names = {"#id": "id"}
@@ -105,6 +115,12 @@ class RowWriter:
             names[f"#t{position}"] = name
             values[f":t{position}"] = {"S": text}
             assignments.append(f"#t{position} = :t{position}")
+        removals = []
+        for position, name in enumerate(update.removes):
+            names[f"#x{position}"] = name
+            removals.append(f"#x{position}")
+        parts = [f"SET {', '.join(assignments)}"] if assignments else []
+        parts += [f"REMOVE {', '.join(removals)}"] if removals else []
         conditions = ["attribute_exists(#id)"]
         for position, name in enumerate(update.relies_on):
             names[f"#r{position}"] = name
@@ -117,14 +133,17 @@ class RowWriter:
             answer = self._client.update_item(
                 TableName=self._table_name,
                 Key={"id": {"S": meeting.id}},
-                UpdateExpression=f"SET {', '.join(assignments)}",
+                UpdateExpression=" ".join(parts),
                 ConditionExpression=" AND ".join(conditions),
                 ExpressionAttributeNames=names,
-                ExpressionAttributeValues=values,
+                **({"ExpressionAttributeValues": values} if values else {}),
                 ReturnValues="ALL_NEW",
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != _CONDITION_FAILED:
+            code, message = error.response["Error"]["Code"], str(error)
+            if code == _INVALID and "size" in message:
+                raise RowFullError(f"row {meeting.id!r} has no room: {message}") from error
+            if code != _CONDITION_FAILED:
                 raise
             raise RowChangedError(f"row {meeting.id!r} was changed meanwhile") from error
         return Meeting(meeting.id, answer["Attributes"])

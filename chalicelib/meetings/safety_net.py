@@ -14,7 +14,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.meeting import RowChangedError
-from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
+from chalicelib.meetings.lifetime import (
+    NEVER_HEALTHY,
+    End,
+    Leave,
+    LookAgain,
+    next_look,
+    verdict,
+)
 from chalicelib.place import Place
 from chalicelib.telemetry import reported
 
@@ -52,6 +59,7 @@ class Look:
     instances: tuple[str, ...] = ()
     next_look: datetime | None = None
     warnings: tuple[str, ...] = ()
+    was_never_healthy: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Spell it as JSON; what there is nothing to say of is left out."""
@@ -70,6 +78,7 @@ class Look:
             "Ended": int(self.action == "ended"),
             "Ignored": int(self.action == "ignored"),
             "Warnings": len(self.warnings),
+            **({"NeverHealthy": 1} if self.was_never_healthy else {}),
         }
 
 
@@ -141,9 +150,10 @@ class SafetyNet:
         if meeting is None:
             ended = self._ending.end_desktops_of(meeting_id)
         else:
-            ended = self._ending.end_meeting(meeting, found.reason)
+            ended = self._ending.end_meeting(meeting, found.reason, found.relies_on)
         why = f"{found.reason}: {found.why}"
-        return Look(meeting_id, "ended", why, ended.instances, again, ended.warnings)
+        unhealthy = found.reason == NEVER_HEALTHY
+        return Look(meeting_id, "ended", why, ended.instances, again, ended.warnings, unhealthy)
 
 
 def book_look(scheduler: Scheduler, place: Place, meeting_id: str, at: datetime) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.meeting import RowChangedError
 from chalicelib.meetings.ending import Ended, EndingError
+from chalicelib.meetings.rows import RowFullError
 from tests.meetings.ends import DATA, ID, Died, Ends
 
 if TYPE_CHECKING:
@@ -267,14 +269,72 @@ def test_of_two_that_end_a_meeting_the_first_gives_the_reason(ends: Ends) -> Non
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
 
 
-def test_a_meeting_that_was_terminated_meanwhile_is_not_claimed(ends: Ends) -> None:
-    """The watchdog says so once the last desktop has ended by itself."""
-    ends.meeting()
+def test_a_status_that_nobody_has_claimed_is_no_claim(ends: Ends) -> None:
+    """Somebody wrote TERMINATED meanwhile: it is decided again."""
+    desktops = ends.meeting()
     ends.faults.meanwhile["update_item"] = lambda: ends.set(status="TERMINATED")
 
-    end(ends)
+    with pytest.raises(RowChangedError):
+        end(ends)
 
     assert ends.outcome() == ("TERMINATED", None)
+    assert ends.states(*desktops) == ["running", "running"]
+    end(ends)
+    assert ends.outcome() == ("TERMINATED", REASON)
+
+
+def fill(ends: Ends) -> None:
+    """Leave no room in the row, not for a single character."""
+    size = 400 * 1024 - 100
+    while True:
+        try:
+            ends.set(teacher_session_data="x" * size)
+        except ClientError:
+            size -= 1
+        else:
+            return
+
+
+BY_TIME = ("termination_reason", "meet_time")
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_row_without_room_keeps_no_desktop_once_the_longest_time_is_over(
+    ends: Ends, *, claimed: bool
+) -> None:
+    texts = {"termination_reason": REASON} if claimed else {}
+    desktops = ends.meeting(**texts)
+    fill(ends)
+
+    ends.ending.end_meeting(ends.meeting_read(), REASON, BY_TIME)
+
+    assert ends.states(*desktops) == GONE
+    assert ends.outcome() == ("TERMINATED", REASON)
+    assert "teacher_session_data" not in ends.world.row(ID)
+
+
+def test_a_row_without_room_is_not_emptied_before_that(ends: Ends) -> None:
+    desktops = ends.meeting()
+    fill(ends)
+
+    with pytest.raises(RowFullError):
+        end(ends)
+
+    assert ends.states(*desktops) == ["running", "running"]
+
+
+def test_a_row_that_changes_all_the_time_keeps_no_desktop_once_the_longest_time_is_over(
+    ends: Ends,
+) -> None:
+    desktops = ends.meeting()
+    meeting = ends.meeting_read()
+    ends.faults.meanwhile["update_item"] = lambda: ends.set(
+        status="HEALTHY", student_session_data=""
+    )
+
+    ends.ending.end_meeting(meeting, REASON, BY_TIME)
+
+    assert ends.states(*desktops) == GONE
 
 
 def test_what_was_left_of_a_terminated_meeting_is_ended_without_a_write(ends: Ends) -> None:

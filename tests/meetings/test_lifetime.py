@@ -125,8 +125,9 @@ def test_a_side_has_finished_once_its_data_is_there_and_not_empty(
 @pytest.mark.parametrize(
     ("texts", "reason"),
     [
-        ({"status": "SCHEDULED"}, "NO_SHOW_TIMEOUT"),
-        ({"status": "LAUNCHED"}, "NO_SHOW_TIMEOUT"),
+        ({"status": "SCHEDULED"}, "NEVER_HEALTHY"),
+        ({"status": "LAUNCHED"}, "NEVER_HEALTHY"),
+        ({"status": "DNS_WRITTEN"}, "NEVER_HEALTHY"),
         ({"status": "HEALTHY"}, "NO_SHOW_TIMEOUT"),
         ({"status": None}, "NO_SHOW_TIMEOUT"),
         ({"status": "PAUSED"}, "NO_SHOW_TIMEOUT"),
@@ -162,7 +163,19 @@ def test_a_meeting_in_progress_ends_at_its_longest_time() -> None:
 
     why = "it has lasted 180 minutes, the longest time"
     found = verdict(meeting, DESKTOPS, START + LONGEST, LONGEST)
-    assert found == End("MAX_LENGTH_TIMEOUT", why)
+    assert found == End("MAX_LENGTH_TIMEOUT", why, ("termination_reason", "meet_time"))
+
+
+def test_a_status_that_nobody_has_claimed_ends_nothing_before_its_time() -> None:
+    meeting = row(status="TERMINATED")
+
+    found = verdict(meeting, DESKTOPS, START + minutes(20), LONGEST)
+    assert isinstance(found, LookAgain)
+    assert found.why.startswith("its status is TERMINATED without a termination_reason")
+    found = verdict(meeting, DESKTOPS, START + LONGEST, LONGEST)
+    assert isinstance(found, End)
+    assert found.reason == "MAX_LENGTH_TIMEOUT"
+    assert isinstance(verdict(meeting, (), START + LONGEST, LONGEST), Leave)
 
 
 def test_a_look_just_before_the_longest_time_comes_again_a_minute_later() -> None:
@@ -236,7 +249,7 @@ def test_a_terminated_meeting_is_left_once_nothing_of_it_is_left() -> None:
     meeting = row(status="TERMINATED", termination_reason="SUCCESS")
 
     found = verdict(meeting, DESKTOPS, START, LONGEST)
-    assert found == End("SUCCESS", "it is TERMINATED, and desktops were left")
+    assert found == End("SUCCESS", "it is being ended")
     found = verdict(meeting, (), START, LONGEST)
     assert found == Leave("it is TERMINATED, and no desktop is left")
 
@@ -260,7 +273,8 @@ def test_without_a_start_the_oldest_desktop_tells_when_it_is_over(
     found = verdict(meeting, DESKTOPS, latest - minutes(3), LONGEST)
     assert found == LookAgain(latest, f"{what}, and its desktops may be in use")
     found = verdict(meeting, DESKTOPS, latest, LONGEST)
-    assert found == End("MAX_LENGTH_TIMEOUT", f"{what}, and a desktop is older than 180 minutes")
+    why = f"{what}, and a desktop is older than 180 minutes"
+    assert found == End("MAX_LENGTH_TIMEOUT", why, ("termination_reason",))
     found = verdict(meeting, (), latest, LONGEST)
     assert found == Leave(f"{what}, and no desktop is left")
 
@@ -321,7 +335,7 @@ def test_a_live_meeting_is_never_ended(
     assert isinstance(found, LookAgain)
 
 
-@given(TEXTS, AGES, st.floats(-60, 14, exclude_max=True), LONGESTS)
+@given(TEXTS, AGES, st.floats(-60, 13.9), LONGESTS)
 def test_no_meeting_is_ended_before_its_start(
     texts: dict[str, str | None], desktops: tuple[Instance, ...], after: float, longest: timedelta
 ) -> None:

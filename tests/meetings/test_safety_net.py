@@ -50,7 +50,7 @@ def minutes(count: float) -> timedelta:
     ("row", "reason"),
     [
         ({}, "NO_SHOW_TIMEOUT"),
-        ({"status": "SCHEDULED"}, "NO_SHOW_TIMEOUT"),
+        ({"status": "SCHEDULED"}, "NEVER_HEALTHY"),
         ({"student_session_data": DATA}, "PARTIAL_NO_SHOW_TIMEOUT"),
         ({"teacher_session_data": DATA, "student_session_data": DATA}, "15_MIN_SUCCESS"),
     ],
@@ -210,11 +210,21 @@ def test_a_desktop_that_turns_up_after_the_end_is_ended_by_the_next_look(ends: E
 
 def test_desktops_that_were_left_of_a_terminated_meeting_are_ended(ends: Ends) -> None:
     """The guide wrote TERMINATED whether or not EC2 agreed, and never looked again."""
-    desktops = ends.meeting(status="TERMINATED")
+    desktops = ends.meeting(status="TERMINATED", termination_reason="SUCCESS")
 
     assert ends.look()["action"] == "ended"
 
     assert ends.states(*desktops) == GONE
+    assert ends.outcome() == ("TERMINATED", "SUCCESS")
+
+
+def test_a_status_alone_ends_no_desktop(ends: Ends) -> None:
+    """Only a claim does, or the time: people may be sitting at them."""
+    desktops = ends.meeting(status="TERMINATED")
+
+    assert ends.look()["action"] == "waiting"
+
+    assert ends.states(*desktops) == ["running", "running"]
     assert ends.outcome() == ("TERMINATED", None)
 
 
@@ -236,7 +246,8 @@ def test_an_end_that_was_lost_to_the_launch_of_nothing_is_written_as_well(ends: 
 
     assert look["action"] == "ended"
     assert "instances" not in look
-    assert ends.outcome() == ("TERMINATED", "NO_SHOW_TIMEOUT")
+    assert ends.outcome() == ("TERMINATED", "NEVER_HEALTHY")
+    assert ends.world.reports.lines[-1][2]["NeverHealthy"] == 1
 
 
 def test_a_desktop_that_ec2_refuses_to_end_is_tried_until_it_agrees(ends: Ends) -> None:

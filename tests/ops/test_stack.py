@@ -161,7 +161,8 @@ def test_a_stage_that_gets_the_sweep_gets_its_alarms(stage: Stage) -> None:
     with_sweep = stage.stack.alarms(has_sweep=True)
     assert stage.alarms().keys() == {*with_sweep}
     assert {*with_sweep} - {*stage.stack.alarms()} == {
-        f"elephant-{stage.name}-sweep-{what}" for what in ("errors", "failed", "refused", "stopped")
+        f"elephant-{stage.name}-sweep-{what}"
+        for what in ("drift", "errors", "failed", "refused", "repairs", "stopped")
     }
 
     stage.deploy()
@@ -209,7 +210,7 @@ def test_a_stage_that_gets_meetings_gets_what_they_stand_on_and_loses_it_again(
     assert stage.stack.has_meetings()
     with_meetings = stage.stack.alarms(has_meetings=True)
     assert stage.alarms().keys() == {*with_meetings}
-    assert len({*with_meetings} - {*stage.stack.alarms()}) == 5
+    assert len({*with_meetings} - {*stage.stack.alarms()}) == 6
     assert [row for row in metrics(stage) if row[0] == "AWS/ApiGateway"]
 
     stage.deploy()

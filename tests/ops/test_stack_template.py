@@ -73,7 +73,7 @@ def test_what_concerns_meetings_is_there_only_with_them() -> None:
     }
     roles = {name for name, each in RESOURCES.items() if "::IAM::" in each["Type"]}
     assert of_meetings == {*alarms, *roles, "Schedules", "ScheduleKey", "MeetingSeed"}
-    assert len(alarms) == 5
+    assert len(alarms) == 6
     assert TEMPLATE["Parameters"]["HasMeetings"]["Default"] == "no"
 
 

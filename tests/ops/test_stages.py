@@ -62,10 +62,10 @@ def test_a_stage_is_its_variables_its_place_and_a_policy_for_each_function(
                 "iam_policy_file": "policy-prod-dns_watchdog.json",
             },
             "sweep": {
-                    "lambda_timeout": 120,
-                    "reserved_concurrency": 1,
-                    "iam_policy_file": "policy-prod-sweep.json",
-                },
+                "lambda_timeout": 120,
+                "reserved_concurrency": 1,
+                "iam_policy_file": "policy-prod-sweep.json",
+            },
         },
     }
     assert config_file.stage("prod") == stage()

@@ -39,6 +39,7 @@ _IDS: Final = {f"{role}_ec2_id": role for role in ROLES}
 _REASONS: Final = {
     LAUNCH: {"LAUNCH_FAILED"},
     SAFETY_NET: {
+        "NEVER_HEALTHY",
         "NO_SHOW_TIMEOUT",
         "PARTIAL_NO_SHOW_TIMEOUT",
         "15_MIN_SUCCESS",
