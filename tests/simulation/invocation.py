@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 WATCHDOG: Final = "dns_watchdog"
 SWEEP: Final = "sweep"
+BY_HAND: Final = "sweep by hand"
+"""The sweep as an operator runs it: it has the operator's own process, and knows no other's."""
 API: Final = "api_handler"
 """The function behind all routes, which the stage's name alone is the name of."""
 
@@ -30,7 +32,9 @@ class Learnt:
     listed or confirmed. `view` is how much of the zone's history the last list showed.
 
     `shown` has everything that EC2 showed of each instance, `denied` the ids that it said it does
-    not know, `withheld` those that a thin answer lacked.
+    not know, `withheld` those that a thin answer lacked. `unproven` is how many records without a
+    reason that EC2 has shown the call took that is going on. `unlinked` are the rows, and the
+    instances whose links the run has removed there.
     """
 
     reads: dict[str, bool] = field(default_factory=dict)
@@ -40,6 +44,8 @@ class Learnt:
     shown: dict[str, list[View]] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
     withheld: set[str] = field(default_factory=set)
+    unproven: int = 0
+    unlinked: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def failed(self) -> list[str]:
@@ -97,8 +103,13 @@ class Invocation:
 
     @property
     def is_sweep(self) -> bool:
-        """Whether it is a run of the sweep."""
-        return self.function == SWEEP
+        """Whether it is a run of the sweep, by the schedule or by hand."""
+        return self.function in {SWEEP, BY_HAND}
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether it is a sweep that an operator lets make what was held back."""
+        return self.function == BY_HAND and bool(self.event)
 
     @property
     def is_frozen(self) -> bool:

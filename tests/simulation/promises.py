@@ -17,9 +17,9 @@ from chalicelib.meeting import RowChangedError
 from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
 from chalicelib.register import RowsNotToldError
 from chalicelib.secret import SecretError
-from tests.simulation import record_promises, row_promises
+from tests.simulation import limit_promises, record_promises, row_promises
 from tests.simulation.ec2 import View
-from tests.simulation.names import links
+from tests.simulation.names import links, text
 from tests.world import OWNER
 
 if TYPE_CHECKING:
@@ -61,13 +61,14 @@ class Promises:
 
     `least_left` is the least of Cloudflare's quota that any answer told of, and `writers` has the
     run that made each change of the zone's history, None for people. `linked_at` says since when
-    a row has a link.
+    a row has a link, and `ended_at` when it was set to TERMINATED, with what EC2 had withheld.
     """
 
     def __init__(self, strands: Strands) -> None:
         self.broken: list[str] = []
         self.writers: dict[int, Invocation | None] = {}
         self.least_left = sys.maxsize
+        self.ended_at: dict[str, tuple[float, frozenset[str]]] = {}
         self.linked_at: dict[tuple[str, str], float] = {}
         self._strands = strands
         self.stage: Stage
@@ -141,6 +142,8 @@ class Promises:
         """Note a call to Cloudflare that was not answered."""
         if self.run and request.method == "GET":
             self.run.learnt.reads[_key(request)] = False
+        elif self.run:
+            self.run.learnt.unproven = 0
 
     def answered(self, request: Request, answer: Answer, view: int) -> None:
         """Note what Cloudflare told a run."""
@@ -155,9 +158,12 @@ class Promises:
             run.learnt.view = view if went_well else run.learnt.view
             run.learnt.read_at = self.stage.clock.now if went_well else run.learnt.read_at
         if went_well:
+            run.environment.unproven += [run.started or 0.0] * run.learnt.unproven
             for record in _records_in(envelope["result"]):
                 if str(record.get("comment") or "").split()[:1] == [OWNER]:
                     run.learnt.confirmed.setdefault(record["name"], set()).add(record["content"])
+        if request.method != "GET":  # what Cloudflare has not confirmed, nobody can count
+            run.learnt.unproven = 0
 
     def _note_quota(self, run: Invocation, answer: Answer) -> None:
         now, environment = self.stage.clock.now, run.environment
@@ -181,7 +187,10 @@ class Promises:
         for offset, transaction in enumerate(changes):
             self.writers[position + offset] = run
             if run:
-                for problem in record_promises.problems(self.stage, run, position, transaction):
+                for problem in (
+                    *record_promises.problems(self.stage, run, position, transaction),
+                    *limit_promises.exceeded(self.stage, run, transaction),
+                ):
                     self.breaks(run, problem)
 
     def tells_row(self, item_id: str) -> None:
@@ -207,6 +216,8 @@ class Promises:
         if run and after is None:
             self.breaks(run, f"removed the row {item_id}")
         elif run and after:
+            if text(after, "status") == "TERMINATED" != text(before or {}, "status"):
+                self.ended_at[item_id] = self.stage.clock.now, frozenset(run.learnt.withheld)
             for problem in row_promises.problems(self.stage, run, item_id, before, after):
                 self.breaks(run, problem)
 
@@ -214,6 +225,9 @@ class Promises:
         """Look at how a run ended."""
         if run.error and not isinstance(run.error, FAILURES):
             self.breaks(run, f"raised {run.error!r}")
+        if run.is_sweep:
+            for problem in limit_promises.held_back(self.stage, run):
+                self.breaks(run, problem)
         action = run.result["action"] if run.result else "failed"
         if run.must_defer and action != "deferred":
             self.breaks(run, f"{action} below the reserve, or after a 429")

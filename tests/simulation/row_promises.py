@@ -85,6 +85,7 @@ def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) 
         yield f"removed {role} of {row}, which was {link}"
         return
     host = stage.ec2.hosts.get(instance_id)
+    run.learnt.unlinked.add((row, instance_id))
     if not run.learnt.knows_of(instance_id):
         yield f"removed {role} of {row}, though EC2 has neither shown nor denied {instance_id}"
         return
@@ -137,18 +138,20 @@ def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -
 def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]:
     """Check that the meeting is over: nothing that the run could know of is alive.
 
-    That is what the row names, what EC2 has shown, and what EC2 lacked in no answer nor only by
-    its lag.
+    That is what the row notes, or links to unless it is the project's no more, and of the meeting's
+    instances what EC2 has shown, or lacked in no answer nor by its lag.
     """
-    named = {text(item, name) for name in item if name.endswith("_ec2_id")}
-    named |= {instance_linked(link) for link in links(item).values()}
+    noted = {text(item, name) for name in item if name.endswith("_ec2_id")}
+    linked = {instance_linked(link) for link in links(item).values()}
+    linked |= {instance_id for of, instance_id in run.learnt.unlinked if of == row}
     for host in stage.ec2.hosts.values():
         if is_gone(host.view):
             continue
-        is_here = is_project(host.view) and host.view is not None
-        is_here = is_here and host.view.tag("MeetingID") == row
+        is_of_row = host.view is not None and host.view.tag("MeetingID") == row
         is_to_be_seen = steady(host, run) and host.id not in run.learnt.withheld
-        if host.id in named or (is_here and (host.id in run.learnt.shown or is_to_be_seen)):
+        may_be_known = host.id in run.learnt.shown or is_to_be_seen
+        is_desktop = is_project(host.view) and (host.id in linked or (is_of_row and may_be_known))
+        if host.id in noted or is_desktop:
             yield f"moved {row} to TERMINATED while {host.id} has not ended"
     if not any(
         is_gone(view)

@@ -1,4 +1,4 @@
-"""Hundreds of schedules of everything that may happen; `python -m tests.simulation` runs more."""
+"""Schedules by the hundred of everything that may happen; `python -m tests.simulation` runs more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import settings
 from tests.simulation.machine import Simulation
 from tests.simulation.soak import settings_for
 
-SCHEDULES = 300
+SCHEDULES = 220
 
 TestSimulation = Simulation.TestCase
 # The same ones every time: new ones are for `make soak`, whose failures hold up nobody's change.
