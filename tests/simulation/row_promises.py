@@ -138,8 +138,9 @@ def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -
 def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]:
     """Check that the meeting is over: nothing that the run could know of is alive.
 
-    That is what the row notes, or links to unless it is the project's no more, and of the meeting's
-    instances what EC2 has shown, or lacked in no answer nor by its lag.
+    That is what the row notes, what it linked to when the run began unless tags say that it is no
+    more the meeting's, and of the meeting's instances what EC2 has shown, or lacked in no answer
+    nor by its lag.
     """
     noted = {text(item, name) for name in item if name.endswith("_ec2_id")}
     linked = {instance_linked(link) for link in links(item).values()}
@@ -147,18 +148,18 @@ def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]
     for host in stage.ec2.hosts.values():
         if is_gone(host.view):
             continue
-        is_of_row = host.view is not None and host.view.tag("MeetingID") == row
+        tagged = host.view.tag("MeetingID") if host.view else None
         is_to_be_seen = steady(host, run) and host.id not in run.learnt.withheld
         may_be_known = host.id in run.learnt.shown or is_to_be_seen
-        is_desktop = is_project(host.view) and (host.id in linked or (is_of_row and may_be_known))
-        if host.id in noted or is_desktop:
+        is_of_row = (tagged or row) == row if host.id in linked else tagged == row and may_be_known
+        if host.id in noted or (is_of_row and is_project(host.view)):
             yield f"moved {row} to TERMINATED while {host.id} has not ended"
-    if not any(
-        is_gone(view)
-        for host in stage.ec2.hosts.values()
-        if _was_of(stage, host, row)
-        for view in run.learnt.shown.get(host.id, ())
-    ):
+    shown_as_ended = [
+        stage.ec2.hosts[each]
+        for each, views in run.learnt.shown.items()
+        if any(map(is_gone, views))
+    ]
+    if not any(_was_of(stage, host, row) for host in shown_as_ended):
         yield f"moved {row} to TERMINATED though EC2 has shown none of its desktops as ended"
 
 

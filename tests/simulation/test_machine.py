@@ -1,4 +1,4 @@
-"""Schedules by the hundred of everything that may happen; `python -m tests.simulation` runs more."""
+"""Hundreds of schedules of everything that may happen; `python -m tests.simulation` runs more."""
 
 from __future__ import annotations
 
