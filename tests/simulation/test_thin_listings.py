@@ -113,3 +113,19 @@ def test_an_event_whose_instance_ec2_denies_while_it_lists_it_ends_no_meeting() 
 
     assert count(stage) == 0
     require_all_as_before(stage, 1)
+
+
+def test_a_noted_desktop_that_ec2_denies_keeps_its_meeting_open() -> None:
+    stage = Stage()
+    fleet = Fleet(stage)
+    stage.people.schedule("m0")
+    teacher = fleet.launch("m0", "teacher", noted=True)
+    student = fleet.launch("m0", "student", noted=True)
+    sweep(stage)
+    stage.clock.advance(SETTINGS.grace.total_seconds() + 60)
+    fleet.end(student)
+    stage.ec2.hidden, stage.ec2.denied = {teacher.id}, {teacher.id}
+    for _ in range(3):
+        sweep(stage)
+
+    require_all_as_before(stage, 1)
