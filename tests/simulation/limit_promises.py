@@ -38,7 +38,7 @@ def exceeded(stage: Stage, run: Invocation, transaction: Transaction) -> Iterato
 def held_back(stage: Stage, run: Invocation) -> Iterator[str]:
     """Say what a sweep has held back and should not have: what EC2 proves, or what is not many."""
     held = (run.result or {}).get("held_back", ())
-    found = [name[1] for each in held if (name := _NAME.match(each))]
+    found = [name for each in held for name in _NAME.findall(each)]
     learnt = run.learnt
     is_tag_known = any(is_project(views[-1]) for views in learnt.shown.values())
     for name in found:

@@ -106,8 +106,8 @@ def test_denials_that_grow_run_by_run_do_not_empty_the_zone() -> None:
 
 def test_an_event_whose_instance_ec2_denies_while_it_lists_it_ends_no_meeting() -> None:
     stage = settled(1)
-    stage.ec2.denied = first(stage, 1)
-    stage.functions.invoke(make_event(*stage.ec2.denied, "stopping"))
+    (denied,) = stage.ec2.denied = first(stage, 1)
+    stage.functions.invoke(make_event(denied, "stopping"))
     stage.settle()
     stage.promises.check()
 
