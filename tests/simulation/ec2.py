@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 INCOMPLETE: Final = "incomplete"
 """A fault: the answer has no error, and nothing of what was asked for."""
 PAGE_SIZE: Final = 3
-"""EC2 may answer fewer than it was asked for; so small that most lists have several pages."""
+"""EC2 may answer fewer than it was asked for; so small that most lists have several pages.
+What is asked for by id comes in one."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class Ec2:
         if missing:
             raise _not_found(missing)
         left = sorted(each for each in found if each > NextToken)
-        page = left[: min(self.page_size, MaxResults)]
+        page = left if wanted else left[: min(self.page_size, MaxResults)]
         described = [found[each].describe(each) for each in page]
         answer = {"Reservations": [{"Instances": [each]} for each in described]}
         return answer | ({"NextToken": page[-1]} if len(left) > len(page) else {})

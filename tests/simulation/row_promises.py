@@ -138,9 +138,8 @@ def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -
 def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]:
     """Check that the meeting is over: nothing that the run could know of is alive.
 
-    That is what the row notes, what it linked to when the run began unless tags say that it is no
-    more the meeting's, and of the meeting's instances what EC2 has shown, or lacked in no answer
-    nor by its lag.
+    That is what the row notes, and of the instances that bear the meeting's tag what the row linked
+    to before the run, what EC2 has shown, and what it lacked in no answer nor by its lag.
     """
     noted = {text(item, name) for name in item if name.endswith("_ec2_id")}
     linked = {instance_linked(link) for link in links(item).values()}
@@ -151,7 +150,7 @@ def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]
         tagged = host.view.tag("MeetingID") if host.view else None
         is_to_be_seen = steady(host, run) and host.id not in run.learnt.withheld
         may_be_known = host.id in run.learnt.shown or is_to_be_seen
-        is_of_row = (tagged or row) == row if host.id in linked else tagged == row and may_be_known
+        is_of_row = tagged == row and (host.id in linked or may_be_known)
         if host.id in noted or (is_of_row and is_project(host.view)):
             yield f"moved {row} to TERMINATED while {host.id} has not ended"
     shown_as_ended = [
