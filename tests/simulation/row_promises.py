@@ -62,11 +62,13 @@ def _linked(stage: Stage, run: Invocation, row: str, role: str, after: Item) -> 
 def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None:
     """Name another desktop of ours that a row notes for a role, unless it is gone.
 
-    One that EC2 may still deny, or may not yet show as ours, is passed over: the first looks like
-    one that is long gone.
+    One that EC2 denies, or may still deny, or may not yet show as ours, is passed over: the first
+    looks like one that is long gone, and a link can be set back.
     """
     rival = stage.ec2.hosts.get(text(row, f"{role}_ec2_id") or "")
     if rival is None or rival.id == instance_linked(links(row).get(role)):
+        return None
+    if rival.id in run.learnt.denied:
         return None
     lately = rival.since((run.started or 0.0) - LONGEST_LAG)
     return None if is_gone(rival.view) or not all(map(is_project, lately)) else rival.id
