@@ -151,7 +151,8 @@ def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]
             continue
         tagged = host.view.tag("MeetingID") if host.view else None
         is_to_be_seen = steady(host, run) and host.id not in run.learnt.withheld
-        may_be_known = host.id in run.learnt.shown or is_to_be_seen
+        was_shown = any(v.tag("MeetingID") == row for v in run.learnt.shown.get(host.id, ()))
+        may_be_known = was_shown or is_to_be_seen
         is_of_row = tagged == row and (host.id in linked or may_be_known)
         if host.id in noted or (is_of_row and is_project(host.view)):
             yield f"moved {row} to TERMINATED while {host.id} has not ended"
