@@ -23,11 +23,15 @@ _OWN: Final = frozenset({UNPROCESSED, WRITTEN_BEFORE})
 
 
 class DynamoDb:
-    """The table's items, and a client of it; whoever writes, `watchers` are told of it."""
+    """The table's items, and a client of it; whoever writes, `watchers` are told of it.
+
+    `left_out` are the rows that every answer to a batch leaves out.
+    """
 
     def __init__(self, strands: Strands, promises: Promises, table: str) -> None:
         self.items: dict[str, Item] = {}
         self.edge = AwsEdge(strands)
+        self.left_out: set[str] = set()
         self.watchers: list[Callable[[str, Item | None, Item | None], None]] = []
         self._promises = promises
         self._table = table
@@ -61,7 +65,8 @@ class DynamoDb:
 
         def execute(fault: str | None) -> dict[str, Any]:
             done = ids[: len(ids) // 2] if fault == UNPROCESSED else ids
-            left = [{"id": {"S": each}} for each in ids[len(done) :]]
+            done = [each for each in done if each not in self.left_out]
+            left = [{"id": {"S": each}} for each in ids if each not in done]
             found = [_copy(self.items[each]) for each in done if each in self.items]
             unprocessed = {self._table: {**asked, "Keys": left}} if left else {}
             return {"Responses": {self._table: found}, "UnprocessedKeys": unprocessed}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.simulation.aws_edge import AwsEdge, client_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tests.simulation.clock import Clock
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 INCOMPLETE: Final = "incomplete"
 """A fault: the answer has no error, and nothing of what was asked for."""
 PAGE_SIZE: Final = 3
-"""EC2 may answer fewer than it was asked for; so small that most lists have several pages."""
+"""EC2 may answer fewer than it was asked for; so small that most lists have several pages.
+What is asked for by id comes in one."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class View:
     def tag(self, key: str) -> str | None:
         """Return a tag's value."""
         return dict(self.tags).get(key)
+
+    @classmethod
+    def parse(cls, described: Mapping[str, Any]) -> View:
+        """Read it from an element of DescribeInstances' answer."""
+        return cls(
+            described["State"]["Name"],
+            described["LaunchTime"],
+            tuple((tag["Key"], tag["Value"]) for tag in described["Tags"]),
+            described.get("PublicIpAddress"),
+        )
 
     def describe(self, instance_id: str) -> dict[str, Any]:
         """Spell it as an element of DescribeInstances' `Reservations[].Instances[]`."""
@@ -78,8 +89,9 @@ class Host:
 class Ec2:
     """The region's instances, and a client of it.
 
-    By id answers lag `lag` seconds behind, by filter `list_lag`. `hidden` instances are left out
-    of what is asked for by tag, and if `hides_all` denied when asked for by id as well.
+    By id answers lag `lag` seconds behind, by filter `list_lag`. Without an error, answers lack
+    instances: what is asked for by tag lacks `hidden` ones, what is asked for by id `mute` ones.
+    `denied` ones EC2 says it does not know, asked by id, though it may list them.
     """
 
     def __init__(self, clock: Clock, strands: Strands, promises: Promises) -> None:
@@ -87,7 +99,8 @@ class Ec2:
         self.edge = AwsEdge(strands)
         self.lag = self.list_lag = 0.0
         self.hidden: set[str] = set()
-        self.hides_all = False
+        self.mute: set[str] = set()
+        self.denied: set[str] = set()
         self.page_size = PAGE_SIZE
         self._clock = clock
         self._promises = promises
@@ -139,20 +152,21 @@ class Ec2:
         wanted = list(InstanceIds)
         filters = [(each["Name"], tuple(each["Values"])) for each in Filters]
         moment = self._clock.now - (self.lag if wanted else self.list_lag)
-        hides = self.hides_all or any(name.startswith("tag:") for name, _ in filters)
+        is_by_id = wanted or any(name == "instance-id" for name, _ in filters)
+        lacking = self.mute | self.denied if is_by_id else self.hidden
+        self._promises.withholds(lacking)
         found = {
             host.id: view
             for host in self._hosts(wanted)
             if (view := host.at(moment))
             and all(_accepts(name, values, host.id, view) for name, values in filters)
-            and not (hides and host.id in self.hidden)
+            and host.id not in lacking
         }
-        missing = sorted(set(wanted) - found.keys())
+        missing = sorted(set(wanted) - found.keys() - (self.mute - self.denied))
         if missing:
-            message = f"The instance ID '{', '.join(missing)}' does not exist"
-            raise client_error("InvalidInstanceID.NotFound", "DescribeInstances", message)
+            raise _not_found(missing)
         left = sorted(each for each in found if each > NextToken)
-        page = left[: min(self.page_size, MaxResults)]
+        page = left if wanted else left[: min(self.page_size, MaxResults)]
         described = [found[each].describe(each) for each in page]
         answer = {"Reservations": [{"Instances": [each]} for each in described]}
         return answer | ({"NextToken": page[-1]} if len(left) > len(page) else {})
@@ -163,6 +177,14 @@ class Ec2:
             if wanted
             else (self.hosts.values())
         )
+
+
+def _not_found(ids: Sequence[str]) -> Exception:
+    """Make EC2's answer to a question in which ids are unknown to it: it names them all."""
+    named = ", ".join(ids)
+    said = f"IDs '{named}' do" if len(ids) > 1 else f"ID '{named}' does"
+    message = f"The instance {said} not exist"
+    return client_error("InvalidInstanceID.NotFound", "DescribeInstances", message)
 
 
 def _accepts(name: str, values: tuple[str, ...], instance_id: str, view: View) -> bool:

@@ -21,7 +21,7 @@ from tests.simulation.names import (
     noted,
     text,
 )
-from tests.simulation.record_promises import spelled
+from tests.simulation.record_promises import LONGEST_LAG, spelled
 from tests.world import OWNER
 
 if TYPE_CHECKING:
@@ -106,9 +106,27 @@ def _row_problems(stage: Stage, row: str, desktops: list[Host]) -> Iterator[str]
     named = {text(item, name) for name in item if name.endswith("_ec2_id")}
     known = desktops + [stage.ec2.hosts[each] for each in named if each in stage.ec2.hosts]
     has_begun = any(assignment(host.view) in {(row, role) for role in ROLES} for host in desktops)
-    is_over = has_begun and all(is_gone(host.view) for host in known) and not links(item)
+    # What EC2 has forgotten it cannot show as ended: the meeting's own time ends such a meeting.
+    is_shown = all(host.view and is_gone(host.view) for host in known)
+    is_over = has_begun and is_shown and not links(item)
     if is_over and status != "TERMINATED":
         yield f"{row} is over and its status is {status}"
+    if row in stage.promises.ended_at:  # and not by the meeting's own rules
+        yield from _ended_problems(stage, row, known)
+
+
+def _ended_problems(stage: Stage, row: str, known: list[Host]) -> Iterator[str]:
+    """Check that nothing of a meeting lives that did when it was set to TERMINATED.
+
+    What the run could not know of is passed over: EC2 showed nothing of it.
+    """
+    ended_at, unseen = stage.promises.ended_at[row]
+    for host in known:
+        then = host.since(ended_at - LONGEST_LAG)
+        was_here = all(is_project(view) and assignment(view) for view in then)
+        is_of_row = all(view and view.tag("MeetingID") == row for view in then)
+        if was_here and is_of_row and not is_gone(host.view) and host.id not in unseen:
+            yield f"{row} is TERMINATED, and {host.id} is {host.view}"
 
 
 def _link_problems(stage: Stage, row: str, role: str, link: str) -> Iterator[str]:

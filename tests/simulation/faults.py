@@ -11,7 +11,7 @@ from tests.simulation.dynamodb import UNPROCESSED, WRITTEN_BEFORE
 from tests.simulation.ec2 import INCOMPLETE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.simulation.stage import Stage
 
@@ -60,6 +60,15 @@ DYNAMODB: Final = (
 )
 SECRETS: Final = (AwsFault("ThrottlingException"), AwsFault(TIMEOUT))
 
+THIN: Final[Mapping[str, tuple[str, ...]]] = {
+    "not listed": ("hidden",),
+    "neither shown nor denied": ("hidden", "mute"),
+    "denied": ("hidden", "denied"),
+    "denied and listed": ("denied",),
+    "listed, and not shown by id": ("mute",),
+}
+"""What EC2's answers lack that there is: of all instances, or of every other one."""
+
 FAULTS: Final[tuple[tuple[str, Any], ...]] = (
     *(("cloudflare", name) for name in CLOUDFLARE),
     *(("loss", loss) for loss in Loss),
@@ -67,6 +76,8 @@ FAULTS: Final[tuple[tuple[str, Any], ...]] = (
     *(("lag", lags) for lags in ((5, 5), (60, 0), (0, 60), (240, 5), (5, 240), (240, 240))),
     *(("dynamodb", number) for number in range(len(DYNAMODB))),
     *(("secrets", number) for number in range(len(SECRETS))),
+    *(("thin", (how, nth)) for how in THIN for nth in (1, 2)),
+    *(("left out", row) for row in ("m1", "m2")),
     ("token", None),
     ("nowhere", None),
     *(("quota", calls) for calls in (1, 3, 6, 12)),
@@ -76,21 +87,33 @@ FAULTS: Final[tuple[tuple[str, Any], ...]] = (
 
 def switch_on(stage: Stage, where: str, how: Any) -> None:  # noqa: ANN401
     """Let something fail from now on; most faults strike one call."""
-    if where == "cloudflare":
-        stage.cloudflare.api.faults.add(CLOUDFLARE[how])
-    elif where == "loss":
-        stage.cloudflare.losses.append(how)
-    elif where == "ec2":
-        stage.ec2.edge.faults.append(EC2[how])
-    elif where == "lag":
-        stage.ec2.lag, stage.ec2.list_lag = how
-    elif where == "dynamodb":
-        stage.dynamodb.edge.faults.append(DYNAMODB[how])
-    elif where == "secrets":
-        stage.secrets.edge.faults.append(SECRETS[how])
-    elif where == "token":
-        stage.rotate_token()
-    elif where == "nowhere":
-        stage.stop_faults()
-    else:
-        stage.cloudflare.api.limiter.quota = Quota(calls=how)
+    _SWITCHES[where](stage, how)
+
+
+def _lag(stage: Stage, how: tuple[float, float]) -> None:
+    stage.ec2.lag, stage.ec2.list_lag = how
+
+
+def _thin(stage: Stage, how: tuple[str, int]) -> None:
+    kind, nth = how
+    for lacking in THIN[kind]:
+        getattr(stage.ec2, lacking).update(list(stage.ec2.hosts)[::nth])
+
+
+def _quota(stage: Stage, calls: int) -> None:
+    stage.cloudflare.api.limiter.quota = Quota(calls=calls)
+
+
+_SWITCHES: Final[Mapping[str, Callable[[Stage, Any], object]]] = {
+    "cloudflare": lambda stage, name: stage.cloudflare.api.faults.add(CLOUDFLARE[name]),
+    "loss": lambda stage, loss: stage.cloudflare.losses.append(loss),
+    "ec2": lambda stage, number: stage.ec2.edge.faults.append(EC2[number]),
+    "lag": _lag,
+    "thin": _thin,
+    "dynamodb": lambda stage, number: stage.dynamodb.edge.faults.append(DYNAMODB[number]),
+    "left out": lambda stage, row: stage.dynamodb.left_out.add(row),
+    "secrets": lambda stage, number: stage.secrets.edge.faults.append(SECRETS[number]),
+    "token": lambda stage, _: stage.rotate_token(),
+    "nowhere": lambda stage, _: stage.stop_faults(),
+    "quota": _quota,
+}

@@ -76,6 +76,18 @@ class Fleet:
         elif state == "terminated":
             self._fade(host)
 
+    def end(self, host: Host) -> None:
+        """Let an instance end at once, if it has not."""
+        if host.view and host.view.state not in {"shutting-down", "terminated"}:
+            self._become(host, "shutting-down", host.view.address)
+
+    def vanish(self, host: Host) -> None:
+        """Let an ended instance be described no more."""
+        if host.view and host.view.state == "shutting-down":
+            self._become(host, "terminated", None)
+        while host.view and host.view.state == "terminated":
+            self._fade(host)
+
     def new_address(self) -> str:
         """Return an address that no instance has had."""
         self._addresses += 1

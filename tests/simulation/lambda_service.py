@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.simulation.invocation import SWEEP, WATCHDOG, Invocation
+from tests.simulation.invocation import BY_HAND, SWEEP, WATCHDOG, Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -37,7 +37,8 @@ class Retry:
 class Environment:
     """An execution environment; `handle` is the function as it was built in it.
 
-    Until `quiet_until` the environment knows that Cloudflare's quota is not to be spent.
+    Until `quiet_until` the environment knows that Cloudflare's quota is not to be spent. `unproven`
+    has the moments of deletions for which EC2 had shown it no reason.
     """
 
     function: str
@@ -45,6 +46,7 @@ class Environment:
     run: Invocation | None = None
     reserved_until: float = float("-inf")
     refused_until: float = float("-inf")
+    unproven: list[float] = field(default_factory=list)
 
     @property
     def quiet_until(self) -> float:
@@ -107,7 +109,7 @@ class Lambda:
             environment = Environment(name, self._build(name))
             self.environments.append(environment)
         self._runs += 1
-        seconds = SWEEP_SECONDS if name == SWEEP else EVENT_SECONDS
+        seconds = SWEEP_SECONDS if name in {SWEEP, BY_HAND} else EVENT_SECONDS
         run = Invocation(self._runs, environment, event, attempt, seconds, self._clock, name)
         environment.run = run
         run.main = self._strands.begin(run, lambda: self._go(run))

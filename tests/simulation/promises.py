@@ -17,12 +17,13 @@ from chalicelib.meeting import RowChangedError
 from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
 from chalicelib.register import RowsNotToldError
 from chalicelib.secret import SecretError
-from tests.simulation import record_promises, row_promises
-from tests.simulation.names import links
+from tests.simulation import limit_promises, record_promises, row_promises
+from tests.simulation.ec2 import View
+from tests.simulation.names import links, text
 from tests.world import OWNER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from localcloud.cloudflare import Request
     from localcloud.cloudflare import Response as Answer
@@ -45,6 +46,11 @@ FAILURES: Final = (
 )
 """What a run may raise; anything else is a fault of the code."""
 
+OLD: Final = 10.0
+"""Seconds after which a sweep writes nothing to the zone of what it has seen."""
+
+_BY_ID: Final = "DescribeInstances {'InstanceIds'"
+_ID = re.compile(r"\bi-[0-9a-f]{17}\b")
 _OK, _TOO_MANY = 200, 429
 _LEFT = re.compile(r";r=(\d+);t=(\d+)")
 _QUOTA = re.compile(r";q=(\d+)")
@@ -55,13 +61,14 @@ class Promises:
 
     `least_left` is the least of Cloudflare's quota that any answer told of, and `writers` has the
     run that made each change of the zone's history, None for people. `linked_at` says since when
-    a row has a link.
+    a row has a link, and `ended_at` when it was set to TERMINATED, with what EC2 had withheld.
     """
 
     def __init__(self, strands: Strands) -> None:
         self.broken: list[str] = []
         self.writers: dict[int, Invocation | None] = {}
         self.least_left = sys.maxsize
+        self.ended_at: dict[str, tuple[float, frozenset[str]]] = {}
         self.linked_at: dict[tuple[str, str], float] = {}
         self._strands = strands
         self.stage: Stage
@@ -87,12 +94,17 @@ class Promises:
         run = self.run
         try:
             yield
-        except Exception as error:
-            if run and "InvalidInstanceID.NotFound" not in str(error):
+        except (BotoCoreError, ClientError) as error:
+            denied = _denied(error)
+            if run and denied:
+                run.learnt.denied |= denied
+                run.learnt.read_at = self.stage.clock.now
+            elif run:
                 run.learnt.reads[key] = False
             raise
         if run:
             run.learnt.reads[key] = True
+            run.learnt.read_at = self.stage.clock.now
 
     def saw_instances(self, answer: Mapping[str, Any], key: str) -> None:
         """Note what EC2 told a run."""
@@ -101,9 +113,14 @@ class Promises:
             return
         found = [each["Instances"][0] for each in answer["Reservations"]]
         for described in found:
-            run.learnt.addresses[described["InstanceId"]] = described.get("PublicIpAddress")
-        if "InstanceIds" in key and not found:
+            run.learnt.shown.setdefault(described["InstanceId"], []).append(View.parse(described))
+        if "InstanceIds" in key and not found and not run.is_sweep:
             run.learnt.reads[key] = False
+
+    def withholds(self, lacking: Iterable[str]) -> None:
+        """Note which instances an answer of EC2 lacks that a run is about to get."""
+        if self.run:
+            self.run.learnt.withheld.update(lacking)
 
     def calls_cloudflare(self, request: Request) -> None:
         """Look at a call that a run is about to make."""
@@ -112,11 +129,11 @@ class Promises:
             return
         if run.must_defer:
             self.breaks(run, f"{request.method} {request.path} below the reserve, or after a 429")
-        failed = [
-            key
-            for key in run.learnt.failed
-            if run.is_sweep or key.startswith(("GET ", "DescribeInstances {'InstanceIds'"))
-        ]
+        needed = ("GET ", "DescribeInstances" if run.is_sweep else _BY_ID)
+        failed = [key for key in run.learnt.failed if key.startswith(needed)]
+        age = self.stage.clock.now - run.learnt.read_at
+        if run.is_sweep and request.method != "GET" and age > OLD:
+            self.breaks(run, f"{request.method} {request.path} on what was seen {age} s ago")
         is_batch = request.path.endswith("/batch") and b'"deletes"' in request.body
         if failed and (request.method == "DELETE" or is_batch):
             self.breaks(run, f"deletes after a failed read: {failed}")
@@ -125,6 +142,8 @@ class Promises:
         """Note a call to Cloudflare that was not answered."""
         if self.run and request.method == "GET":
             self.run.learnt.reads[_key(request)] = False
+        elif self.run:
+            self.run.learnt.unproven = 0
 
     def answered(self, request: Request, answer: Answer, view: int) -> None:
         """Note what Cloudflare told a run."""
@@ -137,10 +156,14 @@ class Promises:
         if request.method == "GET":
             run.learnt.reads[_key(request)] = went_well
             run.learnt.view = view if went_well else run.learnt.view
+            run.learnt.read_at = self.stage.clock.now if went_well else run.learnt.read_at
         if went_well:
+            run.environment.unproven += [run.started or 0.0] * run.learnt.unproven
             for record in _records_in(envelope["result"]):
                 if str(record.get("comment") or "").split()[:1] == [OWNER]:
                     run.learnt.confirmed.setdefault(record["name"], set()).add(record["content"])
+        if request.method != "GET":  # what Cloudflare has not confirmed, nobody can count
+            run.learnt.unproven = 0
 
     def _note_quota(self, run: Invocation, answer: Answer) -> None:
         now, environment = self.stage.clock.now, run.environment
@@ -164,13 +187,25 @@ class Promises:
         for offset, transaction in enumerate(changes):
             self.writers[position + offset] = run
             if run:
-                for problem in record_promises.problems(self.stage, run, position, transaction):
+                for problem in (
+                    *record_promises.problems(self.stage, run, position, transaction),
+                    *limit_promises.exceeded(self.stage, run, transaction),
+                ):
                     self.breaks(run, problem)
 
     def tells_row(self, item_id: str) -> None:
         """Look at a write to a row that a run is about to make."""
-        if self.run and self.run.learnt.failed:
-            self.breaks(self.run, f"tells {item_id} after a failed read {self.run.learnt.failed}")
+        run = self.run
+        if run is None:
+            return
+        # Another row that could not be read is nothing to this one.
+        failed = [
+            key
+            for key in run.learnt.failed
+            if not key.startswith("BatchGetItem") or repr(item_id) in key
+        ]
+        if failed:
+            self.breaks(run, f"tells {item_id} after a failed read {failed}")
 
     def wrote_row(
         self, run: Invocation | None, item_id: str, before: Item | None, after: Item | None
@@ -181,6 +216,8 @@ class Promises:
         if run and after is None:
             self.breaks(run, f"removed the row {item_id}")
         elif run and after:
+            if text(after, "status") == "TERMINATED" != text(before or {}, "status"):
+                self.ended_at[item_id] = self.stage.clock.now, frozenset(run.learnt.withheld)
             for problem in row_promises.problems(self.stage, run, item_id, before, after):
                 self.breaks(run, problem)
 
@@ -188,9 +225,18 @@ class Promises:
         """Look at how a run ended."""
         if run.error and not isinstance(run.error, FAILURES):
             self.breaks(run, f"raised {run.error!r}")
+        if run.is_sweep:
+            for problem in limit_promises.held_back(self.stage, run):
+                self.breaks(run, problem)
         action = run.result["action"] if run.result else "failed"
         if run.must_defer and action != "deferred":
             self.breaks(run, f"{action} below the reserve, or after a 429")
+
+
+def _denied(error: BotoCoreError | ClientError) -> set[str]:
+    """Return the ids that EC2 says it does not know."""
+    said = str(error)
+    return set(_ID.findall(said)) if "InvalidInstanceID.NotFound" in said else set()
 
 
 def _key(request: Request) -> str:

@@ -42,8 +42,8 @@ def problems(
             yield f"took {_spell(step.before)}, the last trace that led to {row}, which links to it"
         elif not _may_touch(stage, run, position, step.before):
             yield f"touched {_spell(step.before)}, which is another's"
-        elif step.after is None and _was_the_last(stage, run, position, step.before):
-            yield f"deleted {_spell(step.before)} of a desktop that has been live all the time"
+        elif step.after is None and (problem := _what_forbids(stage, run, step.before)):
+            yield f"deleted {_spell(step.before)} {problem}"
         elif step.after and not _may_make(stage, step.after):
             yield f"wrote {_spell(step.after)}"
 
@@ -91,22 +91,42 @@ def _as_seen(stage: Stage, run: Invocation, position: int, record: Record) -> Re
     return seen
 
 
-def _was_the_last(stage: Stage, run: Invocation, position: int, record: Record) -> bool:
-    """Tell whether a live desktop lost its last record, though nothing was unclear about it.
+def _what_forbids(stage: Stage, run: Invocation, record: Record) -> str | None:
+    """Say why a record may not go, if it may not.
 
-    That EC2's answers may have lagged, or that another has changed the name's records since the
-    run has looked, makes it unclear; and beside another owner's record there may be none of ours.
+    EC2 must have shown its instance to the run, or denied knowing it, asked for that very id: what
+    a list lacks says nothing. A live desktop's last record may only go if EC2 denied the instance
+    or showed it as something else, as it was before.
     """
-    host = stage.ec2.hosts.get(instance_named(record.name) or "")
-    if host is None or not (is_live(host.view) and steady(host, run)):
-        return False
-    meanwhile = range(run.learnt.view, position)
-    if any(
-        stage.promises.writers.get(each) is not run and _concerns(stage, each, record.name)
-        for each in meanwhile
-    ):
-        return False
-    return not stage.cloudflare.store.named(record.name)
+    instance_id = instance_named(record.name)
+    if instance_id is None:
+        return None
+    if not run.learnt.knows_of(instance_id):
+        return f"though EC2 has neither shown nor denied {instance_id}"
+    host = stage.ec2.hosts.get(instance_id)
+    is_last = not stage.cloudflare.store.named(record.name) and not _others_left(stage, run, record)
+    if host and is_last and is_live(host.view) and not run.learnt.may_doubt(host.id, is_live):
+        return "of a desktop that is live, and that EC2 has shown as nothing else"
+    return None
+
+
+def _others_left(stage: Stage, run: Invocation, record: Record) -> set[str]:
+    """Return the ids of what stood beside the record when the run looked, and that the run left.
+
+    Cloudflare has no conditional writes: what others remove meanwhile, a run cannot know.
+    """
+    history = stage.cloudflare.store.history
+    stood = {each.id for each in stage.cloudflare.store.named(record.name)}
+    removed = set()
+    for position in range(len(history) - 1, run.learnt.view - 1, -1):
+        for step in reversed(history[position].steps):
+            if step.after and step.after.name == record.name:
+                stood.discard(step.after.id)
+            if step.before and step.before.name == record.name:
+                stood.add(step.before.id)
+                if stage.promises.writers.get(position) is run:
+                    removed.add(step.before.id)
+    return stood - removed
 
 
 def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str | None:
@@ -130,11 +150,6 @@ def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str |
     seen = _as_seen(stage, run, position, before)
     is_as_seen = seen is not None and noted(seen) == found
     return found[0] if is_as_seen and found[0] not in Traces.of(stage).rows else None
-
-
-def _concerns(stage: Stage, position: int, name: str) -> bool:
-    steps = stage.cloudflare.store.history[position].steps
-    return any(each.name == name for step in steps for each in (step.before, step.after) if each)
 
 
 def _spell(record: Record) -> str:

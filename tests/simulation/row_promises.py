@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.simulation.dynamodb import Item
-    from tests.simulation.ec2 import Host
+    from tests.simulation.ec2 import Host, View
     from tests.simulation.invocation import Invocation
     from tests.simulation.stage import Stage
 
@@ -62,11 +62,13 @@ def _linked(stage: Stage, run: Invocation, row: str, role: str, after: Item) -> 
 def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None:
     """Name another desktop of ours that a row notes for a role, unless it is gone.
 
-    One that EC2 may still deny, or may not yet show as ours, is passed over: the first looks like
-    one that is long gone.
+    One that EC2 denies, or may still deny, or may not yet show as ours, is passed over: the first
+    looks like one that is long gone, and a link can be set back.
     """
     rival = stage.ec2.hosts.get(text(row, f"{role}_ec2_id") or "")
     if rival is None or rival.id == instance_linked(links(row).get(role)):
+        return None
+    if rival.id in run.learnt.denied:
         return None
     lately = rival.since((run.started or 0.0) - LONGEST_LAG)
     return None if is_gone(rival.view) or not all(map(is_project, lately)) else rival.id
@@ -74,7 +76,7 @@ def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None
 
 def _is_confirmed(run: Invocation, instance_id: str) -> bool:
     """Tell whether Cloudflare has told the run of the record at the address that EC2 told last."""
-    address = run.learnt.addresses.get(instance_id)
+    address = run.learnt.address(instance_id)
     return address in run.learnt.confirmed.get(name_of(instance_id), set())
 
 
@@ -85,13 +87,17 @@ def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) 
         yield f"removed {role} of {row}, which was {link}"
         return
     host = stage.ec2.hosts.get(instance_id)
-    if host and _serves(host, run, row, role) and _stands_alone(stage, run, instance_id):
-        yield f"removed {role} of {row}, whose desktop {instance_id} has been live all the time"
+    run.learnt.unlinked.add((row, instance_id))
+    if not run.learnt.knows_of(instance_id):
+        yield f"removed {role} of {row}, though EC2 has neither shown nor denied {instance_id}"
+        return
 
+    def serves(view: View | None) -> bool:
+        return assignment(view) == (row, role) and is_live(view)
 
-def _serves(host: Host, run: Invocation, row: str, role: str) -> bool:
-    is_assigned = assignment(host.view) == (row, role)
-    return is_assigned and is_live(host.view) and steady(host, run)
+    is_doubtful = run.learnt.may_doubt(instance_id, serves)
+    if host and serves(host.view) and not is_doubtful and _stands_alone(stage, run, instance_id):
+        yield f"removed {role} of {row}, whose desktop {instance_id} serves, as EC2 has shown"
 
 
 def _stands_alone(stage: Stage, run: Invocation, instance_id: str) -> bool:
@@ -128,19 +134,35 @@ def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -
     elif links(after):
         yield f"moved {row} to {new} though it has {links(after)}"
     else:
-        yield from _ended(stage, run, row)
+        yield from _ended(stage, run, row, before)
 
 
-def _ended(stage: Stage, run: Invocation, row: str) -> Iterator[str]:
+def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]:
+    """Check that the meeting is over: nothing that the run could know of is alive.
+
+    That is what the row notes, and of the instances that bear the meeting's tag what the row linked
+    to before the run, what EC2 has shown, and what it lacked in no answer nor by its lag.
+    """
+    noted = {text(item, name) for name in item if name.endswith("_ec2_id")}
+    linked = {instance_linked(link) for link in links(item).values()}
+    linked |= {instance_id for of, instance_id in run.learnt.unlinked if of == row}
     for host in stage.ec2.hosts.values():
-        is_here = host.view is not None and host.view.tag("MeetingID") == row
-        is_left = is_here and is_project(host.view) and not is_gone(host.view)
-        if is_left and steady(host, run):
+        if is_gone(host.view):
+            continue
+        tagged = host.view.tag("MeetingID") if host.view else None
+        is_to_be_seen = steady(host, run) and host.id not in run.learnt.withheld
+        was_shown = any(v.tag("MeetingID") == row for v in run.learnt.shown.get(host.id, ()))
+        may_be_known = was_shown or is_to_be_seen
+        is_of_row = tagged == row and (host.id in linked or may_be_known)
+        if host.id in noted or (is_of_row and is_project(host.view)):
             yield f"moved {row} to TERMINATED while {host.id} has not ended"
-    if not any(
-        is_gone(host.view) for host in stage.ec2.hosts.values() if _was_of(stage, host, row)
-    ):
-        yield f"moved {row} to TERMINATED though none of its desktops has ended"
+    shown_as_ended = [
+        stage.ec2.hosts[each]
+        for each, views in run.learnt.shown.items()
+        if any(map(is_gone, views))
+    ]
+    if not any(_was_of(stage, host, row) for host in shown_as_ended):
+        yield f"moved {row} to TERMINATED though EC2 has shown none of its desktops as ended"
 
 
 def _was_of(stage: Stage, host: Host, row: str) -> bool:

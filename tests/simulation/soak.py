@@ -57,10 +57,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first batch (0)")
     parser.add_argument("--meetings", action="store_true", help="of the meetings' whole life")
     parser.add_argument("--burst", type=int, help="start so many desktops at once instead")
+    parser.add_argument("--ends", type=int, help="end so many desktops within a minute instead")
     parser.add_argument("--concurrency", type=int, default=20, help="of the burst's runs (20)")
     arguments = parser.parse_args()
     if arguments.burst:
         say(str(Burst(arguments.burst, arguments.concurrency).run()))
+    elif arguments.ends:
+        say(str(Burst(arguments.ends, arguments.concurrency).end()))
     else:
         simulation = MeetingLife if arguments.meetings else Simulation
         soak(arguments.schedules, arguments.seed, simulation)

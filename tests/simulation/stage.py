@@ -6,10 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.cloudflare import Cloudflare
+from chalicelib.deadline import Deadline
 from chalicelib.instance import Instances
 from chalicelib.meeting import Meetings
 from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.secret import Token
+from chalicelib.step import Steps
 from chalicelib.sweep import Sweep
 from chalicelib.watchdog import Watchdog
 from chalicelib.zone import Zone
@@ -19,7 +21,7 @@ from tests.simulation.clock import Clock
 from tests.simulation.cloudflare_edge import CloudflareEdge
 from tests.simulation.dynamodb import DynamoDb
 from tests.simulation.ec2 import Ec2
-from tests.simulation.invocation import SWEEP, WATCHDOG
+from tests.simulation.invocation import BY_HAND, SWEEP, WATCHDOG
 from tests.simulation.lambda_service import Lambda
 from tests.simulation.names import SETTINGS
 from tests.simulation.people import People
@@ -29,6 +31,7 @@ from tests.world import OTHER_TOKEN, TABLE, make_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from concurrent.futures import Executor
 
     from chalicelib.settings import Settings
     from localcloud.cloudflare import Zone as ZoneSpec
@@ -141,16 +144,22 @@ class Stage:
     def stop_faults(self) -> None:
         """Let every service work again, and answer what is so now."""
         self.ec2.edge.faults.clear()
-        self.ec2.hidden.clear()
+        for lacking in (self.ec2.hidden, self.ec2.mute, self.ec2.denied, self.dynamodb.left_out):
+            lacking.clear()
         self.ec2.lag = self.ec2.list_lag = 0.0
         self.dynamodb.edge.faults.clear()
         self.secrets.edge.faults.clear()
         self.cloudflare.losses.clear()
         self.cloudflare.api.faults.clear()
 
+    def _sweep_by_hand(self, sweep: Sweep, executor: Executor, run: Invocation) -> Any:  # noqa: ANN401
+        """Do what `python -m ops sweep` does, with `--force` if that is the run's event."""
+        steps = Steps(executor, Deadline.of(run, self.clock))
+        return sweep.repair(sweep.survey(steps), steps, force=run.is_forced).to_dict()
+
     def _build(self, function: str) -> Callable[[Invocation], Any]:
         """Build a function as a new execution environment does."""
-        clock, is_sweep = self.clock, function == SWEEP
+        clock, is_sweep = self.clock, function in {SWEEP, BY_HAND}
         cloudflare = Cloudflare(
             self.settings.cloudflare_api_url,
             Token(self.secrets, self.settings.secret_id, clock),
@@ -168,6 +177,9 @@ class Stage:
             "executor": StepExecutor(self.strands),
             "clock": clock,
         }
+        if function == BY_HAND:
+            sweep = Sweep(**ends)
+            return lambda run: self._sweep_by_hand(sweep, ends["executor"], run)
         if is_sweep:
             return Sweep(**ends).handle
         watchdog = Watchdog(**ends)

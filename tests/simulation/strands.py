@@ -111,6 +111,8 @@ class Strands:
         strand.wakes_at = self.clock.now + seconds
         self._hub.switch()
         strand.waits_for = None
+        if future.done() and not future.exception() and future.result() is not None:
+            strand.run.learnt.read_at = self.clock.now  # only now does the run have the answer
 
     def _forget_if_dead(self, strand: Strand) -> None:
         if strand.greenlet.dead:

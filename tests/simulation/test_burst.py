@@ -1,4 +1,4 @@
-"""The event path under pressure: many starts at once, and a quota that others need too."""
+"""The event path under pressure: many starts or ends at once, and a quota others need too."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ def test_two_thousand_desktops_at_once_all_resolve_within_the_quota() -> None:
     assert "failed" not in figures.runs
     assert figures.resolved[0] < 1
     assert figures.resolved[-1] < 120
+
+
+def test_330_desktops_that_end_within_a_minute_leave_nothing_and_need_nobody() -> None:
+    """More than the limit on deletions, and more than events alone may spend of the quota."""
+    figures = Burst(desktops=330, concurrency=20, quota=1200).end()
+
+    assert not figures.problems
+    assert len(figures.removed) == 330
+    assert figures.refused == 0
+    assert figures.least_left > 480
+    assert "failed" not in figures.runs
+    assert figures.runs["deferred"] > 0
+    assert figures.removed[-1] < 120
 
 
 @pytest.mark.parametrize(

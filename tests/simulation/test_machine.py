@@ -7,7 +7,7 @@ from hypothesis import settings
 from tests.simulation.machine import Simulation
 from tests.simulation.soak import settings_for
 
-SCHEDULES = 300
+SCHEDULES = 180
 
 TestSimulation = Simulation.TestCase
 # The same ones every time: new ones are for `make soak`, whose failures hold up nobody's change.
