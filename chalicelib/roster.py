@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting import MEETING_TAG, Assignment
-from chalicelib.meeting_plan import Desktop, decide_meeting, rivals_of
+from chalicelib.meeting_plan import Desktop, MeetingDecision, decide_meeting, rivals_of
 from chalicelib.plan import Presence
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from chalicelib.instance import Instance
     from chalicelib.meeting import Meeting, MeetingChange
-    from chalicelib.meeting_plan import MeetingDecision
     from chalicelib.plan import Finding
     from chalicelib.settings import Settings
     from chalicelib.survey import Survey
@@ -83,7 +82,13 @@ class Roster:
 
     def _decide(self, meeting: Meeting, desktop: Desktop) -> MeetingDecision:
         seen = self._survey.instances
-        rivals = {each: seen.get(each) for each in rivals_of(desktop, meeting)}
+        named = set(rivals_of(desktop, meeting))
+        if desktop.presence is Presence.ENDED:
+            # Also those whose link an earlier part of this write removes: EC2 denies them.
+            named |= self._survey.meetings[meeting.id].instance_ids - {desktop.instance_id}
+        elif named - seen.keys():
+            return MeetingDecision("EC2 neither shows nor denies an instance that the row names")
+        rivals = {each: seen.get(each) for each in sorted(named)}
         others = {each.id: each for each in self._instances.get(meeting.id, ())}
         for instance_id in meeting.instance_ids:
             instance = seen.get(instance_id)

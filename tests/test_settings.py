@@ -285,6 +285,11 @@ def test_what_is_no_tag_is_refused(value: str) -> None:
     assert_refused("PROJECT_TAG", value, "a tag's key and value joined by '='")
 
 
+@pytest.mark.parametrize("value", [" Project=Elephant", "Project=Elephant\n", "Project =Elephant"])
+def test_a_tag_with_stray_spaces_is_refused(value: str) -> None:
+    assert_refused("PROJECT_TAG", value, "a tag's key and value without spaces around them")
+
+
 @pytest.mark.parametrize("value", ["443", "2053", "2083", "2087", "2096", "8443"])
 def test_a_port_that_cloudflare_proxies_is_accepted(value: str) -> None:
     assert parse(DCV_PORT=value).dcv_port == int(value)

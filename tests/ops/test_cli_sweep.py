@@ -206,20 +206,22 @@ def test_a_fresh_record_of_an_instance_that_ec2_does_not_know_waits(world: World
     ]
 
 
-def test_a_sweep_that_deletes_too_much_is_refused_until_it_is_forced(
+def test_deletions_without_proof_are_held_back_until_they_are_forced(
     world: World, ops: Ops
 ) -> None:
-    ended = [world.launch() for _ in range(12)]
-    for instance_id in ended:
+    """Those that EC2 proves are made."""
+    untagged = [world.launch(Project="") for _ in range(12)]
+    ended = world.launch(Project="")
+    for instance_id in (*untagged, ended):
         world.put_record(f"{instance_id}.{DOMAIN}", comment=f"{OWNER} managed by Elephant")
-    world.terminate(*ended)
+    world.terminate(ended)
 
-    planned, refused = document(ops("plan", "--json")), ops("sweep")
+    planned, held = document(ops("plan", "--json")), ops("sweep")
 
-    assert planned["unsafe"] in refused.stderr
-    assert "refused as unsafe, and nothing was changed: 12 of the 12 records" in refused.stderr
-    assert "12: terminated" in refused.stderr
-    assert (refused.exit_code, len(world.records())) == (1, 12)
+    assert planned["unsafe"].startswith("12 deletions would be held back: EC2 shows no reason")
+    assert held.stdout.count("  held back: delete i-") == 12
+    assert "repaired: 1 deleted, 12 deletions held back" in held.stdout
+    assert (held.exit_code, len(world.records())) == (1, 12)
     assert "repaired: 12 deleted" in ops("sweep", "--force").stdout
     assert world.records() == ()
 

@@ -17,14 +17,20 @@ PROJECT = {"lambda_timeout": 60, "lambda_memory_size": 256}
 
 def test_a_function_of_which_nothing_is_said_gets_its_defaults() -> None:
     assert defaults(PROJECT, "prod", "dns_watchdog") == {"reserved_concurrency": 20}
-    assert defaults(PROJECT, "prod", "sweep") == {"lambda_timeout": 120}
+    assert defaults(PROJECT, "prod", "sweep") == {
+        "lambda_timeout": 120,
+        "reserved_concurrency": 1,
+    }
     assert defaults(PROJECT, "prod", "api_handler") == {"lambda_timeout": 26}
     assert defaults(PROJECT, "prod", "terminator") == {}
 
 
 @pytest.mark.parametrize(
     ("function", "said"),
-    [("dns_watchdog", {"reserved_concurrency": 5}), ("sweep", {"lambda_timeout": 300})],
+    [
+        ("dns_watchdog", {"reserved_concurrency": 5}),
+        ("sweep", {"lambda_timeout": 300, "reserved_concurrency": 2}),
+    ],
 )
 @pytest.mark.parametrize("of_stage", [True, False])
 @pytest.mark.parametrize("of_function", [True, False])
@@ -34,7 +40,8 @@ def test_what_is_said_of_it_anywhere_stays(
     written: dict[str, Any] = {"lambda_functions": {function: said}} if of_function else said
     if of_stage:
         written = {"stages": {"prod": written}}
-    expected = {"lambda_timeout": 120} if written == {"lambda_timeout": 300} else {}
+    # The project's own time-out is for events.
+    expected = {"lambda_timeout": 120} if "lambda_timeout" in written else {}
 
     assert defaults(PROJECT | written, "prod", function) == expected
 

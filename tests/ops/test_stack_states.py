@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -106,6 +107,10 @@ class Stack:
         assert StackName == "id"
         table = {"LogicalResourceId": "MeetingsTable", "PhysicalResourceId": "elephant-meetings"}
         return {"StackResourceSummaries": [table | {"ResourceStatus": self.table}]}
+
+    def get_paginator(self, operation: str) -> Any:  # noqa: ANN401 - botocore's own class
+        assert operation == "list_stack_resources"
+        return SimpleNamespace(paginate=lambda **asked: [self.list_stack_resources(**asked)])
 
     def create_stack(self, **request: object) -> dict[str, str]:
         assert request["RetainExceptOnCreate"]

@@ -206,7 +206,7 @@ def test_the_projects_stack_gets_and_loses_what_meetings_need(aws: Aws) -> None:
     with_meetings = (
         ["elephant-dev"],
         ["elephant-dev-desktop", "elephant-dev-scheduler"],
-        ["elephant-dev-schedule-key"],
+        ["elephant-dev-schedule-key", "elephant-dev-meeting-seed"],
         [("elephant-dev-desktop", ["elephant-dev-desktop"])],
     )
     assert found == [with_meetings, ([], [], [], []), with_meetings]
