@@ -409,3 +409,12 @@ def test_a_telling_names_the_desktops_of_which_something_is_new() -> None:
 
     assert telling is not None
     assert telling.instance_ids == (B,)
+
+
+def test_nothing_is_written_of_a_desktop_while_nobody_knows_what_became_of_its_rival() -> None:
+    """EC2 neither shows nor denies the noted instance: it may be the one people sit at."""
+    whole = survey([instance(B, age=60)], [record(B)], [row(teacher_ec2_id=A)])
+    unclear = replace(whole, instances={B: whole.instances[B]})
+
+    assert written(told_by(whole)) == ({"teacher": link(B)}, "DNS_WRITTEN")
+    assert told_by(unclear) is None
