@@ -39,11 +39,15 @@ _LOOK_AGAIN = (RecordExistsError, RecordNotFoundError)
 
 @dataclass
 class Applied:
-    """What became of the changes: confirmed, left to the next run, or refused, and why."""
+    """What became of the changes: confirmed, left to the next run, or refused, and why.
+
+    What was `stored_otherwise` has its name and address, but not its TTL, comment or proxying.
+    """
 
     done: list[Change] = field(default_factory=list)
     left: list[tuple[Change, str]] = field(default_factory=list)
     refused: list[tuple[Change, str]] = field(default_factory=list)
+    stored_otherwise: list[tuple[Change, str]] = field(default_factory=list)
 
 
 class Batches:
@@ -85,7 +89,9 @@ class Batches:
         failed += [(chunk, error) for chunk in last if (error := run.attempt(chunk))]
         for chunk, error in failed:
             run.split(chunk, error)
-        refused = {change.name for change, _ in run.applied.refused}
+        refused = {
+            change.name for change, _ in (*run.applied.refused, *run.applied.stored_otherwise)
+        }
         left = {change.name for change, _ in run.applied.left}
         self._refused = frozenset(refused | (self._refused & left))
         self._suspicions = suspect(self._suspicions, run.unclear, left)
@@ -130,7 +136,7 @@ class _Run:
             raise
         except StoredOtherwiseError as error:
             self.finish([change for change in chunk if change not in error.changes])
-            self.applied.refused.extend(error.changes.items())
+            self.applied.stored_otherwise.extend(error.changes.items())
             self.progress(len(error.changes))
         except RejectedError as error:
             return error

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MOST_RECORDS: Final = 100_000
 """More are not read: they would spend the quota and the memory of a run."""
 
+MOST_PAGES: Final = 50
+"""More are not read: every minute, they would be most of what Cloudflare allows."""
+
 _SMALLEST_PAGE: Final = 100
 """What Cloudflare answers where no size is asked for."""
 
@@ -67,6 +70,8 @@ class Pages:
             raise UnavailableError(f"{self._count} records became {count} while they were listed")
         if pages > max(1, -(-count // min(self.size, _SMALLEST_PAGE))):
             raise UnavailableError(f"{pages} pages are no number of pages for {count} records")
+        if pages > MOST_PAGES:
+            raise UnavailableError(f"{pages} pages are listed; more than {MOST_PAGES} are not")
         for each in answer.result:
             self._take(each)
         self._count = count

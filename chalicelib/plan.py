@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.change import ORDER, Change, Create, Delete, Update
 from chalicelib.holding import Holding
-from chalicelib.instance import OWNER_TAG, PENDING, RUNNING
+from chalicelib.instance import OWNER_TAG, PENDING, RUNNING, is_instance_id
 from chalicelib.meeting import Assignment
 from chalicelib.record import ADDRESS_RECORD, WantedRecord, ownership_comment
 
@@ -156,7 +156,7 @@ def decide(observation: Observation, settings: Settings) -> Plan:
         name = settings.record_name(instance_id)
         holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
         if name in observation.unreadable:
-            findings[instance_id] = _uncertain(f"a record {name} could not be read", holding)
+            findings[instance_id] = _unreadable(name)
         elif instance is None:
             findings[instance_id] = _decide_unknown(holding)
         else:
@@ -169,16 +169,26 @@ def decide(observation: Observation, settings: Settings) -> Plan:
         name = settings.record_name(instance_id)
         holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
         reason = "EC2 neither shows this instance nor denies knowing it"
-        findings[instance_id] = _uncertain(reason, holding)
+        findings[instance_id] = Finding(Presence.UNCERTAIN, reason, waits=bool(holding.ours))
     for name, records in held.items():
         holding = Holding.of(records, name, settings, observation.at)
         if holding.ours and name not in observation.unreadable:
             findings[name] = _decide_astray(holding)
-    return Plan(findings)
+    return Plan(_unlisted(observation.unreadable, settings) | findings)
 
 
-def _uncertain(reason: str, records: Holding) -> Finding:
-    return Finding(Presence.UNCERTAIN, reason, waits=bool(records.ours))
+def _unlisted(unreadable: Collection[str], settings: Settings) -> dict[str, Finding]:
+    """Find unreadable records under an instance's name: each may be the last trace of one."""
+    labels = {name: name.partition(".")[0] for name in unreadable}
+    return {
+        label: _unreadable(name)
+        for name, label in labels.items()
+        if is_instance_id(label) and name == settings.record_name(label)
+    }
+
+
+def _unreadable(name: str) -> Finding:
+    return Finding(Presence.UNCERTAIN, f"a record {name} could not be read", waits=True)
 
 
 def _decide_unknown(records: Holding) -> Finding:

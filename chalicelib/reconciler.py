@@ -14,6 +14,7 @@ from chalicelib.cloudflare import (
 )
 from chalicelib.plan import Finding, Observation, Plan, Presence, decide
 from chalicelib.quota import QuotaSpentError
+from chalicelib.zone import StoredOtherwiseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,10 +45,14 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Settlement:
-    """The instance as it was seen last, and the changes that Cloudflare has confirmed."""
+    """The instance as it was seen last, and the changes that Cloudflare has confirmed.
+
+    `warnings` say what Cloudflare stored otherwise than asked: name and address are right.
+    """
 
     seen: Sighting
     done: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Reconciler:
@@ -101,9 +106,14 @@ class Reconciler:
 
     def _apply(self, seen: Sighting, steps: Steps) -> Settlement:
         changes = seen.plan.changes
-        if changes:
-            what = "; ".join(map(str, changes))
-            steps.begin(what, self._zone.apply, changes, steps.deadline).result()
+        if not changes:
+            return Settlement(seen, changes)
+        what = "; ".join(map(str, changes))
+        applying = steps.begin(what, self._zone.apply, changes, steps.deadline)
+        try:
+            applying.result()
+        except StoredOtherwiseError as error:  # trying again would store the same
+            return Settlement(seen, changes, tuple(error.changes.values()))
         return Settlement(seen, changes)
 
     def _look_again(self, seen: Sighting, error: Exception, steps: Steps) -> Sighting:

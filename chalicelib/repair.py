@@ -98,8 +98,9 @@ class Repair:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """What Cloudflare refuses for good, and why."""
-        return tuple(f"{change}: {reason}" for change, reason in self.applied.refused)
+        """What Cloudflare refuses for good, or stores otherwise, and why."""
+        refused = (*self.applied.refused, *self.applied.stored_otherwise)
+        return tuple(f"{change}: {reason}" for change, reason in refused)
 
     @property
     def warnings(self) -> tuple[str, ...]:

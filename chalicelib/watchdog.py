@@ -141,7 +141,7 @@ class Watchdog:
             settled.reason,
             record=self._settings.record_name(instance_id),
             meeting=decision.reason if decision else None,
-            warnings=settled.warnings,
+            warnings=(*settled.warnings, *settlement.warnings),
         )
         return outcome, decision.successor if decision else None
 

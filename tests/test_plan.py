@@ -277,7 +277,18 @@ def test_beside_a_record_that_makes_no_sense_nothing_is_done() -> None:
     plan = decide(observation, SETTINGS)
 
     assert plan.changes == ()
-    assert plan.findings[ID].reason == f"a record {NAME} could not be read"
+    found = plan.findings[ID]
+    assert (found.reason, found.waits) == (f"a record {NAME} could not be read", True)
+
+
+@pytest.mark.parametrize("name", [NAME, f"www.{DOMAIN}", f"{ID}.example.net"])
+def test_a_record_that_makes_no_sense_is_reported_if_it_has_the_name_of_an_instance(
+    name: str,
+) -> None:
+    """It may be the last trace of one that has ended."""
+    plan = decide(Observation(NOW, {}, (), unreadable=frozenset({name})), SETTINGS)
+
+    assert [key for key, found in plan.findings.items() if found.waits] == [ID] * (name == NAME)
 
 
 def test_if_no_instance_bears_the_tag_the_setting_may_be_wrong() -> None:

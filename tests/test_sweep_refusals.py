@@ -9,6 +9,7 @@ import pytest
 from chalicelib.cloudflare import TokenRefusedError
 from chalicelib.zone import WrongZoneError
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind
+from tests.transports import Tampering
 from tests.world import DOMAIN, RECORDS, Context, World, link
 
 if TYPE_CHECKING:
@@ -41,6 +42,25 @@ def unproxiable(world: World, count: int, **tags: str) -> list[str]:
     for number, instance_id in enumerate(instances, start=1):
         world.associate(instance_id, f"127.0.0.{number}")
     return instances
+
+
+def test_a_record_that_cloudflare_stores_with_another_ttl_is_linked_and_reported(
+    world: World,
+) -> None:
+    world.put_row(status="LAUNCHED")
+    instance_id = world.desktop()
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        if isinstance(envelope["result"], dict):
+            envelope["result"]["ttl"] = 60
+
+    result = world.sweep(transport=Tampering(spoil)).handle(Context())
+
+    (refused,) = result["refused"]
+    assert refused.endswith(f"Cloudflare stored {instance_id}.{DOMAIN} with ttl 60 instead of 1")
+    assert world.row()["teacher_ec2_link"] == link(instance_id)
+    ((_, _, counts),) = world.reports.lines
+    assert counts["Rejected"] == 1
 
 
 def test_one_bad_record_of_200_is_reported_and_the_others_are_made(world: World) -> None:

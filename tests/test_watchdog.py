@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from chalicelib.deadline import OutOfTimeError
 from chalicelib.secret import SecretError
 from chalicelib.zone import WrongZoneError
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
+from tests.transports import Tampering
 from tests.world import DOMAIN, OWNER, RECORDS, SECRET, Context, World, make_event, make_settings
 
 LIST = ("GET", RECORDS)
@@ -66,6 +68,25 @@ def test_the_row_is_told_only_after_cloudflare_confirmed(world: World) -> None:
         world.watchdog().handle(make_event(world.desktop()), CONTEXT)
 
     assert world.row() == {"status": "LAUNCHED"}
+
+
+def test_a_record_that_cloudflare_stores_with_another_ttl_is_linked_with_a_warning(
+    world: World,
+) -> None:
+    """Its name and address are right, and trying again would store the same."""
+    world.put_row(status="LAUNCHED")
+    instance_id = world.desktop()
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        if isinstance(envelope["result"], dict):
+            envelope["result"]["ttl"] = 60
+
+    result = world.watchdog(transport=Tampering(spoil)).handle(make_event(instance_id), CONTEXT)
+
+    name = f"{instance_id}.{DOMAIN}"
+    assert result["action"] == "created"
+    assert result["warnings"] == [f"Cloudflare stored {name} with ttl 60 instead of 1"]
+    assert world.row()["teacher_ec2_link"] == f"https://{name}:8443"
 
 
 def test_a_second_event_writes_nothing(world: World) -> None:

@@ -322,7 +322,7 @@ def test_of_a_batch_only_what_is_stored_otherwise_is_refused(world: World) -> No
 
     assert applied.done == [changes[0], others[0], others[2]]
     said = f"Cloudflare stored {others[1].name} with ttl 60 instead of 1"
-    assert applied.refused == [(others[1], said)]
+    assert applied.stored_otherwise == [(others[1], said)]
     assert world.dns_calls[1:] == [BATCH]
 
 

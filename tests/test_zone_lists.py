@@ -155,6 +155,7 @@ def test_what_has_neither_id_nor_name_makes_the_list_fail(world: World, spoilt: 
         ({"total_pages": 1, "total_count": -2}, "no total_count"),
         ({"total_pages": 1_000_000, "total_count": 2}, "1000000 pages are no number of pages"),
         ({"total_pages": 20, "total_count": 100_001}, "100001 records are listed; more than"),
+        ({"total_pages": 51, "total_count": 5_100}, "51 pages are listed; more than 50 are not"),
     ],
 )
 def test_a_list_of_which_the_size_is_not_sure_is_no_list(
