@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
+from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Token, Zone
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from botocore.session import Session
+
+# No outcome depends on the machine's speed.
+settings.register_profile("elephant", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("elephant")
 
 
 @pytest.fixture(autouse=True)

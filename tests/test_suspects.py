@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.batch import SPLIT_CALLS, Batches
@@ -141,7 +141,6 @@ def test_a_run_spends_no_more_than_so_many_calls_on_suspects() -> None:
         assert len(zone.calls) <= 1 + 1 + PROBES
 
 
-@settings(deadline=None)
 @given(
     count=st.integers(1, 400),
     size=st.integers(1, 200),

@@ -322,7 +322,7 @@ ROW_FAILS = st.dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(worlds())
 def test_two_sweeps_settle_whatever_stands(world: Small) -> None:
     """What a row is told may be known only once the records are right, so there may be a second."""
@@ -339,7 +339,7 @@ def test_two_sweeps_settle_whatever_stands(world: Small) -> None:
             assert {each.content for each in ours} <= {ADDRESS}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(worlds(), ZONE_FAILS, ROW_FAILS, st.integers(1, 3))
 def test_no_failure_breaks_a_promise_and_the_next_sweeps_settle(
     world: Small,
@@ -355,7 +355,7 @@ def test_no_failure_breaks_a_promise_and_the_next_sweeps_settle(
     assert world.settle() <= 4
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(worlds(tidy=True), ZONE_FAILS, ROW_FAILS, st.integers(1, 3))
 def test_failures_on_the_way_do_not_change_where_it_leads(
     world: Small,

@@ -129,7 +129,7 @@ def test_two_runs_at_once_start_one_desktop_a_role(lag: float, room: str) -> Non
         require_promises(cloud)
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(
     turns=st.lists(st.integers(0, 2), max_size=80),
     faults=st.lists(st.tuples(st.integers(0, 14), st.sampled_from(FAULTS)), min_size=3, max_size=3),

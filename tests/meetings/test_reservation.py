@@ -359,7 +359,7 @@ def test_an_unfinished_meeting_of_a_dead_environment_is_finished(desk: FrontDesk
     assert (again.status, the_one_meeting(desk, again)) == (200, first)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.dictionaries(st.integers(FIRST_CALL, 12), st.sampled_from(FAULTS), max_size=5),

@@ -145,7 +145,7 @@ BODIES = (
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES, key=st.none() | st.text(max_size=20), bearer=st.sampled_from([KEY, "x"]))
 def test_a_request_of_any_shape_has_an_answer(
     shared: FrontDesk, body: object, key: str | None, bearer: str
