@@ -27,7 +27,6 @@ from localcloud.aws import (
     deploy,
     make_image,
     make_security_group,
-    pip_settings,
 )
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Token, Zone
 from localcloud.desktop import Desktop
@@ -122,11 +121,10 @@ class LocalCloud:
 
     @property
     def exports(self) -> dict[str, str]:
-        """The variables that lead the AWS CLI, Chalice, its pip and Cloudflare's clients here."""
+        """The variables that lead the AWS CLI, Chalice and Cloudflare's clients here."""
         stream = {STREAM_VARIABLE: self.stream_arn} if self.stream_arn else {}
         return (
             aws_settings(self.aws.endpoint, self.region)
-            | pip_settings()
             | stream
             | {
                 "CLOUDFLARE_BASE_URL": self.cloudflare.url,

@@ -14,7 +14,7 @@ from ops.cli_certificate import certificate
 from ops.cli_notify import notify_test
 from ops.cli_stage import stage
 from ops.cli_sweep import plan, status, sweep
-from ops.console import json_option, project_option, said_clearly, say, step
+from ops.console import json_option, project_option, said_clearly, say, stage_argument, step
 from ops.deployment import Deployment, Removable
 from ops.doctor import as_json as doctor_json
 from ops.doctor import examine, render, worst
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="elephant")
 def main() -> None:
     """Configure, deploy, examine, repair and remove stages of Elephant.
 
@@ -49,7 +50,7 @@ for command in (certificate, stage, status, plan, sweep, notify_test):
 
 
 @main.command()
-@click.argument("name")
+@stage_argument
 @click.option("--overwrite", is_flag=True, help="Even if the secret holds something else.")
 @project_option
 def token(name: str, directory: Path, *, overwrite: bool) -> None:
@@ -68,7 +69,7 @@ def token(name: str, directory: Path, *, overwrite: bool) -> None:
 
 
 @main.command()
-@click.argument("name")
+@stage_argument
 @project_option
 @click.pass_context
 def deploy(context: click.Context, name: str, directory: Path) -> None:
@@ -102,7 +103,7 @@ def deploy(context: click.Context, name: str, directory: Path) -> None:
 
 
 @main.command()
-@click.argument("name")
+@stage_argument
 @click.option("--prove", is_flag=True, help="Prove the token by making and removing a DNS record.")
 @json_option
 @project_option
@@ -123,7 +124,7 @@ def doctor(name: str, directory: Path, *, prove: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("name")
+@stage_argument
 @click.option("--table", help="The meetings table's name, to remove it with all its rows.")
 @click.option("--secret", help="The secret's name or ARN, to remove it with the token.")
 @click.option("--keep-records", is_flag=True, help="Leave the DNS records: the token is lost.")

@@ -22,7 +22,7 @@ from ops.certificate import (
 )
 from ops.certificate_store import CERTIFICATE_FILE, KEY_FILE, PairFiles, PairSecret
 from ops.cloudflare_zone import ZoneView, danger_of
-from ops.console import project_option, said_clearly, say, step
+from ops.console import project_option, said_clearly, say, stage_argument, step
 from ops.origin_ca import SSL_EDIT, VALIDITIES, OriginCa
 from ops.stages import ConfigFile, write_files
 from ops.token import checked_token, read_token
@@ -41,7 +41,7 @@ _STRICT: Final = "Full (strict) in Cloudflare's dashboard > SSL/TLS > Overview"
 
 
 @click.command()
-@click.argument("name")
+@stage_argument
 @click.option(
     "--days",
     type=click.Choice([str(days) for days in VALIDITIES]),

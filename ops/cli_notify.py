@@ -10,13 +10,13 @@ import click
 from chalicelib.notifications.layout import lay_out
 from chalicelib.notifications.mailer import Mailer
 from ops.account import Account, readable_errors
-from ops.console import project_option, said_clearly
+from ops.console import project_option, said_clearly, stage_argument
 from ops.samples import samples
 from ops.stages import ConfigError, ConfigFile
 
 
 @click.command("notify-test")
-@click.argument("name")
+@stage_argument
 @click.option(
     "--html",
     "target",

@@ -11,7 +11,7 @@ from chalicelib.settings import FEATURES
 from ops.assemble import ADDRESS_VARIABLE, TOKEN_VARIABLE, Features, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes
-from ops.console import json_option, project_option, said_clearly
+from ops.console import json_option, project_option, said_clearly, stage_argument
 from ops.neighbours import refuse_new_conflicts
 from ops.reach import Code
 from ops.stages import ConfigFile, check_name, write_files
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@stage_argument
 @click.option("--domain-root", help="The domain under which instances get their names.")
 @click.option("--zone-id", help=f"Its zone's id; found by the domain if {TOKEN_VARIABLE} is set.")
 @click.option("--secret", help="Name or ARN of the secret with the Cloudflare token.")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ops.account import Account
-from ops.console import json_option, project_option, said_clearly
+from ops.console import json_option, project_option, said_clearly, stage_argument
 from ops.deployment import Deployment
 from ops.drift import Drift
 from ops.neighbours import Neighbour, conflicts
@@ -32,7 +32,7 @@ UNFINISHED = 1
 
 
 @click.command()
-@click.argument("name")
+@stage_argument
 @json_option
 @project_option
 def status(name: str, directory: Path, *, as_json: bool) -> None:
@@ -57,7 +57,7 @@ def status(name: str, directory: Path, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@stage_argument
 @json_option
 @project_option
 def plan(name: str, directory: Path, *, as_json: bool) -> None:
@@ -81,7 +81,7 @@ def plan(name: str, directory: Path, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@stage_argument
 @click.option("--force", is_flag=True, help="Also make the deletions that would be held back.")
 @json_option
 @project_option

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from chalicelib.cloudflare import CloudflareError
 from chalicelib.deadline import OutOfTimeError
@@ -18,13 +19,24 @@ from ops.account import AwsError
 from ops.certificate import CertificateError
 from ops.command import CommandError
 from ops.reach import UnreadableCallError
-from ops.stages import ConfigError
+from ops.stages import ConfigError, ConfigFile
 from ops.stored_secret import SecretStoreError
 from ops.token import TokenFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
+def _stages(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the name of a stage. What cannot be read has no names to offer."""
+    try:
+        names = ConfigFile(context.params.get("directory") or Path()).names()
+    except (ConfigError, OSError):
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
+stage_argument = click.argument("name", shell_complete=_stages)
 project_option = click.option(
     "--project",
     "directory",

@@ -16,7 +16,6 @@ from .account import (
     aws_client,
     aws_environment,
     aws_settings,
-    pip_settings,
 )
 from .bridge import Bridge, Delivery
 from .clock import Clock
@@ -55,6 +54,5 @@ __all__ = [
     "deploy",
     "make_image",
     "make_security_group",
-    "pip_settings",
     "role_may",
 ]

@@ -7,10 +7,8 @@ cannot: profiles, tokens, per-service endpoints and configuration files are take
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
 
 ACCOUNT_ID = DEFAULT_ACCOUNT_ID  # moto's own, 123456789012
 DEFAULT_REGION = "us-west-2"
-
-WHEELS = Path(sys.prefix) / "wheels"
-"""Where `make install` puts the packages that Lambda is to have."""
 
 _LOOPBACK = "127.0.0.1,localhost"
 
@@ -47,17 +42,6 @@ def aws_settings(endpoint: str, region: str = DEFAULT_REGION) -> dict[str, str]:
     }
 
 
-def pip_settings() -> dict[str, str]:
-    """Return the variables that let Chalice's pip ask nobody: it takes what is on this machine.
-
-    Without `make install` there is nothing to take, and it asks whom it usually asks. The place is
-    a URL, since pip would split a path at its spaces.
-    """
-    if not WHEELS.is_dir():
-        return {}
-    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS.as_uri()}
-
-
 def aws_environment(
     endpoint: str,
     region: str = DEFAULT_REGION,
@@ -66,14 +50,14 @@ def aws_environment(
     """Return a whole environment for a program that is to use the local AWS and no other.
 
     It is `base` (this process's environment unless given) without any `AWS_…` variable, plus
-    `aws_settings` and `pip_settings`; a proxy that `base` names is not used for this machine's own
+    `aws_settings`; a proxy that `base` names is not used for this machine's own
     addresses.
     """
     source = os.environ if base is None else base
     kept = {name: value for name, value in source.items() if not name.startswith("AWS_")}
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join(filter(None, (kept.get(name), _LOOPBACK)))
-    return kept | pip_settings() | aws_settings(endpoint, region)
+    return kept | aws_settings(endpoint, region)
 
 
 def aws_client(service: str, endpoint: str, region: str = DEFAULT_REGION) -> Any:  # noqa: ANN401 - botocore makes the classes of its clients at run time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from localcloud.aws import account, aws_client, aws_environment, aws_settings
+from localcloud.aws import aws_client, aws_environment, aws_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,19 +41,6 @@ def test_a_proxy_is_not_used_for_this_machine() -> None:
     environment = aws_environment(ENDPOINT, base={"NO_PROXY": "intranet"})
     assert environment["NO_PROXY"] == "intranet,127.0.0.1,localhost"
     assert environment["no_proxy"] == "127.0.0.1,localhost"
-
-
-def test_chalices_pip_takes_what_is_on_this_machine_and_asks_nobody(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    wheels = tmp_path / "a b"  # pip takes several places, with spaces between them
-    wheels.mkdir()
-    monkeypatch.setattr(account, "WHEELS", wheels)
-    asked = aws_environment(ENDPOINT, base={"PIP_INDEX_URL": "https://pypi.example"})
-    assert (asked["PIP_NO_INDEX"], asked["PIP_FIND_LINKS"]) == ("1", f"file://{tmp_path}/a%20b")
-
-    monkeypatch.setattr(account, "WHEELS", tmp_path / "missing")
-    assert not {"PIP_NO_INDEX", "PIP_FIND_LINKS"} & aws_environment(ENDPOINT, base={}).keys()
 
 
 def test_a_client_ignores_the_users_profile(
