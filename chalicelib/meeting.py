@@ -29,6 +29,10 @@ STATUSES: Final = (
 DNS_WRITTEN: Final = "DNS_WRITTEN"
 TERMINATED: Final = "TERMINATED"
 
+TERMINATION_REASON: Final = "termination_reason"
+NEVER_HEALTHY: Final = "NEVER_HEALTHY"
+"""The reason of a meeting of which no desktop reported that it was ready: nobody could come."""
+
 BATCH_KEYS: Final = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 ATTEMPTS: Final = 5
@@ -102,6 +106,11 @@ class Meeting:
     def status(self) -> str | None:
         """The status; None if there is none, and an empty string if it is no text."""
         return self._text("status")
+
+    @property
+    def termination_reason(self) -> str | None:
+        """Why the meeting is over; None if it is not, and an empty string if it is no text."""
+        return self._text(TERMINATION_REASON)
 
     def link(self, role: str) -> str | None:
         """Return the role's link, if there is one."""

@@ -18,6 +18,7 @@ from chalicelib.notifications.notices import (
     deployment_notice,
     desktop_termination_notice,
     group_termination_notice,
+    never_healthy_notice,
     no_address_notice,
 )
 from chalicelib.notifications.revision import Revision
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _EVENT = "00000000-0000-0000-0000-000000000000"
 _INSTANCE = "i-0123456789abcdef0"
+_OTHER_INSTANCE = "i-0fedcba9876543210"
 _DEPLOYMENT = "d-TEST12345"
 _GROUP = "sample-group"
 _APPLICATION = "sample-application"
@@ -56,6 +58,7 @@ def samples(stage: Stage, now: datetime) -> tuple[Notice, ...]:
         reason_code="Server.InternalError",
         reason="Server.InternalError: Internal error on launch",
     )
+    other = replace(desktop, id=_OTHER_INSTANCE, tags={**desktop.tags, ROLE_TAG: "student"})
     change = DeploymentChange(_EVENT, _DEPLOYMENT, application, "production", SUCCESS, now)
     revision = Revision.parse(
         {"s3Location": {"bucket": "releases", "key": f"{application}/{application}-1.4.2.zip"}}
@@ -89,6 +92,7 @@ def samples(stage: Stage, now: datetime) -> tuple[Notice, ...]:
     notices = (
         group_termination_notice(ended, server, place),
         desktop_termination_notice(InstanceTermination(_EVENT, _INSTANCE, now), desktop, place),
+        never_healthy_notice(desktop.tags[MEETING_TAG], [desktop, other], place),
         no_address_notice([replace(desktop, state="running", stopped_at=None)], now, place),
         deployment_notice(change, deployment, place),
         deployment_notice(replace(change, state=FAILURE), failed, place),

@@ -145,6 +145,19 @@ def test_a_failed_instance_becomes_an_e_mail(app: ModuleType, office: Office) ->
     assert OWNER in office.mails[0].body
 
 
+@pytest.mark.parametrize(("features", "count"), [(MEETINGS, 1), ({}, 0)])
+def test_a_meeting_that_was_never_healthy_becomes_an_e_mail_where_there_are_meetings(
+    office: Office, monkeypatch: pytest.MonkeyPatch, features: dict[str, str], count: int
+) -> None:
+    office.world.put_row("m1", status="TERMINATED", termination_reason="NEVER_HEALTHY")
+    desktop = office.ended("Client.UserInitiatedShutdown", MeetingID="m1", Role="teacher")
+    app = load(monkeypatch, AWS_REGION=REGION, **features)
+
+    invoke(app, "notify_instance_termination", event("ec2-terminated", **{"instance-id": desktop}))
+
+    assert len(office.mails) == count
+
+
 def test_a_deployment_becomes_an_e_mail(app: ModuleType, office: Office) -> None:
     result = invoke(app, "notify_deployment", event("codedeploy-success"))
 

@@ -7,13 +7,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import STATUSES, instance_attribute, link_attribute
+from chalicelib.meeting import NEVER_HEALTHY, STATUSES, instance_attribute, link_attribute
 from chalicelib.meetings.lifetime import (
     IN_PROGRESS,
     LAUNCH_FAILED,
     LEAD,
     MAX_LENGTH_TIMEOUT,
-    NEVER_HEALTHY,
     NO_SHOW_TIMEOUT,
     PARTIAL_NO_SHOW_TIMEOUT,
     SUCCESS,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.instance import OWNER_TAG
-from chalicelib.meeting import ROLES, STATUSES, TERMINATED, Meeting
+from chalicelib.meeting import NEVER_HEALTHY, ROLES, STATUSES, TERMINATED, Meeting
 from chalicelib.meetings.rows import MEET_TIME, REASON, text_of
 from chalicelib.meetings.settings import LONGEST_MEETING
 
@@ -26,8 +26,6 @@ SUCCESS_AT_15_MINUTES: Final = "15_MIN_SUCCESS"
 SUCCESS: Final = "SUCCESS"
 MAX_LENGTH_TIMEOUT: Final = "MAX_LENGTH_TIMEOUT"
 LAUNCH_FAILED: Final = "LAUNCH_FAILED"
-NEVER_HEALTHY: Final = "NEVER_HEALTHY"
-"""No desktop of the meeting reported that it was ready, so nobody could come."""
 
 _BEFORE_HEALTHY: Final = frozenset(STATUSES[: STATUSES.index("HEALTHY")])
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from chalicelib.meeting import Meeting, RowChangedError
+from chalicelib.meeting import TERMINATION_REASON, Meeting, RowChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MEET_TIME: Final = "meet_time"
-REASON: Final = "termination_reason"
+REASON: Final = TERMINATION_REASON
 """Written by whoever ends a meeting, before anything is ended: the claim to end it."""
 REQUEST_HASH: Final = "request_hash"
 """In every row that `POST /schedule` makes: it tells a repeated request from another one."""

@@ -13,15 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.meeting import RowChangedError
-from chalicelib.meetings.lifetime import (
-    NEVER_HEALTHY,
-    End,
-    Leave,
-    LookAgain,
-    next_look,
-    verdict,
-)
+from chalicelib.meeting import NEVER_HEALTHY, RowChangedError
+from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
 from chalicelib.place import Place
 from chalicelib.telemetry import reported
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import MEETING_TAG, ROLE_TAG
+from chalicelib.meeting import MEETING_TAG, NEVER_HEALTHY, ROLE_TAG
 from chalicelib.notifications.causes import failed_check
 from chalicelib.notifications.console import (
     deployment_link,
@@ -23,7 +23,7 @@ from chalicelib.notifications.notice import (
 from chalicelib.notifications.settings import SUCCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from chalicelib.instance import Instance
@@ -91,23 +91,37 @@ def desktop_termination_notice(
     )
 
 
+def never_healthy_notice(meeting_id: str, desktops: Sequence[Instance], place: Place) -> Notice:
+    """Say that a meeting was ended since none of these desktops ever reported that it was ready."""
+    title = f"Meeting {one_line(meeting_id, longest=60)}"
+    return Notice(
+        subject=one_line(f"Desktops never healthy: {title} was ended"),
+        label="Never healthy",
+        heading=f"{title} was ended: its desktops never became healthy",
+        summary=(
+            "15 minutes after its start none of its desktops had reported HEALTHY, so nobody could "
+            "enter, and the safety net ended it."
+        ),
+        facts=(
+            Fact("Meeting", meeting_id),
+            Fact("Reason", NEVER_HEALTHY, is_code=True),
+            *_listed(desktops, _how_long_it_lived, place),
+        ),
+        advice=(
+            "The script in the desktops' image reports HEALTHY. Start a desktop from that image by "
+            "hand and see whether the script runs and what it says; docs/operations.md has more "
+            "under 'Alarm meetings-never-healthy'. Then schedule the meeting again."
+        ),
+        action=Action("Open the instance", instance_link(place, desktops[0].id)),
+    )
+
+
 def no_address_notice(instances: Sequence[Instance], now: datetime, place: Place) -> Notice:
     """Tell of desktops that run and have no public address."""
     first, count = instances[0], len(instances)
     title = _title_of(first) if count == 1 else f"{count} desktops"
     they, them = ("It is", "it") if count == 1 else ("They are", "them")
     oldest = spelled_duration(now - min(each.launched_at for each in instances))
-    listed = [
-        Fact(
-            _title_of(each),
-            each.id,
-            instance_link(place, each.id),
-            is_code=True,
-            more=_how_long(each, now),
-        )
-        for each in instances[:_MOST_LISTED]
-    ]
-    left = count - len(listed)
     return Notice(
         subject=one_line(f"{title} without an address for {oldest}"),
         label="No public address",
@@ -116,7 +130,7 @@ def no_address_notice(instances: Sequence[Instance], now: datetime, place: Place
             f"{they} running, and nobody can reach {them}: without an address there is no "
             "DNS record."
         ),
-        facts=(*listed, *([Fact("And", f"{left} more")] if left else [])),
+        facts=_listed(instances, lambda each: _how_long(each, now), place),
         advice=(
             "See whether the subnet gives public addresses, and whether an Elastic IP address was "
             "taken away."
@@ -161,6 +175,29 @@ def deployment_notice(
         advice=deployment.rollback if deployment and not is_good else "",
         action=Action("Open the deployment", link),
     )
+
+
+def _listed(
+    desktops: Sequence[Instance], more: Callable[[Instance], str], place: Place
+) -> tuple[Fact, ...]:
+    """List desktops, each with its link and what there is to say of it; of too many, the first."""
+    listed = [
+        Fact(
+            _title_of(each),
+            each.id,
+            instance_link(place, each.id),
+            is_code=True,
+            more=more(each),
+        )
+        for each in desktops[:_MOST_LISTED]
+    ]
+    left = len(desktops) - len(listed)
+    return (*listed, *([Fact("And", f"{left} more")] if left else []))
+
+
+def _how_long_it_lived(desktop: Instance) -> str:
+    ended = desktop.stopped_at
+    return f"lived {spelled_duration(ended - desktop.launched_at)}" if ended else ""
 
 
 def _how_long(instance: Instance, now: datetime) -> str:

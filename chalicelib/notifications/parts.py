@@ -11,6 +11,7 @@ from chalicelib.instance import Instances
 from chalicelib.telemetry import LogReporter
 
 if TYPE_CHECKING:
+    from chalicelib.meeting import Meetings
     from chalicelib.notifications.address_reports import AddressReports
     from chalicelib.notifications.deployment_reports import DeploymentReports
     from chalicelib.notifications.notifier import Notifier
@@ -29,6 +30,7 @@ def build_termination_reports(settings: Settings) -> TerminationReports:
         project_tag=settings.project_tag,
         owner=settings.owner,
         instances=Instances(aws.client("ec2"), settings.project_tag, settings.owner),
+        meetings=_build_meetings(settings),
         notifier=_build_notifier(settings),
         reporter=LogReporter("notify_instance_termination", settings.owner),
     )
@@ -59,6 +61,15 @@ def build_address_reports(settings: Settings) -> AddressReports:
         notifier=_build_notifier(settings),
         reporter=LogReporter("sweep", settings.owner),
     )
+
+
+def _build_meetings(settings: Settings) -> Meetings | None:
+    """Build the end of the meetings table: a stage without meetings has no right to read one."""
+    if settings.meetings:
+        from chalicelib.meeting import Meetings
+
+        return Meetings(aws.client("dynamodb"), str(settings.table_name))
+    return None
 
 
 def _build_notifier(settings: Settings) -> Notifier:

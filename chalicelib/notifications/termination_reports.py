@@ -1,20 +1,30 @@
-"""The run that tells of instances that ended because something failed."""
+"""The run that tells of instances that ended because something failed.
+
+The end of a desktop is also when people hear that its meeting was ended because no desktop of it
+became healthy: the safety net has written the reason into the row before it ends any of them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.event import IgnoredEventError
+from chalicelib.meeting import MEETING_TAG, NEVER_HEALTHY
 from chalicelib.notifications.causes import failed_check, is_failure
 from chalicelib.notifications.events import GroupTermination, InstanceTermination, read_termination
-from chalicelib.notifications.notices import desktop_termination_notice, group_termination_notice
+from chalicelib.notifications.notices import (
+    desktop_termination_notice,
+    group_termination_notice,
+    never_healthy_notice,
+)
 from chalicelib.notifications.outcome import Outcome
 from chalicelib.place import Place
 from chalicelib.telemetry import reported
 
 if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
-    from chalicelib.instance import Instances
+    from chalicelib.instance import Instance, Instances
+    from chalicelib.meeting import Meetings
     from chalicelib.notifications.notice import Notice
     from chalicelib.notifications.notifier import Notifier
     from chalicelib.notifications.settings import NotificationsSettings
@@ -35,6 +45,7 @@ class TerminationReports:
         project_tag: tuple[str, str],
         owner: str,
         instances: Instances,
+        meetings: Meetings | None,
         notifier: Notifier,
         reporter: Reporter,
     ) -> None:
@@ -42,12 +53,15 @@ class TerminationReports:
         self._project_tag = project_tag
         self._owner = owner
         self._instances = instances
+        self._meetings = meetings
         self._notifier = notifier
         self._reporter = reporter
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
         """Tell of the instance that the event names, if it failed; report once; say what was done.
 
+        Of a desktop that did not fail it tells that its meeting was never healthy, if that is so,
+        and of each such meeting once. `meetings` is None in a stage that has none.
         Whatever fails is raised, for Lambda to try again.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
@@ -60,15 +74,19 @@ class TerminationReports:
             ended = read_termination(event, place)
             about["instance_id"] = ended.instance_id
             fields |= about
-            notice = self._notice(ended, place)
+            key, notice = self._notice(ended, place)
         except IgnoredEventError as error:
             return Outcome("ignored", str(error), about)
-        key = f"termination/{ended.id}"
         delivery = self._notifier.notify_once([key], lambda _: notice, context)
         return Outcome.of(delivery, notice.subject, about)
 
-    def _notice(self, ended: GroupTermination | InstanceTermination, place: Place) -> Notice:
-        """Look at the instance, and say what is to be told; IgnoredEventError if nothing is."""
+    def _notice(
+        self, ended: GroupTermination | InstanceTermination, place: Place
+    ) -> tuple[str, Notice]:
+        """Look at the instance, and say what is to be told, and under which key it is told once.
+
+        Raises IgnoredEventError if nothing is.
+        """
         if isinstance(ended, InstanceTermination):
             return self._of_desktop(ended, place)
         if ended.group not in self._settings.groups:
@@ -78,9 +96,9 @@ class TerminationReports:
         if not self._settings.reports_every_cause and failed_check(ended.cause) is None:
             raise IgnoredEventError(f"it failed no check: {ended.cause}")
         instance = self._instances.find(ended.instance_id)
-        return group_termination_notice(ended, instance, place)
+        return _key(ended), group_termination_notice(ended, instance, place)
 
-    def _of_desktop(self, ended: InstanceTermination, place: Place) -> Notice:
+    def _of_desktop(self, ended: InstanceTermination, place: Place) -> tuple[str, Notice]:
         instance = self._instances.find(ended.instance_id)
         if instance is None:
             raise IgnoredEventError("EC2 does not know it any more")
@@ -88,7 +106,28 @@ class TerminationReports:
             raise IgnoredEventError("it is none of this stage's")
         if not instance.has_ended:
             raise NotEndedError(f"EC2 says that {instance.id} is {instance.state} still")
-        if not is_failure(instance.reason_code):
-            why = instance.reason_code or "EC2 does not say why it ended"
-            raise IgnoredEventError(f"it did not fail: {why}")
-        return desktop_termination_notice(ended, instance, place)
+        if is_failure(instance.reason_code):
+            return _key(ended), desktop_termination_notice(ended, instance, place)
+        meeting_id = instance.tags.get(MEETING_TAG, "")
+        if self._was_never_healthy(meeting_id):
+            desktops = self._desktops_of(meeting_id, instance)
+            notice = never_healthy_notice(meeting_id, desktops, place)
+            return f"never-healthy/{meeting_id}", notice
+        why = instance.reason_code or "EC2 does not say why it ended"
+        raise IgnoredEventError(f"it did not fail: {why}")
+
+    def _was_never_healthy(self, meeting_id: str) -> bool:
+        """Read the meeting's row, in a stage with meetings: it says why the meeting was ended."""
+        if self._meetings is None or not meeting_id:
+            return False
+        meeting = self._meetings.find(meeting_id)
+        return meeting is not None and meeting.termination_reason == NEVER_HEALTHY
+
+    def _desktops_of(self, meeting_id: str, ended: Instance) -> tuple[Instance, ...]:
+        """List the meeting's desktops by EC2's word: what a row notes may be another stage's."""
+        listed = self._instances.ever_of_meeting(meeting_id)
+        return (ended, *(each for each in listed if each.id != ended.id))
+
+
+def _key(ended: GroupTermination | InstanceTermination) -> str:
+    return f"termination/{ended.id}"

@@ -12,6 +12,7 @@ from moto.ec2.models.instances import StateReason
 from moto.ses.models import ses_backends
 
 from chalicelib.instance import Instances
+from chalicelib.meeting import Meetings
 from chalicelib.notifications.address_reports import AddressReports
 from chalicelib.notifications.deployment_reports import DeploymentReports
 from chalicelib.notifications.deployments import Deployments
@@ -22,7 +23,7 @@ from chalicelib.notifications.sent import Sent
 from chalicelib.notifications.termination_reports import TerminationReports
 from chalicelib.place import Place
 from tests.meetings.ends import Faults
-from tests.world import ACCOUNT, REGION, Context, World, make_settings
+from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,6 +86,7 @@ class Office:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
+        self.has_meetings = False
         self._holders = 0
 
     def now(self) -> datetime:
@@ -122,6 +124,9 @@ class Office:
             project_tag=settings.project_tag,
             owner=settings.owner,
             instances=self._instances(settings),
+            meetings=Meetings(self._faulty(self.world.dynamodb), TABLE)
+            if self.has_meetings
+            else None,
             notifier=self.notifier(settings),
             reporter=self.world.reports,
         )

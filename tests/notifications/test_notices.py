@@ -20,6 +20,7 @@ from chalicelib.notifications.notices import (
     deployment_notice,
     desktop_termination_notice,
     group_termination_notice,
+    never_healthy_notice,
     no_address_notice,
 )
 from tests.notifications.office import PLACE, event
@@ -145,6 +146,27 @@ def test_a_desktop_of_no_meeting_is_told_by_its_name() -> None:
 
     assert notice.subject == "spare failed: Server.ScheduledStop"
     assert facts(notice)["Terminated"] == "21 Nov 2026, 15:29:54 UTC"
+
+
+# A meeting whose desktops never became healthy
+
+
+def test_a_meeting_that_was_never_healthy_is_told_with_its_desktops() -> None:
+    teacher = replace(instance(Role="teacher"), stopped_at=at(12, 28, 9))
+    student = instance("i-0aaaa1234abcd1234", Role="student")
+
+    notice = never_healthy_notice(MEETING, [teacher, student], PLACE)
+
+    assert notice.subject == f"Desktops never healthy: Meeting {MEETING} was ended"
+    assert notice.heading == f"Meeting {MEETING} was ended: its desktops never became healthy"
+    assert facts(notice) == {
+        "Meeting": MEETING,
+        "Reason": "NEVER_HEALTHY",
+        "Teacher's desktop": "i-0123456789abcdef0",
+        "Student's desktop": "i-0aaaa1234abcd1234",
+    }
+    assert [fact.more for fact in notice.facts] == ["", "", "lived 25 min", ""]
+    assert notice.action.link == links(notice)["Teacher's desktop"]
 
 
 # Desktops without an address

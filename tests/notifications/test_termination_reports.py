@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.meeting import NEVER_HEALTHY
 from chalicelib.notifications.termination_reports import NotEndedError
 from tests.notifications.office import event, run_of
 
@@ -147,3 +148,89 @@ def test_an_ec2_that_does_not_answer_is_asked_again_by_lambda(office: Office) ->
     with pytest.raises(ClientError):
         office.terminated(CHECK)
     assert office.sent() == {}
+
+
+# Meetings whose desktops never became healthy
+
+NORMAL = "Client.UserInitiatedShutdown"
+
+
+def end_of(office: Office, desktop: str, number: int = 1) -> dict[str, Any]:
+    """Handle the event of a desktop's end; each number is an event of its own."""
+    ended = event("ec2-terminated", **{"instance-id": desktop}) | {"id": f"event-{number}"}
+    run = run_of("notify_instance_termination", request=str(number))
+    return office.terminations().handle(ended, run)
+
+
+@pytest.fixture
+def unhealthy(office: Office) -> Office:
+    """Have a stage with meetings, of which m1 was ended because it was never healthy."""
+    office.has_meetings = True
+    office.world.put_row(status="TERMINATED", termination_reason=NEVER_HEALTHY)
+    return office
+
+
+def test_a_meeting_that_was_never_healthy_is_told_once_with_both_desktops(
+    unhealthy: Office,
+) -> None:
+    teacher, student = (
+        unhealthy.ended(NORMAL, Role=role, MeetingID="m1") for role in ("teacher", "student")
+    )
+    other = unhealthy.ended(
+        NORMAL, Role="teacher", MeetingID="m1", **{"elephant:owner": "elephant:dev"}
+    )
+
+    results = [end_of(unhealthy, teacher)]
+    assert unhealthy.faults.calls.count("get_item") == 1
+    results += [
+        end_of(unhealthy, desktop, number)
+        for number, desktop in [(1, teacher), (2, student), (3, other)]
+    ]
+
+    assert [each["action"] for each in results] == ["notified", "unchanged", "unchanged", "ignored"]
+    assert unhealthy.subjects == ["Desktops never healthy: Meeting m1 was ended"]
+    body = unhealthy.mails[0].body
+    assert [each in body for each in (teacher, student, other)] == [True, True, False]
+
+
+@pytest.mark.parametrize("row", [None, "NO_SHOW_TIMEOUT", ""])
+def test_of_a_meeting_that_ended_otherwise_nothing_is_told(office: Office, row: str | None) -> None:
+    office.has_meetings = True
+    if row is not None:
+        office.world.put_row(status="TERMINATED", termination_reason=row)
+    desktop = office.ended(NORMAL, MeetingID="m1")
+
+    assert end_of(office, desktop)["reason"] == f"it did not fail: {NORMAL}"
+    assert office.mails == []
+
+
+def test_a_stage_without_meetings_and_a_desktop_without_one_read_no_row(
+    unhealthy: Office,
+) -> None:
+    spare = unhealthy.ended(NORMAL)
+    assert end_of(unhealthy, spare)["action"] == "ignored"
+    unhealthy.has_meetings = False
+    desktop = unhealthy.ended(NORMAL, MeetingID="m1")
+
+    assert end_of(unhealthy, desktop, 2)["action"] == "ignored"
+    assert unhealthy.mails == []
+
+
+def test_a_desktop_that_failed_by_itself_is_told_of_as_such(unhealthy: Office) -> None:
+    desktop = unhealthy.ended("Server.InternalError", Role="teacher", MeetingID="m1")
+
+    end_of(unhealthy, desktop)
+
+    assert unhealthy.subjects == ["Teacher's desktop failed: Server.InternalError (meeting m1)"]
+
+
+def test_a_row_that_cannot_be_read_is_read_again_by_lambda(unhealthy: Office) -> None:
+    desktop = unhealthy.ended(NORMAL, Role="teacher", MeetingID="m1")
+    unhealthy.faults.refused = {("get_item", "m1")}
+
+    with pytest.raises(ClientError):
+        end_of(unhealthy, desktop)
+    assert unhealthy.world.reports.lines[-1][2] == {"Failed": 1}
+    unhealthy.faults.refused = set()
+
+    assert end_of(unhealthy, desktop)["action"] == "notified"

@@ -244,7 +244,7 @@ def test_a_sample_of_each_kind_is_sent_with_the_operators_own_credentials(
 
     assert done.exit_code == 0, done.output
     mails = deployed.cloud.aws.outbox.mails
-    assert len(mails) == 5
+    assert len(mails) == 6
     assert {(each.sender, each.recipients) for each in mails} == {(FROM, (TO,))}
     for mail in mails:
         assert mail.subject.startswith("Test: ")
@@ -263,7 +263,7 @@ def test_samples_can_be_looked_at_without_sending_them(
     done = notify_test(deployed, f"--html={target}")
 
     assert done.exit_code == 0, done.output
-    assert f"5 e-mails are in {target}" in done.output
+    assert f"6 e-mails are in {target}" in done.output
     assert deployed.cloud.aws.outbox.mails == ()
 
 
