@@ -136,7 +136,7 @@ def stream_arn() -> str:
     """Return the ARN of the table's stream, which only a deployment needs and is given."""
     arn = os.environ.get("TABLE_STREAM_ARN", "")
     if not arn and command_line and not settings.is_local:
-        refuse("TABLE_STREAM_ARN is missing: deploy with `python -m ops deploy`, which finds it")
+        refuse("TABLE_STREAM_ARN is missing: deploy with `elephant deploy`, which finds it")
     return arn
 
 

@@ -64,7 +64,7 @@ class CommandLine:
         """Say what is served, and what its requests need, where that is not as it was typed."""
         served = f"Serving the stage {_LOCAL!r}: there is no {self.stage!r}.\n"
         needed = (
-            "Requests need AWS and Cloudflare: `python -m localcloud up` runs both on this machine "
+            "Requests need AWS and Cloudflare: `elephant-local up` runs both on this machine "
             "and prints what to export here first.\n"
         )
         is_needed = self.command == _LOCAL and "AWS_ENDPOINT_URL" not in environment
@@ -77,7 +77,7 @@ class CommandLine:
             return ""
         return (
             f"\nThere is no stage {self.stage!r} (there is: {', '.join(stages) or 'none'}). Name "
-            f"one, as in `chalice local --stage local`, or make it: `python -m ops stage "
+            f"one, as in `chalice local --stage local`, or make it: `elephant stage "
             f"{self.stage}`"
         )
 
@@ -98,7 +98,7 @@ class CommandLine:
         if missing:
             refuse(
                 f"stage {self.stage!r} has no {', '.join(missing)} in .chalice: "
-                f"`python -m ops stage {self.stage}` makes the functions' policies from the code"
+                f"`elephant stage {self.stage}` makes the functions' policies from the code"
             )
 
 

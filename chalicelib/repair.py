@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 HOW_TO_FORCE: Final = (
     "EC2 shows no reason for them, and they are more than the limits allow without one; check the "
-    "account, the region and the rights, look at `python -m ops plan NAME`, and if it is right, "
-    "`python -m ops sweep NAME --force` makes them"
+    "account, the region and the rights, look at `elephant plan NAME`, and if it is right, "
+    "`elephant sweep NAME --force` makes them"
 )
 
 SHOWN: Final = 20

@@ -87,7 +87,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stage is told; see the table in README.md for each variable."""
+    """What a stage is told; see docs/settings.md for each variable."""
 
     domain_root: str
     zone_id: str

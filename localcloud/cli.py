@@ -153,8 +153,8 @@ def add_refusal(aws_port: int, times: int, **members: Any) -> None:  # noqa: ANN
 
     \b
     Examples:
-      python -m localcloud refusal add InsufficientInstanceCapacity --zone us-west-2a --times 0
-      python -m localcloud refusal add VcpuLimitExceeded
+      elephant-local refusal add InsufficientInstanceCapacity --zone us-west-2a --times 0
+      elephant-local refusal add VcpuLimitExceeded
     """  # noqa: D301 (click's mark for text that keeps its lines)
     wanted = {**members, "times": times or None}
     show(control("AWS", aws_port, "POST", "refusals", wanted))
@@ -197,9 +197,9 @@ def add_fault(cloudflare_port: int, times: int, **members: Any) -> None:  # noqa
 
     \b
     Examples:
-      python -m localcloud fault add drop --when after --method POST
-      python -m localcloud fault add edge-error --status 520 --times 0
-      python -m localcloud fault add rate-limited --seconds 300
+      elephant-local fault add drop --when after --method POST
+      elephant-local fault add edge-error --status 520 --times 0
+      elephant-local fault add rate-limited --seconds 300
     """  # noqa: D301 (click's mark for text that keeps its lines)
     try:
         made = Fault.from_json({**members, "times": times or None})

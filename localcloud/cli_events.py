@@ -24,7 +24,7 @@ def event(aws_port: int, file: TextIO) -> None:
 
     \b
     Example:
-      python -m localcloud event tests/notifications/events/…json
+      elephant-local event tests/notifications/events/…json
     """  # noqa: D301 (click's mark for text that keeps its lines)
     try:
         wanted = json.load(file)

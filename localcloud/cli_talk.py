@@ -35,7 +35,7 @@ def control(whose: str, port: int, method: str, what: str, body: object = None) 
     except urllib.error.URLError as error:
         raise click.ClickException(
             f"no local {whose} at port {port} ({error.reason}): "
-            f"start one with `python -m localcloud up`, or name its --{whose.lower()}-port"
+            f"start one with `elephant-local up`, or name its --{whose.lower()}-port"
         ) from None
 
 

@@ -167,7 +167,7 @@ class LocalCloud:
         """Deploy a project's local stage as an operator does. Raises CommandError."""
         command = (sys.executable, "-m", "ops", "deploy", STAGE, "--project", str(directory))
         environment = aws_environment(self.aws.endpoint, self.region)
-        run_command(command, f"python -m ops deploy {STAGE}", ROOT, environment, on_line)
+        run_command(command, f"elephant deploy {STAGE}", ROOT, environment, on_line)
 
     def settle(self, seconds: float = 30) -> None:
         """Wait until every change to an instance has been told and handled, retries included.

@@ -37,7 +37,7 @@ def tell(project: Project, narrator: Narrator) -> bool:
     if project.settings.meetings is None:
         raise ProjectError(
             f"stage {STAGE} has no meetings, and the story is about them: "
-            f"python -m ops stage {STAGE} --with meetings"
+            f"elephant stage {STAGE} --with meetings"
         )
     narrator.chapter("AWS, Cloudflare and DNS start on this machine")
     with (
@@ -45,7 +45,7 @@ def tell(project: Project, narrator: Narrator) -> bool:
         tempfile.TemporaryDirectory(prefix="elephant-") as directory,
     ):
         narrator.note(f"AWS at {cloud.aws.endpoint}, Cloudflare at {cloud.cloudflare.url}")
-        narrator.chapter(f"python -m ops deploy {STAGE}")
+        narrator.chapter(f"elephant deploy {STAGE}")
         copy = project.copy(Path(directory) / "project", cloud.cloudflare.url)
 
         def note(line: str) -> None:

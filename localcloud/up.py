@@ -87,7 +87,7 @@ Then, for example:
 
 What is deployed with a schedule runs on time, and now with
 
-  python -m localcloud tick --aws-port {cloud.aws.port}
+  elephant-local tick --aws-port {cloud.aws.port}
 {_meetings(cloud)}{_notifications(cloud)}
 By hand, without deploying (the route exists in stage {STAGE} alone):
 
@@ -107,21 +107,21 @@ def _meetings(cloud: LocalCloud) -> str:
     return f"""
 A meeting, from scheduling to its end:
 
-  python -m ops deploy {STAGE}
+  elephant deploy {STAGE}
   API={cloud.aws.endpoint}{PREFIX}/$(aws apigateway get-rest-apis \\
     --query 'items[0].id' --output text)/{STAGE}
   KEY=$(aws secretsmanager get-secret-value --secret-id elephant-{STAGE}-schedule-key \\
     --query SecretString --output text)
   curl "$API/schedule" -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
     -d '{{"teacher_name": "Ada", "student_name": "Ben",
-    "meet_time": "'$(python -m localcloud clock --plus 12 --aws-port {port})'"}}'
+    "meet_time": "'$(elephant-local clock --plus 12 --aws-port {port})'"}}'
 
 Open the links that it answers in a browser. Nobody has to wait, for time can be let pass, and
 desktops report when they are told to:
 
-  python -m localcloud forward --aws-port {port}            # until what is scheduled next
-  python -m localcloud desktop healthy --aws-port {port}    # then: upload, or shutdown
-  python -m localcloud refusal add InsufficientInstanceCapacity --zone {cloud.region}a \\
+  elephant-local forward --aws-port {port}            # until what is scheduled next
+  elephant-local desktop healthy --aws-port {port}    # then: upload, or shutdown
+  elephant-local refusal add InsufficientInstanceCapacity --zone {cloud.region}a \\
     --aws-port {port}
 
 `chalice local --stage {STAGE}` offers page and API at http://127.0.0.1:8000 as well, by this
@@ -137,8 +137,8 @@ def _notifications(cloud: LocalCloud) -> str:
     return f"""
 An e-mail: put an event of AWS's on the bus, and read what was sent:
 
-  python -m localcloud event FILE --aws-port {port}
-  python -m localcloud mails --aws-port {port}
+  elephant-local event FILE --aws-port {port}
+  elephant-local mails --aws-port {port}
 """
 
 

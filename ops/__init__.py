@@ -1,1 +1,1 @@
-"""What runs on the operator's machine: `python -m ops`."""
+"""What runs on the operator's machine: `elephant`."""

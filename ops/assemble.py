@@ -61,7 +61,7 @@ VARIABLE_OF: Final[Mapping[str, str]] = {
     "deployment_states": "DEPLOYMENT_STATES",
     "address_minutes": "ADDRESS_MINUTES",
 }
-"""The variable that each option of `ops stage` is for."""
+"""The variable that each option of `elephant stage` is for."""
 
 _ANY_ZONE: Final = "0" * 32
 _ASKED_FOR: Final = {

@@ -118,7 +118,7 @@ class Context:
 
     def command(self, command: str, options: str = "") -> str:
         """Spell one of our own commands for this stage."""
-        return f"`{f'python -m ops {command} {self.name} {options}'.rstrip()}`"
+        return f"`{f'elephant {command} {self.name} {options}'.rstrip()}`"
 
     @cached_property
     def stage(self) -> Stage:

@@ -40,7 +40,7 @@ def credentials(context: Context) -> Finding:
     return ok(f"{identity.arn}, in {stage.region}")
 
 
-@question("secret", needs=("credentials",), remedy="`python -m ops token {stage}`")
+@question("secret", needs=("credentials",), remedy="`elephant token {stage}`")
 def secret(context: Context) -> Finding:
     """Whether the secret is there, gives a token, and is the one that functions may read."""
     secret_id = context.stage.settings.secret_id
@@ -138,7 +138,7 @@ def _key(context: Context, name: str, described: dict[str, Any]) -> Finding:
     return ok(f"{name}, key id (S)")
 
 
-@question("stack", needs=("credentials",), remedy="`python -m ops deploy {stage}`")
+@question("stack", needs=("credentials",), remedy="`elephant deploy {stage}`")
 def stack(context: Context) -> Finding:
     """Whether the supporting stack is there, complete, and of this checkout's template."""
     name, deploy = context.stack.name, context.command("deploy")

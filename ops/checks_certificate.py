@@ -1,4 +1,4 @@
-"""The check of the certificate that `ops certificate` made."""
+"""The check of the certificate that `elephant certificate` made."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ _SHOWN: Final = 3
 _READ: Final = ("credentials", "secret", "token")
 
 
-@question("token", needs=("secret",), remedy="`python -m ops token {stage}`")
+@question("token", needs=("secret",), remedy="`elephant token {stage}`")
 def token(context: Context) -> Finding:
     """Whether Cloudflare takes the token for this zone's records."""
     count = len(context.our_records)
     return ok(f"reads the zone's records; {count} {'is' if count == 1 else 'are'} ours")
 
 
-@question("token's rights", needs=("token",), remedy="`python -m ops token {stage}`")
+@question("token's rights", needs=("token",), remedy="`elephant token {stage}`")
 def rights(context: Context) -> Finding:
     """Whether the token may write, by writing: the one check that changes something."""
     if not context.prove:
@@ -49,7 +49,7 @@ def rights(context: Context) -> Finding:
     return ok(f"{proof.name} was made, found, and is gone again")
 
 
-@question("zone", needs=("token",), remedy="`python -m ops stage {stage} --zone-id …`")
+@question("zone", needs=("token",), remedy="`elephant stage {stage} --zone-id …`")
 def zone(context: Context) -> Finding:
     """Whether Cloudflare serves the zone."""
     details = context.zone_details

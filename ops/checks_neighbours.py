@@ -82,7 +82,7 @@ def other_terminators(context: Context) -> Iterator[Finding]:
         yield failure(
             f"{', '.join(others)} reads the stream of {name} as well, and ends this stage's "
             "meetings",
-            "give one of the two stages a table of its own with `python -m ops stage NAME --table "
+            "give one of the two stages a table of its own with `elephant stage NAME --table "
             "ANOTHER`, then deploy it",
         )
     else:

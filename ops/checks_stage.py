@@ -42,7 +42,7 @@ def configuration(context: Context) -> Finding:
     except SettingsError as error:
         return failure(
             "; ".join(error.problems),
-            f"{context.command('stage', '--OPTION …')}; `python -m ops stage --help` lists them",
+            f"{context.command('stage', '--OPTION …')}; `elephant stage --help` lists them",
         )
     settings = stage.settings
     return ok(f"{settings.domain_root}, in the name of {settings.owner}")
@@ -77,10 +77,10 @@ def owner(context: Context) -> Finding:
 @question(
     "files",
     needs=("configuration", "names", "owner"),
-    remedy="mend the file that is named, then `python -m ops stage {stage}`",
+    remedy="mend the file that is named, then `elephant stage {stage}`",
 )
 def files(context: Context) -> Finding:
-    """Whether config.json and the policies are what `ops stage` would write."""
+    """Whether config.json and the policies are what `elephant stage` would write."""
     directory = context.config_file.directory
     found = changes(context.config_file, context.code, context.stage)
     if found:

@@ -34,14 +34,14 @@ def main() -> None:
 
     \b
     From a clone to a running stage:
-      python -m ops stage prod --domain-root example.com
-      python -m ops token prod
-      python -m ops deploy prod
+      elephant stage prod --domain-root example.com
+      elephant token prod
+      elephant deploy prod
 
     \b
     Then, whenever you like:
-      python -m ops status prod
-      python -m ops doctor prod
+      elephant status prod
+      elephant doctor prod
     """  # noqa: D301 (click's mark for text that keeps its lines)
 
 
@@ -61,8 +61,8 @@ def token(name: str, directory: Path, *, overwrite: bool) -> None:
 
     \b
     Examples:
-      python -m ops token prod
-      pass show cloudflare/prod | python -m ops token prod
+      elephant token prod
+      pass show cloudflare/prod | elephant token prod
     """  # noqa: D301
     with said_clearly():
         _take_token(ConfigFile(directory.resolve()).stage(name), overwrite=overwrite)
@@ -81,7 +81,7 @@ def deploy(context: click.Context, name: str, directory: Path) -> None:
 
     \b
     Example:
-      python -m ops deploy prod
+      elephant deploy prod
     """  # noqa: D301
     with said_clearly():
         config_file = ConfigFile(directory.resolve())
@@ -92,7 +92,7 @@ def deploy(context: click.Context, name: str, directory: Path) -> None:
 
         def take_token() -> None:
             if not sys.stdin.isatty():
-                raise click.UsageError(f"store one with `python -m ops token {name}`")
+                raise click.UsageError(f"store one with `elephant token {name}`")
             _take_token(wanted)
 
         deployment = Deployment(config_file, wanted, Account(wanted.region))
@@ -115,8 +115,8 @@ def doctor(name: str, directory: Path, *, prove: bool, as_json: bool) -> None:
 
     \b
     Examples:
-      python -m ops doctor prod
-      python -m ops doctor prod --json
+      elephant doctor prod
+      elephant doctor prod --json
     """  # noqa: D301
     with said_clearly():
         status = _examine(directory, name, prove=prove, as_json=as_json)
@@ -145,8 +145,8 @@ def destroy(  # noqa: PLR0913 (the options)
 
     \b
     Examples:
-      python -m ops destroy qa
-      python -m ops destroy qa --table elephant-qa-meetings --secret elephant/qa/cloudflare
+      elephant destroy qa
+      elephant destroy qa --table elephant-qa-meetings --secret elephant/qa/cloudflare
     """  # noqa: D301
     with said_clearly():
         deployment = _deployment(directory, name)

@@ -77,9 +77,9 @@ def certificate(  # noqa: PLR0913 (the options)
 
     \b
     Examples:
-      python -m ops certificate prod --to ~/prod-certificate
-      python -m ops certificate prod --secret elephant/prod/dcv --days 365
-      pass show cloudflare/ssl | python -m ops certificate prod --force
+      elephant certificate prod --to ~/prod-certificate
+      elephant certificate prod --secret elephant/prod/dcv --days 365
+      pass show cloudflare/ssl | elephant certificate prod --force
     """  # noqa: D301 (click's mark for text that keeps its lines)
     if target and secret_id:
         raise click.UsageError("give --to or --secret, not both")

@@ -32,18 +32,18 @@ def notify_test(name: str, directory: Path, target: Path | None) -> None:
 
     \b
     Examples:
-      python -m ops notify-test prod
-      python -m ops notify-test prod --html /tmp/mails
+      elephant notify-test prod
+      elephant notify-test prod --html /tmp/mails
     """  # noqa: D301 (click's mark for text that keeps its lines)
     with said_clearly():
         stage = ConfigFile(directory.resolve()).stage(name)
         settings = stage.settings.notifications
         if settings is None:
             raise ConfigError(
-                f"stage {name!r} sends no e-mails: turn them on with `python -m ops stage {name} "
+                f"stage {name!r} sends no e-mails: turn them on with `elephant stage {name} "
                 "--with notifications --mail-from … --mail-to …`"
             )
-        footer = f"Sent by `python -m ops notify-test {name}`: nothing of this has happened."
+        footer = f"Sent by `elephant notify-test {name}`: nothing of this has happened."
         mails = [lay_out(each, footer) for each in samples(stage, datetime.now(UTC))]
         if target:
             target.mkdir(parents=True, exist_ok=True)

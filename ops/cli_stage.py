@@ -101,11 +101,11 @@ def stage(  # noqa: PLR0913 (the options that are no text)
 
     \b
     Examples:
-      python -m ops stage prod --domain-root example.com --zone-id 0123…cdef
-      python -m ops stage prod --alarm-email ops@example.com
-      python -m ops stage prod --with meetings --ami ami-… --security-groups sg-…
-      python -m ops stage prod --with notifications --mail-from ops@… --mail-to you@…,me@…
-      python -m ops stage prod --check
+      elephant stage prod --domain-root example.com --zone-id 0123…cdef
+      elephant stage prod --alarm-email ops@example.com
+      elephant stage prod --with meetings --ami ami-… --security-groups sg-…
+      elephant stage prod --with notifications --mail-from ops@… --mail-to you@…,me@…
+      elephant stage prod --check
     """  # noqa: D301
     with said_clearly():
         config_file = ConfigFile(directory.resolve())
@@ -122,7 +122,7 @@ def stage(  # noqa: PLR0913 (the options that are no text)
                 _show_difference(change.difference(config_file.directory))
         if check and found:
             raise click.ClickException(
-                f"{', '.join(paths)} not as it should be: run `python -m ops stage {name}`"
+                f"{', '.join(paths)} not as it should be: run `elephant stage {name}`"
             )
         write_files({each.path: each.after for each in found})
     for each in shared:

@@ -40,8 +40,8 @@ def status(name: str, directory: Path, *, as_json: bool) -> None:
 
     \b
     Examples:
-      python -m ops status prod
-      python -m ops status prod --json
+      elephant status prod
+      elephant status prod --json
     """  # noqa: D301 (click's mark for text that keeps its lines)
     with said_clearly():
         stage, sweeping = _open(directory, name)
@@ -67,8 +67,8 @@ def plan(name: str, directory: Path, *, as_json: bool) -> None:
 
     \b
     Examples:
-      python -m ops plan prod
-      python -m ops plan prod --json
+      elephant plan prod
+      elephant plan prod --json
     """  # noqa: D301
     with said_clearly():
         stage, sweeping = _open(directory, name)
@@ -94,8 +94,8 @@ def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
 
     \b
     Examples:
-      python -m ops sweep prod
-      python -m ops sweep prod --force
+      elephant sweep prod
+      elephant sweep prod --force
     """  # noqa: D301
     with said_clearly():
         _, sweeping = _open(directory, name)

@@ -100,6 +100,6 @@ def check_room(
             f"stage {stage.name!r} is to reserve executions ({names}): {more} more than now, and "
             f"the account can reserve {max(0, unreserved - UNRESERVABLE)} in {stage.region}, where "
             f"{unreserved} are unreserved, of which AWS keeps {UNRESERVABLE}. Reserve none with "
-            f"`python -m ops stage {stage.name} --concurrency none`, or ask AWS for more: Service "
+            f"`elephant stage {stage.name} --concurrency none`, or ask AWS for more: Service "
             "Quotas, AWS Lambda, Concurrent executions (L-B99A9384)"
         )

@@ -75,7 +75,7 @@ class Deployment:
             raise AwsError(
                 f"stage {self._stage.name!r} lives in account {self._stage.account}, and these "
                 f"credentials ({identity.arn}) are of {identity.account}: use the other ones, or "
-                f"`python -m ops stage {self._stage.name} --account {identity.account}`"
+                f"`elephant stage {self._stage.name} --account {identity.account}`"
             )
 
     def has_token(self) -> bool:
@@ -95,7 +95,7 @@ class Deployment:
             names = ", ".join(change.path.name for change in stale)
             raise ConfigError(
                 f"{names}: not what the code and the stage ask for; see the difference and write "
-                f"it with `python -m ops stage {self._stage.name}`"
+                f"it with `elephant stage {self._stage.name}`"
             )
 
     def check_concurrency(self, say: Say) -> None:

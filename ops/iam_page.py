@@ -41,12 +41,12 @@ EXAMPLE: Final = Stage(
 _HEAD: Final = """\
 # Which function may do what
 
-Generated from the code by `python -m ops iam > docs/iam.md`; `make test` fails when it is stale.
+Generated from the code by `elephant iam > docs/iam.md`; `make test` fails when it is stale.
 The resources are those of a stage `prod` in account 111122223333, us-west-2, with the features
 `meetings` and `notifications`. A stage without them has {plain} alone, with none of
 the rights that only a feature's code needs.
 
-Each function has a role of its own with one inline policy, made by `python -m ops stage` from the
+Each function has a role of its own with one inline policy, made by `elephant stage` from the
 calls to AWS that the function's code can reach. The rights to log, to read the table's stream and
 to send to the queue of failed events are there because Chalice adds nothing to a policy from a
 file; Lambda uses them in the function's name.

@@ -37,7 +37,7 @@ class Over(StrEnum):
 
 @dataclass(frozen=True)
 class Conflict:
-    """What a stage shares with another; `remedy` is what `ops stage` is to be given."""
+    """What a stage shares with another; `remedy` is what `elephant stage` is to be given."""
 
     over: Over
     other: str

@@ -37,7 +37,7 @@ def check_neighbours(config_file: ConfigFile, stage: Stage, say: Say, *, is_new:
     for each in conflicts(config_file, Neighbour.of(stage)):
         if each.is_fight and is_new:
             raise ConfigError(
-                f"{each.found}: give `python -m ops stage {stage.name}` {each.remedy}; nothing was "
+                f"{each.found}: give `elephant stage {stage.name}` {each.remedy}; nothing was "
                 "deployed"
             )
         say(f"look: {each.found}; choose {each.remedy}")
@@ -58,7 +58,7 @@ def check_zone(zone: ZoneView, stage: Stage, say: Say) -> tuple[Record, ...]:
     except CloudflareError as error:
         raise ConfigError(
             f"the records of zone {settings.zone_id} cannot be read: {error}. Nothing was "
-            f"deployed; {_zone_remedy(zone, stage)}, or another token with `python -m ops token "
+            f"deployed; {_zone_remedy(zone, stage)}, or another token with `elephant token "
             f"{stage.name}`"
         ) from error
     if name and not lies_in(settings.domain_root, name):
@@ -76,7 +76,7 @@ def check_new_owner(records: Iterable[Record], account: Account, stage: Stage) -
         raise ConfigError(
             f"{_named(others)} in the zone bear the owner {stage.settings.owner}, and are of no "
             "instance of this account and region: another deployment has this owner, and each "
-            f"would remove the other's records. Nothing was deployed; choose `python -m ops stage "
+            f"would remove the other's records. Nothing was deployed; choose `elephant stage "
             f"{stage.name} --owner elephant:ANOTHER`. If they are only what a deployment that is "
             "gone has left, delete them in Cloudflare's dashboard"
         )
@@ -98,7 +98,7 @@ def check_renamed_owner(
         raise ConfigError(
             f"the stage is deployed as {before}, and now is to be {owner}: {_named(left)} would be "
             "left to nobody. Nothing was deployed; change it when no instance runs, or go back "
-            f"with `python -m ops stage {stage.name} --owner {before}`"
+            f"with `elephant stage {stage.name} --owner {before}`"
         )
 
 
@@ -110,7 +110,7 @@ def check_records_to_remove(records: Iterable[Record], account: Account, stage: 
         raise ConfigError(
             f"{settings.owner} also has {_named(others)}, of no instance of this account and "
             "region: another deployment has the same OWNER, and its records would go too; nothing "
-            f"was removed. If none has it, `python -m ops sweep {stage.name} --force` removes "
+            f"was removed. If none has it, `elephant sweep {stage.name} --force` removes "
             "them; or leave all records with --keep-records"
         )
 
@@ -153,7 +153,7 @@ def _zone_remedy(zone: ZoneView, stage: Stage) -> str:
         right = zone.zone_for(stage.settings.domain_root)
     except CloudflareError:
         right = None
-    return f"set the right one with `python -m ops stage {stage.name} --zone-id {right or '…'}`"
+    return f"set the right one with `elephant stage {stage.name} --zone-id {right or '…'}`"
 
 
 def _named(names: Iterable[str]) -> str:

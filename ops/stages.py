@@ -170,13 +170,13 @@ class ConfigFile:
             known = ", ".join(self.names()) or "none"
             raise ConfigError(
                 f"there is no stage {name!r} (there is: {known}); make it with "
-                f"`python -m ops stage {name}`"
+                f"`elephant stage {name}`"
             )
         own = written.get(OWN_KEY, {})
         if not own.get("account") or not own.get("region"):
             raise ConfigError(
                 f"stage {name!r} does not say its account and region: complete it with "
-                f"`python -m ops stage {name}`"
+                f"`elephant stage {name}`"
             )
         return Stage(
             name,

@@ -134,7 +134,7 @@ def test_only_what_a_function_needs_is_made_before_its_first_event(
 def test_a_deployment_without_the_tables_stream_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(SystemExit, match=r"TABLE_STREAM_ARN is missing: .*python -m ops deploy"):
+    with pytest.raises(SystemExit, match=r"TABLE_STREAM_ARN is missing: .*elephant deploy"):
         load(monkeypatch, AWS_CHALICE_CLI_MODE="true")
 
 

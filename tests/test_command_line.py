@@ -99,7 +99,7 @@ def test_a_stage_written_by_hand_is_not_deployed_before_it_has_policies(
     variables = json.loads((PROJECT / ".chalice/config.json").read_text())["stages"]["local"]
     monkeypatch.setattr(sys, "argv", ["chalice", "deploy", "--stage", "hand"])
 
-    with pytest.raises(SystemExit, match=r"policy-hand\.json.*`python -m ops stage hand`"):
+    with pytest.raises(SystemExit, match=r"policy-hand\.json.*`elephant stage hand`"):
         load_app(monkeypatch, variables["environment_variables"] | {"AWS_CHALICE_CLI_MODE": "true"})
 
 
@@ -143,7 +143,7 @@ def test_as_it_is_typed_it_serves_the_local_stage(served: subprocess.Popen[str],
     refused.value.close()
 
     assert said[0] == "Serving the stage 'local': there is no 'dev'.\n"
-    assert "python -m localcloud up" in said[1]
+    assert "elephant-local up" in said[1]
     assert said[2] == f"Serving on http://127.0.0.1:{port}\n"
     assert refused.value.code == 403  # of Chalice, as of API Gateway
 

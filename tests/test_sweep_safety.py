@@ -340,7 +340,7 @@ def test_deletions_without_proof_beyond_the_limit_are_held_back_alone(world: Wor
     }
     assert (len(result["held_back"]), result["skipped"]) == (12, 12)
     assert result["held_back"][-1].endswith("EC2 no longer knows this instance")
-    assert "`python -m ops sweep NAME --force` makes them" in result["reason"]
+    assert "`elephant sweep NAME --force` makes them" in result["reason"]
     ((_, _, counts),) = world.reports.lines
     assert (counts["RefusedUnsafe"], counts["Deleted"], "Failed" in counts) == (12, 12, False)
     assert world.swept()["action"] == "deferred"

@@ -16,8 +16,8 @@ SHORTEST_SEED: Final = 32
 """Characters that the text which seeds are derived from has at least."""
 
 _REMEDIES: Final = {
-    "ResourceNotFoundException": "there is none; `python -m ops deploy STAGE` makes it",
-    "AccessDeniedException": "this function may not read it; `python -m ops stage` writes the "
+    "ResourceNotFoundException": "there is none; `elephant deploy STAGE` makes it",
+    "AccessDeniedException": "this function may not read it; `elephant stage` writes the "
     "policy that grants it",
     "InvalidRequestException": "it cannot be read now; restore it if it is marked for deletion",
     "DecryptionFailure": "it cannot be decrypted; grant this function kms:Decrypt on its key",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOCALCLOUD = (sys.executable, "-m", "localcloud")
 README = (PROJECT.directory / "README.md").read_text()
+DOCUMENTS = {each.name: each.read_text() for each in (PROJECT.directory / "docs").glob("*.md")}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -191,7 +192,7 @@ def test_a_stand_in_that_is_not_there_is_said_clearly() -> None:
     done = run(*LOCALCLOUD, "fault", "list", f"--cloudflare-port={port}")
 
     assert done.returncode == 1
-    assert "python -m localcloud up" in done.stderr
+    assert "elephant-local up" in done.stderr
 
 
 def test_chalice_local_handles_an_event_by_hand(
@@ -250,52 +251,56 @@ def test_a_directory_that_is_no_project_is_said_clearly(tmp_path: Path) -> None:
     assert "config.json is missing: run this in the project" in done.stderr
 
 
-# README
+# The documentation
 
 
 def test_every_make_target_of_the_readme_is_there() -> None:
-    targets = set(re.findall(r"^\s*make (\w+)", README, re.MULTILINE))
+    targets = set(re.findall(r"^\s*make ([\w-]+)", README, re.MULTILINE))
     makefile = (PROJECT.directory / "Makefile").read_text()
 
-    assert {"demo", "test"} <= targets
+    assert {"demo", "test", "install"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_every_localcloud_command_of_the_readme_is_there() -> None:
-    commands = set(re.findall(r"python -m localcloud ([a-z]+(?: [a-z]+)?)", README))
+def test_every_localcloud_command_of_the_documentation_is_there() -> None:
+    commands = set(re.findall(r"elephant-local ([a-z]+(?: [a-z]+)?)", DOCUMENTS["local-cloud.md"]))
 
     assert commands
     for command in commands:
         assert run(*LOCALCLOUD, *command.split()[:2], "--help").returncode == 0, command
 
 
-def test_every_ops_command_of_the_readme_is_there() -> None:
-    operations = (PROJECT.directory / "docs/operations.md").read_text()
-    commands = set(re.findall(r"python -m ops ([a-z]+)", README + operations))
+def test_every_operators_command_of_the_documentation_is_there() -> None:
+    commands = set(re.findall(r"^    elephant ([a-z]+)", README, re.MULTILINE))
+    commands |= set(re.findall(r"`elephant ([a-z]+)", DOCUMENTS["operations.md"]))
 
     assert {"stage", "token", "deploy", "doctor", "destroy"} <= commands
     for command in commands:
         assert run(sys.executable, "-m", "ops", command, "--help").returncode == 0, command
 
 
-def test_every_file_that_the_readme_links_to_is_there() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
-        assert (PROJECT.directory / target).exists(), target
+def test_every_file_that_the_documentation_links_to_is_there() -> None:
+    texts = {PROJECT.directory / "README.md": README}
+    texts |= {PROJECT.directory / "docs" / name: text for name, text in DOCUMENTS.items()}
+    for path, text in texts.items():
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
-def test_every_setting_is_in_the_readmes_table_with_its_default() -> None:
+def test_every_setting_is_in_the_table_of_settings() -> None:
     reader = re.findall(
         r'reader\.read\(\s*"(\w+)"', (PROJECT.directory / "chalicelib/settings.py").read_text()
     )
 
     for name in reader:
-        assert f"| `{name}` |" in README, name
+        assert f"| `{name}` |" in DOCUMENTS["settings.md"], name
 
 
-def test_the_pattern_in_the_readme_is_the_one_deployed() -> None:
+def test_the_documented_event_pattern_is_the_one_deployed() -> None:
     from chalicelib.event import event_pattern  # noqa: PLC0415
 
-    (shown,) = re.findall(r"```json\n(\{\n  \"source\".*?)```", README, re.DOTALL)
+    decision = (PROJECT.directory / "docs/decisions/0003-event-pattern.md").read_text()
+    (shown,) = re.findall(r"```json\n(.*?)```", decision, re.DOTALL)
 
     assert json.loads(shown) == event_pattern(PROJECT.settings)

@@ -45,7 +45,7 @@ def ops(project: Path, cloud: LocalCloud) -> Ops:
 
 
 class Ops:
-    """Runs `python -m ops` in the project, with credentials of the local account."""
+    """Runs `elephant` in the project, with credentials of the local account."""
 
     def __init__(self, project: Path, cloud: LocalCloud) -> None:
         self.project = project
@@ -213,4 +213,4 @@ def test_every_command_explains_itself(ops: Ops, command: str) -> None:
     done = ops.run(*command.split(), "--help")
 
     assert done.returncode == 0
-    assert done.stdout.startswith("Usage: python -m ops")
+    assert done.stdout.startswith("Usage: elephant")

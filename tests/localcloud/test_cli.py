@@ -50,7 +50,7 @@ def test_tick_without_a_local_cloud_says_what_to_do() -> None:
 
     assert done.exit_code == 1
     assert f"no local AWS at port {port}" in done.output
-    assert "python -m localcloud up" in done.output
+    assert "elephant-local up" in done.output
     assert "--aws-port" in done.output
 
 

@@ -296,7 +296,7 @@ def test_without_its_seed_a_request_makes_no_meeting(desk: FrontDesk, text: str 
     store(**{"SecretId" if text else "Name": PLACE.seed_secret}, SecretString=seed)
     assert (answer.status, other.status) == (503, 201)
     assert f"secret '{PLACE.seed_secret}'" in desk.reports.lines[0][0]
-    assert ("32 or more" if text else "ops deploy") in desk.reports.lines[0][0]
+    assert ("32 or more" if text else "elephant deploy") in desk.reports.lines[0][0]
 
 
 def test_a_key_that_always_comes_to_nothing_is_given_up(

@@ -125,11 +125,11 @@ class Deployed:
             words = shlex.split(command)
             if words[0] == "aws":
                 self._aws(words[1:])
-            elif words[:5] == ["python", "-m", "ops", "deploy", STAGE]:
+            elif words[:3] == ["elephant", "deploy", STAGE]:
                 self.deploy()
             else:
-                assert words[:3] == ["python", "-m", "ops"]
-                self._ops(words[3:])
+                assert words[0] == "elephant"
+                self._ops(words[1:])
 
     def _aws(self, words: list[str]) -> None:
         """Run a command of the AWS CLI: `aws SERVICE OPERATION --parameter value …`."""

@@ -126,10 +126,10 @@ def test_an_error_of_aws_without_remedy_is_shown_whole(context: Context) -> None
 @pytest.mark.parametrize(
     ("error", "remedy"),
     [
-        (RejectedError("no such zone"), "`python -m ops token prod`"),
-        (SecretError("empty"), "`python -m ops token prod`"),
-        (ConfigError("no JSON"), "`python -m ops token prod`"),
-        (FileNotFoundError("app.py"), "`python -m ops token prod`"),
+        (RejectedError("no such zone"), "`elephant token prod`"),
+        (SecretError("empty"), "`elephant token prod`"),
+        (ConfigError("no JSON"), "`elephant token prod`"),
+        (FileNotFoundError("app.py"), "`elephant token prod`"),
         (RateLimitedError("429", 30.0), "try again in 30 seconds"),
         (UnavailableError("502"), "try again; https://www.cloudflarestatus.com/"),
     ],
@@ -137,7 +137,7 @@ def test_an_error_of_aws_without_remedy_is_shown_whole(context: Context) -> None
 def test_what_cloudflare_or_a_file_refuses_is_a_failure_with_its_message(
     context: Context, error: Exception, remedy: str
 ) -> None:
-    check = _refused(context, error, "`python -m ops token {stage}`")
+    check = _refused(context, error, "`elephant token {stage}`")
     assert check.found == str(error)
     assert check.remedy.startswith(remedy)
 
@@ -148,8 +148,8 @@ def test_a_mistake_of_our_own_is_no_result(context: Context) -> None:
 
 
 def test_our_commands_are_spelled_for_the_stage(context: Context) -> None:
-    assert context.command("deploy") == "`python -m ops deploy prod`"
-    assert context.command("doctor", "--prove") == "`python -m ops doctor prod --prove`"
+    assert context.command("deploy") == "`elephant deploy prod`"
+    assert context.command("doctor", "--prove") == "`elephant doctor prod --prove`"
 
 
 def test_time_is_in_utc(context: Context) -> None:

@@ -87,7 +87,7 @@ def test_its_end_is_told_thirty_days_before(
     assert check.level is level
     assert found in check.found
     if level is not Level.OK:
-        assert "`python -m ops certificate test --force`" in check.remedy
+        assert "`elephant certificate test --force`" in check.remedy
         assert f"delete {NOTE}" in check.remedy
 
 
@@ -118,4 +118,4 @@ def test_a_note_that_is_none_is_told(config_file: ConfigFile, content: bytes) ->
     assert check is not None
     assert check.level is Level.WARNING
     assert f"{NOTE} holds no certificate" in check.found
-    assert "python -m ops certificate test" in check.remedy
+    assert "elephant certificate test" in check.remedy

@@ -43,7 +43,7 @@ DOMAIN = "elephant.example"
 READER = "reader_00000000000000000000000000000000"
 OLD_PYTHON = sys.version_info < (3, 12)
 SKIPPED = Level.SKIPPED
-DEPLOY = "`python -m ops deploy local`"
+DEPLOY = "`elephant deploy local`"
 STACK_ANEW = (
     "`aws cloudformation delete-stack --stack-name elephant-local-support --region us-west-2`, "
     f"which keeps the table, then {DEPLOY}"

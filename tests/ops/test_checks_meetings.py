@@ -262,7 +262,7 @@ def test_each_thing_broken_turns_its_line_and_a_deployment_mends_them_all(
     for line, (_, found) in ROUNDS[name].items():
         assert changed[line] is Level.FAILURE
         assert found in checks[line].found
-        assert checks[line].remedy == "`python -m ops deploy local`"
+        assert checks[line].remedy == "`elephant deploy local`"
     deployed.deploy()
     assert deployed.changed(deployed.examine()) == {}
 
@@ -380,7 +380,7 @@ def test_what_desktops_lack_is_told(
     deployed.set_stage(variables=before)
     assert checks[line].level is Level.FAILURE
     assert said in checks[line].found
-    assert "python -m ops stage local --" in checks[line].remedy
+    assert "elephant stage local --" in checks[line].remedy
 
 
 def test_an_image_that_is_not_ready_is_told(deployed: Deployed) -> None:

@@ -95,7 +95,7 @@ def test_a_stage_that_is_not_there_names_those_that_are(project: ConfigFile) -> 
     check = _checks(project, "qa")["configuration"]
     assert check.level is Level.FAILURE
     assert "local, prod" in check.found
-    assert check.remedy == "`python -m ops stage qa`"
+    assert check.remedy == "`elephant stage qa`"
 
 
 def test_a_wrong_setting_is_named(project: ConfigFile) -> None:
@@ -137,7 +137,7 @@ def test_code_that_calls_more_than_its_policy_lets_it_is_told(project: ConfigFil
     checks = _checks(project)
     assert _levels(checks) == {"files": Level.FAILURE}
     assert "policy-prod-dns_watchdog.json" in checks["files"].found
-    assert checks["files"].remedy == "`python -m ops stage prod`"
+    assert checks["files"].remedy == "`elephant stage prod`"
 
 
 def test_code_that_cannot_be_read_is_told(project: ConfigFile) -> None:

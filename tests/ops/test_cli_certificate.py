@@ -1,4 +1,4 @@
-"""`python -m ops certificate`: from a key made here to what a DCV server takes."""
+"""`elephant certificate`: from a key made here to what a DCV server takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m ops stage`: what its options write, and what stays as it is written."""
+"""`elephant stage`: what its options write, and what stays as it is written."""
 
 from __future__ import annotations
 

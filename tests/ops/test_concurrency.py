@@ -141,7 +141,7 @@ def test_what_it_cannot_spare_is_refused_with_the_way_out(
         check(Lambda(unreserved, **there), **wanted)
 
     assert said in str(raised.value)
-    assert "`python -m ops stage prod --concurrency none`" in str(raised.value)
+    assert "`elephant stage prod --concurrency none`" in str(raised.value)
     assert "L-B99A9384" in str(raised.value)
 
 

@@ -95,7 +95,9 @@ def test_nothing_is_deployed_while_a_policy_is_not_as_it_should_be(
     policy = config_file.path.parent / "policy-local-dns_watchdog.json"
     policy.write_text(policy.read_text().replace("dynamodb:GetItem", "dynamodb:*"))
 
-    with pytest.raises(ConfigError, match=r"policy-local-dns_watchdog\.json: .*ops stage local"):
+    with pytest.raises(
+        ConfigError, match=r"policy-local-dns_watchdog\.json: .*elephant stage local"
+    ):
         deployment.deploy(silent, silent)
 
     assert stacks() == []
@@ -127,7 +129,9 @@ def test_nothing_is_deployed_that_reserves_what_the_account_has_not(
     with mock_aws():
         stage = config_file.stage("local")
         deployment = Deployment(config_file, stage, SmallAccount("us-west-2"))
-        with pytest.raises(ConfigError, match=r"10 are unreserved.*ops stage local --concurrency"):
+        with pytest.raises(
+            ConfigError, match=r"10 are unreserved.*elephant stage local --concurrency"
+        ):
             deployment.deploy(silent, silent)
 
         assert stacks() == []

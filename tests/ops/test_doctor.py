@@ -21,8 +21,8 @@ from ops.stages import ConfigFile, Stage, write_files
 ROOT = Path(__file__).parent.parent.parent
 CHECKS = (
     Check("zone", Level.OK, "example.com is active"),
-    Check("alarm topic", Level.WARNING, "nobody is told", "`python -m ops deploy prod`"),
-    Check("token's rights", Level.SKIPPED, "not tried", "`python -m ops doctor prod --prove`"),
+    Check("alarm topic", Level.WARNING, "nobody is told", "`elephant deploy prod`"),
+    Check("token's rights", Level.SKIPPED, "not tried", "`elephant doctor prod --prove`"),
 )
 BROKEN = Check("table", Level.FAILURE, "there is no table [bold]", "make one")
 
@@ -77,7 +77,7 @@ def test_the_table_shows_what_was_found_and_the_remedy_below_it() -> None:
     found = next(index for index, line in enumerate(lines) if "nobody is told" in line)
     assert "alarm topic" in lines[found]
     assert "warning" in lines[found]
-    assert "→ `python -m ops deploy prod`" in lines[found + 1]
+    assert "→ `elephant deploy prod`" in lines[found + 1]
     assert lines[-1].strip() == "1 ok, 1 warning, 1 failure, 1 skipped"
 
 

@@ -14,7 +14,7 @@ PROJECT = Path(__file__).parent.parent.parent
 def test_the_page_in_the_repository_is_the_one_of_this_code() -> None:
     written = (PROJECT / "docs/iam.md").read_text()
 
-    assert written == iam_page(Code(PROJECT)), "run `python -m ops iam > docs/iam.md`"
+    assert written == iam_page(Code(PROJECT)), "run `elephant iam > docs/iam.md`"
 
 
 def test_every_line_that_it_names_makes_a_call() -> None:

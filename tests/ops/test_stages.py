@@ -187,7 +187,7 @@ def test_a_directory_without_a_configuration_is_no_project(tmp_path: Path) -> No
 def test_a_stage_that_is_not_there_or_not_whole_says_how_to_make_it(
     config_file: ConfigFile,
 ) -> None:
-    with pytest.raises(ConfigError, match="python -m ops stage qa"):
+    with pytest.raises(ConfigError, match="elephant stage qa"):
         config_file.stage("qa")
     config = config_file.load()
     config["stages"]["qa"] = {"environment_variables": VARIABLES}

@@ -42,7 +42,7 @@ def problems(
             yield f"took {_spell(step.before)}, the last trace that led to {row}, which links to it"
         elif not _may_touch(stage, run, position, step.before):
             yield f"touched {_spell(step.before)}, which is another's"
-        elif step.after is None and (problem := _what_forbids(stage, run, step.before)):
+        elif step.after is None and (problem := _what_forbids(stage, run, position, step.before)):
             yield f"deleted {_spell(step.before)} {problem}"
         elif step.after and not _may_make(stage, step.after):
             yield f"wrote {_spell(step.after)}"
@@ -91,12 +91,13 @@ def _as_seen(stage: Stage, run: Invocation, position: int, record: Record) -> Re
     return seen
 
 
-def _what_forbids(stage: Stage, run: Invocation, record: Record) -> str | None:
+def _what_forbids(stage: Stage, run: Invocation, position: int, record: Record) -> str | None:
     """Say why a record may not go, if it may not.
 
     EC2 must have shown its instance to the run, or denied knowing it, asked for that very id: what
     a list lacks says nothing. A live desktop's last record may only go if EC2 denied the instance
-    or showed it as something else, as it was before.
+    or showed it as something else, as it was before, or if the record had another name when the run
+    looked: a sweep by hand may have renamed it since.
     """
     instance_id = instance_named(record.name)
     if instance_id is None:
@@ -104,6 +105,9 @@ def _what_forbids(stage: Stage, run: Invocation, record: Record) -> str | None:
     if not run.learnt.knows_of(instance_id):
         return f"though EC2 has neither shown nor denied {instance_id}"
     host = stage.ec2.hosts.get(instance_id)
+    seen = _as_seen(stage, run, position, record)
+    if seen and seen.name != record.name:
+        return None
     is_last = not stage.cloudflare.store.named(record.name) and not _others_left(stage, run, record)
     if host and is_last and is_live(host.view) and not run.learnt.may_doubt(host.id, is_live):
         return "of a desktop that is live, and that EC2 has shown as nothing else"

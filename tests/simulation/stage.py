@@ -153,7 +153,7 @@ class Stage:
         self.cloudflare.api.faults.clear()
 
     def _sweep_by_hand(self, sweep: Sweep, executor: Executor, run: Invocation) -> Any:  # noqa: ANN401
-        """Do what `python -m ops sweep` does, with `--force` if that is the run's event."""
+        """Do what `elephant sweep` does, with `--force` if that is the run's event."""
         steps = Steps(executor, Deadline.of(run, self.clock))
         return sweep.repair(sweep.survey(steps), steps, force=run.is_forced).to_dict()
 
