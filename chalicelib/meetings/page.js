@@ -16,7 +16,7 @@
   const promise = at("promise"); // true only of a page with script, and while one waits
   let polls = 0;
   let failures = 0;
-  let due = 0;
+  let due = 0; // by a clock that nobody sets
   let timer = 0;
   let busy = false;
   // A page that was ready when it came leaves entering to the button: what scans links runs scripts.
@@ -81,6 +81,7 @@
   function setClock(time) {
     const there = Date.parse(time);
     if (!Number.isNaN(there)) ahead = there - Date.now();
+    tellTimes();
   }
 
   async function ask() {
@@ -131,7 +132,7 @@
     const seconds = await ask();
     busy = false;
     // A little later each time, so that visitors of many meetings do not ask in step.
-    due = Date.now() + atLeast(seconds) * 1000 * (1 + Math.random() / 10);
+    due = performance.now() + atLeast(seconds) * 1000 * (1 + Math.random() / 10);
     if (couldNotEnter && !onlyWaits()) due = 0; // it came to the front meanwhile
     wait();
   }
@@ -139,7 +140,7 @@
   function wait() {
     clearTimeout(timer);
     if (finished) return;
-    timer = setTimeout(poll, Math.max(0, due - Date.now()));
+    timer = setTimeout(poll, Math.max(0, due - performance.now()));
   }
 
   function tellTimes() {
@@ -172,8 +173,7 @@
   });
   if (promise) promise.hidden = finished || byButton;
   setClock(body.dataset.now);
-  tellTimes();
   setInterval(tellTimes, 15000);
-  due = Date.now() + atLeast(Number(body.dataset.retry)) * 1000;
+  due = performance.now() + atLeast(Number(body.dataset.retry)) * 1000;
   wait();
 })();

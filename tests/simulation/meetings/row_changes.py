@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.invocation import API
@@ -10,7 +11,9 @@ from tests.simulation.meetings.world import (
     CONFIRMED,
     JOINED,
     LAUNCH,
+    LONGEST,
     MINUTE,
+    PRESENCE,
     REASON,
     SAFETY_NET,
     SHORTEST,
@@ -139,7 +142,7 @@ def _claimed(
         yield f"claimed {row} as {reason} though somebody is there"
     waited = [text(before, f"{role}_waiting_at") for role in ROLES]
     seen = [datetime.fromisoformat(each).timestamp() for each in waited if each]
-    is_lately = bool(seen) and (run.started or now) <= max(seen) + PRESENCE
+    is_lately = bool(seen) and now <= max(seen) + PRESENCE
     if is_lately and "NO_SHOW" in str(reason) and now < meet_time(before) + LONGEST:
         yield f"claimed {row} as {reason} though somebody waited at {max(seen)}"
 
