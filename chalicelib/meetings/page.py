@@ -51,8 +51,8 @@ _STEPS: Final = {
 _REACHED: Final = (Phase.SCHEDULED, Phase.READY)
 """Steps that are done as soon as one is there."""
 _FOOTER: Final = (
-    '<p id="promise" hidden>This page takes you to your desktop by itself, '
-    "or as soon as you come back to it.</p>"
+    '<p id="promise" hidden>This page takes you to your desktop by itself. '
+    "If you are in another tab by then, it does so when you come back.</p>"
     "<p>The link is yours alone: please do not pass it on.</p>"
 )
 _LEAST_REFRESH: Final = 15
