@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting import MEETING_TAG, ROLES, TERMINATED, Meeting, RowChangedError
 from chalicelib.meetings.desktops import TerminationError
-from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data
+from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data, waiting_attribute
 from chalicelib.meetings.rows import MEET_TIME, REASON, RowFullError, RowUpdate
 
 if TYPE_CHECKING:
@@ -163,6 +163,9 @@ def _what_fills(meeting: Meeting) -> tuple[str, ...]:
 
 
 def _relied_on(meeting: Meeting) -> tuple[str, ...]:
-    """Name what a decision to end it was made of: state, start, and sides that had not finished."""
+    """Name what a decision to end it was made of.
+
+    That is its state, its start, the sides that had not finished, and who was not waiting.
+    """
     unfinished = (data_attribute(role) for role in ROLES if not has_data(meeting, role))
-    return ("status", REASON, JOINED_AT, MEET_TIME, *unfinished)
+    return ("status", REASON, JOINED_AT, MEET_TIME, *unfinished, *map(waiting_attribute, ROLES))

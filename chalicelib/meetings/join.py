@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chalicelib.meeting import ROLES, RowChangedError, link_attribute
 from chalicelib.meetings.admission import (
     HEALTHY,
@@ -21,9 +23,14 @@ from chalicelib.meetings.admission import (
 )
 from chalicelib.meetings.http import Answer, json_answer, with_cors
 from chalicelib.meetings.keys import key_hash_attribute, opens
-from chalicelib.meetings.lifetime import IN_PROGRESS, JOINED_AT
+from chalicelib.meetings.lifetime import (
+    IN_PROGRESS,
+    JOINED_AT,
+    waiting_attribute,
+    wants_presence,
+)
 from chalicelib.meetings.page import HEADERS, render
-from chalicelib.meetings.rows import REASON, RowUpdate, text_of
+from chalicelib.meetings.rows import REASON, RowFullError, RowUpdate, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +67,11 @@ _OF_PREVIEWS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz", "range")
 
 https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header
 """
+_SAYS_WAITING: Final = "elephant-waiting"
+"""The header of a waiting page that must not enter: nobody sees it, or it has to be clicked.
+
+It is for our own page: CORS does not let a front end elsewhere send it.
+"""
 _NO_HASH: Final = "0" * 64
 """No key has it: what a key is compared with where there is no row, so that it takes as long."""
 
@@ -83,10 +95,11 @@ class Visit:
 
         A page that is only shown starts nothing: previews of links are fetched like this, or with
         the `Accept: */*` of a library. So a program has to name JSON. A front end's script need
-        not, since its browser says for it who asks, in headers that no page can set.
+        not, since its browser says for it who asks, in headers that no page can set. A waiting
+        page asks as a program does, and says when it must not enter.
         """
         headers = self.request.headers
-        if any(name in headers for name in _OF_PREVIEWS):
+        if self._is_preview or self._says_waiting:
             return False
         if self.is_page:
             return self.request.query.get("enter") == "1"
@@ -94,6 +107,24 @@ class Visit:
             headers.get("sec-fetch-mode") in {"cors", "same-origin"}
         )
         return self._accepts("application/json") or is_fetched or "origin" in headers
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a visitor behind it: who asks to enter, or a page that says it waits."""
+        return self.enters or (self._says_waiting and not self._is_preview)
+
+    @property
+    def hint(self) -> str | None:
+        """What to say to a program that has not said that it enters; None if it knows."""
+        return None if self.waits else _HOW_TO_ENTER
+
+    @property
+    def _is_preview(self) -> bool:
+        return any(name in self.request.headers for name in _OF_PREVIEWS)
+
+    @property
+    def _says_waiting(self) -> bool:
+        return self.request.headers.get(_SAYS_WAITING) == "1"
 
     def _accepts(self, content_type: str) -> bool:
         """Tell whether the header Accept names this very type."""
@@ -141,8 +172,9 @@ class Join:
         or the meeting is over (without), and 200 `{message, dcv_url}` once it may enter, which
         makes HEALTHY IN_PROGRESS; a program that has not said that it enters gets 202 and no
         address instead. A browser gets a page with the same status, and 303 to the desktop when it
-        enters by a click. What fails is reported and answered 503: an exception
-        would reach a front end elsewhere as an answer that it may not read.
+        enters by a click. That a visitor waits is written into the row when it can matter. What
+        fails is reported and answered 503: an exception would reach a front end elsewhere as an
+        answer that it may not read.
         """
         visit = Visit(request, meeting_id, role)
         fields: dict[str, Any] = {
@@ -172,16 +204,38 @@ class Join:
         meeting = self._open(visit)
         if meeting is None:
             return None, UNKNOWN
-        now = datetime.fromtimestamp(self._clock(), UTC)
+        now = self._now()
         longest = self._meetings.longest
         admission = admit(meeting, visit.role, now, longest, self._settings.link)
         if not (admission.link and visit.enters and admission.status == HEALTHY):
+            if visit.waits and wants_presence(meeting, visit.role, now, longest):
+                admission = self._note_presence(visit, meeting, admission, now)
             return meeting, admission
         relies_on = ("status", link_attribute(visit.role), REASON)
-        joined_at = f"{datetime.fromtimestamp(self._clock(), UTC):%Y-%m-%dT%H:%M:%SZ}"
-        texts = {"status": IN_PROGRESS, JOINED_AT: joined_at}
+        texts = {"status": IN_PROGRESS, JOINED_AT: _written(self._now())}
         meeting = self._writer.update_row(RowUpdate(meeting, texts, relies_on))
         return meeting, replace(admission, status=IN_PROGRESS)
+
+    def _note_presence(
+        self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
+    ) -> Admission:
+        """Write that the role's visitor waits. The answer is good without it, so no fault raises.
+
+        A row that was changed meanwhile is left as it is: the page asks again in time.
+        """
+        attribute = waiting_attribute(visit.role)
+        relies_on = ("status", REASON, JOINED_AT, attribute)
+        try:
+            self._writer.update_row(RowUpdate(meeting, {attribute: _written(now)}, relies_on))
+        except RowChangedError:
+            return admission
+        except (BotoCoreError, ClientError, RowFullError) as error:
+            warning = f"it was not written that the {visit.role} waits: {error}"
+            return replace(admission, warnings=(*admission.warnings, warning))
+        return admission
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     def _open(self, visit: Visit) -> Meeting | None:
         """Read the meeting's row; None unless there is one and the key opens it for the role."""
@@ -206,7 +260,7 @@ class Join:
         headers = _headers(admission)
         status = _STATUS_CODES.get(admission.phase, _WAITING)
         if not visit.is_page and admission.link and not visit.enters:
-            said = {"message": _HOW_TO_ENTER, "status": admission.status}
+            said = {"message": visit.hint or admission.message, "status": admission.status}
             answer = json_answer(_WAITING, said)
         elif not visit.is_page:
             answer = json_answer(status, _document(admission))
@@ -214,11 +268,15 @@ class Join:
             answer = Answer(_SEE_OTHER, "", "text/html; charset=utf-8")
             headers["Location"] = admission.link
         else:
-            body = render(admission, meeting, visit.role, visit.entrance)
+            body = render(admission, meeting, visit.role, visit.entrance, self._now())
             answer = Answer(status, body, "text/html; charset=utf-8")
             headers |= HEADERS
         answer = replace(answer, headers={**answer.headers, **headers})
         return with_cors(answer, visit.request, self._meetings.allowed_origins, METHODS)
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _document(admission: Admission) -> dict[str, str]:

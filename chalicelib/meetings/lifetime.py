@@ -2,6 +2,7 @@
 
 Pure. The rules at 15 minutes and the reasons are those of Project Elephant's safety net; a
 meeting that is in progress is left alone until both sides are done or its longest time is over.
+Nor is a meeting a no-show while somebody waits for it, be it in a tab that nobody looks at.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ SUCCESS: Final = "SUCCESS"
 MAX_LENGTH_TIMEOUT: Final = "MAX_LENGTH_TIMEOUT"
 LAUNCH_FAILED: Final = "LAUNCH_FAILED"
 
+_FOR_ABSENCE: Final = frozenset({NO_SHOW_TIMEOUT, PARTIAL_NO_SHOW_TIMEOUT})
+"""Why no meeting is ended for which somebody waits."""
 _BEFORE_HEALTHY: Final = frozenset(STATUSES[: STATUSES.index("HEALTHY")])
 
 IN_PROGRESS: Final = STATUSES[STATUSES.index(TERMINATED) - 1]
@@ -43,6 +46,12 @@ SHORTEST: Final = timedelta(minutes=15)
 """After its start; until then no meeting is ended, whatever its row holds."""
 SLACK: Final = timedelta(minutes=1)
 """A look that comes early by no more than this is on time: clocks differ."""
+PRESENCE: Final = timedelta(minutes=5)
+"""For how long a visitor counts as present whose page has asked: hidden tabs ask once a minute."""
+PRESENCE_FROM: Final = SHORTEST - PRESENCE
+"""After the start; nobody who was present before that still is when the meeting could be ended."""
+BETWEEN_NOTES: Final = timedelta(minutes=1)
+"""A visitor's presence is written no more often than this."""
 BETWEEN_LOOKS: Final = timedelta(minutes=10)
 LONGEST_AHEAD: Final = timedelta(minutes=15)
 """Desktops are launched ten minutes before the start, and so never earlier than this."""
@@ -87,7 +96,11 @@ def meet_time_of(meeting: Meeting) -> datetime | None:
 
     A time without an offset is UTC, as every time in the table is. A mere date is no time.
     """
-    text = (text_of(meeting, MEET_TIME) or "").strip()
+    return _moment_of(meeting, MEET_TIME)
+
+
+def _moment_of(meeting: Meeting, attribute: str) -> datetime | None:
+    text = (text_of(meeting, attribute) or "").strip()
     if len(text) <= _DATE_ONLY:
         return None
     try:
@@ -124,14 +137,40 @@ def data_attribute(role: str) -> str:
     return f"{role}_session_data"
 
 
-def next_look(now: datetime) -> datetime:
+def waiting_attribute(role: str) -> str:
+    """Name the attribute that says when the role's visitor last asked, and had to wait."""
+    return f"{role}_waiting_at"
+
+
+def is_present(meeting: Meeting, role: str, now: datetime) -> bool:
+    """Whether the role's visitor has waited lately. A moment ahead of all clocks is no moment."""
+    seen = _moment_of(meeting, waiting_attribute(role))
+    return seen is not None and -SLACK <= now - seen <= PRESENCE
+
+
+def wants_presence(meeting: Meeting, role: str, now: datetime, longest: timedelta) -> bool:
+    """Whether it is to be written that the role's visitor waits.
+
+    Only when it can matter, which is late in the wait and until somebody is in, and not again
+    within a minute.
+    """
+    start = meet_time_of(meeting)
+    if start is None or not start + PRESENCE_FROM <= now < start + longest:
+        return False
+    if is_over(meeting) or is_in_progress(meeting):
+        return False
+    seen = _moment_of(meeting, waiting_attribute(role))
+    return seen is None or abs(now - seen) >= BETWEEN_NOTES
+
+
+def next_look(now: datetime, rhythm: timedelta = BETWEEN_LOOKS) -> datetime:
     """Return when to look again at the latest.
 
     The moments are the same for everybody, so that however often a look is booked, after retries
     or twice at once, there is one: nobody's chain of looks ever becomes two.
     """
     earliest = now + SLACK
-    return earliest + BETWEEN_LOOKS - (earliest - datetime.min.replace(tzinfo=UTC)) % BETWEEN_LOOKS
+    return earliest + rhythm - (earliest - datetime.min.replace(tzinfo=UTC)) % rhythm
 
 
 def verdict(
@@ -141,7 +180,11 @@ def verdict(
 
     `desktops` are those that it still has, and `longest` counts from its start. From then on it is
     `End`, unless nothing is left to end; before that a meeting in progress goes on until both
-    sides have left their data. What is `End` once its time has come is so at every later moment.
+    sides have left their data, and nobody's absence ends it while a visitor is present.
+
+    What is `End` is so at every later moment if the row stays as it is, with one exception: a
+    no-show that was decided for a moment before its visitor's page asked. So whoever decides for
+    a moment in the past has to decide for the time since then as well, in steps of PRESENCE.
     """
     if meeting is not None and meeting.status == TERMINATED and not desktops:
         return Leave(f"it is {TERMINATED}, and no desktop is left")
@@ -213,6 +256,11 @@ def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timed
         found = End(NO_SHOW_TIMEOUT, f"{_minutes(SHORTEST)} after its start nobody is in it")
     if isinstance(found, End) and now >= latest:
         return replace(found, relies_on=(REASON, MEET_TIME))
+    if isinstance(found, End) and found.reason in _FOR_ABSENCE:
+        waiting = [role for role in ROLES if is_present(meeting, role, now)]
+        if waiting:
+            at = min(next_look(now, PRESENCE), latest)
+            return LookAgain(_at_the_earliest(now, at), f"waiting for it: {', '.join(waiting)}")
     return found
 
 

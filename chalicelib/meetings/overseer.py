@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.meeting import MEETING_TAG
-from chalicelib.meetings.lifetime import End, next_look, verdict
+from chalicelib.meetings.lifetime import PRESENCE, End, next_look, verdict
 from chalicelib.meetings.rows import REASON
 from chalicelib.meetings.safety_net import book_look
 from chalicelib.place import Place
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.instance import Instance, Instances
-    from chalicelib.meeting import Meetings
+    from chalicelib.meeting import Meeting, Meetings
     from chalicelib.meetings.schedules import Scheduler
     from chalicelib.meetings.settings import MeetingsSettings
     from chalicelib.telemetry import Reporter
@@ -87,11 +87,7 @@ class Overseer:
         overdue = tuple(
             meeting_id
             for meeting_id, left in desktops.items()
-            if meeting_id not in read.unread
-            and isinstance(
-                verdict(rows.get(meeting_id), left, now - PATIENCE, self._longest),
-                End,
-            )
+            if meeting_id not in read.unread and self._is_overdue(rows.get(meeting_id), left, now)
         )
         place = Place.of(context.invoked_function_arn)
         for meeting_id in overdue:
@@ -100,3 +96,10 @@ class Overseer:
             raise read.errors[0]  # once every meeting that could be read is seen to
         missed = (each for each in overdue if each not in rows or REASON not in rows[each].item)
         return overdue, tuple(missed)
+
+    def _is_overdue(self, meeting: Meeting | None, desktops: list[Instance], now: datetime) -> bool:
+        """Whether it should have been ended a while ago, and nobody has waited for it since."""
+        moments = (now - count * PRESENCE for count in range(PATIENCE // PRESENCE, -1, -1))
+        return all(
+            isinstance(verdict(meeting, desktops, each, self._longest), End) for each in moments
+        )

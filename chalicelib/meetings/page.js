@@ -2,23 +2,31 @@
 // Asks this page's own address how things stand, shows it, and enters when the desktop is ready.
 (() => {
   const HEADLINES = {/* headlines */};
+  const TITLES = {/* titles */};
   const REACHED = ["scheduled", "ready"]; // steps that are done as soon as one is there
   const FINAL = ["over", "unknown", "refused"];
   const BRISK = 5; // polls, two seconds apart
   const STEADY = 15; // polls by the end of which they are five seconds apart
   const TIMEOUT = 20000;
   const LONGEST = 60;
+  const SLOW = 45; // seconds, while no poll may enter; browsers let hidden tabs act once a minute
 
   const body = document.body;
   const at = (id) => document.getElementById(id);
   const promise = at("promise"); // true only of a page with script, and while one waits
   let polls = 0;
   let failures = 0;
-  let due = 0;
+  let due = 0; // by a clock that nobody sets
   let timer = 0;
   let busy = false;
   // A page that was ready when it came leaves entering to the button: what scans links runs scripts.
-  let finished = [...FINAL, "ready"].includes(body.dataset.phase);
+  const byButton = body.dataset.phase === "ready";
+  let finished = FINAL.includes(body.dataset.phase);
+  let ahead = 0; // milliseconds by which the server's clock is ahead of the visitor's
+
+  // Whether a poll must not enter. It says that somebody waits, so that the meeting is no no-show.
+  const onlyWaits = () => byButton || document.hidden;
+  const atLeast = (seconds) => (onlyWaits() ? Math.max(SLOW, seconds) : seconds);
 
   function write(element, text) {
     // A live region is read out again whenever it is written, be it with the same words.
@@ -30,9 +38,9 @@
     body.dataset.phase = phase;
     write(at("headline"), HEADLINES[phase]);
     write(at("message"), message);
-    document.title = `${HEADLINES[phase]} – Elephant`;
+    document.title = `${TITLES[phase] || HEADLINES[phase]} – Elephant`;
     at("enter").hidden = phase !== "ready";
-    if (promise) promise.hidden = !step;
+    if (promise) promise.hidden = !step || byButton;
     const steps = at("steps");
     if (!steps) return;
     steps.hidden = !step;
@@ -45,6 +53,13 @@
       else item.removeAttribute("aria-current");
       write(item.querySelector(".said"), done ? " (done)" : index === now ? " (now)" : "");
     });
+  }
+
+  function offer(answer) {
+    const entrance = new URL(location.href);
+    entrance.searchParams.set("enter", "1");
+    at("open").href = entrance.href;
+    show("ready", "ready", answer.message);
   }
 
   function enter(answer) {
@@ -63,14 +78,22 @@
     return Math.max(seconds, Math.min(LONGEST, 2 ** failures));
   }
 
+  function setClock(time) {
+    const there = Date.parse(time);
+    if (!Number.isNaN(there)) ahead = there - Date.now();
+    tellTimes();
+  }
+
   async function ask() {
+    const headers = { Accept: "application/json" };
+    if (onlyWaits()) headers["Elephant-Waiting"] = "1";
     const abort = new AbortController();
     const watch = setTimeout(() => abort.abort(), TIMEOUT);
     let response;
     let answer;
     try {
       response = await fetch(location.href, {
-        headers: { Accept: "application/json" },
+        headers,
         cache: "no-store",
         signal: abort.signal,
       });
@@ -80,6 +103,7 @@
     } finally {
       clearTimeout(watch);
     }
+    setClock(response.headers.get("Date"));
     const seconds = Number(response.headers.get("Retry-After")) || 0;
     const phase = response.headers.get("Elephant-Phase");
     if (!(phase in HEADLINES) || phase === "trouble") return lost(seconds);
@@ -91,8 +115,9 @@
       return 0;
     }
     if (phase === "ready") {
-      enter(answer);
-      return seconds;
+      if (answer.dcv_url) enter(answer);
+      else offer(answer);
+      return Math.max(seconds, 2);
     }
     show(phase, response.headers.get("Elephant-Step"), answer.message);
     finished = FINAL.includes(phase);
@@ -101,19 +126,21 @@
   }
 
   async function poll() {
-    if (busy || finished || document.hidden) return;
+    if (busy || finished) return;
     busy = true;
+    const couldNotEnter = onlyWaits();
     const seconds = await ask();
     busy = false;
     // A little later each time, so that visitors of many meetings do not ask in step.
-    due = Date.now() + seconds * 1000 * (1 + Math.random() / 10);
+    due = performance.now() + atLeast(seconds) * 1000 * (1 + Math.random() / 10);
+    if (couldNotEnter && !onlyWaits()) due = 0; // it came to the front meanwhile
     wait();
   }
 
   function wait() {
     clearTimeout(timer);
-    if (finished || document.hidden) return;
-    timer = setTimeout(poll, Math.max(0, due - Date.now()));
+    if (finished) return;
+    timer = setTimeout(poll, Math.max(0, due - performance.now()));
   }
 
   function tellTimes() {
@@ -125,7 +152,7 @@
     const clock = { hour: "numeric", minute: "2-digit", timeZoneName: "short" };
     const written = new Intl.DateTimeFormat(english, { ...format, ...clock }).format(start);
     write(time, written);
-    const minutes = Math.round((start - Date.now()) / 60000);
+    const minutes = Math.round((start - Date.now() - ahead) / 60000);
     const [count, unit] =
       Math.abs(minutes) < 90
         ? [minutes, "minute"]
@@ -136,14 +163,17 @@
     write(at("until"), minutes ? `(${told})` : "(now)");
   }
 
-  document.addEventListener("visibilitychange", wait);
+  document.addEventListener("visibilitychange", () => {
+    if (!onlyWaits()) due = 0;
+    wait();
+  });
   addEventListener("online", () => {
     due = 0;
     wait();
   });
-  if (promise) promise.hidden = finished;
-  tellTimes();
+  if (promise) promise.hidden = finished || byButton;
+  setClock(body.dataset.now);
   setInterval(tellTimes, 15000);
-  due = Date.now() + Number(body.dataset.retry) * 1000;
+  due = performance.now() + atLeast(Number(body.dataset.retry)) * 1000;
   wait();
 })();

@@ -20,6 +20,8 @@ from chalicelib.meetings.lifetime import meet_time_of
 from chalicelib.meetings.rows import text_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from chalicelib.meeting import Meeting
     from chalicelib.meetings.admission import Admission
 
@@ -35,7 +37,9 @@ HEADLINES: Final = {
     Phase.REFUSED: "This link is not complete",
     Phase.TROUBLE: "Something went wrong",
 }
-"""The page's heading, and its title, in each phase."""
+"""The page's heading in each phase; its title is the same, but for TITLES."""
+TITLES: Final = {Phase.READY: "\N{BLACK CIRCLE} Ready"}
+"""Titles for who sees no more of the page than its tab."""
 
 _STEPS: Final = {
     Phase.SCHEDULED: "Meeting booked",
@@ -47,7 +51,8 @@ _STEPS: Final = {
 _REACHED: Final = (Phase.SCHEDULED, Phase.READY)
 """Steps that are done as soon as one is there."""
 _FOOTER: Final = (
-    '<p id="promise" hidden>This page takes you to your desktop by itself.</p>'
+    '<p id="promise" hidden>This page takes you to your desktop by itself. '
+    "If you are in another tab by then, it does so when you come back.</p>"
     "<p>The link is yours alone: please do not pass it on.</p>"
 )
 _LEAST_REFRESH: Final = 15
@@ -64,7 +69,11 @@ def _source(text: str) -> str:
 
 
 STYLE: Final = _part("page.css")
-SCRIPT: Final = _part("page.js").replace("{/* headlines */}", json.dumps(HEADLINES))
+SCRIPT: Final = (
+    _part("page.js")
+    .replace("{/* headlines */}", json.dumps(HEADLINES))
+    .replace("{/* titles */}", json.dumps(TITLES))
+)
 _PAGE: Final = Template(_part("page.html"))
 
 HEADERS: Final = {
@@ -77,10 +86,13 @@ HEADERS: Final = {
 """What the page is sent with, beyond what every answer of this address has."""
 
 
-def render(admission: Admission, meeting: Meeting | None, role: str, enter: str) -> str:
+def render(
+    admission: Admission, meeting: Meeting | None, role: str, enter: str, now: datetime
+) -> str:
     """Write the page for a visitor; `enter` is the address that enters by a click.
 
-    That is in the page once it may be used; before, the page holds nothing of the request.
+    That is in the page once it may be used; before, the page holds nothing of the request. `now`
+    is there since the visitor's own clock may be wrong.
 
     Of a meeting's row it tells the time and the names, as text. Without script the page loads
     itself again while there is something to wait for, and the button enters.
@@ -99,6 +111,8 @@ def render(admission: Admission, meeting: Meeting | None, role: str, enter: str)
         footer = _FOOTER
     return _PAGE.substitute(
         phase=phase,
+        now=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        title=escape(TITLES.get(phase, HEADLINES[phase])),
         headline=escape(HEADLINES[phase]),
         message=escape(admission.message),
         retry=retry or 0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +22,8 @@ from chalicelib.meetings.admission import Phase
 from chalicelib.meetings.http import Answer, Request
 from chalicelib.meetings.join import Join
 from chalicelib.meetings.keys import hash_of
-from chalicelib.meetings.page import HEADLINES
+from chalicelib.meetings.lifetime import LookAgain, verdict
+from chalicelib.meetings.page import HEADLINES, TITLES
 from chalicelib.meetings.rows import RowReader, RowWriter
 from tests.browser import Browser, BrowserError, Tab, find_chromium
 from tests.world import TABLE, link, make_settings
@@ -113,7 +114,7 @@ class Site:
 
     @property
     def polls(self) -> int:
-        return self.asked.count("JSON")
+        return len(self.asked) - self.asked.count("page")
 
     def put(self, state: State, **more: str) -> None:
         meet_time = datetime.now(UTC) + state.before
@@ -133,7 +134,8 @@ class Site:
             handler.send_error(404)
             return
         is_page = "text/html" in headers.get("accept", "")
-        self.asked.append("page" if is_page else "JSON")
+        how = "waits" if "elephant-waiting" in headers else "JSON"
+        self.asked.append("page" if is_page else how)
         *_, meeting_id, role = url.path.split("/")
         query = dict(parse_qsl(url.query))
         request = Request("GET", handler.path, headers, query, b"", self.base)
@@ -188,6 +190,11 @@ def see(tab: Tab, *, seen: bool) -> None:
     tab.find(hidden + "document.dispatchEvent(new Event('visibilitychange'))")
 
 
+def are_slow(pauses: list[float]) -> bool:
+    """Tell whether the page asks about once a minute, as often as a browser lets a hidden tab."""
+    return all(30 <= each / 1000 <= 60 for each in pauses)
+
+
 def headline(tab: Tab) -> Any:  # noqa: ANN401 (whatever the page has)
     return tab.find("document.querySelector('h1').textContent")
 
@@ -206,14 +213,17 @@ def keep(tab: Tab, name: str) -> None:
 def shown(tab: Tab, phase: str) -> None:
     tab.wait_for(f"document.body.dataset.phase === '{phase}'")
     assert headline(tab) == HEADLINES[Phase(phase)]
-    assert tab.find("document.title") == HEADLINES[Phase(phase)] + TITLE_END
+    title = TITLES.get(Phase(phase), HEADLINES[Phase(phase)])
+    assert tab.find("document.title") == title + TITLE_END
 
 
 HIDE: Final = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
-"""Lets the page believe that nobody, or somebody, sees it; it asks nothing while nobody does."""
+"""Lets the page believe that nobody, or somebody, sees it."""
 
 STILL = Answer(503, "nothing that a program can read")
 """Keeps a page as it was sent, since its polls learn nothing."""
+LATER = Answer(503, "nothing that a program can read", headers={"Retry-After": "3600"})
+"""The same, and the page does not even say that it cannot reach anybody."""
 
 CONTRASTS = """
 (() => {
@@ -255,7 +265,7 @@ def test_every_state_is_shown_in_every_look(site: Site, tab: Tab, name: str) -> 
         site.put(state)
     if name == "trouble":
         site.world.fail("GetItem", "InternalServerError")
-    tab.call("Page.addScriptToEvaluateOnNewDocument", source=HIDE % "true")
+    site.instead = lambda: LATER
 
     for look, (width, scheme) in LOOKS.items():
         tab.show(width, color_scheme=scheme, reduced_motion="reduce")
@@ -267,7 +277,6 @@ def test_every_state_is_shown_in_every_look(site: Site, tab: Tab, name: str) -> 
         assert len(contrasts) >= 3
         assert min(contrasts) >= LEAST_CONTRAST
         assert tab.find("document.getAnimations().length") == 0
-    assert site.polls == 0
 
 
 def test_a_name_without_a_gap_does_not_make_a_telephone_scroll(site: Site, tab: Tab) -> None:
@@ -307,15 +316,31 @@ def test_a_page_that_is_opened_when_all_is_ready_enters_by_a_click(site: Site, t
     with no_complaints(tab):
         tab.go(site.url())
         shown(tab, "ready")
-        assert tab.find("pauses") == []
+        assert tab.find("document.title") == "\N{BLACK CIRCLE} Ready" + TITLE_END
+        tab.wait_for("pauses.length >= 3")
+        assert are_slow(tab.find("pauses"))
         assert tab.find("document.getElementById('promise').hidden") is True
-        assert site.asked == ["page"]
+        assert set(site.asked) == {"page", "waits"}
         assert site.world.row(ID)["status"] == "HEALTHY"
 
         tab.find("document.getElementById('open').click()")
         tab.wait_for(f"location.href === '{DESKTOP}'")
 
     assert site.world.row(ID)["status"] == "IN_PROGRESS"
+
+
+def test_a_page_that_waits_for_a_click_notices_that_the_meeting_is_over(
+    site: Site, tab: Tab
+) -> None:
+    site.put(STATES["ready"])
+    tab.go(site.url())
+    shown(tab, "ready")
+    site.put(STATES["over"])
+
+    shown(tab, "over")
+
+    assert tab.find("document.getElementById('enter').hidden")
+    assert site.asked == ["page", *["waits"] * site.polls]
 
 
 @pytest.mark.parametrize("name", ["over", "unknown"])
@@ -359,8 +384,6 @@ def test_the_page_asks_every_two_seconds_then_five_then_fifteen(site: Site, tab:
     pauses = [each / 1000 for each in tab.find("pauses")]
     for expected, several in ((2, pauses[:5]), (5, pauses[5:15]), (15, pauses[15:18])):
         assert all(expected * 0.95 <= each <= expected * 1.1 for each in several), pauses
-    see(tab, seen=False)
-    assert 0 <= len(tab.find("pauses")) - site.polls <= 1
 
 
 def test_the_page_asks_once_a_minute_while_the_meeting_is_far(site: Site, tab: Tab) -> None:
@@ -382,23 +405,56 @@ def test_the_page_waits_as_long_as_it_is_told(site: Site, tab: Tab) -> None:
     assert all(35 <= each / 1000 <= 41 for each in tab.find("pauses")[1:])
 
 
-def test_a_page_that_nobody_sees_asks_nothing_until_it_is_seen(site: Site, tab: Tab) -> None:
-    site.put(STATES["checking"])
+def test_a_page_that_nobody_sees_asks_slowly_and_enters_as_soon_as_it_is_seen(
+    site: Site, tab: Tab
+) -> None:
+    """Meanwhile its visitor is present: the meeting is no no-show 15 minutes after its start."""
+    begun = replace(STATES["checking"], before=-14 * MINUTE)
+    site.put(begun)
     tab.call("Page.addScriptToEvaluateOnNewDocument", source=HIDE % "true")
+    with no_complaints(tab):
+        tab.go(site.url())
+        shown(tab, "late")
+        tab.wait_for("pauses.length >= 4")
+        assert are_slow(tab.find("pauses"))
+        assert tab.find("document.title") == HEADLINES[Phase.LATE] + TITLE_END
+        keep(tab, "hidden-late")
+
+        seen = site.world.row(ID)["student_waiting_at"]
+        site.put(begun, status="HEALTHY", student_waiting_at=seen)
+        shown(tab, "ready")
+        polls = site.polls
+        tab.wait_for(f"pauses.length >= {polls + 3}")
+        assert are_slow(tab.find("pauses"))
+        assert tab.find("document.title") == "\N{BLACK CIRCLE} Ready" + TITLE_END
+        assert tab.find("document.getElementById('open').href") == site.url() + "&enter=1"
+        keep(tab, "hidden-ready")
+        assert set(site.asked) == {"page", "waits"}
+        assert site.world.row(ID)["status"] == "HEALTHY"
+        meeting = RowReader(site.world.app_dynamodb, TABLE).read_row(ID)
+        found = verdict(meeting, (), datetime.now(UTC) + MINUTE, timedelta(hours=3))
+        assert isinstance(found, LookAgain)
+
+        see(tab, seen=True)
+        tab.wait_for(f"location.href === '{DESKTOP}'")
+
+    assert site.world.row(ID)["status"] == "IN_PROGRESS"
+    assert site.asked.count("JSON") == 1
+
+
+def test_a_page_that_is_seen_no_more_asks_slowly_and_enters_by_no_poll(
+    site: Site, tab: Tab
+) -> None:
+    site.put(STATES["scheduled"])
     tab.go(site.url())
-    shown(tab, "checking")
-    assert tab.find("pauses") == []
-
-    see(tab, seen=True)
-    tab.wait_for("pauses.length >= 2")
-
+    shown(tab, "scheduled")
     see(tab, seen=False)
-    pauses = tab.find("pauses.length")
-    tab.find("dispatchEvent(new Event('online'))")
-    assert tab.find("pauses.length") == pauses
-
     site.put(STATES["ready"])
-    see(tab, seen=True)
+
+    shown(tab, "ready")
+
+    assert site.world.row(ID)["status"] == "HEALTHY"
+    tab.find("document.getElementById('open').click()")
     tab.wait_for(f"location.href === '{DESKTOP}'")
 
 
@@ -461,6 +517,22 @@ def test_times_are_told_in_the_visitors_own_zone(site: Site, tab: Tab) -> None:
         "(in 25 minutes)",
         "(in 24 minutes)",
     }
+
+
+def test_how_long_it_is_until_then_is_told_by_the_servers_clock(site: Site, tab: Tab) -> None:
+    """Also when the visitor's own is set while the page is open."""
+    site.put(STATES["scheduled"])
+    wrong = "(() => { const now = Date.now; Date.now = () => now() + %d * 3600000; })();"
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=wrong % 5)
+    tab.go(site.url())
+    until = "document.getElementById('until').textContent"
+    right = {"(in 25 minutes)", "(in 24 minutes)"}
+    assert tab.find(until) in right
+
+    polls = site.polls
+    tab.find(wrong % -7 + "dispatchEvent(new Event('online'))")
+    tab.wait_for(f"pauses.length >= {polls + 3}")
+    assert tab.find(until) in right
 
 
 def test_names_are_shown_as_they_are_and_run_nothing(site: Site, tab: Tab) -> None:

@@ -85,7 +85,11 @@ def test_whoever_joins_before_the_claim_keeps_the_meeting(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", ["teacher_session_data", "student_session_data", "meet_time", "status", "joined_at"]
+    "changed",
+    [
+        *("teacher_session_data", "student_session_data", "meet_time", "status", "joined_at"),
+        *("teacher_waiting_at", "student_waiting_at"),
+    ],
 )
 def test_what_was_decided_by_is_still_so_when_the_meeting_is_claimed(
     ends: Ends, changed: str

@@ -30,6 +30,8 @@ ORIGIN = "https://app.example.com"
 SOON = datetime(2026, 11, 21, 15, 25, tzinfo=UTC).timestamp()
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 READY = {"student_ec2_id": A, "student_ec2_link": link(A)}
+LIBRARY = "*/*"
+FETCH = {"sec-fetch-dest": "empty", "sec-fetch-mode": "cors"}
 
 
 def make_join(world: World, now: float = SOON, **variables: str) -> Join:
@@ -180,6 +182,79 @@ def test_a_foreign_address_is_kept_back_and_warned_of(world: World) -> None:
     assert fields["warnings"] == [
         "student_ec2_link is no link to a desktop of this stage: 'https://evil.example/'"
     ]
+
+
+# Those who wait
+
+WAITING = {"elephant-waiting": "1"}
+"""What the page says while nobody sees it, or until its button is pressed."""
+LATE = datetime(2026, 11, 21, 15, 41, 7, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])
+def test_a_page_that_only_waits_learns_that_all_is_ready_and_does_not_enter(
+    world: World, status: str
+) -> None:
+    put(world, status, **READY)
+
+    answer = ask(make_join(world), more=WAITING | FETCH)
+
+    assert (answer.status, answer.headers["Elephant-Phase"]) == (202, "ready")
+    assert document(answer)["message"].startswith("You may enter now.")
+    assert A not in answer.body + str(answer.headers)
+    assert world.row(ID)["status"] == status
+    assert world.aws_calls == ["GetItem"]
+    assert world.reports.lines[-1][2]["Joined"] == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "is_written"),
+    [
+        ("HEALTHY", WAITING, True),
+        ("LAUNCHED", WAITING, True),
+        ("LAUNCHED", {}, True),
+        ("IN_PROGRESS", WAITING, False),
+        ("LAUNCHED", {"elephant-waiting": "0", "accept": LIBRARY}, False),
+        ("HEALTHY", WAITING | {"sec-purpose": "prefetch;prerender"}, False),
+    ],
+)
+def test_late_in_the_wait_the_row_says_who_waits(
+    world: World, status: str, more: dict[str, str], *, is_written: bool
+) -> None:
+    """Who asks to enter waits as well, and a front end's visitor like the page's."""
+    put(world, status, **READY)
+    before = world.row(ID)
+
+    ask(make_join(world, LATE), more=more)
+
+    written = {"student_waiting_at": "2026-11-21T15:41:07Z"} if is_written else {}
+    assert world.row(ID) == before | written
+    assert world.aws_calls == ["GetItem", "UpdateItem"][: 1 + is_written]
+    ask(make_join(world, LATE + 59), more=more)
+    assert world.row(ID) == before | written
+
+
+@pytest.mark.parametrize("became", ["IN_PROGRESS", "TERMINATED"])
+def test_presence_is_not_written_over_what_has_changed_meanwhile(world: World, became: str) -> None:
+    put(world)
+    world.meanwhile("UpdateItem", lambda: put(world, became))
+
+    assert ask(make_join(world, LATE), more=WAITING).status == 202
+    assert "student_waiting_at" not in world.row(ID)
+    assert world.aws_calls == ["GetItem", "UpdateItem"]
+    assert world.reports.lines[-1][2]["Warnings"] == 0
+
+
+def test_presence_that_cannot_be_written_spoils_no_answer(world: World) -> None:
+    put(world)
+    world.fail("UpdateItem", "AccessDeniedException")
+
+    answer = ask(make_join(world, LATE), more=WAITING)
+
+    assert (answer.status, answer.headers["Elephant-Phase"]) == (202, "late")
+    outcome, fields, counts = world.reports.lines[-1]
+    assert (outcome, counts) == ("succeeded", {"Joined": 0, "Warnings": 1})
+    assert fields["warnings"][0].startswith("it was not written that the student waits: ")
 
 
 # Keys
@@ -415,10 +490,6 @@ def test_looking_at_the_page_starts_nothing(world: World) -> None:
     assert f'href="?key={KEY}&amp;enter=1"' in answer.body
     assert link(A) not in answer.body
     assert world.reports.lines[-1][1]["action"] == "shown"
-
-
-LIBRARY = "*/*"
-FETCH = {"sec-fetch-dest": "empty", "sec-fetch-mode": "cors"}
 
 
 @pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])

@@ -26,6 +26,7 @@ from chalicelib.meetings.lifetime import (
     meet_time_of,
     next_look,
     verdict,
+    wants_presence,
 )
 
 START = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
@@ -144,6 +145,63 @@ def test_a_meeting_that_nobody_is_in_ends_for_the_guides_reasons(
 
     assert isinstance(found, End)
     assert found.reason == reason
+
+
+@pytest.mark.parametrize("data", [{}, {"teacher_session_data": "x"}])
+@pytest.mark.parametrize(
+    ("ago", "is_present"), [(0, True), (5, True), (-1, True), (5.1, False), (-1.1, False)]
+)
+def test_nobody_is_absent_who_waits(ago: float, data: dict[str, str], *, is_present: bool) -> None:
+    now = START + minutes(16)
+    meeting = row(student_waiting_at=(now - minutes(ago)).isoformat(), **data)
+
+    found = verdict(meeting, DESKTOPS, now, LONGEST)
+
+    assert isinstance(found, LookAgain) is is_present
+    if is_present:
+        assert found == LookAgain(START + minutes(20), "waiting for it: student")
+
+
+@pytest.mark.parametrize(
+    ("texts", "after"),
+    [
+        ({"status": "DNS_WRITTEN"}, SHORTEST),
+        ({}, LONGEST),
+        (BOTH, SHORTEST),
+        ({"teacher_waiting_at": "just now"}, SHORTEST),
+    ],
+)
+def test_who_waits_keeps_no_meeting_that_is_over_for_another_reason(
+    texts: dict[str, str], after: timedelta
+) -> None:
+    waiting = {"teacher_waiting_at": (START + after).isoformat()}
+
+    assert isinstance(verdict(row(**waiting | texts), DESKTOPS, START + after, LONGEST), End)
+
+
+@pytest.mark.parametrize(
+    ("after", "texts", "is_wanted"),
+    [
+        (9.9, {}, False),
+        (10, {}, True),
+        (10, {"status": "SCHEDULED"}, True),
+        (10, {"meet_time": "soon"}, False),
+        (10, {"status": "IN_PROGRESS"}, False),
+        (10, {"joined_at": "2026-11-21T15:31:00Z"}, False),
+        (10, {"termination_reason": "SUCCESS"}, False),
+        (10, {"teacher_waiting_at": "2026-11-21T15:40:00Z"}, True),
+        (10, {"student_waiting_at": "2026-11-21T15:39:01Z"}, False),
+        (10, {"student_waiting_at": "2026-11-21T15:39:00Z"}, True),
+        (10, {"student_waiting_at": "2099-01-01T00:00:00Z"}, True),
+        (10, {"student_waiting_at": "soon"}, True),
+        (179.9, {}, True),
+        (180, {}, False),
+    ],
+)
+def test_presence_is_written_when_it_can_matter_and_once_a_minute(
+    after: float, texts: dict[str, str], *, is_wanted: bool
+) -> None:
+    assert wants_presence(row(**texts), "student", START + minutes(after), LONGEST) is is_wanted
 
 
 @pytest.mark.parametrize("data", [{}, {"teacher_session_data": "x"}])
@@ -302,6 +360,7 @@ TEXTS = st.fixed_dictionaries(
         ),
         "teacher_session_data": st.sampled_from([None, "", "x"]),
         "student_session_data": st.sampled_from([None, "", "x"]),
+        "student_waiting_at": st.sampled_from([None, "2026-11-21T15:44:00Z", "2026-11-21T18:00Z"]),
         "termination_reason": st.sampled_from([None, None, None, "SUCCESS"]),
     }
 )
@@ -371,7 +430,8 @@ def test_what_is_over_stays_over(
     first = verdict(meeting, desktops, now, longest)
     second = verdict(meeting, desktops, now + minutes(later), longest)
 
-    if isinstance(first, End):
+    waiting = (meeting.item if meeting else {}).get("student_waiting_at", {"S": str(now)})
+    if isinstance(first, End) and datetime.fromisoformat(waiting["S"]) <= now + SLACK:
         assert isinstance(second, End)
     if isinstance(first, Leave):
         assert second == first

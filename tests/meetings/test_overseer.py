@@ -101,6 +101,20 @@ def test_a_meeting_that_may_go_on_or_is_still_the_safety_nets_is_left_alone(
     assert ends.booked() == {}
 
 
+@pytest.mark.parametrize("ago", [0, 5, 10, 15])
+def test_a_meeting_that_somebody_waited_for_lately_is_still_the_safety_nets(
+    ends: Ends, ago: float
+) -> None:
+    """Whenever in the last minutes that was: its end came due no earlier than that."""
+    ends.meeting(ID, 60, student_waiting_at=ends.starts(30 - ago))
+    ends.pass_time(30)
+
+    assert overseer(ends).oversee(SWEEP) == ()
+
+    ends.pass_time(16 - ago)
+    assert overseer(ends).oversee(SWEEP) == (ID,)
+
+
 def test_a_meeting_in_progress_is_overdue_after_its_longest_time(ends: Ends) -> None:
     desktops = ends.meeting(ID, 0, status="IN_PROGRESS")
     ends.pass_time(190)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Final
 
@@ -24,6 +25,7 @@ from chalicelib.meetings.page import HEADERS, HEADLINES, SCRIPT, STYLE, render
 WAITING: Final = Admission(Phase.ADDRESS, "Wait.", "LAUNCHED", None, Phase.ADDRESS, 2)
 READY: Final = Admission(Phase.READY, "Go.", "HEALTHY", "https://x", Phase.READY)
 OVER: Final = Admission(Phase.OVER, "It is over.", "TERMINATED")
+NOW: Final = datetime(2026, 11, 1, 5, 0, 9, tzinfo=UTC)
 NAMES: Final = {"teacher_name": "Ada", "student_name": "Zoë", "meet_time": "2026-11-01T05:07:00Z"}
 
 
@@ -68,7 +70,7 @@ def row(**attributes: str) -> Meeting:
 
 
 def page(admission: Admission = WAITING, meeting: Meeting | None = None) -> Document:
-    return Document(render(admission, meeting or row(**NAMES), "student", "?key=k&enter=1"))
+    return Document(render(admission, meeting or row(**NAMES), "student", "?key=k&enter=1", NOW))
 
 
 @pytest.mark.parametrize("admission", [WAITING, READY, OVER, UNKNOWN, REFUSED, TROUBLE])
@@ -77,7 +79,10 @@ def test_title_and_heading_say_the_state(admission: Admission) -> None:
 
     headline = HEADLINES[admission.phase]
     assert document.texts["h1"] == [headline]
-    assert document.texts["title"][0].startswith(headline)
+    is_ready = admission.phase is Phase.READY
+    title = "\N{BLACK CIRCLE} Ready" if is_ready else headline
+    assert document.texts["title"][0] == f"{title} \N{EN DASH} Elephant"
+    assert document.one("body")["data-now"] == "2026-11-01T05:00:09Z"
     assert admission.message in document.texts["p"]
     assert document.one("body")["data-phase"] == admission.phase
     assert document.one("body")["data-retry"] == str(admission.retry_after or 0)
@@ -140,7 +145,7 @@ def test_a_row_with_nothing_to_tell_tells_who_you_are() -> None:
 
 
 def test_without_a_row_nothing_is_told_of_a_meeting() -> None:
-    document = Document(render(UNKNOWN, None, "student", "?enter=1"))
+    document = Document(render(UNKNOWN, None, "student", "?enter=1", NOW))
 
     assert "dl" not in dict(document.elements)
     assert "ol" not in dict(document.elements)

@@ -124,6 +124,28 @@ def test_whoever_joins_between_the_read_and_the_claim_keeps_the_meeting(ends: En
     assert list(ends.booked().values()) == [ends.now() + minutes(10)]
 
 
+def test_a_meeting_that_somebody_waits_for_is_left_alone_until_nobody_does(ends: Ends) -> None:
+    desktops = ends.meeting(ID, 15, teacher_waiting_at=ends.starts(-1))
+
+    due = ends.now() + minutes(5)
+    look = ends.look()
+
+    assert (look["action"], look["reason"]) == ("waiting", "waiting for it: teacher")
+    assert look["next_look"] == ends.starts(5)
+    ends.play()
+    assert ends.faults.ended_at == [due, due]
+    assert ends.states(*desktops) == GONE
+    assert ends.outcome() == ("TERMINATED", "NO_SHOW_TIMEOUT")
+
+
+def test_who_waits_from_between_the_read_and_the_claim_on_keeps_the_meeting(ends: Ends) -> None:
+    desktops = ends.meeting()
+    ends.faults.meanwhile["update_item"] = lambda: ends.set(student_waiting_at=ends.starts(0))
+
+    assert ends.look()["action"] == "waiting"
+    assert ends.states(*desktops) == LIVE
+
+
 def test_a_desktop_that_finds_itself_well_does_not_make_a_live_meeting_a_no_show(
     ends: Ends,
 ) -> None:

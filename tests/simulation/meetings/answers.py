@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.meetings.callers import JSON, RIGHT, Booking, Visit, document_of
+from tests.simulation.meetings.callers import JSON, RIGHT, WAIT, Booking, Visit, document_of
 from tests.simulation.meetings.world import CONFIRMED, has_begun, is_over, status
 from tests.simulation.names import text
 
@@ -80,7 +80,7 @@ def _of_visit(stage: MeetingStage, visit: Visit, answer: Answer) -> Iterator[str
     stage.promises.seen[f"visit {answer.status}"] += 1
     item = stage.dynamodb.items.get(visit.meeting, {})
     link = answer.headers.get("Location")
-    if answer.status == _READY and visit.how == JSON:
+    if answer.status == _READY and visit.how in {JSON, WAIT}:
         link = document_of(answer)["dcv_url"]
     if visit.shows != RIGHT and answer.status not in {_UNKNOWN, _LATER}:
         yield f"answered {answer.status} to a key that is {visit.shows}"
@@ -90,6 +90,8 @@ def _of_visit(stage: MeetingStage, visit: Visit, answer: Answer) -> Iterator[str
         yield f"answered {answer.status}: {answer.body}"
     if link is None:
         return
+    if visit.how == WAIT:
+        yield f"sent somebody in who only waited for {visit.meeting}"
     stage.callers.was_let_in(visit)
     if (visit.meeting, link) not in stage.promises.linked_at:
         yield f"sent the {visit.role} of {visit.meeting} to {link}"

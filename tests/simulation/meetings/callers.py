@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 BASE_URL: Final = "https://api.example.com/api"
 POLL: Final = MINUTE
 """How often a visitor's page asks."""
-JSON, PAGE, ENTER = "json", "page", "enter"
-"""How somebody asks for a desktop: as a program, by looking at the page, by its link."""
+JSON, WAIT, PAGE, ENTER = "json", "wait", "page", "enter"
+"""How somebody asks: as a program, by a page in a hidden tab, by looking at it, by its link."""
 RIGHT, OTHERS, NONE = "right", "the other role's", "none"
 """Which key somebody shows."""
 
@@ -162,9 +162,10 @@ class Callers:
         keys = order.booked[meeting]
         shown = {RIGHT: keys[role], OTHERS: keys[_OTHER[role]], NONE: None}[shows]
         query = ({"key": shown} if shown else {}) | ({"enter": "1"} if how == ENTER else {})
-        accept = "application/json" if how == JSON else "text/html,*/*;q=0.8"
+        headers = {"accept": "application/json" if how in {JSON, WAIT} else "text/html,*/*;q=0.8"}
+        headers |= {"elephant-waiting": "1"} if how == WAIT else {}
         path = f"/join/{meeting}/{role}"
-        request = Request("GET", path, {"accept": accept}, query, b"", BASE_URL)
+        request = Request("GET", path, headers, query, b"", BASE_URL)
         visit = Visit(meeting, role, request, how, shows)
         return self._stage.functions.invoke(visit, function=API, warm=warm)
 

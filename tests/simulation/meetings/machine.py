@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from chalicelib.meetings.keys import Seed
-from tests.simulation.meetings.callers import ENTER, JSON, NONE, OTHERS, PAGE, RIGHT, Plan
+from tests.simulation.meetings.callers import ENTER, JSON, NONE, OTHERS, PAGE, RIGHT, WAIT, Plan
 from tests.simulation.meetings.faults import FAULTS, switch_on
 from tests.simulation.meetings.meddlers import MEDDLING
 from tests.simulation.meetings.pace import Pace
@@ -101,7 +101,7 @@ class MeetingLife(RuleBasedStateMachine):
     @rule(
         number=which,
         role=roles,
-        how=st.sampled_from([JSON, JSON, PAGE, ENTER]),
+        how=st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER]),
         shows=st.sampled_from([RIGHT, RIGHT, RIGHT, OTHERS, NONE]),
         warm=warm,
         calls=calls,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.invocation import API
-from tests.simulation.meetings.callers import ENTER, JSON, Booking, Visit
+from tests.simulation.meetings.callers import ENTER, JSON, WAIT, Booking, Visit
 from tests.simulation.meetings.world import (
     CONFIRMED,
     JOINED,
     LAUNCH,
+    LONGEST,
     MINUTE,
+    PRESENCE,
     REASON,
     SAFETY_NET,
     SHORTEST,
@@ -92,8 +95,13 @@ def _joined(visit: Visit, row: str, before: Item | None, after: Item | None) -> 
     """Look at what a visit does: it writes nothing but that the meeting has begun."""
     if before is None or after is None or row != visit.meeting:
         yield f"wrote {row}"
-    elif visit.how not in {JSON, ENTER}:
+    elif visit.how not in {JSON, WAIT, ENTER}:
         yield f"wrote {row}, though somebody only looked at the page"
+    elif _changed(before, after) == {f"{visit.role}_waiting_at"}:
+        if is_over(before) or has_begun(before):
+            yield f"wrote that somebody waits for {row}, which was {status(before)}"
+    elif visit.how == WAIT:
+        yield f"wrote {row}, though the page said that it only waits"
     elif not _changed(before, after) <= {"status", JOINED} or status(after) != "IN_PROGRESS":
         yield f"changed {_changed(before, after)} of {row}"
     elif status(before) != "HEALTHY" or is_over(before):
@@ -132,6 +140,11 @@ def _claimed(
         yield f"claimed {row} without all data"
     if has_begun(before) and "NO_SHOW" in str(reason):
         yield f"claimed {row} as {reason} though somebody is there"
+    waited = [text(before, f"{role}_waiting_at") for role in ROLES]
+    seen = [datetime.fromisoformat(each).timestamp() for each in waited if each]
+    is_lately = bool(seen) and now <= max(seen) + PRESENCE
+    if is_lately and "NO_SHOW" in str(reason) and now < meet_time(before) + LONGEST:
+        yield f"claimed {row} as {reason} though somebody waited at {max(seen)}"
 
 
 def _moved(

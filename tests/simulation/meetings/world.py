@@ -32,6 +32,8 @@ MINUTE: Final = 60.0
 AHEAD: Final = 10 * MINUTE
 """How long before its start a meeting's desktops are launched."""
 SHORTEST: Final = 15 * MINUTE
+PRESENCE: Final = 5 * MINUTE
+"""For how long nobody counts as absent whose page has asked."""
 
 LAUNCH, SAFETY_NET, TERMINATOR = "launch_ec2", "safety_net", "terminator"
 REASON: Final = "termination_reason"
