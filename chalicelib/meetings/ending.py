@@ -78,8 +78,9 @@ class Ending:
             if relies_on is None:
                 raise
             ended = self._end(meeting.id, meeting)
-            update = RowUpdate(self._make_room(meeting, relies_on), {REASON: reason}, relies_on)
-            self._write_status(self._writer.update_row(update))
+            # Both at once: it may be the status that leaves no room for a reason.
+            texts = {REASON: reason, "status": TERMINATED}
+            self._writer.update_row(RowUpdate(self._make_room(meeting, relies_on), texts, relies_on))
             return ended
         ended = self._end(meeting.id, claimed)
         if claimed.status != TERMINATED:
@@ -95,7 +96,10 @@ class Ending:
             self._writer.update_row(replace(update, meeting=roomy))
 
     def _make_room(self, meeting: Meeting, relies_on: tuple[str, ...]) -> Meeting:
-        return self._writer.update_row(RowUpdate(meeting, {}, relies_on, _what_fills(meeting)))
+        filling = _what_fills(meeting)
+        if not filling:
+            return meeting
+        return self._writer.update_row(RowUpdate(meeting, {}, relies_on, filling))
 
     def end_desktops_of(self, meeting_id: str) -> Ended:
         """End every desktop of a meeting that has no row. Raises EndingError as `end_meeting`."""

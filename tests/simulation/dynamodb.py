@@ -21,6 +21,16 @@ WRITTEN_BEFORE: Final = "written-before"
 """A fault: the write is made, its answer lost, and botocore's second attempt finds it made."""
 _OWN: Final = frozenset({UNPROCESSED, WRITTEN_BEFORE})
 
+LARGEST: Final = 400 * 1024
+"""Bytes of an item with its attributes' names.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+_TOO_LARGE: Final = {
+    "PutItem": "Item size has exceeded the maximum allowed size",
+    "UpdateItem": "Item size to update has exceeded the maximum allowed size",
+}
+
 
 class DynamoDb:
     """The table's items, and a client of it; whoever writes, `watchers` are told of it.
@@ -112,6 +122,9 @@ class DynamoDb:
         def execute(fault: str | None) -> dict[str, Any]:
             before = self.items.get(item_id)
             after = change(before)
+            if after and size_of(after) > LARGEST:
+                self._promises.lacks_room(run, item_id)
+                raise client_error("ValidationException", operation, _TOO_LARGE[operation])
             if before != after:
                 self._promises.wrote_row(run, item_id, before, after)
                 self.store(item_id, after)
@@ -133,6 +146,14 @@ class DynamoDb:
     def _require_table(self, request: Mapping[str, Any]) -> None:
         if request["TableName"] != self._table:
             raise client_error("ResourceNotFoundException", "DynamoDB")
+
+
+def size_of(item: Item) -> int:
+    """Return how many bytes an item of texts takes up."""
+    return sum(
+        len(name.encode()) + sum(len(str(each).encode()) for each in value.values())
+        for name, value in item.items()
+    )
 
 
 def updated(item: Item | None, request: Mapping[str, Any]) -> Item:

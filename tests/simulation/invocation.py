@@ -34,7 +34,7 @@ class Learnt:
     `shown` has everything that EC2 showed of each instance, `denied` the ids that it said it does
     not know, `withheld` those that a thin answer lacked. `unproven` is how many records without a
     reason that EC2 has shown the call took that is going on. `unlinked` are the rows, and the
-    instances whose links the run has removed there.
+    instances whose links the run has removed there. `crowded` are the rows that had no room.
     """
 
     reads: dict[str, bool] = field(default_factory=dict)
@@ -46,6 +46,7 @@ class Learnt:
     withheld: set[str] = field(default_factory=set)
     unproven: int = 0
     unlinked: set[tuple[str, str]] = field(default_factory=set)
+    crowded: set[str] = field(default_factory=set)
 
     @property
     def failed(self) -> list[str]:

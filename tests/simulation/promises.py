@@ -193,6 +193,11 @@ class Promises:
                 ):
                     self.breaks(run, problem)
 
+    def lacks_room(self, run: Invocation | None, item_id: str) -> None:
+        """Note that a write to a row was refused, since the row is full."""
+        if run:
+            run.learnt.crowded.add(item_id)
+
     def tells_row(self, item_id: str) -> None:
         """Look at a write to a row that a run is about to make."""
         run = self.run

@@ -53,6 +53,8 @@ class Strands:
         self.clock = clock
         self.alive: list[Strand] = []
         self.current: Strand | None = None
+        self.before_resuming: Callable[[Strand], object] = lambda _: None
+        """What others do at the last moment before a strand goes on."""
         self._hub = getcurrent()
 
     def begin(self, run: Invocation, do: Callable[[], object]) -> Strand:
@@ -70,6 +72,7 @@ class Strands:
         """Let a strand go on until it pauses again or ends."""
         if strand.waits_for is None:
             self.clock.reach(strand.wakes_at)
+        self.before_resuming(strand)
         self.current = strand
         try:
             strand.greenlet.switch()

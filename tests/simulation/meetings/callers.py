@@ -30,10 +30,14 @@ _OTHER: Final = {"teacher": "student", "student": "teacher"}
 
 @dataclass(frozen=True)
 class Plan:
-    """How a meeting is meant to go: who comes, and for how long; None is until it is ended."""
+    """How a meeting is meant to go: who comes, and for how long; None is until it is ended.
+
+    Unless `is_well`, its desktops never report that they are healthy.
+    """
 
     comes: tuple[str, ...]
     stays: float | None
+    is_well: bool = True
 
 
 @dataclass(eq=False)

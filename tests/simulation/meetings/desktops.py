@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.simulation.dynamodb import LARGEST, size_of
 from tests.simulation.fleet import Fleet
 from tests.simulation.meetings.world import status
-from tests.simulation.names import RANKS, is_gone, link_to, links
+from tests.simulation.names import RANKS, is_gone, link_to, links, text
 
 if TYPE_CHECKING:
+    from tests.simulation.dynamodb import Item
     from tests.simulation.ec2 import Host
     from tests.simulation.meetings.stage import MeetingStage
 
@@ -54,27 +56,37 @@ class Desktops(Fleet):
         if row and not is_gone(host.view):
             item = self._meetings.dynamodb.items[row]
             data = {"S": f"s3://recordings/{row}/{role}"}
-            self._meetings.dynamodb.store(row, {**item, f"{role}_session_data": data})
+            self.write(row, {**item, f"{role}_session_data": data})
 
     def report_again(self, host: Host) -> None:
         """Let its check say once more that it is well, as the guide's does during a meeting."""
         row = self._row(host)
         item = self._meetings.dynamodb.items.get(row or "", {})
         if row and status(item) == "IN_PROGRESS" and not is_gone(host.view):
-            self._meetings.dynamodb.store(row, {**item, "status": {"S": "HEALTHY"}})
+            self.write(row, {**item, "status": {"S": "HEALTHY"}})
 
     def _is_to_report(self, host: Host) -> bool:
         """Tell whether its check goes well: it has its address, and the row does not say so."""
         row = self._row(host)
         item = self._meetings.dynamodb.items.get(row or "", {})
         has_link = link_to(host.id) in links(item).values()
-        return has_link and 0 < RANKS.get(status(item), -1) < RANKS["HEALTHY"]
+        is_well = all(
+            order.plan.is_well
+            for order in self._meetings.callers.orders
+            if order.teacher == text(item, "teacher_name")
+        )
+        return is_well and has_link and 0 < RANKS.get(status(item), -1) < RANKS["HEALTHY"]
 
     def _report(self, host: Host) -> None:
         row = self._row(host)
         if row and self._is_to_report(host):
             item = self._meetings.dynamodb.items[row]
-            self._meetings.dynamodb.store(row, {**item, "status": {"S": "HEALTHY"}})
+            self.write(row, {**item, "status": {"S": "HEALTHY"}})
+
+    def write(self, row: str, item: Item) -> None:
+        """Write to the row, unless DynamoDB refuses it for its size."""
+        if size_of(item) <= LARGEST:
+            self._meetings.dynamodb.store(row, item)
 
     def _row(self, host: Host) -> str | None:
         row = host.view.tag("MeetingID") if host.view else None

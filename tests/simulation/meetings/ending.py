@@ -10,7 +10,9 @@ from tests.simulation.meetings.world import (
     CONFIRMED,
     LONGEST,
     MINUTE,
+    REASON,
     SHORTEST,
+    data_of,
     desktops_of,
     launched_at,
     meet_time,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.simulation.ec2 import Host
-    from tests.simulation.meetings.callers import Guest
+    from tests.simulation.meetings.callers import Guest, Order
     from tests.simulation.meetings.stage import MeetingStage
 
 LATEST = 25 * MINUTE
@@ -66,6 +68,8 @@ def problems(stage: MeetingStage, calm_since: float) -> Iterator[str]:
     yield from ending.problems(stage, Traces.of(stage))
     yield from _row_problems(stage)
     yield from _order_problems(stage)
+    for order in stage.callers.orders:
+        yield from _health_problems(stage, order, calm_since)
     for guest in stage.callers.guests:
         yield from _guest_problems(stage, guest, calm_since)
     if stage.scheduler.planned:
@@ -106,12 +110,33 @@ def _order_problems(stage: MeetingStage) -> Iterator[str]:
             yield f"{order.teacher} was refused, and {began.intersection(rows)} was launched"
 
 
+def _is_calm(stage: MeetingStage, order: Order, calm_since: float) -> bool:
+    """Tell whether nothing has disturbed a meeting."""
+    is_left_alone = order.meeting not in stage.meddlers.touched | stage.meddlers.disturbed
+    return calm_since < order.meet_time - AHEAD and is_left_alone
+
+
+def _health_problems(stage: MeetingStage, order: Order, calm_since: float) -> Iterator[str]:
+    """Check that a meeting whose desktops never were healthy is said to be one, and in time."""
+    item = stage.dynamodb.items.get(order.meeting or "", {})
+    if order.plan.is_well or not item or any(data_of(item)):
+        return
+    reason = text(item, REASON)
+    ended = stage.promises.over_since.get(order.meeting or "", 0.0)
+    is_late = ended > order.meet_time + SHORTEST + 2 * MINUTE
+    if _is_calm(stage, order, calm_since) and (reason != "NEVER_HEALTHY" or is_late):
+        yield f"{order.meeting}, never healthy, ended at {ended} as {reason}: {item}"
+
+
 def _guest_problems(stage: MeetingStage, guest: Guest, calm_since: float) -> Iterator[str]:
     """Check that whoever came to a meeting that nothing disturbed got in."""
     order, meeting = guest.order, guest.order.meeting
     item = stage.dynamodb.items.get(meeting or "", {})
-    is_calm = calm_since < order.meet_time - AHEAD and meeting not in stage.meddlers.touched
-    if is_calm and guest.entered is None:
+    is_calm = _is_calm(stage, order, calm_since)
+    if not order.plan.is_well:
+        if guest.entered:
+            yield f"the {guest.role} of {meeting} got in to a desktop that is not healthy: {item}"
+    elif is_calm and guest.entered is None:
         yield f"the {guest.role} of {meeting} never got in: {item}"
     elif is_calm and (guest.entered or 0.0) > order.meet_time + SHORTEST:
         yield f"the {guest.role} of {meeting} got in late: {item}"

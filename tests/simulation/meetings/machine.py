@@ -37,6 +37,7 @@ plans = st.builds(
     Plan,
     comes=st.sampled_from([(), ("teacher",), ROLES]),
     stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None]),
+    is_well=st.sampled_from([True, True, True, False]),
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from localcloud.cloudflare import Quota
 from tests.simulation.meetings import ending
 from tests.simulation.meetings.callers import POLL
+from tests.simulation.meetings.meddlers import FILLING
 from tests.simulation.meetings.world import LONGEST, MINUTE, SHORTEST, meet_time
 from tests.simulation.names import is_gone
 
@@ -69,7 +70,7 @@ class Pace:
             late = ending.overdue(stage, self.calm_since)
             assert not late, f"{[(each.id, each.view) for each in late]} outlived their meetings"
         found = list(ending.problems(stage, self.calm_since))
-        assert not found, "\n".join(found)
+        assert not found, "\n".join(found).replace(FILLING, "")
 
     def _end_of_all(self) -> float:
         """Tell when the last meeting must have ended, and all that was told of it."""

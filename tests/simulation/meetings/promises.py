@@ -13,6 +13,7 @@ from chalicelib.meeting import RowChangedError
 from chalicelib.meetings.desktops import TerminationError
 from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.launch import LaunchDelayedError, LaunchFailedError
+from chalicelib.meetings.rows import RowFullError
 from chalicelib.meetings.schedules import ScheduleError
 from tests.simulation.invocation import API, SWEEP, WATCHDOG
 from tests.simulation.meetings import answers, row_changes
@@ -27,6 +28,7 @@ from tests.simulation.meetings.world import (
     TERMINATOR,
     desktops_of,
     goes_back,
+    is_claimed,
     is_live,
     is_over,
     launched_at,
@@ -53,6 +55,7 @@ FAILURES: Final = (
     LaunchFailedError,
     OutOfTimeError,
     RowChangedError,
+    RowFullError,
     ScheduleError,
     TerminationError,
 )
@@ -130,8 +133,10 @@ class LifePromises(Promises):
             is_own |= meeting in self.removed_over
             if not is_own and now < self.oldest(run, meeting) + LONGEST:
                 self.breaks(run, f"ends {host.id} of {meeting}, of which there is no row")
-        elif not is_over(item) and not self._has_lost_its_role(run, host, item):
-            self.breaks(run, f"ends {host.id} of {meeting}, which nobody has claimed")
+        elif not is_claimed(item) and not self._has_lost_its_role(run, host, item):
+            is_full = run.function == SAFETY_NET and meeting in run.learnt.crowded
+            if not is_full or not self.is_over_by_time(run, meeting, item):
+                self.breaks(run, f"ends {host.id} of {meeting}, which nobody has claimed")
 
     def _has_lost_its_role(self, run: Invocation, host: Host, item: Item) -> bool:
         """Tell whether a launch ends what it started, since people gave its role to another."""
@@ -139,6 +144,11 @@ class LifePromises(Promises):
         meeting, role = (view.tag("MeetingID"), view.tag("Role")) if view else (None, None)
         is_meddled = meeting in self.stage.meddlers.touched
         return is_meddled and run.function == LAUNCH and text(item, f"{role}_ec2_id") != host.id
+
+    def is_over_by_time(self, run: Invocation, meeting: str, item: Item) -> bool:
+        """Tell whether a meeting has lasted as long as any may, whatever else its row says."""
+        is_late = self.stage.clock.now >= meet_time(item) + LONGEST
+        return is_late or self.is_worn_out(run, meeting)
 
     def is_worn_out(self, run: Invocation, meeting: str) -> bool:
         """Tell whether it was put off again and again while its desktops ran."""
@@ -173,12 +183,17 @@ class LifePromises(Promises):
         self.owners[item_id] = (after.get("teacher_name") or {}).get("S", "")
         if is_over(after):
             self.over_since.setdefault(item_id, now)
-        if before is not None and is_over(after) and not is_over(before):
-            self.seen[(after.get("termination_reason") or {}).get("S", "over by itself")] += 1
+        if before is not None and is_claimed(after) and not is_claimed(before):
+            self.seen[text(after, "termination_reason") or ""] += 1
             run = self.run
             is_claim = run is not None and run.function not in _OLD
             if run and is_claim and is_live(before, now) and not self.is_worn_out(run, item_id):
                 self.breaks(run, f"ends {item_id}, which is live")
+
+    def lacks_room(self, run: Invocation | None, item_id: str) -> None:
+        """Note that a write to a row was refused, since the row is full."""
+        super().lacks_room(run, item_id)
+        self.seen["full"] += 1
 
     def tells_row(self, item_id: str) -> None:
         """Look at a write to a row that a run is about to make."""

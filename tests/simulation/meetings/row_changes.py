@@ -21,12 +21,13 @@ from tests.simulation.meetings.world import (
     desktops_of,
     has_all_data,
     has_begun,
+    is_claimed,
     is_over,
     launched_at,
     meet_time,
     status,
 )
-from tests.simulation.names import ROLES, is_gone, text
+from tests.simulation.names import RANKS, ROLES, is_gone, text
 from tests.simulation.record_promises import LONGEST_LAG
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 LEASE: Final = "launch_lease"
 _LAUNCH_OWN: Final = frozenset({LEASE, "launch_begun_at", *(f"{role}_subnet_id" for role in ROLES)})
 _IDS: Final = {f"{role}_ec2_id": role for role in ROLES}
+_DATA: Final = frozenset(f"{role}_session_data" for role in ROLES)
 _REASONS: Final = {
     LAUNCH: {"LAUNCH_FAILED"},
     SAFETY_NET: {
@@ -117,6 +119,8 @@ def _led(
             yield from _claimed(stage, run, row, before, after)
         elif name == "status":
             yield from _moved(stage, run, row, before, after)
+        elif name in _DATA and name not in after:
+            yield from _emptied(stage, run, row, before)
         elif run.function != LAUNCH or name not in {*_LAUNCH_OWN, *_IDS}:
             yield f"changed {name} of {row}"
         elif is_over(before) and name != LEASE:
@@ -125,11 +129,20 @@ def _led(
             yield from _noted(stage, row, name, before, after)
 
 
+def _emptied(stage: MeetingStage, run: Invocation, row: str, before: Item) -> Iterator[str]:
+    """Look at the removal of what a side has left, which makes room for the end of a meeting."""
+    is_ending = is_claimed(before) or (
+        run.function == SAFETY_NET and stage.promises.is_over_by_time(run, row, before)
+    )
+    if row not in run.learnt.crowded or not is_ending:
+        yield f"removed data from {row}"
+
+
 def _claimed(
     stage: MeetingStage, run: Invocation, row: str, before: Item, after: Item
 ) -> Iterator[str]:
     now, reason = stage.clock.now, text(after, REASON)
-    if is_over(before):
+    if is_claimed(before):
         yield f"claimed {row}, which was over"
     if reason not in _REASONS[run.function]:
         yield f"claimed {row} as {reason}"
@@ -145,6 +158,9 @@ def _claimed(
     is_lately = bool(seen) and now <= max(seen) + PRESENCE
     if is_lately and "NO_SHOW" in str(reason) and now < meet_time(before) + LONGEST:
         yield f"claimed {row} as {reason} though somebody waited at {max(seen)}"
+    was_healthy = RANKS.get(status(before), len(RANKS)) >= RANKS["HEALTHY"]
+    if reason == ("NEVER_HEALTHY" if was_healthy else "NO_SHOW_TIMEOUT"):
+        yield f"claimed {row} as {reason}, which was {status(before)}"
 
 
 def _moved(

@@ -23,7 +23,7 @@ from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.meetings.starter import Starter
 from chalicelib.meetings.subnets import Subnets
 from chalicelib.meetings.terminator import Terminator
-from tests.simulation.invocation import API, SWEEP, WATCHDOG
+from tests.simulation.invocation import API, SWEEP, WATCHDOG, Learnt
 from tests.simulation.meetings.callers import Booking, Callers
 from tests.simulation.meetings.desktops import Desktops
 from tests.simulation.meetings.ec2 import DesktopEc2
@@ -65,6 +65,7 @@ class MeetingStage(Stage):
         self.desktops = Desktops(self)
         self.meddlers = Meddlers(self)
         self.ec2.end = self.desktops.end
+        self.strands.before_resuming = self.meddlers.race
         self._holders = 0
 
     ec2: DesktopEc2
@@ -160,7 +161,9 @@ class MeetingStage(Stage):
                 overdue = overseer.oversee(run)
                 self.promises.seen["overseen"] += len(overdue)
             finally:
-                run.learnt.reads.clear()  # what it could not read is nothing to the sweep
+                # The sweep does not know what the overseer has seen, nor what it failed to see:
+                # its evidence is to be its own. What the overseer wrote, was looked at by then.
+                run.learnt = Learnt()
                 result = sweep(run)
             return result
 

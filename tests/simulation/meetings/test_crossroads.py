@@ -9,9 +9,17 @@ import pytest
 from tests.simulation.aws_edge import TIMEOUT, AwsFault
 from tests.simulation.meetings.callers import JSON, Plan
 from tests.simulation.meetings.ec2 import ZONES
+from tests.simulation.meetings.meddlers import CHURN, FILL
 from tests.simulation.meetings.pace import Pace
 from tests.simulation.meetings.stage import MeetingStage
-from tests.simulation.meetings.world import AHEAD, MINUTE, SHORTEST, desktops_of, status
+from tests.simulation.meetings.world import (
+    AHEAD,
+    MINUTE,
+    SHORTEST,
+    desktops_of,
+    is_claimed,
+    status,
+)
 from tests.simulation.names import ROLES
 
 if TYPE_CHECKING:
@@ -196,3 +204,19 @@ def test_a_booking_is_repeated_while_it_is_made_and_one_of_them_fails(calls: int
     scene.end(first)
     scene.book()
     scene.pace.finish()
+
+
+@pytest.mark.parametrize("how", [CHURN, *FILL])
+def test_a_desktop_ends_with_its_meeting_however_it_writes_to_the_row(how: str) -> None:
+    scene = Scene()
+    scene.book()
+    scene.wait(SHORTEST - MINUTE)
+    assert scene.running == 2
+    (row,) = scene.stage.dynamodb.items.items()
+    bare = {name: value for name, value in row[1].items() if not name.endswith("_ec2_link")}
+    scene.stage.dynamodb.store(row[0], bare)  # so that the end of no link makes room
+    scene.stage.meddlers.meddle(0, how)
+    scene.pace.finish()
+    (item,) = scene.stage.dynamodb.items.values()
+    assert status(item) == "TERMINATED"
+    assert is_claimed(item)

@@ -18,7 +18,7 @@ from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.subnets import Subnets
 from chalicelib.place import Place
 from tests.simulation.aws_edge import AwsFault
-from tests.simulation.dynamodb import WRITTEN_BEFORE
+from tests.simulation.dynamodb import LARGEST, WRITTEN_BEFORE
 from tests.simulation.meetings import scheduler
 from tests.simulation.meetings.ec2 import ROOT, ZONES
 from tests.simulation.meetings.stage import MeetingStage
@@ -85,6 +85,7 @@ UPDATES = {
     "gone meanwhile": RowUpdate(
         Meeting("m2", {**ITEM, "id": {"S": "m2"}}), {"a": "1"}, ("status",)
     ),
+    "too large": RowUpdate(READ, {"a": "1" * LARGEST}, ("status",)),
     "no row at all": RowUpdate(Meeting("m2", {}), {"a": "1"}, ()),
 }
 

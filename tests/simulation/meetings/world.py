@@ -54,12 +54,22 @@ def status(item: Item | None) -> str:
 
 def has_all_data(item: Item) -> bool:
     """Tell whether both sides have left their data."""
-    return all(f"{role}_session_data" in item for role in ROLES)
+    return all(map(bool, data_of(item)))
+
+
+def data_of(item: Item) -> list[str]:
+    """List what each side has left; an empty text is nothing."""
+    return [text(item, f"{role}_session_data") or "" for role in ROLES]
 
 
 def is_over(item: Item) -> bool:
     """Tell whether somebody has ended the meeting, or begun to."""
     return REASON in item or status(item) == "TERMINATED"
+
+
+def is_claimed(item: Item) -> bool:
+    """Tell whether somebody has ended the meeting by the rules: a mere status is written by any."""
+    return REASON in item
 
 
 def is_live(item: Item, now: float) -> bool:
@@ -93,4 +103,4 @@ def launched_at(host: Host) -> float:
 def goes_back(before: Item | None, after: Item | None) -> bool:
     """Tell whether a row's status went back."""
     old, new = status(before), status(after)
-    return bool(old and after is not None) and RANKS.get(new, -1) < RANKS[old]
+    return bool(old and after is not None) and RANKS.get(new, -1) < RANKS.get(old, -1)
