@@ -146,6 +146,7 @@ def test_from_the_start_on_a_desktop_is_late(row: dict[str, str]) -> None:
 
     assert just_before.phase is not Phase.LATE
     assert (at_start.phase, at_start.step) == (Phase.LATE, just_before.step)
+    assert "not ready 15 minutes after the start" in at_start.message
 
 
 def test_a_meeting_that_nobody_entered_in_its_longest_time_has_passed() -> None:
@@ -199,6 +200,7 @@ def test_one_is_asked_to_wait_longer_the_further_it_is(
     [
         ("NO_SHOW_TIMEOUT", "Nobody came"),
         ("PARTIAL_NO_SHOW_TIMEOUT", "Not everybody came"),
+        ("NEVER_HEALTHY", "did not become ready"),
         ("MAX_LENGTH_TIMEOUT", "longest time"),
         ("LAUNCH_FAILED", "could not be started"),
         ("15_MIN_SUCCESS", "went well"),
