@@ -219,6 +219,15 @@ def test_that_an_instance_is_not_known_alone_never_ends_a_meeting() -> None:
     assert written(told([], [], rows)) == ({"teacher": None, "student": None}, None)
 
 
+def test_a_denied_instance_keeps_the_meeting_open_though_its_link_goes_first() -> None:
+    ended = instance(A, "terminated")
+
+    assert written(told([ended], [], [linked(teacher=A, student=B)])) == (
+        {"teacher": None, "student": None},
+        None,
+    )
+
+
 @pytest.mark.parametrize(
     ("age", "expected"), [(60, {}), (HOUR, {"m1": [(B, "teacher", AWAY, AFTER)]})]
 )

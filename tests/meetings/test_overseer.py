@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,3 +194,21 @@ def test_a_read_that_fails_books_nothing_and_is_raised(ends: Ends, operation: st
     ((outcome, _, counts),) = ends.world.reports.lines
     assert outcome.startswith("failed: ")
     assert counts == {"Failed": 1}
+
+
+def test_a_row_that_could_not_be_read_decides_nothing_and_keeps_no_other_from_its_look(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must not pass for a meeting without a row, whose desktops are too old by then."""
+    ends.meeting(ID, -5)
+    ends.meeting("unread", -5)
+    ends.pass_time(200)
+    read = Meetings(ends.world.app_dynamodb, TABLE).rows_of([ID])
+    read = replace(read, unread={"unread": "throttled"}, errors=(RuntimeError("throttled"),))
+    monkeypatch.setattr(Meetings, "rows_of", lambda *_: read)
+
+    with pytest.raises(RuntimeError, match="throttled"):
+        overseer(ends).oversee(SWEEP)
+
+    (name,) = ends.booked()
+    assert name.startswith(f"safety-{ID}-")
