@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any, cast
 from chalice.app import BadRequestError, Chalice, CloudWatchEvent, DynamoDBEvent, Response
 
 from chalicelib import aws
-from chalicelib.cloudflare import Cloudflare
-from chalicelib.event import event_of, event_pattern
-from chalicelib.instance import Instances
-from chalicelib.meeting import Meetings
+from chalicelib.cloudflare.client import Cloudflare
+from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
+from chalicelib.cloudflare.transport import Urllib3Transport
+from chalicelib.cloudflare.zone import Zone
+from chalicelib.ec2.event import event_of, event_pattern
+from chalicelib.ec2.instances import Instances
+from chalicelib.meeting_row.meeting import Meetings
 from chalicelib.meetings import parts
 from chalicelib.notifications import parts as notification_parts
-from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
-from chalicelib.secret import Token
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.secrets import Token
+from chalicelib.settings.stage import Settings, SettingsError
 from chalicelib.step import Workers
-from chalicelib.sweep import Sweep
 from chalicelib.telemetry import LogReporter
-from chalicelib.transport import Urllib3Transport
-from chalicelib.watchdog import Watchdog
-from chalicelib.zone import Zone
+from chalicelib.watchdog.handler import Watchdog
+from chalicelib.watchdog.sweep import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

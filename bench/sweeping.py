@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bench.child_process import Child
 from bench.figure import Figure, Limit, Spread
 from bench.fleet import Fleet
-from chalicelib.zone import BATCH_SIZE, PAGE_SIZE
+from chalicelib.cloudflare.zone import BATCH_SIZE, PAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,15 +15,15 @@ from chalicelib.deadline import require_time
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from chalicelib.instance import Ec2Client
-    from chalicelib.meeting import DynamoDbClient
-    from chalicelib.meetings.desktops import DesktopClient
-    from chalicelib.meetings.rows import RowsClient
+    from chalicelib.ec2.desktops import DesktopClient
+    from chalicelib.ec2.instances import Ec2Client
+    from chalicelib.meeting_row.meeting import DynamoDbClient
+    from chalicelib.meeting_row.rows import RowsClient
     from chalicelib.meetings.schedules import SchedulerClient
     from chalicelib.notifications.deployments import CodeDeployClient
     from chalicelib.notifications.mailer import MailClient
     from chalicelib.notifications.sent import SentClient
-    from chalicelib.secret import SecretsManagerClient
+    from chalicelib.secrets import SecretsManagerClient
 
     class Ec2(Ec2Client, DesktopClient, Protocol):
         """Every call that is made to EC2."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from chalicelib.settings import SettingsError
+from chalicelib.settings.stage import SettingsError
 from localcloud.cli_events import event, mails
 from localcloud.cli_talk import aws_port_option, control, show
 from localcloud.cloudflare import Fault, FaultKind, When

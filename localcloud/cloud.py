@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
 
 HOST: Final = "127.0.0.1"
 STAGE: Final = "local"

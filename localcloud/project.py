@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.settings import Settings
+from chalicelib.settings.stage import Settings
 from localcloud.aws import copy_project
 from localcloud.cloud import STAGE
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from chalicelib.cloudflare import CloudflareError
-from chalicelib.settings import Settings
+from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.settings.stage import Settings
 from ops.account import Account
 from ops.cloudflare_zone import find_zone
 from ops.configure import read_variables

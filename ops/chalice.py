@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.secret import KEYS
+from chalicelib.secrets import KEYS
 from ops.command import run_command
 from ops.features import STREAM_VARIABLE, VARIABLES
 

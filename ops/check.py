@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from botocore.exceptions import ClientError
 from chalice.config import Config
 
-from chalicelib.cloudflare import CloudflareError, RateLimitedError, UnavailableError
+from chalicelib.cloudflare.client import CloudflareError, RateLimitedError, UnavailableError
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.secret import SecretError, Token
-from chalicelib.settings import SettingsError
+from chalicelib.secrets import SecretError, Token
+from chalicelib.settings.stage import SettingsError
 from ops.account import Account, AwsError, error_code, readable_errors
 from ops.cloudflare_zone import ZoneView
 from ops.policies import functions_of
@@ -32,7 +32,7 @@ from ops.stages import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.record import Record
+    from chalicelib.dns.record import Record
     from ops.stack import StackOutputs
     from ops.stages import ConfigFile, Stage
     from ops.token_view import ZoneDetails

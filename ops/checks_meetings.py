@@ -17,7 +17,7 @@ from ops.stack_roles import DESKTOP, SCHEDULER, Role, role_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.settings.meetings import MeetingsSettings
     from ops.check import Context, Finding
 
 SHORTEST_KEY: Final = 20

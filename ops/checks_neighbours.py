@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib.instance import OWNER_TAG, Instances
+from chalicelib.ec2.instances import OWNER_TAG, Instances
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, warning
 from ops.neighbours import Neighbour, Over, conflicts

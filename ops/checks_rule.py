@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
 
-from chalicelib.event import event_pattern
+from chalicelib.ec2.event import event_pattern
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, skipped
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from chalicelib.notifications.settings import NotificationsSettings
-    from chalicelib.settings import Settings
+    from chalicelib.settings.notifications import NotificationsSettings
+    from chalicelib.settings.stage import Settings
     from ops.check import Context, Finding
 
 PATTERNS: Final[Mapping[str, Callable[[Settings], dict[str, Any]]]] = {

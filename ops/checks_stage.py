@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.settings import SettingsError
+from chalicelib.settings.stage import SettingsError
 from ops.check import failure, ok, question, warning
 from ops.configure import changes
 from ops.neighbours import Neighbour, Over, conflicts

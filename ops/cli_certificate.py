@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from chalicelib.cloudflare import CloudflareError
+from chalicelib.cloudflare.client import CloudflareError
 from ops.account import Account, readable_errors
 from ops.assemble import TOKEN_VARIABLE
 from ops.certificate import (

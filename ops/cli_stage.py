@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chalicelib.settings import FEATURES
+from chalicelib.settings.stage import FEATURES
 from ops.assemble import ADDRESS_VARIABLE, TOKEN_VARIABLE, Features, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes

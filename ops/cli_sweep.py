@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from chalicelib.repair import Repair
-    from chalicelib.survey import Survey
+    from chalicelib.watchdog.survey import Survey
+    from chalicelib.watchdog.sweep_result import Repair
     from ops.stages import Stage
 
 DRIFT = 2

@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.change import Delete
-from chalicelib.cloudflare import (
+from chalicelib.cloudflare.client import (
     Call,
     CloudflareError,
     RecordNotFoundError,
     TokenRefusedError,
     UnconfirmedError,
 )
-from chalicelib.record import ADDRESS_RECORD, WantedRecord
-from chalicelib.settings import AUTOMATIC_TTL
-from chalicelib.zone import BATCH_SIZE, Zone
+from chalicelib.cloudflare.zone import BATCH_SIZE, Zone
+from chalicelib.dns.change import Delete
+from chalicelib.dns.record import ADDRESS_RECORD, WantedRecord
+from chalicelib.settings.stage import AUTOMATIC_TTL
 from ops.token_view import TokenView, details_in, member_in, object_in, soon
 from ops.write_check import PAUSE, WriteCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chalicelib.record import Record
+    from chalicelib.dns.record import Record
     from ops.token_view import ZoneDetails
     from ops.write_check import WriteProof
 

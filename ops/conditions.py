@@ -6,10 +6,10 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.settings import FEATURES
+from chalicelib.settings.stage import FEATURES
 
 if TYPE_CHECKING:
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
 
 _QUESTIONS: Final = frozenset({"is_local", *FEATURES})
 """What of the settings decides which code a stage has."""

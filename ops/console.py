@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import click
 from click.shell_completion import CompletionItem
 
-from chalicelib.cloudflare import CloudflareError
+from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.cloudflare.rate_limit import QuotaSpentError
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.quota import QuotaSpentError
-from chalicelib.register import RowsNotToldError
-from chalicelib.secret import SecretError
-from chalicelib.settings import SettingsError
+from chalicelib.secrets import SecretError
+from chalicelib.settings.stage import SettingsError
+from chalicelib.watchdog.row_writer import RowsNotToldError
 from ops.account import AwsError
 from ops.certificate import CertificateError
 from ops.command import CommandError

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.secret import SecretError, Token
-from chalicelib.settings import TABLE_NAME as TABLE_DEFAULT
+from chalicelib.secrets import SecretError, Token
+from chalicelib.settings.stage import TABLE_NAME as TABLE_DEFAULT
 from ops.account import AwsError, readable_errors
 from ops.api import api_stage, settle_api
 from ops.chalice import forget_build, run_chalice, without_settings

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from chalicelib.change import Create, Update
-from chalicelib.plan import Presence
-from chalicelib.repair import HOW_TO_FORCE
-from chalicelib.roster import Roster
-from chalicelib.safety import held_back
+from chalicelib.dns.change import Create, Update
+from chalicelib.ec2.presence import Presence
+from chalicelib.watchdog.deletion_limit import held_back
+from chalicelib.watchdog.row_plan import Roster
+from chalicelib.watchdog.sweep_result import HOW_TO_FORCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chalicelib.change import Change
-    from chalicelib.plan import Finding
-    from chalicelib.record import Record
-    from chalicelib.settings import Settings
-    from chalicelib.survey import Survey
+    from chalicelib.dns.change import Change
+    from chalicelib.dns.plan import Finding
+    from chalicelib.dns.record import Record
+    from chalicelib.settings.stage import Settings
+    from chalicelib.watchdog.survey import Survey
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meetings.settings import VARIABLES as MEETINGS_VARIABLES
-from chalicelib.notifications.settings import VARIABLES as NOTIFICATIONS_VARIABLES
-from chalicelib.settings import FEATURES
-from chalicelib.settings import VARIABLES as PLAIN_VARIABLES
+from chalicelib.settings.meetings import VARIABLES as MEETINGS_VARIABLES
+from chalicelib.settings.notifications import VARIABLES as NOTIFICATIONS_VARIABLES
+from chalicelib.settings.stage import FEATURES
+from chalicelib.settings.stage import VARIABLES as PLAIN_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

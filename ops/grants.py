@@ -11,14 +11,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.instance import OWNER_TAG
+from chalicelib.ec2.instances import OWNER_TAG
 from ops.reach import UnreadableCallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.meetings.settings import MeetingsSettings
-    from chalicelib.notifications.settings import NotificationsSettings
+    from chalicelib.settings.meetings import MeetingsSettings
+    from chalicelib.settings.notifications import NotificationsSettings
     from ops.reach import Call
     from ops.stages import Stage
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib.instance import OWNER_TAG, Instances
+from chalicelib.ec2.instances import OWNER_TAG, Instances
 from ops.account import error_code, readable_errors
 from ops.stages import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.instance import Instance
+    from chalicelib.ec2.instances import Instance
     from ops.account import Account
     from ops.stages import Stage
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.settings import CLOUDFLARE_API, TABLE_NAME
+from chalicelib.settings.stage import CLOUDFLARE_API, TABLE_NAME
 from ops.features import MEETINGS, features_in
 from ops.stages import OWN_KEY, ConfigError
 

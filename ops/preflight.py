@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.cloudflare import (
+from chalicelib.cloudflare.client import (
     CloudflareError,
     RateLimitedError,
     TokenRefusedError,
     UnavailableError,
 )
-from chalicelib.instance import Instances
+from chalicelib.ec2.instances import Instances
 from ops.account import readable_errors
 from ops.meetings import desktops_of
 from ops.neighbours import Neighbour, conflicts
@@ -22,7 +22,7 @@ from ops.stages import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from chalicelib.record import Record
+    from chalicelib.dns.record import Record
     from ops.account import Account
     from ops.cloudflare_zone import ZoneView
     from ops.stages import ConfigFile, Stage

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
     from ops.conditions import Conditions
 
 SERVICES: Final = {

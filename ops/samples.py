@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.instance import Instance
-from chalicelib.meeting import MEETING_TAG, ROLE_TAG
+from chalicelib.ec2.instances import MEETING_TAG, ROLE_TAG, Instance
 from chalicelib.notifications.deployments import Deployment
 from chalicelib.notifications.events import (
     DeploymentChange,
@@ -22,7 +21,7 @@ from chalicelib.notifications.notices import (
     no_address_notice,
 )
 from chalicelib.notifications.revision import Revision
-from chalicelib.notifications.settings import FAILURE, SUCCESS
+from chalicelib.settings.notifications import FAILURE, SUCCESS
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
 
-from chalicelib.place import Place
-from chalicelib.settings import Settings
+from chalicelib.resource_names import Place
+from chalicelib.settings.stage import Settings
 from ops.features import VARIABLES
 from ops.functions import NOTHING, absent_functions, defaults
 from ops.reach import ROUTES_FUNCTION

@@ -6,23 +6,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.cloudflare import Cloudflare
+from chalicelib.cloudflare.client import Cloudflare
+from chalicelib.cloudflare.rate_limit import KEPT_BY_SWEEPS, Quota
+from chalicelib.cloudflare.transport import Urllib3Transport
+from chalicelib.cloudflare.zone import Zone
 from chalicelib.deadline import Deadline
-from chalicelib.instance import Instances
-from chalicelib.meeting import Meetings
-from chalicelib.quota import KEPT_BY_SWEEPS, Quota
-from chalicelib.secret import Token
+from chalicelib.ec2.instances import Instances
+from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.secrets import Token
 from chalicelib.step import Steps
-from chalicelib.sweep import Sweep
-from chalicelib.transport import Urllib3Transport
-from chalicelib.zone import Zone
+from chalicelib.watchdog.sweep import Sweep
 from ops.account import readable_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.repair import Repair
-    from chalicelib.survey import Survey
+    from chalicelib.watchdog.survey import Survey
+    from chalicelib.watchdog.sweep_result import Repair
     from ops.account import Account
     from ops.stages import Stage
 

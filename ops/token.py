@@ -8,7 +8,7 @@ import warnings
 from getpass import GetPassWarning, getpass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from chalicelib.secret import KEYS, LIFETIME
+from chalicelib.secrets import KEYS, LIFETIME
 from ops.cloudflare_zone import ZoneView
 from ops.stored_secret import NO_TEXT, SecretStoreError, StoredSecret
 from ops.token_view import DNS_WRITE
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TextIO
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
     from ops.stored_secret import SecretStore
 
 Stored: TypeAlias = Literal["created", "rotated", "unchanged"]

@@ -10,21 +10,21 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from chalicelib.cloudflare import (
+from chalicelib.cloudflare.client import (
     Call,
     Cloudflare,
     CloudflareError,
     TokenRefusedError,
     UnavailableError,
 )
+from chalicelib.cloudflare.rate_limit import Quota
+from chalicelib.cloudflare.transport import Urllib3Transport
 from chalicelib.deadline import Deadline
-from chalicelib.quota import Quota
-from chalicelib.transport import Urllib3Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.cloudflare import Answer
+    from chalicelib.cloudflare.client import Answer
 
 SECONDS: Final = 300.0
 """The longest that one question may take, with all its pages and repetitions."""

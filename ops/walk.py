@@ -10,7 +10,7 @@ from ops.conditions import all_hold, conditions_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
     from ops.conditions import Conditions
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef

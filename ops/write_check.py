@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.change import Delete
-from chalicelib.cloudflare import (
+from chalicelib.cloudflare.client import (
     Call,
     CloudflareError,
     RecordExistsError,
     RejectedError,
     UnconfirmedError,
 )
+from chalicelib.cloudflare.zone import WrongZoneError
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.record import Record
-from chalicelib.zone import WrongZoneError
+from chalicelib.dns.change import Delete
+from chalicelib.dns.record import Record
 from ops.token_view import soon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chalicelib.cloudflare import Cloudflare
-    from chalicelib.record import WantedRecord
+    from chalicelib.cloudflare.client import Cloudflare
+    from chalicelib.dns.record import WantedRecord
     from ops.cloudflare_zone import Records
 
 LOOKS: Final = 3

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from chalicelib.batch import Applied, Batches
-from chalicelib.change import Change, Create, Delete, Update
-from chalicelib.cloudflare import RejectedError
+from chalicelib.cloudflare.batches import Applied, Batches
+from chalicelib.cloudflare.client import RejectedError
+from chalicelib.cloudflare.rate_limit import Quota
 from chalicelib.deadline import Deadline
-from chalicelib.quota import Quota
-from chalicelib.record import Record, WantedRecord
+from chalicelib.dns.change import Change, Create, Delete, Update
+from chalicelib.dns.record import Record, WantedRecord
 from chalicelib.step import Steps
 
 FAR = Deadline(1000, lambda: 0)

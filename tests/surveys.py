@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.instance import Instance, is_instance_id
-from chalicelib.meeting import Meeting
-from chalicelib.plan import Observation, decide
-from chalicelib.record import Record
-from chalicelib.survey import Survey
+from chalicelib.dns.plan import Observation, decide
+from chalicelib.dns.record import Record
+from chalicelib.ec2.instances import Instance, is_instance_id
+from chalicelib.meeting_row.meeting import Meeting
+from chalicelib.watchdog.survey import Survey
 from tests.world import DOMAIN, OWNER, link, make_settings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chalice.test import Client
 
-from chalicelib.settings import SettingsError
+from chalicelib.settings.stage import SettingsError
 from tests.application import PROJECT, load_app
 from tests.world import DOMAIN, OWNER, RECORDS, SECRET, World, make_event
 

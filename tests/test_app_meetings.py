@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.ec2.models import ec2_backends
 
-from chalicelib.cloudflare import CloudflareError
+from chalicelib.cloudflare.client import CloudflareError
 from chalicelib.meetings import parts
 from localcloud.cloudflare import Fault, FaultKind
 from tests.application import load_app

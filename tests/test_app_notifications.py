@@ -12,7 +12,7 @@ import pytest
 from moto.ec2.models import ec2_backends
 
 from chalicelib import aws
-from chalicelib.cloudflare import CloudflareError
+from chalicelib.cloudflare.client import CloudflareError
 from chalicelib.meetings import parts as meetings_parts
 from chalicelib.notifications import parts
 from chalicelib.notifications.events import deployment_pattern, termination_pattern

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.settings import SettingsError
+from chalicelib.settings.stage import SettingsError
 from chalicelib.telemetry import LogReporter
-from chalicelib.watchdog import Outcome
+from chalicelib.watchdog.handler import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

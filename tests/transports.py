@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from chalicelib.transport import Response, Urllib3Transport
+from chalicelib.cloudflare.transport import Response, Urllib3Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

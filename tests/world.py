@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from chalicelib.cloudflare import Cloudflare
+from chalicelib.cloudflare.client import Cloudflare
+from chalicelib.cloudflare.rate_limit import Quota
+from chalicelib.cloudflare.transport import Urllib3Transport
+from chalicelib.cloudflare.zone import Zone
 from chalicelib.deadline import Deadline
-from chalicelib.instance import OWNER_TAG, Instances
-from chalicelib.meeting import Meetings
-from chalicelib.quota import Quota
-from chalicelib.secret import Token
-from chalicelib.settings import Settings
+from chalicelib.ec2.instances import OWNER_TAG, Instances
+from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.secrets import Token
+from chalicelib.settings.stage import Settings
 from chalicelib.step import Steps
-from chalicelib.sweep import Sweep
-from chalicelib.transport import Urllib3Transport
-from chalicelib.watchdog import Watchdog
-from chalicelib.zone import Zone
+from chalicelib.watchdog.handler import Watchdog
+from chalicelib.watchdog.sweep import Sweep
 from localcloud.cloudflare import DEFAULT_ZONE_ID, CloudflareStandIn, Fault, FaultKind
 from localcloud.cloudflare import Quota as CloudflareQuota
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
-    from chalicelib.transport import Transport
+    from chalicelib.cloudflare.transport import Transport
     from localcloud.cloudflare import Record
 
 REGION = "us-west-2"

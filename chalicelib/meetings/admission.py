@@ -7,7 +7,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import NEVER_HEALTHY, STATUSES, instance_attribute, link_attribute
+from chalicelib.meeting_row.meeting import (
+    NEVER_HEALTHY,
+    STATUSES,
+    instance_attribute,
+    link_attribute,
+)
+from chalicelib.meeting_row.rows import REASON, text_of
 from chalicelib.meetings.lifetime import (
     IN_PROGRESS,
     LAUNCH_FAILED,
@@ -20,13 +26,12 @@ from chalicelib.meetings.lifetime import (
     is_over,
     meet_time_of,
 )
-from chalicelib.meetings.rows import REASON, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from chalicelib.meeting import Meeting
+    from chalicelib.meeting_row.meeting import Meeting
 
 HEALTHY: Final = "HEALTHY"
 OPEN_STATUSES: Final = (HEALTHY, IN_PROGRESS)

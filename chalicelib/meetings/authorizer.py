@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.meetings.stage_secrets import StageSecrets
-from chalicelib.secret import SecretError
+from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.secret import SecretsManagerClient
+    from chalicelib.secrets import SecretsManagerClient
 
 LIFETIME: Final = 300.0
 """Seconds for which the keys that were read are used without reading them again."""

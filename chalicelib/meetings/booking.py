@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import ROLES
+from chalicelib.meeting_row.meeting import ROLES
+from chalicelib.meeting_row.rows import MEET_TIME, REQUEST_HASH
 from chalicelib.meetings.keys import hash_of, key_hash_attribute
-from chalicelib.meetings.rows import MEET_TIME, REQUEST_HASH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,18 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import MEETING_TAG, ROLES, TERMINATED, Meeting, RowChangedError
-from chalicelib.meetings.desktops import TerminationError
+from chalicelib.ec2.desktops import TerminationError
+from chalicelib.ec2.instances import MEETING_TAG
+from chalicelib.meeting_row.meeting import ROLES, TERMINATED, Meeting, RowChangedError
+from chalicelib.meeting_row.rows import MEET_TIME, REASON, RowFullError, RowUpdate
 from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data, waiting_attribute
-from chalicelib.meetings.rows import MEET_TIME, REASON, RowFullError, RowUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chalicelib.instance import Instance, Instances
-    from chalicelib.meetings.desktops import Terminations
-    from chalicelib.meetings.rows import RowReader, RowWriter
-    from chalicelib.settings import Settings
+    from chalicelib.ec2.desktops import Terminations
+    from chalicelib.ec2.instances import Instance, Instances
+    from chalicelib.meeting_row.rows import RowReader, RowWriter
+    from chalicelib.settings.stage import Settings
 
 
 _LARGE: Final = 4096

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.meeting import ROLES, RowChangedError, link_attribute
+from chalicelib.meeting_row.meeting import ROLES, RowChangedError, link_attribute
+from chalicelib.meeting_row.rows import REASON, RowFullError, RowUpdate, text_of
 from chalicelib.meetings.admission import (
     HEALTHY,
     REFUSED,
@@ -30,16 +31,15 @@ from chalicelib.meetings.lifetime import (
     wants_presence,
 )
 from chalicelib.meetings.page import HEADERS, render
-from chalicelib.meetings.rows import REASON, RowFullError, RowUpdate, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.meeting import Meeting
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.rows import RowReader, RowWriter
     from chalicelib.meetings.http import Request
-    from chalicelib.meetings.rows import RowReader, RowWriter
-    from chalicelib.meetings.settings import MeetingsSettings
-    from chalicelib.settings import Settings
+    from chalicelib.settings.meetings import MeetingsSettings
+    from chalicelib.settings.stage import Settings
     from chalicelib.telemetry import Reporter
 
 METHODS: Final = ("GET",)

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.deadline import Deadline, OutOfTimeError
-from chalicelib.meeting import Meeting, RowChangedError
-from chalicelib.meetings.desktops import TerminationError
+from chalicelib.ec2.desktops import TerminationError
+from chalicelib.ec2.launch_errors import NeverError, NotNowError
+from chalicelib.meeting_row.meeting import Meeting, RowChangedError
+from chalicelib.meeting_row.rows import REASON, text_of
 from chalicelib.meetings.launch_plan import (
     IN_FLIGHT,
     Lease,
@@ -31,21 +33,19 @@ from chalicelib.meetings.launch_plan import (
     why_not,
 )
 from chalicelib.meetings.lifetime import LAUNCH_FAILED, is_in_progress, is_over
-from chalicelib.meetings.refusals import NeverError, NotNowError
-from chalicelib.meetings.rows import REASON, text_of
 from chalicelib.meetings.starter import MeetingOverError, Work
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 from chalicelib.telemetry import reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chalicelib.deadline import LambdaContext
-    from chalicelib.meetings.desktops import Terminations
+    from chalicelib.ec2.desktops import Terminations
+    from chalicelib.meeting_row.rows import RowReader, RowWriter
     from chalicelib.meetings.ending import Ending
-    from chalicelib.meetings.rows import RowReader, RowWriter
-    from chalicelib.meetings.settings import MeetingsSettings
     from chalicelib.meetings.starter import Starter
+    from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
 
 ATTEMPTS: Final = 5

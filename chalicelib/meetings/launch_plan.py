@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import ROLE_TAG, ROLES, STATUSES, Meeting, instance_attribute
-from chalicelib.meetings.lifetime import LEAD, meet_time_of
-from chalicelib.meetings.rows import (
+from chalicelib.ec2.instances import ROLE_TAG
+from chalicelib.meeting_row.meeting import ROLES, STATUSES, Meeting, instance_attribute
+from chalicelib.meeting_row.rows import (
     MEET_TIME,
     REASON,
     REQUEST_HASH,
@@ -24,11 +24,12 @@ from chalicelib.meetings.rows import (
     RowUpdate,
     text_of,
 )
+from chalicelib.meetings.lifetime import LEAD, meet_time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chalicelib.instance import Instance
+    from chalicelib.ec2.instances import Instance
 
 SCHEDULED, LAUNCHED = STATUSES[:2]
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.instance import OWNER_TAG
-from chalicelib.meeting import NEVER_HEALTHY, ROLES, STATUSES, TERMINATED, Meeting
-from chalicelib.meetings.rows import MEET_TIME, REASON, text_of
-from chalicelib.meetings.settings import LONGEST_MEETING
+from chalicelib.ec2.instances import OWNER_TAG
+from chalicelib.meeting_row.meeting import NEVER_HEALTHY, ROLES, STATUSES, TERMINATED, Meeting
+from chalicelib.meeting_row.rows import MEET_TIME, REASON, text_of
+from chalicelib.settings.meetings import LONGEST_MEETING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chalicelib.instance import Instance
+    from chalicelib.ec2.instances import Instance
 
 NO_SHOW_TIMEOUT: Final = "NO_SHOW_TIMEOUT"
 PARTIAL_NO_SHOW_TIMEOUT: Final = "PARTIAL_NO_SHOW_TIMEOUT"

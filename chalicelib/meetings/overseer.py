@@ -11,20 +11,20 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.meeting import MEETING_TAG
+from chalicelib.ec2.instances import MEETING_TAG
+from chalicelib.meeting_row.rows import REASON
 from chalicelib.meetings.lifetime import PRESENCE, End, next_look, verdict
-from chalicelib.meetings.rows import REASON
 from chalicelib.meetings.safety_net import book_look
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.deadline import LambdaContext
-    from chalicelib.instance import Instance, Instances
-    from chalicelib.meeting import Meeting, Meetings
+    from chalicelib.ec2.instances import Instance, Instances
+    from chalicelib.meeting_row.meeting import Meeting, Meetings
     from chalicelib.meetings.schedules import Scheduler
-    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
 
 PATIENCE: Final = timedelta(minutes=10)

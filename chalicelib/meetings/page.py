@@ -14,15 +14,15 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import ROLES
+from chalicelib.meeting_row.meeting import ROLES
+from chalicelib.meeting_row.rows import text_of
 from chalicelib.meetings.admission import STEPS, Phase
 from chalicelib.meetings.lifetime import meet_time_of
-from chalicelib.meetings.rows import text_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.meeting import Meeting
+    from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meetings.admission import Admission
 
 HEADLINES: Final = {

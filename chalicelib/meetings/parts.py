@@ -11,8 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
 from chalicelib import aws
-from chalicelib.instance import Instances
-from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
+from chalicelib.ec2.instances import Instances
+from chalicelib.meeting_row.rows import RowMaker, RowReader, RowWriter
 from chalicelib.telemetry import LogReporter
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from chalicelib.meetings.overseer import Overseer
     from chalicelib.meetings.safety_net import SafetyNet
     from chalicelib.meetings.scheduling import Scheduling
-    from chalicelib.meetings.settings import MeetingsSettings
     from chalicelib.meetings.terminator import Terminator
-    from chalicelib.settings import Settings
+    from chalicelib.settings.meetings import MeetingsSettings
+    from chalicelib.settings.stage import Settings
 
 API: Final = "api"
 """What the function behind the routes calls itself in its log."""
@@ -75,11 +75,11 @@ def build_join(settings: Settings) -> Join:
 @cache
 def build_launch(settings: Settings) -> Launch:
     """Build what launches meetings."""
-    from chalicelib.meetings.desktops import Starts, Terminations
-    from chalicelib.meetings.images import Images
+    from chalicelib.ec2.desktops import Starts, Terminations
+    from chalicelib.ec2.images import Images
+    from chalicelib.ec2.subnets import Subnets
     from chalicelib.meetings.launch import Launch
     from chalicelib.meetings.starter import Starter
-    from chalicelib.meetings.subnets import Subnets
 
     ec2, dynamodb = aws.client("ec2"), aws.client("dynamodb")
     table = str(settings.table_name)
@@ -137,7 +137,7 @@ def build_terminator(settings: Settings) -> Terminator:
 @cache
 def build_overseer(settings: Settings) -> Overseer:
     """Build what looks after desktops that were left running."""
-    from chalicelib.meeting import Meetings
+    from chalicelib.meeting_row.meeting import Meetings
     from chalicelib.meetings.overseer import Overseer
     from chalicelib.meetings.schedules import Scheduler
 
@@ -151,7 +151,7 @@ def build_overseer(settings: Settings) -> Overseer:
 
 
 def _build_ending(settings: Settings) -> Ending:
-    from chalicelib.meetings.desktops import Terminations
+    from chalicelib.ec2.desktops import Terminations
     from chalicelib.meetings.ending import Ending
 
     ec2, dynamodb = aws.client("ec2"), aws.client("dynamodb")

@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.meeting import TERMINATED, Meeting, RowChangedError
-from chalicelib.meetings.booking import SCHEDULED, Booking
-from chalicelib.meetings.lifetime import LAUNCH_FAILED, LEAD, SHORTEST
-from chalicelib.meetings.rows import (
+from chalicelib.meeting_row.meeting import TERMINATED, Meeting, RowChangedError
+from chalicelib.meeting_row.rows import (
     REASON,
     REQUEST_HASH,
     SCHEDULED_AT,
@@ -27,16 +25,18 @@ from chalicelib.meetings.rows import (
     RowUpdate,
     text_of,
 )
+from chalicelib.meetings.booking import SCHEDULED, Booking
+from chalicelib.meetings.lifetime import LAUNCH_FAILED, LEAD, SHORTEST
 from chalicelib.meetings.schedules import ScheduleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chalicelib.deadline import Deadline
+    from chalicelib.meeting_row.rows import RowMaker, RowReader, RowWriter
     from chalicelib.meetings.keys import Seed
-    from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
     from chalicelib.meetings.schedules import Scheduler, Unscheduler
-    from chalicelib.place import Place
+    from chalicelib.resource_names import Place
 
 SOONEST: Final = timedelta(minutes=1)
 """A schedule in the past would never fire, and one that is due now might not."""

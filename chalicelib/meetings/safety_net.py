@@ -13,21 +13,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.meeting import NEVER_HEALTHY, RowChangedError
+from chalicelib.meeting_row.meeting import NEVER_HEALTHY, RowChangedError
 from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 from chalicelib.telemetry import reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.deadline import LambdaContext
-    from chalicelib.instance import Instances
-    from chalicelib.meeting import Meeting
+    from chalicelib.ec2.instances import Instances
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.rows import RowReader
     from chalicelib.meetings.ending import Ending
-    from chalicelib.meetings.rows import RowReader
     from chalicelib.meetings.schedules import Scheduler
-    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
 
 FUNCTION: Final = "safety_net"

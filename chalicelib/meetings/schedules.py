@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from chalicelib.place import Place
+    from chalicelib.resource_names import Place
 
 _UNTIL_ACCEPTED: Final = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 """The most there is: whether a start that comes late is still of use, its function decides.

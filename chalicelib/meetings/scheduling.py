@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.deadline import Deadline, OutOfTimeError
-from chalicelib.meeting import ROLES
+from chalicelib.meeting_row.meeting import ROLES
+from chalicelib.meeting_row.rows import text_of
 from chalicelib.meetings.authorizer import UnauthorizedError
 from chalicelib.meetings.booking import Booking, BookingError
 from chalicelib.meetings.http import json_answer, preflight, with_cors
 from chalicelib.meetings.keys import Seed, key_hash_attribute
 from chalicelib.meetings.reservation import KeyReusedError, NotReservedError, Wanted
-from chalicelib.meetings.rows import text_of
-from chalicelib.place import Place
-from chalicelib.secret import SecretError
+from chalicelib.resource_names import Place
+from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from chalicelib.meetings.authorizer import Authorizer, Caller
     from chalicelib.meetings.http import Answer, Request
     from chalicelib.meetings.reservation import Reservations, Reserved
-    from chalicelib.meetings.settings import MeetingsSettings
     from chalicelib.meetings.stage_secrets import Seeds
+    from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
 
 METHODS: Final = ("POST", "OPTIONS")

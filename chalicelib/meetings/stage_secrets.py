@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from chalicelib.meetings.keys import Seed
-from chalicelib.secret import SecretError
+from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
-    from chalicelib.secret import SecretsManagerClient
+    from chalicelib.secrets import SecretsManagerClient
 
 SHORTEST_SEED: Final = 32
 """Characters that the text which seeds are derived from has at least."""

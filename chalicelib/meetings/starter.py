@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import RowChangedError
-from chalicelib.meetings.desktops import DesktopOrder
+from chalicelib.ec2.desktops import DesktopOrder
+from chalicelib.ec2.launch_errors import AlreadyAskedError, NeverError, NoRoomError, NotNowError
+from chalicelib.ec2.subnets import in_order
+from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.meeting_row.rows import text_of
 from chalicelib.meetings.launch_plan import (
     LEASE,
     desktop_of,
@@ -19,22 +22,19 @@ from chalicelib.meetings.launch_plan import (
     tell,
 )
 from chalicelib.meetings.lifetime import is_over
-from chalicelib.meetings.refusals import AlreadyAskedError, NeverError, NoRoomError, NotNowError
-from chalicelib.meetings.rows import text_of
-from chalicelib.meetings.subnets import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
     from chalicelib.deadline import Deadline
-    from chalicelib.instance import Instances
-    from chalicelib.meeting import Meeting
-    from chalicelib.meetings.desktops import Starts
-    from chalicelib.meetings.images import Images
-    from chalicelib.meetings.rows import RowReader, RowUpdate, RowWriter
-    from chalicelib.meetings.settings import MeetingsSettings
-    from chalicelib.meetings.subnets import Subnet, Subnets
+    from chalicelib.ec2.desktops import Starts
+    from chalicelib.ec2.images import Images
+    from chalicelib.ec2.instances import Instances
+    from chalicelib.ec2.subnets import Subnet, Subnets
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.rows import RowReader, RowUpdate, RowWriter
+    from chalicelib.settings.meetings import MeetingsSettings
 
 ATTEMPTS: Final = 5
 """How often is decided anew when the row was changed between reading and writing it."""

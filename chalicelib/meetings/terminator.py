@@ -16,15 +16,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.deadline import Deadline
-from chalicelib.meeting import TERMINATED, Meeting, RowChangedError
+from chalicelib.meeting_row.meeting import TERMINATED, Meeting, RowChangedError
 from chalicelib.meetings.lifetime import SHORTEST, SUCCESS, has_all_data, is_over, meet_time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.deadline import LambdaContext
+    from chalicelib.meeting_row.rows import RowReader
     from chalicelib.meetings.ending import Ending
-    from chalicelib.meetings.rows import RowReader
     from chalicelib.telemetry import Reporter
 
 ATTEMPTS: Final = 3

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.instance import RUNNING
+from chalicelib.ec2.instances import RUNNING
 from chalicelib.notifications.notices import no_address_notice
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
-    from chalicelib.instance import Instance, Instances
+    from chalicelib.ec2.instances import Instance, Instances
     from chalicelib.notifications.notifier import Delivery, Notifier
-    from chalicelib.notifications.settings import NotificationsSettings
+    from chalicelib.settings.notifications import NotificationsSettings
     from chalicelib.telemetry import Reporter
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.place import Place
+    from chalicelib.resource_names import Place
 
 _HOSTS: Final[Mapping[str, str]] = {
     "aws": "console.aws.amazon.com",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.event import IgnoredEventError
+from chalicelib.ec2.event import IgnoredEventError
 from chalicelib.notifications.events import DeploymentChange, read_deployment
 from chalicelib.notifications.notices import deployment_notice
 from chalicelib.notifications.outcome import Outcome
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 from chalicelib.telemetry import reported
 
 if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
     from chalicelib.notifications.deployments import Deployments
     from chalicelib.notifications.notifier import Notifier
-    from chalicelib.notifications.settings import NotificationsSettings
+    from chalicelib.settings.notifications import NotificationsSettings
     from chalicelib.telemetry import Reporter
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.event import DETAIL_TYPE as STATE_CHANGE
-from chalicelib.event import SOURCE as EC2
-from chalicelib.event import IgnoredEventError, InstanceEvent
-from chalicelib.instance import is_instance_id
+from chalicelib.ec2.event import DETAIL_TYPE as STATE_CHANGE
+from chalicelib.ec2.event import SOURCE as EC2
+from chalicelib.ec2.event import IgnoredEventError, InstanceEvent
+from chalicelib.ec2.instances import is_instance_id
 
 if TYPE_CHECKING:
-    from chalicelib.notifications.settings import NotificationsSettings
-    from chalicelib.place import Place
+    from chalicelib.resource_names import Place
+    from chalicelib.settings.notifications import NotificationsSettings
 
 AUTO_SCALING: Final = "aws.autoscaling"
 CODEDEPLOY: Final = "aws.codedeploy"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.notifications.settings import NotificationsSettings
+    from chalicelib.settings.notifications import NotificationsSettings
 
 _CHARSET: Final = "UTF-8"
 

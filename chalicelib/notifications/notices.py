@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting import MEETING_TAG, NEVER_HEALTHY, ROLE_TAG
+from chalicelib.ec2.instances import MEETING_TAG, ROLE_TAG
+from chalicelib.meeting_row.meeting import NEVER_HEALTHY
 from chalicelib.notifications.causes import failed_check
 from chalicelib.notifications.console import (
     deployment_link,
@@ -20,13 +21,13 @@ from chalicelib.notifications.notice import (
     spelled_duration,
     spelled_time,
 )
-from chalicelib.notifications.settings import SUCCESS
+from chalicelib.settings.notifications import SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from chalicelib.instance import Instance
+    from chalicelib.ec2.instances import Instance
     from chalicelib.notifications.deployments import Deployment
     from chalicelib.notifications.events import (
         DeploymentChange,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
         InstanceTermination,
     )
     from chalicelib.notifications.revision import Revision
-    from chalicelib.place import Place
+    from chalicelib.resource_names import Place
 
 _NAME: Final = "Name"
 _MOST_LISTED: Final = 40

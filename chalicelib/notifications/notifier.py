@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.deadline import Deadline
 from chalicelib.notifications.sent import Claim, Standing
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,17 +7,17 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from chalicelib import aws
-from chalicelib.instance import Instances
+from chalicelib.ec2.instances import Instances
 from chalicelib.telemetry import LogReporter
 
 if TYPE_CHECKING:
-    from chalicelib.meeting import Meetings
+    from chalicelib.meeting_row.meeting import Meetings
     from chalicelib.notifications.address_reports import AddressReports
     from chalicelib.notifications.deployment_reports import DeploymentReports
     from chalicelib.notifications.notifier import Notifier
-    from chalicelib.notifications.settings import NotificationsSettings
     from chalicelib.notifications.termination_reports import TerminationReports
-    from chalicelib.settings import Settings
+    from chalicelib.settings.notifications import NotificationsSettings
+    from chalicelib.settings.stage import Settings
 
 
 @cache
@@ -66,7 +66,7 @@ def build_address_reports(settings: Settings) -> AddressReports:
 def _build_meetings(settings: Settings) -> Meetings | None:
     """Build the end of the meetings table: a stage without meetings has no right to read one."""
     if settings.meetings:
-        from chalicelib.meeting import Meetings
+        from chalicelib.meeting_row.meeting import Meetings
 
         return Meetings(aws.client("dynamodb"), str(settings.table_name))
     return None

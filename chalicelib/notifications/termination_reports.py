@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.event import IgnoredEventError
-from chalicelib.meeting import MEETING_TAG, NEVER_HEALTHY
+from chalicelib.ec2.event import IgnoredEventError
+from chalicelib.ec2.instances import MEETING_TAG
+from chalicelib.meeting_row.meeting import NEVER_HEALTHY
 from chalicelib.notifications.causes import failed_check, is_failure
 from chalicelib.notifications.events import GroupTermination, InstanceTermination, read_termination
 from chalicelib.notifications.notices import (
@@ -18,16 +19,16 @@ from chalicelib.notifications.notices import (
     never_healthy_notice,
 )
 from chalicelib.notifications.outcome import Outcome
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 from chalicelib.telemetry import reported
 
 if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
-    from chalicelib.instance import Instance, Instances
-    from chalicelib.meeting import Meetings
+    from chalicelib.ec2.instances import Instance, Instances
+    from chalicelib.meeting_row.meeting import Meetings
     from chalicelib.notifications.notice import Notice
     from chalicelib.notifications.notifier import Notifier
-    from chalicelib.notifications.settings import NotificationsSettings
+    from chalicelib.settings.notifications import NotificationsSettings
     from chalicelib.telemetry import Reporter
 
 

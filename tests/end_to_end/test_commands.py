@@ -290,7 +290,8 @@ def test_every_file_that_the_documentation_links_to_is_there() -> None:
 
 def test_every_setting_is_in_the_table_of_settings() -> None:
     reader = re.findall(
-        r'reader\.read\(\s*"(\w+)"', (PROJECT.directory / "chalicelib/settings.py").read_text()
+        r'reader\.read\(\s*"(\w+)"',
+        (PROJECT.directory / "chalicelib/settings/stage.py").read_text(),
     )
 
     for name in reader:
@@ -298,7 +299,7 @@ def test_every_setting_is_in_the_table_of_settings() -> None:
 
 
 def test_the_documented_event_pattern_is_the_one_deployed() -> None:
-    from chalicelib.event import event_pattern  # noqa: PLC0415
+    from chalicelib.ec2.event import event_pattern  # noqa: PLC0415
 
     decision = (PROJECT.directory / "docs/decisions/0003-event-pattern.md").read_text()
     (shown,) = re.findall(r"```json\n(.*?)```", decision, re.DOTALL)

@@ -12,7 +12,7 @@ from moto.codedeploy.models import codedeploy_backends
 from moto.ec2.models import ec2_backends
 from moto.ses.models import ses_backends
 
-from chalicelib.settings import Settings
+from chalicelib.settings.stage import Settings
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.project import Project

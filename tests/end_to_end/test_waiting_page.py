@@ -18,13 +18,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from chalicelib.meeting_row.rows import RowReader, RowWriter
 from chalicelib.meetings.admission import Phase
 from chalicelib.meetings.http import Answer, Request
 from chalicelib.meetings.join import Join
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.lifetime import LookAgain, verdict
 from chalicelib.meetings.page import HEADLINES, TITLES
-from chalicelib.meetings.rows import RowReader, RowWriter
 from tests.browser import Browser, BrowserError, Tab, find_chromium
 from tests.world import TABLE, link, make_settings
 

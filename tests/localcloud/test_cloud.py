@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.settings import Settings
+from chalicelib.settings.stage import Settings
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.desktop import Desktop, NotAllowedError
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto.ec2.models import ec2_backends
 
-from chalicelib.instance import Instances
-from chalicelib.meetings.desktops import Terminations
+from chalicelib.ec2.desktops import Terminations
+from chalicelib.ec2.instances import Instances
+from chalicelib.meeting_row.rows import RowReader, RowWriter
 from chalicelib.meetings.ending import Ending
-from chalicelib.meetings.rows import RowReader, RowWriter
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler
 from chalicelib.meetings.terminator import Terminator
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto.backends import get_backend
 
+from chalicelib.meeting_row.rows import RowMaker, RowReader, RowWriter
 from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.http import Request
 from chalicelib.meetings.reservation import Reservations
-from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ReadTimeoutError
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-from chalicelib.instance import Instances
-from chalicelib.meeting import ROLES, STATUSES
-from chalicelib.meetings.desktops import Starts, Terminations
+from chalicelib.ec2.desktops import Starts, Terminations
+from chalicelib.ec2.images import Images
+from chalicelib.ec2.instances import Instances
+from chalicelib.ec2.subnets import Subnets
+from chalicelib.meeting_row.meeting import ROLES, STATUSES
+from chalicelib.meeting_row.rows import RowReader, RowWriter
 from chalicelib.meetings.ending import Ending
-from chalicelib.meetings.images import Images
 from chalicelib.meetings.launch import Launch
-from chalicelib.meetings.rows import RowReader, RowWriter
 from chalicelib.meetings.starter import Starter
-from chalicelib.meetings.subnets import Subnets
 from tests.simulation.aws_edge import client_error
 from tests.simulation.dynamodb import updated
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
@@ -32,7 +32,7 @@ from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.meeting import Meeting
+    from chalicelib.meeting_row.meeting import Meeting
 
 ID: Final = "abcdefgh12345678"
 AMI: Final = "ami-0123456789abcdef0"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.meeting import STATUSES, Meeting
+from chalicelib.meeting_row.meeting import STATUSES, Meeting
 from chalicelib.meetings.admission import (
     REFUSED,
     STEPS,

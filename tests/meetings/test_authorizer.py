@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.meetings.authorizer import FRESH, LIFETIME, Authorizer, Caller, UnauthorizedError
-from chalicelib.secret import SecretError
+from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

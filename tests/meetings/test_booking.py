@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.meeting import ROLES
+from chalicelib.meeting_row.meeting import ROLES
 from chalicelib.meetings.booking import Booking, BookingError
 from chalicelib.meetings.keys import Seed, hash_of
 

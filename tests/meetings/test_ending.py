@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.meeting import RowChangedError
+from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.meeting_row.rows import RowFullError
 from chalicelib.meetings.ending import Ended, EndingError
-from chalicelib.meetings.rows import RowFullError
 from tests.meetings.ends import DATA, ID, Died, Ends
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.meeting_row.rows import RowReader, RowWriter
 from chalicelib.meetings.admission import Phase
 from chalicelib.meetings.http import Answer, Request
 from chalicelib.meetings.join import ATTEMPTS, Join
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.page import HEADERS, HEADLINES
-from chalicelib.meetings.rows import RowReader, RowWriter
 from tests.world import TABLE, link, make_settings
 
 if TYPE_CHECKING:

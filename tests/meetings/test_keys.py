@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.meeting import ROLES
+from chalicelib.meeting_row.meeting import ROLES
 from chalicelib.meetings.keys import Seed, hash_of, key_hash_attribute, opens
 
 SECRET = b"the stage's secret"

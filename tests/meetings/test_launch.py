@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.instance import Instances
-from chalicelib.meetings.desktops import Starts, Terminations
+from chalicelib.ec2.desktops import Starts, Terminations
+from chalicelib.ec2.images import Images
+from chalicelib.ec2.instances import Instances
+from chalicelib.ec2.subnets import Subnets
+from chalicelib.meeting_row.rows import RowReader, RowWriter
 from chalicelib.meetings.ending import Ending
-from chalicelib.meetings.images import Images
 from chalicelib.meetings.launch import Launch, LaunchDelayedError, LaunchFailedError
-from chalicelib.meetings.rows import RowReader, RowWriter
 from chalicelib.meetings.starter import Starter
-from chalicelib.meetings.subnets import Subnets
 from tests.meetings.launches import BEFORE, ID, LAUNCH_ARN, LOST, ZONES, Cloud, Invocation
 from tests.world import TABLE, Context, make_settings
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.meetings.subnets import Subnet, in_order
+from chalicelib.ec2.subnets import Subnet, in_order
 from tests.meetings.launches import (
     BEFORE,
     DIES_AFTER,

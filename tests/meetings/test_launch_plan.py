@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.instance import Instance
-from chalicelib.meeting import STATUSES, Meeting
+from chalicelib.ec2.instances import Instance
+from chalicelib.meeting_row.meeting import STATUSES, Meeting
 from chalicelib.meetings.launch_plan import (
     BEGUN_AT,
     LEASE,

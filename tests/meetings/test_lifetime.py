@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.instance import Instance
-from chalicelib.meeting import STATUSES, Meeting
+from chalicelib.ec2.instances import Instance
+from chalicelib.meeting_row.meeting import STATUSES, Meeting
 from chalicelib.meetings.lifetime import (
     BETWEEN_LOOKS,
     LONGEST_AHEAD,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.instance import Instances
-from chalicelib.meeting import Meetings
+from chalicelib.ec2.instances import Instances
+from chalicelib.meeting_row.meeting import Meetings
 from chalicelib.meetings.overseer import Overseer
 from chalicelib.meetings.schedules import Scheduler
 from tests.meetings.ends import GROUP, ID, Ends

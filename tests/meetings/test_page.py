@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from chalicelib.meeting import Meeting
+from chalicelib.meeting_row.meeting import Meeting
 from chalicelib.meetings.admission import (
     REFUSED,
     STEPS,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.meeting import RowChangedError
+from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.meeting_row.rows import RowUpdate, RowWriter
 from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.lifetime import is_over
-from chalicelib.meetings.rows import RowUpdate, RowWriter
 from chalicelib.meetings.schedules import ScheduleError
 from tests.meetings.ends import DATA, GROUP, ID, NET_ARN, Ends
 from tests.world import TABLE, Context

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from moto import mock_aws
 
-from chalicelib.meeting import ROLES
+from chalicelib.meeting_row.meeting import ROLES
 from chalicelib.meetings import reservation
 from chalicelib.meetings.keys import Seed, hash_of
 from chalicelib.telemetry import LogReporter

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.meeting import STATUSES
+from chalicelib.meeting_row.meeting import STATUSES
 from tests.meetings.ends import DATA, ID, Died, Ends, make_record
 from tests.world import Context
 

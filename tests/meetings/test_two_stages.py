@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.ec2.models import ec2_backends
 
-from chalicelib.instance import OWNER_TAG
+from chalicelib.ec2.instances import OWNER_TAG
 from chalicelib.meetings import parts
 from tests.meetings.ends import make_record
 from tests.meetings.test_launch import Stage
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
     from tests.world import World
 
 ID = "abcdefgh12345678"

@@ -11,8 +11,8 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import StateReason
 from moto.ses.models import ses_backends
 
-from chalicelib.instance import Instances
-from chalicelib.meeting import Meetings
+from chalicelib.ec2.instances import Instances
+from chalicelib.meeting_row.meeting import Meetings
 from chalicelib.notifications.address_reports import AddressReports
 from chalicelib.notifications.deployment_reports import DeploymentReports
 from chalicelib.notifications.deployments import Deployments
@@ -21,7 +21,7 @@ from chalicelib.notifications.mailer import Mailer
 from chalicelib.notifications.notifier import Notifier
 from chalicelib.notifications.sent import Sent
 from chalicelib.notifications.termination_reports import TerminationReports
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 from tests.meetings.ends import Faults
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
 
 EVENTS = Path(__file__).parent / "events"
 PREFIX = "elephant-test"

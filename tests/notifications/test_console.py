@@ -10,7 +10,7 @@ from chalicelib.notifications.console import (
     instance_link,
     instances_link,
 )
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 
 
 def place(partition: str, region: str) -> Place:

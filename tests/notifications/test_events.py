@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from moto.events.models import EventPattern
 
-from chalicelib.event import IgnoredEventError
+from chalicelib.ec2.event import IgnoredEventError
 from chalicelib.notifications.events import (
     DeploymentChange,
     GroupTermination,

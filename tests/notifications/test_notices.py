@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.instance import Instance
+from chalicelib.ec2.instances import Instance
 from chalicelib.notifications.deployments import Deployment
 from chalicelib.notifications.events import (
     GroupTermination,

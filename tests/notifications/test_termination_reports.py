@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.meeting import NEVER_HEALTHY
+from chalicelib.meeting_row.meeting import NEVER_HEALTHY
 from chalicelib.notifications.termination_reports import NotEndedError
 from tests.notifications.office import event, run_of
 

@@ -28,7 +28,7 @@ from ops.stages import ConfigFile, Stage, write_files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
     from localcloud.cloudflare import ZoneStore
     from ops.check import Check
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from chalicelib.cloudflare import RateLimitedError, RejectedError, UnavailableError
-from chalicelib.secret import SecretError
+from chalicelib.cloudflare.client import RateLimitedError, RejectedError, UnavailableError
+from chalicelib.secrets import SecretError
 from ops.account import AwsError
 from ops.check import (
     Check,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FILES = {
     "app.py": "app",
     "chalicelib/__init__.py": "",
-    "chalicelib/zone.py": "zone",
+    "chalicelib/cloudflare/zone.py": "zone",
     "chalicelib/data/table.json": "{}",
 }
 REQUIREMENTS = """\

@@ -19,7 +19,7 @@ from moto.cloudformation.models import cloudformation_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.sns.models import sns_backends
 
-from chalicelib.settings import FEATURES, Settings
+from chalicelib.settings.stage import FEATURES, Settings
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN, Permission, Plan, Token

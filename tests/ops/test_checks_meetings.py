@@ -12,7 +12,7 @@ import pytest
 from moto.awslambda.models import lambda_backends
 from moto.ec2.models import ec2_backends
 
-from chalicelib.instance import OWNER_TAG
+from chalicelib.ec2.instances import OWNER_TAG
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.aws.premises import ANY_IMAGE, make_security_group
 from localcloud.cloud import STAGE, LocalCloud, Ports

@@ -129,7 +129,7 @@ def test_a_name_too_long_for_aws_is_a_failure(project: ConfigFile) -> None:
 
 
 def test_code_that_calls_more_than_its_policy_lets_it_is_told(project: ConfigFile) -> None:
-    instance = project.directory / "chalicelib/instance.py"
+    instance = project.directory / "chalicelib/ec2/instances.py"
     text = instance.read_text()
     instance.write_text(
         text.replace("self._client.describe_instances(In", "self._client.describe_images(In")

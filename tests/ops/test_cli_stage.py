@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from chalicelib.meetings.settings import VARIABLES as MEETINGS_VARIABLES
-from chalicelib.notifications.settings import VARIABLES as NOTIFICATIONS_VARIABLES
+from chalicelib.settings.meetings import VARIABLES as MEETINGS_VARIABLES
+from chalicelib.settings.notifications import VARIABLES as NOTIFICATIONS_VARIABLES
 from localcloud.aws import copy_project
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
 from ops import cli

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.cloudflare import (
+from chalicelib.cloudflare.client import (
     Call,
     CloudflareError,
     RateLimitedError,
@@ -18,7 +18,7 @@ from chalicelib.cloudflare import (
     UnconfirmedError,
     _parse,
 )
-from chalicelib.zone import WrongZoneError
+from chalicelib.cloudflare.zone import WrongZoneError
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
     DEFAULT_ZONE_ID,
@@ -145,7 +145,7 @@ def answer_first(monkeypatch: pytest.MonkeyPatch, result: object) -> None:
     def read(body: bytes) -> Mapping[str, object]:
         return pending.pop() if pending else _parse(body)
 
-    monkeypatch.setattr("chalicelib.cloudflare._parse", read)
+    monkeypatch.setattr("chalicelib.cloudflare.client._parse", read)
 
 
 # What the zone is
@@ -640,7 +640,7 @@ def test_our_records_are_those_with_exactly_our_marker(site: Site) -> None:
 
 
 def test_every_page_is_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.zone.PAGE_SIZE", 2)
+    monkeypatch.setattr("chalicelib.cloudflare.zone.PAGE_SIZE", 2)
     for number in range(5):
         site.put(f"i-{number}", f"{OWNER} managed by Elephant")
     assert len(site.view().our_records(OWNER)) == 5

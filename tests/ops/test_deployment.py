@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
-from chalicelib.cloudflare import TokenRefusedError, UnavailableError
-from chalicelib.record import Record
-from chalicelib.settings import FEATURES
+from chalicelib.cloudflare.client import TokenRefusedError, UnavailableError
+from chalicelib.dns.record import Record
+from chalicelib.settings.stage import FEATURES
 from localcloud.aws import copy_project
 from ops import assemble, cli
 from ops import deployment as deployment_module

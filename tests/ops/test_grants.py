@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OURS = "arn:aws:ec2:us-west-2:111122223333"
 
 
-def call(action: str, file: str = "chalicelib/meetings/desktops.py") -> Call:
+def call(action: str, file: str = "chalicelib/ec2/desktops.py") -> Call:
     return Call(action, file, 7)
 
 
@@ -105,7 +105,7 @@ def test_schedules_are_this_stages_and_started_with_the_schedulers_role_alone() 
 def test_the_secrets_of_meetings_and_the_token_are_not_the_same() -> None:
     action = "secretsmanager:GetSecretValue"
     key = granted(action, file="chalicelib/meetings/stage_secrets.py")
-    token = granted(action, file="chalicelib/secret.py")
+    token = granted(action, file="chalicelib/secrets.py")
 
     assert [arn.rpartition(":")[2] for arn in key["ScheduleSecrets"]["Resource"]] == [
         "elephant-prod-schedule-key-??????",
@@ -193,7 +193,7 @@ def test_deployments_are_those_of_the_applications() -> None:
 
 def test_what_was_sent_is_kept_in_a_table_of_its_own() -> None:
     sent = granted("dynamodb:PutItem", file="chalicelib/notifications/sent.py")
-    row = granted("dynamodb:PutItem", file="chalicelib/meetings/rows.py")
+    row = granted("dynamodb:PutItem", file="chalicelib/meeting_row/rows.py")
 
     assert sent["SentTable"]["Resource"].endswith(":table/elephant-prod-sent")
     assert row["MeetingsTable"]["Resource"].endswith(":table/elephant-meetings")

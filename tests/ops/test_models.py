@@ -11,8 +11,8 @@ from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 
 from chalicelib import aws
-from chalicelib.instance import Instances
-from chalicelib.meetings.desktops import DesktopOrder
+from chalicelib.ec2.desktops import DesktopOrder
+from chalicelib.ec2.instances import Instances
 from ops.models import CALLS, DIRECTORY, models
 from ops.reach import IAM_PREFIXES, Code
 from tests.world import REGION, World

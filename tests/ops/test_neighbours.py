@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.meeting import Assignment
-from chalicelib.record import ownership_comment
-from chalicelib.settings import CLOUDFLARE_API
+from chalicelib.dns.record import ownership_comment
+from chalicelib.meeting_row.meeting import Assignment
+from chalicelib.settings.stage import CLOUDFLARE_API
 from ops.neighbours import (
     Neighbour,
     Over,

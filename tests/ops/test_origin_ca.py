@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from chalicelib.cloudflare import (
+from chalicelib.cloudflare.client import (
     Answer,
     RejectedError,
     TokenRefusedError,
@@ -33,7 +33,7 @@ from ops.origin_ca import OriginCa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chalicelib.cloudflare import Call
+    from chalicelib.cloudflare.client import Call
     from localcloud.cloudflare.jsonvalue import JsonObject
 
 NAMES = ("*.example.com", "example.com")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.record import Record
+from chalicelib.dns.record import Record
 from localcloud.cloudflare import DEFAULT_TOKEN, DEFAULT_ZONE_ID, Fault, FaultKind
 from ops.account import Account
 from ops.cloudflare_zone import ZoneView

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from chalicelib.settings import Settings
+from chalicelib.settings.stage import Settings
 from ops.reach import Code, UnreadableCallError
 
 PROJECT = Path(__file__).parent.parent.parent

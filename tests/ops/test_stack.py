@@ -400,7 +400,7 @@ def metrics(stage: Stage) -> list[list[Any]]:
 
 def emitted() -> set[str]:
     """Name the metrics that the code can emit: counts are named, or are an action's name."""
-    trees = [ast.parse(path.read_text()) for path in (PROJECT / "chalicelib").glob("*.py")]
+    trees = [ast.parse(path.read_text()) for path in (PROJECT / "chalicelib").rglob("*.py")]
     words = {
         node.value
         for tree in trees

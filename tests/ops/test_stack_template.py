@@ -11,8 +11,8 @@ from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
+from chalicelib.cloudflare.rate_limit import DEFAULT_LIMIT
 from chalicelib.notifications.sent import EXPIRY
-from chalicelib.quota import DEFAULT_LIMIT
 from ops import stack
 
 PATH: Final = Path(stack.__file__).with_name("stack.yaml")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.settings import SettingsError
+from chalicelib.settings.stage import SettingsError
 from ops.configure import changes
 from ops.policies import functions_of, policies, policy
 from ops.reach import Code

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.cloudflare import TokenRefusedError, UnconfirmedError
-from chalicelib.secret import Token as AppToken
-from chalicelib.zone import WrongZoneError
+from chalicelib.cloudflare.client import TokenRefusedError, UnconfirmedError
+from chalicelib.cloudflare.zone import WrongZoneError
+from chalicelib.secrets import Token as AppToken
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
     CloudflareStandIn,
@@ -42,7 +42,7 @@ from tests.world import OTHER_TOKEN, RECORDS, SECRET, make_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
     from tests.world import World
 
 NEW_SECRET = "elephant/prod/cloudflare"

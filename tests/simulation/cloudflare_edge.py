@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from chalicelib.settings import CLOUDFLARE_API
-from chalicelib.transport import NoAnswerError, NotSentError, Response
+from chalicelib.cloudflare.transport import NoAnswerError, NotSentError, Response
+from chalicelib.settings.stage import CLOUDFLARE_API
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
     DEFAULT_ZONE_ID,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from chalicelib.meeting import STATUSES
+from chalicelib.meeting_row.meeting import STATUSES
 from tests.world import DOMAIN, OWNER, make_settings
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.cloudflare import CloudflareError
+from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.instance import IncompleteAnswerError
-from chalicelib.meeting import RowChangedError
-from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
-from chalicelib.register import RowsNotToldError
-from chalicelib.secret import SecretError
+from chalicelib.ec2.instances import IncompleteAnswerError
+from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.secrets import SecretError
+from chalicelib.watchdog.row_writer import RowsNotToldError
 from tests.simulation import limit_promises, record_promises, row_promises
 from tests.simulation.ec2 import View
 from tests.simulation.names import links, text

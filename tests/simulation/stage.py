@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.cloudflare import Cloudflare
+from chalicelib.cloudflare.client import Cloudflare
+from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
+from chalicelib.cloudflare.zone import Zone
 from chalicelib.deadline import Deadline
-from chalicelib.instance import Instances
-from chalicelib.meeting import Meetings
-from chalicelib.quota import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
-from chalicelib.secret import Token
+from chalicelib.ec2.instances import Instances
+from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.secrets import Token
 from chalicelib.step import Steps
-from chalicelib.sweep import Sweep
-from chalicelib.watchdog import Watchdog
-from chalicelib.zone import Zone
+from chalicelib.watchdog.handler import Watchdog
+from chalicelib.watchdog.sweep import Sweep
 from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
 from tests.simulation.aws_edge import AwsEdge
 from tests.simulation.clock import Clock
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from concurrent.futures import Executor
 
-    from chalicelib.settings import Settings
+    from chalicelib.settings.stage import Settings
     from localcloud.cloudflare import Zone as ZoneSpec
     from tests.simulation.ec2 import Host
     from tests.simulation.invocation import Invocation

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from chalicelib.instance import Instances
-from chalicelib.meeting import Meeting, MeetingChange, Meetings, RowChangedError
+from chalicelib.ec2.instances import Instances
+from chalicelib.meeting_row.meeting import Meeting, MeetingChange, Meetings, RowChangedError
 from tests.simulation.stage import Stage
 from tests.world import REGION, TABLE
 

@@ -102,7 +102,11 @@ def test_a_copy_has_what_is_deployed_and_no_memory_of_it(tmp_path: Path) -> None
     for name in ("deployed/dev.json", "deployments/old.zip", "policy-watch.json"):
         (project / ".chalice" / name).parent.mkdir(exist_ok=True)
         (project / ".chalice" / name).write_text("{}")
-    for name in ("chalicelib/__pycache__/x.pyc", "chalicelib/watchdog.py", "tests/test_x.py"):
+    for name in (
+        "chalicelib/__pycache__/x.pyc",
+        "chalicelib/watchdog/handler.py",
+        "tests/test_x.py",
+    ):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("")
     copy = copy_project(project, tmp_path / "new" / "copy")
@@ -110,7 +114,7 @@ def test_a_copy_has_what_is_deployed_and_no_memory_of_it(tmp_path: Path) -> None
     assert found == {
         "app.py",
         "requirements.txt",
-        "chalicelib/watchdog.py",
+        "chalicelib/watchdog/handler.py",
         ".chalice/config.json",
         ".chalice/policy-watch.json",
     }

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.instance import IncompleteAnswerError
-from chalicelib.meeting import RowChangedError
-from chalicelib.meetings.desktops import TerminationError
+from chalicelib.ec2.desktops import TerminationError
+from chalicelib.ec2.instances import IncompleteAnswerError
+from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.meeting_row.rows import RowFullError
 from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.launch import LaunchDelayedError, LaunchFailedError
-from chalicelib.meetings.rows import RowFullError
 from chalicelib.meetings.schedules import ScheduleError
 from tests.simulation.invocation import API, SWEEP, WATCHDOG
 from tests.simulation.meetings import answers, row_changes

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.instance import Instances
-from chalicelib.meeting import Meetings
+from chalicelib.ec2.desktops import Starts, Terminations
+from chalicelib.ec2.images import Images
+from chalicelib.ec2.instances import Instances
+from chalicelib.ec2.subnets import Subnets
+from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.rows import RowMaker, RowReader, RowWriter
 from chalicelib.meetings.authorizer import Authorizer
-from chalicelib.meetings.desktops import Starts, Terminations
 from chalicelib.meetings.ending import Ending
-from chalicelib.meetings.images import Images
 from chalicelib.meetings.join import Join
 from chalicelib.meetings.launch import Launch
 from chalicelib.meetings.overseer import Overseer
 from chalicelib.meetings.reservation import Reservations
-from chalicelib.meetings.rows import RowMaker, RowReader, RowWriter
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.meetings.starter import Starter
-from chalicelib.meetings.subnets import Subnets
 from chalicelib.meetings.terminator import Terminator
 from tests.simulation.invocation import API, SWEEP, WATCHDOG, Learnt
 from tests.simulation.meetings.callers import Booking, Callers

@@ -9,14 +9,14 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from chalicelib.meeting import Meeting, RowChangedError
-from chalicelib.meetings.desktops import DesktopOrder, Starts, Terminations
-from chalicelib.meetings.images import Images
-from chalicelib.meetings.refusals import AlreadyAskedError, NoRoomError
-from chalicelib.meetings.rows import RowExistsError, RowMaker, RowReader, RowUpdate, RowWriter
+from chalicelib.ec2.desktops import DesktopOrder, Starts, Terminations
+from chalicelib.ec2.images import Images
+from chalicelib.ec2.launch_errors import AlreadyAskedError, NoRoomError
+from chalicelib.ec2.subnets import Subnets
+from chalicelib.meeting_row.meeting import Meeting, RowChangedError
+from chalicelib.meeting_row.rows import RowExistsError, RowMaker, RowReader, RowUpdate, RowWriter
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
-from chalicelib.meetings.subnets import Subnets
-from chalicelib.place import Place
+from chalicelib.resource_names import Place
 from tests.simulation.aws_edge import AwsFault
 from tests.simulation.dynamodb import LARGEST, WRITTEN_BEFORE
 from tests.simulation.meetings import scheduler

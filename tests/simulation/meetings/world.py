@@ -11,7 +11,7 @@ from tests.world import make_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chalicelib.meetings.settings import MeetingsSettings
+    from chalicelib.settings.meetings import MeetingsSettings
     from tests.simulation.dynamodb import Item
     from tests.simulation.ec2 import Host
 

@@ -1,0 +1,1 @@
+"""Cloudflare: the API, its rate limit, zones and batches."""

@@ -1,0 +1,104 @@
+"""Lists of Cloudflare: page after page, and whole or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.cloudflare.client import UnavailableError
+from chalicelib.dns.record import Record
+
+if TYPE_CHECKING:
+    from chalicelib.cloudflare.client import Answer
+
+MOST_RECORDS: Final = 100_000
+"""More are not read: they would spend the quota and the memory of a run."""
+
+MOST_PAGES: Final = 50
+"""More are not read: every minute, they would be most of what Cloudflare allows."""
+
+_SMALLEST_PAGE: Final = 100
+"""What Cloudflare answers where no size is asked for."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The records of a list, and the names, in lower case, of those that could not be parsed.
+
+    A record that cannot be parsed is there all the same: who deletes or creates under its name
+    acts on what is not known.
+    """
+
+    records: tuple[Record, ...]
+    unreadable: frozenset[str] = frozenset()
+
+    def whole(self) -> tuple[Record, ...]:
+        """Return the records. Raises UnavailableError if one could not be parsed."""
+        if self.unreadable:
+            raise UnavailableError(f"a record of {min(self.unreadable)} could not be parsed")
+        return self.records
+
+
+@dataclass
+class Pages:
+    """The pages of a list as they are read. Raises UnavailableError for what is not whole.
+
+    Records that come or go between two pages shift the others: one may be read twice and another
+    not at all. So the count stays the same and no record comes twice.
+    """
+
+    size: int
+    read: int = 0
+    _count: int = 0
+    _records: list[Record] = field(default_factory=list)
+    _unreadable: set[str] = field(default_factory=set)
+    _ids: set[str] = field(default_factory=set)
+
+    @property
+    def listing(self) -> Listing:
+        """What has been read."""
+        return Listing(tuple(self._records), frozenset(self._unreadable))
+
+    def add(self, answer: Answer) -> bool:
+        """Take the next page; return whether it is the last one."""
+        if not isinstance(answer.result, list):
+            raise UnavailableError("the answer holds no list of records")
+        pages, count = (_number(answer, key) for key in ("total_pages", "total_count"))
+        if count > MOST_RECORDS:
+            raise UnavailableError(f"{count} records are listed; more than {MOST_RECORDS} are not")
+        if self.read and count != self._count:
+            raise UnavailableError(f"{self._count} records became {count} while they were listed")
+        if pages > max(1, -(-count // min(self.size, _SMALLEST_PAGE))):
+            raise UnavailableError(f"{pages} pages are no number of pages for {count} records")
+        if pages > MOST_PAGES:
+            raise UnavailableError(f"{pages} pages are listed; more than {MOST_PAGES} are not")
+        for each in answer.result:
+            self._take(each)
+        self._count = count
+        self.read += 1
+        if self.read < pages and answer.result:
+            return False
+        if len(self._ids) != count:
+            raise UnavailableError(f"{len(self._ids)} of {count} records were listed")
+        return True
+
+    def _take(self, answered: Any) -> None:  # noqa: ANN401
+        record_id, name = (
+            (answered.get("id"), answered.get("name")) if isinstance(answered, dict) else (None, "")
+        )
+        if not (isinstance(record_id, str) and isinstance(name, str) and name):
+            raise UnavailableError("what was answered is no record: it has no id or no name")
+        if record_id in self._ids:
+            raise UnavailableError(f"record {record_id} was listed twice")
+        self._ids.add(record_id)
+        try:
+            self._records.append(Record.parse(answered))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._unreadable.add(name.lower())
+
+
+def _number(answer: Answer, key: str) -> int:
+    number = answer.info.get(key)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise UnavailableError(f"the answer has no {key}, so it may be a part of the list")
+    return number

@@ -1,0 +1,278 @@
+"""The Cloudflare zone: listing its records, and changing them so that the change is certain.
+
+https://developers.cloudflare.com/api/resources/dns/subresources/records/
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.cloudflare.client import (
+    ANSWER_SECONDS,
+    Call,
+    CloudflareError,
+    RecordNotFoundError,
+    RejectedError,
+    UnavailableError,
+    UnconfirmedError,
+)
+from chalicelib.cloudflare.listing import Listing, Pages
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.change import Create, Delete, Update
+from chalicelib.dns.record import ADDRESS_RECORD, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from chalicelib.cloudflare.client import Answer, Cloudflare
+    from chalicelib.deadline import Deadline
+    from chalicelib.dns.change import Change
+
+PAGE_SIZE: Final = 5000
+BATCH_SIZE: Final = 200
+"""Operations in one batch on the free plan; 3,500 on paid ones:
+https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/"""
+
+OPERATION_SECONDS: Final = 0.02
+"""What each operation adds to the longest that a batch may take: 10 s for 200, 76 s for 3,500."""
+
+
+class WrongZoneError(RejectedError):
+    """The zone is not the domain's: Cloudflare appended the zone's own name to ours."""
+
+
+class StoredOtherwiseError(RejectedError):
+    """Cloudflare stored something else than it was asked to; making the change again is no use.
+
+    `changes` has what was stored of each. All else that the same call asked for is done.
+    """
+
+    def __init__(self, call: Call, changes: Mapping[Change, str]) -> None:
+        super().__init__(f"{call}: {'; '.join(changes.values())}")
+        self.changes = changes
+
+
+class Zone:
+    """The address records of one zone."""
+
+    def __init__(self, cloudflare: Cloudflare, zone_id: str, batch_size: int = BATCH_SIZE) -> None:
+        self._cloudflare = cloudflare
+        self.batch_size = batch_size
+        self._zone_id = zone_id
+        self._path = f"/zones/{zone_id}/dns_records"
+        self.quota = cloudflare.quota
+
+    def records_named(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
+        """List every address record of exactly this name.
+
+        Raises CloudflareError, UnavailableError also for a record of this name that cannot be
+        parsed: what is to be done about it is not known.
+        """
+        # Filtered again: an answer to another question must not pass for one to ours.
+        query = [("type", ADDRESS_RECORD), ("name.exact", name)]
+        found = self._list(query, deadline)
+        if name in found.unreadable:
+            raise UnavailableError(f"a record of {name} could not be parsed")
+        return tuple(record for record in found.records if record.name == name)
+
+    def records_of(self, owner: str, deadline: Deadline) -> Listing:
+        """List every address record of this owner, and whatever is named like an instance's.
+
+        The latter may be another's, and of any type. It is one list for both, so that what stands
+        in the way of a record is known before it is made. One that cannot be parsed, whoever's it
+        is, does not keep the others from being listed. Raises CloudflareError.
+        """
+        either = [("match", "any"), ("comment.startswith", owner), ("name.startswith", "i-")]
+        found = self._list(either, deadline)
+        records = tuple(
+            record
+            for record in found.records
+            if record.owner == owner or record.name.startswith("i-")
+        )
+        return Listing(records, found.unreadable)
+
+    def apply(self, changes: Sequence[Change], deadline: Deadline) -> None:
+        """Make the changes, deletions first; returns only if Cloudflare confirmed each one.
+
+        One change is one call; more are batches, each of which is carried out whole or not at
+        all. Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
+        say that the zone should be looked at again, StoredOtherwiseError that a record has its
+        name and address and is not else as it was asked for.
+        """
+        if len(changes) == 1:
+            self._apply_one(changes[0], deadline)
+            return
+        for start in range(0, len(changes), self.batch_size):
+            self._apply_batch(changes[start : start + self.batch_size], deadline)
+
+    def remove_strays(self, name: str, owner: str, deadline: Deadline) -> None:
+        """Remove what a lost answer left under our name with another zone's name appended.
+
+        Raises WrongZoneError if there was any, and says what became of it.
+        """
+        found = self._list([("type", ADDRESS_RECORD), ("name.startswith", f"{name}.")], deadline)
+        strays = [each for each in found.records if _is_stray(each, name) and each.owner == owner]
+        if strays:
+            self._refuse_strays(name, strays, deadline)
+
+    def _list(self, query: list[tuple[str, str]], deadline: Deadline) -> Listing:
+        """Read every page, or raise: a part of the records must not pass for all of them."""
+        pages = Pages(PAGE_SIZE)
+        is_whole = False
+        while not is_whole:
+            paging = [("page", str(pages.read + 1)), ("per_page", str(PAGE_SIZE))]
+            call = Call.read(self._path, [*query, *paging])
+            answer = self._cloudflare.answer(call, deadline)
+            try:
+                is_whole = pages.add(answer)
+            except UnavailableError as error:
+                raise UnavailableError(f"{call}: {error}") from error
+        return pages.listing
+
+    def _apply_one(self, change: Change, deadline: Deadline) -> None:
+        if isinstance(change, Create):
+            call = Call("POST", self._path, change.wanted.to_dict())
+        elif isinstance(change, Update):
+            path = f"{self._path}/{change.record.id}"
+            call = Call("PATCH", path, change.wanted.to_dict())
+        else:
+            call = Call("DELETE", f"{self._path}/{change.record.id}")
+        try:
+            answer = self._cloudflare.answer(call, deadline)
+        except RecordNotFoundError:
+            if isinstance(change, Delete):
+                return  # gone already, which is what was asked for
+            raise
+        self._refuse_any_stray([self._confirm(call, change, answer.result)], deadline)
+        _refuse_differences(call, [(change, answer.result)])
+
+    def _apply_batch(self, changes: Sequence[Change], deadline: Deadline) -> None:
+        body = {
+            "deletes": [
+                {"id": change.record.id} for change in changes if isinstance(change, Delete)
+            ],
+            "patches": [
+                {"id": change.record.id, **change.wanted.to_dict()}
+                for change in changes
+                if isinstance(change, Update)
+            ],
+            "posts": [change.wanted.to_dict() for change in changes if isinstance(change, Create)],
+        }
+        call = Call(
+            "POST",
+            f"{self._path}/batch",
+            {key: ops for key, ops in body.items() if ops},
+            ANSWER_SECONDS + OPERATION_SECONDS * len(changes),
+        )
+        answer = self._cloudflare.answer(call, deadline)
+        pairs = list(_pair(call, changes, answer))
+        confirmed = [self._confirm(call, change, answered) for change, answered in pairs]
+        self._refuse_any_stray(confirmed, deadline)
+        _refuse_differences(call, pairs)
+
+    def _confirm(
+        self,
+        call: Call,
+        change: Change,
+        answered: Any,  # noqa: ANN401
+    ) -> tuple[str, Record] | None:
+        """Compare what was answered with what was asked for; return a stray with our name."""
+        if isinstance(change, Delete):
+            if not isinstance(answered, dict) or answered.get("id") != change.record.id:
+                raise UnconfirmedError(f"could not confirm {call}: another record was answered")
+            return None
+        wanted = change.wanted
+        record = _record(call, answered)
+        if _is_stray(record, wanted.name):
+            return wanted.name, record
+        if (record.name, record.content) != (wanted.name, wanted.content):
+            raise UnconfirmedError(
+                f"could not confirm {call}: asked for {wanted.name} at {wanted.content}, "
+                f"answered {record.name} at {record.content}"
+            )
+        return None
+
+    def _refuse_any_stray(
+        self, confirmed: Sequence[tuple[str, Record] | None], deadline: Deadline
+    ) -> None:
+        strays = [stray for stray in confirmed if stray]
+        if strays:
+            self._refuse_strays(strays[0][0], [record for _, record in strays], deadline)
+
+    def _refuse_strays(self, name: str, strays: Sequence[Record], deadline: Deadline) -> None:
+        outcomes = [f"{stray.name}, {self._remove_stray(stray, deadline)}" for stray in strays]
+        raise WrongZoneError(
+            f"zone {self._zone_id} is not the zone of {name}: Cloudflare made {'; '.join(outcomes)}"
+            "; set ZONE_ID to the zone that DOMAIN_ROOT lies in"
+        )
+
+    def _remove_stray(self, stray: Record, deadline: Deadline) -> str:
+        """Remove a record by its id, which may be repeated, and say what became of it."""
+        call = Call("DELETE", f"{self._path}/{stray.id}")
+        try:
+            try:
+                self._cloudflare.answer(call, deadline)
+            except UnconfirmedError:
+                self._cloudflare.answer(call, deadline)
+        except RecordNotFoundError:
+            return "which is gone again"
+        except (CloudflareError, OutOfTimeError) as error:
+            return f"which could not be removed: look for record {stray.id} ({error})"
+        return "which was removed again"
+
+
+def _is_stray(record: Record, name: str) -> bool:
+    """Tell whether Cloudflare appended its zone's name to ours, the zone being another one."""
+    return record.name.startswith(f"{name}.")
+
+
+def _record(
+    call: Call,
+    answered: Any,  # noqa: ANN401
+) -> Record:
+    try:
+        return Record.parse(answered)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnconfirmedError(
+            f"could not confirm {call}: what was answered is no record ({error!r})"
+        ) from error
+
+
+def _refuse_differences(call: Call, pairs: Iterable[tuple[Change, Any]]) -> None:
+    differences = {change: _difference(change, answered) for change, answered in pairs}
+    found = {change: difference for change, difference in differences.items() if difference}
+    if found:
+        raise StoredOtherwiseError(call, found)
+
+
+def _difference(change: Change, answered: Mapping[str, Any]) -> str:
+    """Say what of a record that was answered is not as it was asked for."""
+    if isinstance(change, Delete):
+        return ""
+    wanted, stored = change.wanted, Record.parse(answered)
+    members = {
+        "proxied": (stored.proxied, wanted.proxied),
+        "ttl": (stored.ttl, wanted.ttl),
+        "comment": (stored.comment, wanted.comment),
+    }
+    found = [
+        f"{member} {is_so!r} instead of {should!r}"
+        for member, (is_so, should) in members.items()
+        if member in answered and is_so != should
+    ]
+    return f"Cloudflare stored {wanted.name} with {' and '.join(found)}" if found else ""
+
+
+def _pair(call: Call, changes: Sequence[Change], answer: Answer) -> Iterator[tuple[Change, Any]]:
+    """Lay each change beside its answer; Cloudflare answers a batch in the order asked."""
+    kinds = {"deletes": Delete, "patches": Update, "posts": Create}
+    result = answer.result if isinstance(answer.result, dict) else {}
+    for key, kind in kinds.items():
+        asked = [change for change in changes if isinstance(change, kind)]
+        answers = result.get(key)
+        answered = answers if isinstance(answers, list) else []
+        if len(asked) != len(answered):
+            raise UnconfirmedError(
+                f"could not confirm {call}: {len(answered)} of {len(asked)} {key} were answered"
+            )
+        yield from zip(asked, answered, strict=True)

@@ -1,0 +1,1 @@
+"""DNS: records, changes to them, and the decision about them."""

@@ -1,0 +1,61 @@
+"""Changes to the zone's records, as a plan holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chalicelib.dns.record import Record, WantedRecord
+
+
+@dataclass(frozen=True)
+class Create:
+    """A record to be made."""
+
+    wanted: WantedRecord
+
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        return self.wanted.name
+
+    def __str__(self) -> str:
+        return f"create {self.wanted.name} at {self.wanted.content}"
+
+
+@dataclass(frozen=True)
+class Update:
+    """A record to be overwritten."""
+
+    record: Record
+    wanted: WantedRecord
+
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        return self.record.name
+
+    def __str__(self) -> str:
+        return f"update {self.record.name} from {self.record.content} to {self.wanted.content}"
+
+
+@dataclass(frozen=True)
+class Delete:
+    """A record to be removed."""
+
+    record: Record
+
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        return self.record.name
+
+    def __str__(self) -> str:
+        return f"delete {self.record.name} at {self.record.content}"
+
+
+Change = Create | Update | Delete
+
+ORDER = (Delete, Update, Create)
+"""The order in which changes are made, which is that of Cloudflare's batches as well."""

@@ -1,0 +1,74 @@
+"""The records that name one instance, by whose they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.dns.record import ADDRESS_RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, timedelta
+
+    from chalicelib.dns.record import Record
+    from chalicelib.meeting_row.meeting import Assignment
+    from chalicelib.settings.stage import Settings
+
+_EXCLUSIVE_TYPES: Final = frozenset({"CNAME"})
+"""Types of a record beside which its name can have no other:
+https://developers.cloudflare.com/dns/manage-dns-records/troubleshooting/records-with-same-name/"""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Ours are so by their marker, whatever their domain; all others bear exactly the name."""
+
+    ours: tuple[Record, ...]
+    unmarked: tuple[Record, ...]
+    others: tuple[Record, ...]
+    fresh: bool
+    """Whether one of ours was made so recently that EC2 may not know its instance yet: right after
+    a launch AWS advises to wait up to minutes. Its last change does not count: another program
+    that touches the record would keep it fresh for ever.
+    https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
+    changed: bool
+    """Whether one of ours was changed so recently that EC2 may show an older state of its instance
+    than the one that the change was made for."""
+
+    @classmethod
+    def of(cls, records: Iterable[Record], name: str, settings: Settings, now: datetime) -> Holding:
+        """Sort the records out; what is neither ours nor of this name is passed over."""
+        ours, unmarked, others = [], [], []
+        for record in records:
+            is_address = record.type == ADDRESS_RECORD
+            if is_address and record.owner == settings.owner:
+                ours.append(record)
+            elif record.name != name:
+                continue
+            elif record.type in _EXCLUSIVE_TYPES or (is_address and record.owner):
+                others.append(record)
+            elif is_address:
+                unmarked.append(record)
+        grace = settings.grace
+        return cls(
+            tuple(ours),
+            tuple(unmarked),
+            tuple(others),
+            fresh=any(_is_recent(each.created_at or each.modified_at, now, grace) for each in ours),
+            changed=any(_is_recent(each.modified_at, now, grace) for each in ours),
+        )
+
+    @property
+    def assignments(self) -> tuple[Assignment, ...]:
+        """What our own comments say, for when tags no longer do."""
+        noted = (record.assignment for record in self.ours)
+        return tuple(dict.fromkeys(each for each in noted if each))
+
+
+def _is_recent(moment: datetime | None, now: datetime, grace: timedelta) -> bool:
+    """Tell whether less than the grace period has passed since then, as far as is known.
+
+    A moment further ahead than the grace period is no difference between two clocks.
+    """
+    return moment is None or abs(now - moment) < grace

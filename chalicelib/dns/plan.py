@@ -1,0 +1,300 @@
+"""The decision about records: from what EC2 and Cloudflare said to what is to be written.
+
+Pure: no input, no output, no clock. For one instance or for many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.dns.change import ORDER, Change, Create, Delete, Update
+from chalicelib.dns.name_records import Holding
+from chalicelib.dns.record import ADDRESS_RECORD, WantedRecord, ownership_comment
+from chalicelib.ec2.instances import OWNER_TAG, PENDING, RUNNING, is_instance_id
+from chalicelib.ec2.presence import Presence
+from chalicelib.meeting_row.meeting import Assignment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from chalicelib.dns.record import Record
+    from chalicelib.ec2.instances import Instance
+    from chalicelib.settings.stage import Settings
+
+
+UNTAGGED: Final = "no longer tagged"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What EC2 and Cloudflare said of some instances, each answer whole and without error.
+
+    `instances` has None for an instance that EC2 says it does not know, asked for that very id;
+    `unclear` names those that it neither showed nor denied. `records` has every address record
+    under the names of all of them; it may have what else stands there, and any record of ours.
+    `unreadable` are the names of records whose other members made no sense.
+    """
+
+    at: datetime
+    instances: Mapping[str, Instance | None]
+    records: tuple[Record, ...]
+    unclear: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one instance, and the changes to its records that follow."""
+
+    presence: Presence
+    reason: str
+    changes: tuple[Change, ...] = ()
+    assignment: Assignment | None = None
+    formers: tuple[Assignment, ...] = ()
+    """Assignments in other meetings that our records' comments name, and that the changes make
+    forgotten: their rows are told before."""
+    row_comes_first: bool = False
+    """Whether the record that goes is the last trace of the assignment, so that its row must be
+    told before."""
+    in_the_way: tuple[Record, ...] = ()
+    """Under the instance's name, what is another owner's or no address; it is never touched."""
+    waits: bool = False
+    """Whether something stays as it is only since too little is known, or since it is too fresh to
+    be judged."""
+    is_untagged: bool = False
+    """Whether the changes are made since the instance, which runs, is not the project's."""
+    held: bool = False
+    """Whether changes are held back that the limit on unproven deletions does not allow."""
+    unproven: bool = False
+    """Whether the changes are deletions for which EC2 has not shown the reason: it denies knowing
+    the instance, or the record names none."""
+
+    @property
+    def in_former(self) -> Presence:
+        """What the instance is to the meetings of its former assignments."""
+        return Presence.ENDED if self.presence is Presence.ENDED else Presence.AWAY
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at."""
+        warnings = [
+            f"the record {record.name} at {record.content} belongs to {record.owner}; "
+            "it was not touched"
+            if record.type == ADDRESS_RECORD
+            else f"the {record.type} record {record.name} stands in the way; it was not touched"
+            for record in self.in_the_way
+        ]
+        if self.assignment and not self.assignment.is_valid:
+            warnings.append(
+                f"the Role tag {self.assignment.role!r} can name no attribute of a row; "
+                "no row was told"
+            )
+        return tuple(warnings)
+
+    @property
+    def may_be_linked(self) -> bool:
+        """Whether people may be sent to the instance's name once the changes are made."""
+        return self.presence is Presence.LIVE and not self.in_the_way
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The findings by instance, and by name for records of ours that name no instance."""
+
+    findings: Mapping[str, Finding]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Every change, in the order in which they are to be made."""
+        changes = [change for finding in self.findings.values() for change in finding.changes]
+        return tuple(sorted(changes, key=lambda change: ORDER.index(type(change))))
+
+    def without(self, keys: Collection[str]) -> Plan:
+        """Return the plan with these findings held back: nothing of them is to be changed."""
+        held = {
+            key: Finding(Presence.UNCERTAIN, finding.reason, held=True)
+            for key, finding in self.findings.items()
+            if key in keys
+        }
+        return Plan({**self.findings, **held})
+
+
+def decide(observation: Observation, settings: Settings) -> Plan:
+    """Decide for every instance of the observation what becomes of its records.
+
+    A record of ours that names an instance under another domain is one too many, as is one that
+    names none: the domain was changed, or the zone was the wrong one.
+    """
+    held: dict[str, list[Record]] = {}
+    for record in observation.records:
+        instance_id = record.instance_id
+        is_known = instance_id in observation.instances or instance_id in observation.unclear
+        held.setdefault(instance_id if instance_id and is_known else record.name, []).append(record)
+    findings = {}
+    is_tag_known = any(
+        instance and instance.belongs_to(settings.project_tag, settings.owner)
+        for instance in observation.instances.values()
+    )
+    for instance_id, instance in observation.instances.items():
+        name = settings.record_name(instance_id)
+        holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
+        if name in observation.unreadable:
+            findings[instance_id] = _unreadable(name)
+        elif instance is None:
+            findings[instance_id] = _decide_unknown(holding)
+        else:
+            finding = _decide_known(instance, holding, settings)
+            if finding.is_untagged and not is_tag_known:
+                # It is the setting that is wrong, rather than the tags of every instance.
+                finding = replace(finding, unproven=True)
+            findings[instance_id] = finding
+    for instance_id in observation.unclear:
+        name = settings.record_name(instance_id)
+        holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
+        reason = "EC2 neither shows this instance nor denies knowing it"
+        findings[instance_id] = Finding(Presence.UNCERTAIN, reason, waits=bool(holding.ours))
+    for name, records in held.items():
+        holding = Holding.of(records, name, settings, observation.at)
+        if holding.ours and name not in observation.unreadable:
+            findings[name] = _decide_astray(holding)
+    return Plan(_unlisted(observation.unreadable, settings) | findings)
+
+
+def _unlisted(unreadable: Collection[str], settings: Settings) -> dict[str, Finding]:
+    """Find unreadable records under an instance's name: each may be the last trace of one."""
+    labels = {name: name.partition(".")[0] for name in unreadable}
+    return {
+        label: _unreadable(name)
+        for name, label in labels.items()
+        if is_instance_id(label) and name == settings.record_name(label)
+    }
+
+
+def _unreadable(name: str) -> Finding:
+    return Finding(Presence.UNCERTAIN, f"a record {name} could not be read", waits=True)
+
+
+def _decide_unknown(records: Holding) -> Finding:
+    """Decide for an instance that EC2 does not know: not yet, or no longer.
+
+    That is no proof of its end. What it leads to can be undone: record and link come back when EC2
+    shows the instance again. So it is AWAY and not ENDED.
+    """
+    if not records.ours:
+        return Finding(Presence.UNCERTAIN, "EC2 does not know this instance, or not yet")
+    if records.fresh:
+        return Finding(
+            Presence.UNCERTAIN,
+            "EC2 does not know this instance, and its record is fresh",
+            waits=True,
+        )
+    noted = next(iter(records.assignments), None)
+    return Finding(
+        Presence.AWAY,
+        "EC2 no longer knows this instance",
+        tuple(Delete(record) for record in records.ours),
+        assignment=noted,
+        formers=_formers(noted, records),
+        row_comes_first=True,
+        unproven=True,
+    )
+
+
+def _decide_astray(records: Holding) -> Finding:
+    """Decide for records of ours that name no instance."""
+    if records.fresh:
+        reason = "no instance has this name, and the record is fresh"
+        return Finding(Presence.UNCERTAIN, reason, waits=True)
+    return Finding(
+        Presence.AWAY,
+        "no instance has this name",
+        tuple(Delete(record) for record in records.ours),
+        unproven=True,
+    )
+
+
+def _decide_known(instance: Instance, records: Holding, settings: Settings) -> Finding:
+    is_tagged = instance.belongs_to(settings.project_tag, settings.owner)
+    if not is_tagged and not records.ours:
+        launched_by = instance.tags.get(OWNER_TAG)
+        reason = (
+            f"launched by {launched_by}, another stage"
+            if launched_by and instance.has_tag(settings.project_tag)
+            else f"not tagged {'='.join(settings.project_tag)}"
+        )
+        return Finding(Presence.FOREIGN, reason, in_the_way=records.others)
+    presence, reason = _presence(instance, is_tagged=is_tagged)
+    tagged = Assignment.of(instance)
+    assignment = tagged or next(iter(records.assignments), None)
+    if presence is Presence.LIVE and instance.address:
+        wanted = WantedRecord(
+            name=settings.record_name(instance.id),
+            content=instance.address,
+            proxied=settings.proxied,
+            ttl=settings.ttl,
+            comment=ownership_comment(settings.owner, assignment),
+        )
+        changes = _bring_about(wanted, records)
+    else:
+        # A record without a marker may be removed only for an instance that is surely ours.
+        gone = (*records.ours, *records.unmarked) if is_tagged else records.ours
+        changes = tuple(Delete(record) for record in gone)
+    if instance.state == PENDING and (not changes or records.changed):
+        return Finding(Presence.UNCERTAIN, reason, waits=bool(changes))
+    return Finding(
+        presence,
+        reason,
+        changes,
+        assignment,
+        formers=_formers(assignment, records),
+        row_comes_first=presence is not Presence.LIVE and not (is_tagged and tagged),
+        in_the_way=records.others,
+        is_untagged=reason == UNTAGGED,
+    )
+
+
+def _formers(assignment: Assignment | None, records: Holding) -> tuple[Assignment, ...]:
+    """List what the comments name besides; of one meeting the row is told once."""
+    told = assignment.meeting_id if assignment and assignment.is_valid else None
+    return tuple(each for each in records.assignments if each.meeting_id != told)
+
+
+def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:
+    """Look at the state first: a stopped instance keeps an Elastic IP."""
+    if instance.has_ended:
+        return Presence.ENDED, instance.state
+    if not is_tagged:
+        return Presence.AWAY, UNTAGGED
+    if instance.state != RUNNING:
+        return Presence.AWAY, instance.state
+    if not instance.address:
+        return Presence.AWAY, "running, without a public address yet"
+    return Presence.LIVE, f"running at {instance.address}"
+
+
+def _bring_about(wanted: WantedRecord, records: Holding) -> tuple[Change, ...]:
+    """Make exactly one of the records the wanted one; there is never a second one.
+
+    What has no owner's marker is adopted; beside another owner's record only ours are touched,
+    and none is made. If one that stays has the address already, ours go: Cloudflare takes no two
+    that are alike.
+    """
+    misplaced = tuple(record for record in records.ours if record.name != wanted.name)
+    ours = [record for record in records.ours if record.name == wanted.name]
+    candidates = ours if records.others else [*ours, *records.unmarked]
+    gone = tuple(Delete(record) for record in misplaced)
+    stay = (*records.others, *records.unmarked) if records.others else ()
+    if any(record.content == wanted.content for record in stay):
+        return (*gone, *(Delete(record) for record in ours))
+    if not candidates:
+        return gone if records.others else (*gone, Create(wanted))
+    kept, *extra = sorted(
+        candidates,
+        key=lambda record: (not record.is_right(wanted), record.owner is None, record.id),
+    )
+    changes: list[Change] = [*gone, *(Delete(record) for record in extra)]
+    if not kept.is_right(wanted):
+        changes.append(Update(kept, wanted))
+    return tuple(changes)

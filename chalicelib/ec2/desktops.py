@@ -1,0 +1,174 @@
+"""Desktops: starting one in EC2, and ending one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.ec2.instances import ENDED_STATES, MEETING_TAG, OWNER_TAG, ROLE_TAG
+from chalicelib.ec2.launch_errors import NoRoomError, NotNowError, refusal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOT_FOUND: Final = "InvalidInstanceID.NotFound"
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9+=.,_:@-]+")
+
+
+class DesktopClient(Protocol):
+    """The calls that are made to EC2 to start and end desktops."""
+
+    def describe_images(self, **request: object) -> Mapping[str, Any]:
+        """`DescribeImages` of the API reference."""
+        ...
+
+    def describe_subnets(self, **request: object) -> Mapping[str, Any]:
+        """`DescribeSubnets` of the API reference."""
+        ...
+
+    def run_instances(self, **request: object) -> Mapping[str, Any]:
+        """`RunInstances` of the API reference."""
+        ...
+
+    def terminate_instances(self, **request: object) -> Mapping[str, Any]:
+        """`TerminateInstances` of the API reference."""
+        ...
+
+
+class TerminationError(Exception):
+    """EC2 did not say that it ends the desktop; it may run on. End it again."""
+
+
+@dataclass(frozen=True)
+class DesktopOrder:
+    """A desktop that is to be started, wherever there is room for it."""
+
+    meeting_id: str
+    role: str
+    image_id: str
+    instance_type: str
+    profile: str
+    """The name of its instance profile."""
+    security_group_ids: tuple[str, ...]
+    devices: tuple[Mapping[str, Any], ...]
+    """Its block device mappings, see `images.py`."""
+    project_tag: tuple[str, str]
+    owner: str
+    """The stage's, by which every other stage knows that the desktop is none of its own."""
+    key_name: str | None = None
+
+    @property
+    def client_token(self) -> str:
+        """The token by which EC2 knows a repeated request.
+
+        EC2 keeps it for each zone, as every request names a subnet: the same token starts one
+        desktop in *each* zone that it is used in, so the caller must know where it was used.
+        https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html#run-instances-idempotency
+        """
+        return f"{self.meeting_id}-{self.role}"
+
+    def request(self, subnet_id: str) -> dict[str, object]:
+        """Spell the request for RunInstances.
+
+        The tags are part of it, so that there is never a desktop without them.
+        """
+        project = dict([self.project_tag])
+        tags = {
+            "Name": f"{self.meeting_id}_{self.role}",
+            MEETING_TAG: self.meeting_id,
+            ROLE_TAG: self.role,
+            OWNER_TAG: self.owner,
+        }
+        request: dict[str, object] = {
+            "ImageId": self.image_id,
+            "InstanceType": self.instance_type,
+            "MinCount": 1,
+            "MaxCount": 1,
+            "ClientToken": self.client_token,
+            "InstanceInitiatedShutdownBehavior": "terminate",
+            "MetadataOptions": {
+                "HttpEndpoint": "enabled",
+                "HttpTokens": "required",
+                "HttpPutResponseHopLimit": 1,  # no container's programs, nor a proxy's callers
+                # How a desktop learns its meeting and role, for which it needs no rights.
+                "InstanceMetadataTags": "enabled" if _is_plain(project) else "disabled",
+            },
+            "IamInstanceProfile": {"Name": self.profile},
+            "BlockDeviceMappings": list(self.devices),
+            "NetworkInterfaces": [
+                {
+                    "DeviceIndex": 0,
+                    "SubnetId": subnet_id,
+                    "Groups": list(self.security_group_ids),
+                    "AssociatePublicIpAddress": True,
+                    "DeleteOnTermination": True,
+                }
+            ],
+            "TagSpecifications": [
+                {"ResourceType": "instance", "Tags": _tags(tags | project)},
+                {"ResourceType": "volume", "Tags": _tags(project)},
+            ],
+        }
+        return request | ({"KeyName": self.key_name} if self.key_name else {})
+
+
+class Starts:
+    """Starts desktops."""
+
+    def __init__(self, client: DesktopClient) -> None:
+        self._client = client
+
+    def run_desktop(self, order: DesktopOrder, subnet_id: str) -> str:
+        """Start a desktop in the subnet, or find the one that the same request started there.
+
+        Returns the instance's id. Raises NoRoomError when nothing of ours is there and the zone
+        takes nothing, AlreadyAskedError, NotNowError or NeverError.
+        """
+        asked = f"starting the {order.role}'s desktop of {order.meeting_id!r} in {subnet_id}"
+        try:
+            answer = self._client.run_instances(**order.request(subnet_id))
+        except (BotoCoreError, ClientError) as error:
+            raise refusal_of(error, asked) from error
+        if not answer.get("Instances"):
+            raise NotNowError(f"{asked}: EC2 named no instance")
+        (started,) = answer["Instances"]
+        if started["State"]["Name"] in ENDED_STATES:  # as EC2 answered a used token until 2025
+            ended = f"{asked}: {started['InstanceId']} was started there before, and has ended"
+            raise NoRoomError(ended, lasts=False)
+        return str(started["InstanceId"])
+
+
+class Terminations:
+    """Ends desktops for good."""
+
+    def __init__(self, client: DesktopClient) -> None:
+        self._client = client
+
+    def terminate_desktop(self, instance_id: str) -> bool:
+        """End one desktop; one that has ended already is fine.
+
+        False means that EC2 says it knows none of this id: it is gone, unless it was started a
+        moment ago. Raises TerminationError when EC2 did not accept it.
+        """
+        try:
+            self._client.terminate_instances(InstanceIds=[instance_id])
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == _NOT_FOUND:
+                return False
+            raise TerminationError(f"{instance_id} could not be ended: {error}") from error
+        return True
+
+
+def _is_plain(tags: Mapping[str, str]) -> bool:
+    """Tell whether the metadata can hold the tags; EC2 starts nothing if it is asked to and cannot.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+    """
+    return all(_PLAIN_KEY.fullmatch(key) and key.strip(".") and key != "_index" for key in tags)
+
+
+def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

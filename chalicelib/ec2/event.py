@@ -1,0 +1,112 @@
+"""EventBridge's word that an instance changed: which events are asked for, and what they say.
+
+An event says only which instance to look at. EC2's events may be lost, doubled or late, so
+neither their state nor their order decides anything.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.ec2.instances import is_instance_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.settings.stage import Settings
+
+SOURCE: Final = "aws.ec2"
+DETAIL_TYPE: Final = "EC2 Instance State-change Notification"
+
+_FUNCTION_ARN = re.compile(r"arn:[a-z-]+:lambda:(?P<region>[^:]+):(?P<account>\d{12}):function:.+")
+
+
+class IgnoredEventError(Exception):
+    """The event is none that this function works on; the message says why."""
+
+
+@dataclass(frozen=True)
+class InstanceEvent:
+    """An event about one instance of the function's own account and region."""
+
+    id: str
+    instance_id: str
+    state: str
+
+    @classmethod
+    def parse(cls, event: object, function_arn: str = "") -> InstanceEvent:
+        """Read an event of any shape.
+
+        Raises IgnoredEventError when it is no state change of an EC2 instance, or of one in
+        another account or region than the function's, which EC2 could not show us.
+        """
+        body = _object(event, "the event")
+        _expect(body, "source", SOURCE)
+        _expect(body, "detail-type", DETAIL_TYPE)
+        home = _FUNCTION_ARN.fullmatch(function_arn)
+        if home:
+            _expect(body, "account", home["account"])
+            _expect(body, "region", home["region"])
+        detail = _object(body.get("detail"), "its detail")
+        instance_id = detail.get("instance-id")
+        if not isinstance(instance_id, str) or not is_instance_id(instance_id):
+            raise IgnoredEventError(f"its instance-id is {_short(instance_id)}, no instance's id")
+        return cls(
+            id=str(body.get("id", "")), instance_id=instance_id, state=str(detail.get("state", ""))
+        )
+
+
+def event_of(body: Mapping[str, Any], function_arn: str = "") -> Mapping[str, Any]:
+    """Make an event of the short form `{"instance-id": …}`; any other body is an event itself.
+
+    It is one of the function's own account and region.
+    """
+    if body.keys() != {"instance-id"}:
+        return body
+    home = _FUNCTION_ARN.fullmatch(function_arn)
+    place = home.groupdict() if home else {}
+    return {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": dict(body), **place}
+
+
+def event_pattern(settings: Settings) -> dict[str, Any]:
+    """Build the event pattern of the rule.
+
+    AWS's own events carry no tags, so a rule that demands them never fires. `exists: false` lets
+    them in, and still drops an event that does carry another project's tag. With
+    EVENT_TAGS=required it is the pattern of the guide, to the letter, for a bus whose events
+    are enriched with tags; see docs/decisions/0003-event-pattern.md.
+    """
+    key, value = settings.project_tag
+    if settings.event_tags_required:
+        states = ["running", "shutting-down"]
+        tag: list[object] = [value]
+    else:
+        states = ["running", "stopping", "shutting-down"]
+        tag = [value, {"exists": False}]
+    return {
+        "source": [SOURCE],
+        "detail-type": [DETAIL_TYPE],
+        "detail": {"state": states, "tags": {key: tag}},
+    }
+
+
+def _object(value: object, what: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise IgnoredEventError(f"{what} is {_short(value)}, no JSON object")
+    return value
+
+
+def _expect(body: Mapping[str, object], key: str, expected: str) -> None:
+    if body.get(key) != expected:
+        raise IgnoredEventError(f"its {key} is {_short(body.get(key))}, not {expected!r}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
+
+
+_SHORT: Final = 80

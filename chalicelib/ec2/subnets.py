@@ -1,0 +1,96 @@
+"""Subnets that desktops are started in, and in which order they are tried."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.ec2.launch_errors import NeverError, refusal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from chalicelib.ec2.desktops import DesktopClient
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet, and what matters of it for a desktop."""
+
+    id: str
+    zone: str
+    has_room: bool
+    """Whether it has an address left."""
+    is_public: bool
+    """Whether it gives public addresses by itself, as those with a way to the Internet do."""
+
+    @classmethod
+    def parse(cls, described: Mapping[str, Any]) -> Subnet:
+        """Read one element of DescribeSubnets' `Subnets`."""
+        return cls(
+            id=described["SubnetId"],
+            zone=described["AvailabilityZone"],
+            has_room=described.get("AvailableIpAddressCount", 1) > 0,
+            is_public=bool(described.get("MapPublicIpOnLaunch")),
+        )
+
+
+class Subnets:
+    """The subnets of one region of one account."""
+
+    def __init__(self, client: DesktopClient) -> None:
+        self._client = client
+
+    def read_subnets(self, vpc_id: str | None) -> tuple[Subnet, ...]:
+        """Read the VPC's subnets, or the default VPC's default ones if none is named.
+
+        Of a VPC that has public subnets only those are returned. Raises NeverError if there is
+        none, NotNowError.
+        """
+        where = {"vpc-id": vpc_id} if vpc_id else {"default-for-az": "true"}
+        filters: list[dict[str, object]] = [
+            {"Name": name, "Values": [value]}
+            for name, value in (where | {"state": "available"}).items()
+        ]
+        subnets = tuple(Subnet.parse(each) for each in self._every(filters))
+        if not subnets:
+            remedy = "correct VPC_ID" if vpc_id else "set VPC_ID to the VPC that has desktops"
+            whose = vpc_id or "the default VPC"
+            raise NeverError(f"{whose} has no subnet in this region that can be used; {remedy}")
+        return tuple(each for each in subnets if each.is_public) or subnets
+
+    def _every(self, filters: list[dict[str, object]]) -> Iterable[Mapping[str, Any]]:
+        request: dict[str, object] = {"Filters": filters}
+        while True:
+            try:
+                answer = self._client.describe_subnets(**request)
+            except (BotoCoreError, ClientError) as error:
+                raise refusal_of(error, "looking for subnets") from error
+            yield from (each for each in answer["Subnets"] if not each.get("OutpostArn"))
+            if not answer.get("NextToken"):
+                return
+            request["NextToken"] = answer["NextToken"]
+
+
+def in_order(subnets: Iterable[Subnet], meeting_id: str, first: str | None) -> tuple[str, ...]:
+    """Order the ids of the subnets to try for a meeting: one in each zone.
+
+    The order is the same for a meeting, and spreads meetings over the zones. Subnets without an
+    address left are not tried. `first` is tried first whatever it is like now: an earlier try may
+    have started something there.
+    """
+    by_zone: dict[str, Subnet] = {}
+    for subnet in sorted(subnets, key=lambda each: _rank(meeting_id, each.id)):
+        if subnet.has_room:
+            by_zone.setdefault(subnet.zone, subnet)
+    zones = sorted(by_zone, key=lambda zone: _rank(meeting_id, zone))
+    ids = [by_zone[zone].id for zone in zones]
+    return tuple(dict.fromkeys([first, *ids] if first else ids))
+
+
+def _rank(meeting_id: str, name: str) -> bytes:
+    """Rank by a hash of both (rendezvous hashing): a zone more or less moves no other one."""
+    return hashlib.sha256(f"{meeting_id} {name}".encode()).digest()

@@ -1,0 +1,1 @@
+"""The meetings table: rows, and what is written into them."""

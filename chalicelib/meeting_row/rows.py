@@ -1,0 +1,192 @@
+"""The rows of meetings as this feature writes them: made, changed on condition, taken back.
+
+The watchdog's own writes are in `meeting_row/meeting.py`; both leave alone what they did not read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+from chalicelib.meeting_row.meeting import TERMINATION_REASON, Meeting, RowChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MEET_TIME: Final = "meet_time"
+REASON: Final = TERMINATION_REASON
+"""Written by whoever ends a meeting, before anything is ended: the claim to end it."""
+REQUEST_HASH: Final = "request_hash"
+"""In every row that `POST /schedule` makes: it tells a repeated request from another one."""
+SCHEDULED_AT: Final = "scheduled_at"
+"""Written into such a row when both schedules stand: from here on it is a meeting."""
+
+_INVALID: Final = "ValidationException"
+_CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+
+
+class RowsClient(Protocol):
+    """The calls that are made to DynamoDB."""
+
+    def get_item(self, **request: object) -> Mapping[str, Any]:
+        """`GetItem` of the API reference."""
+        ...
+
+    def put_item(self, **request: object) -> Mapping[str, Any]:
+        """`PutItem` of the API reference."""
+        ...
+
+    def update_item(self, **request: object) -> Mapping[str, Any]:
+        """`UpdateItem` of the API reference."""
+        ...
+
+    def delete_item(self, **request: object) -> Mapping[str, Any]:
+        """`DeleteItem` of the API reference."""
+        ...
+
+
+class RowFullError(Exception):
+    """The row would be larger than DynamoDB takes; nothing was written. Remove something of it.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+    """
+
+
+class RowExistsError(Exception):
+    """There is a row of this id already; nothing was written."""
+
+
+@dataclass(frozen=True)
+class RowUpdate:
+    """Texts to set in a row, good only while what it relies on is as it was read.
+
+    `relies_on` names attributes; one that the row did not have must still not be there.
+    """
+
+    meeting: Meeting
+    texts: Mapping[str, str]
+    relies_on: tuple[str, ...] = field(default=())
+    removes: tuple[str, ...] = field(default=())
+    """Attributes to remove."""
+
+
+def text_of(meeting: Meeting, attribute: str) -> str | None:
+    """Return an attribute's text; None if there is none, and an empty text if it is no text."""
+    value = meeting.item.get(attribute)
+    return None if value is None else str(value.get("S", ""))
+
+
+class RowReader:
+    """Reads single rows of the meetings table."""
+
+    def __init__(self, client: RowsClient, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    def read_row(self, meeting_id: str) -> Meeting | None:
+        """Read a row as it is now (a consistent read); None if there is none."""
+        answer = self._client.get_item(
+            TableName=self._table_name, Key={"id": {"S": meeting_id}}, ConsistentRead=True
+        )
+        item = answer.get("Item")
+        return Meeting(meeting_id, item) if item else None
+
+
+class RowWriter:
+    """Changes rows of the meetings table that are there."""
+
+    def __init__(self, client: RowsClient, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    def update_row(self, update: RowUpdate) -> Meeting:
+        """Write on condition that the row is there, and what is relied on is as it was read.
+
+        Returns the row as it is then. Raises RowChangedError when the condition does not hold, and
+        RowFullError when the row has no room; nothing was written.
+        """
+        meeting = update.meeting
+        names = {"#id": "id"}
+        values: dict[str, Mapping[str, Any]] = {}
+        assignments = []
+        for position, (name, text) in enumerate(update.texts.items()):
+            names[f"#t{position}"] = name
+            values[f":t{position}"] = {"S": text}
+            assignments.append(f"#t{position} = :t{position}")
+        removals = []
+        for position, name in enumerate(update.removes):
+            names[f"#x{position}"] = name
+            removals.append(f"#x{position}")
+        parts = [f"SET {', '.join(assignments)}"] if assignments else []
+        parts += [f"REMOVE {', '.join(removals)}"] if removals else []
+        conditions = ["attribute_exists(#id)"]
+        for position, name in enumerate(update.relies_on):
+            names[f"#r{position}"] = name
+            if name in meeting.item:
+                conditions.append(f"#r{position} = :r{position}")
+                values[f":r{position}"] = meeting.item[name]
+            else:
+                conditions.append(f"attribute_not_exists(#r{position})")
+        try:
+            answer = self._client.update_item(
+                TableName=self._table_name,
+                Key={"id": {"S": meeting.id}},
+                UpdateExpression=" ".join(parts),
+                ConditionExpression=" AND ".join(conditions),
+                ExpressionAttributeNames=names,
+                **({"ExpressionAttributeValues": values} if values else {}),
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            code, message = error.response["Error"]["Code"], str(error)
+            if code == _INVALID and "size" in message:
+                raise RowFullError(f"row {meeting.id!r} has no room: {message}") from error
+            if code != _CONDITION_FAILED:
+                raise
+            raise RowChangedError(f"row {meeting.id!r} was changed meanwhile") from error
+        return Meeting(meeting.id, answer["Attributes"])
+
+
+class RowMaker:
+    """Makes rows of the meetings table, and takes back those that came to nothing."""
+
+    def __init__(self, client: RowsClient, table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    def make_row(self, meeting_id: str, texts: Mapping[str, str]) -> Meeting:
+        """Make a row. Raises RowExistsError if one of this id is there; it is left as it is."""
+        item: dict[str, Mapping[str, Any]] = {"id": {"S": meeting_id}}
+        item.update((name, {"S": text}) for name, text in texts.items())
+        try:
+            self._client.put_item(
+                TableName=self._table_name,
+                Item=item,
+                ConditionExpression="attribute_not_exists(#id)",
+                ExpressionAttributeNames={"#id": "id"},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION_FAILED:
+                raise
+            raise RowExistsError(f"there is a row {meeting_id!r} already") from error
+        return Meeting(meeting_id, item)
+
+    def take_back_row(self, made: Meeting) -> None:
+        """Remove a row that was made, on condition that its status is as it was made.
+
+        Raises RowChangedError when it is not; the row is left as it is. One that is gone is fine.
+        """
+        try:
+            self._client.delete_item(
+                TableName=self._table_name,
+                Key={"id": {"S": made.id}},
+                ConditionExpression="attribute_not_exists(#id) OR #status = :status",
+                ExpressionAttributeNames={"#id": "id", "#status": "status"},
+                ExpressionAttributeValues={":status": made.item["status"]},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION_FAILED:
+                raise
+            raise RowChangedError(f"row {made.id!r} was changed meanwhile") from error

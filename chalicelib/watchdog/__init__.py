@@ -1,0 +1,1 @@
+"""The core's handlers: events and the sweep."""

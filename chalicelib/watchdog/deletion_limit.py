@@ -1,0 +1,80 @@
+"""The limit on deletions for which EC2 has not shown the reason.
+
+A deletion is proven if EC2 shows that the instance has ended, is stopped or is not the project's,
+or if another, right record stays. The others rest on EC2 denying that it knows an id, which it
+does an hour after every end, and which it would also do in a wrong account or when it is ill.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.dns.change import Delete
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from chalicelib.dns.change import Change
+    from chalicelib.dns.plan import Plan
+    from chalicelib.dns.record import Record
+    from chalicelib.settings.stage import Settings
+    from chalicelib.watchdog.survey import Survey
+
+WINDOW: Final = timedelta(hours=24)
+"""Deletions count for so long: a slow leak must not empty a zone either."""
+
+
+def held_back(plan: Plan, owned: int, made: int, settings: Settings) -> frozenset[str]:
+    """Name the findings whose deletions are not to be made: all the unproven ones, or none.
+
+    They are held back once they are, with those `made` within the window, more than both limits of
+    the records that we own (`owned` now). Both limits: the last desktop of a day is 100 %, and ten
+    of a thousand are not many.
+    """
+    unproven = {key: finding for key, finding in plan.findings.items() if finding.unproven}
+    deletions = made + sum(len(finding.changes) for finding in unproven.values())
+    is_within = (
+        deletions <= settings.delete_limit
+        or deletions * 100 <= (owned + made) * settings.delete_percent
+    )
+    return frozenset() if is_within else frozenset(unproven)
+
+
+class DeletionLimit:
+    """The limit, with the memory of an execution environment of what was deleted without proof."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: dict[Record, datetime] = {}
+
+    def held_back(self, survey: Survey) -> frozenset[str]:
+        """Name the findings of the survey whose deletions are not to be made."""
+        self._made = {record: at for record, at in self._made.items() if survey.at - at < WINDOW}
+        return held_back(survey.plan, len(survey.records), len(self._made), self._settings)
+
+    def note(self, survey: Survey, done: Iterable[Change]) -> None:
+        """Remember which of the changes were deletions without proof."""
+        unproven = {
+            change
+            for finding in survey.plan.findings.values()
+            if finding.unproven
+            for change in finding.changes
+        }
+        for change in done:
+            if isinstance(change, Delete) and change in unproven:
+                self._made[change.record] = survey.at
+
+    def returned(self, survey: Survey) -> tuple[str, ...]:
+        """Name the records that were deleted without proof, and that somebody has made again.
+
+        An instance that EC2 shows again has its record from us; where EC2 still knows none,
+        somebody else uses our OWNER.
+        """
+        names = {record.name for record in self._made}
+        return tuple(
+            record.name
+            for record in survey.records
+            if record.name in names and survey.instances.get(record.instance_id or "") is None
+        )

@@ -1,0 +1,182 @@
+"""The event path: an event says which instance to look at; DNS and the row are made to agree.
+
+Three round trips: EC2 and Cloudflare are asked at once; Cloudflare is told while the row is
+read; the row is told.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.cloudflare.client import RateLimitedError
+from chalicelib.cloudflare.rate_limit import QuotaSpentError
+from chalicelib.deadline import Deadline
+from chalicelib.dns.change import Create
+from chalicelib.ec2.event import IgnoredEventError, InstanceEvent
+from chalicelib.ec2.presence import Presence
+from chalicelib.meeting_row.decision import Desktop, MeetingDecision
+from chalicelib.step import Steps
+from chalicelib.watchdog.reconciler import Reconciler
+from chalicelib.watchdog.row_update import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from chalicelib.cloudflare.zone import Zone
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.ec2.instances import Instances
+    from chalicelib.meeting_row.meeting import Assignment, Meetings
+    from chalicelib.settings.stage import Settings
+    from chalicelib.telemetry import Reporter
+    from chalicelib.watchdog.reconciler import Settlement, Sighting
+    from chalicelib.watchdog.row_update import RowReading
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: the function's result."""
+
+    instance_id: str | None
+    action: str
+    reason: str
+    record: str | None = None
+    meeting: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell it as JSON; what there is nothing to say of is left out."""
+        always = {"instance_id": self.instance_id, "action": self.action, "reason": self.reason}
+        more = {"record": self.record, "meeting": self.meeting, "warnings": list(self.warnings)}
+        return always | {key: value for key, value in more.items() if value}
+
+
+class Watchdog:
+    """Handles events, one at a time."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        settings: Settings,
+        instances: Instances,
+        zone: Zone,
+        meetings: Meetings | None,
+        reporter: Reporter,
+        executor: Executor,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._quota = zone.quota
+        self._reconciler = Reconciler(settings, instances, zone, clock)
+        self._rows = Rows(meetings, instances) if meetings else None
+        self._reporter = reporter
+        self._executor = executor
+        self._clock = clock
+
+    def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
+        """Handle an event of any shape, report once, and return an Outcome as a dictionary.
+
+        Whatever fails is reported and raised, so that Lambda tries again and alarms see it.
+        """
+        steps = Steps(self._executor, Deadline.of(context, self._clock))
+        fields = {"request_id": context.aws_request_id}
+        try:
+            outcome = self._handle(event, context.invoked_function_arn, steps, fields)
+        except Exception as error:
+            self._reporter.failed(fields, self._counts("failed"), error)
+            raise
+        result = outcome.to_dict()
+        counts = self._counts(outcome.action) | {"Warnings": len(outcome.warnings)}
+        self._reporter.succeeded(fields | result, counts)
+        return result
+
+    def _handle(
+        self, event: object, function_arn: str, steps: Steps, fields: dict[str, str]
+    ) -> Outcome:
+        try:
+            notice = InstanceEvent.parse(event, function_arn)
+        except IgnoredEventError as ignored:
+            return Outcome(None, "ignored", f"the event is none of ours: {ignored}")
+        instance_id = notice.instance_id
+        fields |= {
+            "instance_id": instance_id,
+            "event_id": notice.id,
+            "event_state": notice.state,
+        }
+        try:
+            self._quota.require()
+            outcome, successor = self._look_at(instance_id, steps)
+            if successor:  # it may have waited for the link of the one that has ended
+                self._look_at(successor, steps)
+        except (QuotaSpentError, RateLimitedError) as reason:
+            return Outcome(instance_id, "deferred", f"left to the sweep: {reason}")
+        return outcome
+
+    def _look_at(self, instance_id: str, steps: Steps) -> tuple[Outcome, str | None]:
+        """Reconcile an instance; return what was done, and who runs in its role if it ended."""
+        seen = self._reconciler.observe(instance_id, steps)
+        finding = seen.finding
+        if finding.presence is Presence.FOREIGN:
+            return Outcome(instance_id, "ignored", finding.reason), None
+        if finding.presence is Presence.UNCERTAIN:
+            return Outcome(instance_id, "deferred", f"left to the sweep: {finding.reason}"), None
+        for former in finding.formers:
+            self._finish_row(self._begin_row(seen, former, finding.in_former, steps), steps)
+        reading = self._begin_row(seen, finding.assignment, finding.presence, steps)
+        if finding.row_comes_first:
+            decision = self._finish_row(reading, steps)
+            settlement = self._reconciler.settle(seen, steps)
+        else:
+            settlement = self._reconciler.settle(seen, steps)
+            if settlement.seen is not seen:
+                now = settlement.seen.finding
+                reading = self._begin_row(settlement.seen, now.assignment, now.presence, steps)
+            decision = self._finish_row(reading, steps)
+        settled = settlement.seen.finding
+        outcome = Outcome(
+            instance_id,
+            _action(settlement, decision),
+            settled.reason,
+            record=self._settings.record_name(instance_id),
+            meeting=decision.reason if decision else None,
+            warnings=(*settled.warnings, *settlement.warnings),
+        )
+        return outcome, decision.successor if decision else None
+
+    def _begin_row(
+        self, seen: Sighting, assignment: Assignment | None, presence: Presence, steps: Steps
+    ) -> RowReading | None:
+        """Begin to read the row, if there is one to be told."""
+        is_known = presence not in {Presence.UNCERTAIN, Presence.FOREIGN}
+        if not (self._rows and is_known and assignment and assignment.is_valid):
+            return None
+        if presence is Presence.LIVE and not seen.finding.may_be_linked:
+            return None
+        link, settings = self._settings.link(seen.instance_id), self._settings
+        tag, owner = settings.project_tag, settings.owner
+        desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance, tag, owner)
+        return self._rows.begin(desktop, steps)
+
+    def _finish_row(self, reading: RowReading | None, steps: Steps) -> MeetingDecision | None:
+        return self._rows.finish(reading, steps) if self._rows and reading else None
+
+    def _counts(self, action: str) -> dict[str, int]:
+        counts = {action.capitalize(): 1}
+        if self._quota.remaining is not None:
+            counts["QuotaLeft"] = self._quota.remaining
+        return counts
+
+
+def _action(settlement: Settlement, decision: MeetingDecision | None) -> str:
+    """Name what was done: to the records, or else to the row."""
+    finding = settlement.seen.finding
+    if settlement.done:
+        if finding.presence is not Presence.LIVE:
+            return "deleted"
+        is_new = any(isinstance(change, Create) for change in settlement.done)
+        return "created" if is_new else "updated"
+    if decision and decision.change:
+        return "updated"
+    return "ignored" if finding.in_the_way else "unchanged"

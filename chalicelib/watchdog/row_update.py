@@ -1,0 +1,79 @@
+"""Telling a meeting's row of a desktop: read while the zone is written, decided, written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.ec2.presence import Presence
+from chalicelib.meeting_row.decision import Desktop, MeetingDecision, decide_meeting, rivals_of
+from chalicelib.meeting_row.meeting import RowChangedError
+
+if TYPE_CHECKING:
+    from chalicelib.ec2.instances import Instance, Instances
+    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.step import Step, Steps
+
+ATTEMPTS: Final = 3
+"""How often is decided anew when the row was changed between reading and writing."""
+
+
+@dataclass(frozen=True)
+class RowReading:
+    """A row that is being read, with the meeting's other instances where they matter."""
+
+    desktop: Desktop
+    row: Step[Meeting | None]
+    others: Step[tuple[Instance, ...]] | None
+
+
+class Rows:
+    """Reads, decides and writes the rows of meetings."""
+
+    def __init__(self, meetings: Meetings, instances: Instances) -> None:
+        self._meetings = meetings
+        self._instances = instances
+
+    def begin(self, desktop: Desktop, steps: Steps) -> RowReading:
+        """Begin to read what the decision needs."""
+        meeting_id = desktop.assignment.meeting_id
+        row = steps.begin(f"read the row {meeting_id!r}", self._meetings.find, meeting_id)
+        others = None
+        if desktop.presence is Presence.ENDED:
+            what = f"list the instances of meeting {meeting_id!r}"
+            others = steps.begin(what, self._instances.ever_of_meeting, meeting_id)
+        return RowReading(desktop, row, others)
+
+    def finish(self, reading: RowReading, steps: Steps) -> MeetingDecision:
+        """Tell the row what it should be told, and return what that was.
+
+        Raises RowChangedError when others kept changing the row.
+        """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._tell(reading, steps)
+            except RowChangedError:
+                reading = self.begin(reading.desktop, steps)
+        return self._tell(reading, steps)
+
+    def _tell(self, reading: RowReading, steps: Steps) -> MeetingDecision:
+        desktop, meeting = reading.desktop, reading.row.result()
+        others = reading.others.result() if reading.others else ()
+        meeting_id = desktop.assignment.meeting_id
+        if meeting is None:
+            return MeetingDecision(f"there is no row {meeting_id!r}, and none is made")
+        listed = {each.id: each for each in others}
+        rivals: dict[str, Instance | None] = {}
+        looks = {}
+        for each in rivals_of(desktop, meeting):
+            if each in listed:
+                rivals[each] = listed[each]
+            else:
+                looks[each] = steps.begin(f"describe {each}", self._instances.find, each)
+        rivals |= {each: look.result() for each, look in looks.items()}
+        is_listed = desktop.instance_id in listed
+        decision = decide_meeting(meeting, desktop, rivals, others, is_listed=is_listed)
+        if decision.change:
+            what = f"tell the row {meeting_id!r}"
+            steps.begin(what, self._meetings.apply, decision.change).result()
+        return decision

@@ -1,0 +1,119 @@
+"""The rows of a survey: what each is told of its desktops, written row by row, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.meeting_row.meeting import RowChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from chalicelib.meeting_row.decision import Desktop
+    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.step import Step, Steps
+    from chalicelib.watchdog.row_plan import Roster, Telling
+
+
+class RowsNotToldError(Exception):
+    """Rows could not be written; the zone's changes are made, and the next run tells the rows."""
+
+
+@dataclass
+class Told:
+    """What became of rows: the writes made, what is left to the next run, and what failed."""
+
+    done: list[Telling] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    untold: set[str] = field(default_factory=set)
+    """The instances of which a row was not told that should have been."""
+
+    def leave_unread(self, unread: Mapping[str, str], errors: Iterable[Exception]) -> None:
+        """Leave the rows that could not be read to the next run; `errors` are DynamoDB's."""
+        self.left += (f"the row {meeting_id!r}: {reason}" for meeting_id, reason in unread.items())
+        self.errors += errors
+
+    def then(self, later: Told) -> Told:
+        """Return what became of the rows once a later attempt has been made as well."""
+        return Told(
+            [*self.done, *later.done], later.left, [*self.errors, *later.errors], later.untold
+        )
+
+    def raise_if_failed(self) -> None:
+        """Raise RowsNotToldError if DynamoDB refused a read or a write."""
+        if self.errors:
+            raise RowsNotToldError(
+                f"DynamoDB refused {len(self.errors)} request(s) for rows; the first error: "
+                f"{self.errors[0]}"
+            ) from self.errors[0]
+
+
+class Register:
+    """Rows as they are by now: as they were read, with what was written since."""
+
+    def __init__(self, meetings: Meetings, rows: Mapping[str, Meeting], roster: Roster) -> None:
+        self._meetings = meetings
+        self._rows = dict(rows)
+        self._roster = roster
+        self.told = Told()
+
+    def tell(
+        self,
+        *,
+        first: bool,
+        unsettled: Collection[str],
+        steps: Steps,
+        may_write: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Write the rows that come first, or the others, but not for desktops that are unsettled.
+
+        `may_write` says before each write why it may not be made; empty if it may.
+        """
+        begun: list[tuple[Telling, list[Desktop], Step[None]]] = []
+        for meeting_id, entries in self._roster.entries.items():
+            desktops = [
+                entry.desktop
+                for entry in entries
+                if entry.comes_first is first and entry.desktop.instance_id not in unsettled
+            ]
+            if meeting_id not in self._rows:
+                self.told.untold.update(each.instance_id for each in desktops)
+                continue
+            telling = self._roster.telling(self._rows[meeting_id], desktops)
+            if telling is None:
+                continue
+            try:
+                step = self._begin(telling, steps, may_write())
+            except OutOfTimeError as error:
+                self._leave(meeting_id, desktops, error)
+            else:
+                begun.append((telling, desktops, step))
+        for telling, desktops, step in begun:
+            meeting_id = telling.change.meeting.id
+            try:
+                step.result()
+            except (RowChangedError, OutOfTimeError) as error:
+                self._leave(meeting_id, desktops, error)
+            except (ClientError, BotoCoreError) as error:
+                self._leave(meeting_id, desktops, error)
+                self.told.errors.append(error)
+            else:
+                self.told.done.append(telling)
+                self._rows[meeting_id] = telling.change.result
+
+    def _begin(self, telling: Telling, steps: Steps, objection: str) -> Step[None]:
+        if objection:
+            raise OutOfTimeError(objection)
+        what = f"write the row {telling.change.meeting.id!r}"
+        return steps.begin(what, self._meetings.apply, telling.change)
+
+    def _leave(self, meeting_id: str, desktops: list[Desktop], reason: Exception) -> None:
+        """Leave a row to the next run: what it holds is no longer known."""
+        self._rows.pop(meeting_id)
+        self.told.left.append(f"the row {meeting_id!r}: {reason}")
+        self.told.untold.update(each.instance_id for each in desktops)

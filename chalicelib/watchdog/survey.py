@@ -1,0 +1,150 @@
+"""A survey of everything: our records, the project's instances, the rows of their meetings.
+
+Records are read before instances, so that a record made meanwhile never looks orphaned, and rows
+last. What Cloudflare and EC2 say is whole, or there is no survey: what fails or is incomplete
+raises. A row that could not be read, an instance that EC2 neither shows nor denies and a record
+that makes no sense are left out and named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.dns.plan import Observation, Plan, decide
+from chalicelib.dns.record import ADDRESS_RECORD
+from chalicelib.meeting_row.meeting import Assignment, RowsRead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from chalicelib.cloudflare.zone import Zone
+    from chalicelib.dns.record import Record
+    from chalicelib.ec2.instances import Instance, Instances
+    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.settings.stage import Settings
+    from chalicelib.step import Steps
+
+
+YOUNG: Final = 10.0
+"""Seconds after which nothing more of a survey is written: instances and records change."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen, and the plan that follows for the zone.
+
+    `records` are ours. `instances` has None for one that is named by a record or a row, and that
+    EC2 denies to know. `listed` are the ids of those that its listing of the project showed.
+    `meetings` has the rows that there are, by id; `unread` those that could not be read, and why.
+    """
+
+    at: datetime
+    records: tuple[Record, ...]
+    instances: Mapping[str, Instance | None]
+    meetings: Mapping[str, Meeting]
+    plan: Plan
+    listed: frozenset[str] = frozenset()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    errors: tuple[Exception, ...] = ()
+    """What DynamoDB refused."""
+    taken_at: float = 0.0
+    """When the last answer had come, in seconds on the survey's clock."""
+
+    def oldest_drift(self, instance_ids: Iterable[str]) -> float:
+        """Tell for how many seconds, at most, one of these may have been as it should not be.
+
+        That is since its records or the instance itself were last changed, as far as is known.
+        """
+        records: dict[str, list[Record]] = {}
+        for record in self.records:
+            records.setdefault(record.instance_id or record.name, []).append(record)
+        ages = [0.0]
+        for instance_id in instance_ids:
+            instance = self.instances.get(instance_id)
+            finding = self.plan.findings.get(instance_id)
+            waits = finding is not None and finding.waits
+            moments = [
+                each.created_at if waits and each.created_at else each.modified_at
+                for each in records.get(instance_id, ())
+            ]
+            moments += [instance.launched_at, instance.stopped_at] if instance else []
+            newest = max((moment for moment in moments if moment), default=self.at)
+            ages.append((self.at - newest).total_seconds())
+        return max(ages)
+
+
+class Freshness:
+    """Says, before anything is written, why it may not be: empty while the survey is young."""
+
+    def __init__(self, taken_at: float, clock: Callable[[], float]) -> None:
+        self._taken_at = taken_at
+        self._clock = clock
+        self.was_over = False
+
+    def __call__(self) -> str:
+        """Return the objection to writing; empty if there is none."""
+        age = self._clock() - self._taken_at
+        if age <= YOUNG:
+            return ""
+        self.was_over = True
+        return f"it was decided on what was seen {age:.0f} s ago"
+
+
+class Surveyor:
+    """Takes surveys."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instances: Instances,
+        zone: Zone,
+        meetings: Meetings | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._instances = instances
+        self._zone = zone
+        self._meetings = meetings
+        self._clock = clock
+
+    def survey(self, steps: Steps) -> Survey:
+        """Look at everything. Raises what a read raised, and OutOfTimeError."""
+        at = datetime.fromtimestamp(self._clock(), UTC)
+        owner = self._settings.owner
+        found = steps.begin(
+            f"list the records of {owner}", self._zone.records_of, owner, steps.deadline
+        ).result()
+        listed = found.records
+        ours = tuple(each for each in listed if each.owner == owner and each.type == ADDRESS_RECORD)
+        instances: dict[str, Instance | None] = {
+            each.id: each
+            for each in steps.begin(
+                "list the project's instances", self._instances.of_project
+            ).result()
+        }
+        shown = frozenset(instances)
+        read = self._read_rows(ours, instances, steps)
+        named = {record.instance_id for record in ours if record.instance_id}
+        named.update(each for meeting in read.rows.values() for each in meeting.instance_ids)
+        missing = named - shown
+        if missing:
+            asked = steps.begin("ask for the others", self._instances.look_up, missing)
+            instances |= asked.result()
+        unclear = frozenset(named - instances.keys())
+        seen = Observation(at, instances, listed, unclear, found.unreadable)
+        plan = decide(seen, self._settings)
+        return Survey(
+            at, ours, instances, read.rows, plan, shown, read.unread, read.errors, self._clock()
+        )
+
+    def _read_rows(
+        self, records: Iterable[Record], instances: Mapping[str, Instance | None], steps: Steps
+    ) -> RowsRead:
+        assignments = {record.assignment for record in records}
+        assignments |= {Assignment.of(each) for each in instances.values() if each}
+        wanted = {each.meeting_id for each in assignments if each and each.is_valid}
+        if not (self._meetings and wanted):
+            return RowsRead()
+        return steps.begin("read the rows", self._meetings.rows_of, wanted).result()

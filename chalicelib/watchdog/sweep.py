@@ -1,0 +1,188 @@
+"""The sweep: survey everything, decide, and repair whatever the events missed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.cloudflare.batches import Batches
+from chalicelib.cloudflare.client import RateLimitedError
+from chalicelib.cloudflare.rate_limit import QuotaSpentError
+from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.step import Steps
+from chalicelib.watchdog.deletion_limit import DeletionLimit
+from chalicelib.watchdog.row_plan import Roster
+from chalicelib.watchdog.row_writer import Register, RowsNotToldError, Told
+from chalicelib.watchdog.survey import Freshness, Surveyor
+from chalicelib.watchdog.sweep_result import Repair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from chalicelib.cloudflare.zone import Zone
+    from chalicelib.deadline import LambdaContext
+    from chalicelib.ec2.instances import Instances
+    from chalicelib.meeting_row.meeting import Meetings
+    from chalicelib.settings.stage import Settings
+    from chalicelib.telemetry import Reporter
+    from chalicelib.watchdog.survey import Survey
+
+
+class Sweep:
+    """Surveys and repairs; one for an execution environment."""
+
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+        self,
+        *,
+        settings: Settings,
+        instances: Instances,
+        zone: Zone,
+        meetings: Meetings | None,
+        reporter: Reporter,
+        executor: Executor,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._quota = zone.quota
+        self._meetings = meetings
+        self._surveyor = Surveyor(settings, instances, zone, meetings, clock)
+        self._batches = Batches(zone)
+        self._limit = DeletionLimit(settings)
+        self._skipped: dict[str, float] = {}
+        self._reporter = reporter
+        self._executor = executor
+        self._clock = clock
+
+    def handle(self, context: LambdaContext) -> dict[str, Any]:
+        """Survey and repair, report once, and return a Repair as a dictionary.
+
+        Without quota it is `deferred`. Whatever fails is reported and raised.
+        """
+        steps = Steps(self._executor, Deadline.of(context, self._clock))
+        fields = {"request_id": context.aws_request_id}
+        try:
+            result, counts, told = self._run(steps)
+        except Exception as error:
+            self._reporter.failed(fields, self._with_quota({"Failed": 1}), error)
+            raise
+        try:
+            told.raise_if_failed()
+        except RowsNotToldError as error:
+            counts["Failed"] = 1
+            self._reporter.failed(fields | result, self._with_quota(counts), error)
+            raise
+        self._reporter.succeeded(fields | result, self._with_quota(counts))
+        return result
+
+    def survey(self, steps: Steps) -> Survey:
+        """Look at everything and plan, and change nothing. Raises what a read raised."""
+        return self._surveyor.survey(steps)
+
+    def repair(
+        self,
+        survey: Survey,
+        steps: Steps,
+        *,
+        force: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Repair:
+        """Do what the survey's plan says; `progress` is told of changes that are dealt with.
+
+        A survey that has become old is taken again before anything more is written. Deletions
+        without proof beyond their limit are held back unless they are forced. Raises
+        RowsNotToldError after everything else is done, and what Batches.apply and a survey raise.
+        """
+        repair = self._repair(survey, steps, force=force, progress=progress)
+        repair.told.raise_if_failed()
+        return repair
+
+    def _repair(
+        self,
+        survey: Survey,
+        steps: Steps,
+        *,
+        force: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Repair:
+        repair = latest = self._repair_once(survey, steps, force=force, progress=progress)
+        while latest.grew_old and latest.made_progress:
+            try:
+                survey = self.survey(steps)
+            except (QuotaSpentError, RateLimitedError, OutOfTimeError):
+                break  # what is left is named, and is the next run's
+            latest = self._repair_once(survey, steps, force=force, progress=progress)
+            repair = repair.then(latest)
+        return repair
+
+    def _repair_once(
+        self, survey: Survey, steps: Steps, *, force: bool, progress: Callable[[int], None]
+    ) -> Repair:
+        returned = self._limit.returned(survey)
+        held = frozenset() if force else self._limit.held_back(survey)
+        withheld = {key: survey.plan.findings[key] for key in held}
+        survey = replace(survey, plan=survey.plan.without(held))
+        plan = survey.plan
+        freshness = Freshness(survey.taken_at, self._clock)
+        roster = Roster(survey, self._settings)
+        told = Told()
+        unsettled = set(roster.unsettled)
+        register = Register(self._meetings, survey.meetings, roster) if self._meetings else None
+        if register:
+            told = register.told
+            told.leave_unread(survey.unread, survey.errors)
+            register.tell(first=True, unsettled=(), steps=steps, may_write=freshness)
+            unsettled |= told.untold
+        whose = {
+            change: key for key, finding in plan.findings.items() for change in finding.changes
+        }
+        changes = [change for change in plan.changes if whose[change] not in unsettled]
+        applied = self._batches.apply(changes, steps, progress, may_write=freshness)
+        self._limit.note(survey, applied.done)
+        if register:
+            unsettled |= {whose[change] for change, _ in (*applied.left, *applied.refused)}
+            register.tell(first=False, unsettled=unsettled, steps=steps, may_write=freshness)
+        return Repair(
+            survey,
+            self._settings,
+            applied,
+            told,
+            withheld=withheld,
+            returned=returned,
+            grew_old=freshness.was_over,
+        )
+
+    def _run(self, steps: Steps) -> tuple[dict[str, Any], dict[str, int], Told]:
+        try:
+            self._quota.require()
+            repair = self._repair(self.survey(steps), steps)
+        except (QuotaSpentError, RateLimitedError) as reason:
+            said = {"action": "deferred", "reason": f"left to the next run: {reason}"}
+            return said, {"Deferred": 1}, Told()
+        result, done = repair.to_dict(), repair.counts
+        counts = {
+            "Created": done["created"],
+            "Updated": done["updated"],
+            "Deleted": done["deleted"],
+            "Repaired": sum(done.values()),
+            "Rejected": len(repair.refused),
+            "Warnings": len(repair.warnings),
+            "DriftSeconds": round(max(repair.oldest_drift, self._unchanged_for(repair))),
+        }
+        if result["action"] == "deferred":
+            counts["Deferred"] = 1
+        if repair.held:
+            counts["RefusedUnsafe"] = len(repair.held)
+        return result, counts, repair.told
+
+    def _unchanged_for(self, repair: Repair) -> float:
+        """Tell for how many seconds the same thing has been skipped by run after run."""
+        now = self._clock()
+        since = self._skipped
+        self._skipped = {each: since.get(each, now) for each in repair.skipped}
+        return now - min(self._skipped.values(), default=now)
+
+    def _with_quota(self, counts: dict[str, int]) -> dict[str, int]:
+        left = self._quota.remaining
+        return counts if left is None else counts | {"QuotaLeft": left}

@@ -1,0 +1,172 @@
+"""What a sweep found and what became of it: the function's result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.cloudflare.batches import Applied
+from chalicelib.dns.change import Create, Delete, Update
+from chalicelib.ec2.presence import Presence
+from chalicelib.watchdog.row_writer import Told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from chalicelib.dns.plan import Finding
+    from chalicelib.settings.stage import Settings
+    from chalicelib.watchdog.survey import Survey
+
+HOW_TO_FORCE: Final = (
+    "EC2 shows no reason for them, and they are more than the limits allow without one; check the "
+    "account, the region and the rights, look at `elephant plan NAME`, and if it is right, "
+    "`elephant sweep NAME --force` makes them"
+)
+
+SHOWN: Final = 20
+"""How many of a kind a result spells out; the counts are whole."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What a sweep found, and what became of it."""
+
+    survey: Survey
+    settings: Settings
+    applied: Applied = field(default_factory=Applied)
+    told: Told = field(default_factory=Told)
+    withheld: Mapping[str, Finding] = field(default_factory=dict)
+    """The findings whose deletions were held back."""
+    returned: tuple[str, ...] = ()
+    """Records that were deleted without proof, and that somebody has made again."""
+    grew_old: bool = False
+    """Whether something was left since the survey had become old."""
+
+    def then(self, later: Repair) -> Repair:
+        """Return what became of everything once a later survey was repaired as well.
+
+        What was found is what the first survey found; what is left is what the later one left.
+        """
+        done = [*self.applied.done, *later.applied.done]
+        applied = replace(later.applied, done=done)
+        told = self.told.then(later.told)
+        return replace(self, applied=applied, told=told, withheld=later.withheld)
+
+    @property
+    def made_progress(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.applied.done or self.told.done)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many records were created, updated and deleted, and rows told, as confirmed."""
+        kinds = {"created": Create, "updated": Update, "deleted": Delete}
+        done = self.applied.done
+        counts = {
+            name: sum(isinstance(each, kind) for each in done) for name, kind in kinds.items()
+        }
+        return {**counts, "rows": len(self.told.done)}
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """What stays as it is until more is known, and why it may be wrong."""
+        return tuple(
+            f"{self.settings.record_name(key) if key in self.survey.instances else key}: "
+            f"{finding.reason}"
+            for key, finding in self.survey.plan.findings.items()
+            if finding.waits
+        )
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What is left to the next run, and why."""
+        return (*(f"{change}: {reason}" for change, reason in self.applied.left), *self.told.left)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The deletions that were held back, and what they rest on."""
+        return tuple(
+            f"{change}: {finding.reason}"
+            for finding in self.withheld.values()
+            for change in finding.changes
+        )
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Everything that is not as it should be, and stays so for now."""
+        return (*self.left, *self.waiting, *self.held, *self.refused)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What Cloudflare refuses for good, or stores otherwise, and why."""
+        refused = (*self.applied.refused, *self.applied.stored_otherwise)
+        return tuple(f"{change}: {reason}" for change, reason in refused)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at."""
+        warnings = (
+            warning
+            for finding in self.survey.plan.findings.values()
+            if finding.presence is Presence.LIVE and (finding.in_the_way or finding.changes)
+            for warning in finding.warnings
+        )
+        fights = (
+            f"{name} was deleted since EC2 does not know its instance, and has been made again: "
+            f"does another deployment write as {self.settings.owner}? OWNER must be its own"
+            for name in self.returned
+        )
+        return (*warnings, *fights, *self.refused)
+
+    @property
+    def oldest_drift(self) -> float:
+        """For how many seconds, at most, something had not been as it should."""
+        return self.survey.oldest_drift(self._drifted())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell it as JSON; long lists are cut, the counts are not."""
+        counts, left, refused, waiting = self.counts, self.left, self.refused, self.waiting
+        held = self.held
+        repaired = sum(counts.values())
+        action = "repaired" if repaired else "deferred" if left or held else "unchanged"
+        running = sum(
+            finding.presence is Presence.LIVE for finding in self.survey.plan.findings.values()
+        )
+        numbers = {"running": running, "records": len(self.survey.records)}
+        said = [f"{count} {_spelled(name, count)}" for name, count in counts.items() if count]
+        said += [f"{len(left)} left to the next run"] if left else []
+        said += [f"{len(refused)} refused by Cloudflare"] if refused else []
+        said += [f"{len(waiting)} waiting until more is known"] if waiting else []
+        said += [f"{len(held)} deletions held back: {HOW_TO_FORCE}"] if held else []
+        reason = ", ".join(said) or "everything is as it should be"
+        more: dict[str, Any] = {
+            "repaired": [
+                *map(str, self.applied.done[:SHOWN]),
+                *(
+                    f"the row {each.change.meeting.id!r}: {each.change.summary}"
+                    for each in self.told.done[:SHOWN]
+                ),
+            ],
+            "left": list(left[:SHOWN]),
+            "waiting": list(waiting[:SHOWN]),
+            "held_back": list(held[:SHOWN]),
+            "refused": list(refused[:SHOWN]),
+            "warnings": list(self.warnings[:SHOWN]),
+            "oldest_drift_seconds": round(self.oldest_drift),
+        }
+        always = {"action": action, "reason": reason, **numbers, "done": counts}
+        always["skipped"] = len(left) + len(waiting) + len(held)
+        return always | {key: value for key, value in more.items() if value}
+
+    def _drifted(self) -> Iterator[str]:
+        for key, finding in self.survey.plan.findings.items():
+            if finding.changes or finding.waits:
+                yield key
+        for telling in self.told.done:
+            yield from telling.instance_ids
+
+
+def _spelled(name: str, count: int) -> str:
+    if name == "rows":
+        return "row told" if count == 1 else "rows told"
+    return name

@@ -1,0 +1,280 @@
+"""Many changes in few calls: what is refused stands alone, and holds nothing up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.cloudflare.batches import SPLIT_CALLS, Applied
+from chalicelib.cloudflare.client import (
+    NameOccupiedError,
+    RateLimitedError,
+    RecordExistsError,
+    RecordNotFoundError,
+    RejectedError,
+    TokenRefusedError,
+    UnavailableError,
+    UnconfirmedError,
+)
+from chalicelib.cloudflare.zone import WrongZoneError
+from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.secrets import SecretError
+from chalicelib.step import Steps
+from tests.changes import (
+    STEPS,
+    Hanging,
+    Zone,
+    apply,
+    at_call,
+    create,
+    creates,
+    delete,
+    make,
+    names,
+    refusing,
+    update,
+)
+
+if TYPE_CHECKING:
+    from chalicelib.dns.change import Change
+
+SPENT = {"Ratelimit": '"default";r=1;t=60'}
+
+
+# Without a failure
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "sizes"),
+    [
+        (0, 200, []),
+        (1, 200, [1]),
+        (200, 200, [200]),
+        (201, 200, [200, 1]),
+        (450, 200, [200, 200, 50]),
+        (450, 3500, [450]),
+        (3, 1, [1, 1, 1]),
+    ],
+)
+def test_so_many_changes_are_as_few_calls_as_can_be(
+    count: int, size: int, sizes: list[int]
+) -> None:
+    zone = Zone(size=size)
+
+    applied = apply(zone, creates(count))
+
+    assert applied == Applied(creates(count), [], [])
+    assert zone.sizes == sizes
+
+
+def test_changes_are_made_in_the_order_in_which_they_come() -> None:
+    changes: list[Change] = [delete(1), delete(2), update(3), create(4), create(5)]
+    zone = Zone(size=2)
+
+    apply(zone, changes)
+
+    assert zone.calls == [changes[:2], changes[2:4], changes[4:]]
+
+
+# What fails passingly
+
+
+@pytest.mark.parametrize(
+    "error", [UnavailableError("HTTP 502"), UnconfirmedError("could not confirm: HTTP 502")]
+)
+def test_a_batch_that_fails_passingly_is_left_and_the_others_go_on(error: Exception) -> None:
+    zone = Zone(at_call(2, error), size=10)
+
+    applied = apply(zone, creates(30))
+
+    assert applied.left == [(change, str(error)) for change in creates(30)[10:20]]
+    assert applied.done == creates(30)[:10] + creates(30)[20:]
+    assert zone.sizes == [10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimitedError("HTTP 429", 300), OutOfTimeError("no time left")]
+)
+def test_after_a_refusal_of_every_call_none_is_made(error: Exception) -> None:
+    zone = Zone(at_call(2, error), size=10)
+
+    applied = apply(zone, creates(50))
+
+    assert applied.done == creates(50)[:10]
+    assert applied.left == [(change, str(error)) for change in creates(50)[10:]]
+    assert zone.sizes == [10, 10]
+
+
+def test_once_our_half_of_the_quota_is_spent_no_call_is_made() -> None:
+    zone = Zone(size=10)
+    zone.fail.append(lambda _: zone.quota.note(SPENT))
+
+    applied = apply(zone, creates(30))
+
+    assert applied.done == creates(30)[:10]
+    reason = "Cloudflare's quota is kept for others for another 60 s (1 calls left)"
+    assert applied.left == [(change, reason) for change in creates(30)[10:]]
+    assert zone.sizes == [10]
+
+
+def test_with_a_spent_quota_nothing_is_begun() -> None:
+    zone = Zone()
+    zone.quota.note(SPENT)
+
+    applied = apply(zone, creates(3))
+
+    assert (zone.calls, len(applied.left)) == ([], 3)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TokenRefusedError("no"), WrongZoneError("no"), SecretError("no"), ValueError("a mistake")],
+)
+def test_what_a_person_has_to_mend_is_raised_at_once(error: Exception) -> None:
+    zone = Zone(at_call(2, error), size=10)
+
+    with pytest.raises(type(error)):
+        make(zone).apply(creates(50), STEPS)
+
+    assert zone.sizes == [10, 10]
+
+
+# What the caller holds back
+
+
+@pytest.mark.parametrize(
+    ("calls", "done"), [(0, 0), (1, 0), (2, 10), (3, 15)], ids=["none", "one", "two", "a half"]
+)
+def test_once_nothing_may_be_written_everything_not_yet_done_is_left(calls: int, done: int) -> None:
+    """Asked before each call, those that split a refused batch as well."""
+    zone = Zone(refusing(create(0)), size=10)
+    reasons = iter([""] * calls + ["what was read is too old"])
+    batches = make(zone)
+
+    applied = batches.apply(
+        [*creates(20)], STEPS, may_write=lambda: next(reasons, "asked after it had said no")
+    )
+
+    assert len(zone.calls) == calls
+    assert {why for _, why in applied.left} == {"what was read is too old"}
+    assert applied.refused == []
+    if calls < 3:
+        assert len(applied.done) == done
+
+
+def test_a_batch_that_hangs_is_left_at_the_deadline_and_the_others_with_it() -> None:
+    """A resolver may take longer than any time-out of the request."""
+    zone = Zone(size=10)
+    steps = Steps(Hanging(), Deadline(0.2, lambda: 0))
+
+    applied = make(zone).apply(creates(20), steps)
+
+    reason = "no time left while waiting to write 10 records; how it ended is unknown"
+    assert applied.left == [(change, reason) for change in creates(20)]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(("bad", "calls"), [(0, 15), (137, 15), (199, 17)])
+def test_one_bad_change_of_200_is_found_alone_and_the_others_go_through(
+    bad: int, calls: int
+) -> None:
+    zone = Zone(refusing(create(bad)))
+
+    applied = apply(zone, creates(200))
+
+    assert applied.refused == [(create(bad), "no such thing")]
+    assert applied.left == []
+    assert len(zone.calls) == calls  # 200, then two halves for each of 7 or 8 halvings
+    assert zone.sizes[:2] == [200, 100]
+
+
+@pytest.mark.parametrize("position", range(16))
+def test_wherever_it_stands_the_bad_one_is_found(position: int) -> None:
+    zone = Zone(refusing(create(position)), size=16)
+
+    applied = apply(zone, creates(16))
+
+    assert names(applied.refused) == [create(position)]
+    assert len(zone.calls) == 1 + 2 * 4
+
+
+def test_a_bad_change_that_comes_alone_is_not_tried_twice() -> None:
+    zone = Zone(refusing(create(0)))
+
+    assert names(apply(zone, creates(1)).refused) == creates(1)
+    assert zone.sizes == [1]
+
+
+def test_every_other_batch_goes_first() -> None:
+    """What is wrong with one must not use up the time or the quota of the others."""
+    zone = Zone(refusing(create(3)), size=10)
+
+    apply(zone, creates(30))
+
+    assert zone.sizes[:3] == [10, 10, 10]
+
+
+@pytest.mark.parametrize("error", [NameOccupiedError("a CNAME"), RejectedError("9003")])
+def test_a_refused_change_says_why(error: Exception) -> None:
+    zone = Zone(refusing(create(1), error=error))
+
+    assert apply(zone, creates(3)).refused == [(create(1), str(error))]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (create(1), RecordExistsError("81058 identical")),
+        (update(1), RecordNotFoundError("81044 gone")),
+    ],
+)
+def test_a_zone_that_has_changed_since_is_left_to_the_next_run(
+    change: Change, error: Exception
+) -> None:
+    """An event or another sweep was faster, which is nobody's fault."""
+    zone = Zone(refusing(change, error=error))
+
+    applied = apply(zone, [change, create(2), create(3)])
+
+    assert applied.left == [(change, f"the zone has changed since it was read ({error})")]
+    assert applied.done == [create(2), create(3)]
+    assert applied.refused == []
+
+
+def test_however_much_is_refused_a_run_spends_no_more_than_so_many_calls_on_it() -> None:
+    everything = creates(1000)
+    zone = Zone(refusing(*everything))
+
+    applied = apply(zone, everything)
+
+    assert len(zone.calls) == 5 + SPLIT_CALLS
+    assert applied.done == []
+    assert len(applied.refused) > 0
+    reason = "refused together with others (no such thing)"
+    assert {why for _, why in applied.left} == {reason}
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimitedError("HTTP 429", 300), OutOfTimeError("no time left")]
+)
+def test_a_search_that_is_cut_short_leaves_the_rest(error: Exception) -> None:
+    zone = Zone(at_call(4, error), refusing(create(0)), size=16)
+
+    applied = apply(zone, creates(32))
+
+    assert len(zone.calls) == 4
+    assert applied.done == creates(32)[16:]
+    assert applied.left == [(change, str(error)) for change in creates(16)]
+
+
+def test_a_half_that_fails_passingly_is_left_and_not_split() -> None:
+    zone = Zone(at_call(2, UnconfirmedError("HTTP 502")), refusing(create(0)), size=16)
+
+    applied = apply(zone, creates(16))
+
+    assert names(applied.left) == creates(8)
+    assert applied.done == creates(16)[8:]
+    assert zone.sizes == [16, 8, 8]

@@ -1,0 +1,224 @@
+"""The list that a sweep begins with: ours, and what stands in our way; whole or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.cloudflare import zone as zone_module
+from chalicelib.cloudflare.client import UnavailableError
+from chalicelib.cloudflare.listing import Listing
+from localcloud.cloudflare import Fault, FaultKind
+from tests.transports import Noting, Tampering
+from tests.world import DOMAIN, OWNER, RECORDS, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from chalicelib.dns.record import Record
+
+
+def owned(world: World, owner: str = OWNER) -> tuple[Record, ...]:
+    return world.zone().records_of(owner, world.deadline()).records
+
+
+def listed_with(world: World, tamper: Callable[[dict[str, Any]], None]) -> Listing:
+    """List the owner's records from an answer that was changed on its way."""
+    return world.zone(transport=Tampering(tamper)).records_of(OWNER, world.deadline())
+
+
+def test_the_list_of_an_owner_is_one_call_that_cloudflare_filters(world: World) -> None:
+    ours = world.put_own("i-00000001")
+    world.put_record("www.example.com", comment="made by hand")
+    world.put_record("mail.example.com", comment="elephant:other m=m1 r=teacher")
+
+    assert [record.id for record in owned(world)] == [ours.id]
+
+    (call,) = world.cloudflare.calls
+    assert (call.method, call.path) == ("GET", RECORDS)
+    assert call.query == (
+        ("match", "any"),
+        ("comment.startswith", OWNER),
+        ("name.startswith", "i-"),
+        ("page", "1"),
+        ("per_page", str(zone_module.PAGE_SIZE)),
+    )
+
+
+def test_the_list_of_an_owner_has_what_stands_under_the_names_of_instances(world: World) -> None:
+    name = f"i-00000001.{DOMAIN}"
+    expected = [
+        world.put_record(name, "192.0.2.1", comment="elephant:other m=m1 r=teacher"),
+        world.put_record(name, "192.0.2.2"),
+        world.put_record(name, "hello", kind="TXT"),
+        world.put_record(f"i-00000002.{DOMAIN}", "elsewhere.example.com", kind="CNAME"),
+        world.put_record("www.example.com", comment=f"{OWNER} m=m1 r=teacher"),
+    ]
+
+    assert {record.id for record in owned(world)} == {record.id for record in expected}
+
+
+def test_an_owner_is_the_whole_first_word_and_not_only_how_a_comment_begins(world: World) -> None:
+    """Cloudflare compares beginnings, and in any case."""
+    for last, comment in enumerate([f"{OWNER}1 x", f"{OWNER}/x", OWNER.upper(), f"x {OWNER}"]):
+        world.put_record("www.example.com", f"192.0.2.{last}", comment=comment)
+
+    assert owned(world) == ()
+
+
+def test_an_answer_that_holds_strangers_as_well_is_sifted(world: World) -> None:
+    world.put_own("i-00000001")
+
+    def add_a_stranger(envelope: dict[str, Any]) -> None:
+        stranger = {"id": "1", "name": "www.example.com", "comment": "by hand"}
+        envelope["result"].append(envelope["result"][0] | stranger)
+        envelope["result_info"]["total_count"] = 2
+
+    (record,) = listed_with(world, add_a_stranger).records
+
+    assert record.name == f"i-00000001.{DOMAIN}"
+
+
+def test_every_page_of_an_owners_records_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zone_module, "PAGE_SIZE", 100)
+    world.put_orphans(250)
+
+    assert len(owned(world)) == 250
+    assert [dict(call.query)["page"] for call in world.cloudflare.calls] == ["1", "2", "3"]
+
+
+def test_a_page_is_large_enough_for_most_zones(world: World) -> None:
+    world.put_orphans(900)
+
+    assert len(owned(world)) == 900
+    assert len(world.dns_calls) == 1
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_list_of_an_owner_that_is_not_whole_is_no_list(world: World, count: int) -> None:
+    """Records that left or came between two pages shift the others."""
+    world.put_orphans(2)
+
+    def miscount(envelope: dict[str, Any]) -> None:
+        envelope["result_info"]["total_count"] = count
+
+    with pytest.raises(UnavailableError, match=f"2 of {count} records were listed"):
+        listed_with(world, miscount)
+
+
+@pytest.mark.parametrize("spoilt", [{"ttl": None}, {"created_on": "a while ago"}, {"type": None}])
+@pytest.mark.parametrize("comment", [f"{OWNER} m=m1 r=teacher", "by hand"])
+def test_a_record_that_cannot_be_parsed_is_named_and_holds_up_no_other(
+    world: World, spoilt: dict[str, object], comment: str
+) -> None:
+    """Whoever's it is: neither is it absent, nor does it stop a sweep."""
+    world.put_own("i-00000001")
+    world.put_record(f"i-00000002.{DOMAIN}", comment=comment)
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result"][1] |= spoilt | {"name": f"I-00000002.{DOMAIN}"}
+        if spoilt == {"type": None}:
+            del envelope["result"][1]["type"]
+
+    listing = listed_with(world, spoil)
+
+    assert [record.name for record in listing.records] == [f"i-00000001.{DOMAIN}"]
+    assert listing.unreadable == {f"i-00000002.{DOMAIN}"}
+    with pytest.raises(UnavailableError, match=f"a record of i-00000002.{DOMAIN} could not be"):
+        listing.whole()
+    assert Listing(listing.records).whole() == listing.records
+
+
+@pytest.mark.parametrize("spoilt", ["x", None, {"id": "1"}, {"name": "x"}, {"id": "1", "name": ""}])
+def test_what_has_neither_id_nor_name_makes_the_list_fail(world: World, spoilt: object) -> None:
+    world.put_orphans(2)
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result"][1] = spoilt
+
+    with pytest.raises(UnavailableError, match="is no record: it has no id or no name"):
+        listed_with(world, spoil)
+
+
+@pytest.mark.parametrize(
+    ("info", "said"),
+    [
+        (None, "no total_pages"),
+        ({"total_pages": 1}, "no total_count"),
+        ({"total_count": 2}, "no total_pages"),
+        ({"total_pages": "1", "total_count": 2}, "no total_pages"),
+        ({"total_pages": True, "total_count": 2}, "no total_pages"),
+        ({"total_pages": 1, "total_count": -2}, "no total_count"),
+        ({"total_pages": 1_000_000, "total_count": 2}, "1000000 pages are no number of pages"),
+        ({"total_pages": 20, "total_count": 100_001}, "100001 records are listed; more than"),
+        ({"total_pages": 51, "total_count": 5_100}, "51 pages are listed; more than 50 are not"),
+    ],
+)
+def test_a_list_of_which_the_size_is_not_sure_is_no_list(
+    world: World, info: object, said: str
+) -> None:
+    world.put_orphans(2)
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result_info"] = info
+
+    with pytest.raises(UnavailableError, match=f"GET .*{said}"):
+        listed_with(world, spoil)
+
+
+def test_a_list_that_ends_before_its_last_page_is_no_list(world: World) -> None:
+    def spoil(envelope: dict[str, Any]) -> None:
+        envelope["result_info"] = {"total_pages": 3, "total_count": 250}
+
+    with pytest.raises(UnavailableError, match="0 of 250 records were listed"):
+        listed_with(world, spoil)
+    assert len(world.dns_calls) == 1
+
+
+def test_a_list_that_grows_while_it_is_read_is_no_list(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zone_module, "PAGE_SIZE", 2)
+    world.put_orphans(3)
+    calls: list[str] = []
+
+    def make_one_more(_: str) -> None:
+        if calls:
+            world.put_own("i-00000001")
+
+    transport = Noting(calls, make_one_more)
+
+    with pytest.raises(UnavailableError, match="3 records became 4 while they were listed"):
+        world.zone(transport=transport).records_of(OWNER, world.deadline())
+
+
+def test_a_list_of_which_a_page_was_shifted_is_no_list(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One record went and one came, so the count is the same, and one is listed twice."""
+    monkeypatch.setattr(zone_module, "PAGE_SIZE", 2)
+    world.put_orphans(4)
+
+    def shift(envelope: dict[str, Any]) -> None:
+        if envelope["result_info"]["page"] == 1:
+            shift.first = envelope["result"]  # type: ignore[attr-defined]
+        else:
+            envelope["result"][0] = shift.first[1]  # type: ignore[attr-defined]
+
+    with pytest.raises(UnavailableError, match=r"record \w+ was listed twice"):
+        listed_with(world, shift)
+
+
+def test_a_page_that_fails_makes_the_list_fail(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zone_module, "PAGE_SIZE", 1)
+    world.put_orphans(3)
+    world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, skip=1, times=3))
+
+    with pytest.raises(UnavailableError, match="502"):
+        owned(world)

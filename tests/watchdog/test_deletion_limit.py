@@ -1,0 +1,99 @@
+"""The limit on deletions without proof: all of them are made, or none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chalicelib.dns.change import Change, Create, Delete, Update
+from chalicelib.dns.plan import Finding, Plan
+from chalicelib.dns.record import Record, WantedRecord
+from chalicelib.ec2.presence import Presence
+from chalicelib.watchdog.deletion_limit import DeletionLimit, held_back
+from chalicelib.watchdog.survey import Survey
+from tests.world import DOMAIN, OWNER, make_settings
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+WANTED = WantedRecord(f"i-00000001.{DOMAIN}", "192.0.2.1", proxied=True, ttl=1, comment=OWNER)
+
+
+def record(number: int) -> Record:
+    name = f"i-{number:08x}.{DOMAIN}"
+    return Record(str(number), "A", name, "192.0.2.1", proxied=True, ttl=1, comment=OWNER)
+
+
+def finding(*changes: Change, unproven: bool = True) -> Finding:
+    return Finding(Presence.AWAY, "a reason", changes, unproven=unproven)
+
+
+def plan(deletions: int) -> Plan:
+    """Make a plan that deletes so many records without proof, each of another instance."""
+    return Plan({f"i-{number:08x}": finding(Delete(record(number))) for number in range(deletions)})
+
+
+@pytest.mark.parametrize(
+    ("deletions", "made", "owned", "is_held"),
+    [
+        (0, 0, 0, False),
+        (10, 0, 10, False),
+        (11, 0, 11, True),
+        (11, 0, 36, True),
+        (11, 0, 37, False),
+        (30, 0, 100, False),
+        (31, 0, 100, True),
+        (1, 10, 5, True),
+        (1, 10, 30, False),
+        (1, 9, 1, False),
+    ],
+)
+def test_beyond_both_limits_all_are_held_back(
+    deletions: int, made: int, owned: int, *, is_held: bool
+) -> None:
+    """What was made counts, and was ours."""
+    planned = plan(deletions)
+    held = held_back(planned, owned, made, make_settings())
+    assert held == (frozenset(planned.findings) if is_held else frozenset())
+
+
+def test_the_limits_are_the_stages_own() -> None:
+    few = {"SWEEP_DELETE_LIMIT": "1", "SWEEP_DELETE_PERCENT": "1"}
+    assert held_back(plan(2), 100, 0, make_settings(**few))
+    assert not held_back(plan(2), 100, 0, make_settings(**few | {"SWEEP_DELETE_PERCENT": "2"}))
+
+
+def test_nothing_else_counts_or_is_held_back() -> None:
+    proven = {
+        f"i-{number:08x}": finding(Delete(record(number)), unproven=False)
+        for number in range(100, 200)
+    }
+    others = {"a": finding(Create(WANTED), unproven=False)}
+    others["b"] = finding(Update(record(1), WANTED), unproven=False)
+    both = Plan({**proven, **others, **plan(11).findings})
+
+    assert held_back(both, 200, 0, make_settings()) == frozenset()
+    assert held_back(both, 20, 0, make_settings()) == frozenset(plan(11).findings)
+
+
+def survey(planned: Plan, at: datetime = NOW) -> Survey:
+    return Survey(at, tuple(map(record, range(11))), {}, {}, planned)
+
+
+def test_what_was_made_within_a_day_is_remembered() -> None:
+    limit = DeletionLimit(make_settings())
+    first = survey(plan(10))
+    limit.note(first, [*first.plan.changes, Create(WANTED)])
+
+    assert limit.held_back(survey(plan(1), NOW + timedelta(hours=23)))
+    assert not limit.held_back(survey(plan(1), NOW + timedelta(hours=24)))
+
+
+def test_deletions_that_were_proven_are_not_remembered() -> None:
+    limit = DeletionLimit(make_settings())
+    proven = {
+        key: finding(*found.changes, unproven=False) for key, found in plan(10).findings.items()
+    }
+    first = survey(Plan(proven))
+    limit.note(first, first.plan.changes)
+
+    assert not limit.held_back(survey(plan(1)))

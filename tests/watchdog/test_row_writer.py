@@ -1,0 +1,237 @@
+"""Rows are written side by side, each as it was read; one that fails keeps back no other."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+
+from chalicelib.deadline import Deadline
+from chalicelib.meeting_row.meeting import MeetingChange, RowChangedError
+from chalicelib.step import Steps
+from chalicelib.watchdog.row_plan import Roster
+from chalicelib.watchdog.row_writer import Register, RowsNotToldError
+from tests.changes import Hanging
+from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
+from tests.world import link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from chalicelib.watchdog.survey import Survey
+
+FAR = Deadline(1000, lambda: 0)
+PAST = Deadline(-1, lambda: 0)
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
+LOST = ConnectTimeoutError(endpoint_url="https://dynamodb")
+CHANGED = RowChangedError("row 'm1' was changed meanwhile")
+
+
+class Table:
+    """Takes writes, or does to one row's what a test wants."""
+
+    def __init__(self, **instead: Exception | Callable[[], object]) -> None:
+        self._instead = instead
+        self.writes: list[MeetingChange] = []
+
+    def apply(self, change: MeetingChange) -> None:
+        instead = self._instead.get(change.meeting.id)
+        if isinstance(instead, Exception):
+            raise instead
+        if instead:
+            instead()
+        self.writes.append(change)
+
+    @property
+    def written(self) -> list[tuple[str, dict[str, str | None], str | None]]:
+        return [(each.meeting.id, dict(each.links), each.status) for each in self.writes]
+
+
+@pytest.fixture
+def steps() -> Iterator[Steps]:
+    with ThreadPoolExecutor(max_workers=4) as executor:
+        yield Steps(executor, FAR)
+
+
+def make(table: Table, found: Survey) -> Register:
+    stand_in: Any = table
+    return Register(stand_in, found.meetings, Roster(found, SETTINGS))
+
+
+BOTH = survey(
+    [instance(B, role="student")], [record(A), record(B, role="student")], [linked(teacher=A)]
+)
+"""A teacher whose record is the last trace of the meeting, and a student who runs."""
+THREE = survey(
+    [instance(A, meeting="m1"), instance(B, meeting="m2"), instance(C, meeting="m3")],
+    [],
+    [row("m1"), row("m2"), row("m3")],
+)
+
+
+def test_what_comes_first_is_told_first_and_the_rest_after(steps: Steps) -> None:
+    table = Table()
+    register = make(table, BOTH)
+
+    register.tell(first=True, unsettled=(), steps=steps)
+    assert table.written == [("m1", {"teacher": None}, None)]
+
+    register.tell(first=False, unsettled=(), steps=steps)
+    assert table.written[1:] == [("m1", {"student": link(B)}, None)]
+    assert [each.change for each in register.told.done] == table.writes
+    assert [each.instance_ids for each in register.told.done] == [(A,), (B,)]
+    assert (register.told.left, register.told.untold) == ([], set())
+
+
+def test_the_second_write_to_a_row_relies_on_the_first(steps: Steps) -> None:
+    table = Table()
+    register = make(table, BOTH)
+
+    register.tell(first=True, unsettled=(), steps=steps)
+    register.tell(first=False, unsettled=(), steps=steps)
+
+    first, second = table.writes
+    assert second.meeting == first.result
+    assert second.meeting.link("teacher") is None
+
+
+def test_a_row_is_not_told_of_a_desktop_that_is_unsettled(steps: Steps) -> None:
+    """Its record is not as it should be, so nobody may be sent there."""
+    table = Table()
+    register = make(table, THREE)
+
+    register.tell(first=False, unsettled={B}, steps=steps)
+
+    assert sorted(each.meeting.id for each in table.writes) == ["m1", "m3"]
+    assert register.told.untold == set()
+
+
+def test_of_an_unsettled_and_a_settled_desktop_a_row_is_told_of_the_latter(steps: Steps) -> None:
+    desktops = [instance(A), instance(B, role="student")]
+    table = Table()
+
+    make(table, survey(desktops, [], [row()])).tell(first=False, unsettled={A}, steps=steps)
+
+    assert table.written == [("m1", {"student": link(B)}, "DNS_WRITTEN")]
+
+
+def test_a_row_that_is_right_is_not_written(steps: Steps) -> None:
+    table = Table()
+    register = make(table, survey([instance()], [record()], [linked(teacher=A)]))
+
+    register.tell(first=False, unsettled=(), steps=steps)
+
+    assert (table.writes, register.told.done) == ([], [])
+
+
+def test_rows_are_written_side_by_side(steps: Steps) -> None:
+    """One after the other they would wait for each other until the barrier breaks."""
+    all_three = Barrier(3, timeout=20)
+    table = Table(m1=all_three.wait, m2=all_three.wait, m3=all_three.wait)
+    register = make(table, THREE)
+
+    register.tell(first=False, unsettled=(), steps=steps)
+
+    assert len(register.told.done) == 3
+
+
+# What fails
+
+
+def test_a_row_that_was_changed_meanwhile_is_left_and_the_others_are_told(steps: Steps) -> None:
+    table = Table(m1=CHANGED)
+    register = make(table, THREE)
+
+    register.tell(first=False, unsettled=(), steps=steps)
+
+    assert sorted(each.meeting.id for each in table.writes) == ["m2", "m3"]
+    assert register.told.left == ["the row 'm1': row 'm1' was changed meanwhile"]
+    assert register.told.untold == {A}
+    register.told.raise_if_failed()
+
+
+@pytest.mark.parametrize("error", [DENIED, LOST])
+def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(
+    steps: Steps, error: Exception
+) -> None:
+    register = make(Table(m2=error), THREE)
+
+    register.tell(first=False, unsettled=(), steps=steps)
+
+    assert sorted(each.change.meeting.id for each in register.told.done) == ["m1", "m3"]
+    assert register.told.untold == {B}
+    with pytest.raises(RowsNotToldError) as raised:
+        register.told.raise_if_failed()
+    assert str(raised.value) == f"DynamoDB refused 1 request(s) for rows; the first error: {error}"
+    assert raised.value.__cause__ is error
+
+
+def test_a_mistake_of_our_own_is_not_taken_for_a_row_that_cannot_be_written(steps: Steps) -> None:
+    register = make(Table(m2=KeyError("a mistake")), THREE)
+
+    with pytest.raises(KeyError):
+        register.tell(first=False, unsettled=(), steps=steps)
+
+
+@pytest.mark.parametrize("error", [CHANGED, DENIED])
+def test_a_row_that_was_left_is_not_told_of_anything_else(steps: Steps, error: Exception) -> None:
+    """What it holds is not known any more; and the record that leads to it must stay."""
+    table = Table(m1=error)
+    register = make(table, BOTH)
+
+    register.tell(first=True, unsettled=(), steps=steps)
+    assert register.told.untold == {A}
+    register.tell(first=False, unsettled={A}, steps=steps)
+
+    assert table.writes == []
+    assert register.told.untold == {A, B}
+    assert len(register.told.left) == 1
+
+
+def test_past_the_deadline_no_row_is_told(steps: Steps) -> None:
+    table = Table()
+    register = make(table, THREE)
+
+    register.tell(first=False, unsettled=(), steps=Steps(steps.executor, PAST))
+
+    assert table.writes == []
+    assert len(register.told.left) == 3
+    assert "no time left to write the row 'm1'" in register.told.left[0]
+    assert register.told.untold == {A, B, C}
+    register.told.raise_if_failed()
+
+
+def test_a_write_that_does_not_end_in_time_is_left() -> None:
+    """How it ended is unknown, so the next run looks."""
+    register = make(Table(), survey([instance()], [], [row()]))
+
+    steps = Steps(Hanging(), Deadline(0.2, lambda: 0))
+    register.tell(first=False, unsettled=(), steps=steps)
+
+    assert register.told.done == []
+    assert "how it ended is unknown" in register.told.left[0]
+
+
+def test_nothing_that_failed_is_no_failure() -> None:
+    register = make(Table(), survey())
+
+    register.told.raise_if_failed()
+
+    assert register.told.done == []
+
+
+def test_the_youngest_of_three_replacements_is_told_in_one_write(steps: Steps) -> None:
+    desktops = [
+        instance(A, "terminated", age=3 * HOUR),
+        instance(B, age=2 * HOUR),
+        instance(C, age=HOUR),
+    ]
+    table = Table()
+    rows = [linked(status="HEALTHY", teacher=A)]
+
+    make(table, survey(desktops, [], rows)).tell(first=False, unsettled=(), steps=steps)
+
+    assert table.written == [("m1", {"teacher": link(C)}, None)]

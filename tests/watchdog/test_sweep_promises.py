@@ -1,0 +1,384 @@
+"""Whatever stands, and whatever fails in between: no sweep breaks a promise, and they settle.
+
+A world in memory watches over each single write while sweeps go on in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.cloudflare.client import (
+    RateLimitedError,
+    RecordExistsError,
+    RecordNotFoundError,
+    RejectedError,
+    UnavailableError,
+    UnconfirmedError,
+)
+from chalicelib.cloudflare.listing import Listing
+from chalicelib.cloudflare.rate_limit import Quota
+from chalicelib.dns.change import Change, Create, Delete, Update
+from chalicelib.dns.record import Record, WantedRecord, ownership_comment
+from chalicelib.meeting_row.meeting import (
+    STATUSES,
+    Assignment,
+    Meeting,
+    MeetingChange,
+    RowChangedError,
+    RowsRead,
+)
+from chalicelib.watchdog.row_writer import RowsNotToldError
+from chalicelib.watchdog.sweep import Sweep
+from tests.changes import Inline
+from tests.surveys import ADDRESS, HOUR, NOW, A, B, C, ago
+from tests.surveys import instance as an_instance
+from tests.surveys import row as a_row
+from tests.world import DOMAIN, OWNER, Context, Reports, link, make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from chalicelib.ec2.instances import Instance
+
+SETTINGS = make_settings(SWEEP_DELETE_LIMIT="1000", SWEEP_BATCH_SIZE="3")
+IDS = (A, B, C)
+LINKED = {link(each): each for each in IDS}
+
+
+@dataclass
+class Small:
+    """EC2, the zone and the table, each of which fails at the calls that a test names."""
+
+    seen: Mapping[str, Instance]
+    records: list[Record]
+    rows: dict[str, Meeting]
+    zone_fails: dict[int, Exception | None] = field(default_factory=dict)
+    """By the number of the call; None: it is carried out, and the answer lost."""
+    row_fails: dict[int, Exception] = field(default_factory=dict)
+    batch_size: int = 3
+    quota: Quota = field(default_factory=lambda: Quota(lambda: 0))
+    made: int = 0
+    writes: int = 0
+
+    # EC2
+
+    def of_project(self) -> tuple[Instance, ...]:
+        return tuple(each for each in self.seen.values() if each.tags.get("Project"))
+
+    def look_up(self, instance_ids: Iterable[str]) -> dict[str, Instance | None]:
+        return {each: self.seen.get(each) for each in instance_ids}
+
+    # The zone
+
+    def records_of(self, _owner: str, _deadline: object) -> Listing:
+        return Listing(tuple(self.records))
+
+    def apply(self, changes: Any, _deadline: object = None) -> None:  # noqa: ANN401
+        if isinstance(changes, MeetingChange):
+            self._tell(changes)
+            return
+        assert 0 < len(changes) <= self.batch_size
+        self.made += 1
+        fails = self.made in self.zone_fails
+        error = self.zone_fails.get(self.made)
+        if error:
+            raise error
+        standing = list(self.records)
+        for change in sorted(changes, key=lambda each: [Delete, Update, Create].index(type(each))):
+            self._carry_out(change, standing)
+        self.records = standing
+        if fails:
+            raise UnconfirmedError("the answer was lost")
+
+    def _carry_out(self, change: Change, standing: list[Record]) -> None:
+        if isinstance(change, Create):
+            assert self.is_live(change.name)
+            _add(record_of(f"new {self.made} {change.name}", change.wanted), standing)
+            return
+        found = next((each for each in standing if each.id == change.record.id), None)
+        if found is None:
+            raise RecordNotFoundError("81044")
+        self._may_be_touched(found)
+        standing.remove(found)
+        if isinstance(change, Update):
+            assert self.is_live(change.name)
+            _add(record_of(found.id, change.wanted), standing)
+
+    def _may_be_touched(self, record: Record) -> None:
+        """Hold rule 3: ours, or nobody's under the name of an instance that is surely ours."""
+        instance = self.seen.get(record.name.partition(".")[0])
+        tagged = instance is not None and instance.has_tag(SETTINGS.project_tag)
+        assert record.owner == OWNER or (record.owner is None and tagged)
+        if instance is None:
+            assert record.modified_at is not None
+            assert NOW - record.modified_at >= SETTINGS.grace
+
+    def is_live(self, name: str) -> bool:
+        instance = self.seen.get(name.partition(".")[0])
+        return (
+            instance is not None
+            and instance.has_tag(SETTINGS.project_tag)
+            and instance.state == "running"
+            and instance.address is not None
+        )
+
+    def right(self, instance_id: str) -> list[Record]:
+        """Return the address records of an instance's name."""
+        return [each for each in self.records if each.name == f"{instance_id}.{DOMAIN}"]
+
+    # The table
+
+    def rows_of(self, meeting_ids: Iterable[str]) -> RowsRead:
+        return RowsRead({each: self.rows[each] for each in meeting_ids if each in self.rows})
+
+    def _tell(self, change: MeetingChange) -> None:
+        self.writes += 1
+        if self.writes in self.row_fails:
+            raise self.row_fails[self.writes]
+        row = self.rows.get(change.meeting.id)
+        if row is None or any(
+            row.item.get(each) != change.meeting.item.get(each) for each in change.relies_on
+        ):
+            raise RowChangedError(change.meeting.id)
+        after = MeetingChange(row, change.links, change.status, ()).result
+        self._may_be_told(row, after)
+        self.rows[row.id] = after
+
+    def _may_be_told(self, before: Meeting, after: Meeting) -> None:
+        for role in before.roles:
+            if after.link(role) and after.link(role) != before.link(role):
+                self._may_be_linked(LINKED[after.link(role) or ""], Assignment(before.id, role))
+            elif before.link(role) and not after.link(role):
+                gone = LINKED[before.link(role) or ""]  # never what is not an instance's
+                instance = self.seen.get(gone)
+                serves = instance and Assignment.of(instance) == Assignment(before.id, role)
+                assert not (serves and self.is_live(gone))
+        if after.status != before.status:
+            known = [None, *STATUSES]
+            assert known.index(after.status) > known.index(before.status)
+        if after.status == "TERMINATED" and before.status != "TERMINATED":
+            assert not any(after.link(role) for role in after.roles)
+            assert not any(
+                instance.tags.get("MeetingID") == after.id
+                and instance.has_tag(SETTINGS.project_tag)
+                and not instance.has_ended
+                for instance in self.seen.values()
+            )
+
+    def _may_be_linked(self, instance_id: str, assignment: Assignment) -> None:
+        """Hold rule 6: DNS first. The link leads to one record, ours and as it should be."""
+        assert self.is_live(instance_id)
+        (record,) = self.right(instance_id)
+        assert (record.content, record.owner) == (ADDRESS, OWNER)
+        assert Assignment.of(self.seen[instance_id]) in {None, assignment}
+
+    # Sweeps
+
+    def sweep(self) -> dict[str, Any] | None:
+        """Sweep once; None if rows could not be told."""
+        ends: Any = self
+        sweep = Sweep(
+            settings=SETTINGS,
+            instances=ends,
+            zone=ends,
+            meetings=ends,
+            reporter=Reports(),
+            executor=Inline(),
+            clock=NOW.timestamp,
+        )
+        try:
+            return sweep.handle(Context())
+        except RowsNotToldError:
+            return None
+
+    def settle(self) -> int:
+        """Sweep without failures until there is nothing left to do; return how often."""
+        self.zone_fails, self.row_fails = {}, {}
+        for times in range(1, 6):
+            result = self.sweep()
+            assert result is not None
+            if result["action"] == "unchanged":
+                return times
+        raise AssertionError(f"the sweeps do not settle: {result}")
+
+    def standing(self) -> tuple[object, object]:
+        return (
+            sorted((each.name, each.content, each.comment) for each in self.records),
+            {each: dict(row.item) for each, row in self.rows.items()},
+        )
+
+
+def _add(record: Record, standing: list[Record]) -> None:
+    """Add a record unless an identical one stands."""
+    if any((each.name, each.content) == (record.name, record.content) for each in standing):
+        raise RecordExistsError("81058")
+    standing.append(record)
+
+
+def record_of(record_id: str, wanted: WantedRecord) -> Record:
+    members = (wanted.name, wanted.content, wanted.proxied, wanted.ttl, wanted.comment)
+    return Record(record_id, "A", *members, modified_at=NOW)
+
+
+# What may stand
+
+MEETINGS = ("m1", "m2")
+ROLES = ("teacher", "student")
+ASSIGNMENTS = [None, *(Assignment(meeting, role) for meeting in MEETINGS for role in ROLES)]
+
+
+@st.composite
+def instances(draw: st.DrawFn, *, tidy: bool) -> dict[str, Instance]:
+    states = ["running", "running", "running", "stopping", "stopped", "terminated"]
+    states += [] if tidy else ["pending"]
+    return {
+        each: an_instance(
+            each,
+            draw(st.sampled_from(states)),
+            meeting=draw(st.sampled_from([*MEETINGS, *([] if tidy else [None])])),
+            role=draw(st.sampled_from(ROLES)),
+            project=draw(st.sampled_from(["Elephant", "Elephant", "Elephant" if tidy else None])),
+            address=draw(st.sampled_from([ADDRESS, ADDRESS, None])),
+            age=draw(st.sampled_from([60, HOUR])),
+        )
+        for each in draw(st.sets(st.sampled_from(IDS)))
+    }
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, tidy: bool = False) -> Small:
+    """Draw a world; in a tidy one tags are whole, comments agree, and nobody is pending."""
+    seen = draw(instances(tidy=tidy))
+    noted = {each: draw(st.sampled_from(ASSIGNMENTS)) for each in IDS}
+    standing = draw(records(noted, tidy=tidy))
+    served = {
+        each: {Assignment.of(seen[each])} if each in seen else set[Assignment | None]()
+        for each in IDS
+    }
+    for record in standing:
+        if record.owner == OWNER:
+            served[record.name.partition(".")[0]].add(record.assignment)
+    found = {}
+    for meeting in draw(st.sets(st.sampled_from(MEETINGS))):
+        attributes = {"status": draw(st.sampled_from(["", *STATUSES]))}
+        for role in ROLES:
+            links = ["", *LINKED]
+            if tidy:  # a link that nothing leads to is not promised to go
+                links = ["", *(link(each) for each in IDS if each in seen or not served[each])]
+                links += [link(each) for each in IDS if Assignment(meeting, role) in served[each]]
+            attributes[f"{role}_ec2_link"] = draw(st.sampled_from(links))
+            launched = ["", "", *(each for each in IDS if each in seen or not tidy)]
+            attributes[f"{role}_ec2_id"] = draw(st.sampled_from(launched))
+        found[meeting] = a_row(meeting, **{key: text for key, text in attributes.items() if text})
+    return Small(seen, standing, found)
+
+
+@st.composite
+def records(draw: st.DrawFn, noted: Mapping[str, Assignment | None], *, tidy: bool) -> list[Record]:
+    """Draw records; what was noted for an instance is in most comments of ours under its name."""
+    domains = st.just(DOMAIN) if tidy else st.sampled_from([DOMAIN, DOMAIN, "old.example.com"])
+    addresses = st.sampled_from([ADDRESS, "192.0.2.1", "192.0.2.2"])
+    places = st.tuples(st.sampled_from(IDS), domains, addresses)
+    found = []
+    for instance_id, domain, content in draw(st.lists(places, unique=True, max_size=5)):
+        wrong = None if tidy else draw(st.sampled_from([None, None, None, *ASSIGNMENTS]))
+        ours = ownership_comment(OWNER, wrong or noted[instance_id])
+        comment = draw(st.sampled_from([ours, ours, ours, "elephant:other m=m1 r=teacher", ""]))
+        name = f"{instance_id}.{domain}"
+        made = WantedRecord(name, content, draw(st.booleans()), 1, comment)
+        age = ago(draw(st.sampled_from([60, HOUR])))
+        found.append(replace(record_of(f"record of {name} at {content}", made), modified_at=age))
+    return found
+
+
+def copy(world: Small) -> Small:
+    return replace(world, records=list(world.records), rows=dict(world.rows))
+
+
+ZONE_FAILS = st.dictionaries(
+    st.integers(1, 8),
+    st.sampled_from(
+        [
+            None,
+            UnavailableError("HTTP 502"),
+            UnconfirmedError("HTTP 524"),
+            RateLimitedError("HTTP 429", 300),
+            RejectedError("HTTP 400"),
+        ]
+    ),
+    max_size=4,
+)
+ROW_FAILS = st.dictionaries(
+    st.integers(1, 6),
+    st.sampled_from(
+        [RowChangedError("m1"), ClientError({"Error": {"Code": "InternalServerError"}}, "x")]
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=120)
+@given(worlds())
+def test_two_sweeps_settle_whatever_stands(world: Small) -> None:
+    """What a row is told may be known only once the records are right, so there may be a second."""
+    foreign = [each for each in world.records if each.owner not in {None, OWNER}]
+
+    assert world.settle() <= 3
+
+    assert [each for each in world.records if each.owner not in {None, OWNER}] == foreign
+    for instance_id in IDS:
+        ours = [each for each in world.right(instance_id) if each.owner == OWNER]
+        others = [each for each in world.right(instance_id) if each.owner not in {None, OWNER}]
+        if world.is_live(instance_id):
+            assert len(ours) == (0 if others and not ours else 1)
+            assert {each.content for each in ours} <= {ADDRESS}
+
+
+@settings(max_examples=120)
+@given(worlds(), ZONE_FAILS, ROW_FAILS, st.integers(1, 3))
+def test_no_failure_breaks_a_promise_and_the_next_sweeps_settle(
+    world: Small,
+    zone_fails: dict[int, Exception | None],
+    row_fails: dict[int, Exception],
+    runs: int,
+) -> None:
+    world.zone_fails, world.row_fails = zone_fails, row_fails
+
+    for _ in range(runs):
+        world.sweep()
+
+    assert world.settle() <= 4
+
+
+@settings(max_examples=120)
+@given(worlds(tidy=True), ZONE_FAILS, ROW_FAILS, st.integers(1, 3))
+def test_failures_on_the_way_do_not_change_where_it_leads(
+    world: Small,
+    zone_fails: dict[int, Exception | None],
+    row_fails: dict[int, Exception],
+    runs: int,
+) -> None:
+    """But for the status of a row that named an instance that EC2 denies.
+
+    Whether it is TERMINATED depends on whether it still names it when another one's end is seen.
+    """
+    doubtful = {each for each, row in world.rows.items() if row.instance_ids - world.seen.keys()}
+    smooth = copy(world)
+    smooth.settle()
+    world.zone_fails, world.row_fails = zone_fails, row_fails
+
+    for _ in range(runs):
+        world.sweep()
+    world.settle()
+
+    for each in (world, smooth):
+        for meeting in doubtful:
+            each.rows[meeting] = Meeting(
+                meeting, {**each.rows[meeting].item, "status": {"S": "any"}}
+            )
+    assert world.standing() == smooth.standing()

@@ -1,0 +1,281 @@
+"""The result says what was found, what was done, what was not and why, and how old it was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chalicelib.cloudflare.batches import Applied
+from chalicelib.meeting_row.meeting import MeetingChange
+from chalicelib.watchdog.row_plan import Telling
+from chalicelib.watchdog.row_writer import Told
+from chalicelib.watchdog.sweep_result import SHOWN, Repair
+from tests.surveys import (
+    ADDRESS,
+    HOUR,
+    NOW,
+    SETTINGS,
+    A,
+    B,
+    C,
+    ago,
+    instance,
+    linked,
+    record,
+    row,
+    survey,
+)
+from tests.world import DOMAIN, link
+
+if TYPE_CHECKING:
+    from chalicelib.watchdog.survey import Survey
+
+NAME = f"{A}.{DOMAIN}"
+NOTHING = survey([instance()], [record()], [linked(teacher=A)])
+EVERYTHING = survey(
+    [instance(A), instance(B), instance(C, "terminated")],
+    [record(B, "192.0.2.9"), record(C)],
+    [],
+)
+"""One record to make, one to mend and one to remove."""
+
+
+def applied(found: Survey, done: int | None = None) -> Applied:
+    return Applied(done=list(found.plan.changes[:done]))
+
+
+def told(meeting_id: str = "m1", **links: str | None) -> Telling:
+    return Telling(MeetingChange(row(meeting_id), links, None, ()), ())
+
+
+def result(found: Survey, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+    return Repair(found, SETTINGS, *arguments).to_dict()
+
+
+# What it says
+
+
+def test_when_all_is_well_the_result_says_so_and_what_was_looked_at() -> None:
+    assert result(NOTHING) == {
+        "action": "unchanged",
+        "reason": "everything is as it should be",
+        "running": 1,
+        "records": 1,
+        "done": {"created": 0, "updated": 0, "deleted": 0, "rows": 0},
+        "skipped": 0,
+    }
+
+
+def test_what_was_repaired_is_counted_and_spelt_out() -> None:
+    rows = Told(done=[told("m1", teacher=link(A)), told("m2", student=None)])
+
+    found = result(EVERYTHING, applied(EVERYTHING), rows)
+
+    assert (found["action"], found["reason"]) == (
+        "repaired",
+        "1 created, 1 updated, 1 deleted, 2 rows told",
+    )
+    assert found["done"] == {"created": 1, "updated": 1, "deleted": 1, "rows": 2}
+    assert found["repaired"] == [
+        f"delete {C}.{DOMAIN} at {ADDRESS}",
+        f"update {B}.{DOMAIN} from 192.0.2.9 to {ADDRESS}",
+        f"create {NAME} at {ADDRESS}",
+        "the row 'm1': teacher_ec2_link set",
+        "the row 'm2': student_ec2_link removed",
+    ]
+    assert (found["running"], found["records"], found["skipped"]) == (2, 2, 0)
+
+
+def test_what_is_left_says_why() -> None:
+    change, *_ = EVERYTHING.plan.changes
+    found = result(
+        EVERYTHING,
+        Applied(left=[(change, "HTTP 502")]),
+        Told(left=["the row 'm1': row 'm1' was changed meanwhile"]),
+    )
+
+    assert (found["action"], found["reason"]) == ("deferred", "2 left to the next run")
+    assert found["left"] == [
+        f"delete {C}.{DOMAIN} at {ADDRESS}: HTTP 502",
+        "the row 'm1': row 'm1' was changed meanwhile",
+    ]
+    assert found["skipped"] == 2
+
+
+def test_what_waits_for_the_grace_is_no_work_left_and_says_so() -> None:
+    found = result(
+        survey(
+            [instance(B, "pending")],
+            [record(A, age=60), record(B, age=60), record(name=f"www.{DOMAIN}", age=60)],
+        )
+    )
+
+    assert (found["action"], found["reason"]) == ("unchanged", "3 waiting until more is known")
+    assert found["waiting"] == [
+        f"{B}.{DOMAIN}: pending",
+        f"{NAME}: EC2 does not know this instance, and its record is fresh",
+        f"www.{DOMAIN}: no instance has this name, and the record is fresh",
+    ]
+    assert found["skipped"] == 3
+    assert "left" not in found
+
+
+def test_what_is_left_and_what_waits_is_skipped() -> None:
+    found = survey([instance(B)], [record(A, age=60)])
+
+    left = result(found, Applied(left=[(change, "HTTP 502") for change in found.plan.changes]))
+
+    assert left["reason"] == "1 left to the next run, 1 waiting until more is known"
+    assert left["skipped"] == 2
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 row told"), (2, "2 rows told")])
+def test_rows_are_counted_in_plain_words(count: int, said: str) -> None:
+    rows = Told(done=[told(f"m{number}", teacher=None) for number in range(count)])
+
+    assert result(NOTHING, Applied(), rows)["reason"] == said
+
+
+def test_what_is_refused_says_why_and_is_a_warning() -> None:
+    change, other, _ = EVERYTHING.plan.changes
+    found = result(EVERYTHING, Applied(done=[other], refused=[(change, "9003 no")]))
+
+    assert (found["action"], found["reason"]) == (
+        "repaired",
+        "1 updated, 1 refused by Cloudflare",
+    )
+    assert found["refused"] == found["warnings"] == [f"delete {C}.{DOMAIN} at {ADDRESS}: 9003 no"]
+    assert found["skipped"] == 0
+
+
+def test_records_that_stand_in_the_way_are_reported_run_after_run() -> None:
+    found = survey([instance()], [record(comment="elephant:other x")], [])
+
+    assert result(found)["action"] == "unchanged"
+    assert result(found)["warnings"] == [
+        f"the record {NAME} at {ADDRESS} belongs to elephant:other; it was not touched"
+    ]
+
+
+@pytest.mark.parametrize("state", ["stopped", "terminated"])
+def test_they_are_in_nobodys_way_once_the_instance_has_no_record(state: str) -> None:
+    found = survey([instance(state=state)], [record(comment="elephant:other x")], [])
+
+    assert "warnings" not in result(found)
+
+
+def test_a_role_that_names_no_attribute_is_reported_when_its_record_changes_only() -> None:
+    """It is no drift, and must not sound every minute."""
+    odd = instance(role="co-host")
+    new, standing = survey([odd], []), survey([odd], [record(role="co-host")])
+
+    assert "can name no attribute" in result(new, applied(new))["warnings"][0]
+    assert "warnings" not in result(standing)
+
+
+def test_long_lists_are_cut_and_the_counts_are_not() -> None:
+    found = survey([], [record(f"i-{number:08x}", meeting=None) for number in range(50)], [])
+    changes = found.plan.changes
+    rows = Told(done=[told(f"m{number}", teacher=None) for number in range(50)])
+
+    done = result(found, applied(found), rows)
+    left = result(found, Applied(left=[(change, "later") for change in changes]))
+    waiting = result(survey([], [record(f"i-{number:08x}", age=60) for number in range(50)]))
+    refused = result(found, Applied(refused=[(change, "no") for change in changes]))
+
+    assert done["reason"] == "50 deleted, 50 rows told"
+    assert len(done["repaired"]) == 2 * SHOWN
+    assert (left["skipped"], len(left["left"])) == (50, SHOWN)
+    assert (waiting["skipped"], len(waiting["waiting"])) == (50, SHOWN)
+    assert refused["reason"] == "50 refused by Cloudflare"
+    assert len(refused["refused"]) == len(refused["warnings"]) == SHOWN
+
+
+def test_the_result_is_json() -> None:
+    found = result(EVERYTHING, applied(EVERYTHING), Told(left=["x"]))
+
+    assert json.loads(json.dumps(found)) == found
+
+
+# How old the drift was
+
+
+@pytest.mark.parametrize(
+    ("found", "seconds"),
+    [
+        (survey([instance(age=50)], [], []), 50),
+        (survey([instance(age=5000)], [record(content="192.0.2.9", age=70)], []), 70),
+        (survey([instance(age=60)], [record(content="192.0.2.9", age=7000)], []), 60),
+        (survey([instance(state="stopped", age=5000, stopped=80)], [record(age=4000)], []), 80),
+        (survey([instance(state="stopped", age=5000)], [record(age=4000)], []), 4000),
+        (survey([], [record(age=9000)], []), 9000),
+        (survey([], [record(name=f"www.{DOMAIN}", age=9000)], []), 9000),
+        (survey([], [record(age=9000), record(content="192.0.2.9", age=800)], []), 800),
+    ],
+    ids=[
+        "launched since",
+        "edited since",
+        "launched again since",
+        "stopped since",
+        "stopped, and EC2 does not say when",
+        "no such instance",
+        "no instance's name",
+        "duplicates",
+    ],
+)
+def test_a_drift_is_as_old_as_what_changed_last(found: Survey, seconds: float) -> None:
+    assert Repair(found, SETTINGS).oldest_drift == seconds
+    assert result(found)["oldest_drift_seconds"] == seconds
+
+
+def test_of_several_drifts_the_oldest_counts() -> None:
+    found = survey([instance(A, age=50), instance(B, age=500), instance(C, age=5)], [], [])
+
+    assert Repair(found, SETTINGS).oldest_drift == 500
+
+
+def test_a_drift_that_could_not_be_repaired_counts() -> None:
+    found = survey([instance(age=500)], [], [])
+    left = Applied(left=[(change, "HTTP 502") for change in found.plan.changes])
+
+    assert Repair(found, SETTINGS, left).oldest_drift == 500
+
+
+def test_where_nothing_is_wrong_there_is_no_drift() -> None:
+    assert Repair(NOTHING, SETTINGS).oldest_drift == 0
+    assert "oldest_drift_seconds" not in result(NOTHING)
+
+
+def test_what_waits_is_a_drift_since_its_record_was_made() -> None:
+    """Another program that touches the record hides nothing."""
+    waiting = replace(record(age=1), created_at=ago(500))
+
+    assert Repair(survey([], [waiting], []), SETTINGS).oldest_drift == 500
+
+
+def test_a_moment_that_is_yet_to_come_is_no_age() -> None:
+    found = survey([instance(age=-100)], [], [])
+
+    assert ago(-100) > NOW
+    assert Repair(found, SETTINGS).oldest_drift == 0
+
+
+def test_what_a_row_was_not_told_of_is_a_drift_of_that_desktop_alone() -> None:
+    found = survey(
+        [instance(A, age=5 * HOUR), instance(B, role="student", age=60)],
+        [record(A, age=5 * HOUR), record(B, role="student", age=50)],
+        [linked(teacher=A)],
+    )
+    telling = Telling(MeetingChange(found.meetings["m1"], {"student": link(B)}, None, ()), (B,))
+
+    assert Repair(found, SETTINGS, Applied(), Told(done=[telling])).oldest_drift == 50
+
+
+def test_a_link_to_an_instance_of_which_nothing_is_known_has_no_age() -> None:
+    found = survey([], [], [linked(teacher=B)])
+    telling = Telling(MeetingChange(found.meetings["m1"], {"teacher": None}, None, ()), (B,))
+
+    assert Repair(found, SETTINGS, Applied(), Told(done=[telling])).oldest_drift == 0
