@@ -32,12 +32,14 @@ _OTHER: Final = {"teacher": "student", "student": "teacher"}
 class Plan:
     """How a meeting is meant to go: who comes, and for how long; None is until it is ended.
 
-    Unless `is_well`, its desktops never report that they are healthy.
+    Unless `is_well`, its desktops never report that they are healthy. If it `is_declared_over`,
+    somebody writes TERMINATED soon after people have come, and claims nothing.
     """
 
     comes: tuple[str, ...]
     stays: float | None
     is_well: bool = True
+    is_declared_over: bool = False
 
 
 @dataclass(eq=False)
@@ -113,6 +115,7 @@ class Guest:
     next_look: float
     entered: float | None = None
     has_left: bool = False
+    has_been_declared: bool = False
 
 
 class Callers:

@@ -38,6 +38,7 @@ plans = st.builds(
     comes=st.sampled_from([(), ("teacher",), ROLES]),
     stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None]),
     is_well=st.sampled_from([True, True, True, False]),
+    is_declared_over=st.sampled_from([False, False, True]),
 )
 
 

@@ -59,10 +59,10 @@ class Meddlers:
         """Do something to one of the rows, counted round."""
         rows = list(self._stage.dynamodb.items)
         row = rows[number % len(rows)]
-        item = self._stage.dynamodb.items[row]
         if how in FILL or how in {DECLARE, CHURN}:
-            self._disturb(row, item, how)
+            self.disturb(row, how)
             return
+        item = self._stage.dynamodb.items[row]
         self.touched.add(row)
         if how == ERASE:
             self._stage.dynamodb.store(row, None)
@@ -87,9 +87,10 @@ class Meddlers:
                 self._stage.promises.seen["raced"] += 1
                 self._stage.desktops.write(row, _churned(item))
 
-    def _disturb(self, row: str, item: Item, how: str) -> None:
-        """Do what a desktop has the rights to, of a meeting that is not over."""
-        if is_over(item) or not self._has_desktop(row):
+    def disturb(self, row: str, how: str) -> None:
+        """Do something to the row of a meeting that has desktops and is not over, if it is one."""
+        item = self._stage.dynamodb.items.get(row)
+        if item is None or is_over(item) or not self._has_desktop(row):
             return
         self.disturbed.add(row)
         if how == CHURN:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from localcloud.cloudflare import Quota
 from tests.simulation.meetings import ending
 from tests.simulation.meetings.callers import POLL
-from tests.simulation.meetings.meddlers import FILLING
+from tests.simulation.meetings.meddlers import DECLARE, FILLING
 from tests.simulation.meetings.world import LONGEST, MINUTE, SHORTEST, meet_time
 from tests.simulation.names import is_gone
 
@@ -106,8 +106,14 @@ class Pace:
         if guest.entered is None:
             if guest.next_look < order.meet_time + SHORTEST + POLL:
                 yield guest.next_look, partial(self._stage.callers.look, guest)
+        elif order.plan.is_declared_over and not guest.has_been_declared:
+            yield guest.entered + MINUTE, partial(self._declare, guest)
         elif order.plan.stays is not None and not guest.has_left:
             yield guest.entered + order.plan.stays, partial(self._leave, guest)
+
+    def _declare(self, guest: Guest) -> None:
+        guest.has_been_declared = True
+        self._stage.meddlers.disturb(guest.order.meeting or "", DECLARE)
 
     def _leave(self, guest: Guest) -> None:
         guest.has_left = True
