@@ -1,0 +1,55 @@
+"""Imports go down only: from features to handlers, to providers, to decisions, to the ground."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "chalicelib"
+FLOORS = (
+    {"meetings", "notifications"},
+    {"watchdog"},
+    {"cloudflare"},
+    {"dns"},
+    {"meeting_row"},
+    {"ec2"},
+    {"settings", "resource_names", "step", "command_line"},
+    {"aws"},
+    {"secrets", "deadline", "telemetry"},
+)
+"""From the top one down; packages of one floor do not import one another."""
+
+
+def imported(path: Path) -> set[str]:
+    """Name the packages and modules of the project that a module imports when it is loaded.
+
+    What stands under TYPE_CHECKING names types alone.
+    """
+    tree = ast.parse(path.read_text())
+    types = [
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    ]
+    names = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node not in types
+        for alias in node.names
+    }
+    return {name.split(".")[1] for name in names if name.startswith("chalicelib.")}
+
+
+def test_every_import_goes_to_a_lower_floor() -> None:
+    heights = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+    upward = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        importer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        upward += [
+            f"{path.relative_to(PACKAGE)} imports {each}"
+            for each in sorted(imported(path) - {importer})
+            if heights[each] <= heights[importer]
+        ]
+
+    assert upward == []
