@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import random
 import sys
 import time
 
@@ -29,6 +31,11 @@ def settings_for(schedules: int) -> settings:
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
+
+
+def fresh_seed() -> int:
+    """Return the seed that SEED names, or another one each time."""
+    return int(os.environ.get("SEED") or random.SystemRandom().randrange(2**31))
 
 
 def soak(
