@@ -90,9 +90,11 @@ class _Api(Cloudflare):
         super().__init__(url, _TokenAtHand(token), Urllib3Transport(), quota, sleep=sleep)
         self._needs = needs
 
-    def answer(self, call: Call, deadline: Deadline) -> Answer:
+    def answer(
+        self, call: Call, deadline: Deadline, objection: Callable[[], str] = lambda: ""
+    ) -> Answer:
         try:
-            return super().answer(call, deadline)
+            return super().answer(call, deadline, objection)
         except TokenRefusedError as refusal:
             reason = refusal.__cause__ or refusal
         raise TokenRefusedError(

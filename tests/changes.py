@@ -70,7 +70,9 @@ class Zone:
         self.calls: list[list[Change]] = []
         self.carried_out: list[Change] = []
 
-    def apply(self, changes: Sequence[Change], _deadline: Deadline) -> None:
+    def apply(
+        self, changes: Sequence[Change], _deadline: Deadline, _objection: object = None
+    ) -> None:
         self.calls.append(list(changes))
         for fail in self.fail:
             error = fail(changes)

@@ -74,8 +74,8 @@ class Batches:
         """Apply as many of the changes as can be; `progress` is told how many after each batch.
 
         A batch that fails passingly is left. One that is refused is split until what is wrong is
-        alone. `may_write` is asked before each of these calls: once it gives a reason not to make
-        it, everything that is not done yet is left. Raises WrongZoneError, TokenRefusedError and
+        alone. `may_write` is asked before each attempt at a call: once it gives a reason against
+        it, all that is not done yet is left. Raises WrongZoneError, TokenRefusedError and
         SecretError: a person has to act.
         """
         run = _Run(self._zone, steps, progress, may_write)
@@ -122,7 +122,7 @@ class _Run:
             self.zone.quota.require()
             # A step: neither a resolver nor anything else may keep the run past its deadline.
             what, deadline = f"write {len(chunk)} records", self.steps.deadline
-            self.steps.begin(what, self.zone.apply, chunk, deadline).result()
+            self.steps.begin(what, self.zone.apply, chunk, deadline, self.may_write).result()
         except (QuotaSpentError, RateLimitedError, OutOfTimeError) as error:
             self.stopped = str(error)
             self.leave(chunk, self.stopped)

@@ -156,21 +156,24 @@ class Cloudflare:
         self._jitter = jitter
         self.quota = quota
 
-    def answer(self, call: Call, deadline: Deadline) -> Answer:
+    def answer(
+        self, call: Call, deadline: Deadline, objection: Callable[[], str] = lambda: ""
+    ) -> Answer:
         """Make the call, and again only if it reads, was never sent, or its token was refused.
 
-        Raises CloudflareError (UnconfirmedError when a write may have been carried out),
-        SecretError or OutOfTimeError.
+        `objection` is asked before each attempt; it is not made, and UnavailableError says so, once
+        that gives a reason. Raises CloudflareError (UnconfirmedError when a write may have been
+        carried out), SecretError or OutOfTimeError.
         """
         token = self._token.value()
         try:
-            return self._persist(call, token, deadline)
+            return self._persist(call, token, deadline, objection)
         except TokenRefusedError as refusal:
             renewed = self._token.read()
             if renewed == token:  # asking again with it would only look like an attack
                 raise self._refused(refusal) from refusal
         try:
-            return self._persist(call, renewed, deadline)
+            return self._persist(call, renewed, deadline, objection)
         except TokenRefusedError as refusal:
             raise self._refused(refusal) from refusal
 
@@ -181,20 +184,26 @@ class Cloudflare:
             "and no client address filter"
         )
 
-    def _persist(self, call: Call, token: str, deadline: Deadline) -> Answer:
+    def _persist(
+        self, call: Call, token: str, deadline: Deadline, objection: Callable[[], str]
+    ) -> Answer:
         """Make the call; make it again, after a pause that grows, while that is safe."""
         pause = _FIRST_PAUSE
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._request(call, token, deadline)
+                return self._request(call, token, deadline, objection)
             except UnavailableError:
-                if deadline.remaining() <= pause:
+                if deadline.remaining() <= pause or objection():
                     raise
                 self._sleep(pause * (1 + self._jitter()) / 2)
                 pause *= 2
-        return self._request(call, token, deadline)
+        return self._request(call, token, deadline, objection)
 
-    def _request(self, call: Call, token: str, deadline: Deadline) -> Answer:
+    def _request(
+        self, call: Call, token: str, deadline: Deadline, objection: Callable[[], str]
+    ) -> Answer:
+        if reason := objection():
+            raise UnavailableError(f"{call} was not sent: {reason}")
         deadline.require(_SHORTEST, f"ask Cloudflare ({call})")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         content = None

@@ -22,7 +22,7 @@ from chalicelib.dns.change import Create, Delete, Update
 from chalicelib.dns.record import ADDRESS_RECORD, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from chalicelib.cloudflare.client import Answer, Cloudflare
     from chalicelib.deadline import Deadline
@@ -91,19 +91,25 @@ class Zone:
         )
         return Listing(records, found.unreadable)
 
-    def apply(self, changes: Sequence[Change], deadline: Deadline) -> None:
+    def apply(
+        self,
+        changes: Sequence[Change],
+        deadline: Deadline,
+        objection: Callable[[], str] = lambda: "",
+    ) -> None:
         """Make the changes, deletions first; returns only if Cloudflare confirmed each one.
 
         One change is one call; more are batches, each of which is carried out whole or not at
-        all. Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
+        all. Nothing more is sent once `objection` gives a reason; UnavailableError names it. Raises
+        CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
         say that the zone should be looked at again, StoredOtherwiseError that a record has its
         name and address and is not else as it was asked for.
         """
         if len(changes) == 1:
-            self._apply_one(changes[0], deadline)
+            self._apply_one(changes[0], deadline, objection)
             return
         for start in range(0, len(changes), self.batch_size):
-            self._apply_batch(changes[start : start + self.batch_size], deadline)
+            self._apply_batch(changes[start : start + self.batch_size], deadline, objection)
 
     def remove_strays(self, name: str, owner: str, deadline: Deadline) -> None:
         """Remove what a lost answer left under our name with another zone's name appended.
@@ -129,7 +135,7 @@ class Zone:
                 raise UnavailableError(f"{call}: {error}") from error
         return pages.listing
 
-    def _apply_one(self, change: Change, deadline: Deadline) -> None:
+    def _apply_one(self, change: Change, deadline: Deadline, objection: Callable[[], str]) -> None:
         if isinstance(change, Create):
             call = Call("POST", self._path, change.wanted.to_dict())
         elif isinstance(change, Update):
@@ -138,7 +144,7 @@ class Zone:
         else:
             call = Call("DELETE", f"{self._path}/{change.record.id}")
         try:
-            answer = self._cloudflare.answer(call, deadline)
+            answer = self._cloudflare.answer(call, deadline, objection)
         except RecordNotFoundError:
             if isinstance(change, Delete):
                 return  # gone already, which is what was asked for
@@ -146,7 +152,9 @@ class Zone:
         self._refuse_any_stray([self._confirm(call, change, answer.result)], deadline)
         _refuse_differences(call, [(change, answer.result)])
 
-    def _apply_batch(self, changes: Sequence[Change], deadline: Deadline) -> None:
+    def _apply_batch(
+        self, changes: Sequence[Change], deadline: Deadline, objection: Callable[[], str]
+    ) -> None:
         body = {
             "deletes": [
                 {"id": change.record.id} for change in changes if isinstance(change, Delete)
@@ -164,7 +172,7 @@ class Zone:
             {key: ops for key, ops in body.items() if ops},
             ANSWER_SECONDS + OPERATION_SECONDS * len(changes),
         )
-        answer = self._cloudflare.answer(call, deadline)
+        answer = self._cloudflare.answer(call, deadline, objection)
         pairs = list(_pair(call, changes, answer))
         confirmed = [self._confirm(call, change, answered) for change, answered in pairs]
         self._refuse_any_stray(confirmed, deadline)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.cloudflare.transport import NotSentError
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.secrets import SecretError
+from chalicelib.secrets import SecretError, Token
 from chalicelib.watchdog.row_writer import RowsNotToldError
 from localcloud.cloudflare import Fault, FaultKind
 from tests.transports import Noting, Tampering
@@ -285,6 +286,41 @@ def test_a_batch_for_which_there_is_no_time_is_not_begun(world: World) -> None:
     assert (result["done"]["created"], result["skipped"]) == (2, 4)
     assert "it was decided on what was seen 59 s ago" in result["left"][0]
     assert world.dns_calls == [LIST, ("POST", f"{RECORDS}/batch")]
+
+
+def test_a_change_that_could_not_be_sent_in_time_is_not_sent_any_more(world: World) -> None:
+    world.launch()
+    sent: list[str] = []
+
+    def refuse(note: str) -> None:
+        if note == "POST dns_records":
+            world.pass_time(11)
+            raise NotSentError("connection refused")
+
+    result = world.sweep(transport=Noting(sent, refuse)).handle(CONTEXT)
+
+    assert (result["action"], sent, world.pauses) == ("deferred", ["GET dns_records"], [])
+    assert "connection refused" in result["left"][0]
+
+
+def test_a_change_for_which_the_token_came_too_late_is_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.launch()
+    sweep = world.sweep()
+    survey = sweep.survey(world.steps())
+    world.pass_time(9)
+    read = Token.value
+
+    def slow(token: Token) -> str:
+        world.pass_time(2)
+        return read(token)
+
+    monkeypatch.setattr(Token, "value", slow)
+
+    repair = sweep.repair(survey, world.steps())
+
+    assert "was not sent: it was decided on what was seen 11 s ago" in repair.left[0]
 
 
 def test_what_changed_while_batches_were_written_is_seen_before_more_is(world: World) -> None:

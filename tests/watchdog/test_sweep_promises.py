@@ -78,7 +78,7 @@ class Small:
     def records_of(self, _owner: str, _deadline: object) -> Listing:
         return Listing(tuple(self.records))
 
-    def apply(self, changes: Any, _deadline: object = None) -> None:  # noqa: ANN401
+    def apply(self, changes: Any, *_: object) -> None:  # noqa: ANN401
         if isinstance(changes, MeetingChange):
             self._tell(changes)
             return
