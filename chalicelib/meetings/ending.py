@@ -80,7 +80,9 @@ class Ending:
             ended = self._end(meeting.id, meeting)
             # Both at once: it may be the status that leaves no room for a reason.
             texts = {REASON: reason, "status": TERMINATED}
-            self._writer.update_row(RowUpdate(self._make_room(meeting, relies_on), texts, relies_on))
+            self._writer.update_row(
+                RowUpdate(self._make_room(meeting, relies_on), texts, relies_on)
+            )
             return ended
         ended = self._end(meeting.id, claimed)
         if claimed.status != TERMINATED:
