@@ -238,7 +238,13 @@ class Launch:
         return Outcome(action, reason, work.meeting.id, ended=tuple(ended), warnings=warnings)
 
     def _finish(self, meeting: Meeting) -> Outcome:
-        """See that nothing is left of a meeting that is over; its end may have been cut short."""
+        """See that nothing is left of a meeting that is over; its end may have been cut short.
+
+        A status that nobody has claimed is no end: the safety net decides, for it may be in use.
+        """
+        if REASON not in meeting.item:
+            why = f"its status is {meeting.status} without a {REASON}: it is left to the safety net"
+            return Outcome("ignored", why, meeting.id)
         reason = text_of(meeting, REASON) or LAUNCH_FAILED
         ended = self._ending.end_meeting(meeting, reason)
         return Outcome(

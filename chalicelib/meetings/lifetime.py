@@ -65,7 +65,8 @@ class End:
     """The meeting is over: its desktops are to be terminated for this reason.
 
     `relies_on` names the attributes that keep it from being over if they change; None stands for
-    all that was looked at. Once its longest time is over, neither its status nor its data do.
+    all that was looked at. Once its longest time is over, neither its status nor its data do, which
+    its desktops write: only what gives the end another reason does.
     """
 
     reason: str
@@ -255,7 +256,7 @@ def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timed
     else:
         found = End(NO_SHOW_TIMEOUT, f"{_minutes(SHORTEST)} after its start nobody is in it")
     if isinstance(found, End) and now >= latest:
-        return replace(found, relies_on=(REASON, MEET_TIME))
+        return replace(found, relies_on=(REASON, MEET_TIME, JOINED_AT))
     if isinstance(found, End) and found.reason in _FOR_ABSENCE:
         waiting = [role for role in ROLES if is_present(meeting, role, now)]
         if waiting:

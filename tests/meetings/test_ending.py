@@ -299,7 +299,7 @@ def fill(ends: Ends) -> None:
             return
 
 
-BY_TIME = ("termination_reason", "meet_time")
+BY_TIME = ("termination_reason", "meet_time", "joined_at")
 
 
 @pytest.mark.parametrize("claimed", [False, True])

@@ -287,10 +287,16 @@ def test_a_meeting_that_is_over_is_ignored(stage: Stage) -> None:
     assert "RunInstances" not in stage.world.aws_calls
 
 
-def test_a_meeting_that_the_watchdog_says_is_over_is_ignored(stage: Stage) -> None:
+def test_a_status_that_nobody_has_claimed_starts_nothing_and_ends_nothing(stage: Stage) -> None:
+    """The watchdog wrote it, or a person while people are in."""
+    stage.world.desktop("teacher", ID)
     stage.put_row(status="TERMINATED")
 
-    assert stage.run()["reason"] == "the meeting is over: TERMINATED"
+    result = stage.run()
+
+    assert result["action"] == "ignored"
+    assert "left to the safety net" in result["reason"]
+    assert len(stage.desktops()) == 1
     assert "RunInstances" not in stage.world.aws_calls
 
 

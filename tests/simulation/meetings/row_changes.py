@@ -151,14 +151,12 @@ def _claimed(
         yield f"claimed {row} too early, as {reason}"
     if run.function == TERMINATOR and not has_all_data(before):
         yield f"claimed {row} without all data"
-    # Past its longest time it is ended in any case, for the reason that was so when it was read.
-    is_open = now < meet_time(before) + LONGEST
-    if has_begun(before) and "NO_SHOW" in str(reason) and is_open:
+    if has_begun(before) and "NO_SHOW" in str(reason):
         yield f"claimed {row} as {reason} though somebody is there"
     waited = [text(before, f"{role}_waiting_at") for role in ROLES]
     seen = [datetime.fromisoformat(each).timestamp() for each in waited if each]
     is_lately = bool(seen) and now <= max(seen) + PRESENCE
-    if is_lately and "NO_SHOW" in str(reason) and is_open:
+    if is_lately and "NO_SHOW" in str(reason) and now < meet_time(before) + LONGEST:
         yield f"claimed {row} as {reason} though somebody waited at {max(seen)}"
     was_healthy = RANKS.get(status(before), len(RANKS)) >= RANKS["HEALTHY"]
     if reason == ("NEVER_HEALTHY" if was_healthy else "NO_SHOW_TIMEOUT"):

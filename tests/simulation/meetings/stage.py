@@ -161,8 +161,11 @@ class MeetingStage(Stage):
                 overdue = overseer.oversee(run)
                 self.promises.seen["overseen"] += len(overdue)
             finally:
-                # The sweep does not know what the overseer has seen, nor what it failed to see:
-                # its evidence is to be its own. What the overseer wrote, was looked at by then.
+                # The sweep shares no knowledge with the overseer, so its evidence must be its own:
+                # what the overseer saw proves nothing for it, and what the overseer failed to read
+                # (it asks for other rows, and for pages of an earlier list) is no failure of it.
+                # This hides nothing: the sweep has read nothing yet, and each write of the overseer
+                # was looked at when it was made.
                 run.learnt = Learnt()
                 result = sweep(run)
             return result

@@ -11,6 +11,7 @@ from tests.simulation.soak import settings_for
 SCHEDULES = 200
 
 EXPECTED = {
+    "NEVER_HEALTHY",
     "NO_SHOW_TIMEOUT",
     "15_MIN_SUCCESS",
     "MAX_LENGTH_TIMEOUT",
@@ -19,11 +20,14 @@ EXPECTED = {
     "booking 201",
     "booking 409",
     "booking 503",
+    "declared over",
+    "full",
     "launch_ec2 LaunchDelayedError",
     "look: ended",
     "look: left",
     "look: waiting",
     "overseen",
+    "raced",
     "started",
     "visit 200",
     "visit 202",
