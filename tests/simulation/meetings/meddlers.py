@@ -81,7 +81,9 @@ class Meddlers:
         """
         if strand.run.function != SAFETY_NET or strand.doing != "before UpdateItem":
             return
-        planned = {each.meeting for each in self._stage.callers.orders if each.plan.is_churned}
+        planned = {
+            each.meeting or "" for each in self._stage.callers.orders if each.plan.is_churned
+        }
         for row in (self._churned | planned) & self._stage.promises.meetings_of(strand.run):
             item = self._stage.dynamodb.items.get(row)
             if item and self._has_desktop(row):
