@@ -33,13 +33,15 @@ class Plan:
     """How a meeting is meant to go: who comes, and for how long; None is until it is ended.
 
     Unless `is_well`, its desktops never report that they are healthy. If it `is_declared_over`,
-    somebody writes TERMINATED soon after people have come, and claims nothing.
+    somebody writes TERMINATED soon after people have come, and claims nothing. If it `is_churned`,
+    its desktops write its row all the time.
     """
 
     comes: tuple[str, ...]
     stays: float | None
     is_well: bool = True
     is_declared_over: bool = False
+    is_churned: bool = False
 
 
 @dataclass(eq=False)

@@ -113,6 +113,7 @@ def _order_problems(stage: MeetingStage) -> Iterator[str]:
 def _is_calm(stage: MeetingStage, order: Order, calm_since: float) -> bool:
     """Tell whether nothing has disturbed a meeting."""
     is_left_alone = order.meeting not in stage.meddlers.touched | stage.meddlers.disturbed
+    is_left_alone = is_left_alone and not order.plan.is_churned
     return calm_since < order.meet_time - AHEAD and is_left_alone
 
 

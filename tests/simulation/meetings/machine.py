@@ -39,6 +39,7 @@ plans = st.builds(
     stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None]),
     is_well=st.sampled_from([True, True, True, False]),
     is_declared_over=st.sampled_from([False, False, True]),
+    is_churned=st.sampled_from([False, False, False, True]),
 )
 
 

@@ -81,7 +81,10 @@ class Meddlers:
         """
         if strand.run.function != SAFETY_NET or strand.doing != "before UpdateItem":
             return
-        for row in self._churned & self._stage.promises.meetings_of(strand.run):
+        planned = {
+            each.meeting or "" for each in self._stage.callers.orders if each.plan.is_churned
+        }
+        for row in (self._churned | planned) & self._stage.promises.meetings_of(strand.run):
             item = self._stage.dynamodb.items.get(row)
             if item and self._has_desktop(row):
                 self._stage.promises.seen["raced"] += 1
