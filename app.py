@@ -1,4 +1,4 @@
-"""What AWS calls. Wiring only: the work is done in chalicelib."""
+"""Entry points of Lambda. Wiring only: the work is done in chalicelib."""
 
 from __future__ import annotations
 
@@ -158,14 +158,14 @@ def ready_with(
 
 
 class AnyEvent(CloudWatchEvent):
-    """An event of any shape: Chalice's own class raises KeyError before our code has a say."""
+    """Pass the raw event through; Chalice's wrapper raises KeyError on unexpected payloads."""
 
     def _extract_attributes(self, event_dict: object) -> None:
         """Leave the event as it came."""
 
 
 def of_any_shape(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not say its type)
-    """Let events of any shape reach the handler."""
+    """Pass raw events to the handler."""
     handler.event_class = AnyEvent
     return handler
 
@@ -182,7 +182,7 @@ def dns_watchdog(event: AnyEvent) -> dict[str, Any]:
 @app.schedule(settings.sweep_schedule)
 @ready_with(sweeper)
 def sweep(event: AnyEvent) -> dict[str, Any]:
-    """Repair whatever the events missed."""
+    """Repair what the events missed."""
     context = cast("LambdaContext", event.context)
     try:
         oversee(context)

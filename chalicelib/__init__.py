@@ -1,1 +1,1 @@
-"""What runs in Lambda: a module a noun of the field."""
+"""The code that runs in Lambda."""

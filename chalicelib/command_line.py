@@ -1,4 +1,4 @@
-"""What Chalice's command line needs of the application that Lambda does not.
+"""Support for Chalice's command line; not used on Lambda.
 
 Chalice loads the application for its commands as Lambda does for its functions, and shows people
 the stack trace of whatever goes wrong. Nothing here is loaded on Lambda.

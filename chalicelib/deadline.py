@@ -1,4 +1,4 @@
-"""The moment by which a run must have ended."""
+"""Deadlines of a run."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Deadline:
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        """Let whatever is called meanwhile in this thread find out that the time is over."""
+        """Let calls made meanwhile in this thread find out that the time is over."""
         before = _IN_FORCE.set(self)
         try:
             yield

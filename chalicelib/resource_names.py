@@ -1,4 +1,4 @@
-"""Where a function runs, and what the things of its stage are called.
+"""Names and ARNs of a stage's resources.
 
 Chalice names the functions of a stage `elephant-STAGE-FUNCTION`, and the one behind all routes
 `elephant-STAGE`; the supporting stack (ops/stack.yaml) names the rest in the same way.
@@ -42,7 +42,7 @@ class Place:
         return cls(parts[1], parts[3], parts[4], name)
 
     def function_arn(self, function: str) -> str:
-        """Spell the ARN of one of the stage's functions."""
+        """Build the ARN of one of the stage's functions."""
         return self._arn("lambda", f"function:{self.prefix}-{function}")
 
     @property

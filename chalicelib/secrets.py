@@ -38,7 +38,7 @@ class SecretsManagerClient(Protocol):
 
 
 class Token:
-    """The token for Cloudflare's API, read at most once in five minutes unless told to."""
+    """The token for Cloudflare's API, read at most once in five minutes unless asked to."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Steps of a run that go on side by side, and are waited for until the run's deadline only."""
+"""Concurrent steps of a run, awaited until the run's deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says of itself: one structured log line, and metrics in the log (EMF, no calls).
+"""Telemetry of a run: one structured log line, with metrics in it (EMF, no calls).
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html
 """
@@ -40,7 +40,7 @@ class Outcome(Protocol):
         ...
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell it as JSON: the function's result."""
+        """Serialize to JSON: the function's result."""
         ...
 
 

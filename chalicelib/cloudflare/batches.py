@@ -1,4 +1,4 @@
-"""Many changes to the zone in batches, of which a refused one does not keep back the others."""
+"""Batches of changes to the zone, in which a refused change does not hold back the others."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Batches:
     ) -> Applied:
         """Apply as many of the changes as can be; `progress` is told how many after each batch.
 
-        A batch that fails passingly is left. One that is refused is split until what is wrong is
+        A batch with a transient failure is left. A refused one is split until what is wrong is
         alone. `may_write` is asked before each attempt at a call: once it gives a reason against
         it, all that is not done yet is left. Raises WrongZoneError, TokenRefusedError and
         SecretError: a person has to act.

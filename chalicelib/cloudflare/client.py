@@ -64,7 +64,7 @@ class RateLimitedError(CloudflareError):
 
 
 class TokenRefusedError(CloudflareError):
-    """The token is not accepted for this call; a person has to mend the secret or the token."""
+    """The token is not accepted for this call; fix the secret or the token."""
 
 
 class RejectedError(CloudflareError):
@@ -80,7 +80,7 @@ class RecordNotFoundError(RejectedError):
 
 
 class NameOccupiedError(RejectedError):
-    """A record of another type stands in the way, and is not ours to remove."""
+    """A record of another type conflicts, and is not ours to remove."""
 
 
 class ZoneFullError(RejectedError):
@@ -137,7 +137,7 @@ class TokenSource(Protocol):
 
 
 class Cloudflare:
-    """Calls with the token of a secret; what fails passingly is repeated where that is safe."""
+    """API client with token refresh; retries transient failures where that is safe."""
 
     def __init__(  # noqa: PLR0913 (the ends of the world, which a test or simulation replaces)
         self,

@@ -1,4 +1,4 @@
-"""Lists of Cloudflare: page after page, and whole or none."""
+"""Paginated lists of Cloudflare's API, complete or not at all."""
 
 from __future__ import annotations
 

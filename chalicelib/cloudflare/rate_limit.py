@@ -1,4 +1,4 @@
-"""Cloudflare's request quota, as its answers tell it.
+"""Cloudflare's request quota, from its response headers.
 
 https://developers.cloudflare.com/fundamentals/api/reference/limits/
 """

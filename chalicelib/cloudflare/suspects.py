@@ -1,4 +1,4 @@
-"""Which changes may be what makes batches fail without a clear answer, from run to run.
+"""Changes suspected of making batches fail without a clear answer, from run to run.
 
 Cloudflare carries a batch out whole or not at all, and does not say at which change it failed. A
 batch whose outcome is unknown is never repeated before the zone has been read again, so it is the

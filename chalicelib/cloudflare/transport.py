@@ -26,7 +26,7 @@ _PART: Final = 64 * 1024
 
 
 class NotSentError(Exception):
-    """The request never reached the other side, so it may be made again, whatever it is."""
+    """The request never reached the other side, so it may be repeated."""
 
 
 class NoAnswerError(Exception):

@@ -1,4 +1,4 @@
-"""The Cloudflare zone: listing its records, and changing them so that the change is certain.
+"""The Cloudflare zone: listing records, and confirmed changes to them.
 
 https://developers.cloudflare.com/api/resources/dns/subresources/records/
 """
@@ -76,7 +76,7 @@ class Zone:
         return tuple(record for record in found.records if record.name == name)
 
     def records_of(self, owner: str, deadline: Deadline) -> Listing:
-        """List every address record of this owner, and whatever is named like an instance's.
+        """List every address record of this owner, and all records named like an instance.
 
         The latter may be another's, and of any type. It is one list for both, so that what stands
         in the way of a record is known before it is made. One that cannot be parsed, whoever's it

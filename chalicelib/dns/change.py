@@ -1,4 +1,4 @@
-"""Changes to the zone's records, as a plan holds them."""
+"""Changes to the zone's records, the parts of a plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records that name one instance, by whose they are."""
+"""The records of one name, by owner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ https://developers.cloudflare.com/dns/manage-dns-records/troubleshooting/records
 
 @dataclass(frozen=True)
 class Holding:
-    """Ours are so by their marker, whatever their domain; all others bear exactly the name."""
+    """`ours` match by owner comment, in any domain; all others match by exact name."""
 
     ours: tuple[Record, ...]
     unmarked: tuple[Record, ...]

@@ -1,4 +1,4 @@
-"""The decision about records: from what EC2 and Cloudflare said to what is to be written.
+"""The plan for records: from what EC2 and Cloudflare answered to the changes to make.
 
 Pure: no input, no output, no clock. For one instance or for many.
 """
@@ -83,7 +83,7 @@ class Finding:
             f"the record {record.name} at {record.content} belongs to {record.owner}; "
             "it was not touched"
             if record.type == ADDRESS_RECORD
-            else f"the {record.type} record {record.name} stands in the way; it was not touched"
+            else f"the {record.type} record {record.name} conflicts; it was left unchanged"
             for record in self.in_the_way
         ]
         if self.assignment and not self.assignment.is_valid:
@@ -256,7 +256,7 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
 
 
 def _formers(assignment: Assignment | None, records: Holding) -> tuple[Assignment, ...]:
-    """List what the comments name besides; of one meeting the row is told once."""
+    """List what the comments name besides; the row of each meeting is updated once."""
     told = assignment.meeting_id if assignment and assignment.is_valid else None
     return tuple(each for each in records.assignments if each.meeting_id != told)
 

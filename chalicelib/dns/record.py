@@ -1,4 +1,4 @@
-"""DNS records, and the comment that says whose they are."""
+"""DNS records and their owner comment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WantedRecord:
     comment: str
 
     def to_dict(self) -> dict[str, object]:
-        """Spell it as Cloudflare's API takes it: every member, so that none keeps a default."""
+        """Serialize for Cloudflare's API with every member, so that none keeps a default."""
         return {
             "type": ADDRESS_RECORD,
             "name": self.name,
@@ -89,7 +89,7 @@ class Record:
 
     @property
     def instance_id(self) -> str | None:
-        """The id of the instance that the record is named after, under whatever domain."""
+        """The id of the instance that the record is named after, in any domain."""
         label = self.name.partition(".")[0]
         return label if is_instance_id(label) else None
 

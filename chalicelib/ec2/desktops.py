@@ -1,4 +1,4 @@
-"""Desktops: starting one in EC2, and ending one."""
+"""Starting and terminating desktops in EC2."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class DesktopOrder:
         return f"{self.meeting_id}-{self.role}"
 
     def request(self, subnet_id: str) -> dict[str, object]:
-        """Spell the request for RunInstances.
+        """Build the request for RunInstances.
 
         The tags are part of it, so that there is never a desktop without them.
         """

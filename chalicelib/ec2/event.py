@@ -1,4 +1,4 @@
-"""EventBridge's word that an instance changed: which events are asked for, and what they say.
+"""EventBridge events of instances: the pattern that is deployed, and parsing.
 
 An event says only which instance to look at. EC2's events may be lost, doubled or late, so
 neither their state nor their order decides anything.
@@ -38,7 +38,7 @@ class InstanceEvent:
 
     @classmethod
     def parse(cls, event: object, function_arn: str = "") -> InstanceEvent:
-        """Read an event of any shape.
+        """Parse a raw event.
 
         Raises IgnoredEventError when it is no state change of an EC2 instance, or of one in
         another account or region than the function's, which EC2 could not show us.

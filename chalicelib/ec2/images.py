@@ -1,4 +1,4 @@
-"""The image that desktops are started from: which volumes come with it."""
+"""The image of desktops, and its volumes."""
 
 from __future__ import annotations
 

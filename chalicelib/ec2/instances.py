@@ -1,4 +1,4 @@
-"""EC2 instances: what is read of them, and how."""
+"""EC2 instances, and how they are described."""
 
 from __future__ import annotations
 
@@ -154,11 +154,11 @@ class Instances:
         return self._listed({"Name": "tag:MeetingID", "Values": [_literal(meeting_id)]})
 
     def of_project(self) -> tuple[Instance, ...]:
-        """Describe every instance of the project, in whatever state, or raise."""
+        """Describe every instance of the project, in any state, or raise."""
         return self._listed()
 
     def among(self, instance_ids: Iterable[str]) -> tuple[Instance, ...]:
-        """Describe those of the instances that EC2 knows, whatever their tags, or raise."""
+        """Describe those of the instances that EC2 knows, with any tags, or raise."""
         wanted = sorted(set(instance_ids))
         return tuple(
             instance
@@ -169,7 +169,7 @@ class Instances:
         )
 
     def look_up(self, instance_ids: Iterable[str]) -> dict[str, Instance | None]:
-        """Ask for instances by their ids, whatever their tags; None for one that EC2 denies.
+        """Describe instances by id, with any tags; None for one that EC2 denies.
 
         EC2 refuses a question with an unknown id as a whole and names what it does not know, so
         what it does not name is asked for again. An id that it neither shows nor denies is left
@@ -250,7 +250,7 @@ def _moment(reason: str) -> datetime | None:
 
 
 def _literal(text: str) -> str:
-    """Spell a filter's value so that `*`, `?` and the backslash in it stand for themselves.
+    """Escape a filter's value so that `*`, `?` and the backslash are literal.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html#Filtering_Resources_CLI
     """

@@ -1,4 +1,4 @@
-"""What EC2's refusals mean for a desktop that is to be started: elsewhere, later, or never.
+"""Errors of launching a desktop: retryable in another subnet, later, or not at all.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 """
@@ -61,7 +61,7 @@ class NotNowError(RefusalError):
 
 
 class NeverError(RefusalError):
-    """Trying again cannot mend it: a person has to change a setting, a right or the account."""
+    """Retrying cannot help: a person has to change a setting, a right or the account."""
 
 
 def refusal_of(error: BotoCoreError | ClientError, asked: str) -> RefusalError:

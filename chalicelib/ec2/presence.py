@@ -1,4 +1,4 @@
-"""What an instance is to its record and its meeting's row."""
+"""Whether an instance should have a record and a link."""
 
 from __future__ import annotations
 

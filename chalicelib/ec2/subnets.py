@@ -1,4 +1,4 @@
-"""Subnets that desktops are started in, and in which order they are tried."""
+"""Subnets of desktops, and the order in which they are tried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision about a meeting's row: what a desktop's record, or its end, means for it.
+"""The decision about a meeting's row: links and status that follow from a desktop.
 
 Pure, like the decision about records. A link can be set and removed again; TERMINATED is final, so
 it needs proof: EC2 shows every instance of the meeting as ended.

@@ -1,4 +1,4 @@
-"""Meetings: their rows in DynamoDB, which the watchdog tells of addresses and of ends."""
+"""Meetings and their rows in DynamoDB: reading, and conditional writes of links and statuses."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class MeetingChange:
 
 
 class RowChangedError(Exception):
-    """The row is no longer as it was read; nothing was written. Read it again and decide anew."""
+    """The row is no longer as it was read; nothing was written. Read it again and decide again."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ class Meetings:
 
 
 def _update(change: MeetingChange) -> dict[str, object]:
-    """Spell the change as an update; names and values never stand in the expressions themselves."""
+    """Build the update request; names and values are never part of the expressions themselves."""
     names = {"#id": "id"}
     values: dict[str, Mapping[str, Any]] = {}
     assignments, removals = [], []

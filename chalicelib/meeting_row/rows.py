@@ -1,4 +1,4 @@
-"""The rows of meetings as this feature writes them: made, changed on condition, taken back.
+"""Rows as the feature `meetings` writes them: created, updated conditionally, rolled back.
 
 The watchdog's own writes are in `meeting_row/meeting.py`; both leave alone what they did not read.
 """

@@ -1,4 +1,4 @@
-"""Whether a person may enter a meeting's desktop, and what to say to one who may not yet."""
+"""The decision on a visitor: whether to admit them, and what the page says if not yet."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Admission:
 
 
 UNKNOWN: Final = Admission(Phase.UNKNOWN, _MESSAGES[Phase.UNKNOWN])
-"""There is no such meeting, or the key does not open it: nobody is told which."""
+"""There is no such meeting, or the key does not open it; the answer does not say which."""
 REFUSED: Final = Admission(Phase.REFUSED, _MESSAGES[Phase.REFUSED])
 """There is no such role."""
 TROUBLE: Final = Admission(
@@ -159,7 +159,7 @@ def admit(
     """Decide where a role's visitor stands.
 
     The link is handed out as the guide's reader does it: once it is there and the status is
-    HEALTHY or IN_PROGRESS, unless somebody is ending the meeting. `link_to` spells the link to an
+    HEALTHY or IN_PROGRESS, unless somebody is ending the meeting. `link_to` builds the link to an
     instance; any other address that the row may hold is not handed out, and warned of.
     """
     status = meeting.status or STATUSES[0]

@@ -1,4 +1,4 @@
-"""Who may schedule meetings: whoever shows a key that the stage's secret holds."""
+"""The authorizer of scheduling: checks the caller's key against the stage's secret."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SHAPE: Final = (
 
 
 class UnauthorizedError(Exception):
-    """The request does not show a key that is good. The message may be told to anyone."""
+    """The request has no valid key. The message may be shown to anyone."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a request to schedule a meeting asks for, and everything that is wrong with it."""
+"""Requests to schedule a meeting: parsing, and every error at once."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ class Booking:
 
     @property
     def fingerprint(self) -> str:
-        """What two requests have in common if they ask for the same, however they spell it."""
+        """A fingerprint that is equal for two requests that ask for the same."""
         asked = [self.teacher_name, self.student_name, self.teacher_email, self.time]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
     def row(self, seed: Seed, now: datetime, *, with_keys: bool) -> dict[str, str]:
-        """Spell the row of the meeting that the seed is of, without its id."""
+        """Build the row of the seed's meeting, without its id."""
         texts = {
             "teacher_name": self.teacher_name,
             "student_name": self.student_name,

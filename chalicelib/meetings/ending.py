@@ -1,4 +1,4 @@
-"""Ending a meeting: it is claimed, then its desktops are terminated, then its row says so.
+"""Ending a meeting: claim it, terminate its desktops, then update its row.
 
 The order is what makes it safe. The claim is one conditional write, so whoever joins or launches
 either comes before it, and the meeting is not ended, or finds it over. A run that dies in between

@@ -1,4 +1,4 @@
-"""Requests as API Gateway hands them over, answers as it takes them, and CORS."""
+"""HTTP requests and responses of API Gateway, and CORS."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def preflight(
 
 
 def to_chalice(answer: Answer) -> Response:
-    """Spell the answer as Chalice takes it."""
+    """Convert to a Chalice response."""
     headers: dict[str, str | list[str]] = {"Content-Type": answer.content_type, **answer.headers}
     return Response(body=answer.body, status_code=answer.status, headers=headers)
 

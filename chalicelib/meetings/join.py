@@ -1,4 +1,4 @@
-"""Joining a meeting: the answer that its two links get, for people and for programs."""
+"""Joining a meeting: the handler of the two join links, for browsers and programs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 METHODS: Final = ("GET",)
 ATTEMPTS: Final = 3
-"""How often is decided anew when the row was changed between reading and writing."""
+"""How many times to decide again when the row was changed between reading and writing."""
 
 _STATUS_CODES: Final = {
     Phase.READY: 200,
@@ -165,7 +165,7 @@ class Join:
         self._clock = clock
 
     def handle(self, request: Request, meeting_id: str, role: str) -> Answer:
-        """Answer a request of any shape, and report once.
+        """Answer a request, valid or not, and report once.
 
         A program gets 400 for a role that there is not, 404 for a meeting that there is not or
         that the key does not open, 202 `{message, status}` while it has to wait (with Retry-After)
@@ -280,7 +280,7 @@ def _written(moment: datetime) -> str:
 
 
 def _document(admission: Admission) -> dict[str, str]:
-    """Spell what a program reads; what is more than that is in the headers."""
+    """Build the JSON for a program; everything else is in the headers."""
     document = {"message": admission.message}
     if admission.link:
         document["dcv_url"] = admission.link

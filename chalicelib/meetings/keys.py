@@ -1,4 +1,4 @@
-"""The secrets of a meeting: its id, and for each role a key that opens its link alone.
+"""Secrets of a meeting: its id, and a join key for each role.
 
 All come from one seed. The table holds only the keys' hashes; a key stands nowhere but in its link.
 """

@@ -1,4 +1,4 @@
-"""The launch: a schedule names a meeting, and its desktops are started, once.
+"""The launch of a meeting's desktops, once, when its schedule fires.
 
 Whatever happens meanwhile, no role gets two desktops, and nothing runs that neither the row nor
 its own tags lead to. A meeting that cannot be launched is ended, and an alarm tells of it.
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 ATTEMPTS: Final = 5
-"""How often is decided anew when the row was changed between reading and writing it."""
+"""How many times to decide again when the row was changed between reading and writing it."""
 _PAUSES: Final = (1.0, 2.0, 4.0)
 """Between asking EC2 to end a desktop that it does not know yet, in seconds."""
 
@@ -70,12 +70,12 @@ class Outcome:
     reason: str
     meeting_id: str | None = None
     desktops: Mapping[str, str] = field(default_factory=dict)
-    """The desktops that the row was told of, by role."""
+    """The desktops that the row notes, by role."""
     ended: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell it as JSON; what there is nothing to say of is left out."""
+        """Serialize to JSON, omitting empty fields."""
         more = {
             "meeting_id": self.meeting_id,
             "desktops": dict(self.desktops),

@@ -1,4 +1,4 @@
-"""The decisions of a launch: whether it is due, who may start desktops, and what the row is told.
+"""The decisions of a launch: whether it is due, who may start desktops, and the row updates.
 
 Pure. EC2 knows a repeated request by its token only within one zone, so a meeting's row holds what
 keeps a second desktop from being started: who is at it (`launch_lease`), and for each role the one
@@ -112,7 +112,7 @@ class Lease:
 
     @property
     def text(self) -> str:
-        """Spell it as the row has it."""
+        """Serialize as in the row."""
         return f"{self.until.astimezone(UTC).isoformat(timespec='milliseconds')} {self.holder}"
 
 

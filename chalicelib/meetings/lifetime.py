@@ -1,4 +1,4 @@
-"""The decision when a meeting is over: its row, its desktops and the clock in, a verdict out.
+"""The decision when a meeting is over, from its row, its desktops and the time.
 
 Pure. The rules at 15 minutes and the reasons are those of Project Elephant's safety net; a
 meeting that is in progress is left alone until both sides are done or its longest time is over.

@@ -1,4 +1,4 @@
-"""The overseer: whatever became of the safety net, no desktop is left running for good.
+"""The overseer: finds desktops that the safety net failed to end.
 
 The safety net books each of its looks itself, so one that failed for good is the last. Once a
 minute the overseer decides as it does, and books a look at what should have been ended a while
@@ -55,8 +55,8 @@ class Overseer:
         """Book a look at each meeting that is overdue; return their ids.
 
         It is reported only if there is one, and a warning only if nobody has begun to end it: in
-        a usual end, too, there is a moment between the claim and what EC2 lists after it. Whatever
-        fails is reported and raised.
+        a usual end, too, there is a moment between the claim and what EC2 lists after it. Any
+        failure is reported and raised.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         try:

@@ -1,4 +1,4 @@
-"""The waiting page: what a visitor's browser shows, until the desktop is ready and after it.
+"""The waiting page, shown until the desktop is ready and after the meeting.
 
 One file without any outside part; its style and script are allowed by their hashes alone. The
 script (page.js) asks the page's own address as a program would, and its words are those of here.

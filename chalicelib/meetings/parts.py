@@ -1,4 +1,4 @@
-"""What the functions of the feature are made of.
+"""Wiring of the functions of the feature.
 
 Each imports its own modules only when it is built: all functions of a stage are deployed as one,
 and what a function does not need would make its cold starts longer.

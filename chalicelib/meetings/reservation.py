@@ -1,4 +1,4 @@
-"""A meeting's row and its two schedules: made together, or taken back.
+"""Creating a meeting: its row and two schedules together, or rolled back.
 
 The row is made first, then the schedule of the safety net, then that of the launch, so that no
 desktop can start which nothing would end. At last the row is told `scheduled_at`. Until then it is

@@ -1,7 +1,7 @@
-"""The safety net: looks at a meeting 15 minutes after its start, and until nothing of it is left.
+"""The safety net: checks a meeting from 15 minutes after its start until nothing of it is left.
 
 Every look books the next one, also when it failed; only a look that found the meeting over and no
-desktop left is the last. So nothing that was missed once, by whatever, runs for good.
+desktop left is the last. So nothing that was missed once runs for good.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 FUNCTION: Final = "safety_net"
 ATTEMPTS: Final = 3
-"""How often is decided anew when the row was changed between reading and claiming it."""
+"""How many times to decide again when the row was changed between reading and claiming it."""
 LONGEST_ID: Final = 256
 """Characters of a meeting's id: as many as an instance's tag may have."""
 
-_NO_CHARACTER = re.compile("[\ud800-\udfff]")  # which JSON can spell, and UTF-8 cannot
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")  # which JSON can encode, and UTF-8 cannot
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 _IN_A_NAME = re.compile(r"[0-9A-Za-z_.-]{1,40}")
 
@@ -55,7 +55,7 @@ class Look:
     was_never_healthy: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell it as JSON; what there is nothing to say of is left out."""
+        """Serialize to JSON, omitting empty fields."""
         always = {"meeting_id": self.meeting_id, "action": self.action, "reason": self.reason}
         more = {
             "instances": list(self.instances),
@@ -100,7 +100,7 @@ class SafetyNet:
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
         """Look at the meeting that the event names, report once, and return a Look as a dictionary.
 
-        Whatever fails is reported and raised, so that Lambda tries again and alarms see it.
+        Any failure is reported and raised, so that Lambda tries again and alarms see it.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         arn = context.invoked_function_arn
@@ -116,7 +116,7 @@ class SafetyNet:
             try:
                 return self._look_at(meeting_id, place)
             except RowChangedError:
-                continue  # somebody joined, perhaps: decide anew
+                continue  # somebody may have joined: decide again
         return self._look_at(meeting_id, place)
 
     def _look_at(self, meeting_id: str, place: Place) -> Look:
@@ -166,7 +166,7 @@ def _meeting_id_of(event: object) -> str | None:
 
 
 def _in_a_name(meeting_id: str) -> str:
-    """Spell an id for a schedule's name: ours as they are, and others' by their fingerprint."""
+    """Encode an id for a schedule's name: ours unchanged, others as a hash."""
     if _IN_A_NAME.fullmatch(meeting_id):
         return meeting_id
     return hashlib.sha256(meeting_id.encode()).hexdigest()[:32]

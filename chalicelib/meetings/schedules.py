@@ -1,4 +1,4 @@
-"""One-off schedules of EventBridge Scheduler, which start a function at a time, once.
+"""One-off schedules of EventBridge Scheduler.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-time
 """

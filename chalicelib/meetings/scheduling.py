@@ -1,4 +1,4 @@
-"""`POST /schedule`: who asks is checked, then what is asked for, then the meeting is made.
+"""`POST /schedule`: authorize, parse, create the meeting.
 
 Nothing leaves here but answers in JSON that a page of a configured origin can read.
 """
@@ -75,7 +75,7 @@ class Scheduling:
         self._clock = clock
 
     def handle(self, request: Request, context: LambdaContext) -> Answer:
-        """Answer a request, whatever it is and whatever fails, and report once.
+        """Answer a request, valid or not, and report once.
 
         201 for a new meeting, 200 if the same request made it before, 4xx if the request is
         wrong; 503 if the meeting could not be made, after which trying again may help; 500 for a

@@ -1,4 +1,4 @@
-"""The secrets that the supporting stack makes for a stage with meetings, and how one is read."""
+"""Secrets that the supporting stack makes for a stage with meetings."""
 
 from __future__ import annotations
 

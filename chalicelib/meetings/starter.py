@@ -1,4 +1,4 @@
-"""Getting a meeting's desktops started, and its row told of them, one role after the other.
+"""Starting a meeting's desktops and updating its row, one role after the other.
 
 Only one run at a time does this for a meeting: it holds the row's lease, see `launch_plan.py`.
 """
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.settings.meetings import MeetingsSettings
 
 ATTEMPTS: Final = 5
-"""How often is decided anew when the row was changed between reading and writing it."""
+"""How many times to decide again when the row was changed between reading and writing it."""
 _ONE_CALL: Final = 8.0
 """Seconds that a call to EC2 may take; with less left no desktop is asked for."""
 
@@ -56,9 +56,9 @@ class Work:
     started: list[str] = field(default_factory=list)
     """Desktops that EC2 named as started, by this run or one before it."""
     surplus: list[str] = field(default_factory=list)
-    """Those of them that the row was not told of, as it notes another one for their role."""
+    """Those of them that the row does not have, since it notes another one for their role."""
     told: dict[str, str] = field(default_factory=dict)
-    """The desktops that the row was told of, by role."""
+    """The desktops that the row notes, by role."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -89,7 +89,7 @@ class Starter:
         self._starts = starts
 
     def start_missing(self, work: Work) -> None:
-        """Have a desktop for every role, and the row told of each before the next is started.
+        """Start a desktop for every role, and update the row with each before the next is started.
 
         A desktop that an earlier try started is found again. `work` says at any moment, and after
         an error, what was done. Raises MeetingOverError, NotNowError, NeverError, OutOfTimeError.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 ATTEMPTS: Final = 3
-"""How often is decided anew when the row was changed between reading and claiming it."""
+"""How many times to decide again when the row was changed between reading and claiming it."""
 _LONGEST_END: Final = 10.0
 """Seconds that ending a meeting may well take; with less left it is not begun."""
 
@@ -74,7 +74,7 @@ class Batch:
     """By sequence number."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Say it for the log; what there is nothing to say of is left out."""
+        """Format for the log, omitting empty fields."""
         done = Counter(ended=len(self.ended), left=len(self.left), ignored=self.ignored)
         said = ", ".join(f"{number} {what}" for what, number in done.items())
         more = {"meetings": self.ended, "left": self.left, "warnings": self.warnings}

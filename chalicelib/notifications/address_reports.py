@@ -1,4 +1,4 @@
-"""The look at all desktops for those that run and cannot be reached.
+"""Reports on running desktops without a public address.
 
 No event tells of an address that never came, so the sweep looks for it.
 """
@@ -41,7 +41,7 @@ class AddressReports:
     def report_missing(self, context: LambdaContext) -> tuple[str, ...]:
         """Tell of each such desktop once, of all in one e-mail; return those that it tells of.
 
-        It is reported only if there is one. Whatever fails is reported and raised, and the next
+        It is reported only if there is one. Any failure is reported and raised, and the next
         sweep tries again.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}

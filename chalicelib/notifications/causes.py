@@ -1,4 +1,4 @@
-"""Why an instance ended, and whether that is a failure that people want to hear of."""
+"""The cause of a termination, and whether to notify about it."""
 
 from __future__ import annotations
 

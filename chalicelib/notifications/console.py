@@ -1,4 +1,4 @@
-"""Links into AWS's console, each of the region that the thing is in."""
+"""Links into the AWS console, with their region."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _HOSTS: Final[Mapping[str, str]] = {
 
 
 def instance_link(place: Place, instance_id: str) -> str:
-    """Spell the address of an instance's page."""
+    """Build the URL of an instance's page."""
     return f"{_ec2(place)}#InstanceDetails:instanceId={quote(instance_id, safe='')}"
 
 
 def instances_link(place: Place) -> str:
-    """Spell the address of the list of what is running."""
+    """Build the URL of the list of what is running."""
     return f"{_ec2(place)}#Instances:instanceState=running"
 
 
 def group_link(place: Place, group: str) -> str:
-    """Spell the address of what an Auto Scaling group did lately."""
+    """Build the URL of what an Auto Scaling group did lately."""
     return f"{_ec2(place)}#AutoScalingGroupDetails:id={quote(group, safe='')};view=activity"
 
 
 def deployment_link(place: Place, deployment_id: str) -> str:
-    """Spell the address of a deployment's page."""
+    """Build the URL of a deployment's page."""
     page = f"codesuite/codedeploy/deployments/{quote(deployment_id, safe='')}"
     return f"{_console(place)}/{page}?region={place.region}"
 

@@ -1,4 +1,4 @@
-"""The run that tells of deployments."""
+"""Reports on deployments."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DeploymentReports:
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
         """Tell of the deployment that the event names; report once; say what was done.
 
-        Whatever fails is raised, for Lambda to try again.
+        Any failure is raised, for Lambda to try again.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
@@ -64,4 +64,4 @@ class DeploymentReports:
         if change.application not in self._settings.applications:
             raise IgnoredEventError(f"application {change.application!r} is not watched")
         if change.state not in self._settings.deployment_states:
-            raise IgnoredEventError(f"its state is {change.state!r}, which is not told of")
+            raise IgnoredEventError(f"its state is {change.state!r}, which is not notified")

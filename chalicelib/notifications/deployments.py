@@ -1,4 +1,4 @@
-"""CodeDeploy's deployments: what is read of them, and how."""
+"""Deployments of CodeDeploy, and how they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events that notifications begin with: which are asked for, and what they say.
+"""Events for notifications: the patterns that are deployed, and parsing.
 
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
@@ -111,7 +111,7 @@ class DeploymentChange:
 
 
 def read_termination(event: object, place: Place) -> GroupTermination | InstanceTermination:
-    """Read an event of any shape. Raises IgnoredEventError when it tells of no such end."""
+    """Parse a raw event. Raises IgnoredEventError when it tells of no such end."""
     body = _object(event, "the event")
     if body.get("source") != AUTO_SCALING:
         return _read_state_change(body, place)
@@ -134,7 +134,7 @@ def read_termination(event: object, place: Place) -> GroupTermination | Instance
 
 
 def read_deployment(event: object, place: Place) -> DeploymentChange:
-    """Read an event of any shape. Raises IgnoredEventError when it tells of no deployment."""
+    """Parse a raw event. Raises IgnoredEventError when it tells of no deployment."""
     body = _object(event, "the event")
     _expect(body, "source", CODEDEPLOY)
     _expect(body, "detail-type", DEPLOYMENT_CHANGE)

@@ -1,4 +1,4 @@
-"""Laying out notices as e-mails: HTML and plain text that say the same.
+"""The layout of notices as e-mails, in HTML and plain text.
 
 The HTML is what mail programs take: tables, styles at each element, nothing from outside. What
 is in a notice comes from tags and from AWS, so all of it is escaped.

@@ -1,4 +1,4 @@
-"""A notice: what an e-mail says, before it is laid out."""
+"""A notice: the content of an e-mail, before layout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that is told, with where to see it if there is such a place."""
+    """One fact, with a link to it if there is one."""
 
     label: str
     text: str
@@ -38,7 +38,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Notice:
-    """What is told, most important first. Every text is plain; nothing in it is HTML."""
+    """The content, most important first. All texts are plain, without HTML."""
 
     subject: str
     label: str
@@ -60,13 +60,13 @@ def one_line(text: str, longest: int = _LONGEST_SUBJECT) -> str:
 
 
 def spelled_time(moment: datetime) -> str:
-    """Spell a moment for people: `21 Nov 2026, 15:30:05 UTC`."""
+    """Format a time for people: `21 Nov 2026, 15:30:05 UTC`."""
     moment = moment.astimezone(UTC)
     return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
 
 
 def spelled_duration(duration: timedelta) -> str:
-    """Spell how long something took: `4 min 27 s`, or `3 h 12 min`, or `2 d 4 h`."""
+    """Format a duration for people: `4 min 27 s`, or `3 h 12 min`, or `2 d 4 h`."""
     seconds = max(0, round(duration.total_seconds()))
     if seconds >= _SECONDS_COUNT_BELOW:
         seconds -= seconds % 60

@@ -1,4 +1,4 @@
-"""What is told of each event, from the event and from what AWS says of its thing."""
+"""The notice for each kind of event."""
 
 from __future__ import annotations
 

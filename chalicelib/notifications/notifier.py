@@ -1,4 +1,4 @@
-"""Sending a notice once, whatever is repeated and whatever fails."""
+"""Sending each notice once, also after retries and failures."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Notifier:
     ) -> Delivery:
         """Send one e-mail on those of the keys on which none was sent and none is being sent.
 
-        `compose` makes the notice on them. Whatever fails is raised, and the keys are free for the
+        `compose` makes the notice on them. Any failure is raised, and the keys are free for the
         next try; UnfinishedError when an earlier try still has one. Only if SES's answer was lost,
         or it could not be noted, may an e-mail be sent a second time.
         """

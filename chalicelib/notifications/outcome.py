@@ -1,4 +1,4 @@
-"""What a run of a notifying function did."""
+"""The result of a function that notifies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The function's result: `notified`, `unchanged` (it was told before), or `ignored`."""
+    """The function's result: `notified`, `unchanged` (it was sent before), or `ignored`."""
 
     action: str
     reason: str
@@ -31,7 +31,7 @@ class Outcome:
         return cls("unchanged", "another run is notifying it", about)
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell it as JSON; what there is nothing to say of is left out."""
+        """Serialize to JSON, omitting empty fields."""
         more = {"message_id": self.message_id, "warnings": list(self.warnings)}
         said = {"action": self.action, "reason": self.reason, **self.about}
         return said | {key: value for key, value in more.items() if value}

@@ -1,4 +1,4 @@
-"""What the functions of the feature are made of; see `chalicelib.meetings.parts`."""
+"""Wiring of the functions of the feature; see `chalicelib.meetings.parts`."""
 # ruff: noqa: PLC0415 (imports at the top are what this module avoids)
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a deployment deploys: a revision in S3 or at GitHub, and the version that it is called."""
+"""Revisions of deployments, in S3 or at GitHub, and their version."""
 
 from __future__ import annotations
 

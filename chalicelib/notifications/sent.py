@@ -1,4 +1,4 @@
-"""The table of what was notified: of each notice exactly one run sends the e-mail.
+"""The table of sent notices: exactly one run sends each e-mail.
 
 A run claims a notice before it sends it, and marks it once SES took it. A claim of a run that
 failed is taken back by it; one of a run that died ends with the time that the run had.

@@ -1,4 +1,4 @@
-"""The run that tells of instances that ended because something failed.
+"""Reports on instances that terminated because of a failure.
 
 The end of a desktop is also when people hear that its meeting was ended because no desktop of it
 became healthy: the safety net has written the reason into the row before it ends any of them.
@@ -63,7 +63,7 @@ class TerminationReports:
 
         Of a desktop that did not fail it tells that its meeting was never healthy, if that is so,
         and of each such meeting once. `meetings` is None in a stage that has none.
-        Whatever fails is raised, for Lambda to try again.
+        Any failure is raised, for Lambda to try again.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         return reported(self._reporter, fields, lambda: self._handle(event, context, fields))

@@ -45,7 +45,7 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 
 @dataclass(frozen=True)
 class MeetingsSettings:
-    """What a stage with meetings is told; see the table in docs/meetings.md for each variable.
+    """The settings of a stage with meetings; docs/meetings.md documents each variable.
 
     `volume_gb` of 0 leaves the root volume as the image has it, `vpc_id` None takes the default
     VPC, and `longest` counts from a meeting's start.

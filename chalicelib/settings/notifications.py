@@ -42,7 +42,7 @@ _MINUTES_OF_A_DAY = 1440
 
 @dataclass(frozen=True)
 class NotificationsSettings:
-    """What a stage with notifications is told; see docs/notifications.md for each variable."""
+    """The settings of a stage with notifications; docs/notifications.md documents each variable."""
 
     mail_from: str
     mail_to: tuple[str, ...]

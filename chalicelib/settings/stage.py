@@ -87,7 +87,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stage is told; see docs/settings.md for each variable."""
+    """The settings of a stage; docs/settings.md documents each variable."""
 
     domain_root: str
     zone_id: str
@@ -158,7 +158,7 @@ class Settings:
         return f"{instance_id}.{self.domain_root}"
 
     def link(self, instance_id: str) -> str:
-        """Spell the address that people get."""
+        """Build the URL that people get."""
         return f"https://{self.record_name(instance_id)}:{self.dcv_port}"
 
 

@@ -1,4 +1,4 @@
-"""Reading environment variables, so that everything that is wrong is told at once."""
+"""Reading environment variables, reporting all errors at once."""
 
 from __future__ import annotations
 

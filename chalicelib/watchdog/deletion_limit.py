@@ -1,4 +1,4 @@
-"""The limit on deletions for which EC2 has not shown the reason.
+"""The limit on deletions without proof from EC2.
 
 A deletion is proven if EC2 shows that the instance has ended, is stopped or is not the project's,
 or if another, right record stays. The others rest on EC2 denying that it knows an id, which it

@@ -1,7 +1,7 @@
-"""The event path: an event says which instance to look at; DNS and the row are made to agree.
+"""The event path: reconcile an instance's record and its meeting's row.
 
-Three round trips: EC2 and Cloudflare are asked at once; Cloudflare is told while the row is
-read; the row is told.
+Three round trips: EC2 and Cloudflare are read at once; Cloudflare is written while the row is
+read; the row is updated.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell it as JSON; what there is nothing to say of is left out."""
+        """Serialize to JSON, omitting empty fields."""
         always = {"instance_id": self.instance_id, "action": self.action, "reason": self.reason}
         more = {"record": self.record, "meeting": self.meeting, "warnings": list(self.warnings)}
         return always | {key: value for key, value in more.items() if value}
@@ -76,9 +76,9 @@ class Watchdog:
         self._clock = clock
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Handle an event of any shape, report once, and return an Outcome as a dictionary.
+        """Handle a raw event, report once, and return an Outcome as a dictionary.
 
-        Whatever fails is reported and raised, so that Lambda tries again and alarms see it.
+        Any failure is reported and raised, so that Lambda tries again and alarms see it.
         """
         steps = Steps(self._executor, Deadline.of(context, self._clock))
         fields = {"request_id": context.aws_request_id}
@@ -148,7 +148,7 @@ class Watchdog:
     def _begin_row(
         self, seen: Sighting, assignment: Assignment | None, presence: Presence, steps: Steps
     ) -> RowReading | None:
-        """Begin to read the row, if there is one to be told."""
+        """Begin to read the row, if there is one to update."""
         is_known = presence not in {Presence.UNCERTAIN, Presence.FOREIGN}
         if not (self._rows and is_known and assignment and assignment.is_valid):
             return None

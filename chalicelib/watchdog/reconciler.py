@@ -1,4 +1,4 @@
-"""Observe, decide, apply: bringing the zone's records of an instance to what they should be."""
+"""Observe, decide, apply for the records of one instance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.step import Steps
 
 ATTEMPTS: Final = 3
-"""How often is decided anew when the zone was not as it had been read."""
+"""How many times to decide again when the zone was not as it had been read."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Reconciler:
         """Make the changes until Cloudflare has confirmed that none is left to make.
 
         After an unclear answer, or one that says the zone is not as it was read, everything is
-        observed and decided upon anew before anything is repeated: the instance may have changed
+        observed and decided again before anything is repeated: the instance may have changed
         as well. Raises CloudflareError and QuotaSpentError.
         """
         for _ in range(ATTEMPTS - 1):

@@ -1,4 +1,4 @@
-"""Which desktops the rows of a survey have to be told of, and of what.
+"""The plan for the rows of a survey: which desktops to update them with.
 
 Pure, like the decisions that it prepares.
 """
@@ -29,7 +29,7 @@ class Entry:
 
     desktop: Desktop
     comes_first: bool
-    """Whether its record is the last trace of the meeting, so that the row must be told before."""
+    """Whether its record is the last trace of the meeting, so that the row is updated first."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Roster:
         )
 
     def telling(self, meeting: Meeting, desktops: Iterable[Desktop]) -> Telling | None:
-        """Decide what the row is told of these desktops: one after the other, in one write."""
+        """Decide the one write that updates the row with these desktops, one after the other."""
         change: MeetingChange | None = None
         instance_ids = []
         for desktop in desktops:
@@ -131,7 +131,7 @@ class Roster:
     def _left_behind(self, meeting: Meeting, known: Collection[str]) -> Iterator[Desktop]:
         """Find links of ours to instances that have nothing else to do with the meeting.
 
-        They are removed together with the first to be told: what leads to the row may go then.
+        They are removed in the first write: what leads to the row may go then.
         """
         for role in meeting.roles:
             instance_id = meeting.linked_instance(role)
@@ -171,7 +171,7 @@ class Roster:
 
 
 def _turn(entry: Entry) -> tuple[int, float]:
-    """Links go first, since one that is left keeps a meeting open, then ends are told."""
+    """Links go first, since one that is left keeps a meeting open; then ends are written."""
     instance = entry.desktop.instance
     launched = instance.launched_at.timestamp() if instance else 0.0
     return _TURNS.index(entry.desktop.presence), launched

@@ -1,4 +1,4 @@
-"""Telling a meeting's row of a desktop: read while the zone is written, decided, written."""
+"""Updating a meeting's row with a desktop: read while the zone is written, decide, write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.step import Step, Steps
 
 ATTEMPTS: Final = 3
-"""How often is decided anew when the row was changed between reading and writing."""
+"""How many times to decide again when the row was changed between reading and writing."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Rows:
         return RowReading(desktop, row, others)
 
     def finish(self, reading: RowReading, steps: Steps) -> MeetingDecision:
-        """Tell the row what it should be told, and return what that was.
+        """Update the row, and return the decision.
 
         Raises RowChangedError when others kept changing the row.
         """

@@ -1,4 +1,4 @@
-"""The rows of a survey: what each is told of its desktops, written row by row, side by side."""
+"""Writing the rows of a survey, several at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Told:
     left: list[str] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     untold: set[str] = field(default_factory=set)
-    """The instances of which a row was not told that should have been."""
+    """The instances whose rows should have been updated and were not."""
 
     def leave_unread(self, unread: Mapping[str, str], errors: Iterable[Exception]) -> None:
         """Leave the rows that could not be read to the next run; `errors` are DynamoDB's."""

@@ -1,4 +1,4 @@
-"""A survey of everything: our records, the project's instances, the rows of their meetings.
+"""The survey: our records, the project's instances, and the rows of their meetings.
 
 Records are read before instances, so that a record made meanwhile never looks orphaned, and rows
 last. What Cloudflare and EC2 say is whole, or there is no survey: what fails or is incomplete

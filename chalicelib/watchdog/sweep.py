@@ -1,4 +1,4 @@
-"""The sweep: survey everything, decide, and repair whatever the events missed."""
+"""The sweep: survey everything, decide, and repair what the events missed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Sweep:
     def handle(self, context: LambdaContext) -> dict[str, Any]:
         """Survey and repair, report once, and return a Repair as a dictionary.
 
-        Without quota it is `deferred`. Whatever fails is reported and raised.
+        Without quota it is `deferred`. Any failure is reported and raised.
         """
         steps = Steps(self._executor, Deadline.of(context, self._clock))
         fields = {"request_id": context.aws_request_id}

@@ -1,4 +1,4 @@
-"""What a sweep found and what became of it: the function's result."""
+"""The result of a sweep."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOW_TO_FORCE: Final = (
 )
 
 SHOWN: Final = 20
-"""How many of a kind a result spells out; the counts are whole."""
+"""How many of a kind a result lists; the counts are complete."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Repair:
         return self.survey.oldest_drift(self._drifted())
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell it as JSON; long lists are cut, the counts are not."""
+        """Serialize to JSON; long lists are cut, counts are complete."""
         counts, left, refused, waiting = self.counts, self.left, self.refused, self.waiting
         held = self.held
         repaired = sum(counts.values())

@@ -415,7 +415,7 @@ def test_a_cname_is_in_the_way_whoever_made_it(comment: str) -> None:
     finding = find(RUNNING, cname)
 
     assert (finding.changes, finding.in_the_way, finding.may_be_linked) == ((), (cname,), False)
-    assert finding.warnings == (f"the CNAME record {NAME} stands in the way; it was not touched",)
+    assert finding.warnings == (f"the CNAME record {NAME} conflicts; it was left unchanged",)
 
 
 @pytest.mark.parametrize("kind", ["TXT", "AAAA", "MX", "HTTPS", "CAA"])
