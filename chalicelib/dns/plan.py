@@ -81,7 +81,7 @@ class Finding:
         """What a person should look at."""
         warnings = [
             f"the record {record.name} at {record.content} belongs to {record.owner}; "
-            "it was not touched"
+            "it was left unchanged"
             if record.type == ADDRESS_RECORD
             else f"the {record.type} record {record.name} conflicts; it was left unchanged"
             for record in self.in_the_way
@@ -89,7 +89,7 @@ class Finding:
         if self.assignment and not self.assignment.is_valid:
             warnings.append(
                 f"the Role tag {self.assignment.role!r} can name no attribute of a row; "
-                "no row was told"
+                "no row was updated"
             )
         return tuple(warnings)
 

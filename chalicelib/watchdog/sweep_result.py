@@ -59,7 +59,7 @@ class Repair:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many records were created, updated and deleted, and rows told, as confirmed."""
+        """How many records were created, updated and deleted, and rows updated, as confirmed."""
         kinds = {"created": Create, "updated": Update, "deleted": Delete}
         done = self.applied.done
         counts = {
@@ -168,5 +168,5 @@ class Repair:
 
 def _spelled(name: str, count: int) -> str:
     if name == "rows":
-        return "row told" if count == 1 else "rows told"
+        return "row updated" if count == 1 else "rows updated"
     return name

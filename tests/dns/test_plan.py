@@ -404,7 +404,7 @@ def test_beside_a_record_of_ours_that_goes_the_others_of_its_name_stay() -> None
     assert decide(Observation(NOW, {}, tuple(every)), SETTINGS).changes == (Delete(every[0]),)
 
 
-# What stands in the way
+# Conflicting records
 
 
 @pytest.mark.parametrize("comment", ["", "made by hand", COMMENT, "elephant:other"])
@@ -431,7 +431,7 @@ def test_what_may_stand_beside_an_address_record_is_not_looked_at(kind: str, com
 
 def test_a_warning_names_the_record_and_whose_it_is() -> None:
     assert find(RUNNING, FOREIGN).warnings == (
-        f"the record {NAME} at {ADDRESS} belongs to elephant:other; it was not touched",
+        f"the record {NAME} at {ADDRESS} belongs to elephant:other; it was left unchanged",
     )
 
 
@@ -439,7 +439,7 @@ def test_a_role_that_can_name_no_attribute_is_a_warning() -> None:
     finding = find(replace(RUNNING, tags=TAGS | {"Role": "co-host"}))
 
     assert finding.warnings == (
-        "the Role tag 'co-host' can name no attribute of a row; no row was told",
+        "the Role tag 'co-host' can name no attribute of a row; no row was updated",
     )
 
 

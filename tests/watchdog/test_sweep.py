@@ -44,7 +44,7 @@ def test_a_start_that_was_missed_is_made_good(world: World) -> None:
     assert result.pop("oldest_drift_seconds") in {3600, 3601, 3602, 3603}
     assert result == {
         "action": "repaired",
-        "reason": "1 created, 1 row told",
+        "reason": "1 created, 1 row updated",
         "running": 1,
         "records": 0,
         "done": {"created": 1, "updated": 0, "deleted": 0, "rows": 1},

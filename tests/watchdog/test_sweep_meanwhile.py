@@ -203,7 +203,7 @@ def test_another_owner_who_was_faster_keeps_the_name(world: World) -> None:
     assert first["skipped"] == 1
     assert [each for _, _, each in world.standing()] == [comment]
     assert world.row() == {"status": "LAUNCHED"}
-    assert world.swept()["warnings"][0].endswith("belongs to elephant:other; it was not touched")
+    assert world.swept()["warnings"][0].endswith("belongs to elephant:other; it was left unchanged")
 
 
 def test_a_stale_list_is_made_good_by_the_next_run(world: World) -> None:

@@ -76,7 +76,7 @@ def test_what_was_repaired_is_counted_and_spelt_out() -> None:
 
     assert (found["action"], found["reason"]) == (
         "repaired",
-        "1 created, 1 updated, 1 deleted, 2 rows told",
+        "1 created, 1 updated, 1 deleted, 2 rows updated",
     )
     assert found["done"] == {"created": 1, "updated": 1, "deleted": 1, "rows": 2}
     assert found["repaired"] == [
@@ -132,7 +132,7 @@ def test_what_is_left_and_what_waits_is_skipped() -> None:
     assert left["skipped"] == 2
 
 
-@pytest.mark.parametrize(("count", "said"), [(1, "1 row told"), (2, "2 rows told")])
+@pytest.mark.parametrize(("count", "said"), [(1, "1 row updated"), (2, "2 rows updated")])
 def test_rows_are_counted_in_plain_words(count: int, said: str) -> None:
     rows = Told(done=[told(f"m{number}", teacher=None) for number in range(count)])
 
@@ -156,7 +156,7 @@ def test_records_that_stand_in_the_way_are_reported_run_after_run() -> None:
 
     assert result(found)["action"] == "unchanged"
     assert result(found)["warnings"] == [
-        f"the record {NAME} at {ADDRESS} belongs to elephant:other; it was not touched"
+        f"the record {NAME} at {ADDRESS} belongs to elephant:other; it was left unchanged"
     ]
 
 
@@ -186,7 +186,7 @@ def test_long_lists_are_cut_and_the_counts_are_not() -> None:
     waiting = result(survey([], [record(f"i-{number:08x}", age=60) for number in range(50)]))
     refused = result(found, Applied(refused=[(change, "no") for change in changes]))
 
-    assert done["reason"] == "50 deleted, 50 rows told"
+    assert done["reason"] == "50 deleted, 50 rows updated"
     assert len(done["repaired"]) == 2 * SHOWN
     assert (left["skipped"], len(left["left"])) == (50, SHOWN)
     assert (waiting["skipped"], len(waiting["waiting"])) == (50, SHOWN)

@@ -82,11 +82,11 @@ def test_what_stands_in_the_way_is_reported_and_nobody_is_sent_there(world: Worl
 
     result = world.swept()
 
-    untouched = "it was not touched"
+    untouched = "it was left unchanged"
     assert result["action"] == "unchanged"
     assert set(result["warnings"]) == {
         f"the record {teacher}.{DOMAIN} at 192.0.2.200 belongs to {OWNER}1; {untouched}",
-        f"the CNAME record {student}.{DOMAIN} stands in the way; {untouched}",
+        f"the CNAME record {student}.{DOMAIN} conflicts; {untouched}",
     }
     assert everything(world) == before
     assert world.dns_calls == [LIST]
