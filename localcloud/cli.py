@@ -236,7 +236,7 @@ def quota(cloudflare_port: int, **members: float | None) -> None:
 
 @contextmanager
 def _said_clearly() -> Iterator[None]:
-    """Turn what a person can mend into a message without a traceback."""
+    """Turn errors that the operator can fix into messages without a traceback."""
     from localcloud.project import ProjectError  # noqa: PLC0415 (moto takes a second to import)
     from ops.command import CommandError  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The operator's AWS account: clients with the operator's own credentials, and AWS's errors."""
+"""The operator's AWS account: clients with the operator's credentials, and AWS's errors."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _DENIED: Final = frozenset(
 
 
 class AwsError(Exception):
-    """AWS cannot be used, or refused something. The message says what, and what to do."""
+    """AWS cannot be used, or refused a call. The message says what, and what to do."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the credentials are."""
+    """The identity of the credentials."""
 
     account: str
     arn: str
 
 
 class Account:
-    """Clients of AWS in one region, with whatever credentials the operator has.
+    """Clients of AWS in one region, with the operator's credentials.
 
     Raises AwsError if the operator's AWS configuration cannot be read.
     """
@@ -67,8 +67,8 @@ class Account:
             return self._session.create_client(service, region_name=self.region, config=_CONFIG)
 
     def identity(self) -> Identity:
-        """Ask AWS who the credentials are. Raises AwsError."""
-        with readable_errors("ask AWS who you are"):
+        """Ask AWS for the identity of the credentials. Raises AwsError."""
+        with readable_errors("check your AWS credentials"):
             answer = self.client("sts").get_caller_identity()
         return Identity(answer["Account"], answer["Arn"])
 

@@ -1,4 +1,4 @@
-"""Putting a stage together: from what is given, written so far, known, and asked for."""
+"""Build the stage config from CLI options, config.json, AWS defaults and prompts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE: Final = "CLOUDFLARE_API_TOKEN"  # noqa: S105 (the variable's name)
 ADDRESS_VARIABLE: Final = "CLOUDFLARE_BASE_URL"
-"""Where whoever exports it has that token's API, as Cloudflare's own clients read it."""
+"""The variable for the address of that token's API, as read by Cloudflare's own clients."""
 
 VARIABLE_OF: Final[Mapping[str, str]] = {
     "domain_root": "DOMAIN_ROOT",
@@ -61,25 +61,29 @@ VARIABLE_OF: Final[Mapping[str, str]] = {
     "deployment_states": "DEPLOYMENT_STATES",
     "address_minutes": "ADDRESS_MINUTES",
 }
-"""The variable that each option of `elephant stage` is for."""
+"""The variable that each option of `elephant stage` sets."""
 
 _ANY_ZONE: Final = "0" * 32
 _ASKED_FOR: Final = {
     MEETINGS: (
         ("AMI_ID", "Image of the desktops (ami-…)", "--ami"),
-        ("SECURITY_GROUP_IDS", "Their security groups (sg-…, with commas)", "--security-groups"),
+        (
+            "SECURITY_GROUP_IDS",
+            "Their security groups (sg-…, separated by commas)",
+            "--security-groups",
+        ),
     ),
     NOTIFICATIONS: (
-        ("MAIL_FROM", "Address that e-mails come from", "--mail-from"),
-        ("MAIL_TO", "Addresses that they go to (with commas)", "--mail-to"),
+        ("MAIL_FROM", "Sender of e-mails", "--mail-from"),
+        ("MAIL_TO", "Recipients of e-mails (separated by commas)", "--mail-to"),
     ),
 }
-"""What a stage with a feature cannot do without, and nobody can guess."""
+"""Required settings of each feature that have no default."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features that the stage is to get, and those that it is to lose."""
+    """Features to add to the stage and to remove from it."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -91,7 +95,7 @@ def assemble(
     options: Mapping[str, str | None],
     features: Features = Features(),
 ) -> Stage:
-    """Put the stage together and check it; on a terminal, ask for what is missing.
+    """Build the stage and check it; on a terminal, ask for what is missing.
 
     Raises ConfigError, SettingsError, AwsError, and click's UsageError without a terminal.
     """
@@ -115,7 +119,7 @@ def assemble(
     if not written:  # one that is there without a name has the table of the settings' default
         variables.setdefault("TABLE_NAME", default_table(name))
     if "ZONE_ID" not in variables:
-        # All else is checked before the token is sent anywhere.
+        # Everything else is checked before the token is sent anywhere.
         settings = Settings.parse(variables | {"ZONE_ID": _ANY_ZONE})
         variables["ZONE_ID"] = _find_zone(settings) or _ask("Cloudflare zone id", "--zone-id")
     email = options["alarm_email"]
@@ -131,10 +135,12 @@ def assemble(
 def _with_features(
     variables: Mapping[str, str], given: Mapping[str, str | None], features: Features
 ) -> dict[str, str]:
-    """Turn features on and off; ask for what one needs, refuse what belongs to one that is off."""
+    """Turn features on and off; ask for what one needs, refuse settings of others."""
     both = set(features.added) & set(features.removed)
     if both:
-        raise click.UsageError(f"--with and --without {', '.join(sorted(both))} cannot both be")
+        raise click.UsageError(
+            f"--with and --without {', '.join(sorted(both))} contradict each other"
+        )
     changed = with_features(variables, features.added, features.removed)
     for feature, names in VARIABLES_OF.items():
         if feature in features_in(changed):
@@ -148,14 +154,14 @@ def _with_features(
                 f"--{key.replace('_', '-')}" for key, it in VARIABLE_OF.items() if it in stray
             ]
             raise click.UsageError(
-                f"{', '.join(options)}: only of use to a stage with {feature}; turn it on with "
+                f"{', '.join(options)}: only for a stage with {feature}; turn it on with "
                 f"--with {feature}"
             )
     return changed
 
 
 def _find_zone(settings: Settings) -> str | None:
-    """Look the zone up if a token is at hand; if that fails, say why, and a person is asked."""
+    """Look up the zone if a token is available; if that fails, print why and return None."""
     token = os.environ.get(TOKEN_VARIABLE)
     if not token:
         return None

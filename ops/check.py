@@ -1,7 +1,7 @@
-"""Checks of a stage: what each looks at, what it found, and what to do about it.
+"""Checks of a stage: question, finding and remedy.
 
-A check asks one question about the stage and changes nothing. Checks run in order; one that needs
-what an earlier one found missing is skipped, and says because of what.
+A check asks one question about the stage and changes nothing. Checks run in order; one that
+depends on a failed one is skipped, and names it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NOT_FOUND: Final = "ResourceNotFoundException"
 
 
 class Level(StrEnum):
-    """How much a check's result matters."""
+    """The severity of a check's result."""
 
     OK = "ok"
     WARNING = "warning"
@@ -51,7 +51,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """What a check found, and the command or action that mends it, if anything is to be mended."""
+    """What a check found, and the command or action that fixes it, if anything is wrong."""
 
     name: str
     level: Level
@@ -61,7 +61,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """A result as a question gives it; `of` says of which thing, where it asks about several."""
+    """A result of a question; `of` names the thing if the question covers several."""
 
     level: Level
     found: str
@@ -70,29 +70,29 @@ class Finding:
 
 
 def ok(found: str, *, of: str = "") -> Finding:
-    """Say that all is well."""
+    """Make a finding that all is well."""
     return Finding(Level.OK, found, "", of)
 
 
 def warning(found: str, remedy: str, *, of: str = "") -> Finding:
-    """Say that the stage works, and something should be done."""
+    """Make a finding that the stage works, but something should be done."""
     return Finding(Level.WARNING, found, remedy, of)
 
 
 def failure(found: str, remedy: str, *, of: str = "") -> Finding:
-    """Say that the stage does not work, or not as it promises."""
+    """Make a finding that the stage does not work, or not as promised."""
     return Finding(Level.FAILURE, found, remedy, of)
 
 
 def skipped(found: str, remedy: str = "", *, of: str = "") -> Finding:
-    """Say that it is not known, and why."""
+    """Make a finding that the answer is not known, and why."""
     return Finding(Level.SKIPPED, found, remedy, of)
 
 
 class Context:
-    """A stage under examination. What is asked of AWS or Cloudflare is asked once, when needed.
+    """A stage under examination. AWS and Cloudflare are asked lazily, each question once.
 
-    `prove` allows the one check that writes: it makes a DNS record and removes it again.
+    `prove` allows the one check that writes: it creates a DNS record and removes it again.
     """
 
     def __init__(  # noqa: PLR0913 (the ends of the world, which a test replaces)
@@ -117,12 +117,12 @@ class Context:
         self._deployed: dict[str, Mapping[str, Any] | None] = {}
 
     def command(self, command: str, options: str = "") -> str:
-        """Spell one of our own commands for this stage."""
+        """Format one of our own commands for this stage."""
         return f"`{f'elephant {command} {self.name} {options}'.rstrip()}`"
 
     @cached_property
     def stage(self) -> Stage:
-        """The stage as config.json has it. Raises ConfigError or SettingsError."""
+        """The stage in config.json. Raises ConfigError or SettingsError."""
         return self.config_file.stage(self.name)
 
     @cached_property
@@ -137,12 +137,12 @@ class Context:
 
     @property
     def event_functions(self) -> tuple[str, ...]:
-        """Those that AWS calls: all but the one behind the routes, which only answers people."""
+        """Functions that AWS invokes: all but the one behind the API's routes."""
         return tuple(each for each in self.functions if each != ROUTES_FUNCTION)
 
     @property
     def logged_functions(self) -> tuple[str, ...]:
-        """Those whose logs are kept: the routes' only where people other than us use them."""
+        """Functions whose logs are kept; the routes' only if other people use them."""
         return self.functions if self.stage.settings.meetings else self.event_functions
 
     @cached_property
@@ -151,13 +151,13 @@ class Context:
         return self._account_in(self.stage.region)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (botocore makes the class)
-        """Return the client of a service, made once."""
+        """Return the client of a service, created once."""
         if service not in self._clients:
             self._clients[service] = self.account.client(service)
         return self._clients[service]
 
     def expected(self, function: str) -> Config:
-        """Return what Chalice would configure a function with."""
+        """Return the configuration that Chalice would give a function."""
         return Config(
             chalice_stage=self.name,
             function_name=function,
@@ -184,7 +184,7 @@ class Context:
 
     @cached_property
     def outputs(self) -> StackOutputs | None:
-        """What the supporting stack made; None if it is missing or incomplete."""
+        """The supporting stack's resources; None if it is missing or incomplete."""
         return self.stack.outputs()
 
     @cached_property
@@ -194,19 +194,19 @@ class Context:
 
     @cached_property
     def zone(self) -> ZoneView:
-        """The zone, as the token sees it."""
+        """The zone as seen with the token."""
         settings = self.stage.settings
         url = settings.cloudflare_api_url
         return ZoneView(url, self.token, settings.zone_id, sleep=self._sleep)
 
     @cached_property
     def zone_details(self) -> ZoneDetails:
-        """What Cloudflare says of the zone."""
+        """Cloudflare's details of the zone."""
         return self.zone.details()
 
     @cached_property
     def our_records(self) -> tuple[Record, ...]:
-        """The records of the zone that bear our marker."""
+        """The records of the zone with our owner comment."""
         return self.zone.our_records(self.stage.settings.owner)
 
 
@@ -215,9 +215,9 @@ Ask: TypeAlias = Callable[[Context], Finding | Iterable[Finding]]
 
 @dataclass(frozen=True)
 class Question:
-    """One question about a stage. `needs` names those that must not have failed before it.
+    """One question about a stage. `needs` names the questions that must not have failed.
 
-    `remedy` is for when asking itself fails; `{stage}` stands for the stage's name.
+    `remedy` is used if asking itself fails; `{stage}` is replaced by the stage's name.
     """
 
     name: str
@@ -229,7 +229,7 @@ class Question:
 def question(
     name: str, *, needs: tuple[str, ...] = (), remedy: str = ""
 ) -> Callable[[Ask], Question]:
-    """Make a question of a function that answers it."""
+    """Turn a function into the question that it answers."""
     return lambda ask: Question(name, ask, needs, remedy)
 
 
@@ -238,16 +238,16 @@ def run(
     context: Context,
     on_check: Callable[[Check], None] = lambda _: None,
 ) -> tuple[Check, ...]:
-    """Ask the questions in order; `on_check` is told each result at once.
+    """Ask the questions in order; `on_check` gets each result at once.
 
-    What AWS, Cloudflare or a file refuses is a failure of the check that asked for it.
+    An error of AWS, Cloudflare or a file fails the check that caused it.
     """
     checks: list[Check] = []
     blocked: dict[str, str] = {}
     for each in questions:
         cause = next((blocked[need] for need in each.needs if need in blocked), None)
         if cause is not None:
-            findings = [skipped(f"not looked at, because of: {cause}")]
+            findings = [skipped(f"depends on failed check {cause!r}")]
             blocked[each.name] = cause
         else:
             findings = _findings(each, context)
@@ -262,10 +262,10 @@ def run(
 
 
 def _findings(each: Question, context: Context) -> list[Finding]:
-    """Answer one question; an error is the last finding."""
+    """Answer one question; an error becomes the last finding."""
     findings: list[Finding] = []
     try:
-        with readable_errors(f"look at {each.name}"):
+        with readable_errors(f"check {each.name}"):
             answer = each.ask(context)
             findings.extend([answer] if isinstance(answer, Finding) else answer)
     except _SAID as error:
@@ -275,14 +275,14 @@ def _findings(each: Question, context: Context) -> list[Finding]:
 
 
 def _refusal(error: Exception, fallback: str) -> Finding:
-    """Make a failure of an error, whose own remedy comes first."""
+    """Turn an error into a failure; the error's own remedy comes first."""
     if isinstance(error, AwsError):
         found, _, remedy = str(error).rpartition("; ")
-        return failure(found or remedy, remedy if found else "try again, or look the code up")
+        return failure(found or remedy, remedy if found else "try again, or look up the error code")
     if isinstance(error, RateLimitedError):
         return failure(str(error), f"try again in {error.seconds:.0f} seconds")
     if isinstance(error, UnavailableError):
-        return failure(str(error), "try again; https://www.cloudflarestatus.com/ tells of trouble")
+        return failure(str(error), "try again; https://www.cloudflarestatus.com/ shows outages")
     return failure(str(error), fallback)
 
 
@@ -297,4 +297,4 @@ _SAID: Final = (
     SyntaxError,
     UnreadableCallError,
 )
-"""Errors whose message tells a person what is wrong."""
+"""Errors whose message says what is wrong."""

@@ -1,4 +1,4 @@
-"""Checks of what reaches the functions of meetings: the API, and the table's stream."""
+"""Checks of the API and of the table's stream."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 @question("API", needs=("credentials",))
 def api(context: Context) -> Iterator[Finding]:
-    """Whether the stage has one API, deployed, that takes no more requests than it should."""
+    """Whether the stage has exactly one API, deployed, with the right throttling."""
     if not context.stage.settings.meetings:
         return
     deploy, gateway = context.command("deploy"), context.client("apigateway")
     found = apis_of(gateway, context.stage)
     if not found:
-        yield failure("there is none that calls the stage's function", deploy)
+        yield failure("no API calls the stage's function", deploy)
         return
     if len(found) > 1:
         yield failure(
             f"there are several: {', '.join(found)}",
-            "remove those that nobody uses: `aws apigateway delete-rest-api --rest-api-id …"
+            "remove the unused ones: `aws apigateway delete-rest-api --rest-api-id …"
             f" --region {context.stage.region}`",
         )
         return
@@ -48,7 +48,7 @@ def api(context: Context) -> Iterator[Finding]:
         yield ok(url_of(found[0], context.stage, name))
     else:
         yield warning(
-            f"{url_of(found[0], context.stage, name)}, and its alarm looks at an API stage "
+            f"{url_of(found[0], context.stage, name)}, but its alarm watches an API stage "
             f"{context.name}",
             f"remove api_gateway_stage from the stage in .chalice/config.json, then {deploy}: the "
             "API's address changes",
@@ -56,14 +56,14 @@ def api(context: Context) -> Iterator[Finding]:
     yield _answers(context, found[0])
     wrong = [where for where, wanted in THROTTLES.items() if limits.get(where) != wanted]
     if wrong:
-        yield failure(f"not limited as they should be: {', '.join(wrong)}", deploy, of="limits")
+        yield failure(f"wrong throttling: {', '.join(wrong)}", deploy, of="limits")
     else:
         spelled = (f"{where} {each.rate:g}/s" for where, each in THROTTLES.items())
         yield ok(", ".join(spelled), of="limits")
 
 
 def _answers(context: Context, api_id: str) -> Finding:
-    """Look whether a front end may read what API Gateway answers itself."""
+    """Check whether a front end may read API Gateway's own answers."""
     wanted = origin_of_answers(context.stage)
     found = origins_let_in(context.client("apigateway"), api_id)
     wrong = [kind for kind, origin in found.items() if origin != wanted]
@@ -78,12 +78,12 @@ def _answers(context: Context, api_id: str) -> Finding:
 
 @question("stream mapping", needs=("stack",))
 def stream_mapping(context: Context) -> Iterator[Finding]:
-    """Whether the terminator reads the table's stream, and no bad record blocks it or is lost."""
+    """Whether the terminator reads the table's stream, and bad records do not block it."""
     if not context.stage.settings.meetings or context.outputs is None:
         return
     deploy = context.command("deploy")
     if context.deployed(READER) is None:
-        yield skipped(f"not looked at, because of: function {READER}")
+        yield skipped(f"depends on failed check 'function {READER}'")
         return
     table = context.client("dynamodb").describe_table(TableName=context.stage.settings.table_name)[
         "Table"
@@ -98,14 +98,14 @@ def stream_mapping(context: Context) -> Iterator[Finding]:
     mapping = reading[0]
     if mapping["State"] in {"Disabled", "Disabling"}:
         yield failure(
-            f"it is switched off: {mapping.get('StateTransitionReason', 'nobody says why')}",
+            f"it is disabled: {mapping.get('StateTransitionReason', 'no reason given')}",
             f"`aws lambda update-event-source-mapping --uuid {mapping['UUID']} --enabled --region "
             f"{context.stage.region}`",
         )
         return
     wrong = wrong_limits(mapping, context.outputs.failure_queue_arn)
     if wrong:
-        yield failure(f"not as it should be: {', '.join(wrong)}", deploy)
+        yield failure(f"wrong settings: {', '.join(wrong)}", deploy)
     elif str(mapping.get("LastProcessingResult", "")).startswith("PROBLEM"):
         yield warning(
             f"Lambda says {mapping['LastProcessingResult']}",

@@ -1,4 +1,4 @@
-"""Checks of what a stage stands on in AWS: credentials, secret, table and the supporting stack."""
+"""Checks of a stage's resources in AWS: credentials, secret, table and the supporting stack."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _NO_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueD
 
 @question("credentials", needs=("configuration",))
 def credentials(context: Context) -> Finding:
-    """Whether there are credentials, and of the stage's account."""
+    """Whether there are credentials for the stage's account."""
     stage = context.stage
     identity = context.account.identity()
     if identity.account != stage.account:
         return failure(
-            f"{identity.arn} is of account {identity.account}, the stage of {stage.account}",
+            f"{identity.arn} is in account {identity.account}, the stage in {stage.account}",
             "`export AWS_PROFILE=…` of that account, or "
             + context.command("stage", f"--account {identity.account}"),
         )
@@ -42,7 +42,7 @@ def credentials(context: Context) -> Finding:
 
 @question("secret", needs=("credentials",), remedy="`elephant token {stage}`")
 def secret(context: Context) -> Finding:
-    """Whether the secret is there, gives a token, and is the one that functions may read."""
+    """Whether the secret exists, holds a token, and is the one that functions may read."""
     secret_id = context.stage.settings.secret_id
     _ = context.token
     described = context.client("secretsmanager").describe_secret(SecretId=secret_id)
@@ -50,22 +50,22 @@ def secret(context: Context) -> Finding:
     if not fnmatchcase(described["ARN"], granted):
         option = f"--secret {described['ARN']}"
         return failure(
-            f"it is {described['ARN']}, and the functions may read {granted}",
+            f"it is {described['ARN']}, but the functions may read {granted}",
             f"{context.command('stage', option)}, then {context.command('deploy')}",
         )
     key = described.get("KmsKeyId")
     if key and not key.endswith(_AWS_KEY):
         return warning(
             f"{described['Name']} is encrypted with the key {key}, which the functions' policies "
-            "do not name",
-            "let the functions' roles use kms:Decrypt in that key's own policy",
+            "do not allow",
+            "allow kms:Decrypt for the functions' roles in that key's policy",
         )
     return ok(f"{described['Name']} holds a token")
 
 
 @question("table", needs=("credentials",))
 def table(context: Context) -> Iterator[Finding]:
-    """Whether the meetings table is there, with its key, its stream and its backups."""
+    """Whether the meetings table exists, with its key, its stream and its backups."""
     name = context.stage.settings.table_name
     if name is None:
         yield ok("none: DNS only")
@@ -80,14 +80,14 @@ def table(context: Context) -> Iterator[Finding]:
         state = context.stack.table_state(name)
         if state and state.endswith("_COMPLETE"):  # and an update does not make it again
             remedy = f"restore it from its backup under this name; or, empty, {_anew(context)}"
-        yield failure(f"there is no table {name}", remedy)
+        yield failure(f"table {name} does not exist", remedy)
         return
     yield _key(context, name, described)
     stream = described.get("StreamSpecification") or {}
     if stream.get("StreamEnabled"):
         yield _view(context, name, stream["StreamViewType"])
     elif context.stage.settings.meetings:
-        found = "it has none, so no meeting ends when both sides have finished"
+        found = "it has none, so meetings do not end when both sides have finished"
         yield failure(found, context.command("deploy"), of="stream")
     else:
         yield warning(
@@ -102,7 +102,7 @@ def table(context: Context) -> Iterator[Finding]:
         yield ok("to any point in time", of="recovery")
     else:
         yield warning(
-            "what is deleted or overwritten by mistake is lost",
+            "data deleted or overwritten by mistake is lost",
             f"`aws dynamodb update-continuous-backups --table-name {name} "
             "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
             f"{_in_region(context)}`",
@@ -113,7 +113,7 @@ def table(context: Context) -> Iterator[Finding]:
 def _view(context: Context, name: str, view: str) -> Finding:
     if context.stage.settings.meetings and view not in VIEWS:
         return failure(
-            f"it shows {view}, and the terminator needs the new image of a row",
+            f"it shows {view}, but the terminator needs the new image of a row",
             f"switch it off once nobody else reads it (`aws dynamodb update-table --table-name "
             f"{name} --stream-specification StreamEnabled=false{_in_region(context)}`), then "
             f"{context.command('deploy')} switches on the right one",
@@ -130,35 +130,35 @@ def _key(context: Context, name: str, described: dict[str, Any]) -> Finding:
     if key != [("id", "S")]:
         spelled = ", ".join(f"{attribute} ({kind})" for attribute, kind in key)
         return failure(
-            f"{name} has the key {spelled}, and not id (S); a table's key cannot be changed",
+            f"{name} has the key {spelled} instead of id (S); a table's key cannot be changed",
             f"{context.command('stage', '--table ANOTHER')}, then {context.command('deploy')}",
         )
     if described["TableStatus"] != "ACTIVE":
-        return warning(f"{name} is {described['TableStatus']}", "wait, and ask again")
+        return warning(f"{name} is {described['TableStatus']}", "wait, then run this again")
     return ok(f"{name}, key id (S)")
 
 
 @question("stack", needs=("credentials",), remedy="`elephant deploy {stage}`")
 def stack(context: Context) -> Finding:
-    """Whether the supporting stack is there, complete, and of this checkout's template."""
+    """Whether the supporting stack exists, is complete, and matches this checkout's template."""
     name, deploy = context.stack.name, context.command("deploy")
     if context.outputs is None:
         return failure(f"{name} is missing or was never complete", deploy)
     client = context.client("cloudformation")
     status = client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
     if status.endswith("_IN_PROGRESS"):
-        return warning(f"{name} is {status}", "wait, and ask again")
+        return warning(f"{name} is {status}", "wait, then run this again")
     if status not in _COMPLETE:
         return failure(f"{name} is {status}", deploy)
     body = client.get_template(StackName=name)["TemplateBody"]
     if str(body).strip() != template().strip():
-        return warning(f"{name} was made with another version of the template", deploy)
+        return warning(f"{name} was created with another version of the template", deploy)
     return ok(f"{name} is {status}")
 
 
 @question("alarms", needs=("stack",))
 def alarms(context: Context) -> Iterator[Finding]:
-    """Whether every alarm is there, may act, and is silent."""
+    """Whether every alarm exists, has its actions enabled, and is not firing."""
     expected = context.stack.alarms(
         has_sweep=SWEEP in context.functions,
         has_meetings=context.stage.settings.meetings is not None,
@@ -174,11 +174,11 @@ def alarms(context: Context) -> Iterator[Finding]:
     if missing:
         yield failure(f"missing: {', '.join(missing)}", _anew(context))
     else:
-        yield ok(f"all {len(expected)} are there")
+        yield ok(f"all {len(expected)} exist")
     mute = [name for name, alarm in there.items() if not alarm.get("ActionsEnabled", True)]
     if mute:
         yield warning(
-            f"may tell nobody: {', '.join(mute)}",
+            f"actions disabled: {', '.join(mute)}",
             f"`aws cloudwatch enable-alarm-actions --alarm-names {' '.join(mute)}"
             f"{_in_region(context)}`",
             of="actions",
@@ -198,7 +198,7 @@ def alarms(context: Context) -> Iterator[Finding]:
 
 @question("alarm topic", needs=("stack",))
 def alarm_topic(context: Context) -> Finding:
-    """Whether alarms reach anybody."""
+    """Whether somebody is notified of alarms."""
     topic = _outputs(context).alarm_topic_arn
     pages = context.client("sns").get_paginator("list_subscriptions_by_topic")
     try:
@@ -206,24 +206,24 @@ def alarm_topic(context: Context) -> Finding:
     except ClientError as error:
         if error_code(error) not in _NO_TOPIC:
             raise
-        return failure(f"{topic} is gone", _anew(context))
+        return failure(f"{topic} does not exist", _anew(context))
     confirmed = [each for each in found if each["SubscriptionArn"].startswith("arn:")]
     if confirmed:
         return ok(", ".join(f"{each['Protocol']} {each['Endpoint']}" for each in confirmed))
     if found:
         return warning(
             f"not confirmed yet: {', '.join(each['Endpoint'] for each in found)}",
-            "follow the link in the mail from AWS Notifications to that address",
+            "follow the link in the e-mail from AWS Notifications to that address",
         )
     email = context.stage.alarm_email
     if email:  # the stack made the subscription once, and does not know that it is gone
         return warning(
-            f"nobody is told of alarms: {email} has left",
+            f"nobody is notified of alarms: {email} has unsubscribed",
             f"`aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint "
             f"{email}{_in_region(context)}`",
         )
     return warning(
-        "nobody is told of alarms",
+        "nobody is notified of alarms",
         f"{context.command('stage', '--alarm-email YOU@EXAMPLE.COM')}, then "
         f"{context.command('deploy')}",
     )
@@ -231,7 +231,7 @@ def alarm_topic(context: Context) -> Finding:
 
 @question("failure queue", needs=("stack",))
 def failure_queue(context: Context) -> Finding:
-    """Whether events lie in the queue because they failed for good."""
+    """Whether the queue holds events that failed permanently."""
     url = _outputs(context).failure_queue_url
     try:
         answer = context.client("sqs").get_queue_attributes(
@@ -240,12 +240,12 @@ def failure_queue(context: Context) -> Finding:
     except ClientError as error:
         if error_code(error) not in _NO_QUEUE:
             raise
-        return failure(f"{url} is gone", _anew(context))
+        return failure(f"{url} does not exist", _anew(context))
     count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
     if count:
         return warning(
-            f"{count} event(s) failed for good",
-            f"`aws sqs receive-message --queue-url {url}{_in_region(context)}` shows one; mend "
+            f"{count} event(s) failed permanently",
+            f"`aws sqs receive-message --queue-url {url}{_in_region(context)}` shows one; fix "
             "the cause and invoke the function with it again, as docs/operations.md says; then "
             f"`aws sqs purge-queue --queue-url {url}{_in_region(context)}`",
         )
@@ -257,7 +257,7 @@ def _outputs(context: Context) -> Any:  # noqa: ANN401
 
 
 def _anew(context: Context) -> str:
-    """Tell how to get back what was deleted by hand, which an update does not bring back."""
+    """Describe how to recreate what was deleted by hand, which a stack update does not restore."""
     return (
         f"`aws cloudformation delete-stack --stack-name {context.stack.name}"
         f"{_in_region(context)}`, which keeps the table, then {context.command('deploy')}"

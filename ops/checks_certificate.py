@@ -1,4 +1,4 @@
-"""The check of the certificate that `elephant certificate` made."""
+"""The check of the certificate obtained by `elephant certificate`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from ops.check import Context, Finding
 
 NOTICE: Final = timedelta(days=30)
-"""How long before its end a certificate should be replaced …"""
+"""How long before its expiry a certificate should be replaced …"""
 NOTICE_OF_SHORT: Final = 3
-"""… or when so small a part of its life is left, if that is later."""
+"""… or when this fraction of its lifetime is left, if that is later."""
 
 
 @question("origin certificate", needs=("configuration",))
 def origin_certificate(context: Context) -> Iterator[Finding]:
-    """Whether the certificate made last, if any was, is for this domain and valid for long."""
+    """Whether the last certificate, if any, is for this domain and valid for long enough."""
     note = note_path(context.config_file, context.name)
     shown = note.relative_to(context.config_file.directory)
     anew = f"{context.command('certificate', '--force')}, then give desktops the new one"
@@ -31,7 +31,7 @@ def origin_certificate(context: Context) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except (CertificateError, UnicodeDecodeError):
-        yield warning(f"{shown} holds no certificate, so nobody knows when it ends", another)
+        yield warning(f"{shown} holds no certificate, so its expiry is unknown", another)
         return
     wildcard, _ = names_under(context.stage.settings.domain_root)
     names = names_in(certificate)
@@ -39,17 +39,17 @@ def origin_certificate(context: Context) -> Iterator[Finding]:
     left = end - context.now()
     if wildcard not in names:
         yield failure(
-            f"it is for {', '.join(names)}, and desktops are named {wildcard}: in the mode Full "
+            f"it is for {', '.join(names)}, but desktops are named {wildcard}: in the mode Full "
             "(strict) Cloudflare refuses them",
             another,
         )
     elif left <= timedelta(0):
         yield failure(
-            f"it ended on {end:%Y-%m-%d}: in the mode Full (strict) Cloudflare refuses desktops",
+            f"it expired on {end:%Y-%m-%d}: in the mode Full (strict) Cloudflare refuses desktops",
             another,
         )
     elif left < min(NOTICE, (end - begin) / NOTICE_OF_SHORT):
-        yield warning(f"it ends on {end:%Y-%m-%d}, in {left.days} days", another)
+        yield warning(f"it expires on {end:%Y-%m-%d}, in {left.days} days", another)
     else:
         yield ok(f"for {', '.join(names)}, until {end:%Y-%m-%d}")
 

@@ -1,4 +1,4 @@
-"""Checks of Cloudflare: the token and its rights, the zone, and whose records are in it."""
+"""Checks of Cloudflare: the token and its permissions, the zone, and the owners of its records."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 FEW_RECORDS: Final = 50
 FEW_OF_ALL: Final = 0.2
-"""Fewer records left than this many, or this part of the quota, is a warning."""
+"""Fewer free records than this number, or this share of the quota, is a warning."""
 
 YOUNG: Final = timedelta(minutes=3)
 """Long enough for an instance to be known to EC2.
 
-Not much longer: of two deployments that have one owner, each removes the other's records when they
+Not much longer: of two deployments with the same owner, each removes the other's records when they
 are older than the grace period, so they never become old.
 """
 
@@ -29,24 +29,24 @@ _READ: Final = ("credentials", "secret", "token")
 
 @question("token", needs=("secret",), remedy="`elephant token {stage}`")
 def token(context: Context) -> Finding:
-    """Whether Cloudflare takes the token for this zone's records."""
+    """Whether Cloudflare accepts the token for this zone's records."""
     count = len(context.our_records)
     return ok(f"reads the zone's records; {count} {'is' if count == 1 else 'are'} ours")
 
 
 @question("token's rights", needs=("token",), remedy="`elephant token {stage}`")
 def rights(context: Context) -> Finding:
-    """Whether the token may write, by writing: the one check that changes something."""
+    """Whether the token may write, tested by writing: the only check that changes something."""
     if not context.prove:
         return skipped(
-            "it can read; to see whether it can write, a record must be made and removed",
+            "it can read; to test whether it can write, a record must be created and removed",
             context.command("doctor", "--prove"),
         )
     settings = context.stage.settings
     proof = context.zone.prove_write(
         settings.domain_root, settings.owner, proxied=settings.proxied, ttl=settings.ttl
     )
-    return ok(f"{proof.name} was made, found, and is gone again")
+    return ok(f"{proof.name} was created, found and removed")
 
 
 @question("zone", needs=("token",), remedy="`elephant stage {stage} --zone-id …`")
@@ -69,7 +69,7 @@ def zone(context: Context) -> Finding:
 
 @question("domain", needs=("token", "zone"))
 def domain(context: Context) -> Finding:
-    """Whether DOMAIN_ROOT lies in the zone, where the zone's certificate covers the names."""
+    """Whether DOMAIN_ROOT is in the zone, and the zone's certificate covers the names."""
     settings, details = context.stage.settings, context.zone_details
     root = settings.domain_root
     if not lies_in(root, details.name):
@@ -82,8 +82,8 @@ def domain(context: Context) -> Finding:
     if root != details.name and settings.proxied and details.is_full:
         # https://developers.cloudflare.com/ssl/edge-certificates/universal-ssl/limitations/
         return warning(
-            f"Universal SSL covers {details.name} and *.{details.name}, and not *.{root}: without "
-            "a certificate of its own no link works",
+            f"Universal SSL covers {details.name} and *.{details.name}, but not *.{root}: without "
+            "its own certificate no link works",
             f"order an advanced certificate for *.{root} (SSL/TLS > Edge Certificates), or "
             f"{context.command('stage', f'--domain-root {details.name}')}, then "
             f"{context.command('deploy')}",
@@ -94,17 +94,17 @@ def domain(context: Context) -> Finding:
 
 @question("SSL mode", needs=("token", "zone"))
 def ssl_mode(context: Context) -> Finding:
-    """Whether Cloudflare checks that it speaks to a desktop of ours.
+    """Whether Cloudflare verifies that it connects to one of our desktops.
 
     https://developers.cloudflare.com/ssl/origin-configuration/ssl-modes/
     """
     if not context.stage.settings.proxied:
-        return ok("of no account: the records are not proxied")
+        return ok("irrelevant: the records are not proxied")
     name = context.zone_details.name
     mode = context.zone.ssl_mode()
     if mode is None:
         return skipped(
-            "the token may not read it, and need not",
+            "the token may not read it, and does not need to",
             f"Cloudflare's dashboard > {name} > SSL/TLS > Overview should say Full (strict)",
         )
     danger = danger_of(mode)
@@ -120,14 +120,14 @@ def ssl_mode(context: Context) -> Finding:
 
 @question("records left", needs=("token", "zone"))
 def records_left(context: Context) -> Finding:
-    """Whether there is room for more records."""
+    """Whether the zone has room for more records."""
     usage = context.zone.usage()
     if usage.quota is None or usage.left is None:
         return ok(f"{usage.used} records; the quota is the account's, and is not known here")
     found = f"{usage.left} of {usage.quota}"
-    remedy = "delete records that nothing needs, or order a larger plan"
+    remedy = "delete unused records, or order a larger plan"
     if not usage.left:
-        return failure(f"{found}: no desktop gets a name any more", remedy)
+        return failure(f"{found}: new desktops get no record", remedy)
     if usage.left < FEW_RECORDS or usage.left < usage.quota * FEW_OF_ALL:
         return warning(found, remedy)
     return ok(found)
@@ -135,7 +135,7 @@ def records_left(context: Context) -> Finding:
 
 @question("owner in the zone", needs=_READ)
 def owner_in_zone(context: Context) -> Finding:
-    """Whether records with our marker look like another deployment's."""
+    """Whether records with our owner seem to belong to another deployment."""
     owner = context.stage.settings.owner
     limit = context.now() - YOUNG
     known_for_sure = [
@@ -145,14 +145,14 @@ def owner_in_zone(context: Context) -> Finding:
     if others:
         shown = ", ".join(others[:_SHOWN]) + (" …" if len(others) > _SHOWN else "")
         return warning(
-            f"{len(others)} record(s) of {owner} are of no instance of this account and region, "
-            f"and another deployment with this owner would make them: {shown}",
-            "if another deployment has this owner, each removes the other's records: give one of "
-            f"them another while none of its instances runs: "
+            f"{len(others)} record(s) of {owner} have no instance in this account and region, "
+            f"so another deployment may use this owner: {shown}",
+            "if another deployment uses this owner, each removes the other's records: give one of "
+            f"them another owner while none of its instances runs: "
             f"{context.command('stage', '--owner elephant:ANOTHER')}, then "
             f"{context.command('deploy')}; if none has, {context.command('sweep', '--force')}",
         )
-    return ok(f"all records of {owner} are of instances that EC2 knows, or are new")
+    return ok(f"all records of {owner} are new, or of instances that EC2 knows")
 
 
 QUESTIONS: Final = (token, rights, zone, domain, ssl_mode, records_left, owner_in_zone)

@@ -1,4 +1,4 @@
-"""Check of the deployed code: whether it is this checkout's."""
+"""The check whether the deployed code matches this checkout."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?!.*;)", re.MULTILINE)
 _CHALICE: Final = "chalice"
-"""Chalice puts a part of itself into the zip, and leaves it out of the requirements."""
+"""A part of Chalice that it adds to the zip itself, so it is not in the requirements."""
 _SHOWN: Final = 3
 
 
 class _NotAtHandError(Exception):
-    """The zip that is deployed cannot be had; the message says why."""
+    """The deployed zip cannot be obtained; the message says why."""
 
     def __init__(self, message: str, *, is_other: bool = False) -> None:
         super().__init__(message)
@@ -35,12 +35,12 @@ class _NotAtHandError(Exception):
 
 @question("code", needs=("credentials",))
 def code(context: Context) -> Iterator[Finding]:
-    """Whether the functions have this checkout's code, and what it requires."""
+    """Whether the functions have this checkout's code and requirements."""
     differences: dict[str, list[str]] = {}
     for name in context.functions:
         deployed = context.deployed(name)
         if deployed is None:
-            yield skipped(f"not looked at, because of: function {name}", of=name)
+            yield skipped(f"depends on failed check 'function {name}'", of=name)
             continue
         digest = deployed["CodeSha256"]
         try:
@@ -55,12 +55,12 @@ def code(context: Context) -> Iterator[Finding]:
         if found:
             more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
             yield failure(
-                f"is not this checkout's: {', '.join(found[:_SHOWN])}{more}",
-                f"{context.command('deploy')}, or check out what is deployed",
+                f"differs from this checkout: {', '.join(found[:_SHOWN])}{more}",
+                f"{context.command('deploy')}, or check out the deployed version",
                 of=name,
             )
         else:
-            yield ok("is this checkout's, with what it requires", of=name)
+            yield ok("matches this checkout and its requirements", of=name)
 
 
 def _zip(context: Context, name: str, digest: str) -> bytes:
@@ -74,17 +74,15 @@ def _zip(context: Context, name: str, digest: str) -> bytes:
             return build
     if context.stage.settings.is_local:
         if builds:
-            raise _NotAtHandError("is none that was built here", is_other=True)
-        raise _NotAtHandError(
-            "cannot be compared: nothing was built here, and it cannot be fetched"
-        )
+            raise _NotAtHandError("was not built here", is_other=True)
+        raise _NotAtHandError("cannot be compared: it was not built here, and cannot be fetched")
     function = context.stage.function_name(name)
     location = context.client("lambda").get_function(FunctionName=function)["Code"]["Location"]
     return _fetch(location)
 
 
 def _fetch(location: str) -> bytes:
-    """Fetch a zip from the address that Lambda gave, which is a secret for ten minutes."""
+    """Fetch a zip from Lambda's presigned address, which is secret for ten minutes."""
     timeout = urllib3.Timeout(connect=5, read=30)
     try:
         with urllib3.PoolManager(retries=2, timeout=timeout) as pool:
@@ -98,13 +96,13 @@ def _fetch(location: str) -> bytes:
 
 
 def _differences(directory: Path, zipped: bytes) -> list[str]:
-    """Compare the project's own files, and the versions of what it requires."""
+    """Compare the project's own files and the versions of its requirements."""
     try:
         with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
             names = archive.namelist()
             there = {name: archive.read(name) for name in names if _is_ours(name)}
     except zipfile.BadZipFile:
-        return ["it is no zip"]
+        return ["it is not a zip file"]
     here = _checkout(directory)
     requires = {name.partition("/")[0].lower() for name in names}
     return [
@@ -126,7 +124,7 @@ def _checkout(directory: Path) -> Mapping[str, bytes]:
 
 
 def _pins(directory: Path) -> list[str]:
-    """Name what requirements.txt pins as the zip's folders do: name, dash, version."""
+    """Format the pins of requirements.txt like the zip's folders: name, dash, version."""
     path = directory / "requirements.txt"
     text = path.read_text() if path.exists() else ""
     return [

@@ -1,4 +1,4 @@
-"""Checks of the deployed functions: alive, configured, allowed and logged as they should be."""
+"""Checks of the deployed functions: state, configuration, permissions and logs."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _NO_ENTITY: Final = "NoSuchEntity"
 
 
 def of_each_function(look: Look) -> Ask:
-    """Look at every function that is there, and skip the others."""
+    """Check every existing function, and skip the others."""
 
     @wraps(look)
     def ask(context: Context) -> Iterator[Finding]:
         for name in context.functions:
             deployed = context.deployed(name)
             if deployed is None:
-                yield skipped(f"not looked at, because of: function {name}", of=name)
+                yield skipped(f"depends on failed check 'function {name}'", of=name)
             else:
                 yield from look(context, name, deployed)
 
@@ -50,12 +50,12 @@ def of_each_function(look: Look) -> Ask:
 
 @question("function", needs=("credentials",))
 def function(context: Context) -> Iterator[Finding]:
-    """Whether every function is there and can be called."""
+    """Whether every function exists and can be invoked."""
     for name in context.functions:
         full_name = context.stage.function_name(name)
         deployed = context.deployed(name)
         if deployed is None:
-            yield failure(f"there is no {full_name}", context.command("deploy"), of=name)
+            yield failure(f"{full_name} does not exist", context.command("deploy"), of=name)
         else:
             yield _alive(context, name, deployed)
 
@@ -73,21 +73,23 @@ def _alive(context: Context, name: str, deployed: Mapping[str, Any]) -> Finding:
     state, update = deployed.get("State", "Active"), deployed.get("LastUpdateStatus", "Successful")
     if "Failed" in (state, update):
         reason = deployed.get("StateReason") or deployed.get("LastUpdateStatusReason") or "unknown"
-        return failure(f"Lambda failed to set it up: {reason}", context.command("deploy"), of=name)
+        return failure(
+            f"Lambda failed to initialize it: {reason}", context.command("deploy"), of=name
+        )
     if state != "Active" or update != "Successful":
-        return warning(f"it is {state}, its update {update}", "wait, and ask again", of=name)
+        return warning(f"it is {state}, its update {update}", "wait, then run this again", of=name)
     return ok(f"{full_name} is active, changed {deployed['LastModified'][:16]}", of=name)
 
 
 @question("variables", needs=("credentials",))
 @of_each_function
 def variables(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether a function has the variables of config.json and no others."""
+    """Whether a function has exactly the variables in config.json."""
     there = deployed.get("Environment", {}).get("Variables", {})
     wanted = context.expected(name).environment_variables
     problems = [
         *(f"{key} is missing" for key in sorted(wanted.keys() - there.keys())),
-        *(f"{key} is not of config.json" for key in sorted(there.keys() - wanted.keys())),
+        *(f"{key} is not in config.json" for key in sorted(there.keys() - wanted.keys())),
         *(
             f"{key} is {there[key]!r}, not {wanted[key]!r}"
             for key in sorted(wanted.keys() & there.keys())
@@ -97,13 +99,13 @@ def variables(context: Context, name: str, deployed: Mapping[str, Any]) -> Itera
     if problems:
         yield failure("; ".join(problems), context.command("deploy"), of=name)
     else:
-        yield ok(f"the {len(wanted)} of config.json", of=name)
+        yield ok(f"the {len(wanted)} in config.json", of=name)
 
 
 @question("limits", needs=("credentials",))
 @of_each_function
 def limits(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether a function has the time and memory of config.json."""
+    """Whether a function has the timeout and memory in config.json."""
     expected = context.expected(name)
     seconds = expected.lambda_timeout or DEFAULT_LAMBDA_TIMEOUT
     megabytes = expected.lambda_memory_size or DEFAULT_LAMBDA_MEMORY_SIZE
@@ -119,7 +121,7 @@ def limits(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator
 @question("concurrency", needs=("credentials",))
 @of_each_function
 def concurrency(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether so many executions are reserved for a function as config.json says, and any."""
+    """Whether a function has the reserved concurrency in config.json, and has any."""
     wanted = configured(context.config_file.load(), context.name, name)
     there = reserved(context.client("lambda"), deployed["FunctionName"])
     usual = context.command("stage", f"--concurrency {DEFAULTS[WATCHDOG][CONCURRENCY]}")
@@ -127,10 +129,10 @@ def concurrency(context: Context, name: str, deployed: Mapping[str, Any]) -> Ite
         found = f"{_spelled(there)} reserved, not {_spelled(wanted)}"
         yield failure(found, context.command("deploy"), of=name)
     elif there == 0:
-        found = "0 reserved, so it is never run"
+        found = "0 reserved, so it never runs"
         yield failure(found, f"{usual}, then {context.command('deploy')}", of=name)
     elif there is not None:
-        yield ok(f"{there} reserved, and no more run at once", of=name)
+        yield ok(f"{there} reserved, which is also the maximum", of=name)
     elif name == WATCHDOG:
         yield warning(
             "none reserved: a burst of events may spend Cloudflare's quota, and other functions "
@@ -140,7 +142,7 @@ def concurrency(context: Context, name: str, deployed: Mapping[str, Any]) -> Ite
         )
     elif name == SWEEP:
         yield warning(
-            "none reserved: a sweep that takes longer than a minute may undo for a moment what "
+            "none reserved: a sweep that takes longer than a minute may briefly undo what "
             "the next one repairs",
             f"{usual}, then {context.command('deploy')}",
             of=name,
@@ -154,14 +156,14 @@ def _spelled(number: int | None) -> str:
 @question("runtime", needs=("credentials",))
 @of_each_function
 def deployed_runtime(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether a function was deployed with this Python."""
+    """Whether a function was deployed with this Python version."""
     there, here = deployed["Runtime"], runtime(context.python)
     if there != here:
         end = DEPRECATIONS.get(there)
         until = f" (supported until {end})" if end else ""
         yield warning(
-            f"it runs on {there}{until}, and the next deployment from here makes it {here}",
-            f"{context.command('deploy')} to have {here}, or make .venv with that Python",
+            f"it runs on {there}{until}, and the next deployment from here changes it to {here}",
+            f"{context.command('deploy')} to change it to {here}, or create .venv with that Python",
             of=name,
         )
     else:
@@ -171,9 +173,9 @@ def deployed_runtime(context: Context, name: str, deployed: Mapping[str, Any]) -
 @question("role", needs=("credentials",))
 @of_each_function
 def role(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether a function may do exactly what its code needs."""
+    """Whether a function has exactly the permissions that its code needs."""
     if context.expected(name).iam_role_arn:
-        yield skipped("it is your own: config.json has iam_role_arn", of=name)
+        yield skipped("it is your own: config.json sets iam_role_arn", of=name)
         return
     wanted = context.stage.role_name(name)
     there = deployed["Role"].rpartition("/")[2]
@@ -188,7 +190,7 @@ def role(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[F
         findings = [
             failure(f"{wanted} or its policy is missing", context.command("deploy"), of=name)
         ]
-    yield from findings or [ok(f"{wanted} has its policy and nothing else", of=name)]
+    yield from findings or [ok(f"{wanted} has its policy and no others", of=name)]
 
 
 def _rights(context: Context, name: str, role_name: str) -> Iterator[Finding]:
@@ -196,7 +198,7 @@ def _rights(context: Context, name: str, role_name: str) -> Iterator[Finding]:
     trust = iam.get_role(RoleName=role_name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
     if [statement.get("Principal") for statement in trust] != [_TRUSTED]:
         yield failure(
-            f"others than Lambda may take the role {role_name}",
+            f"others than Lambda may assume the role {role_name}",
             f"`aws iam update-assume-role-policy --role-name {role_name} --policy-document "
             f"'{json.dumps(_TRUST)}'`",
             of=name,
@@ -226,7 +228,7 @@ def _rights(context: Context, name: str, role_name: str) -> Iterator[Finding]:
 
 @question("failed events", needs=("stack",))
 def failed_events(context: Context) -> Iterator[Finding]:
-    """Whether events that fail for good go to the queue, after the retries that we rely on."""
+    """Whether events that fail permanently go to the queue, after the expected retries."""
     queue = context.outputs.failure_queue_arn if context.outputs else ""
     client = context.client("lambda")
     for name in context.functions:
@@ -235,14 +237,14 @@ def failed_events(context: Context) -> Iterator[Finding]:
         if wanted is None:
             continue
         if context.deployed(name) is None:
-            yield skipped(f"not looked at, because of: function {name}", of=name)
+            yield skipped(f"depends on failed check 'function {name}'", of=name)
             continue
         try:
             there = client.get_function_event_invoke_config(FunctionName=full_name)
         except ClientError as error:
             if error_code(error) != NOT_FOUND:
                 raise
-            yield failure("are lost: nothing says where to", context.command("deploy"), of=name)
+            yield failure("are lost: no destination is set", context.command("deploy"), of=name)
             continue
         goes_to = there.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         tries = there.get("MaximumRetryAttempts"), there.get("MaximumEventAgeInSeconds")
@@ -250,7 +252,7 @@ def failed_events(context: Context) -> Iterator[Finding]:
             found = f"go to {goes_to or 'nowhere'}, not to {wanted.queue or 'a queue'}"
             yield failure(found, context.command("deploy"), of=name)
         elif tries != (wanted.retries, wanted.oldest):
-            found = f"are tried again {tries[0]} times within {tries[1]} s, not {wanted.retries} "
+            found = f"are retried {tries[0]} times within {tries[1]} s, not {wanted.retries} "
             yield failure(f"{found}within {wanted.oldest} s", context.command("deploy"), of=name)
         else:
             yield ok(str(wanted), of=name)
@@ -258,7 +260,7 @@ def failed_events(context: Context) -> Iterator[Finding]:
 
 @question("logs", needs=("credentials",))
 def logs(context: Context) -> Iterator[Finding]:
-    """Whether logs are kept for a time and no longer, and in the form that is searched."""
+    """Whether logs have a retention period, and the format that queries expect."""
     client = context.client("logs")
     for name in context.logged_functions:
         group = f"/aws/lambda/{context.stage.function_name(name)}"
@@ -266,10 +268,10 @@ def logs(context: Context) -> Iterator[Finding]:
         there = {each["logGroupName"]: each for page in pages for each in page["logGroups"]}
         deploy = context.command("deploy")
         if group not in there:
-            yield failure(f"there is no log group {group}", deploy, of=name)
+            yield failure(f"log group {group} does not exist", deploy, of=name)
         elif not there[group].get("retentionInDays"):
             yield failure(
-                f"{group} is kept for ever, at a cost; it should be {LOG_DAYS} days",
+                f"{group} is kept forever, at a cost; it should be {LOG_DAYS} days",
                 deploy,
                 of=name,
             )
@@ -285,9 +287,9 @@ def log_format(context: Context, name: str, deployed: Mapping[str, Any]) -> Iter
         return
     there = deployed.get("LoggingConfig", {}).get("LogFormat")
     if there is None:
-        yield skipped("Lambda does not say; the local cloud has no such setting", of=name)
+        yield skipped("not known; the local cloud has no such setting", of=name)
     elif there != "JSON":
-        yield warning(f"{there}, which queries do not find", context.command("deploy"), of=name)
+        yield warning(f"{there}, which queries cannot read", context.command("deploy"), of=name)
     else:
         yield ok("JSON", of=name)
 

@@ -1,4 +1,4 @@
-"""Checks of what meetings stand on: roles, schedules, the key, and what desktops need."""
+"""Checks of what meetings depend on: roles, schedules, the key, and the desktops' resources."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ops.check import Context, Finding
 
 SHORTEST_KEY: Final = 20
-"""Characters that a key has at least, to be beyond guessing."""
+"""Minimum length of a key, so that it cannot be guessed."""
 
 SEED: Final = "MeetingSeed"
 """The seed's secret within the supporting stack's template."""
@@ -32,7 +32,7 @@ _STARTED: Final = ("launch_ec2", "safety_net")
 
 @question("schedules", needs=("stack",))
 def schedules(context: Context) -> Iterator[Finding]:
-    """Whether the group of schedules is there, and all in it start this stage's functions."""
+    """Whether the group of schedules exists, and each of them starts this stage's functions."""
     if not context.stage.settings.meetings:
         return
     client, place = context.client("scheduler"), context.stage.place
@@ -41,7 +41,7 @@ def schedules(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != NOT_FOUND:
             raise
-        yield failure(f"there is no group {place.schedule_group}", _anew(context))
+        yield failure(f"group {place.schedule_group} does not exist", _anew(context))
         return
     waiting = schedules_of(client, context.stage)
     ours = {place.function_arn(each) for each in _STARTED}
@@ -49,29 +49,29 @@ def schedules(context: Context) -> Iterator[Finding]:
     disabled = [each["Name"] for each in waiting if each.get("State") == "DISABLED"]
     if strange:
         yield failure(
-            f"start something else than this stage's functions: {', '.join(strange)}",
+            f"do not start this stage's functions: {', '.join(strange)}",
             _deletions(context, strange),
         )
     elif disabled:
         yield failure(
-            f"are switched off, so their desktops are not started or not ended: "
+            f"are disabled, so their desktops are not started or not terminated: "
             f"{', '.join(disabled)}",
-            "switch them on again in the console of EventBridge Scheduler",
+            "enable them again in the console of EventBridge Scheduler",
         )
     else:
-        yield ok(f"{len(waiting)} wait in {place.schedule_group}")
+        yield ok(f"{len(waiting)} pending in {place.schedule_group}")
 
 
 @question("scheduler role", needs=("stack",))
 def scheduler_role(context: Context) -> Iterator[Finding]:
-    """Whether EventBridge Scheduler may start exactly the meetings' functions."""
+    """Whether EventBridge Scheduler may start exactly the functions of meetings."""
     if context.stage.settings.meetings:
         yield from _role(context, role_of(SCHEDULER, context.stage))
 
 
 @question("desktop role", needs=("stack",))
 def desktop_role(context: Context) -> Iterator[Finding]:
-    """Whether desktops have their instance profile, and may do exactly what docs/iam.md says."""
+    """Whether desktops have their instance profile, with exactly the policy in docs/iam.md."""
     if not context.stage.settings.meetings:
         return
     wanted = role_of(DESKTOP, context.stage)
@@ -82,11 +82,11 @@ def desktop_role(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != _NO_ENTITY:
             raise
-        yield failure(f"there is no instance profile {name}", _anew(context), of="profile")
+        yield failure(f"instance profile {name} does not exist", _anew(context), of="profile")
         return
     roles = [each["RoleName"] for each in profile["InstanceProfile"]["Roles"]]
     if roles == [wanted.name]:
-        yield ok(f"{name} gives it to desktops", of="profile")
+        yield ok(f"desktops get it from {name}", of="profile")
         return
     place = f"instance-profile --instance-profile-name {name} --role-name"
     yield failure(
@@ -103,7 +103,7 @@ def desktop_role(context: Context) -> Iterator[Finding]:
 
 @question("schedule key", needs=("stack",))
 def schedule_key(context: Context) -> Iterator[Finding]:
-    """Whether the secret with the key that meetings are scheduled with holds one."""
+    """Whether the secret for the scheduling key holds one."""
     if not context.stage.settings.meetings:
         return
     name = context.stage.place.schedule_secret
@@ -113,7 +113,7 @@ def schedule_key(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != NOT_FOUND:
             raise
-        yield failure(f"there is no secret {name}", _anew(context))
+        yield failure(f"secret {name} does not exist", _anew(context))
         return
     keys = _keys(text)
     if keys and all(len(each) >= SHORTEST_KEY for each in keys):
@@ -129,7 +129,7 @@ def schedule_key(context: Context) -> Iterator[Finding]:
 
 @question("meeting seed", needs=("stack",))
 def meeting_seed(context: Context) -> Iterator[Finding]:
-    """Whether the secret is there that meetings with an idempotency key are derived from."""
+    """Whether the secret exists from which meetings with an idempotency key are derived."""
     if not context.stage.settings.meetings:
         return
     name = context.stage.place.seed_secret
@@ -140,7 +140,7 @@ def meeting_seed(context: Context) -> Iterator[Finding]:
             raise
         was_made = context.stack.has_resource(SEED)  # not by a version before it
         remedy = _anew(context) if was_made else context.command("deploy")
-        yield failure(f"there is no secret {name}, so requests with such a key fail", remedy)
+        yield failure(f"secret {name} does not exist, so requests with such a key fail", remedy)
         return
     if len(text.strip()) >= SHORTEST_SEED:
         yield ok(name)
@@ -154,7 +154,7 @@ def meeting_seed(context: Context) -> Iterator[Finding]:
 
 @question("desktops", needs=("credentials",))
 def desktops(context: Context) -> Iterator[Finding]:
-    """Whether what desktops are started with is there: the image and the security groups."""
+    """Whether the desktops' image and security groups exist."""
     meetings = context.stage.settings.meetings
     if meetings:
         yield _image(context, meetings)
@@ -184,9 +184,9 @@ def _groups(context: Context, meetings: MeetingsSettings) -> Finding:
     there = {each["GroupId"]: each["VpcId"] for each in found}
     missing = [each for each in wanted if each not in there]
     if missing:
-        text, remedy = f"there is no {', '.join(missing)}", "--security-groups OTHERS"
+        text, remedy = f"missing: {', '.join(missing)}", "--security-groups OTHERS"
     elif len({*there.values()}) > 1 or meetings.vpc_id not in {None, *there.values()}:
-        text = f"they are of {', '.join(sorted({*there.values()}))}, and desktops start in "
+        text = f"they are in {', '.join(sorted({*there.values()}))}, but desktops start in "
         text += meetings.vpc_id or "the default VPC"
         remedy = "--security-groups OTHERS --vpc THEIRS"
     else:
@@ -205,21 +205,21 @@ def _role(context: Context, wanted: Role) -> Iterator[Finding]:
             raise
         yield failure(f"{wanted.name} or its policy is missing", _anew(context))
         return
-    yield from problems or [ok(f"{wanted.name} has its policy and nothing else")]
+    yield from problems or [ok(f"{wanted.name} has its policy and no others")]
 
 
 def _problems(iam: Any, role: Mapping[str, Any], wanted: Role) -> Iterator[Finding]:  # noqa: ANN401
     name = wanted.name
     if role["AssumeRolePolicyDocument"] != wanted.trust:
         yield failure(
-            f"others may take the role {name} than should",
+            f"others than intended may assume the role {name}",
             f"`aws iam update-assume-role-policy --role-name {name} --policy-document "
             f"'{json.dumps(wanted.trust)}'`",
         )
     there = iam.get_role_policy(RoleName=name, PolicyName=wanted.policy_name)["PolicyDocument"]
     if there != wanted.policy:
         yield failure(
-            f"the policy {wanted.policy_name} of {name} is not what it should be",
+            f"the policy {wanted.policy_name} of {name} differs from the stage's",
             f"`aws iam put-role-policy --role-name {name} --policy-name {wanted.policy_name} "
             f"--policy-document '{json.dumps(wanted.policy)}'`",
         )
@@ -240,7 +240,7 @@ def _problems(iam: Any, role: Mapping[str, Any], wanted: Role) -> Iterator[Findi
 
 
 def _keys(text: str) -> list[str]:
-    """Read the keys as the application does: a text, or an object of names and one key or more."""
+    """Read the keys as the application does: a text, or an object of names and their keys."""
     if not text.lstrip().startswith("{"):
         return [text.strip()] if text.strip() else []
     try:
@@ -261,7 +261,7 @@ def _deletions(context: Context, names: Iterable[str]) -> str:
 
 
 def _anew(context: Context) -> str:
-    """Tell how to get back what was deleted by hand, which an update does not bring back."""
+    """Describe how to recreate what was deleted by hand, which a stack update does not restore."""
     return (
         f"`aws cloudformation delete-stack --stack-name {context.stack.name}"
         f"{_in_region(context)}`, which keeps the table, then {context.command('deploy')}"

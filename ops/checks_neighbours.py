@@ -1,4 +1,4 @@
-"""Checks of a stage's neighbours: who else answers its tag, reads its table, or launches for it."""
+"""Checks for other stages that use the same tag, table or stream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @question("other stages", needs=("configuration",))
 def other_stages(context: Context) -> Iterator[Finding]:
-    """Whether another stage of this project has the same table, or the same tag."""
+    """Whether another stage of this project uses the same table or tag."""
     found = conflicts(context.config_file, Neighbour.of(context.stage))
     others = [each for each in found if each.over is not Over.OWNER]  # which "owner" has said
     for each in others:
@@ -30,12 +30,12 @@ def other_stages(context: Context) -> Iterator[Finding]:
         remedy = f"{context.command('stage')} with {each.remedy}, then {context.command('deploy')}"
         yield level(each.found, remedy, of=f"{each.other} {each.over}")
     if not others:
-        yield ok("none has this table, or this tag, in the same account and region")
+        yield ok("none uses this table or tag in the same account and region")
 
 
 @question("other desktops", needs=("credentials",))
 def other_desktops(context: Context) -> Finding:
-    """Whether stages that this project does not know launch desktops with the same tag."""
+    """Whether stages outside this project launch desktops with the same tag."""
     settings = context.stage.settings
     tag = "=".join(settings.project_tag)
     every = Instances(context.client("ec2"), settings.project_tag, None).of_project()
@@ -48,9 +48,9 @@ def other_desktops(context: Context) -> Finding:
         return ok(f"nobody else launches desktops with the tag {tag}")
     said = ", ".join(f"{count} of {owner}" for owner, count in sorted(owners.items()))
     return warning(
-        f"desktops of other stages have the tag {tag} as well: {said}. They are left alone; an "
-        "instance launched by hand is taken for every such stage's",
-        f"{context.command('stage', '--project-tag ANOTHER')} before anything of this stage runs, "
+        f"desktops of other stages have the tag {tag} as well: {said}. They are left alone, but "
+        "every such stage takes an instance launched by hand for its own",
+        f"{context.command('stage', '--project-tag ANOTHER')} before anything in this stage runs, "
         f"then {context.command('deploy')}",
     )
 
@@ -82,7 +82,7 @@ def other_terminators(context: Context) -> Iterator[Finding]:
         yield failure(
             f"{', '.join(others)} reads the stream of {name} as well, and ends this stage's "
             "meetings",
-            "give one of the two stages a table of its own with `elephant stage NAME --table "
+            "give one of the two stages its own table with `elephant stage NAME --table "
             "ANOTHER`, then deploy it",
         )
     else:

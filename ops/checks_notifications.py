@@ -1,4 +1,4 @@
-"""Checks of what stands behind the e-mails: SES, what was sent already, and what is watched."""
+"""Checks of what e-mails depend on: SES, the table of sent e-mails, and what is watched."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sender(context: Context) -> Iterator[Finding]:
 
 @question("recipients", needs=("credentials",))
 def recipients(context: Context) -> Iterator[Finding]:
-    """Whether SES sends to the stage's addresses: to any, or in its sandbox to verified ones."""
+    """Whether SES sends to the stage's recipients: to any, or in its sandbox to verified ones."""
     settings = context.stage.settings.notifications
     if not settings:
         return
@@ -50,7 +50,7 @@ def recipients(context: Context) -> Iterator[Finding]:
     status = account.get("EnforcementStatus", "HEALTHY")
     if not account.get("SendingEnabled", True) or status == "SHUTDOWN":
         yield failure(
-            f"SES sends nothing for this account in {region}: sending is switched off ({status})",
+            f"SES sends nothing for this account in {region}: sending is disabled ({status})",
             "`aws sesv2 put-account-sending-attributes --sending-enabled "
             f"--region {region}`, or answer the case that AWS has opened in its Support Center",
         )
@@ -76,7 +76,7 @@ def recipients(context: Context) -> Iterator[Finding]:
 
 @question("sent table", needs=("stack",))
 def sent_table(context: Context) -> Iterator[Finding]:
-    """Whether the table is there that keeps what was sent, and forgets it in time."""
+    """Whether the table of sent e-mails exists, and its rows expire."""
     if not context.stage.settings.notifications:
         return
     name, client = context.stage.place.sent_table, context.client("dynamodb")
@@ -86,7 +86,7 @@ def sent_table(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != NOT_FOUND:
             raise
-        yield failure(f"there is no table {name}, so nothing is sent", _anew(context))
+        yield failure(f"table {name} does not exist, so nothing is sent", _anew(context))
         return
     if table["KeySchema"] != _KEY:
         yield failure(f"the key of the table {name} is not id", _anew(context))
@@ -95,7 +95,7 @@ def sent_table(context: Context) -> Iterator[Finding]:
         or expiry.get("AttributeName") != EXPIRY
     ):
         yield warning(
-            f"{name} keeps what was sent for ever, at a cost",
+            f"{name} keeps its rows forever, at a cost",
             f"`aws dynamodb update-time-to-live --table-name {name} --time-to-live-specification "
             f"Enabled=true,AttributeName={EXPIRY} --region {context.stage.region}`",
         )
@@ -105,7 +105,7 @@ def sent_table(context: Context) -> Iterator[Finding]:
 
 @question("watched", needs=("credentials",))
 def watched(context: Context) -> Iterator[Finding]:
-    """Whether the groups and applications that are watched are there: of others nothing is told."""
+    """Whether the watched groups and applications exist; others are not reported."""
     settings = context.stage.settings.notifications
     if not settings:
         return
@@ -125,7 +125,7 @@ def _watched(
     if not missing:
         return ok(", ".join(wanted), of=of)
     return warning(
-        f"not in {context.stage.region}, so nothing is told of them: {', '.join(missing)}",
+        f"not in {context.stage.region}, so they are not reported: {', '.join(missing)}",
         f"{context.command('stage', option)}, then {context.command('deploy')}",
         of=of,
     )
@@ -151,7 +151,7 @@ def _is_application(context: Context, name: str) -> bool:
 
 
 def _verified(context: Context, address: str) -> str | None:
-    """Name an identity that stands for an address and is verified; None if there is none."""
+    """Name a verified identity that covers an address; None if there is none."""
     client: Any = context.client("sesv2")
     for name in mail_identities(address):
         try:
@@ -166,7 +166,7 @@ def _verified(context: Context, address: str) -> str | None:
 
 
 def _anew(context: Context) -> str:
-    """Tell how to get back what was deleted by hand, which an update does not bring back."""
+    """Describe how to recreate what was deleted by hand, which a stack update does not restore."""
     return (
         f"`aws cloudformation delete-stack --stack-name {context.stack.name} --region "
         f"{context.stage.region}`, which keeps the meetings, then {context.command('deploy')}"

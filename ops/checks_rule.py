@@ -1,4 +1,4 @@
-"""Checks of what starts the functions: EventBridge's rules, and their right to."""
+"""Checks of EventBridge's rules and of their permission to start the functions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _WITH_RULE: Final = frozenset({"on_cw_event", "schedule"})
 
 
 def _notifications(settings: Settings) -> NotificationsSettings:
-    """Return the feature's settings, which are there: no other stage has its functions."""
+    """Return the feature's settings, which exist: other stages do not have its functions."""
     return cast("NotificationsSettings", settings.notifications)
 
 
@@ -60,7 +60,7 @@ def functions_with_rule(directory: Path) -> tuple[str, ...]:
 
 @question("rule", needs=("credentials",))
 def rule(context: Context) -> Iterator[Finding]:
-    """Whether every rule is enabled, asks for exactly its events, and starts its function."""
+    """Whether every rule is enabled, matches exactly its events, and starts its function."""
     for function in functions_with_rule(context.config_file.directory):
         if function in context.functions:
             yield _rule(context, function)
@@ -75,7 +75,7 @@ def _rule(context: Context, function: str) -> Finding:
     except ClientError as error:
         if error_code(error) != NOT_FOUND:
             raise
-        problem = f"there is no rule {name}"
+        problem = f"rule {name} does not exist"
         return failure(problem, context.command("deploy"), of=function)
     problem = _problem(context, function, described, targets)
     if problem:
@@ -90,13 +90,13 @@ def _problem(
     described: Mapping[str, Any],
     targets: list[Mapping[str, Any]],
 ) -> str:
-    """Say what is wrong with a rule; nothing if nothing is."""
+    """Yield what is wrong with a rule."""
     if described.get("State") != "ENABLED":
         return f"is {described.get('State')}"
     if function in PATTERNS:
         wanted = PATTERNS[function](context.stage.settings)
         if json.loads(described.get("EventPattern") or "null") != wanted:
-            return f"asks for {described.get('EventPattern')}, not {json.dumps(wanted)}"
+            return f"matches {described.get('EventPattern')}, not {json.dumps(wanted)}"
     elif function in SCHEDULES:
         schedule = SCHEDULES[function](context.stage.settings)
         if described.get("ScheduleExpression") != schedule:
@@ -113,9 +113,9 @@ def permission(context: Context) -> Iterator[Finding]:
         if name not in context.functions:
             continue
         if context.deployed(name) is None:
-            yield skipped(f"not looked at, because of: function {name}", of=name)
+            yield skipped(f"depends on failed check 'function {name}'", of=name)
         elif any(_lets_in(each, _rule_arn(context, name)) for each in _statements(context, name)):
-            yield ok("EventBridge may start it, for its rule", of=name)
+            yield ok("its EventBridge rule may start it", of=name)
         else:
             yield failure(
                 f"EventBridge may not start {context.stage.function_name(name)}",

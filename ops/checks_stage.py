@@ -1,4 +1,4 @@
-"""Checks of what lies on this machine: the stage's configuration and its files, and Python."""
+"""Checks of this machine: the stage's configuration, its files and Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ops.check import Context, Finding
 
 OLDEST_PYTHON: Final = (3, 12)
-"""Older ones run on Amazon Linux 2, whose own support has ended."""
+"""Older versions run on Amazon Linux 2, which is no longer supported."""
 
 DEPRECATIONS: Final = {
     "python3.10": "2026-10-31",
@@ -24,7 +24,7 @@ DEPRECATIONS: Final = {
     "python3.13": "2029-06-30",
     "python3.14": "2029-06-30",
 }
-"""When Lambda stops to patch a runtime; soon after, functions with it can no longer be changed.
+"""When Lambda stops patching a runtime; soon after, functions with it can no longer be changed.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html#runtimes-supported
 """
@@ -34,7 +34,7 @@ _NOTICE: Final = timedelta(days=180)
 
 @question("configuration")
 def configuration(context: Context) -> Finding:
-    """Whether the stage is there, and all of its settings are right."""
+    """Whether the stage exists and all of its settings are valid."""
     try:
         stage = context.stage
     except ConfigError as error:
@@ -45,18 +45,18 @@ def configuration(context: Context) -> Finding:
             f"{context.command('stage', '--OPTION …')}; `elephant stage --help` lists them",
         )
     settings = stage.settings
-    return ok(f"{settings.domain_root}, in the name of {settings.owner}")
+    return ok(f"{settings.domain_root}, with the owner {settings.owner}")
 
 
-@question("names", needs=("configuration",), remedy="mend the code, then ask again")
+@question("names", needs=("configuration",), remedy="fix the code, then run this again")
 def names(context: Context) -> Finding:
-    """Whether AWS will take the names that the stage's name makes."""
+    """Whether AWS accepts the names derived from the stage's name."""
     stage = context.stage
     longest = max(map(stage.rule_name, context.functions), key=len)
     try:
         check_name(stage.name, context.functions)
     except ConfigError as error:
-        return failure(str(error), "make a stage with a shorter name, and destroy this one")
+        return failure(str(error), "create a stage with a shorter name, and destroy this one")
     return ok(f"{longest} is the longest: {len(longest)} of {LONGEST_AWS_NAME} characters")
 
 
@@ -77,23 +77,23 @@ def owner(context: Context) -> Finding:
 @question(
     "files",
     needs=("configuration", "names", "owner"),
-    remedy="mend the file that is named, then `elephant stage {stage}`",
+    remedy="fix the file that is named, then `elephant stage {stage}`",
 )
 def files(context: Context) -> Finding:
-    """Whether config.json and the policies are what `elephant stage` would write."""
+    """Whether config.json and the policies match what `elephant stage` would write."""
     directory = context.config_file.directory
     found = changes(context.config_file, context.code, context.stage)
     if found:
         paths = ", ".join(change.path.relative_to(directory).as_posix() for change in found)
         return failure(
-            f"not what the code and the settings make of them: {paths}", context.command("stage")
+            f"out of date with the code and the settings: {paths}", context.command("stage")
         )
-    return ok(f"config.json and {len(context.functions)} policies are as they should be")
+    return ok(f"config.json and {len(context.functions)} policies are up to date")
 
 
 @question("Python")
 def python(context: Context) -> Finding:
-    """Whether Lambda will know this Python, which is the one that Chalice deploys for, for long."""
+    """Whether Lambda supports this Python, for which Chalice deploys, for long enough."""
     name = runtime(context.python)
     end = DEPRECATIONS.get(name, "")
     is_old = context.python < OLDEST_PYTHON
@@ -101,15 +101,15 @@ def python(context: Context) -> Finding:
         end and datetime.fromisoformat(end).replace(tzinfo=UTC) - context.now() < _NOTICE
     ):
         return warning(
-            f"Lambda supports {name} until {end or 'no longer'}, and lets nobody change a function "
-            "with it soon after",
+            f"Lambda supports {name} until {end or 'no longer'}, and refuses changes of functions "
+            "that use it soon after",
             "`rm -r .venv && make PYTHON=python3.13 install`, then " + context.command("deploy"),
         )
     return ok(f"{name}" + (f", which Lambda supports until {end}" if end else ""))
 
 
 def runtime(python_version: tuple[int, int]) -> str:
-    """Name Lambda's runtime for a Python."""
+    """Name Lambda's runtime for a Python version."""
     return "python{}.{}".format(*python_version)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="elephant")
 def main() -> None:
-    """Configure, deploy, examine, repair and remove stages of Elephant.
+    """Configure, deploy, check, repair and remove stages of Elephant.
 
     \b
     From a clone to a running stage:
@@ -39,7 +39,7 @@ def main() -> None:
       elephant deploy prod
 
     \b
-    Then, whenever you like:
+    Then, at any time:
       elephant status prod
       elephant doctor prod
     """  # noqa: D301 (click's mark for text that keeps its lines)
@@ -51,13 +51,13 @@ for command in (certificate, stage, status, plan, sweep, notify_test):
 
 @main.command()
 @stage_argument
-@click.option("--overwrite", is_flag=True, help="Even if the secret holds something else.")
+@click.option("--overwrite", is_flag=True, help="Replace a secret that holds something else.")
 @project_option
 def token(name: str, directory: Path, *, overwrite: bool) -> None:
-    """Take stage NAME's Cloudflare token, prove it in its zone, and store it; or rotate it.
+    """Test stage NAME's Cloudflare token in its zone and store it; also rotates it.
 
     The token is asked for, or read from standard input; it is never an argument. It needs DNS
-    Write (Zone > DNS > Edit) on the zone, which is proved by making and removing a record.
+    Write (Zone > DNS > Edit) on the zone, which is tested by creating and removing a record.
 
     \b
     Examples:
@@ -73,11 +73,11 @@ def token(name: str, directory: Path, *, overwrite: bool) -> None:
 @project_option
 @click.pass_context
 def deploy(context: click.Context, name: str, directory: Path) -> None:
-    """Make stage NAME what the project says: the whole of it, in one go.
+    """Deploy stage NAME: stack, functions, configuration, checks.
 
-    The supporting stack (table, queue of failed events, alarms, dashboard), then `chalice deploy`,
-    then what Chalice cannot set, then `doctor`. Safe to repeat, and to interrupt. On a terminal, a
-    stage or a token that is not there yet is asked for first.
+    Deploys the supporting stack (table, queue of failed events, alarms, dashboard), runs
+    `chalice deploy`, sets what Chalice cannot, and runs `doctor`. Safe to repeat, and to interrupt.
+    On a terminal, it first asks for a stage or token that does not exist yet.
 
     \b
     Example:
@@ -86,7 +86,7 @@ def deploy(context: click.Context, name: str, directory: Path) -> None:
     with said_clearly():
         config_file = ConfigFile(directory.resolve())
         if not config_file.values(name) and sys.stdin.isatty():
-            step(f"Stage {name} is not there yet")
+            step(f"Stage {name} does not exist yet")
             context.invoke(stage, name=name, directory=directory, check=False, as_json=False)
         wanted = config_file.stage(name)
 
@@ -104,13 +104,13 @@ def deploy(context: click.Context, name: str, directory: Path) -> None:
 
 @main.command()
 @stage_argument
-@click.option("--prove", is_flag=True, help="Prove the token by making and removing a DNS record.")
+@click.option("--prove", is_flag=True, help="Test the token by creating and removing a DNS record.")
 @json_option
 @project_option
 def doctor(name: str, directory: Path, *, prove: bool, as_json: bool) -> None:
-    """Examine stage NAME: what is as it should be, what is not, and what to do about it.
+    """Check stage NAME: what is right, what is wrong, and what to do about it.
 
-    Changes nothing, but for the record that --prove makes and removes. Exit status 0 if the stage
+    Changes nothing, except that --prove creates and removes a record. Exit status 0 if the stage
     works (there may be warnings), 1 if something fails.
 
     \b
@@ -125,9 +125,9 @@ def doctor(name: str, directory: Path, *, prove: bool, as_json: bool) -> None:
 
 @main.command()
 @stage_argument
-@click.option("--table", help="The meetings table's name, to remove it with all its rows.")
-@click.option("--secret", help="The secret's name or ARN, to remove it with the token.")
-@click.option("--keep-records", is_flag=True, help="Leave the DNS records: the token is lost.")
+@click.option("--table", help="The meetings table's name, to delete it with all its rows.")
+@click.option("--secret", help="The secret's name or ARN, to delete it with the token.")
+@click.option("--keep-records", is_flag=True, help="Leave the DNS records, if the token is lost.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @project_option
 def destroy(  # noqa: PLR0913 (the options)
@@ -139,9 +139,9 @@ def destroy(  # noqa: PLR0913 (the options)
     keep_records: bool,
     yes: bool,
 ) -> None:
-    """Remove what `deploy` made of stage NAME, the application's own DNS records first.
+    """Remove what `deploy` created for stage NAME, the application's own DNS records first.
 
-    The table and the secret stay, unless they are named. The stage's files stay as well.
+    The table and the secret stay unless you name them. The stage's files stay as well.
 
     \b
     Examples:
@@ -153,13 +153,13 @@ def destroy(  # noqa: PLR0913 (the options)
         if not yes:
             click.confirm(f"Remove stage {name} and its DNS records?", abort=True)
         deployment.destroy(Removable(table, secret, records=not keep_records), step, say)
-    click.echo(f"Stage {name} is gone; its files in .chalice are as they were.")
+    click.echo(f"Stage {name} is removed; its files in .chalice are unchanged.")
 
 
 @main.command()
 @project_option
 def iam(directory: Path) -> None:
-    """Print docs/iam.md: which function may do what, and which line of code needs it."""
+    """Print docs/iam.md: each function's permissions, and the line of code that needs each."""
     with said_clearly():
         click.echo(iam_page(Code(directory.resolve())), nl=False)
 
@@ -177,7 +177,7 @@ def _examine(directory: Path, name: str, *, prove: bool, as_json: bool) -> int:
         checks = examine(context)
         click.echo(doctor_json(checks))
     else:
-        with console.status("Examining …") as status:
+        with console.status("Checking …") as status:
             checks = examine(context, lambda check: status.update(f"{check.name} …"))
         console.print(render(checks))
     return worst(checks)

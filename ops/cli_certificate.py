@@ -1,4 +1,4 @@
-"""The command `certificate`: what desktops show Cloudflare, so that it knows them."""
+"""The command `certificate`: an origin certificate for desktops."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _STRICT: Final = "Full (strict) in Cloudflare's dashboard > SSL/TLS > Overview"
     type=click.Choice([str(days) for days in VALIDITIES]),
     default=str(VALIDITIES[-1]),
     show_default=True,
-    help="For how long it is valid.",
+    help="How long it is valid.",
 )
 @click.option(
     "--to",
@@ -56,7 +56,7 @@ _STRICT: Final = "Full (strict) in Cloudflare's dashboard > SSL/TLS > Overview"
     help=f"The directory for {CERTIFICATE_FILE} and {KEY_FILE}.  [default: here]",
 )
 @click.option("--secret", "secret_id", help="Store both in this secret instead, as a JSON object.")
-@click.option("--force", is_flag=True, help="Replace a certificate and key that are there.")
+@click.option("--force", is_flag=True, help="Replace an existing certificate and key.")
 @project_option
 def certificate(  # noqa: PLR0913 (the options)
     name: str,
@@ -67,13 +67,13 @@ def certificate(  # noqa: PLR0913 (the options)
     *,
     force: bool,
 ) -> None:
-    """Have Cloudflare certify stage NAME's desktops, for the SSL mode Full (strict).
+    """Get a Cloudflare certificate for stage NAME's desktops, for the SSL mode Full (strict).
 
-    Makes a key on this machine, and gets a certificate of Cloudflare's Origin CA for
-    *.DOMAIN_ROOT and DOMAIN_ROOT. The key goes nowhere but into dcv.key, or into the secret.
+    Generates a key on this machine, and gets a certificate from Cloudflare's Origin CA for
+    *.DOMAIN_ROOT and DOMAIN_ROOT. The key is stored only in dcv.key, or in the secret.
 
-    It needs a token of its own, with Zone > SSL and Certificates > Edit on the zone, which is asked
-    for, or read from CLOUDFLARE_API_TOKEN or standard input; it is used once and not kept.
+    It needs its own token, with Zone > SSL and Certificates > Edit on the zone. It asks for the
+    token, or reads it from CLOUDFLARE_API_TOKEN or standard input, and keeps it nowhere.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def certificate(  # noqa: PLR0913 (the options)
     """  # noqa: D301 (click's mark for text that keeps its lines)
     if target and secret_id:
         raise click.UsageError("give --to or --secret, not both")
-    with said_clearly(), readable_errors("keep the certificate"):
+    with said_clearly(), readable_errors("store the certificate"):
         config_file = ConfigFile(directory.resolve())
         stage = config_file.stage(name)
         store = _store(stage, target or Path(), secret_id)
@@ -114,7 +114,7 @@ def _store(stage: Stage, target: Path, secret_id: str | None) -> PairStore:
         return PairFiles(target)
     if secret_id == stage.settings.secret_id:
         raise CertificateError(
-            f"secret {secret_id!r} is the one for the stage's Cloudflare token: name another"
+            f"secret {secret_id!r} holds the stage's Cloudflare token: name another secret"
         )
     return PairSecret(Account(stage.region).client("secretsmanager"), secret_id, stage.region)
 
@@ -125,33 +125,33 @@ def _token() -> str:
         return checked_token(given, SSL_EDIT)
     if sys.stdin.isatty():
         step(f"A Cloudflare token with {SSL_EDIT}")
-        say("for this once; https://dash.cloudflare.com/profile/api-tokens makes and deletes them")
+        say("used once; create and delete it at https://dash.cloudflare.com/profile/api-tokens")
     return read_token(sys.stdin, right=SSL_EDIT)
 
 
 def _advice(stage: Stage, store: PairStore) -> Iterator[str]:
-    """Say how the pair gets to a DCV server, and what is to be minded."""
+    """Say how to install the pair on a DCV server, and what to consider."""
     yield store.how_to_take
-    yield f"Linux: both into {_LINUX}/, then there `chown dcv {_BOTH} && chmod 600 {_BOTH}`"
-    yield f"Windows: both into {_WINDOWS}\\"
-    yield "a DCV server from 2022.0 on takes them at once, an older one when it is started again"
+    yield f"Linux: put both into {_LINUX}/, then there `chown dcv {_BOTH} && chmod 600 {_BOTH}`"
+    yield f"Windows: put both into {_WINDOWS}\\"
+    yield "DCV 2022.0 and later loads them at once, an older server when it is restarted"
     if not stage.settings.proxied:
         yield (
-            "warning: the stage's records are not proxied, so browsers meet this certificate, and "
-            "they trust none of Cloudflare's Origin CA; have one from a public CA instead"
+            "warning: the stage's records are not proxied, so browsers get this certificate, and "
+            "they do not trust Cloudflare's Origin CA; use one from a public CA instead"
         )
 
 
 def _ssl_mode(stage: Stage, token: str) -> str:
-    """Say whether Cloudflare looks at the certificate; what cannot be asked now is left open."""
+    """Say whether Cloudflare verifies the certificate, or that this is not known."""
     settings = stage.settings
     try:
         mode = ZoneView(settings.cloudflare_api_url, token, settings.zone_id).ssl_mode()
     except CloudflareError:
         mode = None
     if mode is None:
-        return "not known; once desktops have the certificate, it should be " + _STRICT
+        return "unknown; once desktops have the certificate, it should be " + _STRICT
     danger = danger_of(mode)
     if danger is None:
-        return "Full (strict), as it should be: a desktop must show this certificate"
+        return "Full (strict), as it should be: a desktop must present this certificate"
     return f"warning: it is {mode!r}: {danger}. Once they have the certificate, set {_STRICT}"

@@ -1,4 +1,4 @@
-"""The command `notify-test`: what the stage's e-mails look like, and whether they arrive."""
+"""The command `notify-test`: one sample of each e-mail."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ops.stages import ConfigError, ConfigFile
     "--html",
     "target",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Send nothing: write them into this directory, for a browser.",
+    help="Write them into this directory, for a browser, instead of sending them.",
 )
 @project_option
 def notify_test(name: str, directory: Path, target: Path | None) -> None:
-    """Send one e-mail of each kind to stage NAME's recipients, about things that are not there.
+    """Send one e-mail of each kind to stage NAME's recipients, with made-up contents.
 
-    They go through SES from the stage's sender, with your own credentials; the functions need not
-    be deployed. Their subjects begin with "Test:".
+    They are sent through SES from the stage's sender, with your own credentials; the functions need
+    not be deployed. Their subjects begin with "Test:".
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def notify_test(name: str, directory: Path, target: Path | None) -> None:
                 f"stage {name!r} sends no e-mails: turn them on with `elephant stage {name} "
                 "--with notifications --mail-from … --mail-to …`"
             )
-        footer = f"Sent by `elephant notify-test {name}`: nothing of this has happened."
+        footer = f"Sent by `elephant notify-test {name}`: none of this has happened."
         mails = [lay_out(each, footer) for each in samples(stage, datetime.now(UTC))]
         if target:
             target.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The command `stage`: what config.json and the policies should say of a stage."""
+"""The command `stage`: write a stage's config.json and policies."""
 
 from __future__ import annotations
 
@@ -23,64 +23,90 @@ if TYPE_CHECKING:
 @click.command()
 @stage_argument
 @click.option("--domain-root", help="The domain under which instances get their names.")
-@click.option("--zone-id", help=f"Its zone's id; found by the domain if {TOKEN_VARIABLE} is set.")
+@click.option(
+    "--zone-id", help=f"Its zone's id; looked up by the domain if {TOKEN_VARIABLE} is set."
+)
 @click.option("--secret", help="Name or ARN of the secret with the Cloudflare token.")
 @click.option(
     "--owner", help="Marks our records: 'elephant:…'.  [default: elephant:NAME/ACCOUNT/REGION]"
 )
-@click.option("--table", help="Its table; '' for DNS only.  [default: elephant-NAME-meetings]")
-@click.option("--region", help="Where the stage lives.  [default: your AWS configuration's]")
+@click.option(
+    "--table", help="The meetings table; '' for DNS only.  [default: elephant-NAME-meetings]"
+)
+@click.option("--region", help="The stage's AWS region.  [default: your AWS configuration's]")
 @click.option("--account", help="The AWS account.  [default: your credentials']")
 @click.option("--project-tag", help="The tag that makes an instance ours, Key=Value.")
 @click.option("--dcv-port", help="The port in the links.")
-@click.option("--proxied", type=click.Choice(["true", "false"]), help="Proxied by Cloudflare?")
-@click.option("--ttl", help="Seconds; 1 for automatic.")
+@click.option(
+    "--proxied", type=click.Choice(["true", "false"]), help="Whether Cloudflare proxies records."
+)
+@click.option("--ttl", help="The records' TTL in seconds; 1 for automatic.")
 @click.option("--event-tags", type=click.Choice(["optional", "required"]))
 @click.option("--sweep-schedule", help="When the sweep runs: 'rate(1 minute)', 'cron(…)'.")
 @click.option("--sweep-batch-size", help="Changes in one call to Cloudflare.")
 @click.option(
-    "--sweep-delete-limit", help="Hold back more deletions without proof in a day than this …"
+    "--sweep-delete-limit", help="Hold back unproven deletions beyond this number in a day …"
 )
-@click.option("--sweep-delete-percent", help="… and than this share of our records.")
-@click.option("--grace-minutes", help="Leave a new record whose instance is unknown so long.")
+@click.option("--sweep-delete-percent", help="… and beyond this percentage of our records.")
+@click.option(
+    "--grace-minutes",
+    help="Minutes to leave a new record alone while EC2 does not know its instance.",
+)
 @click.option(
     "--concurrency",
     metavar="N|none",
-    help="Executions reserved for events, and their limit; with none, sweeps may overlap.  "
+    help="Executions reserved for events, and at most; with none, sweeps may overlap.  "
     "[default: 20]",
 )
 @click.option(
     "--with", "added", multiple=True, type=click.Choice(FEATURES), help="A feature to add."
 )
-@click.option("--without", "removed", multiple=True, type=click.Choice(FEATURES), help="… to drop.")
-@click.option("--ami", help="meetings: the desktops' image.")
-@click.option("--security-groups", help="meetings: the desktops' groups, separated by commas.")
-@click.option("--instance-type", help="meetings: the desktops' type.  [default: t3.large]")
-@click.option("--key-name", help="meetings: the desktops' key pair; '' for none.")
-@click.option("--vpc", help="meetings: where desktops start; '' for the default VPC.")
-@click.option("--volume-gb", help="meetings: their disk; 0 as in the image.  [default: 60]")
-@click.option("--allowed-origins", help="meetings: front ends elsewhere, separated by commas.")
 @click.option(
-    "--join-keys", type=click.Choice(["required", "off"]), help="meetings: keys in links."
+    "--without", "removed", multiple=True, type=click.Choice(FEATURES), help="A feature to remove."
 )
-@click.option("--max-meeting-minutes", help="meetings: the longest one.  [default: 180]")
-@click.option("--mail-from", help="notifications: the address that e-mails come from.")
-@click.option("--mail-to", help="notifications: those that they go to, separated by commas.")
-@click.option("--auto-scaling-groups", help="notifications: whose instances, with commas.")
+@click.option("--ami", help="meetings: the desktops' image.")
+@click.option(
+    "--security-groups", help="meetings: the desktops' security groups, separated by commas."
+)
+@click.option("--instance-type", help="meetings: the desktops' instance type.  [default: t3.large]")
+@click.option("--key-name", help="meetings: the desktops' key pair; '' for none.")
+@click.option("--vpc", help="meetings: the desktops' VPC; '' for the default VPC.")
+@click.option(
+    "--volume-gb", help="meetings: size of the root volume; 0 for the image's own.  [default: 60]"
+)
+@click.option(
+    "--allowed-origins", help="meetings: origins of browser front ends, separated by commas."
+)
+@click.option(
+    "--join-keys",
+    type=click.Choice(["required", "off"]),
+    help="meetings: whether join links have keys.",
+)
+@click.option("--max-meeting-minutes", help="meetings: maximum length in minutes.  [default: 180]")
+@click.option("--mail-from", help="notifications: the sender's address.")
+@click.option("--mail-to", help="notifications: the recipients' addresses, separated by commas.")
+@click.option("--auto-scaling-groups", help="notifications: groups to report, separated by commas.")
 @click.option(
     "--termination-causes",
     type=click.Choice(["health-checks", "all"]),
-    help="notifications: which ends of theirs.  [default: health-checks]",
+    help="notifications: which terminations to report.  [default: health-checks]",
 )
-@click.option("--codedeploy-applications", help="notifications: whose deployments, with commas.")
-@click.option("--deployment-states", help="notifications: SUCCESS, FAILURE.  [default: SUCCESS]")
-@click.option("--address-minutes", help="notifications: no address for so long.  [default: 10]")
+@click.option(
+    "--codedeploy-applications", help="notifications: applications to report, separated by commas."
+)
+@click.option(
+    "--deployment-states", help="notifications: SUCCESS, FAILURE or both.  [default: SUCCESS]"
+)
+@click.option(
+    "--address-minutes",
+    help="notifications: minutes without an address before an e-mail.  [default: 10]",
+)
 @click.option(
     "--cloudflare-api-url",
     help=f"The API's address.  [default: {ADDRESS_VARIABLE}, or Cloudflare's own]",
 )
-@click.option("--alarm-email", help="Who is told of alarms; '' for nobody.")
-@click.option("--check", is_flag=True, help="Write nothing; fail if a file is not as it should be.")
+@click.option("--alarm-email", help="The address that alarms are sent to; '' for none.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @json_option
 @project_option
 def stage(  # noqa: PLR0913 (the options that are no text)
@@ -95,9 +121,9 @@ def stage(  # noqa: PLR0913 (the options that are no text)
 ) -> None:
     """Create or update stage NAME: its part of .chalice/config.json, and its policies.
 
-    What is not given stays as it is written; what is missing is asked for, on a terminal. Shows
-    the difference before it writes. Twice the same changes nothing. Refuses what would make it
-    fight with another stage: the same owner, table, or tag and domain.
+    Options that are not given keep their value; on a terminal, missing ones are asked for. Shows
+    the difference before it writes. Repeating it changes nothing. Refuses what would make the
+    stage conflict with another one: the same owner, table, or tag and domain.
 
     \b
     Examples:
@@ -122,11 +148,11 @@ def stage(  # noqa: PLR0913 (the options that are no text)
                 _show_difference(change.difference(config_file.directory))
         if check and found:
             raise click.ClickException(
-                f"{', '.join(paths)} not as it should be: run `elephant stage {name}`"
+                f"{', '.join(paths)} out of date: run `elephant stage {name}`"
             )
         write_files({each.path: each.after for each in found})
     for each in shared:
-        click.secho(f"look: {each.found}; choose {each.remedy}", fg="yellow", err=True)
+        click.secho(f"warning: {each.found}; choose {each.remedy}", fg="yellow", err=True)
     if not as_json:
         click.echo(f"Stage {name}: {', '.join(paths) + ' written' if found else 'no change'}.")
 

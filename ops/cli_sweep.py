@@ -1,4 +1,4 @@
-"""The commands `status`, `plan` and `sweep`: the sweep by hand."""
+"""The commands `status`, `plan` and `sweep`: run the sweep by hand."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNFINISHED = 1
 @json_option
 @project_option
 def status(name: str, directory: Path, *, as_json: bool) -> None:
-    """Show stage NAME's instances, records and rows side by side, and where they disagree.
+    """Show stage NAME's instances, records and rows side by side, and their drift.
 
     \b
     Examples:
@@ -53,7 +53,7 @@ def status(name: str, directory: Path, *, as_json: bool) -> None:
         return
     Console(highlight=False).print(drift.status_table())
     for each in shared:
-        click.secho(f"look: {each.found}; choose {each.remedy}", fg="red")
+        click.secho(f"warning: {each.found}; choose {each.remedy}", fg="red")
 
 
 @click.command()
@@ -63,7 +63,7 @@ def status(name: str, directory: Path, *, as_json: bool) -> None:
 def plan(name: str, directory: Path, *, as_json: bool) -> None:
     """Show what a sweep of stage NAME would do, and change nothing.
 
-    Exit status 0 if there is nothing to repair, 2 if there is, 1 if that could not be found out.
+    Exit status 0 if there is nothing to repair, 2 if there is, 1 if that could not be determined.
 
     \b
     Examples:
@@ -86,11 +86,11 @@ def plan(name: str, directory: Path, *, as_json: bool) -> None:
 @json_option
 @project_option
 def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
-    """Repair stage NAME now, as the function does every minute.
+    """Repair stage NAME now, as the function `sweep` does every minute.
 
-    Deletions for which EC2 shows no reason are held back once they are more than the limits allow:
-    look at them with `plan`, and if they are right, force them.
-    Exit status 0 if everything is as it should be, 1 if something was left, held back or refused.
+    Deletions for which EC2 shows no reason are held back if there are more than the limits allow:
+    review them with `plan`, and if they are right, use --force.
+    Exit status 0 if everything is right, 1 if something was left, held back or refused.
 
     \b
     Examples:
@@ -109,7 +109,7 @@ def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
 
 
 def _open(directory: Path, name: str) -> tuple[Stage, Sweeping]:
-    """Open the stage's sweep, in the right account: in another one nothing would seem to run."""
+    """Open the stage's sweep in the right account; in another one nothing would seem to run."""
     config_file = ConfigFile(directory.resolve())
     stage = config_file.stage(name)
     account = Account(stage.region)
@@ -138,7 +138,7 @@ def _say(repair: Repair) -> None:
     for each in repair.held:
         click.secho(f"  held back: {each}", fg="red")
     for each in repair.waiting:
-        click.secho(f"  waits: {each}", fg="yellow")
+        click.secho(f"  waiting: {each}", fg="yellow")
     for each in repair.warnings:
-        click.secho(f"  look: {each}", fg="red")
+        click.secho(f"  warning: {each}", fg="red")
     click.echo(f"{result['action']}: {result['reason']}")

@@ -1,4 +1,4 @@
-"""One CloudFormation stack: the state it is in, what happens to it, and why that failed."""
+"""One CloudFormation stack: its state, its events, and why an operation failed."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ POLL_SECONDS: Final = 2.0
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html#cfn-console-view-stack-data-resources-status-codes
 EMPTY: Final = "REVIEW_IN_PROGRESS"
-"""There is a change set and nothing else: a stack without resources, at which nothing works."""
+"""There is only a change set: a stack without resources, on which no operation works."""
 
 HALF_UPDATED: Final = "UPDATE_ROLLBACK_FAILED"
 UNFINISHED: Final = frozenset(
     {EMPTY, "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 )
-"""Never whole, or half deleted. CloudFormation takes nothing but a deletion then."""
+"""Never complete, or half deleted. CloudFormation then accepts only a deletion."""
 
 _BEING_CHANGED: Final = re.compile("state and can ?not be|AlreadyExistsException")
 _CANCELLED: Final = re.compile(r"Resource \w+ cancelled", re.IGNORECASE)
 _REMEDIES: Final = (
     (
         re.compile("not authorized|AccessDenied|UnauthorizedOperation"),
-        "grant yourself the right that AWS names",
+        "grant yourself the permission that AWS names",
     ),
     (
         re.compile("already exists|AlreadyExists"),
@@ -45,24 +45,24 @@ _REMEDIES: Final = (
 
 
 class StackError(AwsError):
-    """The stack is not as it should be. The message says what failed, on what, why, what to do."""
+    """A stack operation failed. The message says what failed, on what, why, and what to do."""
 
 
 class StackRefusedError(StackError):
-    """AWS refused a call: for want of a right, of valid credentials, or of a valid value."""
+    """AWS refused a call: a permission is missing, or credentials or a value are not valid."""
 
 
 class StackFailedError(StackError):
-    """CloudFormation began, and failed at a resource."""
+    """CloudFormation started an operation, and failed at a resource."""
 
 
 class StackStuckError(StackError):
-    """The stack is in a state that a person must bring it out of."""
+    """The stack is in a state that needs manual action."""
 
 
 @dataclass(frozen=True)
 class Rest:
-    """How a stack came to rest: what it is then (None if it is gone), and what failed before."""
+    """The result of a stack operation: the stack (None if deleted), and the failures before."""
 
     stack: Description | None
     failures: tuple[str, ...]
@@ -78,7 +78,7 @@ class Rest:
         reasons = "; ".join(self.failures) or said or "AWS gave no reason"
         remedy = next(
             (remedy for pattern, remedy in _REMEDIES if pattern.search(reasons)),
-            "mend what AWS names",
+            "fix what AWS names",
         )
         return StackFailedError(
             f"could not {doing} the stack {stack_name}, which is now in {self.status}: {reasons}. "
@@ -87,7 +87,7 @@ class Rest:
 
 
 class CloudFormation:
-    """Calls to CloudFormation; `pause` waits between two looks at a stack."""
+    """Calls to CloudFormation; `pause` waits between two polls of a stack."""
 
     def __init__(
         self,
@@ -98,13 +98,13 @@ class CloudFormation:
         self._pause = pause
 
     def described(self, name_or_id: str) -> Description | None:
-        """Return what DescribeStacks says; None if there is no such stack."""
+        """Return the answer of DescribeStacks; None if there is no such stack."""
         with refusals(f"look at the stack {name_or_id}"):
             answer = unless("does not exist", self.client.describe_stacks, StackName=name_or_id)
         return answer["Stacks"][0] if answer else None
 
     def newest_event(self, stack: Description | None) -> str | None:
-        """Remember where `follow` is to begin, before something is begun."""
+        """Return the point from which `follow` starts, taken before an operation."""
         if stack is None:
             return None
         with refusals(f"read the events of the stack {stack['StackName']}"):
@@ -112,7 +112,7 @@ class CloudFormation:
         return next((event["EventId"] for event in answer["StackEvents"]), None)
 
     def follow(self, stack_id: str, since: str | None, say: Say) -> Rest:
-        """Say what happens to the stack, a line for each event after `since`, until it rests."""
+        """Print a line for each event of the stack after `since`, until it has finished."""
         failures: list[str] = []
         while True:
             stack = self.described(stack_id)  # before its events, so that none is missed at the end
@@ -126,7 +126,7 @@ class CloudFormation:
             self._pause(POLL_SECONDS)
 
     def remove(self, stack: Description, say: Say) -> None:
-        """Delete a stack that is at rest; what its template retains is kept. StackError."""
+        """Delete an idle stack; retained resources are kept. Raises StackError."""
         name, stack_id = stack["StackName"], stack["StackId"]
         since = self.newest_event(stack)
         with refusals(f"delete the stack {name}"):
@@ -159,7 +159,7 @@ def refusals(what: str) -> Iterator[None]:
             yield
     except AwsError as error:
         remedy = (
-            "; somebody else is at work on it: run the same command again when they are done"
+            "; somebody else is changing it: run the same command again when they are done"
             if _BEING_CHANGED.search(str(error))
             else ""
         )
@@ -171,9 +171,9 @@ def unless(
     call: Callable[..., Any],
     **request: object,
 ) -> Any:  # noqa: ANN401 (as boto answers)
-    """Make a call; None if CloudFormation refuses it for the harmless reason.
+    """Make a call; None if CloudFormation refuses it for this harmless reason.
 
-    It answers ValidationError to nearly everything: only the text tells one from another.
+    It answers ValidationError to nearly everything: only the text distinguishes the reasons.
     """
     try:
         return call(**request)
@@ -185,12 +185,12 @@ def unless(
 
 
 def is_busy(status: str) -> bool:
-    """Say whether CloudFormation is at work."""
+    """Tell whether CloudFormation is working on the stack."""
     return status.endswith("_IN_PROGRESS") and status != EMPTY
 
 
 def in_words(status: str) -> str:
-    """Spell a state for people."""
+    """Format a state for people."""
     return status.lower().replace("_", " ")
 
 
@@ -201,7 +201,7 @@ def _line(event: Mapping[str, Any]) -> str:
 
 
 def _is_cause(event: Mapping[str, Any]) -> bool:
-    """Say whether this failed by itself, not because something else did."""
+    """Tell whether this failed by itself, not because something else did."""
     of_a_resource = event["LogicalResourceId"] != event["StackName"]
     cancelled = _CANCELLED.search(event.get("ResourceStatusReason", ""))
     return of_a_resource and event["ResourceStatus"].endswith("_FAILED") and not cancelled

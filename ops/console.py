@@ -1,4 +1,4 @@
-"""What the operator's commands share: their common options, and how they speak to a person."""
+"""Options and output shared by the operator's commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def _stages(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Complete the name of a stage. What cannot be read has no names to offer."""
+    """Complete the name of a stage; offer none if config.json cannot be read."""
     try:
         names = ConfigFile(context.params.get("directory") or Path()).names()
     except (ConfigError, OSError):
@@ -49,23 +49,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def step(text: str) -> None:
-    """Say which part of a long command begins."""
+    """Print the heading of a command's next part."""
     click.secho(text, bold=True)
 
 
 def say(text: str) -> None:
-    """Say what happens in it."""
+    """Print a detail of the current part."""
     click.echo(f"  {text}")
 
 
 @contextmanager
 def said_clearly() -> Iterator[None]:
-    """Turn what a person can mend into a message without a traceback."""
+    """Turn errors that the operator can fix into messages without a traceback."""
     try:
         yield
     except CommandError as error:
         headline, _, _ = str(error).partition("\n")
-        raise click.ClickException(f"{headline} what is printed above") from None
+        raise click.ClickException(f"{headline} see the output above") from None
     except _MENDABLE as error:
         raise click.ClickException(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""The examination of a stage: every check, in the order in which one would look."""
+"""The examination of a stage: every check, in order."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ _STYLES: Final = {
 def examine(
     context: Context, on_check: Callable[[Check], None] = lambda _: None
 ) -> tuple[Check, ...]:
-    """Ask everything; `on_check` is told each result at once. Only a proof changes anything."""
+    """Run all checks; `on_check` gets each result at once. Only `prove` changes anything."""
     return run(QUESTIONS, context, on_check)
 
 
 def worst(checks: Sequence[Check]) -> int:
-    """Return the exit status: 1 if anything failed, 0 if all is well but for warnings."""
+    """Return the exit status: 1 if anything failed, 0 if there are at most warnings."""
     return int(any(check.level is Level.FAILURE for check in checks))
 
 
 def render(checks: Sequence[Check]) -> Table:
-    """Lay the checks out as a table; the remedy stands below what was found."""
+    """Format the checks as a table, each remedy below what was found."""
     table = Table(caption=summary(checks), caption_justify="left")
     table.add_column("check", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -90,7 +90,7 @@ def summary(checks: Sequence[Check]) -> str:
 
 
 def as_json(checks: Sequence[Check]) -> str:
-    """Spell the checks for a script."""
+    """Format the checks as JSON."""
     document = {
         "status": "failure" if worst(checks) else "ok",
         "checks": [asdict(check) for check in checks],

@@ -1,4 +1,4 @@
-"""What a survey shows: instances, records and rows side by side, and where they do not agree."""
+"""Tables and JSON of a survey: instances, records and rows side by side, with their drift."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """An instance, or a record of ours that is no instance's; `drift` says what is to be done."""
+    """An instance, or a record of ours without one; `drift` lists what has to be done."""
 
     instance: str
     state: str
@@ -49,7 +49,7 @@ class Planned:
 
 
 class Drift:
-    """A survey, laid out for a person or a script."""
+    """A survey, formatted for a person or a script."""
 
     def __init__(self, survey: Survey, settings: Settings) -> None:
         self._survey = survey
@@ -71,14 +71,14 @@ class Drift:
 
     @property
     def unsafe(self) -> str:
-        """What a sweep would hold back of the plan; empty if nothing."""
+        """Which part of the plan a sweep would hold back; empty if none."""
         survey = self._survey
         held = held_back(survey.plan, len(survey.records), 0, self._settings)
         count = sum(len(survey.plan.findings[key].changes) for key in held)
         return f"{count} deletions would be held back: {HOW_TO_FORCE}" if count else ""
 
     def lines(self) -> tuple[Line, ...]:
-        """Everything that concerns us: what runs first, then what ended."""
+        """Everything that concerns us: running instances first, then the others."""
         lines = [
             self._line(key, finding)
             for key, finding in self._survey.plan.findings.items()
@@ -88,7 +88,7 @@ class Drift:
         return tuple(sorted(lines, key=lambda line: (line.state != "running", line.instance)))
 
     def plan_table(self) -> Table:
-        """Lay out what a sweep would do."""
+        """Format what a sweep would do."""
         table = Table(caption=self._summary(), caption_justify="left")
         for column in ("do", "to", "what", "since"):
             table.add_column(column, overflow="fold")
@@ -97,7 +97,7 @@ class Drift:
         return table
 
     def status_table(self) -> Table:
-        """Lay out instances, records and rows side by side."""
+        """Format instances, records and rows side by side."""
         table = Table(caption=self._summary(), caption_justify="left")
         for column in ("instance", "state", "address", "record", "meeting", "drift"):
             table.add_column(column, overflow="fold")
@@ -109,7 +109,7 @@ class Drift:
         return table
 
     def status_json(self) -> dict[str, Any]:
-        """Spell the same for a script."""
+        """Format the same as JSON."""
         return {
             "drift": bool(self.planned),
             "foreign": list(self.foreign),
@@ -117,7 +117,7 @@ class Drift:
         }
 
     def plan_json(self) -> dict[str, Any]:
-        """Spell what a sweep would do for a script."""
+        """Format what a sweep would do as JSON."""
         return {
             "drift": bool(self.planned),
             "unsafe": self.unsafe,
@@ -141,12 +141,12 @@ class Drift:
             meeting = self._survey.meetings[meeting_id]
             telling = self._roster.telling(meeting, [entry.desktop for entry in entries])
             if telling:
-                said, why = telling.change.summary, "so its desktops are"
+                said, why = telling.change.summary, "matches its desktops"
                 rows.append(Planned("tell", f"row {meeting_id}", said, why))
         return [*changes, *rows]
 
     def _known(self, key: str) -> bool:
-        """Tell whether there is anything to say of what is uncertain."""
+        """Tell whether anything is known about an uncertain instance."""
         return bool(self._survey.instances.get(key)) or key in self._records
 
     def _line(self, key: str, finding: Finding) -> Line:
@@ -180,7 +180,7 @@ class Drift:
 
     @property
     def foreign(self) -> tuple[str, ...]:
-        """What no sweep repairs, since it is another deployment's, or looks like it."""
+        """What no sweep repairs, since it belongs, or seems to belong, to another deployment."""
         running = {
             instance_id: finding.in_the_way
             for instance_id, finding in self._survey.plan.findings.items()
@@ -195,10 +195,12 @@ class Drift:
         said = []
         if running:
             names = ", ".join(sorted(owners))
-            said.append(f"{len(running)} running without a name of ours, which is taken by {names}")
+            said.append(
+                f"{len(running)} running without a record of ours: the name is taken by {names}"
+            )
         if unknown:
             said.append(
-                f"{len(unknown)} of our records are of no instance that EC2 knows here; if such "
+                f"{len(unknown)} of our records have no instance that EC2 knows here; if they "
                 "come back, another deployment has the owner " + self._settings.owner
             )
         return tuple(said)
@@ -221,7 +223,7 @@ def _action(change: Change) -> str:
 
 
 def _short(change: Change) -> str:
-    """Spell a change without the record's name."""
+    """Format a change without the record's name."""
     if isinstance(change, Create):
         return f"at {change.wanted.content}"
     before = change.record.content

@@ -1,4 +1,4 @@
-"""What Chalice cannot set on a function, and does not wipe: retries, failures, logs.
+"""Function settings that Chalice can neither set nor overwrite: retries, failures, logs.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
@@ -25,12 +25,12 @@ SAFETY_NET: Final = "safety_net"
 
 PATIENCE: Final = 8
 PAUSE: Final = 5.0
-"""Seconds between two of so many attempts."""
+"""Seconds between attempts."""
 
 
 @dataclass(frozen=True)
 class Failures:
-    """What Lambda does when a run fails: so many more tries, within so many seconds, and then."""
+    """What Lambda does when a run fails: number of retries, maximum age, and destination."""
 
     retries: int
     oldest: int
@@ -38,7 +38,7 @@ class Failures:
 
     @property
     def request(self) -> dict[str, Any]:
-        """Spell it as Lambda wants it; what is left out is taken away."""
+        """Format it for Lambda, which removes settings that are left out."""
         destination = {"DestinationConfig": {"OnFailure": {"Destination": self.queue}}}
         return {
             "MaximumRetryAttempts": self.retries,
@@ -53,9 +53,9 @@ class Failures:
 
 
 def failures_of(function: str, queue_arn: str) -> Failures | None:
-    """Say what is to become of a function's failed runs.
+    """Choose how Lambda handles a function's failed runs.
 
-    None if Lambda has no say in it: somebody waits for the answer, or it is read from a stream.
+    None if Lambda does not handle them: a caller waits for the answer, or a stream is read.
     """
     if function in {ROUTES_FUNCTION, READER}:
         return None
@@ -74,15 +74,15 @@ def settle_function(
     *,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Say what becomes of failed runs, log JSON, and keep logs for a month. Safe to repeat.
+    """Set the handling of failed runs, JSON logs, and a log retention of a month. Safe to repeat.
 
-    A role that was made just now may not be known to Lambda yet, so its refusal is believed only
+    Lambda may not know a new role's permissions yet, so a refusal is accepted only
     after a while. Raises AwsError.
     """
     lambda_client, logs_client = account.client("lambda"), account.client("logs")
     if failures:
         _settle_failures(lambda_client, function, failures, say, pause)
-    with readable_errors(f"let {function} log JSON"):
+    with readable_errors(f"set JSON logs for {function}"):
         lambda_client.update_function_configuration(
             FunctionName=function, LoggingConfig={"LogFormat": "JSON"}
         )
@@ -111,7 +111,7 @@ def _settle_failures(
     say: Callable[[str], None],
     pause: Callable[[float], object],
 ) -> None:
-    with readable_errors(f"set what becomes of failed runs of {function}"):
+    with readable_errors(f"set the handling of failed runs of {function}"):
         client.get_waiter("function_updated_v2").wait(FunctionName=function)
         for attempt in range(1, PATIENCE + 1):
             try:
@@ -121,6 +121,6 @@ def _settle_failures(
                 is_of_rights = "permission" in str(error)
                 if not is_of_rights or attempt == PATIENCE:
                     raise
-            say(f"{function}: waiting for AWS to know its role's rights")
+            say(f"{function}: waiting until AWS knows its role's permissions")
             pause(PAUSE)
     say(f"{function}: {failures}")

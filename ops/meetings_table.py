@@ -1,4 +1,4 @@
-"""The meetings table: whether the supporting stack makes it, or it is there already."""
+"""The meetings table: whether the supporting stack creates it, or it exists already."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def table_to_create(
     table_name: str,
     stack: SupportingStack,
 ) -> bool:
-    """Say whether the table is the stack's to create, or to keep; another's table is used as it is.
+    """Tell whether the stack manages the table; one that it does not manage is used as it is.
 
     Raises TableError if the table cannot be used, StackError.
     """
@@ -32,9 +32,9 @@ def table_to_create(
     if table is None:
         if state and state.endswith("_COMPLETE"):
             raise TableError(
-                f"the table {table_name} is gone, though nobody deleted the stack {stack.name} "
-                "that made it: restore it from its backup under the same name (DynamoDB keeps one "
-                "for 35 days); or delete the stack, and the next deployment makes an empty table"
+                f"the table {table_name} is gone, although nobody deleted the stack {stack.name} "
+                "that created it: restore it from its backup under the same name (DynamoDB keeps "
+                "one for 35 days); or delete the stack, and the next deployment creates an empty one"
             )
         return True
     if table["TableStatus"] == "DELETING":
@@ -46,8 +46,8 @@ def table_to_create(
     if key != [("id", "S")]:
         found = " and ".join(f"{name} ({kind})" for name, kind in key)
         raise TableError(
-            f"the key of the table {table_name} is {found}, and that of meetings is id (S): "
-            "set TABLE_NAME to the table of the meetings, or to a name that no table has"
+            f"the key of the table {table_name} is {found}, but meetings need id (S): "
+            "set TABLE_NAME to the table of the meetings, or to an unused name"
         )
     return state is not None
 

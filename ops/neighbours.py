@@ -1,6 +1,6 @@
-"""The other stages of a project: which of them a stage would fight with, and over what.
+"""Conflicts between the stages of a project.
 
-Pure: it looks at what `.chalice/config.json` says, of stages in the same account and region.
+Pure: it compares stages of the same account and region in `.chalice/config.json`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ops.stages import ConfigFile, Stage
 
 PROJECT_TAG: Final = "Project=Elephant"
-"""The tag of a stage that names none."""
+"""The project tag of a stage that sets none."""
 
 LONGEST_OWNER: Final = 51
-"""Characters that leave room in a record's comment for a meeting's id of 36, and its role."""
+"""Length that leaves room in a record's comment for a meeting id of 36 characters and a role."""
 
 
 class Over(StrEnum):
-    """What two stages share that each needs for itself."""
+    """A setting that two stages share although each needs its own."""
 
     OWNER = "owner"
     TABLE = "table"
@@ -37,7 +37,7 @@ class Over(StrEnum):
 
 @dataclass(frozen=True)
 class Conflict:
-    """What a stage shares with another; `remedy` is what `elephant stage` is to be given."""
+    """A conflict with another stage; `remedy` is the option for `elephant stage`."""
 
     over: Over
     other: str
@@ -46,28 +46,28 @@ class Conflict:
 
     @property
     def is_fight(self) -> bool:
-        """Whether each undoes what the other does; otherwise both do the same side by side."""
+        """Whether each stage undoes the other's work; otherwise both do the same side by side."""
         return self.over is not Over.TAG
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """What of a stage matters to others; unlike a Stage, it may be half written, or wrong."""
+    """A stage as seen by other stages; unlike a Stage, it may be incomplete or invalid."""
 
     name: str
     place: tuple[str, str, str]
-    """Account, region, and the Cloudflare that it uses: that of a local stage is its own world."""
+    """Account, region and Cloudflare address; a local stage has its own Cloudflare."""
     variables: Mapping[str, str]
 
     @classmethod
     def of(cls, stage: Stage) -> Neighbour:
-        """Look at a stage."""
+        """Make a neighbour from a stage."""
         place = stage.account, stage.region, _cloudflare(stage.variables)
         return cls(stage.name, place, stage.variables)
 
     @classmethod
     def written(cls, config_file: ConfigFile, name: str) -> Neighbour:
-        """Look at what is written of a stage. Raises ConfigError."""
+        """Make a neighbour from a stage's part of config.json. Raises ConfigError."""
         written = config_file.values(name)
         own = written.get(OWN_KEY, {})
         variables = written.get("environment_variables", {})
@@ -91,12 +91,12 @@ class Neighbour:
 
     @property
     def has_meetings(self) -> bool:
-        """Whether it launches and ends desktops."""
+        """Whether it launches and terminates desktops."""
         return MEETINGS in features_in(self.variables)
 
 
 def default_owner(name: str, account: str, region: str) -> str:
-    """Choose the OWNER of a new stage: unique wherever stages share a zone, and not too long."""
+    """Choose the OWNER of a new stage: unique among stages in one zone, and short enough."""
     owner = f"elephant:{name}/{account}/{region}"
     if len(owner) <= LONGEST_OWNER:
         return owner
@@ -110,7 +110,7 @@ def default_table(name: str) -> str:
 
 
 def conflicts(config_file: ConfigFile, stage: Neighbour) -> tuple[Conflict, ...]:
-    """Find what a stage shares with others of the project. Raises ConfigError."""
+    """Find a stage's conflicts with others of the project. Raises ConfigError."""
     others = (Neighbour.written(config_file, each) for each in config_file.names())
     return tuple(
         found for other in others if other.name != stage.name for found in _between(stage, other)
@@ -118,9 +118,9 @@ def conflicts(config_file: ConfigFile, stage: Neighbour) -> tuple[Conflict, ...]
 
 
 def refuse_new_conflicts(config_file: ConfigFile, wanted: Stage) -> tuple[Conflict, ...]:
-    """Raise ConfigError if a stage would fight with another as it does not yet.
+    """Raise ConfigError if a stage would get a new conflict with another one.
 
-    What it shares with others already is returned: a stage that runs can still be changed.
+    Existing conflicts are returned, so that a running stage can still be changed.
     """
     before = conflicts(config_file, Neighbour.written(config_file, wanted.name))
     known = {(each.over, each.other) for each in before}
@@ -142,7 +142,7 @@ def _between(stage: Neighbour, other: Neighbour) -> Iterator[Conflict]:
     same = {key for key in ("OWNER", "ZONE_ID") if mine.get(key) and mine[key] == theirs.get(key)}
     if "OWNER" in same and (is_here or "ZONE_ID" in same):
         what = f"stage {other.name!r} has the owner {mine['OWNER']} as well, so each removes the "
-        what += "other's records, and ends its desktops"
+        what += "other's records, and terminates its desktops"
         yield Conflict(Over.OWNER, other.name, what, "another --owner")
     if not is_here:
         return
@@ -153,7 +153,7 @@ def _between(stage: Neighbour, other: Neighbour) -> Iterator[Conflict]:
         yield Conflict(Over.TABLE, other.name, what, remedy)
     if stage.tag == other.tag and stage.domain == other.domain:
         what = f"stage {other.name!r} gives instances with the tag {stage.tag} their names under "
-        what += f"{stage.domain} as well, so each finds the other's records in its way"
+        what += f"{stage.domain} as well, so each conflicts with the other's records"
         remedy = f"another tag, such as --project-tag {stage.tag}-{stage.name}, or --domain-root"
         yield Conflict(Over.NAMES, other.name, what, remedy)
     elif stage.tag == other.tag:
@@ -161,9 +161,9 @@ def _between(stage: Neighbour, other: Neighbour) -> Iterator[Conflict]:
             f"stage {other.name!r} gives instances with the tag {stage.tag} names as well: those "
         )
         what += f"launched by hand get one under {stage.domain} and one under {other.domain}"
-        yield Conflict(Over.TAG, other.name, what, "another --project-tag, unless that is wanted")
+        yield Conflict(Over.TAG, other.name, what, "another --project-tag, unless that is intended")
 
 
 def _fight_over_rows(stage: Neighbour, other: Neighbour) -> bool:
-    """Tell whether both write the same rows; without meetings each writes of its own instances."""
+    """Tell whether both write the same rows; without meetings each writes rows of its instances."""
     return stage.has_meetings or other.has_meetings or stage.tag == other.tag

@@ -40,7 +40,7 @@ def check_neighbours(config_file: ConfigFile, stage: Stage, say: Say, *, is_new:
                 f"{each.found}: give `elephant stage {stage.name}` {each.remedy}; nothing was "
                 "deployed"
             )
-        say(f"look: {each.found}; choose {each.remedy}")
+        say(f"warning: {each.found}; choose {each.remedy}")
 
 
 def check_zone(zone: ZoneView, stage: Stage, say: Say) -> tuple[Record, ...]:

@@ -1,6 +1,6 @@
-"""The supporting stack: what a stage stands on besides what Chalice deploys.
+"""The supporting stack: a stage's resources besides those that Chalice deploys.
 
-Every step starts from the state that the stack is in, so what was interrupted, or failed, is
+Every step starts from the stack's current state, so an interrupted or failed command is
 finished by running the same command again. The meetings table outlives its stack.
 """
 
@@ -66,13 +66,13 @@ _OF_MEETINGS: Final = "meetings-"
 _OF_NOTIFICATIONS: Final = "notifications-"
 _WAYS_OUT: Final = {
     HALF_UPDATED: (
-        "mend what its events name and run the same command again; or let CloudFormation leave a "
+        "fix what its events name and run the same command again; or let CloudFormation leave a "
         "resource as it is: aws cloudformation continue-update-rollback --stack-name {name} "
         "--resources-to-skip LOGICAL_ID"
     ),
-    "UPDATE_FAILED": "let it go back: aws cloudformation rollback-stack --stack-name {name}",
+    "UPDATE_FAILED": "let it roll back: aws cloudformation rollback-stack --stack-name {name}",
 }
-_WAY_OUT: Final = "bring it out of that in the console of CloudFormation"
+_WAY_OUT: Final = "resolve that in the console of CloudFormation"
 
 
 class NotOursError(StackError):
@@ -81,7 +81,7 @@ class NotOursError(StackError):
 
 @dataclass(frozen=True)
 class StackOutputs:
-    """What the stack made; the stream is known here only if the table is the stack's own."""
+    """The stack's resources; the stream is set only if the table is the stack's own."""
 
     table_name: str | None
     table_stream_arn: str | None
@@ -110,9 +110,9 @@ def template() -> str:
 
 
 class SupportingStack:
-    """The supporting stack of one stage; `pause` waits between two looks at it.
+    """The supporting stack of one stage; `pause` waits between two polls.
 
-    Everything that asks AWS raises StackError.
+    Everything that calls AWS raises StackError.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class SupportingStack:
         self.name = f"elephant-{stage_name.replace('_', '-')}-support"
 
     def deploy(self, parameters: StackParameters, say: Say) -> StackOutputs:
-        """Make the stack what the template and the parameters say, and return what it made."""
+        """Create or update the stack from template and parameters, and return its resources."""
         request = {
             "StackName": self.name,
             "TemplateBody": template(),
@@ -152,7 +152,7 @@ class SupportingStack:
             else:
                 begun = self._client.create_stack(**request)
         if stack and begun is None:
-            say(f"{self.name} is as it should be")
+            say(f"{self.name} is up to date")
             return StackOutputs.parse(stack)
         rest = self._cloudformation.follow(begun["StackId"], since, say)
         if rest.stack is None or rest.status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
@@ -160,17 +160,17 @@ class SupportingStack:
         return StackOutputs.parse(rest.stack)
 
     def settle(self, say: Say) -> Description | None:
-        """End what an earlier run left unfinished; None if no stack is left then."""
+        """Finish what an earlier run left unfinished; None if no stack is left then."""
         undone = False
         while stack := self._own():
             status = stack["StackStatus"]
             if is_busy(status):
                 self._wait(stack, say)
             elif status in UNFINISHED:
-                say(f"{self.name} was left in {in_words(status)}: removing what there is of it")
+                say(f"{self.name} was left in {in_words(status)}: removing its remains")
                 self._cloudformation.remove(stack, say)
             elif status == HALF_UPDATED and not undone:
-                say(f"{self.name} was left half updated: going back to what it was")
+                say(f"{self.name} was left half updated: rolling back")
                 undone = True
                 self._undo(stack, say)
             elif status.endswith("_FAILED"):
@@ -182,16 +182,16 @@ class SupportingStack:
         return None
 
     def outputs(self) -> StackOutputs | None:
-        """Return what the stack made; None if it is not there, or never was whole."""
+        """Return the stack's resources; None if it is missing, or was never complete."""
         stack = self._own()
         return StackOutputs.parse(stack) if stack and stack.get("Outputs") else None
 
     def has_meetings(self) -> bool:
-        """Say whether what meetings need is there since an earlier deployment."""
+        """Tell whether an earlier deployment created what meetings need."""
         return self._was_told(HAS_MEETINGS)
 
     def has_notifications(self) -> bool:
-        """Say whether what notifications need is there since an earlier deployment."""
+        """Tell whether an earlier deployment created what notifications need."""
         return self._was_told(HAS_NOTIFICATIONS)
 
     def alarms(
@@ -201,7 +201,7 @@ class SupportingStack:
         has_meetings: bool = False,
         has_notifications: bool = False,
     ) -> tuple[str, ...]:
-        """Name the alarms that the template makes."""
+        """Name the alarms in the template."""
         kinds = {
             _OF_SWEEP: has_sweep,
             _OF_MEETINGS: has_meetings,
@@ -215,22 +215,22 @@ class SupportingStack:
         )
 
     def delete(self, say: Say) -> None:
-        """Remove the stack and all that it made, except the table."""
+        """Remove the stack and all of its resources, except the table."""
         while (stack := self._own()) and is_busy(stack["StackStatus"]):
             self._wait(stack, say)
         if stack:
             self._cloudformation.remove(stack, say)
         else:
-            say(f"{self.name} is not there")
+            say(f"{self.name} does not exist")
 
     def has_resource(self, logical_id: str) -> bool:
-        """Tell whether the stack, which is there, has made something of the template."""
+        """Tell whether the existing stack has created a resource of the template."""
         stack = self._own()
         found = self._resources(stack) if stack else []
         return any(each["LogicalResourceId"] == logical_id for each in found)
 
     def table_state(self, table_name: str) -> str | None:
-        """Return the state of this table in the stack; None if it is not the stack's to keep."""
+        """Return the state of this table in the stack; None if the stack does not manage it."""
         stack = self._own()
         if stack is None or stack["StackStatus"] in {*UNFINISHED, "DELETE_IN_PROGRESS"}:
             return None
@@ -267,9 +267,9 @@ class SupportingStack:
         tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())}
         if tags.get(STAGE_TAG) != self._stage:
             raise NotOursError(
-                f"the stack {self.name} is none of stage {self._stage!r} (its tag {STAGE_TAG} is "
-                f"{tags.get(STAGE_TAG)!r}): nothing was changed. Choose another name for the "
-                "stage, or delete that stack if nobody needs it"
+                f"the stack {self.name} does not belong to stage {self._stage!r} (its tag "
+                f"{STAGE_TAG} is {tags.get(STAGE_TAG)!r}): nothing was changed. Choose another name "
+                "for the stage, or delete that stack if nobody needs it"
             )
         return stack
 

@@ -1,4 +1,4 @@
-"""The roles in the supporting stack's template, as they come out for a stage."""
+"""The roles in the supporting stack's template, resolved for a stage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VARIABLE: Final = re.compile(r"\$\{([^}]+)\}")
 
 @dataclass(frozen=True)
 class Role:
-    """A role: its name, who may take it, and its one policy."""
+    """A role: its name, who may assume it, and its one policy."""
 
     name: str
     trust: dict[str, Any]
@@ -33,7 +33,7 @@ class Role:
 
 
 def role_of(logical_id: str, stage: Stage) -> Role:
-    """Read a role of the template and put the stage's own names into it."""
+    """Read a role of the template and insert the stage's names."""
     values = {
         "AWS::AccountId": stage.account,
         "AWS::Partition": stage.partition,

@@ -1,4 +1,4 @@
-"""The sweep as an operator runs it: the function's own code, with the operator's credentials."""
+"""The sweep run by hand: the function's own code with the operator's credentials."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from ops.stages import Stage
 
 PATIENCE: Final = 600.0
-"""Seconds that a survey, or a repair, may take."""
+"""Maximum seconds for a survey or a repair."""
 
 
 class Sweeping:
-    """A stage's sweep. Raises AwsError where AWS refuses, and what chalicelib raises."""
+    """A stage's sweep. Raises AwsError if AWS refuses, and the exceptions of chalicelib."""
 
     def __init__(self, stage: Stage, account: Account) -> None:
         settings = stage.settings
@@ -50,12 +50,12 @@ class Sweeping:
         )
 
     def survey(self) -> Survey:
-        """Look at everything; nothing is changed."""
+        """Read everything and change nothing."""
         with readable_errors("survey the stage"):
             return self._sweep.survey(self._steps())
 
     def repair(self, survey: Survey, *, force: bool, progress: Callable[[int], None]) -> Repair:
-        """Do what follows from the survey."""
+        """Apply the plan of the survey."""
         with readable_errors("repair the stage"):
             return self._sweep.repair(survey, self._steps(), force=force, progress=progress)
 
@@ -64,12 +64,12 @@ class Sweeping:
 
 
 class _Nobody:
-    """Takes reports that the command makes itself."""
+    """Discards reports, since the command prints its own."""
 
     def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
-        """Drop it."""
+        """Discard the report."""
 
     def failed(
         self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
     ) -> None:
-        """Drop it."""
+        """Discard the report."""

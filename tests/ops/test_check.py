@@ -93,7 +93,7 @@ def test_what_needs_a_failed_check_is_skipped_because_of_the_one_that_failed(
         ("leaf", Level.SKIPPED),
         ("other", Level.OK),
     ]
-    assert all(check.found == "not looked at, because of: root" for check in checks[2:4])
+    assert all(check.found == "depends on failed check 'root'" for check in checks[2:4])
 
 
 @pytest.mark.parametrize("finding", [warning("old", "mend it"), skipped("not asked")])

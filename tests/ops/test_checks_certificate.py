@@ -106,7 +106,7 @@ def test_a_certificate_for_another_domain_is_found_out(config_file: ConfigFile) 
     check = examine(config_file, timedelta(days=60))
     assert check is not None
     assert check.level is Level.FAILURE
-    assert f"it is for *.other.example, other.example, and desktops are named *.{DOMAIN}" in (
+    assert f"it is for *.other.example, other.example, but desktops are named *.{DOMAIN}" in (
         check.found
     )
 

@@ -96,7 +96,7 @@ def test_what_is_missing_is_named(checkout: Path, without: str, said: str) -> No
 
 
 def test_what_is_no_zip_is_a_difference(checkout: Path) -> None:
-    assert _differences(checkout, b"hello") == ["it is no zip"]
+    assert _differences(checkout, b"hello") == ["it is not a zip file"]
 
 
 @pytest.fixture

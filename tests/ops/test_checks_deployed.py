@@ -637,7 +637,7 @@ def test_code_that_was_built_elsewhere_is_fetched(
     fetched = deployed.examine()
     hidden.rename(build.parent)
     assert deployed.changed(unknown) == {f"code {each}": SKIPPED for each in _ALL}
-    assert "nothing was built here" in unknown["code dns_watchdog"].found
+    assert "it was not built here" in unknown["code dns_watchdog"].found
     assert fetched["code dns_watchdog"].level is Level.OK
 
 

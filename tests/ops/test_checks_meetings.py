@@ -215,7 +215,7 @@ def _kept_for_ever(it: Deployed) -> None:
 
 
 BREAKS: dict[str, tuple[Callable[[Deployed], None], str, str]] = {
-    "scheduler's trust": (_trust, "scheduler role", "others may take"),
+    "scheduler's trust": (_trust, "scheduler role", "others than intended may"),
     "scheduler's policy": (_policy(SCHEDULER_ROLE, "start-meetings"), "scheduler role", "not what"),
     "scheduler's second policy": (
         _policy(SCHEDULER_ROLE, "more"),
@@ -241,7 +241,7 @@ ROUNDS: dict[str, dict[str, tuple[Callable[[Deployed], None], str]]] = {
     },
     "filter and API": {
         "stream mapping": (_mapping(FilterCriteria={"Filters": []}), "FilterCriteria"),
-        "API": (_no_api, "there is none"),
+        "API": (_no_api, "no API calls"),
     },
     "mapping": {"stream mapping": (_no_mapping, "reads nothing")},
 }
@@ -364,9 +364,9 @@ def test_a_schedule_switched_off_is_told(deployed: Deployed) -> None:
         (
             {"SECURITY_GROUP_IDS": f"{GROUP},sg-00000000"},
             "desktops security groups",
-            "there is no sg-00000000",
+            "missing: sg-00000000",
         ),
-        ({"VPC_ID": "vpc-00000000"}, "desktops security groups", "and desktops start in vpc-0"),
+        ({"VPC_ID": "vpc-00000000"}, "desktops security groups", "but desktops start in vpc-0"),
     ],
 )
 def test_what_desktops_lack_is_told(

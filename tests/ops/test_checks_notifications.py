@@ -138,7 +138,7 @@ def test_an_account_whose_sending_was_stopped_is_told(
     check = deployed.examine()["recipients"]
 
     assert check.level is Level.FAILURE
-    assert f"switched off ({answer['EnforcementStatus']})" in check.found
+    assert f"disabled ({answer['EnforcementStatus']})" in check.found
 
 
 def _never(it: Deployed) -> None:
@@ -174,7 +174,7 @@ def _pattern(it: Deployed) -> None:
     ("break_", "line", "level", "said"),
     [
         (_never, "sent table", Level.WARNING, "for ever"),
-        (_no_table, "sent table", Level.FAILURE, f"there is no table {SENT}"),
+        (_no_table, "sent table", Level.FAILURE, f"table {SENT} does not exist"),
         (_other_table, "sent table", Level.FAILURE, "is not id"),
         (_pattern, "rule notify_instance_termination", Level.FAILURE, "asks for"),
     ],
@@ -250,8 +250,8 @@ def test_a_sample_of_each_kind_is_sent_with_the_operators_own_credentials(
         assert mail.subject.startswith("Test: ")
         assert mail.subject in done.output
         assert mail.id in done.output
-        assert "nothing of this has happened" in mail.text
-        assert "nothing of this has happened" in mail.html
+        assert "none of this has happened" in mail.text
+        assert "none of this has happened" in mail.html
     assert done.output.endswith(f"Sent to {TO}.\n")
 
 

@@ -62,7 +62,7 @@ def _levels(checks: dict[str, Check]) -> dict[str, Level]:
 def test_a_stage_as_ops_stage_writes_it_is_right(project: ConfigFile) -> None:
     checks = _checks(project)
     assert _levels(checks) == {}
-    assert checks["files"].found == "config.json and 2 policies are as they should be"
+    assert checks["files"].found == "config.json and 2 policies are up to date"
 
 
 def test_nothing_is_written(project: ConfigFile) -> None:

@@ -189,7 +189,7 @@ def test_both_go_into_a_secret_and_no_file_has_the_key(
 
 def test_the_secret_of_the_token_is_not_for_it(world: World, ops: Ops) -> None:
     result = ops("--secret", SECRET, "--force")
-    assert "is the one for the stage's Cloudflare token" in flat(result)
+    assert "holds the stage's Cloudflare token" in flat(result)
     assert world.cloudflare.calls == ()
 
 
@@ -257,7 +257,7 @@ def test_a_mode_that_cannot_be_asked_for_is_left_open(world: World, ops: Ops) ->
     world.cloudflare.api._authenticator._tokens[only.value] = only
     result = ops(token=SSL_ONLY)
     assert result.exit_code == 0
-    assert "not known; once desktops have the certificate, it should be Full (strict)" in (
+    assert "unknown; once desktops have the certificate, it should be Full (strict)" in (
         flat(result)
     )
     path = f"/zones/{DEFAULT_ZONE_ID}/settings/ssl"

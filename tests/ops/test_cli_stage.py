@@ -68,7 +68,7 @@ def test_a_new_stage_has_an_owner_and_a_table_of_its_own(config: Path) -> None:
 
     done = run(config, *NEW, "--domain-root=dev.example.com", name="dev")
     assert done.exit_code == 0
-    assert "look: stage 'prod' gives instances with the tag" in done.output
+    assert "warning: stage 'prod' gives instances with the tag" in done.output
     assert written(config, "dev")["environment_variables"]["TABLE_NAME"] == "elephant-dev-meetings"
 
 
@@ -270,13 +270,13 @@ def test_what_is_not_given_of_a_feature_stays(config: Path) -> None:
     [
         (("--with=meetings",), "--ami is missing"),
         (("--with=meetings", "--ami=ami-00000000"), "--security-groups is missing"),
-        (("--ami=ami-00000000", "--key-name=x"), "--ami, --key-name: only of use to a stage with"),
-        ((*MEETINGS, "--without=meetings"), "--with and --without meetings cannot both be"),
+        (("--ami=ami-00000000", "--key-name=x"), "--ami, --key-name: only for a stage with"),
+        ((*MEETINGS, "--without=meetings"), "--with and --without meetings contradict"),
         ((*MEETINGS, "--table="), "the feature 'meetings' needs a table"),
         ((*MEETINGS, "--volume-gb=x"), "VOLUME_GB is 'x'"),
         (("--with=notifications",), "--mail-from is missing"),
         (("--with=notifications", "--mail-from=a@example.com"), "--mail-to is missing"),
-        ((*MEETINGS, "--mail-to=a@example.com"), "--mail-to: only of use to a stage with notific"),
+        ((*MEETINGS, "--mail-to=a@example.com"), "--mail-to: only for a stage with notific"),
         ((*NOTIFICATIONS, "--mail-from=somebody"), "MAIL_FROM is 'somebody'"),
     ],
 )

@@ -120,9 +120,11 @@ def test_status_of_what_is_anothers_says_whose_it_is(
 
     assert "2 running, 1 record of ours; nothing that a sweep can repair" in shown.stdout
     taken, unknown = told["foreign"]
-    assert taken == "2 running without a name of ours, which is taken by elephant:other/us-west-2"
-    assert unknown.startswith("1 of our records are of no instance that EC2 knows here; if such")
-    assert "look: stage 'other' has the owner" in shown.stdout
+    assert (
+        taken == "2 running without a record of ours: the name is taken by elephant:other/us-west-2"
+    )
+    assert unknown.startswith("1 of our records have no instance that EC2 knows here; if they")
+    assert "warning: stage 'other' has the owner" in shown.stdout
     assert len(told["conflicts"]) == 3
 
 
@@ -139,7 +141,7 @@ def test_plan_shows_what_a_sweep_does_changes_nothing_and_exits_with_2(
     assert [(each["action"], each["name"], each["reason"]) for each in told["changes"]] == [
         ("delete", f"{gone}.{DOMAIN}", "terminated"),
         ("create", f"{lacking}.{DOMAIN}", f"running at {world.address(lacking)}"),
-        ("tell", "row m1", "so its desktops are"),
+        ("tell", "row m1", "matches its desktops"),
     ]
     assert (told["drift"], told["unsafe"], told["waiting"]) == (True, "", [])
     assert world.standing() == before
@@ -175,7 +177,7 @@ def test_sweep_repairs_and_says_what(world: World, ops: Ops) -> None:
     assert result.exit_code == 0
     assert f"create {lacking}.{DOMAIN}" in result.stdout
     assert f"delete {gone}.{DOMAIN}" in result.stdout
-    assert f"look: the record {blocked}.{DOMAIN}" in result.stdout
+    assert f"warning: the record {blocked}.{DOMAIN}" in result.stdout
     assert "repaired: 1 created, 1 deleted, 1 row updated" in result.stdout
     assert world.row()["status"] == "DNS_WRITTEN"
     assert ops("plan").exit_code == 0
@@ -200,7 +202,7 @@ def test_a_fresh_record_of_an_instance_that_ec2_does_not_know_waits(world: World
 
     assert told["drift"] is False
     assert swept.exit_code == 0
-    assert f"waits: {name}" in swept.stdout
+    assert f"waiting: {name}" in swept.stdout
     assert told["waiting"] == [
         "i-00000000000000000: EC2 does not know this instance, and its record is fresh",
     ]

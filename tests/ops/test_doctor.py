@@ -24,7 +24,7 @@ CHECKS = (
     Check("alarm topic", Level.WARNING, "nobody is told", "`elephant deploy prod`"),
     Check("token's rights", Level.SKIPPED, "not tried", "`elephant doctor prod --prove`"),
 )
-BROKEN = Check("table", Level.FAILURE, "there is no table [bold]", "make one")
+BROKEN = Check("table", Level.FAILURE, "table [bold] does not exist", "make one")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ class _Nobody(Account):
     """No credentials."""
 
     def identity(self) -> Identity:
-        raise AwsError("could not ask AWS who you are: no credentials; run `aws configure`")
+        raise AwsError("could not check your AWS credentials: no credentials; run `aws configure`")
 
 
 def _shown(checks: tuple[Check, ...], width: int = 100) -> str:
@@ -82,7 +82,7 @@ def test_the_table_shows_what_was_found_and_the_remedy_below_it() -> None:
 
 
 def test_what_aws_said_is_no_markup() -> None:
-    assert "there is no table [bold]" in _shown((BROKEN,))
+    assert "table [bold] does not exist" in _shown((BROKEN,))
 
 
 def test_a_narrow_terminal_loses_nothing() -> None:
@@ -96,7 +96,7 @@ def test_scripts_get_every_check() -> None:
     assert document["checks"][-1] == {
         "name": "table",
         "level": "failure",
-        "found": "there is no table [bold]",
+        "found": "table [bold] does not exist",
         "remedy": "make one",
     }
     assert json.loads(as_json(CHECKS))["status"] == "ok"
@@ -140,7 +140,7 @@ def test_without_the_right_credentials_nothing_else_is_asked_of_aws(
     assert said in failed.found
     assert failed.remedy.startswith(remedy)
     rest = checks[checks.index(failed) + 1 :]
-    assert {check.found for check in rest} == {"not looked at, because of: credentials"}
+    assert {check.found for check in rest} == {"depends on failed check 'credentials'"}
 
 
 def test_without_the_stage_everything_else_is_skipped(project: ConfigFile) -> None:

@@ -141,7 +141,7 @@ def test_the_second_time_nothing_changes(stage: Stage) -> None:
     stage.said.clear()
 
     assert stage.deploy() == first
-    assert stage.said == [f"elephant-{stage.name}-support is as it should be"]
+    assert stage.said == [f"elephant-{stage.name}-support is up to date"]
 
 
 def test_alarms_are_mailed_to_who_is_named_at_the_time(stage: Stage) -> None:
@@ -296,7 +296,7 @@ def test_another_stages_stack_is_left_alone(server: MotoServer) -> None:
     one, other = Stage(server, "a-b"), Stage(server, "a_b")  # stacks have no "_" in their names
     one.deploy()
 
-    with pytest.raises(NotOursError, match="elephant-a-b-support is none of stage 'a_b'"):
+    with pytest.raises(NotOursError, match="elephant-a-b-support does not belong to stage 'a_b'"):
         other.deploy()
     with pytest.raises(NotOursError, match="'a-b'"):
         other.stack.delete(other.said.append)
@@ -389,7 +389,7 @@ def test_parameters_that_cannot_be_right_are_refused_before_anything_is_done(
 
 def test_deleting_what_is_not_there_says_so(stage: Stage) -> None:
     stage.stack.delete(stage.said.append)
-    assert stage.said == [f"elephant-{stage.name}-support is not there"]
+    assert stage.said == [f"elephant-{stage.name}-support does not exist"]
 
 
 def metrics(stage: Stage) -> list[list[Any]]:

@@ -200,7 +200,7 @@ def test_an_interrupted_run_is_waited_for_and_taken_up(status: str) -> None:
         f"{NAME} is busy since an earlier run ({status.lower().replace('_', ' ')}): waiting",
         f"{NAME}: {status.lower().replace('_', ' ')}",
         f"{NAME}: {whole.lower().replace('_', ' ')}",
-        f"{NAME} is as it should be",
+        f"{NAME} is up to date",
     ]
 
 
@@ -288,7 +288,7 @@ def test_one_that_cannot_be_undone_is_left_to_a_person() -> None:
     ("status", "way_out"),
     [
         ("UPDATE_FAILED", f"aws cloudformation rollback-stack --stack-name {NAME}"),
-        ("IMPORT_ROLLBACK_FAILED", "bring it out of that in the console"),
+        ("IMPORT_ROLLBACK_FAILED", "resolve that in the console"),
     ],
 )
 def test_what_others_left_is_not_touched(status: str, way_out: str) -> None:
@@ -307,7 +307,7 @@ def test_a_failure_names_the_resource_the_reason_and_the_remedy() -> None:
     assert str(failure.value) == (
         f"could not create the stack {NAME}, which is now in ROLLBACK_COMPLETE: FailedEvents "
         "(AWS::SQS::Queue): User: me is not authorized to perform: sqs:Create. To go on, grant "
-        "yourself the right that AWS names; then run the same command again"
+        "yourself the permission that AWS names; then run the same command again"
     )
     aws.then["create_stack"] = CREATED
     assert aws.deploy() == OUTPUTS
@@ -318,7 +318,7 @@ def test_a_failure_names_the_resource_the_reason_and_the_remedy() -> None:
     [
         ("a-queue already exists", "something else has that name"),
         ("Limit exceeded for alarms", "ask AWS to raise the limit"),
-        ("Internal failure", "mend what AWS names"),
+        ("Internal failure", "fix what AWS names"),
     ],
 )
 def test_an_update_that_fails_says_what_to_do(reason: str, remedy: str) -> None:
@@ -435,5 +435,5 @@ def test_two_people_deploying_at_once_are_told(monkeypatch: pytest.MonkeyPatch) 
         )
 
     monkeypatch.setattr(aws, "update_stack", busy)
-    with pytest.raises(StackRefusedError, match="somebody else is at work on it"):
+    with pytest.raises(StackRefusedError, match="somebody else is changing it"):
         aws.deploy()
