@@ -282,6 +282,9 @@ def test_a_condition_stays_as_short_as_dynamodb_takes_it() -> None:
 
     assert change is not None
     assert len(change.links) == len(change.relies_on) == 100
+    up = live(meeting(many)).change
+    assert up is not None
+    assert len(up.relies_on) == 100
 
 
 def test_a_write_relies_on_all_that_it_was_decided_from() -> None:

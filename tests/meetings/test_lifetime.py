@@ -274,6 +274,7 @@ def test_a_start_far_ahead_does_not_keep_desktops_for_ever() -> None:
     found = verdict(meeting, DESKTOPS, latest, LONGEST)
     assert isinstance(found, End)
     assert found.reason == "MAX_LENGTH_TIMEOUT"
+    assert found.relies_on == ("termination_reason",)
     assert found.why.endswith("and a desktop is older than 195 minutes")
 
 

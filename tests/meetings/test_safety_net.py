@@ -353,6 +353,21 @@ def test_whoever_is_let_in_during_a_look_keeps_the_meeting(ends: Ends) -> None:
             assert ends.outcome(meeting) == ("TERMINATED", "NO_SHOW_TIMEOUT"), position
 
 
+def test_a_row_that_is_rewritten_before_each_write_keeps_no_desktop_past_the_longest_time(
+    ends: Ends,
+) -> None:
+    desktops = ends.meeting(ID, 180, status="IN_PROGRESS")
+
+    def rewrite() -> None:
+        ends.set(status="HEALTHY" if ends.outcome()[0] == "IN_PROGRESS" else "IN_PROGRESS")
+        ends.faults.meanwhile["update_item"] = rewrite
+
+    ends.faults.meanwhile["update_item"] = rewrite
+    ends.look()
+
+    assert ends.states(*desktops) == GONE
+
+
 def test_a_desktop_that_is_launched_during_a_look_does_not_outlive_the_next(ends: Ends) -> None:
     for position, meeting, desktops in looks(ends):
         late: list[str] = []

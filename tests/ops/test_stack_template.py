@@ -125,6 +125,15 @@ def test_only_a_function_that_does_not_start_makes_silence_an_alarm() -> None:
     assert alarmed == ["SweepStoppedAlarm"]
 
 
+def test_an_alarm_on_a_metric_of_ours_is_on_one_that_the_code_emits() -> None:
+    code = "".join(path.read_text() for path in (PATH.parent.parent / "chalicelib").rglob("*.py"))
+    properties = [alarm["Properties"] for alarm in ALARMS.values()]
+    ours = {each["MetricName"] for each in properties if each["Namespace"] == "Elephant"}
+
+    # a count is named, or is an action's name
+    assert {each for each in ours if f'"{each}"' in code or f'"{each.lower()}"' in code} == ours
+
+
 def test_the_quota_alarm_lies_below_what_elephant_itself_spends() -> None:
     threshold = ALARMS["QuotaAlarm"]["Properties"]["Threshold"]
     assert 0 < threshold < DEFAULT_LIMIT // 2

@@ -110,6 +110,20 @@ def test_an_event_of_a_replaced_desktop_does_not_take_the_link_back(world: World
     assert world.row()["teacher_ec2_link"] == link(younger)
 
 
+def test_the_event_of_an_end_gives_the_link_to_the_other_desktop_that_runs(world: World) -> None:
+    """Its own event came while the role was the older one's, and no other follows."""
+    noted, other = world.desktop(), world.desktop()
+    world.put_row(status="LAUNCHED", teacher_ec2_id=noted)
+    for each in (noted, other):
+        world.watchdog().handle(make_event(each), Context())
+    assert world.row()["teacher_ec2_link"] == link(noted)
+    world.terminate(noted)
+
+    world.watchdog().handle(make_event(noted, "shutting-down"), Context())
+
+    assert world.row()["teacher_ec2_link"] == link(other)
+
+
 def test_a_meeting_goes_on_with_a_desktop_whose_tags_were_removed(world: World) -> None:
     teacher, student = world.desktop("teacher"), world.desktop("student")
     world.put_own(teacher, world.address(teacher))

@@ -289,6 +289,22 @@ def test_a_row_that_dynamodb_leaves_out_keeps_nothing_but_its_last_trace(broken:
     assert f"{UNKNOWN}.{DOMAIN}" in {name for name, _, _ in broken.standing()}
 
 
+def test_what_every_run_skips_is_a_drift_though_no_record_shows_its_age(world: World) -> None:
+    world.put_row(status="LAUNCHED")
+    world.desktop()
+    world.swept()
+    leave_out(world, "m1")
+    sweep = world.sweep()
+
+    sweep.handle(Context())
+    world.pass_time(900)
+    sweep.handle(Context())
+
+    before, after = (counts["DriftSeconds"] for _, _, counts in world.reports.lines[-2:])
+    assert before == 0
+    assert after >= 900
+
+
 def test_a_table_that_cannot_be_read_keeps_no_record_but_last_traces(broken: World) -> None:
     broken.dynamodb.delete_table(TableName=TABLE)
 
