@@ -34,7 +34,7 @@ def table_to_create(
             raise TableError(
                 f"the table {table_name} is gone, although nobody deleted the stack {stack.name} "
                 "that created it: restore it from its backup under the same name (DynamoDB keeps "
-                "one for 35 days); or delete the stack, and the next deployment creates an empty one"
+                "one for 35 days); or delete the stack, and the next deployment makes an empty one"
             )
         return True
     if table["TableStatus"] == "DELETING":

@@ -286,8 +286,10 @@ def test_another_owners_record_is_never_touched_and_is_reported(world: World) ->
 
     assert result["action"] == "ignored"
     assert result["warnings"] == [
-        f"the record {instance_id}.{DOMAIN} at 192.0.2.200 belongs to {OWNER}1; "
-        "it was left unchanged"
+        (
+            f"the record {instance_id}.{DOMAIN} at 192.0.2.200 belongs to {OWNER}1; "
+            "it was left unchanged"
+        )
     ]
     assert world.records() == before
     assert world.row() == {"status": "LAUNCHED"}
