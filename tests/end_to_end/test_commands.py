@@ -288,6 +288,13 @@ def test_every_file_that_the_documentation_links_to_is_there() -> None:
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_every_file_of_the_project_that_the_documentation_names_is_there() -> None:
+    named = re.compile(r"`((?:tests|chalicelib|ops|localcloud)/[\w/*.-]+)`")
+    for name, text in DOCUMENTS.items():
+        for target in named.findall(text):
+            assert any(PROJECT.directory.glob(target.rstrip("/"))), f"{name}: {target}"
+
+
 def test_every_setting_is_in_the_table_of_settings() -> None:
     reader = re.findall(
         r'reader\.read\(\s*"(\w+)"',
