@@ -21,8 +21,10 @@ from chalicelib.meetings.lifetime import (
     MAX_LENGTH_TIMEOUT,
     NO_SHOW_TIMEOUT,
     PARTIAL_NO_SHOW_TIMEOUT,
+    SHORTEST,
     SUCCESS,
     SUCCESS_AT_15_MINUTES,
+    in_minutes,
     is_over,
     meet_time_of,
 )
@@ -38,6 +40,7 @@ OPEN_STATUSES: Final = (HEALTHY, IN_PROGRESS)
 """The statuses in which a role's link is handed out."""
 
 _FAR: Final = timedelta(minutes=2)
+_WAIT: Final = in_minutes(SHORTEST)
 
 
 class Phase(StrEnum):
@@ -60,7 +63,7 @@ STEPS: Final = (Phase.SCHEDULED, Phase.STARTING, Phase.ADDRESS, Phase.CHECKING, 
 
 _MESSAGES: Final = {
     Phase.SCHEDULED: (
-        "Your desktop starts ten minutes before the meeting. "
+        f"Your desktop starts {in_minutes(LEAD)} before the meeting. "
         "You can leave this page open until then, or come back later."
     ),
     Phase.STARTING: "A computer of your own is starting. This takes a few minutes.",
@@ -71,7 +74,7 @@ _MESSAGES: Final = {
     ),
     Phase.LATE: (
         "It should be ready by now, but has not reported yet. Please leave this page open: it "
-        "shows as soon as you may enter. If your desktop is not ready 15 minutes after the start, "
+        f"shows as soon as you may enter. If your desktop is not ready {_WAIT} after the start, "
         "the meeting is ended; then tell the person who invited you."
     ),
     Phase.OVER: "Nobody can enter it any more. For another one, ask the person who invited you.",
@@ -90,15 +93,15 @@ _MESSAGES: Final = {
 
 _ENDS: Final = {
     NO_SHOW_TIMEOUT: (
-        "Nobody came within 15 minutes, so it was ended. "
+        f"Nobody came within {_WAIT}, so it was ended. "
         "For another one, ask the person who invited you."
     ),
     PARTIAL_NO_SHOW_TIMEOUT: (
-        "Not everybody came within 15 minutes, so it was ended. "
+        f"Not everybody came within {_WAIT}, so it was ended. "
         "For another one, ask the person who invited you."
     ),
     NEVER_HEALTHY: (
-        "Its desktops did not become ready within 15 minutes, so it was ended. Please tell the "
+        f"Its desktops did not become ready within {_WAIT}, so it was ended. Please tell the "
         "person who invited you, so that the meeting can be booked again."
     ),
     MAX_LENGTH_TIMEOUT: "It had reached its longest time, so it was ended.",

@@ -209,7 +209,7 @@ def _decide_by_age(
         return Leave(f"{what}, and no desktop is left")
     latest = _oldest(desktops) + longest
     if now >= latest:
-        why = f"{what}, and a desktop is older than {_minutes(longest)}"
+        why = f"{what}, and a desktop is older than {in_minutes(longest)}"
         return End(MAX_LENGTH_TIMEOUT, why, (REASON,))
     return _look_again(now, latest, f"{what}, and its desktops may be in use")
 
@@ -233,7 +233,7 @@ def _decide_early(
     if desktops:
         latest = _oldest(desktops) + LONGEST_AHEAD + longest
         if now >= latest:
-            what = f"a desktop is older than {_minutes(longest + LONGEST_AHEAD)}"
+            what = f"a desktop is older than {in_minutes(longest + LONGEST_AHEAD)}"
             return End(MAX_LENGTH_TIMEOUT, f"{why}, and {what}", (REASON,))
         due = min(due, latest)
     return LookAgain(_at_the_earliest(now, due), why)
@@ -251,10 +251,10 @@ def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timed
     elif any(has_data(meeting, role) for role in ROLES):
         found = End(PARTIAL_NO_SHOW_TIMEOUT, "one side has finished, and nobody is in it")
     elif meeting.status in _BEFORE_HEALTHY:
-        why = f"{_minutes(SHORTEST)} after its start no desktop has reported that it is healthy"
+        why = f"{in_minutes(SHORTEST)} after its start no desktop has reported that it is healthy"
         found = End(NEVER_HEALTHY, why)
     else:
-        found = End(NO_SHOW_TIMEOUT, f"{_minutes(SHORTEST)} after its start nobody is in it")
+        found = End(NO_SHOW_TIMEOUT, f"{in_minutes(SHORTEST)} after its start nobody is in it")
     if isinstance(found, End) and now >= latest:
         return replace(found, relies_on=(REASON, MEET_TIME, JOINED_AT))
     if isinstance(found, End) and found.reason in _FOR_ABSENCE:
@@ -267,7 +267,7 @@ def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timed
 
 def _decide_in_progress(why: str, now: datetime, latest: datetime, longest: timedelta) -> Verdict:
     if now >= latest:
-        return End(MAX_LENGTH_TIMEOUT, f"it has lasted {_minutes(longest)}, the longest time")
+        return End(MAX_LENGTH_TIMEOUT, f"it has lasted {in_minutes(longest)}, the longest time")
     return _look_again(now, latest, why)
 
 
@@ -290,5 +290,6 @@ def _reason_of(meeting: Meeting) -> str:
     return text_of(meeting, REASON) or "unknown"
 
 
-def _minutes(time: timedelta) -> str:
+def in_minutes(time: timedelta) -> str:
+    """Format a duration for people: `15 minutes`."""
     return f"{time // timedelta(minutes=1)} minutes"
