@@ -1,5 +1,5 @@
-"""`python -m ops`."""
+"""`elephant`, as `python -m ops`."""
 
 from ops.cli import main
 
-main(prog_name="python -m ops")
+main(prog_name="elephant")

@@ -241,7 +241,7 @@ def test_every_command_explains_itself(command: str) -> None:
     done = run(*LOCALCLOUD, *command.split(), "--help")
 
     assert done.returncode == 0
-    assert done.stdout.startswith("Usage: python -m localcloud")
+    assert done.stdout.startswith("Usage: elephant-local")
 
 
 def test_a_directory_that_is_no_project_is_said_clearly(tmp_path: Path) -> None:
