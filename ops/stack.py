@@ -268,8 +268,8 @@ class SupportingStack:
         if tags.get(STAGE_TAG) != self._stage:
             raise NotOursError(
                 f"the stack {self.name} does not belong to stage {self._stage!r} (its tag "
-                f"{STAGE_TAG} is {tags.get(STAGE_TAG)!r}): nothing was changed. Choose another name "
-                "for the stage, or delete that stack if nobody needs it"
+                f"{STAGE_TAG} is {tags.get(STAGE_TAG)!r}): nothing was changed. Choose another "
+                "name for the stage, or delete that stack if nobody needs it"
             )
         return stack
 

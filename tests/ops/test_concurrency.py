@@ -81,7 +81,7 @@ def test_what_chalice_would_reserve_is_read(written: dict[str, Any], number: int
 
 @pytest.mark.parametrize("value", ["20", -1, 2.5, []])
 def test_a_reservation_that_is_no_number_is_named(value: object) -> None:
-    with pytest.raises(ConfigError, match=r"reserved_concurrency of sweep is .* mend it by hand"):
+    with pytest.raises(ConfigError, match=r"reserved_concurrency of sweep is .* fix it manually"):
         configured({"stages": {"prod": {"reserved_concurrency": value}}}, "prod", "sweep")
 
 
