@@ -346,7 +346,7 @@ def _template_of_before(it: Deployed) -> None:
     body = client.get_template(StackName=it.stack)["TemplateBody"]
     client.update_stack(
         StackName=it.stack,
-        TemplateBody=str(body).replace("Made and updated by", "Made by"),
+        TemplateBody=str(body).replace("Created and updated by", "Made by"),
         Parameters=parameters,
         Tags=[{"Key": "elephant:stage", "Value": STAGE}],
     )

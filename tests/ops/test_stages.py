@@ -196,7 +196,7 @@ def test_a_stage_that_is_not_there_or_not_whole_says_how_to_make_it(
         config_file.stage("qa")
     config["stages"]["qa"] = []
     config_file.path.write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match="no object"):
+    with pytest.raises(ConfigError, match="not an object"):
         config_file.stage("qa")
 
 
