@@ -651,7 +651,7 @@ def test_removing_the_stage_ends_schedules_first_and_tells_of_desktops(deployed:
     assert len(told) == 2
     assert told[0].startswith("1 desktop(s) of meetings still run")
     assert f"--instance-ids {desktops[1]} --region" in told[0]
-    assert told[1].endswith(f"nothing ends those of this stage: {unmarked}")
+    assert told[1].endswith(f"nothing terminates those of this stage: {unmarked}")
     assert others not in "".join(said)
     groups = deployed.client("scheduler").list_schedule_groups()["ScheduleGroups"]
     assert SCHEDULES not in {each["Name"] for each in groups}

@@ -316,5 +316,5 @@ def test_a_note_that_cannot_be_read_is_named(
     note.write_text("{")
     monkeypatch.setattr(deployment_module, "check_zone", lambda *_: ())
 
-    with pytest.raises(ConfigError, match=r"local\.json is no JSON: .*; remove it"):
+    with pytest.raises(ConfigError, match=r"local\.json is not valid JSON: .*; remove it"):
         deployment.deploy(silent, silent)
