@@ -649,7 +649,7 @@ def test_removing_the_stage_ends_schedules_first_and_tells_of_desktops(deployed:
     assert schedules < said.index("remove function elephant-local-launch_ec2")
     told = [line for line in said if "desktop(s)" in line]
     assert len(told) == 2
-    assert told[0].startswith("1 desktop(s) of meetings still run")
+    assert told[0].startswith("1 desktop(s) of meetings run")
     assert f"--instance-ids {desktops[1]} --region" in told[0]
     assert told[1].endswith(f"nothing terminates those of this stage: {unmarked}")
     assert others not in "".join(said)
