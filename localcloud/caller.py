@@ -1,4 +1,4 @@
-"""People and programs that call a stage's API: they schedule meetings, and join them."""
+"""Clients of a stage's API: people and programs that schedule and join meetings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Page:
-    """What a visitor sees of the waiting page, in words."""
+    """What a visitor sees on the waiting page, as text."""
 
     status: int
     headline: str
@@ -43,7 +43,7 @@ class Page:
 
 
 class Caller:
-    """Calls the API at an address, as what is not on AWS does: by HTTP, and with a key."""
+    """Calls the API from outside AWS: by HTTP, and with a key."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
@@ -96,11 +96,11 @@ class Caller:
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object, **__: object) -> None:
-        """Go nowhere: where it leads is what is asked."""
+        """Do not follow redirects, since only the target is of interest."""
 
 
 class _Reading(HTMLParser):
-    """Reads what stands in the elements that have an id, and where the entrance leads."""
+    """Reads the text of elements with an id, and the entrance's target."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ _project = click.option(
     "directory",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=Path(),
-    help="The project's directory; its stage 'local' says which zone, table and secret there are.",
+    help="The project's directory; its stage 'local' names the zone, table and secret.",
     show_default="here",
 )
 _cloudflare_port = click.option(
@@ -34,16 +34,16 @@ _cloudflare_port = click.option(
     type=click.IntRange(1, 65535),
     default=CLOUDFLARE_PORT,
     show_default=True,
-    help="Where the Cloudflare stand-in listens.",
+    help="The Cloudflare stand-in's port.",
 )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """AWS and Cloudflare on this machine, without an account of either.
+    """AWS and Cloudflare on this machine, without an account.
 
     AWS is moto's server; functions run under AWS's own runtime client; Cloudflare is a stand-in
-    that keeps to the published API and serves its zone over DNS. Nothing leaves this machine.
+    that follows the published API and serves its zone over DNS. Nothing leaves this machine.
     """
 
 
@@ -54,9 +54,9 @@ for command in (event, mails):
 @main.command()
 @_project
 def demo(directory: Path) -> None:
-    """Play meetings from scheduling to nothing left, and check every promise on the way.
+    """Run meetings from scheduling to clean-up, and check every promise on the way.
 
-    Takes free ports, works on a copy of the project, and ends everything it started. Exit status
+    Uses free ports, works on a copy of the project, and stops everything it started. Exit status
     0 only if every promise held.
     """
     with _said_clearly():
@@ -77,7 +77,7 @@ def demo(directory: Path) -> None:
     type=click.FloatRange(0),
     default=1.0,
     show_default=True,
-    help="What Lambda's waits between attempts and the periods of schedules are multiplied by: "
+    help="Factor for Lambda's waits between attempts and for the periods of schedules: "
     "0.01 makes a minute 0.6 s.",
 )
 @_project
@@ -94,7 +94,7 @@ def up(
 @main.command()
 @aws_port_option
 def tick(aws_port: int) -> None:
-    """Let every schedule of a running local cloud come due now.
+    """Run every schedule of a running local cloud now.
 
     Shows the functions that were invoked for it.
     """
@@ -102,10 +102,12 @@ def tick(aws_port: int) -> None:
 
 
 @main.command()
-@click.option("--plus", type=float, help="Print the time in so many minutes, for a meet_time.")
+@click.option(
+    "--plus", type=float, help="Print the time this many minutes from now, for a meet_time."
+)
 @aws_port_option
 def clock(aws_port: int, plus: float | None) -> None:
-    """Show the time of a running local cloud, and when something is scheduled next."""
+    """Show the time of a running local cloud, and what is scheduled next."""
     told = control("AWS", aws_port, "GET", "clock")
     if plus is None:
         show(told)
@@ -114,12 +116,12 @@ def clock(aws_port: int, plus: float | None) -> None:
 
 
 @main.command()
-@click.option("--minutes", type=click.FloatRange(0), help="Let so much time pass.")
+@click.option("--minutes", type=click.FloatRange(0), help="Minutes to advance.")
 @aws_port_option
 def forward(aws_port: int, minutes: float | None) -> None:
-    """Let time pass in a running local cloud, without waiting for it.
+    """Advance the clock of a running local cloud.
 
-    What is scheduled in between happens, in turn. Without --minutes it is the time until the next
+    Everything scheduled in between runs, in order. Without --minutes it advances to the next
     one-off schedule: a meeting's launch, or its safety net.
     """
     wanted = {} if minutes is None else {"minutes": minutes}
@@ -132,24 +134,24 @@ def forward(aws_port: int, minutes: float | None) -> None:
 @click.option("--meeting", help="Only desktops of this meeting.")
 @aws_port_option
 def desktop(aws_port: int, deed: str, role: str | None, meeting: str | None) -> None:
-    """Let the desktops of meetings report that they are well or done, or shut down."""
+    """Make desktops of meetings report that they are healthy or done, or shut down."""
     wanted = {"do": deed, "role": role, "meeting": meeting}
     show(control("AWS", aws_port, "POST", "desktops", wanted))
 
 
 @main.group()
 def refusal() -> None:
-    """Switch refusals of a running EC2 on and off: no instance is started then."""
+    """Switch refusals to start instances in a running EC2 on and off."""
 
 
 @refusal.command("add")
 @click.argument("code")
-@click.option("--zone", help="Only in this zone, such as us-west-2a.")
-@click.option("--times", type=click.IntRange(0), default=1, help="How often; 0 until cleared.")
-@click.option("--skip", type=click.IntRange(0), default=0, help="Leave out the first so many.")
+@click.option("--zone", help="Only in this Availability Zone, such as us-west-2a.")
+@click.option("--times", type=click.IntRange(0), default=1, help="How many times; 0 until cleared.")
+@click.option("--skip", type=click.IntRange(0), default=0, help="Skip this many calls first.")
 @aws_port_option
 def add_refusal(aws_port: int, times: int, **members: Any) -> None:  # noqa: ANN401
-    """Let EC2 refuse to start instances.
+    """Make EC2 refuse to start instances.
 
     \b
     Examples:
@@ -163,7 +165,7 @@ def add_refusal(aws_port: int, times: int, **members: Any) -> None:  # noqa: ANN
 @refusal.command("list")
 @aws_port_option
 def list_refusals(aws_port: int) -> None:
-    """Show the refusals that are on."""
+    """Show the active refusals."""
     show(control("AWS", aws_port, "GET", "refusals"))
 
 
@@ -183,17 +185,19 @@ def fault() -> None:
 @click.argument("kind", type=click.Choice([kind.value for kind in FaultKind]))
 @click.option("--when", type=click.Choice([when.value for when in When]), default="before")
 @click.option("--method", help="Only calls of this method, such as POST.")
-@click.option("--path", default="*", help="Only calls to paths of this shell pattern.")
-@click.option("--times", type=click.IntRange(0), default=1, help="How often; 0 until cleared.")
-@click.option("--skip", type=click.IntRange(0), default=0, help="Leave out the first so many.")
+@click.option("--path", default="*", help="Only calls to paths that match this shell pattern.")
+@click.option("--times", type=click.IntRange(0), default=1, help="How many times; 0 until cleared.")
+@click.option("--skip", type=click.IntRange(0), default=0, help="Skip this many calls first.")
 @click.option("--status", type=int, help="The HTTP status to answer.")
 @click.option("--code", type=int, help="The API's error code to answer.")
 @click.option("--seconds", type=float, help="For delay, rate-limited and stale.")
-@click.option("--changes", type=int, default=0, help="For stale: how many changes behind.")
-@click.option("--name", help="For wrong-name: the name answered.")
+@click.option(
+    "--changes", type=int, default=0, help="For stale: how many changes the answer is behind."
+)
+@click.option("--name", help="For wrong-name: the name in the answer.")
 @_cloudflare_port
 def add_fault(cloudflare_port: int, times: int, **members: Any) -> None:  # noqa: ANN401
-    """Let calls fail.
+    """Make calls fail.
 
     \b
     Examples:
@@ -211,7 +215,7 @@ def add_fault(cloudflare_port: int, times: int, **members: Any) -> None:  # noqa
 @fault.command("list")
 @_cloudflare_port
 def list_faults(cloudflare_port: int) -> None:
-    """Show the faults that are on."""
+    """Show the active faults."""
     show(control("Cloudflare", cloudflare_port, "GET", "faults"))
 
 
@@ -223,9 +227,11 @@ def clear_faults(cloudflare_port: int) -> None:
 
 
 @main.command()
-@click.option("--calls", type=click.IntRange(1), help="So many calls are allowed …")
-@click.option("--window", type=float, help="… in so many seconds; over it every call is refused …")
-@click.option("--block", type=float, help="… for so many seconds.")
+@click.option("--calls", type=click.IntRange(1), help="Number of calls allowed …")
+@click.option(
+    "--window", type=float, help="… in this many seconds; beyond it every call is refused …"
+)
+@click.option("--block", type=float, help="… for this many seconds.")
 @_cloudflare_port
 def quota(cloudflare_port: int, **members: float | None) -> None:
     """Show or set the request quota of a running Cloudflare stand-in."""

@@ -1,4 +1,4 @@
-"""The commands `event` and `mails`: what happens in AWS, and what the stage writes of it."""
+"""The commands `event` and `mails`: AWS events, and the stage's e-mails about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def event(aws_port: int, file: TextIO) -> None:
     """Put the event in FILE on the bus of a running local cloud, as AWS would.
 
-    It becomes one of the local account and region. Shows the functions that were invoked for it.
+    Its account and region are replaced by the local ones. Shows the functions that were invoked
+    for it.
 
     \b
     Example:
@@ -29,7 +30,7 @@ def event(aws_port: int, file: TextIO) -> None:
     try:
         wanted = json.load(file)
     except ValueError as error:
-        raise click.ClickException(f"{file.name} is no JSON: {error}") from None
+        raise click.ClickException(f"{file.name} is not valid JSON: {error}") from None
     show(control("AWS", aws_port, "POST", "events", wanted))
 
 
@@ -44,7 +45,7 @@ def event(aws_port: int, file: TextIO) -> None:
 @click.option("--clear", is_flag=True, help="Forget them.")
 @aws_port_option
 def mails(aws_port: int, directory: Path | None, *, as_json: bool, clear: bool) -> None:
-    """Print the e-mails that a running local cloud was told to send, oldest first."""
+    """Print the e-mails that a running local cloud has sent, oldest first."""
     sent = control("AWS", aws_port, "GET", "mails")
     if as_json:
         show(sent)

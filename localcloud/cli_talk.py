@@ -1,4 +1,4 @@
-"""What the command line says to a local cloud that runs, and how."""
+"""Calls from the command line to a running local cloud."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ aws_port_option = click.option(
     type=click.IntRange(1, 65535),
     default=AWS_PORT,
     show_default=True,
-    help="Where AWS listens.",
+    help="The port of AWS.",
 )
 
 
 def control(whose: str, port: int, method: str, what: str, body: object = None) -> Any:  # noqa: ANN401
-    """Ask a stand-in's switchboard. Raises ClickException, which says what to do."""
+    """Call a stand-in's control API. Raises ClickException, which says what to do."""
     url = f"http://{HOST}:{port}/__standin__/{what}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, method=method)
@@ -40,5 +40,5 @@ def control(whose: str, port: int, method: str, what: str, body: object = None) 
 
 
 def show(answer: Any) -> None:  # noqa: ANN401
-    """Print what was answered."""
+    """Print the answer."""
     click.echo(json.dumps(answer, indent=2))

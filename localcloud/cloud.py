@@ -46,7 +46,7 @@ ROOT: Final = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Ports:
-    """Where to listen; 0 takes any port that is free."""
+    """Ports to listen on; 0 for any free port."""
 
     aws: int = 0
     cloudflare: int = 0
@@ -121,7 +121,7 @@ class LocalCloud:
 
     @property
     def exports(self) -> dict[str, str]:
-        """The variables that lead the AWS CLI, Chalice and Cloudflare's clients here."""
+        """Environment variables that point the AWS CLI, Chalice and Cloudflare's clients here."""
         stream = {STREAM_VARIABLE: self.stream_arn} if self.stream_arn else {}
         return (
             aws_settings(self.aws.endpoint, self.region)
@@ -138,7 +138,7 @@ class LocalCloud:
 
     @property
     def stream_arn(self) -> str | None:
-        """The ARN of the meetings table's stream, if there is one: `chalice deploy` needs it."""
+        """The ARN of the meetings table's stream, if any; `chalice deploy` needs it."""
         dynamodb, name = self.client("dynamodb"), self.settings.table_name
         if name not in dynamodb.list_tables()["TableNames"]:
             return None
@@ -147,13 +147,13 @@ class LocalCloud:
 
     @property
     def api_url(self) -> str:
-        """Where the API of the deployed stage is offered here. LookupError if it has none."""
+        """The address of the deployed stage's API here. LookupError if it has none."""
         gateway = self.client("apigateway")
         for api in gateway.get_rest_apis()["items"]:
             for stage in gateway.get_stages(restApiId=api["id"])["item"]:
                 host = f"{api['id']}.execute-api.{self.region}.amazonaws.com"
                 return self.aws.local_url(f"https://{host}/{stage['stageName']}")
-        raise LookupError("nothing is deployed that has an API")
+        raise LookupError("nothing with an API is deployed")
 
     def deploy_with_chalice(self, directory: Path) -> str:
         """Deploy a project's local stage by `chalice deploy` alone; return what that printed.
@@ -170,9 +170,9 @@ class LocalCloud:
         run_command(command, f"elephant deploy {STAGE}", ROOT, environment, on_line)
 
     def settle(self, seconds: float = 30) -> None:
-        """Wait until every change to an instance has been told and handled, retries included.
+        """Wait until every change to an instance has been delivered and handled, retries included.
 
-        That is also those that functions made meanwhile. TimeoutError if that takes longer.
+        That includes changes that functions made meanwhile. TimeoutError if it takes longer.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -184,15 +184,15 @@ class LocalCloud:
                 return
 
     def pass_until(self, moment: datetime) -> None:
-        """Let time pass until `moment`: what is scheduled by then runs in turn, at its time."""
+        """Advance the clock to `moment`; everything scheduled until then runs at its time."""
         self._passing.until(moment)
 
     def pass_minutes(self, minutes: float) -> None:
-        """Let so many minutes pass."""
+        """Advance the clock by this many minutes."""
         self.pass_until(self.clock.now() + timedelta(minutes=minutes))
 
     def desktops(self) -> list[Desktop]:
-        """Return the desktops that run for a meeting."""
+        """Return the running desktops of a meeting."""
         running = [{"Name": "instance-state-name", "Values": ["running"]}]
         tagged = [{"Name": "tag-key", "Values": [name]} for name in ("MeetingID", "Role")]
         answer = self.client("ec2").describe_instances(Filters=running + tagged)
@@ -200,18 +200,18 @@ class LocalCloud:
         return [Desktop(self, each["InstanceId"]) for each in found if "IamInstanceProfile" in each]
 
     def put_event(self, event: dict[str, Any]) -> list[str]:
-        """Put an event on the bus as if AWS had made it here, and name the functions it invokes.
+        """Put an event on the bus as if AWS had sent it, and return the functions it invokes.
 
-        AWS lets nobody else put events of its own. Raises ValueError if it is no event.
+        AWS itself does not allow this for its own events. Raises ValueError if it is not an event.
         """
         missing = sorted({"source", "detail-type", "detail", "id", "time"} - event.keys())
         if missing:
-            raise ValueError(f"no event of EventBridge: it has no {', '.join(missing)}")
+            raise ValueError(f"not an EventBridge event: it has no {', '.join(missing)}")
         here = {"account": ACCOUNT_ID, "region": self.region}
         return list(self.bridge.emit({**event, **here}))
 
     def _let_desktops(self, wanted: dict[str, Any]) -> list[dict[str, object]]:
-        """Let every desktop, or those of a role or meeting, report what is wanted."""
+        """Make every desktop, or those of a role or meeting, report something."""
         done: list[dict[str, object]] = []
         for desktop in self.desktops():
             if wanted.get("role") not in {None, desktop.role}:

@@ -1,7 +1,7 @@
-"""What runs on a meeting's desktop: it reports that it is well, and at the end that it is done.
+"""A meeting's desktop, which reports that it is healthy, and at the end that it has finished.
 
-In reality these are the scripts in the desktops' image. Here they call DynamoDB in the same way,
-and only if the policy of the desktop's own role allows it: moto takes every call from everybody.
+In reality scripts in the desktops' image do this. Here it calls DynamoDB in the same way,
+and only if the policy of the desktop's own role allows it: moto accepts every call.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Desktop:
         return self._update("status", "HEALTHY", only_from="DNS_WRITTEN")
 
     def upload(self, data: str) -> bool:
-        """Note that its side has finished and where its data is; False if there is no such row."""
+        """Write that its side has finished and where its data is; False if there is no row."""
         return self._update(f"{self.role}_session_data", data)
 
     def do(self, what: str) -> bool:
@@ -68,7 +68,7 @@ class Desktop:
         raise ValueError(f"a desktop does {', '.join(DEEDS)}, not {what!r}")
 
     def shut_down(self) -> None:
-        """Shut down from within; it stops or ends as its launch said."""
+        """Shut down from within; it stops or terminates, depending on how it was launched."""
         said = self._ec2.describe_instance_attribute(
             InstanceId=self.instance_id, Attribute="instanceInitiatedShutdownBehavior"
         )

@@ -1,4 +1,4 @@
-"""Prints a story as it happens, with the time of each line, and keeps count of its promises."""
+"""Terminal output of the demo, with the time of each line and a count of kept promises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class Narrator:
-    """Tells a story on the terminal; any thread may speak."""
+    """Prints the story on the terminal; safe to call from any thread."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -23,16 +23,16 @@ class Narrator:
         return time.monotonic() - self._began
 
     def chapter(self, title: str) -> None:
-        """Begin something new."""
+        """Print the heading of a new part."""
         self._say("", blank=True)
         self._say(click.style(title, bold=True))
 
     def note(self, text: str) -> None:
-        """Say what happens elsewhere meanwhile."""
+        """Print what happens in the background."""
         self._say(click.style(f"    {text}", dim=True))
 
     def promise(self, text: str, *, holds: bool) -> None:
-        """Say what was promised, and whether it holds."""
+        """Print a promise and whether it holds."""
         if holds:
             self.held += 1
             self._say(f"  {click.style('✓', fg='green')} {text}")

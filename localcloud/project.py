@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ProjectError(Exception):
-    """The directory is no Elephant project with a `local` stage."""
+    """The directory is not an Elephant project with a `local` stage."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Project:
         return Settings.parse(variables)
 
     def copy(self, target: Path, cloudflare_url: str, *, features: bool = True) -> Project:
-        """Copy what is deployed, with the local stage led to another port of this machine.
+        """Copy the project, with the local stage pointing to another port of this machine.
 
-        Without `features` its stage has none: the watchdog and the sweep alone.
+        Without `features` its stage has none: only the watchdog and the sweep.
         """
         copied = Project(copy_project(self.directory, target))
         config = json.loads(self._config.read_text())
@@ -53,7 +53,7 @@ class Project:
         return copied
 
     def forget_deployment(self) -> bool:
-        """Remove Chalice's note of what the local stage has: a new local AWS has nothing.
+        """Remove Chalice's record of the local stage's resources: a new local AWS has none.
 
         Returns whether there was one.
         """

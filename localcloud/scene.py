@@ -1,4 +1,4 @@
-"""What the demo's story is made of: its actors, what it looks at, and what it says."""
+"""Building blocks of the demo's story: actions, checks and output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROLES: Final = ("teacher", "student")
 
 _DONE: Final = "unchanged", "ignored"
-"""Runs that had nothing to do; that they ran is not worth a line."""
+"""Results of runs that had nothing to do, which are not printed."""
 _SPEAKERS: Final = {
     "sweep": "Sweep",
     "launch_ec2": "Launch",
@@ -39,7 +39,7 @@ _SPEAKER_WIDTH: Final = 12
 
 @dataclass(frozen=True)
 class Booked:
-    """A meeting as its two people know it: when it is, and a link for each."""
+    """A meeting as its two people know it: its time, and a link for each."""
 
     id: str
     start: datetime
@@ -47,7 +47,7 @@ class Booked:
 
 
 class Scene:
-    """A deployed stage on a local cloud, its meetings, and a narrator who says what happens."""
+    """A deployed stage on a local cloud, its meetings, and the narrator."""
 
     def __init__(self, cloud: LocalCloud, narrator: Narrator) -> None:
         self.cloud = cloud
@@ -60,7 +60,7 @@ class Scene:
         self._narrator = narrator
         self._idle_sweeps = 0
         self.failures = 0
-        """How many runs of functions have failed so far."""
+        """How many function runs have failed so far."""
         cloud.bridge.on_event(self._note_event)
         cloud.functions.on_finished(self._note_invocation)
 
@@ -81,14 +81,14 @@ class Scene:
         return instance_id
 
     def key(self) -> str:
-        """Read the key for scheduling, as who runs the stage may."""
+        """Read the scheduling key, as the operator may."""
         answer = self.cloud.client("secretsmanager").get_secret_value(
             SecretId="elephant-local-schedule-key"
         )
         return str(answer["SecretString"])
 
     def book(self, answer: Answer) -> Booked:
-        """Read what was answered to a request for a meeting."""
+        """Read the answer to a request for a meeting."""
         told = answer.document
         start = datetime.fromisoformat(told["meet_time"]).astimezone(UTC)
         return Booked(told["meeting_id"], start, {role: told[f"{role}_link"] for role in ROLES})
@@ -99,12 +99,12 @@ class Scene:
         self.cloud.settle()
 
     def sweep(self) -> None:
-        """Let the scheduled rules come due now, and wait until they have run."""
+        """Run the scheduled rules now, and wait until they have finished."""
         self.cloud.schedules.fire()
         self.cloud.settle()
 
     def pass_until(self, moment: datetime) -> None:
-        """Let time pass until then; what is scheduled in between happens."""
+        """Advance the clock to a moment; everything scheduled in between runs."""
         minutes = (moment - self.cloud.clock.now()) / timedelta(minutes=1)
         self._idle_sweeps = 0
         self.cloud.pass_until(moment)
@@ -125,7 +125,7 @@ class Scene:
         return int(self._dynamodb.scan(TableName=self.settings.table_name)["Count"])
 
     def schedules(self) -> list[str]:
-        """Return the names of the one-off schedules that wait."""
+        """Return the names of the pending one-off schedules."""
         found = self.cloud.client("scheduler").list_schedules(GroupName="elephant-local")
         return sorted(schedule["Name"] for schedule in found["Schedules"])
 
@@ -138,13 +138,13 @@ class Scene:
         return {desktop.role: desktop for desktop in found}
 
     def instances(self, **where: str) -> list[dict[str, Any]]:
-        """Return what EC2 says of the instances that filters let through."""
+        """Return EC2's description of the instances that match filters."""
         filters = [{"Name": name, "Values": [value]} for name, value in where.items()]
         answer = self.ec2.describe_instances(Filters=filters)
         return [found for held in answer["Reservations"] for found in held["Instances"]]
 
     def describe(self, instance_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what EC2 says of instances."""
+        """Return EC2's description of instances."""
         answer = self.ec2.describe_instances(InstanceIds=list(instance_ids))
         return [found for held in answer["Reservations"] for found in held["Instances"]]
 
@@ -153,7 +153,7 @@ class Scene:
         return str(self.describe([instance_id])[0]["PublicIpAddress"])
 
     def writes(self) -> list[str]:
-        """Return the paths of Cloudflare's API that were written to so far."""
+        """Return the paths of all write calls to Cloudflare's API so far."""
         return [call.path for call in self.cloud.cloudflare.calls if call.method != "GET"]
 
     def dig(self, name: str) -> list[str] | None:
@@ -164,10 +164,10 @@ class Scene:
             return None
         return sorted(address.to_text() for held in answer.answer for address in held)
 
-    # What is said
+    # Output
 
     def chapter(self, title: str) -> None:
-        """Begin something new."""
+        """Print the heading of a new part."""
         self._narrator.chapter(title)
 
     def note(self, text: str) -> None:
@@ -175,17 +175,17 @@ class Scene:
         self._narrator.note(text)
 
     def promise(self, text: str, holds: bool) -> None:  # noqa: FBT001 (the sentence's own end)
-        """Say what was promised, and whether it holds."""
+        """Print a promise and whether it holds."""
         self._narrator.promise(text, holds=holds)
 
     def promise_page(self, meeting: Booked, role: str, headline: str) -> None:
-        """Promise what a visitor reads on the page of a link."""
+        """Check what a visitor reads on the page of a link."""
         page = self.caller.look(meeting.links[role])
         self.promise(f"the {role}'s page says: {page.headline}", page.headline == headline)
         self.note(f"  {page.message}")
 
     def promise_record(self, instance_id: str) -> None:
-        """Promise that the instance's name leads to its address, through Cloudflare's edge."""
+        """Check that the instance's name leads to its address, through Cloudflare's edge."""
         name = self.settings.record_name(instance_id)
         origins = [record.fields.content for record in self.zone.named(name)]
         address = self.address(instance_id)
@@ -197,7 +197,7 @@ class Scene:
         )
 
     def promise_no_name(self, instance_id: str) -> None:
-        """Promise that the instance's name does not resolve any more."""
+        """Check that the instance's name no longer resolves."""
         name = self.settings.record_name(instance_id)
         self.promise(f"{name} no longer resolves", self.dig(name) is None)
 
@@ -216,7 +216,7 @@ class Scene:
 
 
 def line_of(invocation: Invocation) -> str | None:
-    """Say in a line what a function did; None if it found nothing to do."""
+    """Summarize in a line what a function did; None if it found nothing to do."""
     function = invocation.function.split("-", 2)[2:]
     speaker = _SPEAKERS.get(function[0], "Lambda") if function else "API"
     said = _said(invocation, speaker)
@@ -241,7 +241,7 @@ def _said(invocation: Invocation, speaker: str) -> str | None:
 
 
 def _ended_by_terminator(invocation: Invocation) -> str | None:
-    """Find in its log what the terminator did, as its answer names failures alone."""
+    """Read from its log what the terminator did, since its answer names only failures."""
     for line in invocation.log:
         with suppress(ValueError, TypeError, KeyError):
             said = json.loads(line)

@@ -1,4 +1,4 @@
-"""The demo: meetings from being scheduled to nothing left, every promise checked on the way."""
+"""The demo: meetings from scheduling to clean-up, with every promise checked on the way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from localcloud.scene import Booked
 
 TIME_SCALE: Final = 0.01
-"""Lambda waits a minute before it tries again; here it waits 0.6 seconds."""
+"""Lambda waits a minute before it retries; here it waits 0.6 seconds."""
 
 _HAND_MADE: Final = "198.51.100.80"
 _TABLE_EDGES: Final = ("┏", "┃", "┡", "│", "└")
@@ -30,13 +30,13 @@ _MINUTE: Final = timedelta(minutes=1)
 
 
 def tell(project: Project, narrator: Narrator) -> bool:
-    """Tell the story on a local cloud of its own; return whether every promise held.
+    """Run the story on its own local cloud; return whether every promise held.
 
     Raises ProjectError if the local stage has no meetings.
     """
     if project.settings.meetings is None:
         raise ProjectError(
-            f"stage {STAGE} has no meetings, and the story is about them: "
+            f"stage {STAGE} has no meetings, which the demo needs: "
             f"elephant stage {STAGE} --with meetings"
         )
     narrator.chapter("AWS, Cloudflare and DNS start on this machine")
@@ -54,7 +54,7 @@ def tell(project: Project, narrator: Narrator) -> bool:
 
         cloud.deploy(copy.directory, note)
         _Story(Scene(cloud, narrator)).tell()
-    narrator.chapter("Everything that was started has ended")
+    narrator.chapter("Everything that was started has stopped")
     total = narrator.held + len(narrator.broken)
     narrator.note(f"{narrator.held} of {total} promises held, in {narrator.seconds:.0f} seconds")
     return not narrator.broken
@@ -67,12 +67,12 @@ class _Story:
     def tell(self) -> None:
         scene = self._scene
         domain = scene.settings.domain_root
-        scene.chapter("Before: a zone and an account that hold other things")
-        hand_made = {"name": f"www.{domain}", "content": _HAND_MADE, "comment": "made by hand"}
+        scene.chapter("Before: a zone and an account with other contents")
+        hand_made = {"name": f"www.{domain}", "content": _HAND_MADE, "comment": "created by hand"}
         scene.zone.create({"type": "A", "proxied": False, **hand_made})
-        scene.note(f"www.{domain} is there, made by hand")
+        scene.note(f"www.{domain} exists, created by hand")
         others = [
-            scene.run("an instance without tags of ours", Name="nobody's"),
+            scene.run("an instance without our tags", Name="nobody's"),
             scene.run("an instance of another project", Project="Giraffe", Role="teacher"),
         ]
         scene.cloud.settle()
@@ -91,9 +91,9 @@ class _Story:
         scene.chapter("After")
         while scene.schedules():
             scene.pass_until(scene.cloud.clock.now() + 15 * _MINUTE)
-        scene.promise("nothing is scheduled any more", scene.cloud.one_offs.next_time() is None)
+        scene.promise("no schedule is left", scene.cloud.one_offs.next_time() is None)
         left = scene.instances(**{"tag:Project": "Elephant", "instance-state-name": "running"})
-        scene.promise("no desktop of ours runs", not left)
+        scene.promise("none of our desktops runs", not left)
         scene.promise("the zone is exactly what it was before", scene.zone.records == before)
         answer = scene.dig(f"www.{domain}")
         scene.promise(f"www.{domain} still resolves to {_HAND_MADE}", answer == [_HAND_MADE])
@@ -120,22 +120,24 @@ class _Story:
         }
         refused = caller.schedule(wanted, None)
         scene.promise(
-            f"without the key it is refused: {refused.status}", refused.status == _REFUSED
+            f"a request without the key is refused: {refused.status}", refused.status == _REFUSED
         )
         wrong = caller.schedule(wanted | {"meet_time": "2026-11-21 16:00"}, key)
         said = wrong.document.get("errors", {}).get("meet_time", "")
         scene.promise(f"a time without an offset is refused: {said}", wrong.status == _WRONG)
-        scene.promise("nothing was made", scene.rows() == 0 and not scene.schedules())
+        scene.promise("nothing was created", scene.rows() == 0 and not scene.schedules())
 
         made = caller.schedule(wanted, key, "lesson-1")
         again = caller.schedule(wanted, key, "lesson-1")
         other = caller.schedule(wanted | {"student_name": "Cleo"}, key, "lesson-1")
         lesson = scene.book(made)
         scene.promise(
-            "a request that is sent twice makes one meeting, with the same links",
+            "a request that is sent twice creates one meeting, with the same links",
             (made.status, again.status) == (_CREATED, _OK) and scene.book(again) == lesson,
         )
-        scene.promise("its token is no good for another one", other.status == _TAKEN)
+        scene.promise(
+            "the same Idempotency-Key is refused for another request", other.status == _TAKEN
+        )
         later = wanted | {"meet_time": (start + 2 * _MINUTE).isoformat(timespec="seconds")}
         no_show = scene.book(caller.schedule(later, key))
         long_one = scene.book(caller.schedule(wanted | {"teacher_name": "Dora"}, key))
@@ -145,7 +147,9 @@ class _Story:
         keys = [link.split("key=")[1] for link in lesson.links.values()]
         scene.promise("and holds no key", not any(each in str(row) for each in keys))
         waiting = scene.schedules()
-        scene.promise(f"{len(waiting)} one-off schedules wait", len(waiting) == 2 * len(meetings))
+        scene.promise(
+            f"{len(waiting)} one-off schedules are pending", len(waiting) == 2 * len(meetings)
+        )
         return meetings
 
     def _show_links(self, lesson: Booked) -> None:
@@ -160,13 +164,13 @@ class _Story:
             for link in (stranger, stranger.split("?")[0], stranger.replace(lesson.id, "x" * 16))
         ]
         scene.promise(
-            "a key opens its own role alone; without it, the meeting might as well not exist",
+            "a key works only for its own role; without a valid key the answer is 404",
             {(answer.status, answer.text) for answer in answers} == {(_UNKNOWN, answers[0].text)},
         )
 
     def _launch(self, lesson: Booked, long_one: Booked, others: list[str]) -> None:
         scene = self._scene
-        scene.chapter("Ten minutes before two of them, three of four zones are full")
+        scene.chapter("Ten minutes before two of them, three of four Availability Zones are full")
         refusals = scene.cloud.aws.refusals
         for zone in _FULL_ZONES:
             refusals.add(Refusal("InsufficientInstanceCapacity", zone=zone))
@@ -179,7 +183,7 @@ class _Story:
                 for found in scene.describe([each.instance_id for each in desktops.values()])
             }
             scene.promise(
-                f"{meeting.id} has a desktop for each of its two, where there was room",
+                f"{meeting.id} has a desktop for each role, where there was capacity",
                 set(desktops) == set(ROLES) and zones == {_FREE_ZONE},
             )
         for desktop in scene.desktops(lesson).values():
@@ -201,7 +205,7 @@ class _Story:
 
     def _enter(self, lesson: Booked, long_one: Booked) -> None:
         scene = self._scene
-        scene.chapter("The desktops report that they are well, and people enter")
+        scene.chapter("The desktops report that they are healthy, and people enter")
         for meeting in (lesson, long_one):
             for desktop in scene.desktops(meeting).values():
                 desktop.report_healthy()
@@ -210,7 +214,10 @@ class _Story:
         link = lesson.links["teacher"]
         scene.promise_page(lesson, "teacher", "Your desktop is ready")
         looked = scene.row(lesson)["status"]
-        scene.promise("looking starts nothing, as previews of links do", looked == "HEALTHY")
+        scene.promise(
+            "opening the page has no side effects, since link previews do that too",
+            looked == "HEALTHY",
+        )
         sent = scene.caller.click(link, scene.caller.look(link))
         row = scene.row(lesson)
         scene.promise(f"a click leads to {sent}", sent == row["teacher_ec2_link"])
@@ -219,33 +226,33 @@ class _Story:
             told = scene.caller.ask(meeting.links["student"])
             expected = scene.row(meeting)["student_ec2_link"]
             holds = told.status == _OK and told.document.get("dcv_url") == expected
-            scene.promise(f"a program is told {expected}", holds)
+            scene.promise(f"a program gets {expected}", holds)
 
     def _leave_live_ones_alone(self, lesson: Booked, no_show: Booked, long_one: Booked) -> None:
         scene = self._scene
-        scene.chapter("The third meeting's desktops start as well, and nobody comes")
+        scene.chapter("The third meeting's desktops start as well, but nobody joins")
         scene.pass_until(no_show.start - 9 * _MINUTE)
         for desktop in scene.desktops(no_show).values():
             desktop.report_healthy()
         status = scene.row(no_show)["status"]
-        scene.promise("its desktops are well: HEALTHY", status == "HEALTHY")
+        scene.promise("its desktops are healthy: HEALTHY", status == "HEALTHY")
 
-        scene.chapter("15 minutes after its start a meeting is in progress; one side is done")
+        scene.chapter("15 minutes after its start a meeting is in progress; one side has finished")
         scene.desktops(long_one)["student"].upload("s3://recordings/student")
         scene.pass_until(lesson.start + 15 * _MINUTE)
         for meeting in (lesson, long_one):
             alive = len(scene.desktops(meeting)) == len(ROLES)
             status = scene.row(meeting)["status"]
-            scene.promise(f"{meeting.id} is left alone", alive and status == "IN_PROGRESS")
+            scene.promise(f"{meeting.id} is not ended", alive and status == "IN_PROGRESS")
         looks = [name for name in scene.schedules() if name.startswith(f"safety-{long_one.id}-")]
-        scene.promise("the safety net will look again", len(looks) == 1)
+        scene.promise("the safety net will check again", len(looks) == 1)
 
     def _end_what_nobody_came_to(self, no_show: Booked) -> None:
         scene = self._scene
         scene.chapter("15 minutes after the start of the third")
         desktops = scene.desktops(no_show)
         scene.pass_until(no_show.start + 15 * _MINUTE)
-        scene.promise("its desktops are ended", not scene.desktops(no_show))
+        scene.promise("its desktops are terminated", not scene.desktops(no_show))
         for desktop in desktops.values():
             scene.promise_no_name(desktop.instance_id)
         self._promise_over(no_show, "NO_SHOW_TIMEOUT")
@@ -258,7 +265,7 @@ class _Story:
         for role, desktop in desktops.items():
             desktop.upload(f"s3://recordings/{role}")
         scene.cloud.settle()
-        scene.promise("the terminator ends its desktops", not scene.desktops(lesson))
+        scene.promise("the terminator terminates its desktops", not scene.desktops(lesson))
         for desktop in desktops.values():
             scene.promise_no_name(desktop.instance_id)
         self._promise_over(lesson, "SUCCESS")

@@ -1,4 +1,4 @@
-"""The part of the story that is about desktops and their names, whatever their meeting does."""
+"""The demo's story of one desktop: its record and link through stops, losses and repeats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_desktops(scene: Scene, meeting: Booked) -> None:
-    """Stop and start one, repeat and lose events; the names stay right."""
+    """Stop and start one, repeat and lose events; the records stay right."""
     desktops = scene.desktops(meeting)
     _stop_and_start(scene, meeting, desktops["student"].instance_id)
     _repeat(scene, meeting, desktops["teacher"].instance_id)
@@ -25,10 +25,10 @@ def _stop_and_start(scene: Scene, meeting: Booked, student: str) -> None:
     scene.cloud.settle()
     scene.promise_no_name(student)
     row = scene.row(meeting)
-    scene.promise("its link is gone from the row", "student_ec2_link" not in row)
+    scene.promise("its link is removed from the row", "student_ec2_link" not in row)
     scene.promise("the meeting goes on: IN_PROGRESS", row["status"] == "IN_PROGRESS")
 
-    scene.chapter("It is started again, and Cloudflare loses the connection just after it wrote")
+    scene.chapter("It is started again, and Cloudflare's connection drops just after the write")
     fault = Fault(FaultKind.DROP, when=When.AFTER, method="POST")
     scene.cloud.cloudflare.faults.add(fault)
     scene.ec2.start_instances(InstanceIds=[student])
@@ -52,24 +52,24 @@ def _repeat(scene: Scene, meeting: Booked, teacher: str) -> None:
 
 def _lose_events(scene: Scene, meeting: Booked) -> None:
     before, row = scene.zone.records, scene.row(meeting)
-    scene.chapter("A third desktop starts, by hand, and EventBridge loses the event")
+    scene.chapter("A third desktop is started by hand, and EventBridge loses the event")
     tags = {"Project": "Elephant", "MeetingID": meeting.id, "Role": "observer"}
     with scene.cloud.bridge.losing():
         observer = scene.run("the observer's desktop", **tags)
     name = scene.settings.record_name(observer)
     scene.promise(f"{name} does not resolve", scene.dig(name) is None)
 
-    scene.chapter("The sweep, which runs every minute, looks at everything")
+    scene.chapter("The sweep, which runs every minute, checks everything")
     scene.sweep()
     scene.promise_record(observer)
     link = {"observer_ec2_link": scene.settings.link(observer)}
     told = scene.row(meeting)
-    scene.promise("its link is in the row, which is as it was otherwise", told == row | link)
+    scene.promise("its link is in the row, which is otherwise unchanged", told == row | link)
     written = len(scene.writes())
     scene.sweep()
-    scene.promise("where all is well it writes nothing", len(scene.writes()) == written)
+    scene.promise("if nothing is wrong, it writes nothing", len(scene.writes()) == written)
 
-    scene.chapter("The third desktop ends, and that event is lost as well")
+    scene.chapter("The third desktop is terminated, and that event is lost as well")
     with scene.cloud.bridge.losing():
         scene.ec2.terminate_instances(InstanceIds=[observer])
     scene.promise(f"{name} is left behind", scene.dig(name) is not None)
@@ -78,15 +78,15 @@ def _lose_events(scene: Scene, meeting: Booked) -> None:
     scene.sweep()
     scene.promise_no_name(observer)
     told = scene.row(meeting)
-    scene.promise("its link is gone from the row, which is as it was", told == row)
+    scene.promise("its link is removed from the row, which is otherwise unchanged", told == row)
     scene.promise("the other records were not touched", scene.zone.records == before)
 
 
 def end_desktops(scene: Scene, meeting: Booked) -> None:
-    """Let people shut their desktops down, one after the other."""
+    """Let people shut down their desktops, one after the other."""
     desktops = scene.desktops(meeting)
     teacher, student = (desktops[role] for role in ("teacher", "student"))
-    scene.chapter("The teacher of the second meeting shuts the desktop down")
+    scene.chapter("The teacher of the second meeting shuts down the desktop")
     teacher.shut_down()
     scene.cloud.settle()
     scene.promise_no_name(teacher.instance_id)
@@ -98,13 +98,13 @@ def end_desktops(scene: Scene, meeting: Booked) -> None:
         and row["student_ec2_link"] == scene.settings.link(student.instance_id),
     )
 
-    scene.chapter("Late, an event says that the teacher's desktop runs")
+    scene.chapter("A late event says that the teacher's desktop runs")
     scene.emit(teacher.instance_id, "running")
     name = scene.settings.record_name(teacher.instance_id)
-    scene.promise("nothing comes back: what counts is the state now", scene.dig(name) is None)
+    scene.promise("nothing is recreated: only the current state counts", scene.dig(name) is None)
     scene.promise("the row is the same", scene.row(meeting) == row)
 
-    scene.chapter("The student shuts the other desktop down")
+    scene.chapter("The student shuts down the other desktop")
     student.shut_down()
     scene.cloud.settle()
     scene.promise_no_name(student.instance_id)

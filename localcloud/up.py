@@ -1,4 +1,4 @@
-"""A local cloud that stays up, says how to use it, and shows what happens in it."""
+"""The command `up`: a local cloud that keeps running, and shows what happens in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def keep_running(directory: Path, ports: tuple[int, int, int], time_scale: float) -> None:
-    """Keep a local cloud for the project until Ctrl-C.
+    """Keep a local cloud running for the project until Ctrl-C.
 
     Raises PortTakenError, ProjectError or SettingsError before anything runs.
     """
@@ -35,7 +35,7 @@ def keep_running(directory: Path, ports: tuple[int, int, int], time_scale: float
         cloud.bridge.on_event(_show_event)
         cloud.functions.on_finished(_show_invocation)
         if project.forget_deployment():
-            click.echo("What an earlier local cloud had deployed is forgotten.\n")
+            click.echo("The deployment to an earlier local cloud is forgotten.\n")
         expected = project.settings.cloudflare_api_url
         if expected != cloud.cloudflare.url:
             click.secho(
@@ -46,7 +46,7 @@ def keep_running(directory: Path, ports: tuple[int, int, int], time_scale: float
         click.echo(_welcome(cloud))
         ended.wait()
         click.echo("\nEnding …")
-    click.echo("Everything has ended.")
+    click.echo("Everything has stopped.")
 
 
 def _welcome(cloud: LocalCloud) -> str:
@@ -85,22 +85,22 @@ Then, for example:
   curl -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" \\
     "$CLOUDFLARE_BASE_URL/zones/{settings.zone_id}/dns_records"
 
-What is deployed with a schedule runs on time, and now with
+Scheduled functions run on time, and at once with
 
   elephant-local tick --aws-port {cloud.aws.port}
 {_meetings(cloud)}{_notifications(cloud)}
-By hand, without deploying (the route exists in stage {STAGE} alone):
+By hand, without deploying (the route exists only in stage {STAGE}):
 
   chalice local --stage {STAGE}
   curl http://127.0.0.1:8000/events -H 'Content-Type: application/json' \\
     -d '{{"instance-id": "INSTANCE-ID"}}'
 
-What happens is shown here. Ctrl-C ends everything.
+Events and runs are shown here. Ctrl-C stops everything.
 """
 
 
 def _meetings(cloud: LocalCloud) -> str:
-    """Say how to schedule a meeting and go through it, if the stage has meetings."""
+    """Explain how to schedule and run a meeting, if the stage has meetings."""
     if cloud.settings.meetings is None:
         return ""
     port = cloud.aws.port
@@ -116,26 +116,26 @@ A meeting, from scheduling to its end:
     -d '{{"teacher_name": "Ada", "student_name": "Ben",
     "meet_time": "'$(elephant-local clock --plus 12 --aws-port {port})'"}}'
 
-Open the links that it answers in a browser. Nobody has to wait, for time can be let pass, and
-desktops report when they are told to:
+Open the links in its answer in a browser. You don't have to wait: `forward` advances the clock, and
+`desktop` makes desktops report:
 
-  elephant-local forward --aws-port {port}            # until what is scheduled next
+  elephant-local forward --aws-port {port}            # to the next scheduled event
   elephant-local desktop healthy --aws-port {port}    # then: upload, or shutdown
   elephant-local refusal add InsufficientInstanceCapacity --zone {cloud.region}a \\
     --aws-port {port}
 
-`chalice local --stage {STAGE}` offers page and API at http://127.0.0.1:8000 as well, by this
-machine's own time.
+`chalice local --stage {STAGE}` serves page and API at http://127.0.0.1:8000 as well, using this
+machine's clock.
 """
 
 
 def _notifications(cloud: LocalCloud) -> str:
-    """Say how to make an event and read the e-mail on it, if the stage sends any."""
+    """Explain how to send an event and read its e-mail, if the stage sends any."""
     if cloud.settings.notifications is None:
         return ""
     port = cloud.aws.port
     return f"""
-An e-mail: put an event of AWS's on the bus, and read what was sent:
+An e-mail: put an AWS event on the bus, and read what was sent:
 
   elephant-local event FILE --aws-port {port}
   elephant-local mails --aws-port {port}
@@ -143,7 +143,7 @@ An e-mail: put an event of AWS's on the bus, and read what was sent:
 
 
 _TELLING = ("instance-id", "EC2InstanceId", "application", "deploymentId", "state")
-"""What is told of an event's detail, whatever kind of event it is."""
+"""Fields of an event's detail that are shown, for every kind of event."""
 
 
 def _show_event(delivery: Delivery) -> None:

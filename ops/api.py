@@ -1,4 +1,4 @@
-"""The stage's REST API at API Gateway: which one it is, where it is, and how much it takes.
+"""The stage's REST API at API Gateway: its id, its address and its throttling.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Throttle:
-    """So many requests a second, and so many at once; more are answered 429."""
+    """Limits of requests a second and at once; more are answered with 429."""
 
     rate: float
     burst: int
@@ -36,10 +36,10 @@ THROTTLES: Final[Mapping[str, Throttle]] = {
     # Each meeting starts machines, and people schedule them.
     "~1schedule/POST": Throttle(5, 20),
 }
-"""By resource and method as API Gateway spells them, `~1` for a slash."""
+"""By resource and method in API Gateway's format, `~1` for a slash."""
 
 GATEWAY_ANSWERS: Final = ("DEFAULT_4XX", "DEFAULT_5XX")
-"""What API Gateway answers without asking the function, such as 403, 413, 429 and 504.
+"""Answers that API Gateway gives without the function, such as 403, 413, 429 and 504.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -56,7 +56,7 @@ def api_stage(config: dict[str, Any], stage: Stage) -> str:
 
 
 def url_of(api_id: str, stage: Stage, name: str) -> str:
-    """Spell the address of an API."""
+    """Format the address of an API."""
     suffix = "amazonaws.com.cn" if stage.partition == "aws-cn" else "amazonaws.com"
     return f"https://{api_id}.execute-api.{stage.region}.{suffix}/{name}/"
 
@@ -74,12 +74,12 @@ def settle_api(
     name: str,
     say: Callable[[str], None],
 ) -> str | None:
-    """Limit the requests that the stage's API takes, and let front ends read its own answers.
+    """Limit the requests to the stage's API, and let front ends read API Gateway's own answers.
 
     Returns its address. Raises AwsError.
     """
     gateway = account.client("apigateway")
-    with readable_errors("limit the requests that the API takes"):
+    with readable_errors("limit the requests to the API"):
         found = apis_of(gateway, stage)
         for api_id in found:
             _settle_answers(gateway, api_id, name, origin_of_answers(stage))
@@ -101,9 +101,9 @@ def settle_api(
 
 
 def origin_of_answers(stage: Stage) -> str | None:
-    """Return the one origin that API Gateway's own answers are for; None for no page.
+    """Return the one origin for API Gateway's own answers; None for no page.
 
-    They hold a fixed text, so they can be for any page where one origin would not do.
+    They hold a fixed text, so they can be for any page if there are several origins.
     """
     origins = stage.settings.meetings.allowed_origins if stage.settings.meetings else frozenset()
     return next(iter(origins), None) if len(origins) < _SEVERAL else "*"
@@ -126,7 +126,7 @@ def throttles_of(
     api_id: str,
     name: str,
 ) -> dict[str, Throttle] | None:
-    """Return the limits that an API has; None if its stage is not there."""
+    """Return the limits of an API; None if its stage does not exist."""
     try:
         answer = gateway.get_stage(restApiId=api_id, stageName=name)
     except ClientError as error:
@@ -140,7 +140,7 @@ def throttles_of(
 
 
 def _settle_answers(gateway: Any, api_id: str, name: str, origin: str | None) -> None:  # noqa: ANN401
-    """Let pages of the origin read them; what is changed here counts once it is deployed.
+    """Let pages of the origin read them; the change takes effect with the next deployment.
 
     Chalice replaces the whole API at each deployment, and these answers with it.
     """
@@ -155,7 +155,7 @@ def _settle_answers(gateway: Any, api_id: str, name: str, origin: str | None) ->
 
 
 def _spelled(where: str) -> str:
-    """Spell a resource as in THROTTLES: AWS answers it with its slashes, and without the first."""
+    """Format a resource as in THROTTLES: AWS answers it with slashes, and without the first."""
     path, _, method = where.replace("~1", "/").rpartition("/")
     return f"{path if path == '*' else '~1' + path.strip('/').replace('/', '~1')}/{method}"
 

@@ -1,7 +1,7 @@
-"""A desktop's certificate: its key and request, what is issued for it, and the note of it.
+"""A desktop's certificate: its key, its request, and the copy for `doctor`.
 
-The key is made here and goes nowhere but where it is kept. The certificate, which is no secret, is
-noted beside the stage's policies: so `doctor` knows when it expires.
+The key is generated here and only stored. The certificate, which is not secret, is
+also kept beside the stage's policies, so that `doctor` knows when it expires.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from ops.stages import ConfigFile
 
 KEY_BITS: Final = 2048
-"""What Cloudflare's own dashboard makes; every DCV server takes RSA."""
+"""The size that Cloudflare's own dashboard uses; every DCV server accepts RSA."""
 
 _EXPONENT: Final = 65537
 
 
 class CertificateError(Exception):
-    """There is no good certificate, or it cannot be kept; the message says what to do."""
+    """There is no valid certificate, or it cannot be stored; the message says what to do."""
 
 
 class Issuer(Protocol):
-    """Who certifies a key: `ops.origin_ca.OriginCa` is one."""
+    """A certificate authority, such as `ops.origin_ca.OriginCa`."""
 
     def issue(self, csr: str, names: Sequence[str], days: int) -> str:
         """Return a certificate in PEM for the request's key and these names."""
@@ -54,36 +54,36 @@ def names_under(domain_root: str) -> tuple[str, str]:
 
 
 def obtain(issuer: Issuer, names: Sequence[str], days: int, now: datetime) -> Pair:
-    """Make a key and have it certified for these names.
+    """Generate a key and have it certified for these names.
 
-    Raises CertificateError if what comes back is not for this key and these names, or of no use
-    any more; and what the issuer raises.
+    Raises CertificateError if the certificate is not for this key and these names, or has
+    expired; and the issuer's exceptions.
     """
     key = rsa.generate_private_key(public_exponent=_EXPONENT, key_size=KEY_BITS)
     text = issuer.issue(_request(key, names), names, days)
     certificate = read_certificate(text, "Cloudflare's answer")
     if certificate.public_key() != key.public_key():
         raise CertificateError(
-            "Cloudflare's certificate is of another key than the one made here, so nothing was "
-            "kept: run it again"
+            "Cloudflare's certificate is for another key than the one made here, so nothing was "
+            "stored: run it again"
         )
     missing = [name for name in names if name not in names_in(certificate)]
     if missing:
         raise CertificateError(
-            f"Cloudflare's certificate is not for {' and '.join(missing)}, so nothing was kept: "
-            "see that the zone is the right one"
+            f"Cloudflare's certificate is not for {' and '.join(missing)}, so nothing was stored: "
+            "check that the zone is the right one"
         )
     if certificate.not_valid_after_utc <= now:
         raise CertificateError(
             f"Cloudflare's certificate has expired on {certificate.not_valid_after_utc:%Y-%m-%d}, "
-            "so nothing was kept: see that this machine's clock is right"
+            "so nothing was stored: check that this machine's clock is right"
         )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Pair(text.strip() + "\n", pem.decode())
 
 
 def read_certificate(text: str, where: str) -> x509.Certificate:
-    """Read a certificate in PEM. Raises CertificateError if that is none; `where` it was found."""
+    """Read a certificate in PEM found at `where`. Raises CertificateError if it is not one."""
     try:
         return x509.load_pem_x509_certificate(text.encode())
     except ValueError as error:
@@ -91,7 +91,7 @@ def read_certificate(text: str, where: str) -> x509.Certificate:
 
 
 def names_in(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the DNS names that a certificate is for; the subject's are of no account.
+    """Return the DNS names that a certificate is for; the subject is ignored.
 
     https://www.rfc-editor.org/rfc/rfc9525#section-2
     """
@@ -103,12 +103,12 @@ def names_in(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def note_path(config_file: ConfigFile, stage: str) -> Path:
-    """Say where the certificate that was made for a stage is noted, without its key."""
+    """Return the path of a stage's certificate, kept without its key."""
     return config_file.path.parent / f"certificate-{stage}.pem"
 
 
 def _request(key: rsa.RSAPrivateKey, names: Sequence[str]) -> str:
-    """Sign a request; Cloudflare takes its key, and the names from beside it."""
+    """Sign a request; Cloudflare uses only its key, and gets the names separately."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Elephant")])
     alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
     request = (

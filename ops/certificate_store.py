@@ -1,4 +1,4 @@
-"""Where a certificate and its key are kept: two files on this machine, or one secret."""
+"""Storage of a certificate and its key: two files on this machine, or one secret."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ _DESCRIPTION: Final = "Certificate and key of Elephant's desktops, as dcv.pem an
 
 
 class PairStore(Protocol):
-    """Keeps one pair, whole or not at all."""
+    """Stores one pair, completely or not at all."""
 
     @property
     def kept(self) -> str:
-        """Say where the pair is, once it is kept."""
+        """Say where the pair is stored."""
         ...
 
     @property
     def how_to_take(self) -> str:
-        """Say how the two files get to a desktop's image from there."""
+        """Say how to get the two files into a desktop's image from there."""
         ...
 
     def check(self, *, overwrite: bool) -> None:
-        """Raise CertificateError if a pair could not be kept; to be asked before one is made."""
+        """Raise CertificateError if a pair could not be stored; called before one is created."""
         ...
 
     def keep(self, pair: Pair, *, overwrite: bool) -> None:
-        """Keep a pair; if that fails, what was there is there as it was."""
+        """Store a pair; if that fails, earlier contents are unchanged."""
         ...
 
 
 class PairFiles:
-    """`dcv.pem` and `dcv.key` in a directory, for their owner's eyes only. Raises OSError too."""
+    """`dcv.pem` and `dcv.key` in a directory, readable only by their owner. Raises OSError too."""
 
     def __init__(self, directory: Path) -> None:
         self.certificate = directory / CERTIFICATE_FILE
@@ -58,18 +58,18 @@ class PairFiles:
     @property
     def kept(self) -> str:
         """Name the two files."""
-        return f"{self.certificate} and {self.key} are there, for you alone to read"
+        return f"{self.certificate} and {self.key} are written, readable only by you"
 
     @property
     def how_to_take(self) -> str:
-        """Say that they are to be moved, not copied."""
+        """Say that they should be moved, not copied."""
         return (
             "put both into the image that desktops start from, and delete them here; whoever has "
-            f"{KEY_FILE} can pass for a desktop"
+            f"{KEY_FILE} can impersonate a desktop"
         )
 
     def check(self, *, overwrite: bool) -> None:
-        """Make the directory; raise CertificateError if it has such files, unless to replace."""
+        """Create the directory; raise CertificateError if it has such files, unless `overwrite`."""
         self._directory.mkdir(parents=True, exist_ok=True)
         there = [str(path) for path in (self.certificate, self.key) if os.path.lexists(path)]
         if there and not overwrite:
@@ -78,10 +78,10 @@ class PairFiles:
                 "replace with --force, or write elsewhere with --to"
             )
         if not os.access(self._directory, os.W_OK | os.X_OK):
-            raise CertificateError(f"{self._directory} may not be written to; name another --to")
+            raise CertificateError(f"{self._directory} is not writable; name another --to")
 
     def keep(self, pair: Pair, *, overwrite: bool) -> None:
-        """Write both files, or none."""
+        """Write both files, or neither."""
         aside: list[Path] = []
         with ExitStack() as undo:
             for path, text in ((self.key, pair.key), (self.certificate, pair.certificate)):
@@ -111,21 +111,21 @@ class PairSecret:
 
     @property
     def how_to_take(self) -> str:
-        """Say how an image's build, which has jq and the right to, reads each of them."""
+        """Say how an image's build, with jq and permission, reads each of them."""
         return (
-            "let the build of the image that desktops start from write each of the two, as in "
+            "let the build of the desktops' image write each of the two, as in "
             f"`aws secretsmanager get-secret-value --secret-id {self._id} --region {self._region} "
             f"--query SecretString --output text | jq -r '.\"{KEY_FILE}\"' > {KEY_FILE}`"
         )
 
     def check(self, *, overwrite: bool) -> None:
-        """Raise CertificateError if the secret holds a pair, unless to replace, or all else."""
+        """Raise CertificateError if the secret holds a pair, unless `overwrite`, or other text."""
         held = self._secret.read()
         if not held:
             return
         if not _is_pair(held):
             raise CertificateError(
-                f"secret {self._id!r} holds something else than a certificate, and was left as it "
+                f"secret {self._id!r} holds something other than a certificate, and was left as it "
                 "is: name another secret"
             )
         if not overwrite:
@@ -148,7 +148,7 @@ def _set_aside(path: Path, undo: ExitStack) -> Path:
 
 
 def _create(path: Path, text: str, undo: ExitStack) -> None:
-    """Write a file that was not there, which nobody else could read at any time."""
+    """Write a new file that nobody else can read at any time."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
     undo.callback(path.unlink)
     with os.fdopen(descriptor, "w") as file:

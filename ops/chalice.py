@@ -32,18 +32,18 @@ def run_chalice(
 
 
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out variables with the names of settings, and tokens for Cloudflare.
+    """Remove variables with the names of settings, and Cloudflare tokens.
 
-    Chalice shows settings to app.py beside the stage's own, so that one that the stage lacks would
-    seem to be there. And neither it nor the programs that it starts, pip among them, need a token.
+    Chalice passes them to app.py with the stage's own, so that a setting missing in the stage would
+    seem to exist. And neither Chalice nor the programs that it starts, such as pip, need a token.
     """
     names = {*VARIABLES, STREAM_VARIABLE, *KEYS}
     return {name: value for name, value in environment.items() if name not in names}
 
 
 def forget_build(directory: Path) -> None:
-    """Remove what Chalice built before.
+    """Remove Chalice's earlier build.
 
-    It builds anew only when a file's content changes, not when one is renamed or removed.
+    It builds again only when a file's content changes, not when one is renamed or removed.
     """
     shutil.rmtree(directory / ".chalice" / "deployments", ignore_errors=True)

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @click.option(
     "--concurrency",
     metavar="N|none",
-    help="Executions reserved for events, and at most; with none, sweeps may overlap.  "
+    help="Executions reserved for events, also their limit; with none, sweeps may overlap.  "
     "[default: 20]",
 )
 @click.option(

@@ -1,4 +1,4 @@
-"""A zone at Cloudflare as its operator sees it, with a token at hand.
+"""A zone at Cloudflare as its operator sees it with a token.
 
 https://developers.cloudflare.com/api/resources/zones/ and
 https://developers.cloudflare.com/api/resources/dns/subresources/records/
@@ -33,30 +33,30 @@ if TYPE_CHECKING:
     from ops.write_check import WriteProof
 
 ROUNDS: Final = 5
-"""How often the zone is looked at again when records are to be removed."""
+"""How many times the zone is listed again while records are removed."""
 
 _CHECK_PREFIX: Final = "elephant-check-"
 _CHECK_ADDRESS: Final = "192.0.2.1"
-"""For documentation, so nobody's: https://www.rfc-editor.org/rfc/rfc5737"""
+"""Reserved for documentation: https://www.rfc-editor.org/rfc/rfc5737"""
 
 
 _NO_DANGER: Final = ("strict", "origin_pull")
 
 
 class RecordsRemainError(CloudflareError):
-    """Records of the owner are still in the zone, however often they were removed."""
+    """Records of the owner are still in the zone after repeated removals."""
 
 
 def danger_of(ssl_mode: str) -> str | None:
-    """Say what is wrong with the way in which Cloudflare speaks to desktops; None if nothing is.
+    """Say what is wrong with how Cloudflare connects to desktops; None if nothing is.
 
     https://developers.cloudflare.com/ssl/origin-configuration/ssl-modes/
     """
     if ssl_mode in _NO_DANGER:
         return None
     if ssl_mode == "full":
-        return "Cloudflare takes any certificate from a desktop"
-    return "Cloudflare speaks to desktops without TLS, which they do not understand"
+        return "Cloudflare accepts any certificate from a desktop"
+    return "Cloudflare connects to desktops without TLS, which they do not accept"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Usage:
 
     @property
     def left(self) -> int | None:
-        """How many more records there may be, None if the zone's own quota does not say."""
+        """How many more records the zone may have; None if its quota is not known."""
         return None if self.quota is None else max(0, self.quota - self.used)
 
 
@@ -76,18 +76,18 @@ class Records(Zone):
     """The zone's address records, by any filter of the API."""
 
     def matching(self, member: str, text: str) -> tuple[Record, ...]:
-        """List all address records of which this member begins so. Raises CloudflareError."""
+        """List all address records whose field starts with this. Raises CloudflareError."""
         query = [("type", ADDRESS_RECORD), (f"{member}.startswith", text)]
         return self._list(query, soon()).whole()
 
 
 def find_zone(api_url: str, token: str, domain: str) -> str | None:
-    """Find the id of the zone that a domain lies in, as `TokenView.zone_for` does."""
+    """Find the id of the zone that contains a domain, as `TokenView.zone_for` does."""
     return TokenView(api_url, token).zone_for(domain)
 
 
 class ZoneView(TokenView):
-    """A zone, as far as a token may see and change it. Every method raises CloudflareError."""
+    """A zone as a token may see and change it. Every method raises CloudflareError."""
 
     def __init__(
         self,
@@ -102,12 +102,12 @@ class ZoneView(TokenView):
         self._records = Records(self._api, zone_id)
 
     def details(self) -> ZoneDetails:
-        """Ask what the zone is."""
+        """Read the zone's details."""
         call = Call("GET", f"/zones/{self.zone_id}")
         return details_in(call, self._ask(call).result)
 
     def ssl_mode(self) -> str | None:
-        """Ask how Cloudflare speaks to origins; None if the token may not know.
+        """Read how Cloudflare connects to origins; None if the token may not.
 
         https://developers.cloudflare.com/ssl/origin-configuration/ssl-modes/
         """
@@ -119,7 +119,7 @@ class ZoneView(TokenView):
         return member_in(call, answer.result, "value", str)
 
     def usage(self) -> Usage:
-        """Ask how many records the zone has and may have."""
+        """Read how many records the zone has and may have."""
         call = Call("GET", f"/zones/{self.zone_id}/dns_records/usage")
         result = self._ask(call).result
         quota = object_in(call, result).get("record_quota")
@@ -129,27 +129,27 @@ class ZoneView(TokenView):
         )
 
     def our_records(self, owner: str) -> tuple[Record, ...]:
-        """List every address record that bears this very owner's marker."""
+        """List every address record with exactly this owner in its comment."""
         found = self._records.matching("comment", owner)
         return tuple(record for record in found if record.owner == owner)
 
     def prove_write(
         self, domain_root: str, owner: str, *, proxied: bool = True, ttl: int = AUTOMATIC_TTL
     ) -> WriteProof:
-        """Prove that the token can do in this zone what the application does.
+        """Test that the token can do in this zone what the application does.
 
-        Makes a record as the application would, of a name that no instance has, finds it, removes
-        it and sees it gone. Raises WriteCheckError, which names the step that failed and what was
-        left behind, if anything was.
+        Creates a record as the application would, with an unused name, finds it, removes
+        it and checks that it is gone. Raises WriteCheckError, which names the failed step and what
+        is left behind, if anything.
         """
         name = f"{_CHECK_PREFIX}{token_hex(8)}.{domain_root}"
         wanted = WantedRecord(name, _CHECK_ADDRESS, proxied, ttl, f"{owner} check")
         return WriteCheck(self._api, self._records, self.zone_id, wanted, self._sleep).prove()
 
     def remove_all(self, owner: str, say: Callable[[str], None]) -> int:
-        """Remove every address record of this owner and no other's; return how many they were.
+        """Remove every address record of this owner and no other; return their number.
 
-        Returns once the zone shows none. Raises RecordsRemainError if it never does.
+        Returns once the zone shows none. Raises RecordsRemainError if that never happens.
         """
         seen: set[str] = set()
         problem: CloudflareError | None = None
@@ -169,7 +169,7 @@ class ZoneView(TokenView):
         raise RecordsRemainError(
             f"{owner} has records in zone {self.zone_id} after {ROUNDS} rounds, such as "
             f"{records[0].name}: "
-            + (str(problem) if problem else "stop what keeps making them, and try again")
+            + (str(problem) if problem else "stop what keeps creating them, and try again")
         ) from problem
 
     def _remove(self, records: Sequence[Record], say: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""Programs that are run for the operator, and what they print."""
+"""Programs run for the operator, and their output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_command(
 ) -> str:
     """Run a program in a directory and return what it printed; CommandError if it fails.
 
-    `name` is what a person calls it, `environment` its whole environment; `on_line` gets each
+    `name` is shown to people, `environment` is its whole environment; `on_line` gets each
     line when it is printed.
     """
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Reserved concurrency: so many executions are set aside for a function, and it gets no more.
+"""Reserved concurrency: executions that are set aside for a function, and its maximum.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from ops.stages import Stage
 
 UNRESERVABLE: Final = 100
-"""Executions that AWS keeps for the functions without a reservation."""
+"""Executions that AWS keeps for functions without a reservation."""
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 _NOT_FOUND: Final = "ResourceNotFoundException"
 
 
 def asked_for(option: str | None) -> PerFunction:
-    """Read `--concurrency`: what config.json is to say of which function, or nothing.
+    """Read `--concurrency`: the settings of functions in config.json, or none.
 
-    The number is for events; the sweep has one, or none where nothing can be reserved. Raises
-    ConfigError for what is neither a number nor `none`.
+    The number is for events; the sweep has one, or none if nothing can be reserved. Raises
+    ConfigError for anything but a number or `none`.
     """
     if option is None:
         return NOTHING
@@ -47,20 +47,20 @@ def asked_for(option: str | None) -> PerFunction:
 def configured(config: dict[str, Any], stage_name: str, function: str) -> int | None:
     """Return what Chalice will reserve for a function, None if nothing.
 
-    Raises ConfigError if what is written is no number.
+    Raises ConfigError if the value is not a number.
     """
     view = Config(chalice_stage=stage_name, function_name=function, config_from_disk=config)
     value: object = view.reserved_concurrency
     if value is not None and (not isinstance(value, int) or value < 0):
         raise ConfigError(
-            f"stage {stage_name!r}: {CONCURRENCY} of {function} is {value!r}, and must be a "
-            "number without quotes, or null; mend it by hand in .chalice/config.json"
+            f"stage {stage_name!r}: {CONCURRENCY} of {function} is {value!r}, but must be a "
+            "number without quotes, or null; fix it manually in .chalice/config.json"
         )
     return value
 
 
 def reserved(lambda_client: Any, full_name: str) -> int | None:  # noqa: ANN401 (botocore's)
-    """Return what is reserved for a deployed function; None if nothing, or if it is not there."""
+    """Return a function's reservation; None if it has none, or is not deployed."""
     try:
         answer = lambda_client.get_function_concurrency(FunctionName=full_name)
     except ClientError as error:
@@ -77,9 +77,9 @@ def check_room(
     wanted: Mapping[str, int | None],
     say: Callable[[str], None],
 ) -> None:
-    """Raise ConfigError if the account cannot reserve what the stage's functions are to have.
+    """Raise ConfigError if the account cannot reserve the functions' concurrency.
 
-    If AWS does not tell, that is said, and the deployment shows it.
+    If AWS does not answer, this is printed, and the deployment will show it.
     """
     try:
         there = {name: reserved(lambda_client, stage.function_name(name)) or 0 for name in wanted}
@@ -97,7 +97,7 @@ def check_room(
     if unreserved - more < UNRESERVABLE:
         names = ", ".join(f"{number} for {name}" for name, number in wanted.items() if number)
         raise ConfigError(
-            f"stage {stage.name!r} is to reserve executions ({names}): {more} more than now, and "
+            f"stage {stage.name!r} would reserve executions ({names}): {more} more than now, but "
             f"the account can reserve {max(0, unreserved - UNRESERVABLE)} in {stage.region}, where "
             f"{unreserved} are unreserved, of which AWS keeps {UNRESERVABLE}. Reserve none with "
             f"`elephant stage {stage.name} --concurrency none`, or ask AWS for more: Service "

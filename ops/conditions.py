@@ -1,4 +1,4 @@
-"""Code that only some stages have: what stands under `if settings.FEATURE:`, or its `else`."""
+"""Code that only some stages have: the branches of `if settings.FEATURE:`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOLDERS: Final = frozenset({"settings", "_settings"})
 
 @dataclass(frozen=True)
 class Condition:
-    """What must be so of a stage's settings for code to be there: `settings.NAME`, or not."""
+    """A condition on a stage's settings for code to exist: `settings.NAME`, or its negation."""
 
     name: str
     wanted: bool

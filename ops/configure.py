@@ -1,4 +1,4 @@
-"""Making a stage's files what they should be: config.json and one policy for each function."""
+"""Changes to a stage's files: config.json and one policy for each function."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileChange:
-    """A file that is not what it should be; `after` is None for one that should not be there."""
+    """A file that is out of date; `after` is None for one that should not exist."""
 
     path: Path
     before: str
@@ -47,10 +47,10 @@ def changes(
     stage: Stage,
     asked: PerFunction = NOTHING,
 ) -> tuple[FileChange, ...]:
-    """Compare the stage's files with what they should be; empty if nothing is to be written.
+    """Return the changes that the stage's files need; empty if they are up to date.
 
-    `asked` is what config.json is to say of single functions, whatever it said before. Raises
-    ConfigError when the stage cannot stand beside what there is.
+    `asked` has settings of single functions, which replace those in config.json. Raises
+    ConfigError if the stage conflicts with the existing configuration.
     """
     functions = functions_of(code, stage)
     check_name(stage.name, functions)
@@ -59,7 +59,7 @@ def changes(
         number = configured(config, stage.name, function)
         if number and asked.get(function, {}).get(CONCURRENCY, number) is None:
             raise ConfigError(
-                f"config.json says {CONCURRENCY} {number} for more than {function}, which so "
+                f"config.json sets {CONCURRENCY} {number} for more than {function}, which so "
                 "cannot have none: remove it there by hand"
             )
     gone = absent_functions(functions)
@@ -73,13 +73,13 @@ def changes(
     }
     found = [_change(path, after) for path, after in wanted.items()]
     # Policies first, and what is to go last: an interruption leaves no configuration that names a
-    # file that is not there.
+    # file.
     found.sort(key=lambda change: (change.after is None, change.path == config_file.path))
     return tuple(change for change in found if change.before != (change.after or ""))
 
 
 def read_variables(given: Mapping[str, str | None], written: Mapping[str, str]) -> dict[str, str]:
-    """Lay what was given over what is written of the stage so far."""
+    """Merge the given options into the stage's existing variables."""
     return {**written, **{key: value for key, value in given.items() if value is not None}}
 
 

@@ -1,7 +1,7 @@
-"""Chalice's note of what it deployed, `.chalice/deployed/STAGE.json`.
+"""Chalice's record of what it deployed, `.chalice/deployed/STAGE.json`.
 
 Chalice finds functions, roles and rules again by their names, but APIs and mappings of streams
-through this note alone: without it, it would make a second API beside the first.
+only through this file: without it, it would create a second API.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 API: Final = "rest_api"
 MAPPING: Final = f"{READER}-dynamodb-event-source"
-"""Chalice's names for them within the note."""
+"""Chalice's names for them within the file."""
 
 
 def note_path(config_file: ConfigFile, stage: Stage) -> Path:
-    """Say where Chalice keeps the note."""
+    """Return the path of Chalice's record."""
     return config_file.path.parent / "deployed" / f"{stage.name}.json"
 
 
@@ -38,11 +38,11 @@ def complete_note(
     stream_arn: str | None,
     say: Callable[[str], None],
 ) -> None:
-    """Make the note say what is there of the stage's API and of its mapping of this stream.
+    """Update the record with the stage's existing API and its mapping of this stream.
 
-    Without a stream any mapping is noted, so that Chalice removes it. A mapping of another stream
-    is forgotten: Chalice would keep to it. Raises ConfigError if there are several APIs, of which
-    a person has to choose one; AwsError.
+    Without a stream any mapping is recorded, so that Chalice removes it. One of another stream
+    is dropped, since Chalice would keep it. Raises ConfigError if there are several APIs, of which
+    the operator has to choose one; AwsError.
     """
     path = note_path(config_file, stage)
     resources = _resources(path)
@@ -67,7 +67,7 @@ def complete_note(
     write_files({path: to_text(document)})
     for each in found:
         thing = each.get("rest_api_id") or each["event_uuid"]
-        say(f"{path.name} did not know {each['name']} {thing}, which is there: noted")
+        say(f"{path.name} did not know the existing {each['name']} {thing}: recorded")
 
 
 def _mapping(there: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _mapping(there: Mapping[str, Any]) -> dict[str, Any]:
 def _only(apis: list[str]) -> str:
     if len(apis) > 1:
         raise ConfigError(
-            f"the stage has several APIs ({', '.join(apis)}), and nothing notes which of them "
+            f"the stage has several APIs ({', '.join(apis)}), and no record says which of them "
             "people use: remove the others with `aws apigateway delete-rest-api --rest-api-id …`, "
             "then run the same command again"
         )
@@ -95,5 +95,7 @@ def _resources(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except ValueError as error:
-        raise ConfigError(f"{path} is no JSON: {error}; remove it, and run this again") from error
+        raise ConfigError(
+            f"{path} is not valid JSON: {error}; remove it, and run this again"
+        ) from error
     return list(noted.get("resources", []))

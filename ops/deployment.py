@@ -1,4 +1,4 @@
-"""Deploying a stage, and removing it again: every step is safe to repeat and to interrupt."""
+"""Deployment and removal of a stage: every step is safe to repeat and to interrupt."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SIGNS_OF_DENIAL = ("AccessDenied", "not authorized", "UnauthorizedOperation")
 
 @dataclass(frozen=True)
 class Removable:
-    """What holds data: a table and a secret, removed only if named, and our DNS records."""
+    """Resources with data: table and secret, removed only if named, and our DNS records."""
 
     table: str | None = None
     secret: str | None = None
@@ -55,9 +55,9 @@ class Removable:
 
 
 class Deployment:
-    """A stage of a project, in the operator's account.
+    """The deployment of a stage of a project in the operator's account.
 
-    Everything raises AwsError, ConfigError, CommandError or CloudflareError.
+    Every method raises AwsError, ConfigError, CommandError or CloudflareError.
     """
 
     def __init__(self, config_file: ConfigFile, stage: Stage, account: Account) -> None:
@@ -69,17 +69,17 @@ class Deployment:
         self._stack = SupportingStack(account.client("cloudformation"), stage.name)
 
     def check_account(self) -> None:
-        """Raise AwsError unless the credentials are of the stage's account."""
+        """Raise AwsError unless the credentials belong to the stage's account."""
         identity = self._account.identity()
         if identity.account != self._stage.account:
             raise AwsError(
-                f"stage {self._stage.name!r} lives in account {self._stage.account}, and these "
-                f"credentials ({identity.arn}) are of {identity.account}: use the other ones, or "
+                f"stage {self._stage.name!r} is in account {self._stage.account}, but these "
+                f"credentials ({identity.arn}) are for {identity.account}: use others, or "
                 f"`elephant stage {self._stage.name} --account {identity.account}`"
             )
 
     def has_token(self) -> bool:
-        """Tell whether the stage's secret gives a token. Raises AwsError."""
+        """Tell whether the stage's secret holds a token. Raises AwsError."""
         client = self._account.client("secretsmanager")
         with readable_errors(f"read secret {self._stage.settings.secret_id!r}"):
             try:
@@ -89,24 +89,24 @@ class Deployment:
         return True
 
     def check_files(self) -> None:
-        """Raise ConfigError unless config.json and the policies are what they should be."""
+        """Raise ConfigError unless config.json and the policies are up to date."""
         stale = changes(self._config_file, self._code, self._stage)
         if stale:
             names = ", ".join(change.path.name for change in stale)
             raise ConfigError(
-                f"{names}: not what the code and the stage ask for; see the difference and write "
+                f"{names}: out of date with the code and the stage; see the difference and write "
                 f"it with `elephant stage {self._stage.name}`"
             )
 
     def check_concurrency(self, say: Say) -> None:
-        """Raise ConfigError if the account cannot reserve what the functions are to have."""
+        """Raise ConfigError if the account cannot reserve the functions' concurrency."""
         config = self._config_file.load()
         wanted = {name: configured(config, self._stage.name, name) for name in self._functions}
-        with readable_errors("look at the account's concurrency"):
+        with readable_errors("read the account's concurrency"):
             check_room(self._account.client("lambda"), self._stage, wanted, say)
 
     def _check_zone_and_owner(self, before: str | None, say: Say) -> None:
-        """Raise ConfigError if the zone is the wrong one, or its records are another's."""
+        """Raise ConfigError if the zone is wrong, or its records belong to another deployment."""
         try:
             zone = self._zone()
         except SecretError as error:  # nothing can be asked, and nothing works before that changes
@@ -119,9 +119,9 @@ class Deployment:
         check_renamed_owner(before, zone, self._account, self._stage)
 
     def deploy(self, step: Say, say: Say, take_token: Callable[[], None] = lambda: None) -> None:
-        """Make the stage what the project says; `step` gets each part, `say` what happens in it.
+        """Deploy the stage; `step` gets the heading of each part, `say` its details.
 
-        `take_token` is called if the stage's secret gives no token yet.
+        `take_token` is called if the stage's secret holds no token yet.
         """
         step("Checking the account and the stage's files")
         self.check_account()
@@ -158,7 +158,7 @@ class Deployment:
             self._settle_meetings(outputs.failure_queue_arn, step, say)
 
     def _prepare(self, say: Say, *, had_meetings: bool) -> str | None:
-        """See to what Chalice builds on, and has to know of; return the stream that it needs."""
+        """Prepare what Chalice needs; return the ARN of the table's stream."""
         settings, stream_arn = self._stage.settings, None
         if settings.meetings:
             stream_arn = table_stream(self._account, str(settings.table_name), say)
@@ -181,29 +181,29 @@ class Deployment:
         except CommandError as error:
             if any(sign in error.output for sign in _SIGNS_OF_DENIAL):
                 raise AwsError(
-                    f"{error}\nAWS refused a call that Chalice made: grant yourself the rights of "
+                    f"{error}\nAWS refused a call that Chalice made: grant yourself the rights in "
                     "'Rights an operator needs' in docs/operations.md, then run this again"
                 ) from error
             raise
 
     def _settle_meetings(self, queue_arn: str, step: Say, say: Say) -> None:
-        """Set what Chalice cannot set on the stream's mapping and the API, and say where it is."""
+        """Set what Chalice cannot set on the stream's mapping and the API; print its address."""
         settle_mapping(self._account, self._stage, queue_arn, say)
         name = api_stage(self._config_file.load(), self._stage)
         url = settle_api(self._account, self._stage, name, say)
         step("Meetings")
         say(f"schedule them with POST {url}schedule and the header `Authorization: Bearer KEY`")
-        say(f"KEY is what this answers: {key_command(self._stage)}")
+        say(f"KEY is the output of: {key_command(self._stage)}")
 
     def destroy(self, removable: Removable, step: Say, say: Say) -> None:
-        """Remove what `deploy` made, our DNS records first; what holds data only if named."""
+        """Remove what `deploy` created, our DNS records first; table and secret only if named."""
         step("Checking the account")
         self.check_account()
         self._check_names(removable)
         removal = Removal(self._account, self._stage, say)
         # What may fail for want of a token does so while everything still works.
         zone = self._zone_of_our_records(removal, say) if removable.records else None
-        step("No more events")
+        step("Stop events")
         removal.stop_events(self._functions)
         has_meetings = self._stack.has_meetings()
         if has_meetings:
@@ -222,12 +222,12 @@ class Deployment:
         if has_meetings:
             living_desktops(self._account, self._stage, say)
         if removable.table:
-            step(f"Table {removable.table}, as you said")
+            step(f"Table {removable.table}, as requested")
             remove_table = self._account.client("dynamodb").delete_table
             what = f"remove table {removable.table}"
             removal.remove(what, remove_table, TableName=removable.table)
         if removable.secret:
-            step(f"Secret {removable.secret}, as you said")
+            step(f"Secret {removable.secret}, as requested")
             remove_secret = self._account.client("secretsmanager").delete_secret
             what = f"remove secret {removable.secret}, which can be restored for 30 days"
             removal.remove(what, remove_secret, SecretId=removable.secret)
@@ -254,9 +254,9 @@ class Deployment:
         return ZoneView(settings.cloudflare_api_url, token, settings.zone_id)
 
     def _zone_of_our_records(self, removal: Removal, say: Say) -> ZoneView | None:
-        """Return the zone, having seen that the token works and that its records are this stage's.
+        """Return the zone after checking that the token works and its records are this stage's.
 
-        None if the stage is gone already, and its token with it. Raises ConfigError if another
+        None if the stage is removed already, and its token with it. Raises ConfigError if another
         deployment has the same owner, which shows in instances that EC2 does not know here.
         """
         settings = self._stage.settings
@@ -264,7 +264,7 @@ class Deployment:
             zone = self._zone()
         except SecretError as error:
             if not removal.any_function(self._functions):
-                say("the functions are gone, and so is the token: no records are looked for")
+                say("functions and token are removed already: not looking for records")
                 return None
             raise ConfigError(
                 f"{error}. Without it the DNS records cannot be removed: store one with `python "
@@ -274,7 +274,7 @@ class Deployment:
         return zone
 
     def _check_names(self, removable: Removable) -> None:
-        """Raise ConfigError unless table and secret are named exactly as the stage has them."""
+        """Raise ConfigError unless the names are exactly the stage's table and secret."""
         settings = self._stage.settings
         for what, named, own, variable in (
             ("table", removable.table, settings.table_name, "TABLE_NAME"),
@@ -291,7 +291,7 @@ class Deployment:
                     )
 
     def _shares(self, other: str, variable: str, value: str) -> bool:
-        """Tell whether another stage of the same account and region has this table or secret."""
+        """Tell whether another stage of the same account and region uses this table or secret."""
         written = self._config_file.values(other)
         own = written.get(OWN_KEY, {})
         here = (self._stage.account, self._stage.region)

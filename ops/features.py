@@ -1,4 +1,4 @@
-"""The features that a stage may have, and what of its variables is theirs."""
+"""The features of a stage, and the variables that belong to them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ VARIABLES: Final = (*PLAIN_VARIABLES, *MEETINGS_VARIABLES, *NOTIFICATIONS_VARIAB
 """Every variable that a stage may have."""
 
 STREAM_VARIABLE: Final = "TABLE_STREAM_ARN"
-"""What Chalice's process is told while it deploys, and no function: a stage does not keep it."""
+"""Variables for Chalice's process during a deployment only, which a stage does not keep."""
 
 FEATURES_VARIABLE: Final = "FEATURES"
 
 
 def features_in(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Read which features variables ask for, in whatever order they are written."""
+    """Read the features in a stage's variables, in any order."""
     found = {each.strip() for each in variables.get(FEATURES_VARIABLE, "").split(",")}
     return tuple(sorted(found - {""}))
 
@@ -39,7 +39,7 @@ def features_in(variables: Mapping[str, str]) -> tuple[str, ...]:
 def with_features(
     variables: Mapping[str, str], added: Iterable[str], removed: Iterable[str]
 ) -> dict[str, str]:
-    """Return the variables with these features and without those, nor with what is theirs alone."""
+    """Add and remove features; variables of removed features are dropped."""
     wanted = sorted({*features_in(variables), *added} - set(removed))
     gone = {name for each in FEATURES if each not in wanted for name in VARIABLES_OF[each]}
     kept = {name: value for name, value in variables.items() if name not in gone}

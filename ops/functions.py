@@ -1,4 +1,4 @@
-"""What config.json says of single functions, in Chalice's words."""
+"""Settings of single functions in config.json, under Chalice's keys."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 PerFunction: TypeAlias = "Mapping[str, Mapping[str, int | None]]"
-"""By function and by Chalice's key; None takes away."""
+"""By function and by Chalice's key; None removes the setting."""
 
 NOTHING: Final[PerFunction] = MappingProxyType({})
 
 WATCHDOG: Final = "dns_watchdog"
-"""The function that gets the events."""
+"""The function that handles the events."""
 
 OF_MEETINGS: Final = (ROUTES_FUNCTION, "launch_ec2", "safety_net", "terminator")
 OF_NOTIFICATIONS: Final = ("notify_deployment", "notify_instance_termination")
 OF_FEATURES: Final = (*OF_MEETINGS, *OF_NOTIFICATIONS)
-"""Those that a stage may come to have, and to lose again, with a feature."""
+"""Functions that a stage gets and loses with a feature."""
 
 CONCURRENCY: Final = "reserved_concurrency"
 """Chalice removes a reservation that config.json does not name."""
@@ -42,16 +42,16 @@ DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {
     # EC2 may take its time to accept the end of each desktop.
     "safety_net": {"lambda_timeout": 120},
 }
-"""What config.json gets to say of a function, if it does not say it yet."""
+"""Defaults for functions that config.json does not configure yet."""
 
 
 def absent_functions(functions: Collection[str]) -> tuple[str, ...]:
-    """Name those functions of features that a stage with these functions has not."""
+    """Name the functions of features that the stage does not have."""
     return tuple(each for each in OF_FEATURES if each not in functions)
 
 
 def defaults(config: Mapping[str, Any], stage: str, function: str) -> dict[str, int]:
-    """Return the defaults of which config.json says nothing, for the function, the stage or all."""
+    """Return the defaults that config.json does not set for the function, the stage or all."""
     said = Config(
         chalice_stage=stage,
         function_name=function,

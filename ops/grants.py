@@ -1,7 +1,7 @@
-"""What a call to AWS needs in IAM: on which of the stage's own things, and under what conditions.
+"""The IAM permissions that a call to AWS needs: resources of the stage, and conditions.
 
 Some calls need more than their own right: one that passes a role on needs `iam:PassRole`, and one
-that tags what it makes needs the right to tag.
+that tags what it creates needs the right to tag.
 https://docs.aws.amazon.com/service-authorization/latest/reference/
 """
 
@@ -39,7 +39,7 @@ _RANKS: Final = (
     "Logs",
     "FailedEvents",
 )
-"""The order of statements in a policy, by how their names begin."""
+"""The order of statements in a policy, by the prefixes of their names."""
 
 _OF_MEETINGS: Final = "chalicelib/meetings/"
 """Where the code is whose secrets are those that meetings are made with, not Cloudflare's token."""
@@ -49,12 +49,12 @@ _OF_NOTIFICATIONS: Final = "chalicelib/notifications/"
 
 
 class UnknownCallError(UnreadableCallError):
-    """A call whose rights are not known. The message says which, and what to do."""
+    """A call whose permissions are not known. The message says which, and what to do."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a policy; `conditions` as IAM spells them."""
+    """One statement of a policy; `conditions` in IAM's format."""
 
     sid: str
     actions: tuple[str, ...]
@@ -63,7 +63,7 @@ class Statement:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Spell it as a policy has it."""
+        """Format it for a policy."""
         resource = self.resources[0] if len(self.resources) == 1 else list(self.resources)
         condition = {"Condition": self.conditions} if self.conditions else {}
         return {
@@ -76,12 +76,12 @@ class Statement:
 
     @property
     def rank(self) -> tuple[int, str]:
-        """Say where it stands in a policy."""
+        """Return its position in a policy."""
         kinds = (number for number, kind in enumerate(_RANKS) if self.sid.startswith(kind))
         return next(kinds), self.sid
 
     def with_actions(self, actions: tuple[str, ...]) -> Statement:
-        """Allow these as well, on the same things."""
+        """Allow these actions as well, on the same resources."""
         return replace(self, actions=tuple({*self.actions, *actions}))
 
 
@@ -97,7 +97,7 @@ def grants_of(call: Call, stage: Stage) -> list[Statement]:
     if make is None:
         raise UnknownCallError(
             f"{call.file}:{call.line}: what {operation} of {service} may be called on is not known "
-            "to ops/grants.py: say it there"
+            "to ops/grants.py: add it there"
         )
     return make(call, stage)
 
@@ -117,7 +117,7 @@ def stream_grants(stage: Stage) -> list[Statement]:
 
 
 def secret_arn(stage: Stage) -> str:
-    """Spell the ARN of the stage's secret; Secrets Manager ends it with six characters of its own.
+    """Format the ARN of the stage's secret, to which Secrets Manager adds six characters.
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html
     """
@@ -206,9 +206,9 @@ def _new_schedule(call: Call, stage: Stage) -> list[Statement]:
 
 
 def _run(call: Call, stage: Stage) -> list[Statement]:
-    """Let desktops be started as the stage says, with its tags, and not without.
+    """Allow launching desktops with the stage's settings and tags, and not without.
 
-    Each kind of thing that RunInstances touches is asked for by itself:
+    Each type of resource that RunInstances uses is checked separately:
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
     """
     place, meetings = stage.place, _meetings(stage)
@@ -251,9 +251,9 @@ def _run(call: Call, stage: Stage) -> list[Statement]:
 
 
 def _terminate(call: Call, stage: Stage) -> list[Statement]:
-    """Let desktops be ended, and none that another stage launched.
+    """Allow terminating desktops, except those that another stage launched.
 
-    A desktop of a release that set no owner's tag has to be ended as well.
+    A desktop of a release that set no owner tag has to be terminated as well.
     """
     settings = stage.settings
     conditions = {
@@ -272,7 +272,7 @@ def _pass(sid: str, role: str, service: str) -> Statement:
 def _meetings(stage: Stage) -> MeetingsSettings:
     if stage.settings.meetings is None:
         raise UnknownCallError(
-            f"stage {stage.name!r} has no meetings, and its code can start desktops: put what "
+            f"stage {stage.name!r} has no meetings, but its code can start desktops: put what "
             "starts them under `if settings.meetings:` in app.py"
         )
     return stage.settings.meetings
@@ -281,7 +281,7 @@ def _meetings(stage: Stage) -> MeetingsSettings:
 def _notifications(stage: Stage) -> NotificationsSettings:
     if stage.settings.notifications is None:
         raise UnknownCallError(
-            f"stage {stage.name!r} has no notifications, and its code can send e-mails: put what "
+            f"stage {stage.name!r} has no notifications, but its code can send e-mails: put what "
             "sends them under `if settings.notifications:` in app.py"
         )
     return stage.settings.notifications
@@ -292,7 +292,7 @@ def _tag_key(key: str, stage: Stage) -> str:
 
 
 def _literal(text: str) -> str:
-    """Spell a text so that nothing in it is taken for a variable of IAM.
+    """Escape a text so that nothing in it is taken for an IAM variable.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """
@@ -300,7 +300,7 @@ def _literal(text: str) -> str:
 
 
 def _exactly(text: str) -> str:
-    """Spell a part of an ARN so that nothing in it stands for anything else."""
+    """Escape a part of an ARN so that it contains no wildcards."""
     return re.sub(r"[$*?]", r"${\g<0>}", text)
 
 

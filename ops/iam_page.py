@@ -146,7 +146,7 @@ def _resources(statement: Mapping[str, Any]) -> str:
 
 
 def _conditions(statement: Mapping[str, Any]) -> str:
-    """Spell conditions shorter than IAM does."""
+    """Format conditions shorter than IAM does."""
     found = []
     for operator, keys in statement.get("Condition", {}).items():
         for key, value in keys.items():

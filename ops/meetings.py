@@ -1,4 +1,4 @@
-"""Meetings under way as the operator meets them: schedules that wait, and desktops that run."""
+"""Current meetings of a stage: pending schedules and running desktops."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MEETING_TAG: Final = "MeetingID"
 
 
 def schedules_of(client: Any, stage: Stage) -> list[Mapping[str, Any]]:  # noqa: ANN401 (botocore's)
-    """List the schedules that wait in the stage's group; none without the group."""
+    """List the pending schedules in the stage's group; empty without the group."""
     pages = client.get_paginator("list_schedules").paginate(GroupName=stage.place.schedule_group)
     try:
         return [each for page in pages for each in page["Schedules"]]
@@ -35,21 +35,21 @@ def schedules_of(client: Any, stage: Stage) -> list[Mapping[str, Any]]:  # noqa:
 
 
 def check_no_schedules(account: Account, stage: Stage) -> None:
-    """Raise ConfigError while meetings wait or run: without the feature nothing would end them."""
-    with readable_errors("look for meetings that wait"):
+    """Raise ConfigError while meetings are pending or running: nothing would end them."""
+    with readable_errors("look for pending meetings"):
         waiting = schedules_of(account.client("scheduler"), stage)
     if waiting:
         group = stage.place.schedule_group
         raise ConfigError(
-            f"{len(waiting)} schedule(s) of meetings wait in the group {group}, such as "
-            f"{waiting[0]['Name']}: without the feature nobody starts or ends their desktops, and "
-            "nothing was changed. Run this again when they are over, or give them up with `aws "
+            f"{len(waiting)} schedule(s) of meetings are pending in the group {group}, such as "
+            f"{waiting[0]['Name']}: without the feature nothing starts or ends their desktops, so "
+            "nothing was changed. Run this again when they are over, or cancel them with `aws "
             f"scheduler delete-schedule-group --name {group} --region {stage.region}`"
         )
 
 
 def remove_schedules(account: Account, stage: Stage, say: Say) -> None:
-    """Remove every schedule of the group, so that nothing is started any more. Raises AwsError."""
+    """Remove every schedule of the group, so that nothing more starts. Raises AwsError."""
     client, group = account.client("scheduler"), stage.place.schedule_group
     with readable_errors(f"remove the schedules of the group {group}"):
         waiting = schedules_of(client, stage)
@@ -63,32 +63,32 @@ def remove_schedules(account: Account, stage: Stage, say: Say) -> None:
 
 
 def living_desktops(account: Account, stage: Stage, say: Say) -> None:
-    """Say which desktops of meetings still run, which only a person ends. Raises AwsError."""
+    """List the desktops that still run, and that nothing terminates now. Raises AwsError."""
     running = desktops_of(account, stage, stage.settings.owner)
     unmarked = desktops_of(account, stage, None)
     if running:
         say(
-            f"{len(running)} desktop(s) of meetings still run, and nothing ends them now: aws ec2 "
+            f"{len(running)} desktop(s) of meetings run, and nothing terminates them: aws ec2 "
             f"terminate-instances --instance-ids {' '.join(running)} --region {stage.region}"
         )
     if unmarked:
         say(
-            f"{len(unmarked)} desktop(s) of meetings run that do not say which stage launched "
-            f"them; nothing ends those of this stage: {' '.join(unmarked)}"
+            f"{len(unmarked)} desktop(s) of meetings run without a tag for the stage that launched "
+            f"them; nothing terminates those of this stage: {' '.join(unmarked)}"
         )
     if not running and not unmarked:
         say("no desktop of a meeting runs")
 
 
 def desktops_of(account: Account, stage: Stage, owner: str | None) -> list[str]:
-    """List the running desktops of meetings that bear this owner, or none. Raises AwsError."""
-    with readable_errors("look for desktops that run"):
+    """List the running desktops of meetings with this owner, or with none. Raises AwsError."""
+    with readable_errors("look for running desktops"):
         found = Instances(account.client("ec2"), stage.settings.project_tag, None).of_project()
     return [each.id for each in found if _is_living(each) and each.tags.get(OWNER_TAG) == owner]
 
 
 def key_command(stage: Stage) -> str:
-    """Spell the command that shows the key to schedule with."""
+    """Format the command that shows the scheduling key."""
     return (
         f"aws secretsmanager get-secret-value --secret-id {stage.place.schedule_secret} --query "
         f"SecretString --output text --region {stage.region}"

@@ -32,9 +32,9 @@ def table_to_create(
     if table is None:
         if state and state.endswith("_COMPLETE"):
             raise TableError(
-                f"the table {table_name} is gone, although nobody deleted the stack {stack.name} "
+                f"the table {table_name} is gone, but nobody deleted the stack {stack.name} "
                 "that created it: restore it from its backup under the same name (DynamoDB keeps "
-                "one for 35 days); or delete the stack, and the next deployment makes an empty one"
+                "one for 35 days); or delete the stack, and `deploy` creates an empty table"
             )
         return True
     if table["TableStatus"] == "DELETING":

@@ -1,8 +1,8 @@
 """The part of AWS's service models that the functions need, taken from botocore's own.
 
-botocore reads the whole model of a service to make a client of it. EC2's has 800 calls; reading it
-and making methods of them is a third of a cold start. `python -m ops.models` writes
-`chalicelib/models/`, and a test fails once that is no longer what the installed botocore says.
+botocore reads the whole model of a service to create a client. EC2's has 800 calls; reading it
+and turning them into methods is a third of a cold start. `python -m ops.models` writes
+`chalicelib/models/`, and a test fails once they no longer match the installed botocore.
 
 The functions run with the botocore of Lambda's runtime, which may be older or newer. So the files
 keep to what every version reads in the same way: the calls and their shapes, in a protocol that all
@@ -110,7 +110,7 @@ USED: Final[Mapping[str, Collection[str]]] = {
     ),
     "EmailContent": ("Simple",),
 }
-"""What is used of large shapes: parsing the rest is half of a large sweep's CPU."""
+"""The used members of large shapes: parsing the rest is half of a large sweep's CPU."""
 
 
 def models() -> Iterator[tuple[Path, str]]:

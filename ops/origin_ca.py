@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 VALIDITIES: Final = (7, 30, 90, 365, 730, 1095, 5475)
-"""For how many days Cloudflare certifies."""
+"""Validities that Cloudflare offers, in days."""
 
 SSL_EDIT: Final = "SSL and Certificates Edit (Zone > SSL and Certificates > Edit)"
-"""The right that it takes.
+"""The permission that it needs.
 
-It is enough to switch the zone's TLS off as well, so it belongs to no token that is stored.
+It also allows switching off the zone's TLS, so no stored token should have it.
 """
 
 _PER_PAGE: Final = 50
@@ -48,8 +48,8 @@ class OriginCa(TokenView):
     def issue(self, csr: str, names: Sequence[str], days: int) -> str:
         """Have an RSA key certified, and return the certificate in PEM as Cloudflare gave it.
 
-        If no clear answer comes, the zone's certificates are looked through for one of this key.
-        Raises UnconfirmedError if there is none; whatever was made then is of no use to anybody.
+        Without a clear answer, the zone's certificates are searched for one with this key.
+        Raises UnconfirmedError if there is none; a certificate issued meanwhile is useless.
         """
         body = {
             "csr": csr,
@@ -64,13 +64,13 @@ class OriginCa(TokenView):
             found = self._issued_for(x509.load_pem_x509_csr(csr.encode()).public_key())
             if found is None:
                 raise UnconfirmedError(
-                    f"{error}; the zone shows no certificate of this key, which is forgotten: run "
+                    f"{error}; the zone shows no certificate for this key, which is discarded: run "
                     "it again"
                 ) from error
             return found
         except RejectedError as error:
             raise RejectedError(
-                f"{error}; the names must lie in an active zone that the token is for, and the "
+                f"{error}; the names must be in an active zone of the token, and the "
                 f"token needs {SSL_EDIT}"
             ) from error
 

@@ -1,4 +1,4 @@
-"""Each function's policy: exactly what its code calls, on exactly this stage's own things."""
+"""Each function's policy: exactly the calls of its code, on exactly this stage's resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def policies(code: Code, stage: Stage) -> dict[str, dict[str, Any]]:
-    """Make the policy of every function that the stage deploys, by its file's name."""
+    """Build the policy of every function that the stage deploys, by its file's name."""
     return {
         policy_file(stage.name, function): policy(code, stage, function)
         for function in functions_of(code, stage)
@@ -29,7 +29,7 @@ def functions_of(code: Code, stage: Stage) -> tuple[str, ...]:
 
 
 def policy(code: Code, stage: Stage, function: str) -> dict[str, Any]:
-    """Make one function's policy.
+    """Build one function's policy.
 
     Chalice adds nothing to a policy from a file, so the rights to log are in it; and those that
     Lambda uses in the function's name, to read a stream and to send to the queue of failed events.
@@ -61,7 +61,7 @@ def files(code: Code, stage: Stage, directory: Path) -> dict[Path, dict[str, Any
 
 
 def _merged(statements: Iterable[Statement]) -> list[Statement]:
-    """Join those that differ in their actions alone, in the order of their kinds."""
+    """Merge statements that differ only in their actions, in the order of their kinds."""
     merged: dict[str, Statement] = {}
     for each in statements:
         known = merged.get(each.sid)

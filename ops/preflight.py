@@ -1,6 +1,6 @@
-"""What is looked at before anything of a stage is deployed, or removed: its zone and its owner.
+"""Checks of a stage's zone and owner before it is deployed or removed.
 
-Everything raises ConfigError, with the remedy, and changes nothing.
+Every function raises ConfigError, with the remedy, and changes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SHOWN: Final = 3
 
 
 def check_neighbours(config_file: ConfigFile, stage: Stage, say: Say, *, is_new: bool) -> None:
-    """Refuse a new stage that would fight with another; of one that runs already, say it."""
+    """Refuse a new stage that conflicts with another; only warn about a deployed one."""
     for each in conflicts(config_file, Neighbour.of(stage)):
         if each.is_fight and is_new:
             raise ConfigError(
@@ -44,9 +44,9 @@ def check_neighbours(config_file: ConfigFile, stage: Stage, say: Say, *, is_new:
 
 
 def check_zone(zone: ZoneView, stage: Stage, say: Say) -> tuple[Record, ...]:
-    """See that the token reads the zone's records and the domain lies in it; return our records.
+    """Check that the token reads the zone's records and the domain is in it; return our records.
 
-    What Cloudflare cannot say just now is not checked: a stage may have to be deployed meanwhile.
+    If Cloudflare does not answer, this is not checked, so that a stage can still be deployed.
     """
     settings = stage.settings
     try:
@@ -64,28 +64,28 @@ def check_zone(zone: ZoneView, stage: Stage, say: Say) -> tuple[Record, ...]:
     if name and not lies_in(settings.domain_root, name):
         raise ConfigError(
             f"{settings.domain_root} is not in the zone {name} ({settings.zone_id}), so no record "
-            f"can be made. Nothing was deployed; {_zone_remedy(zone, stage)}"
+            f"can be created. Nothing was deployed; {_zone_remedy(zone, stage)}"
         )
     return ours
 
 
 def check_new_owner(records: Iterable[Record], account: Account, stage: Stage) -> None:
-    """See that no other deployment has the owner of a stage that was never deployed."""
+    """Check that no other deployment uses the owner of a stage that was never deployed."""
     others = unknown_records(records, account, stage)
     if others:
         raise ConfigError(
-            f"{_named(others)} in the zone bear the owner {stage.settings.owner}, and are of no "
-            "instance of this account and region: another deployment has this owner, and each "
+            f"{_named(others)} in the zone have the owner {stage.settings.owner}, but no "
+            "instance in this account and region: another deployment uses this owner, and each "
             f"would remove the other's records. Nothing was deployed; choose `elephant stage "
-            f"{stage.name} --owner elephant:ANOTHER`. If they are only what a deployment that is "
-            "gone has left, delete them in Cloudflare's dashboard"
+            f"{stage.name} --owner elephant:ANOTHER`. If they are only remains of a removed "
+            "deployment, delete them in Cloudflare's dashboard"
         )
 
 
 def check_renamed_owner(
     before: str | None, zone: ZoneView | None, account: Account, stage: Stage
 ) -> None:
-    """See that a change of owner leaves nothing behind that nobody would remove or end."""
+    """Check that a change of owner leaves no record or desktop behind."""
     owner = stage.settings.owner
     if before in {None, owner}:
         return
@@ -96,27 +96,27 @@ def check_renamed_owner(
         left += [f"the record {each.name}" for each in found if each.name not in others]
     if left:
         raise ConfigError(
-            f"the stage is deployed as {before}, and now is to be {owner}: {_named(left)} would be "
-            "left to nobody. Nothing was deployed; change it when no instance runs, or go back "
-            f"with `elephant stage {stage.name} --owner {before}`"
+            f"the stage is deployed as {before}, and would change to {owner}: {_named(left)} would "
+            "be left without an owner. Nothing was deployed; change it when no instance runs, or "
+            f"go back with `elephant stage {stage.name} --owner {before}`"
         )
 
 
 def check_records_to_remove(records: Iterable[Record], account: Account, stage: Stage) -> None:
-    """See that records that bear our owner are not another deployment's before they are removed."""
+    """Check that records with our owner are not another deployment's before they are removed."""
     settings = stage.settings
     others = unknown_records(records, account, stage)
     if others:
         raise ConfigError(
-            f"{settings.owner} also has {_named(others)}, of no instance of this account and "
-            "region: another deployment has the same OWNER, and its records would go too; nothing "
-            f"was removed. If none has it, `elephant sweep {stage.name} --force` removes "
+            f"{settings.owner} also has {_named(others)}, with no instance in this account and "
+            "region: another deployment may use the same OWNER and would lose its records; nothing "
+            f"was removed. If none uses it, `elephant sweep {stage.name} --force` removes "
             "them; or leave all records with --keep-records"
         )
 
 
 def unknown_records(records: Iterable[Record], account: Account, stage: Stage) -> tuple[str, ...]:
-    """Name the records that this stage would not make: EC2 does not know their instances here.
+    """Find the records that this stage would not create: EC2 does not know their instances here.
 
     Raises AwsError.
     """
@@ -135,7 +135,7 @@ def unknown_records(records: Iterable[Record], account: Account, stage: Stage) -
 
 
 def lies_in(domain: str, zone: str) -> bool:
-    """Tell whether a domain lies in the zone of this name."""
+    """Tell whether a domain is in the zone of this name."""
     return domain == zone or domain.endswith(f".{zone}")
 
 
@@ -143,12 +143,12 @@ def _name_of(zone: ZoneView, say: Say) -> str | None:
     try:
         return zone.details().name
     except TokenRefusedError as error:
-        say(f"the token may not read what the zone is called, so that is not checked: {error}")
+        say(f"the token may not read the zone's name, so it is not checked: {error}")
         return None
 
 
 def _zone_remedy(zone: ZoneView, stage: Stage) -> str:
-    """Spell the command that sets the right zone, whose id the token may know."""
+    """Format the command that sets the right zone, whose id the token may see."""
     try:
         right = zone.zone_for(stage.settings.domain_root)
     except CloudflareError:

@@ -1,7 +1,7 @@
-"""Which calls to AWS the code of each function can reach, read from the code itself.
+"""The AWS calls that the code of each function can reach, derived from the code.
 
-The code names its calls in one place: the `…Client` protocols of `chalicelib`, which mypy holds it
-to (`aws.client` returns nothing else). From a function of `app.py` everything is followed that is
+The code names its calls in one place: the `…Client` protocols of `chalicelib`, which mypy enforces
+(`aws.client` returns nothing else). From a function of `app.py` everything is followed that is
 named in reached code: functions, classes and values of a module by their name or as a member of
 what is imported, whatever module they are in; methods by theirs, on every class reached. It may so
 follow too much; what it cannot read, it refuses. A method called on `self._client` is a call to
@@ -79,7 +79,7 @@ _FUNCTION_DECORATORS: Final = frozenset(
 
 
 class UnreadableCallError(Exception):
-    """Code that may call AWS cannot be read. The message says where, and what to write instead."""
+    """Code that may call AWS is unreadable. The message says where, and what to write instead."""
 
 
 @dataclass(frozen=True, order=True)
@@ -211,13 +211,13 @@ class Code:
             self._entries.setdefault(given_name(decorator) or name, []).append(entry)
         else:
             raise UnreadableCallError(
-                f"{part.file}:{decorator.lineno}: @app.{kind} is not known to ops/reach.py: say "
-                "there what function of Lambda it makes"
+                f"{part.file}:{decorator.lineno}: @app.{kind} is not known to ops/reach.py: add "
+                "there which Lambda function it creates"
             )
 
 
 class _Walk:
-    """Follows what is named, until nothing new is reached."""
+    """Follows names until nothing new is reached."""
 
     def __init__(self, code: Code, entries: list[str], settings: Settings | None) -> None:
         self._code = code
@@ -287,7 +287,7 @@ def _call(part: Part, node: ast.Attribute) -> Call:
     operation = _operations(service).get(node.attr)
     if operation is None:
         raise UnreadableCallError(
-            f"{where}: {node.attr} is no operation of {service}: call operations themselves, "
+            f"{where}: {node.attr} is not an operation of {service}: call operations directly, "
             "without paginators and waiters, so that the rights they need can be read"
         )
     return Call(f"{IAM_PREFIXES.get(service, service)}:{operation}", part.file, node.lineno)
@@ -307,8 +307,8 @@ def _read_class(node: ast.ClassDef, file: str) -> Class:
     }
     if len(protocols) > 1:
         raise UnreadableCallError(
-            f"{file}:{node.lineno}: {node.name} takes clients of several services; give each a "
-            "class of its own, with the client as its _client"
+            f"{file}:{node.lineno}: {node.name} takes clients of several services; give each "
+            "its own class, with the client as its _client"
         )
     return Class(node.name, body, methods, next(iter(protocols), None))
 

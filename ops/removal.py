@@ -1,4 +1,4 @@
-"""Removing what Chalice deployed, by name: `chalice delete` cannot go on where it was stopped."""
+"""Removal of what Chalice deployed, by name: `chalice delete` cannot resume."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Removal:
         self._say = say
 
     def stop_events(self, functions: Sequence[str]) -> None:
-        """Disable the rules and stop the functions: no record is made while others are removed."""
+        """Disable the rules and stop the functions, so that no record is created meanwhile."""
         events = self._account.client("events")
         for function in _with_rules(functions):
             rule = self._stage.rule_name(function)
@@ -50,10 +50,10 @@ class Removal:
             name = self._stage.function_name(function)
             limit = self._account.client("lambda").put_function_concurrency
             arguments = {"FunctionName": name, "ReservedConcurrentExecutions": 0}
-            self.remove(f"let {name} run no more", limit, **arguments)
+            self.remove(f"stop {name}", limit, **arguments)
 
     def any_function(self, functions: Iterable[str]) -> bool:
-        """Tell whether any of the functions is still there."""
+        """Tell whether any of the functions still exists."""
         client = self._account.client("lambda")
         for function in functions:
             name = self._stage.function_name(function)
@@ -68,7 +68,7 @@ class Removal:
         return False
 
     def remove_functions(self, functions: Sequence[str]) -> None:
-        """Remove each function and all that Chalice, Lambda or we made for it."""
+        """Remove each function and everything that was created for it."""
         for function in _with_rules(functions):
             self._remove_rule(self._stage.rule_name(function))
         for function in functions:
@@ -81,7 +81,7 @@ class Removal:
             self.remove(f"remove log group {group}", logs.delete_log_group, logGroupName=group)
 
     def remove_left_functions(self, functions: Iterable[str]) -> None:
-        """Remove functions of a feature that is off, if Chalice did not know of them; logs stay."""
+        """Remove functions of a disabled feature that Chalice does not know; logs stay."""
         client = self._account.client("lambda")
         for function in _with_rules(functions):
             self._remove_rule(self._stage.rule_name(function))
@@ -91,16 +91,16 @@ class Removal:
             self._remove_role(self._stage.role_name(function))
 
     def remove_mappings(self) -> None:
-        """Remove what reads the table's stream, so that no row that changes is waited for."""
+        """Remove the mappings that read the table's stream."""
         client = self._account.client("lambda")
         with readable_errors("look for mappings of the table's stream"):
             there = mappings(client, self._stage)
         for each in there:
-            what = f"no longer read {each['EventSourceArn']}"
+            what = f"stop reading {each['EventSourceArn']}"
             self.remove(what, client.delete_event_source_mapping, UUID=each["UUID"])
 
     def remove_apis(self, noted: Path) -> None:
-        """Remove the stage's REST API, whether Chalice noted it or not, and Chalice's note."""
+        """Remove the stage's REST API, whether Chalice recorded it or not, and Chalice's record."""
         gateway = self._account.client("apigateway")
         resources = []
         if noted.exists():
@@ -137,7 +137,7 @@ class Removal:
         self.remove(f"remove role {role}", iam.delete_role, RoleName=role)
 
     def remove(self, what: str, remove: Callable[..., Any], **arguments: object) -> None:
-        """Remove a thing unless it is gone already, and say so. Raises AwsError."""
+        """Remove a resource unless it is gone already, and print that. Raises AwsError."""
         with readable_errors(what):
             try:
                 remove(**arguments)

@@ -1,4 +1,4 @@
-"""A notice of each kind, about things that are not there, to see what its e-mail looks like."""
+"""A sample notice of each kind, with made-up contents, to see its e-mail."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _APPLICATION = "sample-application"
 
 
 def samples(stage: Stage, now: datetime) -> tuple[Notice, ...]:
-    """Make the notices, each marked as a test, in the names of what the stage watches."""
+    """Make the notices, each marked as a test, with the names that the stage watches."""
     settings, place = stage.settings.notifications, stage.place
     group = next(iter(settings.groups if settings else ()), _GROUP)
     application = next(iter(settings.applications if settings else ()), _APPLICATION)

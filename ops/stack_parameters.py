@@ -1,4 +1,4 @@
-"""What the supporting stack's template is told, besides the stage."""
+"""Parameters of the supporting stack's template."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Final
 from ops.cloudformation import StackError
 
 OWNER: Final = "Owner"
-"""The parameter that says in whose name the stage is."""
+"""The parameter for the stage's OWNER."""
 
 HAS_MEETINGS: Final = "HasMeetings"
 HAS_NOTIFICATIONS: Final = "HasNotifications"
-"""The parameters that say which features the stage has."""
+"""The parameters for the stage's features."""
 
 
 class ParameterError(StackError):
-    """A parameter that the template would refuse, or that makes no sense."""
+    """A parameter that the template would refuse, or that is not valid."""
 
 
 @dataclass(frozen=True)
 class StackParameters:
-    """What the template is told, besides the stage."""
+    """The template's parameters besides the stage."""
 
     owner: str
     table_name: str | None
@@ -33,7 +33,7 @@ class StackParameters:
     has_notifications: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ParameterError for what would fail half-way only."""
+        """Raise ParameterError for values that would fail only half-way."""
         if '"' in self.owner or "\\" in self.owner:
             raise ParameterError(
                 f"OWNER is {self.owner!r}: choose one without '\"' and '\\', which a dashboard "
@@ -47,7 +47,7 @@ class StackParameters:
             )
 
     def of(self, stage_name: str) -> list[dict[str, str]]:
-        """Spell them as CloudFormation wants them."""
+        """Format them for CloudFormation."""
         values = {
             "Stage": stage_name,
             OWNER: self.owner,

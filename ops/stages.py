@@ -1,4 +1,4 @@
-"""Stages: what `.chalice/config.json` says of each, and what it should say."""
+"""Stages: their configuration in `.chalice/config.json`."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 
 APP: Final = "elephant"
 OWN_KEY: Final = "elephant"
-"""Where a stage of config.json keeps what Chalice does not know; it ignores the key."""
+"""The key for settings that Chalice does not know, and ignores."""
 
 LONGEST_AWS_NAME: Final = 64
-"""Of functions, roles and rules; Chalice does not check it."""
+"""Maximum length of the names of functions, roles and rules; Chalice does not check it."""
 
 _SHAPE: Final = {"environment_variables": str, OWN_KEY: str, "lambda_functions": dict}
-"""The parts of a stage that are read, and the type of their members."""
+"""The parts of a stage that are read, and the types of their members."""
 
 _STAGE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used as it is; nothing was written. The message says why."""
+    """The configuration cannot be used; nothing was written. The message says why."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: its variables as Chalice gives them to every function, and where it lives."""
+    """A stage: its account, its region and the environment variables of its functions."""
 
     name: str
     account: str
@@ -55,24 +55,24 @@ class Stage:
     settings: Settings = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check everything as the application itself will. Raises ConfigError, SettingsError."""
+        """Check everything as the application does. Raises ConfigError, SettingsError."""
         if not re.fullmatch(r"\d{12}", self.account):
-            raise ConfigError(f"account {self.account!r} is no AWS account: it has 12 digits")
+            raise ConfigError(f"account {self.account!r} is not a valid AWS account: use 12 digits")
         check_region(self.region)
         object.__setattr__(self, "settings", Settings.parse(self.variables))
 
     @property
     def partition(self) -> str:
-        """The partition of AWS that the region lies in, the second part of an ARN."""
+        """The region's AWS partition, the second part of an ARN."""
         return _partitions()[self.region]
 
     def arn(self, service: str) -> str:
-        """Spell the beginning of the ARNs of a service, in the stage's account and region."""
+        """Format the prefix of a service's ARNs in the stage's account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}"
 
     @property
     def place(self) -> Place:
-        """The stage as its own functions see it: what its things are called."""
+        """The names of the stage's resources, as its own functions see them."""
         return Place(self.partition, self.region, self.account, f"{APP}-{self.name}")
 
     def function_name(self, function: str) -> str:
@@ -96,22 +96,22 @@ class Stage:
 
 
 def check_name(stage: str, functions: Collection[str]) -> None:
-    """Raise ConfigError if a stage cannot have this name, or AWS would be given too long a one."""
+    """Raise ConfigError if a stage cannot have this name, or a derived name is too long for AWS."""
     if not _STAGE.fullmatch(stage):
         raise ConfigError(f"stage {stage!r}: use letters, digits, '-' and '_' only")
     for function in functions:
         if stage.endswith(f"-{function}"):
             other = stage.removesuffix(f"-{function}")
             raise ConfigError(
-                f"stage {stage!r}: its names would be those of the function {function!r} of a "
+                f"stage {stage!r}: its names would conflict with the function {function!r} of a "
                 f"stage {other!r}; use another name"
             )
     longest = max((f"{APP}-{stage}-{function}-event" for function in functions), key=len)
     excess = len(longest) - LONGEST_AWS_NAME
     if excess > 0:
         raise ConfigError(
-            f"stage {stage!r} makes the name {longest!r} of {len(longest)} characters, and AWS "
-            f"takes {LONGEST_AWS_NAME}: use a stage name shorter by {excess}"
+            f"stage {stage!r} leads to the name {longest!r} of {len(longest)} characters, but AWS "
+            f"allows {LONGEST_AWS_NAME}: use a stage name shorter by {excess}"
         )
 
 
@@ -125,7 +125,7 @@ def check_region(region: str) -> None:
 
 @cache
 def _partitions() -> dict[str, str]:
-    """Return the partition of every region that botocore knows to have Lambda."""
+    """Return the partition of every region in which botocore knows Lambda."""
     # A session would read the user's AWS configuration, and fail at it where AWS is not asked.
     endpoints = EndpointResolver(Loader().load_data("endpoints"))
     return {
@@ -143,39 +143,39 @@ class ConfigFile:
         self.path = directory / ".chalice" / "config.json"
 
     def load(self) -> dict[str, Any]:
-        """Read the whole configuration. Raises ConfigError if it is missing or no JSON object."""
+        """Read the configuration. Raises ConfigError if it is missing or not a JSON object."""
         try:
             config = json.loads(self.path.read_text())
         except FileNotFoundError as error:
             raise ConfigError(f"{self.path} is missing: run this in the project") from error
         except ValueError as error:
-            raise ConfigError(f"{self.path} is no JSON: {error}; mend it by hand") from error
+            raise ConfigError(f"{self.path} is not valid JSON: {error}; fix it manually") from error
         if not isinstance(config, dict) or not isinstance(config.setdefault("stages", {}), dict):
-            raise ConfigError(f"{self.path} has no object 'stages'; mend it by hand")
+            raise ConfigError(f"{self.path} has no object 'stages'; fix it manually")
         if config.get("app_name", APP) != APP:
-            raise ConfigError(f"{self.path}: app_name is not {APP!r}, by which everything is named")
+            raise ConfigError(f"{self.path}: app_name must be {APP!r}, the prefix of all names")
         if "profile" in config:
             raise ConfigError(f"{self.path}: remove 'profile', and export AWS_PROFILE instead")
         self._check_place(f"{self.path}", config)
         return config
 
     def names(self) -> list[str]:
-        """Name the stages that there are."""
+        """Return the names of the existing stages."""
         return list(self.load()["stages"])
 
     def stage(self, name: str) -> Stage:
-        """Read a stage. Raises ConfigError if there is none, SettingsError if it is wrong."""
+        """Read a stage. Raises ConfigError if it does not exist, SettingsError if it is invalid."""
         written = self._stage_object(name)
         if not written:
             known = ", ".join(self.names()) or "none"
             raise ConfigError(
-                f"there is no stage {name!r} (there is: {known}); make it with "
+                f"there is no stage {name!r} (existing: {known}); create it with "
                 f"`elephant stage {name}`"
             )
         own = written.get(OWN_KEY, {})
         if not own.get("account") or not own.get("region"):
             raise ConfigError(
-                f"stage {name!r} does not say its account and region: complete it with "
+                f"stage {name!r} has no account and region: complete it with "
                 f"`elephant stage {name}`"
             )
         return Stage(
@@ -187,7 +187,7 @@ class ConfigFile:
         )
 
     def values(self, name: str) -> dict[str, Any]:
-        """Return what is written of a stage so far, checked for nothing; empty if it is new."""
+        """Return a stage's part of config.json without validation; empty if it is new."""
         return self._stage_object(name)
 
     def with_stage(
@@ -196,9 +196,9 @@ class ConfigFile:
         functions: Collection[str],
         asked: PerFunction = NOTHING,
     ) -> dict[str, Any]:
-        """Return the configuration with the stage in it, and everything else as it stands.
+        """Return the configuration with the stage in it, and everything else unchanged.
 
-        `asked` is what is to be said of single functions, whatever was said before.
+        `asked` has settings of single functions, which replace earlier ones.
 
         Raises ConfigError if another stage has the same owner in the same zone: each would
         remove the other's records.
@@ -248,23 +248,23 @@ class ConfigFile:
         return dict(written)
 
     def _check_shape(self, name: str, written: object) -> None:
-        """Raise ConfigError if something was written by hand in a type that is not read."""
+        """Raise ConfigError if a value written by hand has an unsupported type."""
         where = f"{self.path}: stage {name!r}"
         if not isinstance(written, dict):
-            raise ConfigError(f"{where} is no object; mend it by hand")
+            raise ConfigError(f"{where} is not an object; fix it manually")
         for key, kind in _SHAPE.items():
             part = written.get(key, {})
             if not isinstance(part, dict):
-                raise ConfigError(f"{where}: {key} is {part!r}, no object; mend it by hand")
+                raise ConfigError(f"{where}: {key} is {part!r}, not an object; fix it manually")
             for member, value in part.items():
                 if not isinstance(value, kind):
                     wanted = "text in quotes" if kind is str else "an object"
-                    raise ConfigError(f"{where}: {key}.{member} is {value!r}, and must be {wanted}")
+                    raise ConfigError(f"{where}: {key}.{member} is {value!r}, but must be {wanted}")
         for function, values in written.get("lambda_functions", {}).items():
             self._check_place(f"{where}: {function}", values)
 
     def _check_place(self, where: str, written: Mapping[str, Any]) -> None:
-        """Raise ConfigError if settings stand where Chalice would mix them in behind our back."""
+        """Raise ConfigError if settings are where Chalice would silently merge them."""
         settings = set(written.get("environment_variables", ())) & set(VARIABLES)
         if settings:
             raise ConfigError(
@@ -279,12 +279,12 @@ def policy_file(stage: str, function: str) -> str:
 
 
 def to_text(document: object) -> str:
-    """Spell a document as it is written to a file."""
+    """Format a document for a file."""
     return json.dumps(document, indent=2) + "\n"
 
 
 def write_files(files: Mapping[Path, str | None]) -> None:
-    """Replace files, each as a whole: a reader sees the old text or the new one. None removes."""
+    """Replace files atomically: a reader sees the old text or the new one. None removes a file."""
     for path, text in files.items():
         if text is None:
             path.unlink(missing_ok=True)

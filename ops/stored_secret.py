@@ -1,4 +1,4 @@
-"""A secret of Secrets Manager that the operator fills, and what to do when AWS refuses."""
+"""A secret in Secrets Manager that the operator fills, with remedies for AWS's refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands for what is no text."""
+"""Stands for a value that is not text."""
 
 _NOT_FOUND: Final = "ResourceNotFoundException"
 _EXISTS: Final = "ResourceExistsException"
@@ -28,19 +28,19 @@ _REMEDIES: Final = {
     "--secret-id {secret}` brings it back; otherwise name another secret",
     "DecryptionFailure": _KEY,
     "EncryptionFailure": _KEY,
-    _NOT_FOUND: "there is none of this ARN in this region; correct it, or give a name and the "
-    "secret is made",
+    _NOT_FOUND: "there is no secret with this ARN in this region; correct it, or give a name and "
+    "the secret is created",
     "InvalidParameterException": "name another secret",
     "ValidationException": "name another secret",
 }
 
 
 class SecretStoreError(Exception):
-    """The secret cannot be read or written; it is as it was. The message says what to do."""
+    """The secret cannot be read or written; it is unchanged. The message says what to do."""
 
 
 class SecretStore(Protocol):
-    """The calls that are made to Secrets Manager."""
+    """The calls made to Secrets Manager."""
 
     def get_secret_value(self, **request: object) -> Mapping[str, Any]:
         """`GetSecretValue` of the API reference."""
@@ -75,7 +75,7 @@ class StoredSecret:
         return str(answer.get("SecretString", NO_TEXT))
 
     def create(self, text: str) -> None:
-        """Make the secret, or give one that has no value yet its first."""
+        """Create the secret, or set the first value of an existing one."""
         if self._id.startswith("arn:"):  # an ARN is AWS's to give
             self.write(text)
             return
@@ -90,7 +90,7 @@ class StoredSecret:
                 self.write(text)
 
     def write(self, text: str) -> None:
-        """Make this its current value; AWS keeps the one before as AWSPREVIOUS."""
+        """Make this its current value; AWS keeps the previous one as AWSPREVIOUS."""
         with self._explained():
             self._client.put_secret_value(SecretId=self._id, SecretString=text)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 VIEWS: Final = ("NEW_AND_OLD_IMAGES", "NEW_IMAGE")
-"""What the stream may show for the terminator to read it."""
+"""Stream view types that the terminator can read."""
 
 READER: Final = "terminator"
 """The function that reads the stream."""
@@ -31,9 +31,9 @@ PATTERN: Final[Mapping[str, Any]] = {
     "eventName": ["MODIFY"],
     "dynamodb": {"NewImage": {"termination_reason": {"S": [{"exists": False}]}}},
 }
-"""The records that are read: changes of rows of which nobody ends the meeting yet.
+"""The records to read: changes of rows whose meeting is not being ended yet.
 
-Whether both sides have finished is for the code to see: a filter looks only at leaves, and what
+The code checks whether both sides have finished: a filter matches only leaves, and what
 the desktops write may be of any type.
 """
 
@@ -42,7 +42,7 @@ SWITCHING_LOOKS: Final = 60
 
 
 def limits(queue_arn: str) -> dict[str, Any]:
-    """Say how the stream is read: a record that fails is tried again, alone, and then put aside."""
+    """Return the mapping's settings: a failing record is retried alone, then put into the queue."""
     return {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": True,
@@ -54,7 +54,7 @@ def limits(queue_arn: str) -> dict[str, Any]:
 
 
 def wrong_limits(mapping: Mapping[str, Any], queue_arn: str) -> list[str]:
-    """Name what of a mapping is not as it should be."""
+    """Name the wrong settings of a mapping."""
     return [
         name
         for name, wanted in limits(queue_arn).items()
@@ -63,7 +63,7 @@ def wrong_limits(mapping: Mapping[str, Any], queue_arn: str) -> list[str]:
 
 
 def mappings(lambda_client: Any, stage: Stage) -> list[Mapping[str, Any]]:  # noqa: ANN401
-    """List the mappings of the function that reads the stream; none without the function."""
+    """List the mappings of the function that reads the stream; empty without the function."""
     pages = lambda_client.get_paginator("list_event_source_mappings").paginate(
         FunctionName=stage.place.function_arn(READER)
     )
@@ -77,23 +77,23 @@ def table_stream(
     *,
     pause: Callable[[float], object] = time.sleep,
 ) -> str:
-    """Return the ARN of the table's stream, switched on if there is none. Nothing else changes.
+    """Return the ARN of the table's stream, which is enabled if there is none.
 
     Raises TableError if the stream shows too little: another reader may rely on it as it is.
     """
     client = account.client("dynamodb")
-    with refusals(f"look at the stream of the table {table_name}"):
+    with refusals(f"read the stream of the table {table_name}"):
         table = client.describe_table(TableName=table_name)["Table"]
     stream = table.get("StreamSpecification") or {}
     if not stream.get("StreamEnabled"):
-        say(f"{table_name} has no stream: switching one on, which leaves its rows as they are")
+        say(f"{table_name} has no stream: enabling one, which does not change its rows")
         wanted = {"StreamEnabled": True, "StreamViewType": VIEWS[0]}
-        with refusals(f"switch on the stream of the table {table_name}"):
+        with refusals(f"enable the stream of the table {table_name}"):
             client.update_table(TableName=table_name, StreamSpecification=wanted)
         table = _switched_on(client, table_name, pause)
     elif stream["StreamViewType"] not in VIEWS:
         raise TableError(
-            f"the stream of the table {table_name} shows {stream['StreamViewType']}, and the "
+            f"the stream of the table {table_name} shows {stream['StreamViewType']}, but the "
             "terminator needs the new image of a row; what a stream shows cannot be changed while "
             "it is on. Once nobody else reads it, switch it off (aws dynamodb update-table "
             f"--table-name {table_name} --stream-specification StreamEnabled=false --region "
@@ -112,7 +112,7 @@ def settle_mapping(
 ) -> None:
     """Set how the stream is read, which Chalice cannot. Safe to repeat. Raises AwsError.
 
-    A mapping that was made just now takes no change for some seconds.
+    A new mapping accepts no change for some seconds.
     """
     client = account.client("lambda")
     with readable_errors(f"set how {READER} reads the table's stream"):
@@ -120,15 +120,13 @@ def settle_mapping(
             if wrong_limits(mapping, queue_arn):
                 _wait_for_rest(client, mapping["UUID"], pause)
                 client.update_event_source_mapping(UUID=mapping["UUID"], **limits(queue_arn))
-    say(
-        f"{stage.function_name(READER)}: a record that fails 11 times, or for an hour, is put aside"
-    )
+    say(f"{stage.function_name(READER)}: records that fail 11 times or for an hour go to the queue")
 
 
 def remove_strays(account: Account, stage: Stage, stream_arn: str, say: Say) -> None:
-    """Remove mappings of the reader to other streams, such as a table's that was made anew."""
+    """Remove mappings of the reader to other streams, such as that of a recreated table."""
     client = account.client("lambda")
-    with readable_errors(f"look at what {READER} reads"):
+    with readable_errors(f"list the streams that {READER} reads"):
         for mapping in mappings(client, stage):
             if mapping["EventSourceArn"] != stream_arn:
                 client.delete_event_source_mapping(UUID=mapping["UUID"])
@@ -140,7 +138,7 @@ def _wait_for_rest(
     uuid: str,
     pause: Callable[[float], object],
 ) -> None:
-    """Wait until Lambda has made the mapping; if it takes too long, its refusal tells."""
+    """Wait until Lambda has created the mapping; after that, a refusal is an error."""
     for _ in range(SWITCHING_LOOKS):
         if not client.get_event_source_mapping(UUID=uuid)["State"].endswith("ing"):
             return
@@ -153,19 +151,19 @@ def _switched_on(
     pause: Callable[[float], object],
 ) -> Mapping[str, Any]:
     for _ in range(SWITCHING_LOOKS):
-        with refusals(f"look at the stream of the table {table_name}"):
+        with refusals(f"read the stream of the table {table_name}"):
             table: Mapping[str, Any] = client.describe_table(TableName=table_name)["Table"]
         if table["TableStatus"] == "ACTIVE" and table.get("LatestStreamArn"):
             return table
         pause(SWITCHING_SECONDS)
     raise TableError(
-        f"the table {table_name} is still {table['TableStatus']} while its stream is switched on: "
+        f"the table {table_name} is still {table['TableStatus']} while its stream is enabled: "
         "run the same command again"
     )
 
 
 def _comparable(value: object) -> object:
-    """Read the JSON in a filter's pattern, which AWS may spell in another way."""
+    """Parse the JSON in a filter's pattern, which AWS may format differently."""
     if isinstance(value, dict):
         return {
             key: json.loads(each) if key == "Pattern" else _comparable(each)

@@ -1,4 +1,4 @@
-"""The Cloudflare token of a stage: read from a person, proved in the zone, kept in its secret."""
+"""The Cloudflare token of a stage: read from the operator, tested in the zone, kept in a secret."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DESCRIPTION: Final = "Cloudflare API token of Elephant"
 
 
 class TokenFormatError(Exception):
-    """What was given is no API token. The message shows nothing of it."""
+    """The input is not an API token. The message shows nothing of it."""
 
 
 def read_token(
@@ -39,16 +39,16 @@ def read_token(
 ) -> str:
     """Read the token from a terminal without showing it, or the first line of anything else.
 
-    Raises TokenFormatError if that is no API token.
+    Raises TokenFormatError if it is not an API token.
     """
     text = _typed(prompt) if stream.isatty() else _first_line(stream)
     return checked_token(text, right)
 
 
 def checked_token(text: str, right: str = DNS_WRITE) -> str:
-    """Return the token without what surrounds it. Raises TokenFormatError, which says why.
+    """Return the token without surrounding whitespace. Raises TokenFormatError, which says why.
 
-    `right` is the one that it should have.
+    `right` is the permission that it should have.
     """
     token = text.strip()
     if not token:
@@ -57,7 +57,7 @@ def checked_token(text: str, right: str = DNS_WRITE) -> str:
         )
     if not _TOKEN.fullmatch(token):
         raise TokenFormatError(
-            "this is no API token, which has only letters, digits, '_' and '-': give it alone, "
+            "this is not an API token, which has only letters, digits, '_' and '-': give it alone, "
             "without quotes, spaces, 'Bearer' or the name of a variable"
         )
     if _GLOBAL_KEY.fullmatch(token):
@@ -78,10 +78,10 @@ def set_token(  # noqa: PLR0913 (the ends of the world, which a test replaces)
     prompt: Callable[[str], str] = getpass,
     overwrite: bool = False,
 ) -> Stored:
-    """Read a stage's token, prove it in the stage's zone, and only then store it.
+    """Read a stage's token, test it in the stage's zone, and only then store it.
 
-    Until then the old token stays in its place. Raises TokenFormatError, CloudflareError
-    (WriteCheckError when the token could not be proved) or SecretStoreError; botocore's other
+    Until then the old token stays in place. Raises TokenFormatError, CloudflareError
+    (WriteCheckError if the test failed) or SecretStoreError; botocore's other
     errors pass through.
     """
     return rotate(settings, secrets_client, read_token(stream, prompt), say, overwrite=overwrite)
@@ -95,14 +95,14 @@ def rotate(
     *,
     overwrite: bool = False,
 ) -> Stored:
-    """Prove a token in the stage's zone, then store it; raises what `set_token` does."""
+    """Test a token in the stage's zone, then store it; raises like `set_token`."""
     token = checked_token(token)
-    say(f"Proving the token: making and removing a record in zone {settings.zone_id}")
+    say(f"Testing the token: creating and removing a record in zone {settings.zone_id}")
     view = ZoneView(settings.cloudflare_api_url, token, settings.zone_id)
     proof = view.prove_write(
         settings.domain_root, settings.owner, proxied=settings.proxied, ttl=settings.ttl
     )
-    say(f"The token can write in the zone: {proof.name} was made, found, and is gone again")
+    say(f"The token can write in the zone: {proof.name} was created, found and removed")
     return store_token(secrets_client, settings.secret_id, token, say, overwrite=overwrite)
 
 
@@ -114,10 +114,10 @@ def store_token(
     *,
     overwrite: bool = False,
 ) -> Stored:
-    """Keep the token in the secret, in the shape that it has or in that of a new one.
+    """Store the token in the secret, in its existing format or that of a new secret.
 
-    A secret of key-value pairs keeps the others and the key that is read already, one of plain
-    text stays plain. What holds something else is left alone unless it is to be overwritten.
+    A secret of key-value pairs keeps its other pairs and its key, one of plain
+    text stays plain. Other contents are left alone unless `overwrite` is set.
     Raises TokenFormatError or SecretStoreError; botocore's other errors pass through.
     """
     token = checked_token(token)
@@ -139,16 +139,16 @@ def store_token(
         return "unchanged"
     secret.write(text or _new(token))
     say(
-        f"Secret {secret_id!r} holds the new token; running functions take it within "
-        f"{LIFETIME / 60:g} minutes, and then the old one may be deleted at Cloudflare"
+        f"Secret {secret_id!r} holds the new token; running functions use it within "
+        f"{LIFETIME / 60:g} minutes; after that, the old one may be deleted at Cloudflare"
     )
     return "rotated"
 
 
 def _replaced(held: str, token: str) -> str | None:
-    """Put the token in the place of the one in a secret's text; None if that is no place for it.
+    """Replace the token in a secret's text; None if the text has another format.
 
-    The text comes back as it is if it holds this token.
+    The text is returned unchanged if it holds this token.
     """
     text = held.strip()
     if not text:
@@ -172,7 +172,7 @@ def _pairs(text: str) -> dict[str, Any] | None:
 
 
 def _key(pairs: Mapping[str, Any]) -> str:
-    """Choose the key under which the application finds the token, or would."""
+    """Choose the key under which the application reads the token."""
     filled = (key for key in KEYS if _value(pairs, key))
     present = (key for key in KEYS if key in pairs)
     return next(filled, None) or next(present, KEYS[0])

@@ -1,4 +1,4 @@
-"""What a token sees of Cloudflare, and calls to its API with a token at hand.
+"""Cloudflare as a token sees it, and calls to its API with that token.
 
 https://developers.cloudflare.com/api/resources/zones/
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.cloudflare.client import Answer
 
 SECONDS: Final = 300.0
-"""The longest that one question may take, with all its pages and repetitions."""
+"""Maximum seconds for one question, with all its pages and retries."""
 
 DNS_WRITE: Final = "DNS Write (Zone > DNS > Edit)"
 
@@ -37,12 +37,12 @@ T = TypeVar("T")
 
 
 class AmbiguousZoneError(CloudflareError):
-    """Several zones bear the domain's name; a person has to say which is meant."""
+    """Several zones have the domain's name; the operator has to choose one."""
 
 
 @dataclass(frozen=True)
 class ZoneDetails:
-    """What Cloudflare says of a zone."""
+    """Cloudflare's details of a zone."""
 
     id: str
     name: str
@@ -54,7 +54,7 @@ class ZoneDetails:
 
     @property
     def is_active(self) -> bool:
-        """Whether Cloudflare serves the zone, and proxies what is proxied in it."""
+        """Whether Cloudflare serves the zone and proxies its proxied records."""
         return self.status == "active" and not self.paused
 
     @property
@@ -77,12 +77,12 @@ class _TokenAtHand:
         return self._token
 
     def read(self) -> str:
-        """Return the same again, so that a refusal is final."""
+        """Return the same token again, so that a refusal is final."""
         return self._token
 
 
 class _Api(Cloudflare):
-    """Cloudflare's API with a token at hand: its refusals say what it needs, not of a secret."""
+    """Cloudflare's API with a given token; its errors name the missing permission, not a secret."""
 
     def __init__(
         self, url: str, token: str, needs: str, quota: Quota, sleep: Callable[[float], None]
@@ -104,9 +104,9 @@ class _Api(Cloudflare):
 
 
 class TokenView:
-    """What a token sees of Cloudflare. Every method raises CloudflareError, the class as well.
+    """Cloudflare as a token sees it. Every method raises CloudflareError, the constructor as well.
 
-    `needs` is the right that a token should have which is refused.
+    `needs` is the permission to name if the token is refused.
     """
 
     def __init__(
@@ -118,16 +118,18 @@ class TokenView:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if not _TOKEN.fullmatch(token):  # the HTTP client would put it into its error
-            raise TokenRefusedError("the token has characters that no Cloudflare token has")
+            raise TokenRefusedError(
+                "the token has characters that are not valid in Cloudflare tokens"
+            )
         self._sleep = sleep
         self.quota = Quota()
         self._api = _Api(api_url, token, needs, self.quota, sleep)
 
     def zone_for(self, domain: str) -> str | None:
-        """Find the id of the zone that a domain lies in: of its closest parent that is a zone.
+        """Find the id of the zone that contains a domain: its closest parent that is a zone.
 
         None if the token sees no such zone, for which it needs Zone Read. Raises
-        AmbiguousZoneError if several bear the same name.
+        AmbiguousZoneError if several have the same name.
         """
         labels = domain.lower().rstrip(".").split(".")
         for start in range(len(labels) - 1):
@@ -152,7 +154,7 @@ class TokenView:
             )
             raise AmbiguousZoneError(
                 f"the token sees {len(found)} zones named {name}: {each}; give the zone's id "
-                "itself, or a token for one of them alone"
+                "itself, or a token for only one of them"
             )
         return found[0].id if found else None
 
@@ -161,12 +163,12 @@ class TokenView:
 
 
 def soon() -> Deadline:
-    """Return the moment by which a question must have been answered."""
+    """Return the deadline of a question."""
     return Deadline(time.time() + SECONDS)
 
 
 def details_in(call: Call, result: object) -> ZoneDetails:
-    """Read a zone out of an answer; what the API may leave out is None."""
+    """Read a zone from an answer; optional fields may be None."""
     zone = object_in(call, result)
     plan, account = zone.get("plan"), zone.get("account")
     return ZoneDetails(
@@ -188,8 +190,10 @@ def object_in(call: Call, result: object) -> Mapping[str, Any]:
 
 
 def member_in(call: Call, result: object, name: str, kind: type[T]) -> T:
-    """Return a member of an answer's result if it is of this kind. Raises UnavailableError."""
+    """Return a member of an answer's result if it has this type. Raises UnavailableError."""
     value = object_in(call, result).get(name)
     if not isinstance(value, kind):
-        raise UnavailableError(f"{call}: the answer's {name} is missing or no {kind.__name__}")
+        raise UnavailableError(
+            f"{call}: the answer's {name} is missing or not of type {kind.__name__}"
+        )
     return value

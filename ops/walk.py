@@ -1,4 +1,4 @@
-"""Walking code as Python reads it: what a stage has of it, and which names are a function's own."""
+"""A walk through code: the parts that a stage has, and the local names of functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOT_FOLLOWED: Final = frozenset({"annotation", "returns"})
 
 
 def nodes_of(root: ast.AST, settings: Settings | None) -> Iterator[ast.AST]:
-    """Yield what a stage with these settings has of the code, without annotations.
+    """Yield the parts of the code that a stage with these settings has, without annotations.
 
     Names of variables and arguments of the functions around them are left out: they stand for
     nothing that a module defines.

@@ -1,7 +1,7 @@
-"""Proof that a token can write in a zone: a record made, found, removed and seen gone.
+"""Test that a token can write in a zone: a record is created, found, removed and gone.
 
-Not the endpoint that verifies tokens: it says nothing of their rights, and calls those that belong
-to an account invalid.
+It does not use the endpoint that verifies tokens, which ignores permissions, and calls those of an
+account invalid.
 https://developers.cloudflare.com/fundamentals/api/get-started/account-owned-tokens/
 """
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 LOOKS: Final = 3
 PAUSE: Final = 1.0
-"""How often the zone is asked for what it should show by now, and seconds between."""
+"""How many times the zone is polled for a change, and the seconds between."""
 
 
 class Step(StrEnum):
-    """What the proof does, in this order."""
+    """The steps of the test, in order."""
 
     CREATE = "create it"
     FIND = "find it in the zone"
     DELETE = "remove it again"
-    MISS = "see it gone"
+    MISS = "confirm that it is gone"
 
 
 @dataclass(frozen=True)
 class WriteProof:
-    """The token can do what the application does; this record was made and is gone again."""
+    """The token can do what the application does; this record was created and removed."""
 
     record_id: str
     name: str
@@ -56,19 +56,19 @@ class WriteProof:
 
 @dataclass(frozen=True)
 class Leftover:
-    """What may have stayed in the zone; without an id it is not known whether it did."""
+    """What may be left in the zone; without an id it is not known whether it is."""
 
     name: str
     record_id: str | None
 
     def __str__(self) -> str:
         if self.record_id is None:
-            return f"it may be there: look for {self.name} and remove it by hand"
-        return f"it may still be there: remove record {self.record_id} ({self.name}) by hand"
+            return f"it may exist: look for {self.name} and remove it by hand"
+        return f"it may still exist: remove record {self.record_id} ({self.name}) by hand"
 
 
 class WriteCheckError(CloudflareError):
-    """The token could not be proved; `step` failed, for the reason that is its cause."""
+    """The test of the token failed at `step`, for the reason that is its cause."""
 
     def __init__(self, message: str, step: Step, leftover: Leftover | None) -> None:
         super().__init__(message)
@@ -77,7 +77,7 @@ class WriteCheckError(CloudflareError):
 
 
 class WriteCheck:
-    """One proof with one record, of a name that nothing else has."""
+    """One test with one record of a unique name."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class WriteCheck:
         self._may_be_made = False
 
     def prove(self) -> WriteProof:
-        """Take the steps, and whatever happens leave nothing behind. Raises WriteCheckError."""
+        """Run the steps, and in any case leave nothing behind. Raises WriteCheckError."""
         step = Step.CREATE
         try:
             made = self._create()
@@ -110,7 +110,7 @@ class WriteCheck:
             # A removal that failed was tried twice already.
             leftover = self._leftover() if step is Step.DELETE else self._clean_up()
             raise WriteCheckError(
-                f"the token is not proved: could not {step} ({self._wanted.name}): {error}; "
+                f"the test of the token failed: could not {step} ({self._wanted.name}): {error}; "
                 f"{leftover or 'nothing was left behind'}",
                 step,
                 leftover,
@@ -139,31 +139,31 @@ class WriteCheck:
             raise
         if self._made.name != self._wanted.name:
             raise WrongZoneError(
-                f"zone {self._zone_id} is not the zone of {self._wanted.name}: Cloudflare made "
-                f"{self._made.name}; give the id of the zone that the domain lies in"
+                f"zone {self._zone_id} is not the zone of {self._wanted.name}: Cloudflare created "
+                f"{self._made.name}; give the id of the zone that contains the domain"
             )
         return self._made
 
     def _confirmed(self, call: Call, answered: object) -> Record:
-        """Read the record that was answered, if it is ours or one with the zone's name appended."""
+        """Read the record in the answer, if it is ours or has the zone's name appended."""
         record = None
         if isinstance(answered, dict):
             with suppress(KeyError, TypeError, ValueError, AttributeError):
                 record = Record.parse(answered)
         if record is None or not self._is_ours(record):
-            raise UnconfirmedError(f"could not confirm {call}: another record was answered")
+            raise UnconfirmedError(f"could not confirm {call}: the answer has another record")
         return record
 
     def _find(self, made: Record) -> None:
         found = self._look(lambda found: made.id in {record.id for record in found})
         shown = [record for record in found if record.id == made.id]
         if not shown:
-            raise UnconfirmedError(f"record {made.id} was made, and the zone does not show it")
+            raise UnconfirmedError(f"record {made.id} was created, but the zone does not show it")
         if not shown[0].is_right(self._wanted):
-            raise RejectedError(f"asked for {self._wanted}, the zone shows {shown[0]}")
+            raise RejectedError(f"asked for {self._wanted}, but the zone shows {shown[0]}")
 
     def _delete(self, made: Record) -> None:
-        """Remove the record by its id, which may be repeated."""
+        """Remove the record by its id; safe to repeat."""
         try:
             self._records.apply([Delete(made)], soon())
         except UnconfirmedError:
@@ -173,10 +173,10 @@ class WriteCheck:
     def _miss(self, made: Record) -> None:
         if self._look(lambda found: not found):
             self._made = made
-            raise UnconfirmedError(f"record {made.id} was removed, and the zone still shows it")
+            raise UnconfirmedError(f"record {made.id} was removed, but the zone still shows it")
 
     def _look(self, is_enough: Callable[[Sequence[Record]], bool]) -> Sequence[Record]:
-        """List what bears our name, again after a pause until it is enough."""
+        """List the records with our name, and repeat after a pause until the condition holds."""
         found = self._list()
         for _ in range(LOOKS - 1):
             if is_enough(found):
@@ -193,7 +193,7 @@ class WriteCheck:
         return f"{record.name}.".startswith(f"{self._wanted.name}.")
 
     def _clean_up(self) -> Leftover | None:
-        """Remove what is or may be in the zone; return what could not be."""
+        """Remove what is or may be in the zone; return what could not be removed."""
         if not self._made and not self._may_be_made:
             return None
         try:

@@ -1,4 +1,4 @@
-"""What Lambda does with the records of a stream: batches, retries and where given-up ones go.
+"""Lambda's handling of a stream's records: batches, retries and the failure destination.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
@@ -145,7 +145,7 @@ class Batches:
         document = _failure(name, batch, why, self._clock.now())
         if not state.send_to_queue(policy.on_failure, document):
             _log.warning(
-                "%s is no SQS queue here: a batch that %s failed on is lost",
+                "%s is not an SQS queue here: a batch that %s failed on is lost",
                 policy.on_failure,
                 name,
             )

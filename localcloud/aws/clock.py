@@ -1,4 +1,4 @@
-"""The local cloud's time: this machine's, put forward as far as somebody wants it.
+"""The local cloud's clock: this machine's time plus an offset.
 
 A meeting takes an hour; whoever plays one does not wait for it, but lets the time in between be
 skipped. Nothing is run faster: between two skips every second is a second. What must agree on the
@@ -48,7 +48,7 @@ class Clock:
             self._ahead += max(0.0, missing)
 
     def skip(self, seconds: float) -> None:
-        """Put it forward by so many seconds. Raises ValueError if they are negative."""
+        """Advance it by this many seconds. Raises ValueError if they are negative."""
         if seconds < 0:
             raise ValueError(f"time does not go back, as {seconds} seconds would")
         with self._lock:

@@ -1,4 +1,4 @@
-"""CloudFormation: what moto leaves out of stacks like the one this project makes.
+"""CloudFormation: features that moto lacks and this project's stack needs.
 
 | in moto | here |
 |---|---|

@@ -1,4 +1,4 @@
-"""Switches for another process, beside AWS's own API."""
+"""The control API of the local AWS, for other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EC2: what moto leaves out of starting instances.
+"""EC2: features of starting instances that moto lacks.
 
 | in moto | here |
 |---|---|

@@ -151,7 +151,7 @@ class Environment:
         return Outcome(body, failed, log, duration, init_duration)
 
     def kill(self) -> None:
-        """End the process at once, whatever it does. An invocation in flight fails."""
+        """Kill the process at once. An invocation in flight fails."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

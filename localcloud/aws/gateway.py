@@ -220,7 +220,7 @@ def _event(request: Request, route: _Route, now: datetime) -> dict[str, Any]:
 
 
 def _forwarded(request: Request) -> dict[str, str]:
-    """Return the headers that API Gateway sets itself, whatever the caller says."""
+    """Return the headers that API Gateway always sets itself."""
     seen = [request.headers.get("X-Forwarded-For"), request.remote_addr]
     port = request.host.partition(":")[2] or {"https": "443"}.get(request.scheme, "80")
     return {

@@ -1,4 +1,4 @@
-"""What came of running a function."""
+"""Result of a Lambda invocation."""
 
 from __future__ import annotations
 

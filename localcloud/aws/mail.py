@@ -1,4 +1,4 @@
-"""E-mail: what SES would send is kept here, where one can read it.
+"""E-mail: the local SES, which keeps e-mails instead of sending them.
 
 | in moto | here |
 |---|---|
@@ -49,7 +49,7 @@ class Mail:
     html: str
 
     def as_json(self) -> dict[str, Any]:
-        """Spell it as a JSON object."""
+        """Format it as a JSON object."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""Letting time pass without waiting for it: what is scheduled in between runs in turn."""
+"""Advancing the clock: everything scheduled in between runs in order."""
 
 from __future__ import annotations
 

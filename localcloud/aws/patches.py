@@ -1,4 +1,4 @@
-"""What has to be different in moto for code to run in it.
+"""Patches to moto so that deployed code runs.
 
 Each patch lasts as long as the context: moto is as it was afterwards. What is larger has a module
 of its own: `cloudformation.py`, `scheduler_patches.py`, `ec2_patches.py` and `mail.py`.

@@ -1,4 +1,4 @@
-"""What a role may do, as far as the local cloud acts with its rights.
+"""The permissions of roles with which the local cloud itself acts.
 
 moto takes every call from everybody. Where something here acts by itself with a role's rights,
 EventBridge Scheduler or a desktop, it asks first, so that a policy that lacks a right fails here as

@@ -1,4 +1,4 @@
-"""What an account has before anything is deployed to it: images and security groups.
+"""Contents of an account before any deployment: images and security groups.
 
 AWS chooses their ids; a stage's settings name them. So here they are made with the ids that the
 settings name.

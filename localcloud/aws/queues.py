@@ -1,4 +1,4 @@
-"""Lambda's queues: what it does by itself with events that nobody waits for."""
+"""Lambda's queues: asynchronous invocations and their retries."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Queues:
         record = _failure_record(delivery, policy, function, invocation, self._clock.now())
         if not state.send_to_queue(policy.on_failure, record):
             _log.warning(
-                "%s is no SQS queue here: an event that %s failed on is lost",
+                "%s is not an SQS queue here: an event that %s failed on is lost",
                 policy.on_failure,
                 function.name,
             )

@@ -1,4 +1,4 @@
-"""EC2's refusals, switched on by hand: a zone without room, a limit that is reached.
+"""EC2's refusals, switched on by hand: an Availability Zone without capacity, a limit.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 """
@@ -46,7 +46,7 @@ class Refusal:
             raise ValueError(f"{self.code!r} is none of {', '.join(CODES)}")
 
     def as_json(self) -> dict[str, object]:
-        """Spell it as a JSON object."""
+        """Format it as a JSON object."""
         return asdict(self)
 
 

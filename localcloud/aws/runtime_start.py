@@ -1,4 +1,4 @@
-"""Starts AWS's runtime client in a process that takes the local cloud's time for its own.
+"""Starts AWS's runtime client in a process that uses the local cloud's clock.
 
 Runs in the environment's process, before anything else and instead of `python -m awslambdaric`,
 with nothing but the standard library: `runtime_start.py FILE HANDLER`. FILE holds by how many

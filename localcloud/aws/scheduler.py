@@ -69,7 +69,7 @@ class OneOffs:
     is a Lambda function, which is invoked asynchronously with the schedule's Input, if its role
     lets EventBridge Scheduler do that. If not, or if there is no such function, a message goes to
     the target's dead-letter queue, likewise by the role's right; there are no retries, since
-    nothing here would be mended by them. Recurring schedules and flexible windows are not there.
+    nothing here would be fixed by them. Recurring schedules and flexible windows are not there.
     """
 
     def __init__(self, functions: Functions, *, interval: float = 0.05) -> None:

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: what moto takes that AWS refuses.
+"""EventBridge Scheduler: requests that AWS refuses and moto accepts.
 
 | in moto | here |
 |---|---|

@@ -1,4 +1,4 @@
-"""EventBridge's schedules: the deployed rules that no event is for, which moto never fires."""
+"""EventBridge's schedules: the deployed scheduled rules, which moto never fires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alarms and their subscriptions in stacks, which moto skips: made as by their own API."""
+"""Alarms and their subscriptions in stacks, which moto skips: created through their own API."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Alarm(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> Alarm:
-        """Put it anew; under another name it is another alarm."""
+        """Put it again; under another name it is another alarm."""
         if original_resource.physical_resource_id != new_resource_name:
             original_resource.delete(account_id, region_name)
         return cls.create_from_cloudformation_json(
@@ -147,7 +147,7 @@ class Subscription(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> Subscription:
-        """Subscribe anew: another address is another subscription."""
+        """Subscribe again: another address is another subscription."""
         original_resource.delete(account_id, region_name)
         return cls.create_from_cloudformation_json(
             new_resource_name, cloudformation_json, account_id, region_name

@@ -89,7 +89,7 @@ class ScheduleGroup(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> ScheduleGroup:
-        """Tag it anew; under another name it is another group."""
+        """Tag it again; under another name it is another group."""
         if original_resource.physical_resource_id != new_resource_name:
             original_resource.delete(account_id, region_name)
             return cls.create_from_cloudformation_json(

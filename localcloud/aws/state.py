@@ -1,4 +1,4 @@
-"""What moto holds of AWS's state, as far as running functions needs it.
+"""The parts of moto's state that running functions need.
 
 The only module that reads or writes moto's Lambda, Logs and SQS backends. They live in this
 process, so nothing here goes over the network.

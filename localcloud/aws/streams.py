@@ -1,4 +1,4 @@
-"""DynamoDB streams: what a table's changes mean for the functions that are mapped to it."""
+"""DynamoDB streams: a table's changes, delivered to the mapped functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that work off what is to happen later, lane by lane."""
+"""Threads for delayed work, lane by lane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls, and whether they may.
+"""Authentication and authorization of callers.
 
 https://developers.cloudflare.com/fundamentals/api/get-started/create-token/ and
 https://developers.cloudflare.com/fundamentals/api/troubleshooting/

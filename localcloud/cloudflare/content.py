@@ -1,4 +1,4 @@
-"""Names and contents of records: what Cloudflare takes, and the form it stores.
+"""Names and contents of records: what Cloudflare accepts, and the form it stores.
 
 https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/
 """

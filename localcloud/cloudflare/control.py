@@ -1,4 +1,4 @@
-"""Switches for another process: faults, quota and the calls so far, beside the API.
+"""The control API of the stand-in, for other processes: faults, quota and past calls.
 
 Paths below ``/__standin__/``, JSON both ways, without credentials. What happens here is no call
 of the API: it costs no quota, meets no fault and is not recorded.

@@ -1,4 +1,4 @@
-"""What each endpoint answers to a call that may be made."""
+"""The answer of each endpoint to an authorized call."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def malformed_authorization() -> ApiError:
 
 
 def malformed_auth_key() -> ApiError:
-    """Refuse an X-Auth-Key header that is no global API key."""
+    """Refuse an X-Auth-Key header that is not a global API key."""
     chain = [(6103, "Invalid format for X-Auth-Key header")]
     return ApiError(HTTPStatus.BAD_REQUEST, 6003, "Invalid request headers", chain=chain)
 
@@ -156,7 +156,7 @@ def method_not_allowed() -> ApiError:
 
 
 def malformed_json() -> ApiError:
-    """Refuse a body that is no JSON."""
+    """Refuse a body that is not valid JSON."""
     return _refused(6007, "Malformed JSON in request body")
 
 
@@ -204,7 +204,7 @@ def proxied_target_refused(address: str) -> ApiError:
 
 
 def not_proxiable() -> ApiError:
-    """Refuse to proxy what is no A, AAAA or CNAME record."""
+    """Refuse to proxy a record other than A, AAAA or CNAME."""
     return _refused(9004, "This kind of record cannot be proxied.")
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to Cloudflare and back, to be switched on.
+"""Faults on the way to Cloudflare and back that can be switched on.
 
 The edge's own error pages are described in
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/

@@ -1,4 +1,4 @@
-"""What a fault makes of a call's answer."""
+"""The effect of a fault on a call's answer."""
 
 from __future__ import annotations
 

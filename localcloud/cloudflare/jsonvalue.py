@@ -1,4 +1,4 @@
-"""JSON as Python values: the one type every body of the stand-in is made of."""
+"""JSON as Python values: the type of every body of the stand-in."""
 
 from __future__ import annotations
 

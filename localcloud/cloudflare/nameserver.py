@@ -70,7 +70,7 @@ def _bind(api: Api, host: str, port: int, edge: Edge) -> tuple[TcpServer, UdpSer
 
 
 class _Answerer:
-    """Turns a packet into its answer, or into None when it is no question."""
+    """Turns a packet into its answer, or into None if it is not a question."""
 
     def __init__(self, api: Api, edge: Edge) -> None:
         self._api = api
@@ -174,7 +174,7 @@ class _TcpQuestions(BaseRequestHandler):
 
 
 def _read(connection: socket.socket, count: int) -> bytes:
-    """Return exactly so many bytes, or none when the client ends the connection first."""
+    """Return exactly this many bytes, or none if the client closes the connection first."""
     received = b""
     while len(received) < count:
         chunk = connection.recv(count - len(received))

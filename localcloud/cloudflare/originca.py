@@ -1,4 +1,4 @@
-"""The Origin CA: certificates that Cloudflare alone trusts, for what stands behind its proxy.
+"""The Origin CA: certificates that only Cloudflare trusts, for servers behind its proxy.
 
 https://developers.cloudflare.com/ssl/origin-configuration/origin-ca/ and
 https://developers.cloudflare.com/api/resources/origin_ca_certificates/

@@ -1,4 +1,4 @@
-"""The quota of calls and its headers.
+"""The request quota and its headers.
 
 https://developers.cloudflare.com/fundamentals/api/reference/limits/
 """

@@ -1,4 +1,4 @@
-"""A record: what a caller may set, how it is checked, and how the API shows it.
+"""A record: settable fields, validation, and the API's format.
 
 https://developers.cloudflare.com/api/resources/dns/subresources/records/ and
 https://developers.cloudflare.com/dns/manage-dns-records/reference/record-attributes/
@@ -45,7 +45,7 @@ class Fields:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What may exist once: type, name and content, whatever ttl, proxy or comment say.
+        """What may exist only once: type, name and content, regardless of ttl, proxy or comment.
 
         The priority is part of a typed content (one exchange may be listed at two priorities),
         and TXT is the same text with and without its quotes.

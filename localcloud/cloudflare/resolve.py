@@ -1,4 +1,4 @@
-"""What a zone's authoritative servers answer to a question, as a function of its records.
+"""Answers of a zone's authoritative servers, as a function of its records.
 
 Proxied names answer with the edge's addresses, https://developers.cloudflare.com/dns/proxy-status/,
 under the TTL of https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/

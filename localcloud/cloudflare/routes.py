@@ -1,4 +1,4 @@
-"""The part of Cloudflare's API that the stand-in has, and what each call of it needs.
+"""The part of Cloudflare's API that the stand-in has, and the permission each call needs.
 
 https://developers.cloudflare.com/api/ names the accepted permissions of every endpoint.
 """

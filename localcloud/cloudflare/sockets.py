@@ -1,4 +1,4 @@
-"""Servers of one thread a connection that can be stopped at any moment without a trace."""
+"""Servers with one thread per connection that can be stopped cleanly at any moment."""
 
 from __future__ import annotations
 

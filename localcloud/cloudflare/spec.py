@@ -1,4 +1,4 @@
-"""What a stand-in is set up with: zones, their plans, and tokens with their rights."""
+"""Configuration of a stand-in: zones, their plans, and tokens with their permissions."""
 
 from __future__ import annotations
 

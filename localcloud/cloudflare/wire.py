@@ -32,7 +32,7 @@ class Request:
     client: str = "127.0.0.1"
 
     def header(self, name: str) -> str | None:
-        """Return a header whatever its case, or None."""
+        """Return a header by its case-insensitive name, or None."""
         wanted = name.lower()
         return next((value for key, value in self.headers.items() if key.lower() == wanted), None)
 
@@ -72,7 +72,7 @@ class Dropped:
 class Call:
     """A call as it came in: path below the API's base, and the status (None: dropped).
 
-    The body is there to look at; two calls are equal whatever their bodies.
+    The body is only for inspection; two calls are equal even if their bodies differ.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""The store of one zone: its records, and the rules under which they change.
+"""The store of one zone: its records, and the rules for changes.
 
 https://developers.cloudflare.com/api/resources/dns/subresources/records/
 """
@@ -80,7 +80,7 @@ class ZoneStore:
         return {"record_usage": len(self._table), "record_quota": self.zone.limits.records}
 
     def create(self, body: JsonObject) -> Record:
-        """Add a record. It is no upsert: other content under a taken name is one more record."""
+        """Add a record. Not an upsert: other content under an existing name is another record."""
         return self._alone(self._create, body)
 
     def put(self, record_id: str, body: JsonObject) -> Record:

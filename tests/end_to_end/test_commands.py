@@ -91,10 +91,10 @@ def up() -> Iterator[tuple[list[str], dict[str, str], list[int]]]:
     ports = free_ports(3)
     options = zip(("--aws-port", "--cloudflare-port", "--dns-port"), map(str, ports), strict=True)
     arguments = [word for option in options for word in option]
-    with running(*LOCALCLOUD, "up", *arguments, until="Ctrl-C ends everything") as lines:
+    with running(*LOCALCLOUD, "up", *arguments, until="Ctrl-C stops everything") as lines:
         exports = dict(re.findall(r"export (\w+)=(\S+)", "".join(lines)))
         yield lines, exports, ports
-    assert lines[-1] == "Everything has ended.\n"
+    assert lines[-1] == "Everything has stopped.\n"
     for port in ports:
         socket.create_server(("127.0.0.1", port)).close()
 

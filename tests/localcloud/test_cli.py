@@ -120,8 +120,8 @@ def test_event_puts_a_file_on_the_bus_as_one_of_this_account_and_region(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is no JSON"),
-        ("{}", "no event of EventBridge: it has no detail, detail-type, id, source, time"),
+        ("{", "is not valid JSON"),
+        ("{}", "not an EventBridge event: it has no detail, detail-type, id, source, time"),
     ],
 )
 def test_event_refuses_what_is_none(

@@ -42,7 +42,7 @@ def test_schedules_are_fired_by_hand_unless_they_are_switched_on() -> None:
     with LocalCloud(SETTINGS, Ports()) as cloud:
         assert cloud.schedules.fire() == ()
         assert timers() == set()
-        with pytest.raises(LookupError, match="nothing is deployed that has an API"):
+        with pytest.raises(LookupError, match="nothing with an API is deployed"):
             _ = cloud.api_url
     with LocalCloud(SETTINGS, Ports(), schedules=True):
         assert timers() == {"schedules", "one-offs"}

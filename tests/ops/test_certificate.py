@@ -96,8 +96,8 @@ def test_the_file_ends_as_a_file_of_text_does() -> None:
     ("issuer", "said"),
     [
         (Issuer(text="certificate"), "answer holds no certificate"),
-        (Issuer(key=AUTHORITY.public_key()), "of another key"),
-        (Issuer(names=["example.com"]), r"is not for \*\.example\.com, so nothing was kept"),
+        (Issuer(key=AUTHORITY.public_key()), "for another key"),
+        (Issuer(names=["example.com"]), r"is not for \*\.example\.com, so nothing was stored"),
         (Issuer(names=[]), r"is not for \*\.example\.com and example\.com"),
         (Issuer(end=NOW), "has expired on 2026-11-21"),
     ],

@@ -115,7 +115,7 @@ def test_a_directory_that_may_not_be_written_to_is_found_out_beforehand(
     files: PairFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(CertificateError, match="may not be written to"):
+    with pytest.raises(CertificateError, match="is not writable"):
         files.check(overwrite=False)
 
 
@@ -159,14 +159,14 @@ def test_a_pair_in_a_secret_is_replaced_only_if_that_is_said(world: World) -> No
 @pytest.mark.parametrize("text", ["hunter2", '["hunter2"]', '{"password": "hunter2"}'])
 def test_a_secret_of_something_else_is_never_replaced(world: World, text: str) -> None:
     world.secrets.create_secret(Name=DCV, SecretString=text)
-    with pytest.raises(CertificateError, match="something else than a certificate") as caught:
+    with pytest.raises(CertificateError, match="something other than a certificate") as caught:
         secret(world).keep(NEW, overwrite=True)
     assert "hunter2" not in str(caught.value)
     assert held(world) == text
 
 
 def test_the_token_of_a_stage_is_something_else(world: World) -> None:
-    with pytest.raises(CertificateError, match="something else"):
+    with pytest.raises(CertificateError, match="something other"):
         secret(world, SECRET).check(overwrite=True)
 
 

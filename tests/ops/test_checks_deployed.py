@@ -346,7 +346,7 @@ def _template_of_before(it: Deployed) -> None:
     body = client.get_template(StackName=it.stack)["TemplateBody"]
     client.update_stack(
         StackName=it.stack,
-        TemplateBody=str(body).replace("Made and updated by", "Made by"),
+        TemplateBody=str(body).replace("Created and updated by", "Made by"),
         Parameters=parameters,
         Tags=[{"Key": "elephant:stage", "Value": STAGE}],
     )
@@ -722,7 +722,7 @@ def test_a_rule_for_other_events_or_without_its_function_is_told(deployed: Deplo
     idle = deployed.examine()
     client.put_targets(Rule=RULE, Targets=targets)
     assert deployed.changed(other) == deployed.changed(idle) == _fails("rule")
-    assert "asks for" in other["rule dns_watchdog"].found
+    assert "matches" in other["rule dns_watchdog"].found
     assert "does not start" in idle["rule dns_watchdog"].found
     assert deployed.changed(deployed.examine()) == {}
 
@@ -756,7 +756,7 @@ def test_what_stands_on_something_deleted_is_skipped_and_says_so(deployed: Deplo
     assert checks["stack"].level is Level.FAILURE
     for name in ("failed events", "alarms", "alarm topic", "failure queue"):
         assert checks[name].level is SKIPPED
-        assert "because of: stack" in checks[name].found
+        assert "failed check 'stack'" in checks[name].found
     assert checks["stack"].remedy == checks["function dns_watchdog"].remedy
     deployed.carry_out(checks["stack"].remedy)
     assert deployed.changed(deployed.examine()) == {}

@@ -216,16 +216,16 @@ def _kept_for_ever(it: Deployed) -> None:
 
 BREAKS: dict[str, tuple[Callable[[Deployed], None], str, str]] = {
     "scheduler's trust": (_trust, "scheduler role", "others than intended may"),
-    "scheduler's policy": (_policy(SCHEDULER_ROLE, "start-meetings"), "scheduler role", "not what"),
+    "scheduler's policy": (_policy(SCHEDULER_ROLE, "start-meetings"), "scheduler role", "differs"),
     "scheduler's second policy": (
         _policy(SCHEDULER_ROLE, "more"),
         "scheduler role",
         "more as well",
     ),
-    "desktops' policy": (_policy(DESKTOP, "report-progress"), "desktop role", "not what"),
+    "desktops' policy": (_policy(DESKTOP, "report-progress"), "desktop role", "differs"),
     "desktops' profile": (_no_role_of_profile, "desktop role profile", "no role"),
     "strange schedule": (_schedule("another"), "schedules", "launch-strange"),
-    "mapping off": (_mapping(Enabled=False), "stream mapping", "switched off"),
+    "mapping off": (_mapping(Enabled=False), "stream mapping", "disabled"),
 }
 ROUNDS: dict[str, dict[str, tuple[Callable[[Deployed], None], str]]] = {
     "retries and limits": {
@@ -233,7 +233,7 @@ ROUNDS: dict[str, dict[str, tuple[Callable[[Deployed], None], str]]] = {
         "API limits": (_throttle, "~1schedule/POST"),
         "API own answers": (_hide_answers, "DEFAULT_4XX: pages of https://app.example.com"),
         "failed events safety_net": (_no_retries, "are lost"),
-        "logs api_handler": (_kept_for_ever, "for ever"),
+        "logs api_handler": (_kept_for_ever, "forever"),
     },
     "answers and stage": {
         "stream mapping": (_mapping(FunctionResponseTypes=[]), "FunctionResponseTypes"),
@@ -649,9 +649,9 @@ def test_removing_the_stage_ends_schedules_first_and_tells_of_desktops(deployed:
     assert schedules < said.index("remove function elephant-local-launch_ec2")
     told = [line for line in said if "desktop(s)" in line]
     assert len(told) == 2
-    assert told[0].startswith("1 desktop(s) of meetings still run")
+    assert told[0].startswith("1 desktop(s) of meetings run")
     assert f"--instance-ids {desktops[1]} --region" in told[0]
-    assert told[1].endswith(f"nothing ends those of this stage: {unmarked}")
+    assert told[1].endswith(f"nothing terminates those of this stage: {unmarked}")
     assert others not in "".join(said)
     groups = deployed.client("scheduler").list_schedule_groups()["ScheduleGroups"]
     assert SCHEDULES not in {each["Name"] for each in groups}

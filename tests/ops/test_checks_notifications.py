@@ -173,10 +173,10 @@ def _pattern(it: Deployed) -> None:
 @pytest.mark.parametrize(
     ("break_", "line", "level", "said"),
     [
-        (_never, "sent table", Level.WARNING, "for ever"),
+        (_never, "sent table", Level.WARNING, "forever"),
         (_no_table, "sent table", Level.FAILURE, f"table {SENT} does not exist"),
         (_other_table, "sent table", Level.FAILURE, "is not id"),
-        (_pattern, "rule notify_instance_termination", Level.FAILURE, "asks for"),
+        (_pattern, "rule notify_instance_termination", Level.FAILURE, "matches"),
     ],
 )
 def test_what_is_broken_turns_its_line_and_the_remedy_mends_it(

@@ -75,7 +75,11 @@ def test_nothing_is_written(project: ConfigFile) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{", "is no JSON"), ("[]", "has no object 'stages'"), ('{"stages": 1}', "has no object")],
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "has no object 'stages'"),
+        ('{"stages": 1}', "has no object"),
+    ],
 )
 def test_a_configuration_that_cannot_be_read_is_one_failure(
     project: ConfigFile, text: str, said: str

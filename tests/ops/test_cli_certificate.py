@@ -241,8 +241,8 @@ def test_a_person_is_told_which_token_is_meant(
     ("mode", "said"),
     [
         ("strict", "Full (strict), as it should be"),
-        ("full", "warning: it is 'full': Cloudflare takes any certificate"),
-        ("flexible", "warning: it is 'flexible': Cloudflare speaks to desktops without TLS"),
+        ("full", "warning: it is 'full': Cloudflare accepts any certificate"),
+        ("flexible", "warning: it is 'flexible': Cloudflare connects to desktops without TLS"),
     ],
 )
 def test_a_mode_in_which_cloudflare_does_not_look_at_it_is_warned_of(

@@ -284,8 +284,8 @@ def test_zones_of_one_name_in_several_accounts_are_for_a_person_to_choose(
         site.view().zone_for(DOMAIN)
     assert str(caught.value) == (
         f"the token sees 2 zones named example.com: {DEFAULT_ZONE_ID} (active, account Stand-in), "
-        f"{OTHER_ZONE_ID} (moved, account Old); give the zone's id itself, or a token for one of "
-        "them alone"
+        f"{OTHER_ZONE_ID} (moved, account Old); give the zone's id itself, or a token for only "
+        "one of them"
     )
 
 
@@ -365,7 +365,7 @@ def test_a_token_that_may_not_write_is_refused_by_one_call(
     error = failure(lambda: site.view(token.value).prove_write(DOMAIN, OWNER))
     assert (error.step, error.leftover) == (Step.CREATE, None)
     assert isinstance(error.__cause__, TokenRefusedError)
-    assert str(error).startswith("the token is not proved: could not create it (elephant-check-")
+    assert str(error).startswith("the test of the token failed: could not create it (elephant-")
     assert str(error).endswith("nothing was left behind")
     assert site.calls == [f"POST {RECORDS}"]
     assert token.value not in everything_said_by(error)
@@ -383,7 +383,7 @@ def test_a_token_that_nobody_knows_is_refused_and_not_shown(site: Site) -> None:
 def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token: str) -> None:
     with pytest.raises(TokenRefusedError) as caught:
         TokenView("http://127.0.0.1:1", token)
-    assert str(caught.value) == "the token has characters that no Cloudflare token has"
+    assert str(caught.value) == "the token has characters that are not valid in Cloudflare tokens"
 
 
 def test_a_view_does_not_show_its_token(site: Site) -> None:
@@ -473,7 +473,7 @@ def test_where_it_cannot_be_known_what_was_made_its_name_is_told(site: Site) -> 
     (name,) = site.names()
     assert error.leftover == Leftover(name, None)
     assert error.step is Step.CREATE
-    assert str(error).endswith(f"it may be there: look for {name} and remove it by hand")
+    assert str(error).endswith(f"it may exist: look for {name} and remove it by hand")
 
 
 def test_what_was_made_unseen_is_removed_when_the_zone_can_be_read_again(site: Site) -> None:
@@ -496,7 +496,7 @@ def test_a_record_that_the_zone_does_not_show_is_removed_by_its_id(site: Site) -
     site.fault(FaultKind.STALE, LIST, changes=1, times=3)
     error = failure(lambda: site.view().prove_write(DOMAIN, OWNER))
     assert (error.step, error.leftover) == (Step.FIND, None)
-    assert "was made, and the zone does not show it" in str(error)
+    assert "was created, but the zone does not show it" in str(error)
     assert (site.names(), site.ever()) == ([], 2)
     assert site.calls == [f"POST {RECORDS}", *[f"GET {RECORDS}"] * 3, f"DELETE {RECORDS}/ID"]
 
@@ -538,7 +538,7 @@ def test_a_record_that_cannot_be_removed_is_told_with_its_id_and_name(site: Site
     assert error.leftover == Leftover(record.name, record.id)
     assert error.step is Step.DELETE
     assert str(error).endswith(
-        f"it may still be there: remove record {record.id} ({record.name}) by hand"
+        f"it may still exist: remove record {record.id} ({record.name}) by hand"
     )
     assert site.calls[2:] == [f"DELETE {RECORDS}/ID"] * 2
 
@@ -564,7 +564,7 @@ def test_a_record_that_is_still_shown_is_removed_once_more(site: Site) -> None:
     site.fault(FaultKind.STALE, LIST, skip=1, changes=1, times=3)
     error = failure(lambda: site.view().prove_write(DOMAIN, OWNER))
     assert (error.step, error.leftover) == (Step.MISS, None)
-    assert "was removed, and the zone still shows it" in str(error)
+    assert "was removed, but the zone still shows it" in str(error)
     assert site.calls[2:] == [
         f"DELETE {RECORDS}/ID",
         *[f"GET {RECORDS}"] * 3,
@@ -718,7 +718,7 @@ def test_records_that_keep_coming_are_given_up(site: Site) -> None:
         site.put(f"i-{len(site.calls)}", f"{OWNER} managed by Elephant")
 
     make_another("")
-    with pytest.raises(RecordsRemainError, match="stop what keeps making them"):
+    with pytest.raises(RecordsRemainError, match="stop what keeps creating them"):
         site.view().remove_all(OWNER, make_another)
 
 

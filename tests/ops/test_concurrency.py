@@ -81,7 +81,7 @@ def test_what_chalice_would_reserve_is_read(written: dict[str, Any], number: int
 
 @pytest.mark.parametrize("value", ["20", -1, 2.5, []])
 def test_a_reservation_that_is_no_number_is_named(value: object) -> None:
-    with pytest.raises(ConfigError, match=r"reserved_concurrency of sweep is .* mend it by hand"):
+    with pytest.raises(ConfigError, match=r"reserved_concurrency of sweep is .* fix it manually"):
         configured({"stages": {"prod": {"reserved_concurrency": value}}}, "prod", "sweep")
 
 
@@ -128,7 +128,7 @@ def test_what_the_account_can_spare_is_reserved(
 @pytest.mark.parametrize(
     ("unreserved", "there", "wanted", "said"),
     [
-        (119, {}, {"dns_watchdog": 20}, "20 more than now, and the account can reserve 19"),
+        (119, {}, {"dns_watchdog": 20}, "20 more than now, but the account can reserve 19"),
         (10, {}, {"dns_watchdog": 20}, "can reserve 0 in us-west-2, where 10 are unreserved"),
         (109, {"dns_watchdog": 10}, {"dns_watchdog": 20}, "10 more than now"),
         (120, {}, {"dns_watchdog": 20, "sweep": 1}, "20 for dns_watchdog, 1 for sweep"),

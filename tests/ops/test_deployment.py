@@ -233,7 +233,7 @@ def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> No
     for _ in range(2):
         deployment.destroy(everything, silent, said.append)
 
-    assert "the functions are gone, and so is the token: no records are looked for" in said
+    assert "functions and token are removed already: not looking for records" in said
 
 
 def test_records_of_another_deployment_with_the_same_owner_are_not_removed(
@@ -263,7 +263,7 @@ def test_nothing_is_deployed_into_a_wrong_zone_or_in_anothers_name(
     monkeypatch.setattr(ZoneView, "details", lambda _: SimpleNamespace(name="elephant.example"))
     monkeypatch.setattr(ZoneView, "zone_for", lambda *_: None)
 
-    with pytest.raises(ConfigError, match="bear the owner" if is_read else "cannot be read"):
+    with pytest.raises(ConfigError, match="have the owner" if is_read else "cannot be read"):
         deployment.deploy(silent, silent)
 
     assert stacks() == []
@@ -316,5 +316,5 @@ def test_a_note_that_cannot_be_read_is_named(
     note.write_text("{")
     monkeypatch.setattr(deployment_module, "check_zone", lambda *_: ())
 
-    with pytest.raises(ConfigError, match=r"local\.json is no JSON: .*; remove it"):
+    with pytest.raises(ConfigError, match=r"local\.json is not valid JSON: .*; remove it"):
         deployment.deploy(silent, silent)

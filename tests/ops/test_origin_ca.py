@@ -98,7 +98,7 @@ def test_a_token_without_the_right_is_told_which_one_it_needs(
 def test_names_outside_of_the_zone_are_refused_with_what_to_look_at(
     cloudflare: CloudflareStandIn,
 ) -> None:
-    with pytest.raises(RejectedError, match=r"1010 .*must lie in an active zone"):
+    with pytest.raises(RejectedError, match=r"1010 .*must be in an active zone"):
         authority(cloudflare).issue(CSR, ["*.example.org"], 90)
 
 

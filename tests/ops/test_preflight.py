@@ -108,7 +108,7 @@ def test_a_new_stage_does_not_take_the_owner_of_another_deployment(world: World)
     check_new_owner([record(mine)], Account(REGION), stage(world))
 
     theirs = [record(f"i-{number:017x}.{DOMAIN}") for number in range(5)]
-    with pytest.raises(ConfigError, match=r"and 2 more in the zone bear .*--owner elephant:ANOTHE"):
+    with pytest.raises(ConfigError, match=r"and 2 more in the zone have .*--owner elephant:ANOTHE"):
         check_new_owner(theirs, Account(REGION), stage(world))
 
 

@@ -220,7 +220,7 @@ def test_a_call_whose_rights_cannot_be_read_is_refused(tmp_path: Path, call: str
     """
     code = project(tmp_path, f"@app.schedule('x')\ndef watch(e): return {FIND}\n", boundary)
 
-    with pytest.raises(UnreadableCallError, match="is no operation of ec2"):
+    with pytest.raises(UnreadableCallError, match="is not an operation of ec2"):
         code.calls("watch")
 
 

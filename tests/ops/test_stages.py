@@ -173,7 +173,7 @@ def test_a_configuration_that_is_none_is_refused_and_left(
 ) -> None:
     config_file.path.write_text(text)
 
-    with pytest.raises(ConfigError, match="mend it by hand"):
+    with pytest.raises(ConfigError, match="fix it manually"):
         changes(config_file, CODE, stage())
 
     assert config_file.path.read_text() == text
@@ -196,7 +196,7 @@ def test_a_stage_that_is_not_there_or_not_whole_says_how_to_make_it(
         config_file.stage("qa")
     config["stages"]["qa"] = []
     config_file.path.write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match="no object"):
+    with pytest.raises(ConfigError, match="not an object"):
         config_file.stage("qa")
 
 
@@ -261,7 +261,7 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["prod-sweep", "prod-dns_watchdog", "a-b-sweep"])
 def test_a_name_that_would_be_a_function_of_another_stage_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"those of the function .* of a stage"):
+    with pytest.raises(ConfigError, match=r"conflict with the function .* of a stage"):
         check_name(name, ["dns_watchdog", "sweep"])
 
     check_name(name.replace("-", ""), ["dns_watchdog", "sweep"])

@@ -66,7 +66,7 @@ def test_a_stream_is_switched_on_once_and_waited_for() -> None:
     assert len(account.asked) == 1
     assert {*account.asked[0]} == {"TableName", "StreamSpecification"}
     assert len(waited) == 2
-    assert "leaves its rows as they are" in said[0]
+    assert "does not change its rows" in said[0]
 
 
 def test_a_stream_that_does_not_come_is_not_waited_for_for_ever() -> None:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 NEW_SECRET = "elephant/prod/cloudflare"
 TOKEN = "cfut_" + "N3w" * 16
 ARN = "arn:aws:secretsmanager:us-west-2:123456789012:secret:elephant-AbCdEf"
-NO_TOKEN = "this is no API token"
+NO_TOKEN = "this is not an API token"
 
 
 class Terminal(io.StringIO):
@@ -250,8 +250,8 @@ def test_pairs_keep_the_others_and_the_key_that_is_read(
     assert AppToken(world.secrets, SECRET).value() == TOKEN
     assert said == [
         (
-            f"Secret '{SECRET}' holds the new token; running functions take it within 5 minutes, "
-            "and then the old one may be deleted at Cloudflare"
+            f"Secret '{SECRET}' holds the new token; running functions use it within 5 minutes; "
+            "after that, the old one may be deleted at Cloudflare"
         )
     ]
 
@@ -351,7 +351,7 @@ def test_a_secret_marked_for_deletion_is_said_with_the_remedy(
 
 
 def test_an_arn_of_no_secret_is_said_with_the_remedy(world: World, said: list[str]) -> None:
-    with pytest.raises(SecretStoreError, match="there is none of this ARN in this region"):
+    with pytest.raises(SecretStoreError, match="there is no secret with this ARN in this region"):
         store(world, said, ARN)
     assert world.aws_calls == ["GetSecretValue", "PutSecretValue"]
 
@@ -431,7 +431,7 @@ def test_the_token_is_proved_and_then_stored(
     assert asked(world.cloudflare) == PROOF
     assert world.records() == ()
     assert held_while_proving == [DEFAULT_TOKEN, DEFAULT_TOKEN, OTHER_TOKEN]
-    assert [text.partition(" ")[0] for text in said] == ["Proving", "The", "Secret"]
+    assert [text.partition(" ")[0] for text in said] == ["Testing", "The", "Secret"]
     output = capsys.readouterr()
     for token in (DEFAULT_TOKEN, OTHER_TOKEN):
         assert token not in "".join(said) + output.out + output.err
