@@ -1,1 +1,1 @@
-"""What runs in Lambda: a module a noun of the field."""
+"""Code that runs in Lambda, one package for each domain concept."""

@@ -72,7 +72,7 @@ def test_a_region_without_a_default_vpc_asks_for_one(world: World) -> None:
 def test_a_refusal_is_told(world: World) -> None:
     world.fail("DescribeSubnets", "RequestLimitExceeded")
 
-    with pytest.raises(NotNowError, match="looking for subnets"):
+    with pytest.raises(NotNowError, match="listing subnets"):
         Subnets(world.app_ec2).read_subnets(None)
 
 
