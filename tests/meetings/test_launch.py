@@ -234,7 +234,7 @@ def test_an_unknown_meeting_gets_no_desktops_and_no_row(stage: Stage) -> None:
 
     assert result == {
         "action": "ignored",
-        "reason": "there is no such meeting",
+        "reason": "no such meeting",
         "meeting_id": ID,
     }
     assert stage.world.aws_calls == ["GetItem"]
@@ -455,7 +455,7 @@ def test_a_row_that_is_removed_meanwhile_leaves_nothing_running(cloud: Cloud) ->
 
     assert run.result
     assert run.result["action"] == "ended"
-    assert run.result["reason"] == "its row was removed meanwhile"
+    assert run.result["reason"] == "its row was removed concurrently"
     assert run.result["ended"] == [cloud.machines[0].id]
     assert cloud.living() == []
     assert cloud.items == {}
@@ -550,7 +550,7 @@ def test_a_desktop_that_ec2_does_not_know_for_long_is_ended_by_the_next_try(clou
     run.run()
 
     assert type(run.error).__name__ == "LaunchDelayedError"
-    assert f"EC2 does not know {cloud.machines[0].id} yet" in str(run.error)
+    assert f"cannot terminate {cloud.machines[0].id} yet" in str(run.error)
 
     cloud.pass_time(60)
     again = Invocation(cloud, number=1)

@@ -202,8 +202,10 @@ def test_a_fresh_record_of_an_instance_that_ec2_does_not_know_waits(world: World
     assert swept.exit_code == 0
     assert f"waits: {name}" in swept.stdout
     assert told["waiting"] == [
-        "i-00000000000000000: EC2 does not know this instance; "
-        "its record is within the grace period",
+        (
+            "i-00000000000000000: EC2 does not know this instance; "
+            "its record is within the grace period"
+        ),
     ]
 
 
