@@ -1,4 +1,4 @@
-"""What a run of a notifying function did."""
+"""The result of a notifying function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The function's result: `notified`, `unchanged` (it was told before), or `ignored`."""
+    """The function's result: `notified`, `unchanged` (notified before), or `ignored`."""
 
     action: str
     reason: str
@@ -23,15 +23,15 @@ class Outcome:
 
     @classmethod
     def of(cls, delivery: Delivery, subject: str, about: Mapping[str, str]) -> Outcome:
-        """Tell what became of a notice with this subject."""
+        """Return the result for a notice with this subject."""
         if delivery.told:
             return cls("notified", subject, about, delivery.message_id, delivery.warnings)
         if delivery.known:
-            return cls("unchanged", "it was notified before", about)
-        return cls("unchanged", "another run is notifying it", about)
+            return cls("unchanged", "the e-mail was already sent", about)
+        return cls("unchanged", "another run is sending the e-mail", about)
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell it as JSON; what there is nothing to say of is left out."""
+        """Serialize to JSON, omitting empty fields."""
         more = {"message_id": self.message_id, "warnings": list(self.warnings)}
         said = {"action": self.action, "reason": self.reason, **self.about}
         return said | {key: value for key, value in more.items() if value}

@@ -418,7 +418,7 @@ def test_errors_of_the_table_are_raised_as_they_are(stage: Stage) -> None:
 def test_a_function_that_does_not_know_its_place_starts_nothing(stage: Stage) -> None:
     stage.put_row()
 
-    with pytest.raises(ValueError, match="no ARN of a Lambda function"):
+    with pytest.raises(ValueError, match="not the ARN of a Lambda function"):
         stage.launch().handle({"meeting_id": ID}, Context(60_000, invoked_function_arn=""))
 
     assert stage.desktops() == {}

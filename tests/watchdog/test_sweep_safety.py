@@ -340,7 +340,7 @@ def test_deletions_without_proof_beyond_the_limit_are_held_back_alone(world: Wor
     }
     assert (len(result["held_back"]), result["skipped"]) == (12, 12)
     assert result["held_back"][-1].endswith("EC2 no longer knows this instance")
-    assert "`elephant sweep NAME --force` makes them" in result["reason"]
+    assert "apply it with `elephant sweep NAME --force`" in result["reason"]
     ((_, _, counts),) = world.reports.lines
     assert (counts["RefusedUnsafe"], counts["Deleted"], "Failed" in counts) == (12, 12, False)
     assert world.swept()["action"] == "deferred"
@@ -403,7 +403,7 @@ def test_another_deployment_that_makes_our_deleted_records_again_is_noticed(worl
         sweep.handle(Context())
 
     (warning,) = result["warnings"]
-    assert warning.startswith(f"{UNKNOWN}.{DOMAIN} was deleted since EC2 does not know")
+    assert warning.startswith(f"{UNKNOWN}.{DOMAIN} was deleted because EC2 does not know")
     assert f"does another deployment use {OWNER}?" in warning
 
 
