@@ -145,8 +145,10 @@ class Starter:
             work.started.append(instance_id)
             return instance_id
         reasons = "; ".join(map(str, refusals)) or "no subnet has a free address"
-        desktop = f"the {role}'s desktop of {meeting.id!r}"
-        message = f"no Availability Zone has capacity for {desktop}: {reasons}"
+        message = (
+            f"no Availability Zone has capacity for the {role}'s desktop of {meeting.id!r}: "
+            f"{reasons}"
+        )
         if refusals and all(refusal.lasts for refusal in refusals):
             raise NeverError(message)
         raise NotNowError(message)
