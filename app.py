@@ -164,7 +164,7 @@ class AnyEvent(CloudWatchEvent):
         """Leave the event unchanged."""
 
 
-def of_any_shape(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not say its type)
+def of_any_shape(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not declare its type)
     """Pass raw events to the handler."""
     handler.event_class = AnyEvent
     return handler

@@ -32,12 +32,12 @@ _KEPT: Final = frozenset({"id", "status", REASON})
 
 
 class EndingError(Exception):
-    """EC2 did not terminate every desktop; the row is not yet TERMINATED. Try again."""
+    """EC2 did not accept every termination; the row is not yet TERMINATED. Try again."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The result: desktops that EC2 accepted to terminate, and warnings."""
+    """The result: desktops whose termination EC2 accepted, and warnings."""
 
     instances: tuple[str, ...]
     warnings: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ class Ending:
         if errors:
             what = "; ".join(map(str, errors))
             raise EndingError(
-                f"EC2 did not accept to terminate {len(errors)} desktop(s) of meeting "
+                f"could not terminate {len(errors)} desktop(s) of meeting "
                 f"{meeting_id!r}; {len(ended)} were terminated: {what}"
             ) from errors[0]
         return tuple(ended)

@@ -29,7 +29,7 @@ MAX_LENGTH_TIMEOUT: Final = "MAX_LENGTH_TIMEOUT"
 LAUNCH_FAILED: Final = "LAUNCH_FAILED"
 
 _FOR_ABSENCE: Final = frozenset({NO_SHOW_TIMEOUT, PARTIAL_NO_SHOW_TIMEOUT})
-"""The reason not to end a meeting for which somebody waits."""
+"""The reasons for which no meeting is ended while somebody waits."""
 _BEFORE_HEALTHY: Final = frozenset(STATUSES[: STATUSES.index("HEALTHY")])
 
 IN_PROGRESS: Final = STATUSES[STATUSES.index(TERMINATED) - 1]

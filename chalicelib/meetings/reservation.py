@@ -174,7 +174,7 @@ class Reservations:
                 )
             deadline.require(_STEP_TIME, f"confirm the row {row.id!r}")
             row = self._writer.update_row(RowUpdate(row, {SCHEDULED_AT: made_at}, (REASON,)))
-        except Exception as error:  # noqa: BLE001 (whatever it is, nothing may stay half made)
+        except Exception as error:  # noqa: BLE001 (after any error, undo what was created)
             row = self._give_up(row, wanted, error)
         return None if _is_undone(row) else Reserved(row, wanted.seed, is_new=is_new)
 

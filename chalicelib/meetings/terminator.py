@@ -125,7 +125,7 @@ class Terminator:
                 continue
             try:
                 self._handle_change(change, batch, deadline)
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is this record's alone)
+            except Exception as error:  # noqa: BLE001 (any error concerns only this record)
                 batch.errors[change.sequence_number] = error
         self._report(batch, context)
         return {"batchItemFailures": [{"itemIdentifier": each} for each in batch.errors]}
