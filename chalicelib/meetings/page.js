@@ -9,7 +9,7 @@
   const STEADY = 15; // polls in all, the later ones five seconds apart
   const TIMEOUT = 20000;
   const LONGEST = 60;
-  const SLOW = 45; // seconds, while no poll may enter; browsers limit hidden tabs to one action a minute
+  const SLOW = 45; // seconds, while no poll may enter; hidden tabs act only once a minute
 
   const body = document.body;
   const at = (id) => document.getElementById(id);
