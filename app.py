@@ -1,4 +1,4 @@
-"""Entry points of Lambda. Wiring only: the work is done in chalicelib."""
+"""Entry points for AWS. Wiring only: the work is done in chalicelib."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parent
 command_line = None
-if "AWS_CHALICE_CLI_MODE" in os.environ:  # a person has typed a command: no stack trace
+if "AWS_CHALICE_CLI_MODE" in os.environ:  # a command typed by a person: no stack trace
     from chalicelib.command_line import CommandLine, refuse
 
     command_line = CommandLine.read(sys.argv[1:], PROJECT)
@@ -58,10 +58,10 @@ LOCAL_FUNCTION = (
 
 
 class Api(Chalice):
-    """Chalice, which fails at a route's parameters if the event has null for them."""
+    """Chalice, with a fix for events whose path parameters are null."""
 
     def __call__(self, event: Any, context: Any) -> Any:  # noqa: ANN401 (as inherited)
-        """Answer such an event as one of which every parameter is empty."""
+        """Treat all path parameters of such an event as empty."""
         if isinstance(event, dict) and event.get("pathParameters", {}) is None:
             event = event | {"pathParameters": defaultdict(str)}
         return super().__call__(event, context)
@@ -72,7 +72,7 @@ app = Api(app_name="elephant", configure_logs=False)
 
 @cache
 def watchdog() -> Watchdog:
-    """Build the watchdog, once for an execution environment."""
+    """Build the watchdog, once for each execution environment."""
     return Watchdog(
         settings=settings,
         instances=instances(),
@@ -85,7 +85,7 @@ def watchdog() -> Watchdog:
 
 @cache
 def sweeper() -> Sweep:
-    """Build the sweep, once for an execution environment."""
+    """Build the sweep, once for each execution environment."""
     return Sweep(
         settings=settings,
         instances=instances(),
@@ -97,24 +97,24 @@ def sweeper() -> Sweep:
 
 
 def oversee(context: LambdaContext) -> None:
-    """See that no desktop of a meeting is left running, in a stage with meetings."""
+    """In a stage with meetings, check that no desktop is left running."""
     if settings.meetings:
         parts.build_overseer(settings).oversee(context)
 
 
 def report_unreachable(context: LambdaContext) -> None:
-    """Tell people of desktops that never got an address, in a stage with notifications."""
+    """In a stage with notifications, notify people of desktops that never got an address."""
     if settings.notifications:
         notification_parts.build_address_reports(settings).report_missing(context)
 
 
 def instances() -> Instances:
-    """Build the end of EC2."""
+    """Build the EC2 gateway."""
     return Instances(aws.client("ec2"), settings.project_tag, settings.owner)
 
 
 def zone(kept: float) -> Zone:
-    """Build the end of Cloudflare, which leaves such a share of the quota to others."""
+    """Build the Cloudflare zone, which keeps this share of the quota for others."""
     token = Token(aws.client("secretsmanager"), settings.secret_id)
     quota = Quota(kept=kept)
     cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), quota)
@@ -122,18 +122,18 @@ def zone(kept: float) -> Zone:
 
 
 def meetings() -> Meetings | None:
-    """Build the end of the meetings table, if there is one."""
+    """Build the meetings table's gateway, if there is a table."""
     table = settings.table_name
     return Meetings(aws.client("dynamodb"), table) if table else None
 
 
 def executor() -> Workers:
-    """Build what does a run's steps side by side."""
+    """Build the executor of parallel steps."""
     return Workers()
 
 
 def stream_arn() -> str:
-    """Return the ARN of the table's stream, which only a deployment needs and is given."""
+    """Return the ARN of the table's stream, which only a deployment needs and gets."""
     arn = os.environ.get("TABLE_STREAM_ARN", "")
     if not arn and command_line and not settings.is_local:
         refuse("TABLE_STREAM_ARN is missing: deploy with `elephant deploy`, which finds it")
@@ -143,9 +143,9 @@ def stream_arn() -> str:
 def ready_with(
     build: Callable[[], object], name: str | None = None
 ) -> Callable[[Handler], Handler]:
-    """Have what a function needs built before its first event.
+    """Build a function's dependencies during the init phase.
 
-    Lambda gives initialisation a whole processor, and an event of 256 MB a seventh of one. The
+    Lambda gives initialization a whole processor, but an event with 256 MB a seventh of one. The
     `name` is that of the handler, if it is not the decorated function itself.
     """
 
@@ -158,13 +158,13 @@ def ready_with(
 
 
 class AnyEvent(CloudWatchEvent):
-    """Pass the raw event through; Chalice's wrapper raises KeyError on unexpected payloads."""
+    """A raw event; Chalice's own class raises KeyError on unexpected payloads."""
 
     def _extract_attributes(self, event_dict: object) -> None:
-        """Leave the event as it came."""
+        """Leave the event unchanged."""
 
 
-def of_any_shape(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not say its type)
+def of_any_shape(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not declare its type)
     """Pass raw events to the handler."""
     handler.event_class = AnyEvent
     return handler
@@ -174,7 +174,7 @@ def of_any_shape(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not say its
 @app.on_cw_event(event_pattern(settings))
 @ready_with(watchdog)
 def dns_watchdog(event: AnyEvent) -> dict[str, Any]:
-    """Give the instance that the event names its DNS record, or take it away."""
+    """Create, update or delete the DNS record of the instance in the event."""
     return watchdog().handle(event.to_dict(), cast("LambdaContext", event.context))
 
 
@@ -182,11 +182,11 @@ def dns_watchdog(event: AnyEvent) -> dict[str, Any]:
 @app.schedule(settings.sweep_schedule)
 @ready_with(sweeper)
 def sweep(event: AnyEvent) -> dict[str, Any]:
-    """Repair what the events missed."""
+    """Repair the drift that events left."""
     context = cast("LambdaContext", event.context)
     try:
         oversee(context)
-    finally:  # none of them waits for what another needs
+    finally:  # independent of each other's failures
         try:
             report_unreachable(context)
         finally:
@@ -198,20 +198,20 @@ if settings.is_local:
 
     @app.route("/events", methods=["POST"])
     def events() -> dict[str, Any]:
-        """Handle an event by hand: a whole one, or just {"instance-id": …}."""
+        """Handle an event sent by hand: a complete one, or just {"instance-id": …}."""
         request = app.current_request
         body = request.json_body if request else None
         if not isinstance(body, dict):
-            raise BadRequestError('send an event of EventBridge, or {"instance-id": "i-…"}')
+            raise BadRequestError('send an EventBridge event, or {"instance-id": "i-…"}')
         context = app.lambda_context
         return watchdog().handle(event_of(body, context.invoked_function_arn), context)
 
 
 if settings.meetings:
-    from chalicelib.meetings.http import Request, to_chalice  # what other stages do not load
+    from chalicelib.meetings.http import Request, to_chalice  # not loaded by other stages
 
     def asked() -> Request:
-        """Return the request that is being answered."""
+        """Return the current request."""
         request = cast("Any", app.current_request)
         return Request.of(request, request.context["path"])
 
@@ -227,25 +227,25 @@ if settings.meetings:
     @app.route("/join/{meeting_id}/{role}", methods=["GET"])
     @ready_with(lambda: parts.build_join(settings), "app")
     def join(meeting_id: str, role: str) -> Response:
-        """Say what is happening in a meeting, and send people to their desktop."""
+        """Report a meeting's progress, and send people to their desktop."""
         return to_chalice(parts.build_join(settings).handle(asked(), meeting_id, role))
 
     @app.lambda_function()
     @ready_with(lambda: parts.build_launch(settings))
     def launch_ec2(event: object, context: LambdaContext) -> dict[str, Any]:
-        """Start the desktops of the meeting that a schedule names."""
+        """Launch the desktops of the meeting that a schedule names."""
         return parts.build_launch(settings).handle(event, context)
 
     @app.lambda_function()
     @ready_with(lambda: parts.build_safety_net(settings))
     def safety_net(event: object, context: LambdaContext) -> dict[str, Any]:
-        """Look at the meeting that a schedule names, and end it if it is over."""
+        """Check the meeting that a schedule names, and end it if it is over."""
         return parts.build_safety_net(settings).handle(event, context)
 
     @app.on_dynamodb_record(stream_arn=stream_arn())
     @ready_with(lambda: parts.build_terminator(settings))
     def terminator(event: DynamoDBEvent) -> dict[str, Any]:
-        """End the meetings that both sides have finished."""
+        """End meetings that both sides have finished."""
         return parts.build_terminator(settings).handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )
@@ -258,7 +258,7 @@ if settings.notifications:
     @app.on_cw_event(termination_pattern(settings.notifications))
     @ready_with(lambda: notification_parts.build_termination_reports(settings))
     def notify_instance_termination(event: AnyEvent) -> dict[str, Any]:
-        """Tell people of an instance that ended because something failed."""
+        """Notify people of an instance that terminated because something failed."""
         return notification_parts.build_termination_reports(settings).handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )
@@ -267,7 +267,7 @@ if settings.notifications:
     @app.on_cw_event(deployment_pattern(settings.notifications))
     @ready_with(lambda: notification_parts.build_deployment_reports(settings))
     def notify_deployment(event: AnyEvent) -> dict[str, Any]:
-        """Tell people of a deployment."""
+        """Notify people of a deployment."""
         return notification_parts.build_deployment_reports(settings).handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )

@@ -1,1 +1,1 @@
-"""The code that runs in Lambda."""
+"""Code that runs in Lambda, one package for each domain concept."""

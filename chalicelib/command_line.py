@@ -1,7 +1,7 @@
-"""Support for Chalice's command line; not used on Lambda.
+"""Support for Chalice's command line, which Lambda does not need.
 
-Chalice loads the application for its commands as Lambda does for its functions, and shows people
-the stack trace of whatever goes wrong. Nothing here is loaded on Lambda.
+Chalice's commands load the application as Lambda does, and show a stack trace for every error.
+Nothing here is loaded on Lambda.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHALICES_STAGE: Final = "dev"
-"""The stage of a command that names none."""
+"""The default stage of a command."""
 
 _LOCAL: Final = "local"
-"""A stage that every project has, and the command that serves one on this machine."""
+"""The stage that every project has, and the command that serves a stage on this machine."""
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command of Chalice's, and the project's configuration, as its JSON has it."""
+    """A Chalice command, and the project's configuration as parsed from JSON."""
 
     command: str
     stage: str
@@ -37,7 +37,7 @@ class CommandLine:
 
     @classmethod
     def read(cls, arguments: Sequence[str], project: Path) -> CommandLine:
-        """Read a command line that Chalice has understood, in a project that it has read."""
+        """Parse a command line that Chalice has accepted, in a project that it has loaded."""
         stage = _CHALICES_STAGE
         for option, value in pairwise([*arguments, ""]):
             name, equals, joined = option.partition("=")
@@ -49,10 +49,10 @@ class CommandLine:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """What stands in for the variables of Chalice's own stage, if the project has none.
+        """Substitutes for the variables of Chalice's default stage, if the project has none.
 
-        `chalice local` alone then serves the stage `local`. Only that command: any other would do
-        something on AWS to a stage that nobody has named.
+        `chalice local` alone then serves the stage `local`. Only that command: any other would
+        act on AWS on a stage that nobody has named.
         """
         stages = self.config.get("stages", {})
         if self.command != _LOCAL or self.stage != _CHALICES_STAGE or self.stage in stages:
@@ -61,7 +61,7 @@ class CommandLine:
         return found
 
     def notice(self, environment: Mapping[str, str]) -> str:
-        """Say what is served, and what its requests need, where that is not as it was typed."""
+        """Return a notice about what is served and what its requests need."""
         served = f"Serving the stage {_LOCAL!r}: there is no {self.stage!r}.\n"
         needed = (
             "Requests need AWS and Cloudflare: `elephant-local up` runs both on this machine "
@@ -71,18 +71,18 @@ class CommandLine:
         return (served if self.variables else "") + (needed if is_needed else "")
 
     def hint(self) -> str:
-        """Say what may be meant by a stage that the configuration does not have, if it is one."""
+        """Return a hint if the configuration does not have the named stage."""
         stages = self.config.get("stages", {})
         if self.stage in stages:
             return ""
         return (
-            f"\nThere is no stage {self.stage!r} (there is: {', '.join(stages) or 'none'}). Name "
-            f"one, as in `chalice local --stage local`, or make it: `elephant stage "
+            f"\nThere is no stage {self.stage!r} (stages: {', '.join(stages) or 'none'}). Name "
+            f"one, as in `chalice local --stage local`, or create it: `elephant stage "
             f"{self.stage}`"
         )
 
     def missing_policies(self, functions: Iterable[str], project: Path) -> list[str]:
-        """Name the files that a deployment of these functions would look for in vain."""
+        """Return the names of missing policy files that a deployment of these functions needs."""
         if self.command not in {"deploy", "package"}:
             return []
         wanted = set()
@@ -93,20 +93,20 @@ class CommandLine:
         return sorted(name for name in wanted if not (project / ".chalice" / name).is_file())
 
     def check_policies(self, functions: Iterable[str], project: Path) -> None:
-        """End the command if a policy is missing that it needs."""
+        """Exit if a policy file that the command needs is missing."""
         missing = self.missing_policies(functions, project)
         if missing:
             refuse(
                 f"stage {self.stage!r} has no {', '.join(missing)} in .chalice: "
-                f"`elephant stage {self.stage}` makes the functions' policies from the code"
+                f"`elephant stage {self.stage}` generates the functions' policies from the code"
             )
 
 
 def refuse(message: str) -> NoReturn:
-    """End the command with an error that is read by a person.
+    """Exit with an error message for people.
 
-    `chalice local` loads the application in a thread, which is all that SystemExit would end there:
-    the command would go on, serving nothing.
+    `chalice local` loads the application in a thread, and SystemExit would end only that thread:
+    the command would continue, serving nothing.
     """
     if threading.current_thread() is threading.main_thread():
         raise SystemExit(f"Error: {message}")

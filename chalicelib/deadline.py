@@ -1,4 +1,4 @@
-"""Deadlines of a run."""
+"""Deadlines: the time by which a run must have ended."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 RESERVE: Final = 1.0
-"""Seconds kept at the end of a run for saying what it did."""
+"""Seconds reserved at the end of a run for its report."""
 
 
 class OutOfTimeError(Exception):
-    """The run has no time left for its next step; Lambda's retry or the sweep goes on."""
+    """The run has no time left for its next step; Lambda's retry or the sweep continues."""
 
 
 class LambdaContext(Protocol):
-    """What a run reads of the context that Lambda hands over.
+    """What a run reads from Lambda's context.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
@@ -42,14 +42,14 @@ class LambdaContext(Protocol):
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment on the given clock, in seconds, after which nothing may be begun."""
+    """A time on the given clock, in seconds, after which nothing may be started."""
 
     at: float
     clock: Callable[[], float] = time.time
 
     @classmethod
     def of(cls, context: LambdaContext, clock: Callable[[], float] = time.time) -> Deadline:
-        """Take the deadline from Lambda's context, less the reserve."""
+        """Return the deadline of Lambda's context, less the reserve."""
         return cls(clock() + context.get_remaining_time_in_millis() / 1000 - RESERVE, clock)
 
     def remaining(self) -> float:
@@ -57,17 +57,17 @@ class Deadline:
         return self.at - self.clock()
 
     def require(self, seconds: float, step: str) -> None:
-        """Raise OutOfTimeError unless so many seconds are left for the step."""
+        """Raise OutOfTimeError unless this many seconds are left for the step."""
         remaining = self.remaining()
         if remaining < seconds:
             raise OutOfTimeError(
                 f"no time left to {step}: it may take {seconds:g} s and {remaining:.1f} s remain; "
-                "nothing of it was begun"
+                "it was not started"
             )
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        """Let calls made meanwhile in this thread find out that the time is over."""
+        """Make this the current deadline for everything called meanwhile in this thread."""
         before = _IN_FORCE.set(self)
         try:
             yield
@@ -79,12 +79,12 @@ _IN_FORCE: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 def require_time(step: str) -> None:
-    """Raise OutOfTimeError if the deadline that is in force has come.
+    """Raise OutOfTimeError if the current deadline has passed.
 
-    Lambda stops an environment when its run has ended, and lets it go on with the next event: a
-    thread that was about to send something would send it minutes later. So this is asked
-    immediately before a request goes out.
+    Lambda freezes an environment when its run has ended, and thaws it for the next event: a thread
+    that was about to send something would send it minutes later. So this is called immediately
+    before a request is sent.
     """
     deadline = _IN_FORCE.get()
     if deadline and deadline.remaining() <= 0:
-        raise OutOfTimeError(f"no time left to {step}; nothing of it was begun")
+        raise OutOfTimeError(f"no time left to {step}; it was not started")

@@ -1,4 +1,4 @@
-"""Names and ARNs of a stage's resources.
+"""Names and ARNs of a stage's resources, derived from a function's ARN.
 
 Chalice names the functions of a stage `elephant-STAGE-FUNCTION`, and the one behind all routes
 `elephant-STAGE`; the supporting stack (ops/stack.yaml) names the rest in the same way.
@@ -17,32 +17,32 @@ FUNCTIONS: Final = (
     "notify_instance_termination",
     "notify_deployment",
 )
-"""The functions that ask, beside the one behind the routes."""
+"""The functions that use this, besides the one behind the routes."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A stage's place in AWS, as the ARN of any function that asks tells it."""
+    """A stage's place in AWS, from the ARN of any function that uses this."""
 
     partition: str
     region: str
     account: str
     prefix: str
-    """What every name begins with: `elephant-STAGE`."""
+    """The prefix of every name: `elephant-STAGE`."""
 
     @classmethod
     def of(cls, function_arn: str) -> Place:
-        """Read it from a function's own ARN. Raises ValueError if that is none."""
+        """Parse a function's own ARN. Raises ValueError if it is not one."""
         parts = function_arn.split(":")
         if parts[0] != "arn" or parts[2:3] != ["lambda"] or parts[5:6] != ["function"]:
-            raise ValueError(f"{function_arn!r} is no ARN of a Lambda function")
+            raise ValueError(f"{function_arn!r} is not the ARN of a Lambda function")
         name = parts[6]
         for function in FUNCTIONS:
             name = name.removesuffix(f"-{function}")
         return cls(parts[1], parts[3], parts[4], name)
 
     def function_arn(self, function: str) -> str:
-        """Build the ARN of one of the stage's functions."""
+        """Return the ARN of one of the stage's functions."""
         return self._arn("lambda", f"function:{self.prefix}-{function}")
 
     @property
@@ -52,7 +52,7 @@ class Place:
 
     @property
     def schedule_group(self) -> str:
-        """The name of the group that this stage's one-off schedules are in."""
+        """The name of the group of this stage's one-off schedules."""
         return self.prefix
 
     @property
@@ -67,17 +67,17 @@ class Place:
 
     @property
     def schedule_secret(self) -> str:
-        """The name of the secret with the keys that meetings are scheduled with."""
+        """The name of the secret with the keys for scheduling meetings."""
         return f"{self.prefix}-schedule-key"
 
     @property
     def seed_secret(self) -> str:
-        """The name of the secret that meetings with an idempotency key are derived from."""
+        """The name of the secret from which meetings with an idempotency key are derived."""
         return f"{self.prefix}-meeting-seed"
 
     @property
     def sent_table(self) -> str:
-        """The name of the table that remembers what was notified."""
+        """The name of the table of notices sent."""
         return f"{self.prefix}-sent"
 
     def _arn(self, service: str, resource: str) -> str:

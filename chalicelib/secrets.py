@@ -16,17 +16,17 @@ KEYS: Final = ("CLOUDFLARE_TOKEN", "CLOUDFLARE_API_TOKEN")
 """The keys under which a secret of key-value pairs may hold the token, in this order."""
 
 LIFETIME: Final = 300.0
-"""Seconds for which a token that was read is used without reading it again."""
+"""Seconds for which a token is used before it is read again."""
 
 _PATIENCE: Final = 30.0
-"""Seconds for which an older token is used before Secrets Manager, which was away, is asked again:
-so that a run does not wait for it before each of its calls."""
+"""Seconds for which an older token is used while Secrets Manager is unavailable, before another
+attempt: so that a run does not wait for it before each of its calls."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class SecretError(Exception):
-    """The secret does not give a token; the message names the secret and what to do."""
+    """The secret has no usable token; the message names the secret and the remedy."""
 
 
 class SecretsManagerClient(Protocol):
@@ -38,7 +38,7 @@ class SecretsManagerClient(Protocol):
 
 
 class Token:
-    """The token for Cloudflare's API, read at most once in five minutes unless asked to."""
+    """The token for Cloudflare's API, read at most every five minutes unless asked to."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class Token:
         self.secret_id = secret_id
 
     def value(self) -> str:
-        """Return the token: the one at hand also while Secrets Manager does not answer.
+        """Return the token: the cached one if Secrets Manager does not answer.
 
-        Raises SecretError when the secret does not hold one, and what Secrets Manager's failure
-        raises when there is none at hand.
+        Raises SecretError if the secret does not hold one, and what a failure of Secrets Manager
+        raises if none is cached.
         """
         if self._clock() - self._read_at >= LIFETIME:
             try:
@@ -68,7 +68,7 @@ class Token:
         return self._value
 
     def read(self) -> str:
-        """Read the token again, as when Cloudflare refused the one at hand."""
+        """Read the token again, as after Cloudflare rejected the current one."""
         try:
             answer = self._client.get_secret_value(SecretId=self.secret_id)
         except ClientError as error:
@@ -96,10 +96,10 @@ class Token:
     def _parse_pairs(self, text: str) -> str:
         try:
             pairs = json.loads(text)
-        except ValueError:  # which holds the secret, so nothing is raised within its reach
+        except ValueError:  # it holds the secret, so nothing may be raised with it as context
             pairs = None
         if pairs is None:
-            raise SecretError(f"secret {self.secret_id!r} is no valid JSON; {_SHAPE}")
+            raise SecretError(f"secret {self.secret_id!r} is not valid JSON; {_SHAPE}")
         for key in KEYS:
             value = pairs.get(key)
             if isinstance(value, str) and value.strip():
@@ -111,7 +111,7 @@ _SHAPE: Final = (
     f"store the token under the key {KEYS[0]} (or {KEYS[1]}), or as the secret's only text"
 )
 _REMEDIES: Final = {
-    "ResourceNotFoundException": "there is none of this name in this region; create it, or set "
+    "ResourceNotFoundException": "no such secret in this region; create it, or set "
     "SECRET_ARN to the one that holds the token",
     "AccessDeniedException": "this function may not read it; grant it "
     "secretsmanager:GetSecretValue on this secret, and kms:Decrypt on the key if it has its own",

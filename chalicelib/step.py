@@ -1,4 +1,4 @@
-"""Concurrent steps of a run, awaited until the run's deadline."""
+"""Steps of a run: they run in parallel, and are awaited until the run's deadline."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WORKERS: Final = 4
 
 
 class Workers(Executor):
-    """Threads for the steps of one run after the other.
+    """Threads for the steps of successive runs.
 
-    A thread cannot be stopped, so once a step has not ended by its run's deadline, all threads
-    are replaced: the next run of the environment does not wait for what keeps them.
+    A thread cannot be stopped, so if a step has not ended by its run's deadline, all threads are
+    replaced: the next run of the environment does not wait for them.
     """
 
     def __init__(self) -> None:
@@ -35,12 +35,12 @@ class Workers(Executor):
         return self._threads.submit(fn, *args, **kwargs)
 
     def replace(self) -> None:
-        """Leave the threads to what keeps them; what still waits for one is never begun."""
+        """Abandon the busy threads; queued steps are never started."""
         stuck, self._threads = self._threads, _threads()
         stuck.shutdown(wait=False, cancel_futures=True)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 (as inherited)
-        """Take no more steps."""
+        """Accept no more steps."""
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
 
 
@@ -50,7 +50,7 @@ def _threads() -> ThreadPoolExecutor:
 
 @dataclass(frozen=True)
 class Step(Generic[T]):
-    """A step that has begun."""
+    """A step that has been started."""
 
     what: str
     future: Future[T]
@@ -60,33 +60,33 @@ class Step(Generic[T]):
     def result(self) -> T:
         """Wait for the step and return its result, or raise what it raised.
 
-        Raises OutOfTimeError at the deadline: how the step ends is then unknown.
+        Raises OutOfTimeError at the deadline: the step's outcome is then unknown.
         """
         try:
             return self.future.result(timeout=max(0.0, self.deadline.remaining()))
         except (FutureTimeoutError, CancelledError) as error:
             if self.future.done() and not self.future.cancelled():
                 return self.future.result()  # the step's own error, or its result just in time
-            self.future.cancel()  # if it still waits for its turn
+            self.future.cancel()  # if it is still queued
             if isinstance(self.executor, Workers):
                 self.executor.replace()
             raise OutOfTimeError(
-                f"no time left while waiting to {self.what}; how it ended is unknown"
+                f"no time left while waiting to {self.what}; its outcome is unknown"
             ) from error
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Begins the steps of one run."""
+    """Starts the steps of one run."""
 
     executor: Executor
     deadline: Deadline
 
     def begin(self, what: str, do: Callable[..., T], *arguments: object) -> Step[T]:
-        """Begin `do(*arguments)`; `what` completes the sentence "no time left to …".
+        """Start `do(*arguments)`; `what` completes the sentence "no time left to …".
 
-        Raises OutOfTimeError, and begins nothing, once the deadline has come. If it comes before
-        the step has its turn, or before one of its calls, so does the step.
+        Raises OutOfTimeError, and starts nothing, once the deadline has passed. If it passes while
+        the step is queued, or before one of its calls, the step raises it.
         """
         self.deadline.require(_SHORTEST, what)
         future = self.executor.submit(_do, self.deadline, what, do, *arguments)

@@ -1,4 +1,4 @@
-"""Telemetry of a run: one structured log line, with metrics in it (EMF, no calls).
+"""Telemetry of a run: one structured log line, and metrics in the log (EMF, no calls).
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html
 """
@@ -18,25 +18,25 @@ NAMESPACE: Final = "Elephant"
 
 
 class Reporter(Protocol):
-    """Takes the one report of a run."""
+    """Receives the one report of a run."""
 
     def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
-        """Say what the run did."""
+        """Report what the run did."""
         ...
 
     def failed(
         self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
     ) -> None:
-        """Say that the run failed, and with what."""
+        """Report the run's failure and its error."""
         ...
 
 
 class Outcome(Protocol):
-    """What a run did."""
+    """The result of a run."""
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What of it is counted, by metric."""
+        """The counts by metric."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,10 +47,10 @@ class Outcome(Protocol):
 def reported(
     reporter: Reporter, fields: Mapping[str, Any], run: Callable[[], Outcome]
 ) -> dict[str, Any]:
-    """Run, report once, and return what was done as the function's result.
+    """Run, report once, and return the function's result.
 
     `fields` are read when the run is over, so it may add to them. What it raises is reported as a
-    failure and raised, so that Lambda tries again and alarms see it.
+    failure and raised, so that Lambda retries and alarms see it.
     """
     try:
         outcome = run()
@@ -63,14 +63,14 @@ def reported(
 
 
 class LogReporter:
-    """Reports by printing; the deployment's owner is the metrics' one dimension."""
+    """Reports by printing; the deployment's owner is the metrics' only dimension."""
 
     def __init__(self, function: str, owner: str) -> None:
         self._function = function
         self._owner = owner
 
     def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
-        """Log at the level of information, or as a warning if the fields hold any."""
+        """Log at level INFO, or at level WARNING if the fields have warnings."""
         level = "WARNING" if fields.get("warnings") else "INFO"
         self._log(level, f"{fields['action']}: {fields['reason']}", fields)
         self._count(counts)
@@ -78,7 +78,7 @@ class LogReporter:
     def failed(
         self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
     ) -> None:
-        """Log as an error, without a traceback: Lambda prints that of what is raised."""
+        """Log at level ERROR, without a traceback: Lambda prints that of what is raised."""
         name = type(error).__name__
         self._log("ERROR", f"failed: {name}: {error}", {**fields, "error": name})
         self._count(counts)
@@ -114,5 +114,5 @@ class LogReporter:
 
 
 def _print(entry: Mapping[str, Any]) -> None:
-    """Print one line, in one write: steps of a run may print as well."""
+    """Print one line in one write: steps of a run may print as well."""
     sys.stdout.write(json.dumps(entry, default=str) + "\n")

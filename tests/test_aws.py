@@ -81,7 +81,7 @@ def test_after_the_deadline_a_write_is_neither_sent_nor_repeated() -> None:
     # when a row is written
     with Deadline(30, lambda: now[0]).in_force():
         for _ in range(2):
-            with pytest.raises(OutOfTimeError, match=r"no time left to ask AWS \(UpdateItem\)"):
+            with pytest.raises(OutOfTimeError, match=r"no time left to call AWS \(UpdateItem\)"):
                 client.update_item(TableName="t", Key={"id": {"S": "m1"}})
 
     # then once only

@@ -75,7 +75,7 @@ def test_what_is_served_instead_and_what_it_needs_is_said() -> None:
 
     assert command.variables == LOCAL["environment_variables"]
     assert len(command.notice({}).splitlines()) == 2
-    assert "(there is: local)" in command.hint()
+    assert "(stages: local)" in command.hint()
 
 
 def test_policies_are_missed_where_chalice_would_look_for_them(project: Path) -> None:

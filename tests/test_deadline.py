@@ -55,7 +55,7 @@ def test_the_clock_is_the_time_of_day_unless_another_is_given() -> None:
 
 
 def test_a_step_that_just_fits_may_begin() -> None:
-    Deadline(100.5, clock=lambda: 100.0).require(0.5, "ask Cloudflare")
+    Deadline(100.5, clock=lambda: 100.0).require(0.5, "call Cloudflare")
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_a_step_that_does_not_fit_is_not_begun_and_the_error_says_so(
 
     # when it is about to begin
     with pytest.raises(OutOfTimeError) as caught:
-        deadline.require(0.5, "ask Cloudflare (GET /zones)")
+        deadline.require(0.5, "call Cloudflare (GET /zones)")
 
     # then the error names the step, what it needs and what there is
     assert str(caught.value) == (
-        "no time left to ask Cloudflare (GET /zones): it may take 0.5 s and "
-        f"{remain} s remain; nothing of it was begun"
+        "no time left to call Cloudflare (GET /zones): it may take 0.5 s and "
+        f"{remain} s remain; it was not started"
     )
 
 
@@ -85,7 +85,7 @@ def test_once_the_deadline_in_force_has_come_there_is_no_time() -> None:
         now[0] = 9.9
         require_time("write")
         now[0] = 10.0
-        with pytest.raises(OutOfTimeError, match="no time left to write; nothing of it was begun"):
+        with pytest.raises(OutOfTimeError, match="no time left to write; it was not started"):
             require_time("write")
         with Deadline(20, lambda: now[0]).in_force():
             require_time("write")

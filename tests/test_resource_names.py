@@ -39,5 +39,5 @@ def test_a_places_things_are_named_after_its_stage() -> None:
     "arn", ["", "elephant-prod", "arn:aws:s3:::bucket", "arn:aws:lambda:eu-west-1:1:layer:x"]
 )
 def test_what_names_no_function_is_refused(arn: str) -> None:
-    with pytest.raises(ValueError, match="is no ARN of a Lambda function"):
+    with pytest.raises(ValueError, match="is not the ARN of a Lambda function"):
         Place.of(arn)

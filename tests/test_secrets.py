@@ -113,7 +113,7 @@ def test_the_token_is_found_however_it_was_stored(vault: Vault, text: str) -> No
 
 
 TOO_STRANGE = f"secret 'prod/elephant/cloudflare' does not hold a Cloudflare token; {SHAPE}"
-NO_JSON = f"secret 'prod/elephant/cloudflare' is no valid JSON; {SHAPE}"
+NO_JSON = f"secret 'prod/elephant/cloudflare' is not valid JSON; {SHAPE}"
 NO_KEY = f"secret 'prod/elephant/cloudflare' has a token under none of its keys; {SHAPE}"
 EMPTY = f"secret 'prod/elephant/cloudflare' is empty; {SHAPE}"
 UNREADABLE = {
@@ -167,7 +167,7 @@ def test_a_missing_secret_is_named_with_the_remedy(vault: Vault) -> None:
     error = failure(vault.token)
 
     assert str(error) == (
-        "secret 'prod/elephant/cloudflare': there is none of this name in this region; "
+        "secret 'prod/elephant/cloudflare': no such secret in this region; "
         "create it, or set SECRET_ARN to the one that holds the token"
     )
     assert isinstance(error.__cause__, ClientError)

@@ -107,7 +107,7 @@ def test_a_step_that_does_not_end_by_the_deadline_is_out_of_time(seconds: float)
     # then no longer than until the deadline, and the error says that its end is unknown
     assert time.monotonic() - begun < 10
     assert str(caught.value) == (
-        "no time left while waiting to list the records; how it ended is unknown"
+        "no time left while waiting to list the records; its outcome is unknown"
     )
     assert future.cancelled()
 
@@ -155,7 +155,7 @@ def test_a_step_that_has_its_turn_after_the_deadline_does_nothing(late: float) -
     Steps(executor, Deadline(110.0, lambda: now[0])).begin("write", begun.append, 1)
     now[0] = 110.0 + late
 
-    with pytest.raises(OutOfTimeError, match="no time left to write; nothing of it was begun"):
+    with pytest.raises(OutOfTimeError, match="no time left to write; it was not started"):
         executor.do()
 
     assert begun == []

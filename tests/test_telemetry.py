@@ -85,7 +85,7 @@ def test_a_success_is_one_line_that_can_be_searched_by_field(log: Log) -> None:
 
 
 def test_a_success_with_warnings_is_a_warning(log: Log) -> None:
-    warnings = ["the record belongs to elephant:other; it was left unchanged"]
+    warnings = ["the record belongs to elephant:other; left unchanged"]
 
     log.reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
 

@@ -1,4 +1,4 @@
-"""Batches of changes to the zone, in which a refused change does not hold back the others."""
+"""Applying changes to the zone in batches; a rejected change does not block the others."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from chalicelib.step import Steps
 
 SPLIT_CALLS: Final = 60
-"""The most calls that one run spends on finding what Cloudflare refuses, or what makes it fail."""
+"""The most calls that one run spends on isolating changes that Cloudflare rejects or fails on."""
 
 _OUTAGE: Final = 3
-"""After so many unclear answers, and nothing done, it is not the changes that are at fault."""
+"""After this many unclear answers and nothing done, the changes are not to blame."""
 
 _LOOK_AGAIN = (RecordExistsError, RecordNotFoundError)
 
 
 @dataclass
 class Applied:
-    """What became of the changes: confirmed, left to the next run, or refused, and why.
+    """The result for each change: confirmed, deferred to the next run or rejected, and why.
 
-    What was `stored_otherwise` has its name and address, but not its TTL, comment or proxying.
+    What was `stored_otherwise` has its name and address, but a wrong TTL, comment or proxying.
     """
 
     done: list[Change] = field(default_factory=list)
@@ -51,11 +51,11 @@ class Applied:
 
 
 class Batches:
-    """Applies changes in batches, in the order in which they come.
+    """Applies changes in batches, in the given order.
 
-    What Cloudflare refused alone, and what was in batches that failed twice without a clear
-    answer, is remembered for the life of the environment and tried last, the latter in smaller and
-    smaller batches, so that neither holds up the rest for good.
+    Changes that Cloudflare rejected by themselves, and those in batches that failed twice without
+    a clear answer, are remembered for the life of the environment and tried last, the latter in
+    smaller and smaller batches, so that neither blocks the rest for good.
     """
 
     def __init__(self, zone: Zone) -> None:
@@ -71,12 +71,12 @@ class Batches:
         *,
         may_write: Callable[[], str] = lambda: "",
     ) -> Applied:
-        """Apply as many of the changes as can be; `progress` is told how many after each batch.
+        """Apply as many changes as possible; `progress` is called with the count of each batch.
 
-        A batch with a transient failure is left. A refused one is split until what is wrong is
-        alone. `may_write` is asked before each attempt at a call: once it gives a reason against
-        it, all that is not done yet is left. Raises WrongZoneError, TokenRefusedError and
-        SecretError: a person has to act.
+        A batch with a transient failure is deferred. A rejected one is split until the faulty
+        change is isolated. `may_write` is called before each of these calls: once it returns an
+        objection, everything that is not done yet is deferred. Raises WrongZoneError,
+        TokenRefusedError and SecretError, which somebody has to fix.
         """
         run = _Run(self._zone, steps, progress, may_write)
         size = self._zone.batch_size
@@ -112,7 +112,7 @@ class _Run:
     unclear_calls: int = 0
 
     def attempt(self, chunk: Sequence[Change]) -> RejectedError | None:
-        """Try a batch; return what is to be split it for."""
+        """Try a batch; return the error for which it is to be split."""
         self.stopped = self.stopped or self.may_write()
         reason = self.stopped or (self.full if all(map(_is_create, chunk)) else "")
         if reason:
@@ -120,13 +120,13 @@ class _Run:
             return None
         try:
             self.zone.quota.require()
-            # A step: neither a resolver nor anything else may keep the run past its deadline.
+            # A step: nothing, not even a resolver, may keep the run past its deadline.
             what, deadline = f"write {len(chunk)} records", self.steps.deadline
             self.steps.begin(what, self.zone.apply, chunk, deadline, self.may_write).result()
         except (QuotaSpentError, RateLimitedError, OutOfTimeError) as error:
             self.stopped = str(error)
             self.leave(chunk, self.stopped)
-        except UnavailableError as error:  # never sent, so not for what is in it
+        except UnavailableError as error:  # never sent, so not caused by its changes
             self.leave(chunk, str(error))
         except UnconfirmedError as error:
             self.unclear |= dict.fromkeys((change.name for change in chunk), len(chunk))
@@ -145,28 +145,28 @@ class _Run:
         return None
 
     def finish(self, chunk: Sequence[Change]) -> None:
-        """Note that changes are done."""
+        """Record that changes are done."""
         self.applied.done.extend(chunk)
         self.progress(len(chunk))
 
     def probe(self, chunk: Sequence[Change]) -> RejectedError | None:
-        """Try a batch of suspects, unless Cloudflare fails at everything."""
+        """Try a batch of suspects, unless Cloudflare fails for everything."""
         is_outage = self.unclear_calls >= _OUTAGE and not self.applied.done
         if is_outage or self.calls_left <= SPLIT_CALLS - PROBES:
-            self.leave(chunk, "no clear answer came to batches with it before")
+            self.leave(chunk, "earlier batches with it got no clear answer")
             return None
         self.calls_left -= 1
         return self.attempt(chunk)
 
     def split(self, chunk: Sequence[Change], error: RejectedError) -> None:
-        """Find out what of a refused batch is refused, and apply the rest."""
+        """Isolate the faulty changes of a rejected batch, and apply the rest."""
         if len(chunk) == 1:
             self.refuse(chunk[0], error)
             return
         middle = len(chunk) // 2
         for half in (chunk[:middle], chunk[middle:]):
             if not self.calls_left:
-                self.leave(half, f"refused together with others ({error})")
+                self.leave(half, f"rejected together with others ({error})")
                 continue
             self.calls_left -= 1
             refusal = self.attempt(half)
@@ -174,7 +174,7 @@ class _Run:
                 self.split(half, refusal)
 
     def refuse(self, change: Change, error: RejectedError) -> None:
-        """Note that a change is refused by itself."""
+        """Record that a change is rejected by itself."""
         if isinstance(error, _LOOK_AGAIN):
             self.leave([change], f"the zone has changed since it was read ({error})")
             return
@@ -184,7 +184,7 @@ class _Run:
         self.progress(1)
 
     def leave(self, chunk: Sequence[Change], reason: str) -> None:
-        """Leave changes to the next run."""
+        """Defer changes to the next run."""
         self.applied.left.extend((change, reason) for change in chunk)
         self.progress(len(chunk))
 

@@ -1,4 +1,4 @@
-"""Cloudflare's API: one call, its answer, and errors split by what the caller must do.
+"""Cloudflare API client: calls, answers, and errors by what the caller must do.
 
 https://developers.cloudflare.com/fundamentals/api/how-to/make-api-calls/
 """
@@ -39,7 +39,7 @@ _FULL_CODE: Final = 81045
 _REMEDIES: Final = {
     _FULL_CODE: "the zone is full: remove records or raise its plan",
     7003: "set ZONE_ID to the zone's id",
-    9003: "the instance's address is none that Cloudflare can proxy to; set PROXIED to 'false'",
+    9003: "Cloudflare cannot proxy to the instance's address; set PROXIED to 'false'",
 }
 
 
@@ -48,15 +48,15 @@ class CloudflareError(Exception):
 
 
 class UnavailableError(CloudflareError):
-    """Nothing was learnt and nothing was changed; the same run may be made again later."""
+    """The call had no effect and no result; retry it later."""
 
 
 class UnconfirmedError(CloudflareError):
-    """A write was sent and no clear answer came: look before doing it again."""
+    """A write was sent without a clear answer: read the records before retrying."""
 
 
 class RateLimitedError(CloudflareError):
-    """Cloudflare refuses every call for `seconds`; make none before."""
+    """Cloudflare rejects all calls for `seconds`; make none before."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
@@ -68,28 +68,28 @@ class TokenRefusedError(CloudflareError):
 
 
 class RejectedError(CloudflareError):
-    """Cloudflare understood the call and refuses it; making it again changes nothing."""
+    """Cloudflare understood the call and rejects it; retrying does not help."""
 
 
 class RecordExistsError(RejectedError):
-    """An identical record is there already: look for it."""
+    """An identical record already exists: read the records again."""
 
 
 class RecordNotFoundError(RejectedError):
-    """The record is gone already: look again."""
+    """The record no longer exists: read the records again."""
 
 
 class NameOccupiedError(RejectedError):
-    """A record of another type conflicts, and is not ours to remove."""
+    """A conflicting record of another type exists, and is not ours to remove."""
 
 
 class ZoneFullError(RejectedError):
-    """The zone takes no more records."""
+    """The zone has reached its record limit."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: the path below the API's address, with its query, and the body to send."""
+    """One API call: the path relative to the API's address, with its query, and the body."""
 
     method: str
     path: str
@@ -99,12 +99,12 @@ class Call:
 
     @classmethod
     def read(cls, path: str, query: Sequence[tuple[str, str]]) -> Call:
-        """Make a call that changes nothing."""
+        """Make a read-only call."""
         return cls("GET", f"{path}?{urlencode(query)}")
 
     @property
     def changes_something(self) -> bool:
-        """Whether it must not be repeated blindly."""
+        """Whether it is a write, which must not be retried blindly."""
         return self.method != "GET"
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """A call's `result` and `result_info`, from an answer that says it succeeded."""
+    """The `result` and `result_info` of a successful call."""
 
     result: Any
     info: Mapping[str, Any]
@@ -124,7 +124,7 @@ class TokenSource(Protocol):
 
     @property
     def secret_id(self) -> str:
-        """What to call the place where the token is kept."""
+        """The name or ARN of the secret that holds the token."""
         ...
 
     def value(self) -> str:
@@ -132,14 +132,14 @@ class TokenSource(Protocol):
         ...
 
     def read(self) -> str:
-        """Read the token again, as when Cloudflare refused the one at hand."""
+        """Read the token again, as after Cloudflare rejected the current one."""
         ...
 
 
 class Cloudflare:
     """API client with token refresh; retries transient failures where that is safe."""
 
-    def __init__(  # noqa: PLR0913 (the ends of the world, which a test or simulation replaces)
+    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
         url: str,
         token: TokenSource,
@@ -156,21 +156,18 @@ class Cloudflare:
         self._jitter = jitter
         self.quota = quota
 
-    def answer(
-        self, call: Call, deadline: Deadline, objection: Callable[[], str] = lambda: ""
-    ) -> Answer:
-        """Make the call, and again only if it reads, was never sent, or its token was refused.
+    def answer(self, call: Call, deadline: Deadline) -> Answer:
+        """Make the call; retry only reads, calls never sent, and calls with a rejected token.
 
-        `objection` is asked before each attempt; it is not made, and UnavailableError says so, once
-        that gives a reason. Raises CloudflareError (UnconfirmedError when a write may have been
-        carried out), SecretError or OutOfTimeError.
+        Raises CloudflareError (UnconfirmedError if a write may have been carried out),
+        SecretError or OutOfTimeError.
         """
         token = self._token.value()
         try:
             return self._persist(call, token, deadline, objection)
         except TokenRefusedError as refusal:
             renewed = self._token.read()
-            if renewed == token:  # asking again with it would only look like an attack
+            if renewed == token:  # retrying with it would only look like an attack
                 raise self._refused(refusal) from refusal
         try:
             return self._persist(call, renewed, deadline, objection)
@@ -179,15 +176,13 @@ class Cloudflare:
 
     def _refused(self, refusal: TokenRefusedError) -> TokenRefusedError:
         return TokenRefusedError(
-            f"{refusal}; Cloudflare refuses the token in secret {self._token.secret_id!r}, read "
-            "again just now: store one there that has DNS Write (Zone > DNS > Edit) on this zone "
+            f"{refusal}; Cloudflare rejects the token in secret {self._token.secret_id!r}, just "
+            "read again: store one there that has DNS Write (Zone > DNS > Edit) on this zone "
             "and no client address filter"
         )
 
-    def _persist(
-        self, call: Call, token: str, deadline: Deadline, objection: Callable[[], str]
-    ) -> Answer:
-        """Make the call; make it again, after a pause that grows, while that is safe."""
+    def _persist(self, call: Call, token: str, deadline: Deadline) -> Answer:
+        """Make the call; retry it with growing pauses while that is safe."""
         pause = _FIRST_PAUSE
         for _ in range(ATTEMPTS - 1):
             try:
@@ -199,12 +194,8 @@ class Cloudflare:
                 pause *= 2
         return self._request(call, token, deadline, objection)
 
-    def _request(
-        self, call: Call, token: str, deadline: Deadline, objection: Callable[[], str]
-    ) -> Answer:
-        if reason := objection():
-            raise UnavailableError(f"{call} was not sent: {reason}")
-        deadline.require(_SHORTEST, f"ask Cloudflare ({call})")
+    def _request(self, call: Call, token: str, deadline: Deadline) -> Answer:
+        deadline.require(_SHORTEST, f"call Cloudflare ({call})")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         content = None
         if call.body is not None:
@@ -216,14 +207,14 @@ class Cloudflare:
             with deadline.in_force():
                 response = self._transport.request(call.method, url, headers, content, seconds)
         except NotSentError as error:
-            raise UnavailableError(f"Cloudflare was not reached for {call}: {error}") from error
+            raise UnavailableError(f"could not reach Cloudflare for {call}: {error}") from error
         except NoAnswerError as error:
             raise _unclear(call, f"{call}: no answer ({error})") from error
         self.quota.note(response.headers)
         return self._read(call, response)
 
     def _read(self, call: Call, response: Response) -> Answer:
-        """Take the result out of the envelope, or raise what the answer means."""
+        """Return the result from the envelope, or raise the error that the answer means."""
         envelope = _parse(response.body)
         status = response.status
         if _OK <= status < _REDIRECT and envelope.get("success") is True:
@@ -244,7 +235,7 @@ class Cloudflare:
 
 
 def _unclear(call: Call, text: str) -> CloudflareError:
-    """Say of a read that it failed, and of a write that its outcome is unknown."""
+    """Report that a read failed, or that a write's outcome is unknown."""
     if call.changes_something:
         return UnconfirmedError(f"could not confirm {text}")
     return UnavailableError(text)
@@ -263,7 +254,7 @@ def _rejected(codes: frozenset[int], text: str) -> RejectedError:
 
 
 def _parse(body: bytes) -> Mapping[str, Any]:
-    """Read the envelope; an edge server's HTML or plain text gives an empty one."""
+    """Parse the envelope; an edge server's HTML or plain text gives an empty one."""
     try:
         envelope = json.loads(body)
     except ValueError:

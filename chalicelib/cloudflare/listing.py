@@ -1,4 +1,4 @@
-"""Paginated lists of Cloudflare's API, complete or not at all."""
+"""Paginated lists from Cloudflare: complete, or an error."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from chalicelib.cloudflare.client import Answer
 
 MOST_RECORDS: Final = 100_000
-"""More are not read: they would spend the quota and the memory of a run."""
+"""The most that are read: more would exceed a run's quota and memory."""
 
 MOST_PAGES: Final = 50
-"""More are not read: every minute, they would be most of what Cloudflare allows."""
+"""The most that are read: more, every minute, would use most of the rate limit."""
 
 _SMALLEST_PAGE: Final = 100
-"""What Cloudflare answers where no size is asked for."""
+"""Cloudflare's default page size."""
 
 
 @dataclass(frozen=True)
 class Listing:
     """The records of a list, and the names, in lower case, of those that could not be parsed.
 
-    A record that cannot be parsed is there all the same: who deletes or creates under its name
-    acts on what is not known.
+    A record that cannot be parsed exists all the same: whoever deletes or creates records of its
+    name acts on incomplete knowledge.
     """
 
     records: tuple[Record, ...]
@@ -41,10 +41,10 @@ class Listing:
 
 @dataclass
 class Pages:
-    """The pages of a list as they are read. Raises UnavailableError for what is not whole.
+    """The pages of a list as they are read. Raises UnavailableError if it is incomplete.
 
-    Records that come or go between two pages shift the others: one may be read twice and another
-    not at all. So the count stays the same and no record comes twice.
+    Records added or removed between two pages shift the others: one may be read twice and another
+    not at all. So the count must stay the same and no record may appear twice.
     """
 
     size: int
@@ -60,18 +60,20 @@ class Pages:
         return Listing(tuple(self._records), frozenset(self._unreadable))
 
     def add(self, answer: Answer) -> bool:
-        """Take the next page; return whether it is the last one."""
+        """Add the next page; return whether it is the last one."""
         if not isinstance(answer.result, list):
-            raise UnavailableError("the answer holds no list of records")
+            raise UnavailableError("the answer contains no list of records")
         pages, count = (_number(answer, key) for key in ("total_pages", "total_count"))
         if count > MOST_RECORDS:
-            raise UnavailableError(f"{count} records are listed; more than {MOST_RECORDS} are not")
+            raise UnavailableError(f"{count} records exceed the maximum of {MOST_RECORDS}")
         if self.read and count != self._count:
-            raise UnavailableError(f"{self._count} records became {count} while they were listed")
+            raise UnavailableError(
+                f"the list changed from {self._count} to {count} records while being read"
+            )
         if pages > max(1, -(-count // min(self.size, _SMALLEST_PAGE))):
-            raise UnavailableError(f"{pages} pages are no number of pages for {count} records")
+            raise UnavailableError(f"{pages} is not a valid number of pages for {count} records")
         if pages > MOST_PAGES:
-            raise UnavailableError(f"{pages} pages are listed; more than {MOST_PAGES} are not")
+            raise UnavailableError(f"{pages} pages exceed the maximum of {MOST_PAGES}")
         for each in answer.result:
             self._take(each)
         self._count = count
@@ -87,7 +89,7 @@ class Pages:
             (answered.get("id"), answered.get("name")) if isinstance(answered, dict) else (None, "")
         )
         if not (isinstance(record_id, str) and isinstance(name, str) and name):
-            raise UnavailableError("what was answered is no record: it has no id or no name")
+            raise UnavailableError("the answer contains an invalid record, without id or name")
         if record_id in self._ids:
             raise UnavailableError(f"record {record_id} was listed twice")
         self._ids.add(record_id)
@@ -100,5 +102,5 @@ class Pages:
 def _number(answer: Answer, key: str) -> int:
     number = answer.info.get(key)
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise UnavailableError(f"the answer has no {key}, so it may be a part of the list")
+        raise UnavailableError(f"the answer has no {key}, so it may be incomplete")
     return number

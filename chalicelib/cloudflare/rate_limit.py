@@ -1,4 +1,4 @@
-"""Cloudflare's request quota, from its response headers.
+"""Cloudflare's rate limit, as reported in its answers.
 
 https://developers.cloudflare.com/fundamentals/api/reference/limits/
 """
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DEFAULT_LIMIT: Final = 1200
-"""Requests per five minutes and user, where an answer does not name its policy."""
+"""Requests per five minutes and user, if an answer does not name its policy."""
 
 KEPT_BY_EVENTS: Final = 0.5
-"""The share of the quota that events leave to others: the dashboard, other programs, the sweep."""
+"""The share of the quota that events keep for others: the dashboard, other programs, the sweep."""
 
 KEPT_BY_SWEEPS: Final = 0.4
-"""What sweeps leave. The difference is for the batches that bring what events had to put off."""
+"""The share that sweeps keep. The difference is for the batches that events had to defer."""
 
 BLOCK_SECONDS: Final = 300.0
-"""For how long Cloudflare refuses a user who went over the limit: the longest that calls cease,
-whatever a header says. A mistake in one would otherwise silence an environment for good."""
+"""How long Cloudflare rejects a user who exceeded the limit: the longest pause between calls,
+regardless of any header. A wrong one would otherwise silence an environment for good."""
 
 _POLICY = re.compile(r'"?(?P<name>[^";,\s]+)"?\s*(?P<parameters>(?:;\s*[a-z]+=[^;,\s]*)+)')
 _PARAMETER = re.compile(r";\s*(?P<key>[a-z]+)=(?P<number>\d{1,9})\b")
 
 
 class QuotaSpentError(Exception):
-    """No more of Cloudflare's quota is to be spent for now; a later sweep does the rest."""
+    """The rest of Cloudflare's quota is kept for others for now; a later sweep continues."""
 
 
 class Quota:
-    """What is left of the quota, from the last answer that this environment has seen.
+    """The remaining quota, from the last answer that this environment has seen.
 
-    The share that is `kept` belongs to others, so it counts as spent once less than that is left.
+    The share `kept` belongs to others: with less than that left, the quota counts as spent.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Quota:
         return max(0.0, max(self._spent_until, self._refused_until) - self._clock())
 
     def require(self) -> None:
-        """Raise QuotaSpentError when less of the quota is left than is kept for others."""
+        """Raise QuotaSpentError if less of the quota is left than is kept for others."""
         if self.is_spent:
             raise QuotaSpentError(
                 f"Cloudflare's quota is kept for others for another {self.seconds_to_wait:.0f} s "
@@ -67,12 +67,12 @@ class Quota:
             )
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """Learn from the `Ratelimit` and `Ratelimit-Policy` headers of an answer."""
+        """Update from the `Ratelimit` and `Ratelimit-Policy` headers of an answer."""
         limits = _parse(headers.get("Ratelimit-Policy", ""))
         states = _parse(headers.get("Ratelimit", ""))
         told = {name: state for name, state in states.items() if "r" in state}
         if not told:
-            return  # an edge server's own page, for one, says nothing of the quota
+            return  # an edge server's own page, for example, has no quota headers
         self.remaining = min(state["r"] for state in told.values())
         self._spent_until = max(
             (
@@ -84,7 +84,7 @@ class Quota:
         )
 
     def note_refusal(self, retry_after: str | None) -> float:
-        """Learn from a 429, and return for how many seconds to make no call."""
+        """Update from a 429, and return for how many seconds to make no call."""
         seconds = BLOCK_SECONDS
         if retry_after and re.fullmatch(r"[0-9]{1,9}", retry_after):
             seconds = float(retry_after)
@@ -99,7 +99,7 @@ def _bounded(seconds: float) -> float:
 
 
 def _limit(limits: Mapping[str, Mapping[str, int]], name: str) -> int:
-    """Find the policy's quota; a single one is meant even if it goes by another name."""
+    """Return the policy's quota; a single one is taken even if it has another name."""
     policy = limits.get(name)
     if policy is None and len(limits) == 1:
         (policy,) = limits.values()
@@ -107,7 +107,7 @@ def _limit(limits: Mapping[str, Mapping[str, int]], name: str) -> int:
 
 
 def _parse(header: str) -> dict[str, dict[str, int]]:
-    """Read a list such as `"default";r=50;t=30`; what is not of that form is passed over."""
+    """Parse a list such as `"default";r=50;t=30`; anything malformed is ignored."""
     return {
         policy["name"]: {
             found["key"]: int(found["number"])

@@ -1,8 +1,8 @@
-"""Changes suspected of making batches fail without a clear answer, from run to run.
+"""Suspects: changes that may make batches fail without a clear answer, tracked across runs.
 
-Cloudflare carries a batch out whole or not at all, and does not say at which change it failed. A
-batch whose outcome is unknown is never repeated before the zone has been read again, so it is the
-next run that tries its changes in smaller batches, until what makes them fail is alone.
+Cloudflare applies a batch as a whole or not at all, and does not say at which change it failed. A
+batch whose outcome is unknown is never retried before the zone has been read again, so the next
+run tries its changes in smaller batches, until the faulty change is isolated.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from chalicelib.dns.change import Change
 
 PROBES: Final = 30
-"""Into how many batches, at about the most, suspects are divided in one run."""
+"""The approximate maximum of batches into which suspects are divided in one run."""
 
 _ENOUGH: Final = 2
-"""How often a batch fails before it is divided: once may be anything."""
+"""How often a batch must fail before it is divided: a single failure may be transient."""
 
 _PARTS: Final = 8
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """How often batches with a change have failed, and how many should share its next one."""
+    """How often batches with a change have failed, and the size of its next one."""
 
     failures: int
     size: int
 
 
 Suspicions = dict[str, Suspicion]
-"""By the name of the record."""
+"""By record name."""
 
 
 def suspect(before: Suspicions, unclear: Mapping[str, int], left: Collection[str]) -> Suspicions:
-    """Learn from a run: `unclear` has how large the batch was that failed with a name.
+    """Update after a run: `unclear` has, by record name, the size of the batch that failed.
 
-    What was left without being tried stays as suspect as it was; all else is cleared.
+    Changes deferred without being tried remain as suspect as before; all others are cleared.
     """
     after = {name: suspicion for name, suspicion in before.items() if name in left}
     for name, size in unclear.items():
@@ -52,11 +52,11 @@ def suspect(before: Suspicions, unclear: Mapping[str, int], left: Collection[str
 def arrange(
     changes: Sequence[Change], suspicions: Suspicions, size: int
 ) -> tuple[list[list[Change]], list[list[Change]]]:
-    """Divide changes into batches: those that go first and whole, and those of suspects.
+    """Divide changes into batches: full ones that go first, and those of suspects.
 
-    What has failed once has a batch of its own, so that it takes nothing else along. Of the
-    suspects those go first that have failed in the largest batches, and then the least often, so
-    that each has its turn even if a run does not get to all of them.
+    Changes that have failed once get a batch of their own, so that they affect no others. Among
+    suspects, those that failed in the largest batches go first, then those that failed least
+    often, so that each gets its turn even if a run does not reach all of them.
     """
     failures = {name: suspicion.failures for name, suspicion in suspicions.items()}
     firm = [each for each in changes if each.name not in failures]
@@ -73,5 +73,5 @@ def arrange(
 
 
 def chunks(changes: Sequence[Change], size: int) -> list[list[Change]]:
-    """Divide changes, in their order, into batches of so many."""
+    """Divide changes, in order, into batches of the given size."""
     return [list(changes[start : start + size]) for start in range(0, len(changes), size)]

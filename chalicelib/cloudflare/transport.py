@@ -1,4 +1,4 @@
-"""HTTPS to Cloudflare: one request, one answer or a named failure."""
+"""HTTPS transport to Cloudflare: one request, one answer or a specific error."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _PART: Final = 64 * 1024
 
 
 class NotSentError(Exception):
-    """The request never reached the other side, so it may be repeated."""
+    """The request never reached the server, so it is always safe to retry."""
 
 
 class NoAnswerError(Exception):
-    """The request was sent and no whole answer came: whether it was carried out is unknown."""
+    """The request was sent without a complete answer: whether it was carried out is unknown."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer; header names are looked up in any case."""
+    """An answer; header names are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -50,13 +50,13 @@ class Transport(Protocol):
     ) -> Response:
         """Return the answer. Raises NotSentError or NoAnswerError.
 
-        Raises OutOfTimeError if the deadline that is in force comes before anything is sent.
+        Raises OutOfTimeError if the current deadline passes before anything is sent.
         """
         ...
 
 
 class Urllib3Transport:
-    """The transport over urllib3; connections are kept for the next call."""
+    """The transport over urllib3, which reuses connections."""
 
     def __init__(self) -> None:
         self._pool = urllib3.PoolManager(retries=False)
@@ -65,7 +65,7 @@ class Urllib3Transport:
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Response:
-        """Make the request; the seconds are for all of it, to the last byte of its answer."""
+        """Make the request; the seconds cover all of it, up to the last byte of the answer."""
         timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)
         try:
             answer = self._pool.request(
@@ -79,7 +79,7 @@ class Urllib3Transport:
                 enforce_content_length=True,
             )
             content = _read(answer)
-        except ConnectTimeoutError as error:  # and its kin: refused, no route, no such host
+        except ConnectTimeoutError as error:  # and its subclasses: refused, no route, no such host
             raise NotSentError(str(error)) from error
         except HTTPError as error:
             raise NoAnswerError(str(error) or type(error).__name__) from error
@@ -87,10 +87,10 @@ class Urllib3Transport:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads from a socket until the time is over that the socket has when reading begins.
+    """Reads from a socket within the timeout that the socket has when reading begins.
 
-    A socket's own timeout begins again with every byte that comes, so an answer that trickles
-    would never reach it.
+    A socket's own timeout restarts with every byte received, so an answer that trickles in would
+    never reach it.
     """
 
     def __init__(self, source: socket.socket) -> None:
@@ -115,7 +115,7 @@ class _TimedReader(io.RawIOBase):
 
 
 class _TimedSource:
-    """A socket of which an answer is read."""
+    """A socket from which an answer is read."""
 
     def __init__(self, source: socket.socket) -> None:
         self._source = source
@@ -125,17 +125,16 @@ class _TimedSource:
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer of which headers and body together have the time that the request has left."""
+    """An answer whose headers and body together must arrive in the request's remaining time."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **more: Any) -> None:  # noqa: ANN401
         super().__init__(_TimedSource(sock), *arguments, **more)  # type: ignore[arg-type]
 
 
 class _Punctual(http.client.HTTPConnection):
-    """A connection that sends nothing once the deadline in force has come.
+    """A connection that sends nothing once the current deadline has passed.
 
-    That may be while the name is resolved, which has no time-out, or while the other side is
-    connected to.
+    That may happen while the name is resolved, which has no timeout, or while connecting.
     """
 
     response_class = _Answer

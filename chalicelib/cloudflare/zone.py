@@ -1,4 +1,4 @@
-"""The Cloudflare zone: listing records, and confirmed changes to them.
+"""The Cloudflare zone: listing its records, and changing them with confirmation.
 
 https://developers.cloudflare.com/api/resources/dns/subresources/records/
 """
@@ -34,17 +34,17 @@ BATCH_SIZE: Final = 200
 https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/"""
 
 OPERATION_SECONDS: Final = 0.02
-"""What each operation adds to the longest that a batch may take: 10 s for 200, 76 s for 3,500."""
+"""Seconds that each operation adds to a batch's timeout: 10 s for 200, 76 s for 3,500."""
 
 
 class WrongZoneError(RejectedError):
-    """The zone is not the domain's: Cloudflare appended the zone's own name to ours."""
+    """The zone is not the domain's: Cloudflare appended its name to the record's name."""
 
 
 class StoredOtherwiseError(RejectedError):
-    """Cloudflare stored something else than it was asked to; making the change again is no use.
+    """Cloudflare stored a record differently than asked; retrying the change does not help.
 
-    `changes` has what was stored of each. All else that the same call asked for is done.
+    `changes` says what was stored for each. All other changes of the same call are done.
     """
 
     def __init__(self, call: Call, changes: Mapping[Change, str]) -> None:
@@ -65,10 +65,10 @@ class Zone:
     def records_named(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
         """List every address record of exactly this name.
 
-        Raises CloudflareError, UnavailableError also for a record of this name that cannot be
-        parsed: what is to be done about it is not known.
+        Raises CloudflareError; UnavailableError also for a record of this name that cannot be
+        parsed, since it cannot be reconciled.
         """
-        # Filtered again: an answer to another question must not pass for one to ours.
+        # Filtered again: an answer to another query must not be taken for the answer to ours.
         query = [("type", ADDRESS_RECORD), ("name.exact", name)]
         found = self._list(query, deadline)
         if name in found.unreadable:
@@ -76,11 +76,11 @@ class Zone:
         return tuple(record for record in found.records if record.name == name)
 
     def records_of(self, owner: str, deadline: Deadline) -> Listing:
-        """List every address record of this owner, and all records named like an instance.
+        """List every address record of this owner, and all records named like an instance's.
 
-        The latter may be another's, and of any type. It is one list for both, so that what stands
-        in the way of a record is known before it is made. One that cannot be parsed, whoever's it
-        is, does not keep the others from being listed. Raises CloudflareError.
+        The latter may have any owner and type. One list has both, so that conflicts are known
+        before a record is created. A record that cannot be parsed does not keep the others from
+        being listed. Raises CloudflareError.
         """
         either = [("match", "any"), ("comment.startswith", owner), ("name.startswith", "i-")]
         found = self._list(either, deadline)
@@ -91,19 +91,13 @@ class Zone:
         )
         return Listing(records, found.unreadable)
 
-    def apply(
-        self,
-        changes: Sequence[Change],
-        deadline: Deadline,
-        objection: Callable[[], str] = lambda: "",
-    ) -> None:
-        """Make the changes, deletions first; returns only if Cloudflare confirmed each one.
+    def apply(self, changes: Sequence[Change], deadline: Deadline) -> None:
+        """Apply the changes, deletions first; returns only if Cloudflare confirmed each one.
 
-        One change is one call; more are batches, each of which is carried out whole or not at
-        all. Nothing more is sent once `objection` gives a reason; UnavailableError names it. Raises
-        CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
-        say that the zone should be looked at again, StoredOtherwiseError that a record has its
-        name and address and is not else as it was asked for.
+        One change is one call; more are batches, each of which is applied as a whole or not at
+        all. Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
+        mean that the zone should be read again, StoredOtherwiseError that a record has the
+        right name and address but differs otherwise from what was asked.
         """
         if len(changes) == 1:
             self._apply_one(changes[0], deadline, objection)
@@ -112,9 +106,9 @@ class Zone:
             self._apply_batch(changes[start : start + self.batch_size], deadline, objection)
 
     def remove_strays(self, name: str, owner: str, deadline: Deadline) -> None:
-        """Remove what a lost answer left under our name with another zone's name appended.
+        """Remove a record that a lost answer left with another zone's name appended to ours.
 
-        Raises WrongZoneError if there was any, and says what became of it.
+        Raises WrongZoneError if there was one, and reports its removal.
         """
         found = self._list([("type", ADDRESS_RECORD), ("name.startswith", f"{name}.")], deadline)
         strays = [each for each in found.records if _is_stray(each, name) and each.owner == owner]
@@ -122,7 +116,7 @@ class Zone:
             self._refuse_strays(name, strays, deadline)
 
     def _list(self, query: list[tuple[str, str]], deadline: Deadline) -> Listing:
-        """Read every page, or raise: a part of the records must not pass for all of them."""
+        """Read every page, or raise: a partial list must not be taken for the complete one."""
         pages = Pages(PAGE_SIZE)
         is_whole = False
         while not is_whole:
@@ -147,7 +141,7 @@ class Zone:
             answer = self._cloudflare.answer(call, deadline, objection)
         except RecordNotFoundError:
             if isinstance(change, Delete):
-                return  # gone already, which is what was asked for
+                return  # already gone, as wanted
             raise
         self._refuse_any_stray([self._confirm(call, change, answer.result)], deadline)
         _refuse_differences(call, [(change, answer.result)])
@@ -184,10 +178,10 @@ class Zone:
         change: Change,
         answered: Any,  # noqa: ANN401
     ) -> tuple[str, Record] | None:
-        """Compare what was answered with what was asked for; return a stray with our name."""
+        """Compare the answer with what was asked; return a record misplaced in a wrong zone."""
         if isinstance(change, Delete):
             if not isinstance(answered, dict) or answered.get("id") != change.record.id:
-                raise UnconfirmedError(f"could not confirm {call}: another record was answered")
+                raise UnconfirmedError(f"could not confirm {call}: the answer is another record")
             return None
         wanted = change.wanted
         record = _record(call, answered)
@@ -211,11 +205,11 @@ class Zone:
         outcomes = [f"{stray.name}, {self._remove_stray(stray, deadline)}" for stray in strays]
         raise WrongZoneError(
             f"zone {self._zone_id} is not the zone of {name}: Cloudflare made {'; '.join(outcomes)}"
-            "; set ZONE_ID to the zone that DOMAIN_ROOT lies in"
+            "; set ZONE_ID to the zone of DOMAIN_ROOT"
         )
 
     def _remove_stray(self, stray: Record, deadline: Deadline) -> str:
-        """Remove a record by its id, which may be repeated, and say what became of it."""
+        """Remove a record by id, which may be retried, and return the outcome."""
         call = Call("DELETE", f"{self._path}/{stray.id}")
         try:
             try:
@@ -223,14 +217,14 @@ class Zone:
             except UnconfirmedError:
                 self._cloudflare.answer(call, deadline)
         except RecordNotFoundError:
-            return "which is gone again"
+            return "which is already gone"
         except (CloudflareError, OutOfTimeError) as error:
-            return f"which could not be removed: look for record {stray.id} ({error})"
-        return "which was removed again"
+            return f"which could not be removed: delete record {stray.id} manually ({error})"
+        return "which was removed"
 
 
 def _is_stray(record: Record, name: str) -> bool:
-    """Tell whether Cloudflare appended its zone's name to ours, the zone being another one."""
+    """Return True if Cloudflare appended its zone's name to ours, so the zone is a wrong one."""
     return record.name.startswith(f"{name}.")
 
 
@@ -242,7 +236,7 @@ def _record(
         return Record.parse(answered)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnconfirmedError(
-            f"could not confirm {call}: what was answered is no record ({error!r})"
+            f"could not confirm {call}: the answer is not a valid record ({error!r})"
         ) from error
 
 
@@ -254,7 +248,7 @@ def _refuse_differences(call: Call, pairs: Iterable[tuple[Change, Any]]) -> None
 
 
 def _difference(change: Change, answered: Mapping[str, Any]) -> str:
-    """Say what of a record that was answered is not as it was asked for."""
+    """Return how an answered record differs from what was asked."""
     if isinstance(change, Delete):
         return ""
     wanted, stored = change.wanted, Record.parse(answered)
@@ -272,7 +266,7 @@ def _difference(change: Change, answered: Mapping[str, Any]) -> str:
 
 
 def _pair(call: Call, changes: Sequence[Change], answer: Answer) -> Iterator[tuple[Change, Any]]:
-    """Lay each change beside its answer; Cloudflare answers a batch in the order asked."""
+    """Pair each change with its answer; Cloudflare answers a batch in the order asked."""
     kinds = {"deletes": Delete, "patches": Update, "posts": Create}
     result = answer.result if isinstance(answer.result, dict) else {}
     for key, kind in kinds.items():
@@ -281,6 +275,6 @@ def _pair(call: Call, changes: Sequence[Change], answer: Answer) -> Iterator[tup
         answered = answers if isinstance(answers, list) else []
         if len(asked) != len(answered):
             raise UnconfirmedError(
-                f"could not confirm {call}: {len(answered)} of {len(asked)} {key} were answered"
+                f"could not confirm {call}: the answer has {len(answered)} of {len(asked)} {key}"
             )
         yield from zip(asked, answered, strict=True)

@@ -1,1 +1,1 @@
-"""DNS: records, changes to them, and the decision about them."""
+"""DNS: records, changes and the plan."""

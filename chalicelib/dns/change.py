@@ -1,4 +1,4 @@
-"""Changes to the zone's records, the parts of a plan."""
+"""Changes to DNS records, as a plan holds them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Create:
-    """A record to be made."""
+    """A record to create."""
 
     wanted: WantedRecord
 
@@ -26,7 +26,7 @@ class Create:
 
 @dataclass(frozen=True)
 class Update:
-    """A record to be overwritten."""
+    """A record to overwrite."""
 
     record: Record
     wanted: WantedRecord
@@ -42,7 +42,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Delete:
-    """A record to be removed."""
+    """A record to delete."""
 
     record: Record
 
@@ -58,4 +58,4 @@ class Delete:
 Change = Create | Update | Delete
 
 ORDER = (Delete, Update, Create)
-"""The order in which changes are made, which is that of Cloudflare's batches as well."""
+"""The order in which changes are applied, which is also that of Cloudflare's batches."""

@@ -1,4 +1,4 @@
-"""The records of one name, by owner."""
+"""The records that name one instance, grouped by owner."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from chalicelib.settings.stage import Settings
 
 _EXCLUSIVE_TYPES: Final = frozenset({"CNAME"})
-"""Types of a record beside which its name can have no other:
+"""Record types that exclude any other record of the same name:
 https://developers.cloudflare.com/dns/manage-dns-records/troubleshooting/records-with-same-name/"""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """`ours` match by owner comment, in any domain; all others match by exact name."""
+    """`ours` match by owner comment in any domain; all others match by exact name."""
 
     ours: tuple[Record, ...]
     unmarked: tuple[Record, ...]
     others: tuple[Record, ...]
     fresh: bool
-    """Whether one of ours was made so recently that EC2 may not know its instance yet: right after
-    a launch AWS advises to wait up to minutes. Its last change does not count: another program
-    that touches the record would keep it fresh for ever.
+    """Whether one of ours is within the grace period: EC2 may not know its instance yet. Right
+    after a launch AWS advises to wait up to minutes. Its last change does not count: another
+    program that touches the record would keep it fresh forever.
     https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html"""
     changed: bool
     """Whether one of ours was changed so recently that EC2 may show an older state of its instance
@@ -38,7 +38,7 @@ class Holding:
 
     @classmethod
     def of(cls, records: Iterable[Record], name: str, settings: Settings, now: datetime) -> Holding:
-        """Sort the records out; what is neither ours nor of this name is passed over."""
+        """Group the records; ignore those that are neither ours nor of this name."""
         ours, unmarked, others = [], [], []
         for record in records:
             is_address = record.type == ADDRESS_RECORD
@@ -61,14 +61,14 @@ class Holding:
 
     @property
     def assignments(self) -> tuple[Assignment, ...]:
-        """What our own comments say, for when tags no longer do."""
+        """The assignments in our own comments, for when the tags are gone."""
         noted = (record.assignment for record in self.ours)
         return tuple(dict.fromkeys(each for each in noted if each))
 
 
 def _is_recent(moment: datetime | None, now: datetime, grace: timedelta) -> bool:
-    """Tell whether less than the grace period has passed since then, as far as is known.
+    """Return True if less than the grace period has passed since then, as far as is known.
 
-    A moment further ahead than the grace period is no difference between two clocks.
+    A time further ahead than the grace period is not mere clock skew.
     """
     return moment is None or abs(now - moment) < grace

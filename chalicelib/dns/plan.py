@@ -1,4 +1,4 @@
-"""The plan for records: from what EC2 and Cloudflare answered to the changes to make.
+"""The plan for records: from EC2's and Cloudflare's answers to the changes to apply.
 
 Pure: no input, no output, no clock. For one instance or for many.
 """
@@ -29,12 +29,12 @@ UNTAGGED: Final = "no longer tagged"
 
 @dataclass(frozen=True)
 class Observation:
-    """What EC2 and Cloudflare said of some instances, each answer whole and without error.
+    """What EC2 and Cloudflare answered about some instances, completely and without error.
 
-    `instances` has None for an instance that EC2 says it does not know, asked for that very id;
-    `unclear` names those that it neither showed nor denied. `records` has every address record
-    under the names of all of them; it may have what else stands there, and any record of ours.
-    `unreadable` are the names of records whose other members made no sense.
+    `instances` has None for an instance that EC2 reports as unknown, asked for that very id;
+    `unclear` names those that it neither showed nor reported as unknown. `records` has every
+    address record under the names of all of them; it may have other records under these names,
+    and any record of ours. `unreadable` are the names of malformed records.
     """
 
     at: datetime
@@ -46,73 +46,73 @@ class Observation:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one instance, and the changes to its records that follow."""
+    """What was found about one instance, and the resulting changes to its records."""
 
     presence: Presence
     reason: str
     changes: tuple[Change, ...] = ()
     assignment: Assignment | None = None
     formers: tuple[Assignment, ...] = ()
-    """Assignments in other meetings that our records' comments name, and that the changes make
-    forgotten: their rows are told before."""
+    """Assignments to other meetings in our records' comments, which the changes would erase:
+    their rows are updated first."""
     row_comes_first: bool = False
-    """Whether the record that goes is the last trace of the assignment, so that its row must be
-    told before."""
+    """Whether the record to delete is the last trace of the assignment, so that its row must be
+    updated first."""
     in_the_way: tuple[Record, ...] = ()
-    """Under the instance's name, what is another owner's or no address; it is never touched."""
+    """Conflicting records of the name: another owner's or of another type; never touched."""
     waits: bool = False
-    """Whether something stays as it is only since too little is known, or since it is too fresh to
-    be judged."""
+    """Whether something is left unchanged only because too little is known, or because it is
+    within the grace period."""
     is_untagged: bool = False
-    """Whether the changes are made since the instance, which runs, is not the project's."""
+    """Whether the reason for the changes is that the running instance is not the project's."""
     held: bool = False
-    """Whether changes are held back that the limit on unproven deletions does not allow."""
+    """Whether changes are held back by the limit on unproven deletions."""
     unproven: bool = False
-    """Whether the changes are deletions for which EC2 has not shown the reason: it denies knowing
+    """Whether the changes are deletions for which EC2 has not shown the reason: it does not know
     the instance, or the record names none."""
 
     @property
     def in_former(self) -> Presence:
-        """What the instance is to the meetings of its former assignments."""
+        """The instance's presence for the meetings of its former assignments."""
         return Presence.ENDED if self.presence is Presence.ENDED else Presence.AWAY
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should look at."""
+        """What somebody should look at."""
         warnings = [
             f"the record {record.name} at {record.content} belongs to {record.owner}; "
-            "it was left unchanged"
+            "left unchanged"
             if record.type == ADDRESS_RECORD
-            else f"the {record.type} record {record.name} conflicts; it was left unchanged"
+            else f"conflicting {record.type} record {record.name} left unchanged"
             for record in self.in_the_way
         ]
         if self.assignment and not self.assignment.is_valid:
             warnings.append(
-                f"the Role tag {self.assignment.role!r} can name no attribute of a row; "
+                f"the Role tag {self.assignment.role!r} cannot name an attribute of a row; "
                 "no row was updated"
             )
         return tuple(warnings)
 
     @property
     def may_be_linked(self) -> bool:
-        """Whether people may be sent to the instance's name once the changes are made."""
+        """Whether the row may link to the instance's name once the changes are applied."""
         return self.presence is Presence.LIVE and not self.in_the_way
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The findings by instance, and by name for records of ours that name no instance."""
+    """The findings by instance id, or by name for records of ours that name no instance."""
 
     findings: Mapping[str, Finding]
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """Every change, in the order in which they are to be made."""
+        """Every change, in the order in which they are applied."""
         changes = [change for finding in self.findings.values() for change in finding.changes]
         return tuple(sorted(changes, key=lambda change: ORDER.index(type(change))))
 
     def without(self, keys: Collection[str]) -> Plan:
-        """Return the plan with these findings held back: nothing of them is to be changed."""
+        """Return the plan with these findings held back: none of their changes is applied."""
         held = {
             key: Finding(Presence.UNCERTAIN, finding.reason, held=True)
             for key, finding in self.findings.items()
@@ -122,9 +122,9 @@ class Plan:
 
 
 def decide(observation: Observation, settings: Settings) -> Plan:
-    """Decide for every instance of the observation what becomes of its records.
+    """Decide the changes to the records of every instance of the observation.
 
-    A record of ours that names an instance under another domain is one too many, as is one that
+    A record of ours that names an instance under another domain is an orphan, as is one that
     names none: the domain was changed, or the zone was the wrong one.
     """
     held: dict[str, list[Record]] = {}
@@ -147,13 +147,13 @@ def decide(observation: Observation, settings: Settings) -> Plan:
         else:
             finding = _decide_known(instance, holding, settings)
             if finding.is_untagged and not is_tag_known:
-                # It is the setting that is wrong, rather than the tags of every instance.
+                # The setting is wrong, rather than the tags of every instance.
                 finding = replace(finding, unproven=True)
             findings[instance_id] = finding
     for instance_id in observation.unclear:
         name = settings.record_name(instance_id)
         holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
-        reason = "EC2 neither shows this instance nor denies knowing it"
+        reason = "EC2 gives no clear answer about this instance"
         findings[instance_id] = Finding(Presence.UNCERTAIN, reason, waits=bool(holding.ours))
     for name, records in held.items():
         holding = Holding.of(records, name, settings, observation.at)
@@ -177,17 +177,17 @@ def _unreadable(name: str) -> Finding:
 
 
 def _decide_unknown(records: Holding) -> Finding:
-    """Decide for an instance that EC2 does not know: not yet, or no longer.
+    """Decide for an instance that EC2 does not know: not yet or no longer.
 
-    That is no proof of its end. What it leads to can be undone: record and link come back when EC2
-    shows the instance again. So it is AWAY and not ENDED.
+    That does not prove its termination, so it is AWAY and not ENDED. What follows can be undone:
+    record and link come back when EC2 shows the instance again.
     """
     if not records.ours:
         return Finding(Presence.UNCERTAIN, "EC2 does not know this instance, or not yet")
     if records.fresh:
         return Finding(
             Presence.UNCERTAIN,
-            "EC2 does not know this instance, and its record is fresh",
+            "EC2 does not know this instance; its record is within the grace period",
             waits=True,
         )
     noted = next(iter(records.assignments), None)
@@ -205,7 +205,7 @@ def _decide_unknown(records: Holding) -> Finding:
 def _decide_astray(records: Holding) -> Finding:
     """Decide for records of ours that name no instance."""
     if records.fresh:
-        reason = "no instance has this name, and the record is fresh"
+        reason = "no instance has this name; the record is within the grace period"
         return Finding(Presence.UNCERTAIN, reason, waits=True)
     return Finding(
         Presence.AWAY,
@@ -220,7 +220,7 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
     if not is_tagged and not records.ours:
         launched_by = instance.tags.get(OWNER_TAG)
         reason = (
-            f"launched by {launched_by}, another stage"
+            f"launched by another stage, {launched_by}"
             if launched_by and instance.has_tag(settings.project_tag)
             else f"not tagged {'='.join(settings.project_tag)}"
         )
@@ -238,7 +238,7 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
         )
         changes = _bring_about(wanted, records)
     else:
-        # A record without a marker may be removed only for an instance that is surely ours.
+        # A record without an owner comment is deleted only for an instance that is surely ours.
         gone = (*records.ours, *records.unmarked) if is_tagged else records.ours
         changes = tuple(Delete(record) for record in gone)
     if instance.state == PENDING and (not changes or records.changed):
@@ -256,13 +256,13 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
 
 
 def _formers(assignment: Assignment | None, records: Holding) -> tuple[Assignment, ...]:
-    """List what the comments name besides; the row of each meeting is updated once."""
+    """List the other assignments in the comments; each meeting's row is updated once."""
     told = assignment.meeting_id if assignment and assignment.is_valid else None
     return tuple(each for each in records.assignments if each.meeting_id != told)
 
 
 def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:
-    """Look at the state first: a stopped instance keeps an Elastic IP."""
+    """Check the state first: a stopped instance keeps an Elastic IP."""
     if instance.has_ended:
         return Presence.ENDED, instance.state
     if not is_tagged:
@@ -275,11 +275,11 @@ def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:
 
 
 def _bring_about(wanted: WantedRecord, records: Holding) -> tuple[Change, ...]:
-    """Make exactly one of the records the wanted one; there is never a second one.
+    """Plan changes that leave exactly one record, the wanted one.
 
-    What has no owner's marker is adopted; beside another owner's record only ours are touched,
-    and none is made. If one that stays has the address already, ours go: Cloudflare takes no two
-    that are alike.
+    A record without an owner comment is adopted; beside another owner's record only ours are
+    touched, and none is created. If a record that stays already has the address, ours are
+    deleted: Cloudflare does not accept identical records.
     """
     misplaced = tuple(record for record in records.ours if record.name != wanted.name)
     ours = [record for record in records.ours if record.name == wanted.name]

@@ -1,4 +1,4 @@
-"""DNS records and their owner comment."""
+"""DNS records and their owner comments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEPT = "".join(map(chr, range(ord("!"), ord("~") + 1))).replace("%", "")
 
 @dataclass(frozen=True)
 class WantedRecord:
-    """An address record as it should stand in the zone."""
+    """An address record as it should be in the zone."""
 
     name: str
     content: str
@@ -36,7 +36,7 @@ class WantedRecord:
     comment: str
 
     def to_dict(self) -> dict[str, object]:
-        """Serialize for Cloudflare's API with every member, so that none keeps a default."""
+        """Serialize for Cloudflare's API, with every field, so that none takes a default."""
         return {
             "type": ADDRESS_RECORD,
             "name": self.name,
@@ -49,7 +49,7 @@ class WantedRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """A record as it stands in the zone."""
+    """A record as it is in the zone."""
 
     id: str
     type: str
@@ -63,9 +63,9 @@ class Record:
 
     @classmethod
     def parse(cls, answered: Mapping[str, Any]) -> Record:
-        """Read a record of Cloudflare's API; members that are not known are passed over.
+        """Parse a record of Cloudflare's API; unknown fields are ignored.
 
-        Raises KeyError, TypeError, ValueError or AttributeError when it is no record.
+        Raises KeyError, TypeError, ValueError or AttributeError if it is not a valid record.
         """
         created = answered.get("created_on")
         modified = answered.get("modified_on") or created
@@ -83,7 +83,7 @@ class Record:
 
     @property
     def owner(self) -> str | None:
-        """The owner that the comment names, None if it bears no owner's marker."""
+        """The owner that the comment names; None if it is not an owner comment."""
         first, *_ = self.comment.split(maxsplit=1) or ("",)
         return first if first.startswith(_MARKER) else None
 
@@ -102,7 +102,7 @@ class Record:
         return Assignment(unquote(found["meeting"]), unquote(found["role"]))
 
     def is_right(self, wanted: WantedRecord) -> bool:
-        """Tell whether nothing needs to be written for the record to be as wanted."""
+        """Return True if the record already is as wanted."""
         return (self.name, self.content, self.proxied, self.ttl, self.comment) == (
             wanted.name,
             wanted.content,
@@ -113,15 +113,15 @@ class Record:
 
 
 def _moment(text: str) -> datetime:
-    """Read a time, which is in UTC unless it says otherwise."""
+    """Parse a time, which is in UTC unless it has an offset."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def ownership_comment(owner: str, assignment: Assignment | None) -> str:
-    """Write the comment of a record: the owner, then the meeting and role if they fit.
+    """Format the owner comment of a record: the owner, then the meeting and role if they fit.
 
-    What is no plain character is percent-encoded, so that the comment stays one line of words.
+    Anything but plain characters is percent-encoded, so that the comment stays one line of words.
     """
     if assignment:
         meeting = quote(assignment.meeting_id, safe=_KEPT)

@@ -1,1 +1,1 @@
-"""EC2: instances, and what starts desktops."""
+"""EC2: instances, events, and launching desktops."""

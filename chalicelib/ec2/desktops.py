@@ -1,4 +1,4 @@
-"""Starting and terminating desktops in EC2."""
+"""Launching and terminating desktops in EC2."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9+=.,_:@-]+")
 
 
 class DesktopClient(Protocol):
-    """The calls that are made to EC2 to start and end desktops."""
+    """The EC2 calls that launch and terminate desktops."""
 
     def describe_images(self, **request: object) -> Mapping[str, Any]:
         """`DescribeImages` of the API reference."""
@@ -39,12 +39,12 @@ class DesktopClient(Protocol):
 
 
 class TerminationError(Exception):
-    """EC2 did not say that it ends the desktop; it may run on. End it again."""
+    """EC2 did not confirm the termination; the desktop may still run. Terminate it again."""
 
 
 @dataclass(frozen=True)
 class DesktopOrder:
-    """A desktop that is to be started, wherever there is room for it."""
+    """A desktop to launch in any subnet with capacity."""
 
     meeting_id: str
     role: str
@@ -54,18 +54,18 @@ class DesktopOrder:
     """The name of its instance profile."""
     security_group_ids: tuple[str, ...]
     devices: tuple[Mapping[str, Any], ...]
-    """Its block device mappings, see `images.py`."""
+    """Its block device mappings; see `images.py`."""
     project_tag: tuple[str, str]
     owner: str
-    """The stage's, by which every other stage knows that the desktop is none of its own."""
+    """The stage's owner, by which other stages know that the desktop is not theirs."""
     key_name: str | None = None
 
     @property
     def client_token(self) -> str:
-        """The token by which EC2 knows a repeated request.
+        """The client token by which EC2 recognizes a repeated request.
 
-        EC2 keeps it for each zone, as every request names a subnet: the same token starts one
-        desktop in *each* zone that it is used in, so the caller must know where it was used.
+        EC2 keeps it for each Availability Zone, as every request names a subnet: the same token
+        starts one desktop in *each* of them that it is used in, so the caller must know where.
         https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html#run-instances-idempotency
         """
         return f"{self.meeting_id}-{self.role}"
@@ -73,7 +73,7 @@ class DesktopOrder:
     def request(self, subnet_id: str) -> dict[str, object]:
         """Build the request for RunInstances.
 
-        The tags are part of it, so that there is never a desktop without them.
+        The tags are part of it, so that no desktop ever exists without them.
         """
         project = dict([self.project_tag])
         tags = {
@@ -92,8 +92,8 @@ class DesktopOrder:
             "MetadataOptions": {
                 "HttpEndpoint": "enabled",
                 "HttpTokens": "required",
-                "HttpPutResponseHopLimit": 1,  # no container's programs, nor a proxy's callers
-                # How a desktop learns its meeting and role, for which it needs no rights.
+                "HttpPutResponseHopLimit": 1,  # neither containers nor callers of a proxy
+                # How a desktop learns its meeting and role without needing permissions.
                 "InstanceMetadataTags": "enabled" if _is_plain(project) else "disabled",
             },
             "IamInstanceProfile": {"Name": self.profile},
@@ -116,16 +116,16 @@ class DesktopOrder:
 
 
 class Starts:
-    """Starts desktops."""
+    """Launches desktops."""
 
     def __init__(self, client: DesktopClient) -> None:
         self._client = client
 
     def run_desktop(self, order: DesktopOrder, subnet_id: str) -> str:
-        """Start a desktop in the subnet, or find the one that the same request started there.
+        """Launch a desktop in the subnet, or find the one that the same request launched there.
 
-        Returns the instance's id. Raises NoRoomError when nothing of ours is there and the zone
-        takes nothing, AlreadyAskedError, NotNowError or NeverError.
+        Returns the instance's id. Raises NoRoomError if none of ours is there and the Availability
+        Zone has no capacity, AlreadyAskedError, NotNowError or NeverError.
         """
         asked = f"starting the {order.role}'s desktop of {order.meeting_id!r} in {subnet_id}"
         try:
@@ -133,37 +133,37 @@ class Starts:
         except (BotoCoreError, ClientError) as error:
             raise refusal_of(error, asked) from error
         if not answer.get("Instances"):
-            raise NotNowError(f"{asked}: EC2 named no instance")
+            raise NotNowError(f"{asked}: EC2 returned no instance")
         (started,) = answer["Instances"]
-        if started["State"]["Name"] in ENDED_STATES:  # as EC2 answered a used token until 2025
-            ended = f"{asked}: {started['InstanceId']} was started there before, and has ended"
+        if started["State"]["Name"] in ENDED_STATES:  # EC2's answer to a used token until 2025
+            ended = f"{asked}: {started['InstanceId']} was started there before and has ended"
             raise NoRoomError(ended, lasts=False)
         return str(started["InstanceId"])
 
 
 class Terminations:
-    """Ends desktops for good."""
+    """Terminates desktops."""
 
     def __init__(self, client: DesktopClient) -> None:
         self._client = client
 
     def terminate_desktop(self, instance_id: str) -> bool:
-        """End one desktop; one that has ended already is fine.
+        """Terminate one desktop; one that is already terminated is no error.
 
-        False means that EC2 says it knows none of this id: it is gone, unless it was started a
-        moment ago. Raises TerminationError when EC2 did not accept it.
+        False means that EC2 does not know this id: it is gone, unless it was started a moment
+        ago. Raises TerminationError if EC2 did not accept the call.
         """
         try:
             self._client.terminate_instances(InstanceIds=[instance_id])
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] == _NOT_FOUND:
                 return False
-            raise TerminationError(f"{instance_id} could not be ended: {error}") from error
+            raise TerminationError(f"{instance_id} could not be terminated: {error}") from error
         return True
 
 
 def _is_plain(tags: Mapping[str, str]) -> bool:
-    """Tell whether the metadata can hold the tags; EC2 starts nothing if it is asked to and cannot.
+    """Return True if the metadata can hold the tags; otherwise EC2 would reject the launch.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
     """

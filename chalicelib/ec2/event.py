@@ -1,6 +1,6 @@
-"""EventBridge events of instances: the pattern that is deployed, and parsing.
+"""EC2 state-change events: the rule's pattern, and parsing.
 
-An event says only which instance to look at. EC2's events may be lost, doubled or late, so
+An event only says which instance to look at. EC2's events may be lost, duplicated or late, so
 neither their state nor their order decides anything.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event.html
 """
@@ -25,7 +25,7 @@ _FUNCTION_ARN = re.compile(r"arn:[a-z-]+:lambda:(?P<region>[^:]+):(?P<account>\d
 
 
 class IgnoredEventError(Exception):
-    """The event is none that this function works on; the message says why."""
+    """The event is not for this function; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class InstanceEvent:
 
     @classmethod
     def parse(cls, event: object, function_arn: str = "") -> InstanceEvent:
-        """Parse a raw event.
+        """Parse any event.
 
-        Raises IgnoredEventError when it is no state change of an EC2 instance, or of one in
-        another account or region than the function's, which EC2 could not show us.
+        Raises IgnoredEventError if it is not a state change of an EC2 instance, or is of an
+        instance in another account or region, which EC2 could not show us.
         """
         body = _object(event, "the event")
         _expect(body, "source", SOURCE)
@@ -53,16 +53,16 @@ class InstanceEvent:
         detail = _object(body.get("detail"), "its detail")
         instance_id = detail.get("instance-id")
         if not isinstance(instance_id, str) or not is_instance_id(instance_id):
-            raise IgnoredEventError(f"its instance-id is {_short(instance_id)}, no instance's id")
+            raise IgnoredEventError(f"its instance-id {_short(instance_id)} is not an instance id")
         return cls(
             id=str(body.get("id", "")), instance_id=instance_id, state=str(detail.get("state", ""))
         )
 
 
 def event_of(body: Mapping[str, Any], function_arn: str = "") -> Mapping[str, Any]:
-    """Make an event of the short form `{"instance-id": …}`; any other body is an event itself.
+    """Expand the short form `{"instance-id": …}` to an event; return any other body unchanged.
 
-    It is one of the function's own account and region.
+    The event has the function's own account and region.
     """
     if body.keys() != {"instance-id"}:
         return body
@@ -74,10 +74,10 @@ def event_of(body: Mapping[str, Any], function_arn: str = "") -> Mapping[str, An
 def event_pattern(settings: Settings) -> dict[str, Any]:
     """Build the event pattern of the rule.
 
-    AWS's own events carry no tags, so a rule that demands them never fires. `exists: false` lets
-    them in, and still drops an event that does carry another project's tag. With
-    EVENT_TAGS=required it is the pattern of the guide, to the letter, for a bus whose events
-    are enriched with tags; see docs/decisions/0003-event-pattern.md.
+    AWS's own events carry no tags, so a rule that requires them never fires. `exists: false` lets
+    them in, and still drops an event with another project's tag. With EVENT_TAGS=required it is
+    exactly the pattern of the guide, for a bus whose events are enriched with tags; see
+    docs/decisions/0003-event-pattern.md.
     """
     key, value = settings.project_tag
     if settings.event_tags_required:
@@ -95,7 +95,7 @@ def event_pattern(settings: Settings) -> dict[str, Any]:
 
 def _object(value: object, what: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise IgnoredEventError(f"{what} is {_short(value)}, no JSON object")
+        raise IgnoredEventError(f"{what} is {_short(value)}, not a JSON object")
     return value
 
 

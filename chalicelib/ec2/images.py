@@ -1,4 +1,4 @@
-"""The image of desktops, and its volumes."""
+"""The desktops' image, and the volumes that it brings."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ class Images:
     def read_devices(self, image_id: str, volume_gb: int) -> tuple[Mapping[str, Any], ...]:
         """Return the block device mappings for a desktop of the image.
 
-        Raises NeverError if there is no such image or it has no EBS root device, NotNowError.
+        Raises NeverError if there is no such image or it has no EBS root device; NotNowError.
         """
         try:
             answer = self._client.describe_images(ImageIds=[image_id])
         except (BotoCoreError, ClientError) as error:
-            raise refusal_of(error, f"looking at the image {image_id}") from error
+            raise refusal_of(error, f"describing image {image_id}") from error
         for image in answer.get("Images", ()):
             if image["ImageId"] == image_id:
                 return devices_of(image, volume_gb)
-        raise NeverError(f"there is no image {image_id} in this region; correct AMI_ID")
+        raise NeverError(f"no image {image_id} in this region; correct AMI_ID")
 
 
 def devices_of(image: Mapping[str, Any], volume_gb: int) -> tuple[Mapping[str, Any], ...]:
-    """Decide on the volumes: all end with the desktop, and the root one has the size asked for.
+    """Build the mappings: all volumes are deleted with the desktop; the root has the asked size.
 
     It has the image's size if 0 is asked for or the image's is larger, as a volume cannot be
-    smaller than its snapshot. Everything else, encryption too, is as the image has it: what a
+    smaller than its snapshot. Everything else, including encryption, is as in the image: what a
     mapping does not name is taken from there.
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/block-device-mapping-concepts.html
     """
     state = image.get("State", _AVAILABLE)
     if state != _AVAILABLE:
-        message = f"the image {image['ImageId']} is {state}"
+        message = f"image {image['ImageId']} is {state}"
         raise NotNowError(message) if state in _COMING else NeverError(message)
     root = image.get("RootDeviceName")
     devices: dict[str, dict[str, object]] = {}
@@ -59,5 +59,5 @@ def devices_of(image: Mapping[str, Any], volume_gb: int) -> tuple[Mapping[str, A
             if name == root and volume_gb:
                 devices[name]["VolumeSize"] = max(volume_gb, mapping["Ebs"].get("VolumeSize", 0))
     if root not in devices:
-        raise NeverError(f"the image {image['ImageId']} has no EBS root device")
+        raise NeverError(f"image {image['ImageId']} has no EBS root device")
     return tuple({"DeviceName": name, "Ebs": ebs} for name, ebs in devices.items())

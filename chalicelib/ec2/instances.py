@@ -1,4 +1,4 @@
-"""EC2 instances, and how they are described."""
+"""Reading EC2 instances."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ENDED_STATES: Final = frozenset({"shutting-down", "terminated"})
 MEETING_TAG: Final = "MeetingID"
 ROLE_TAG: Final = "Role"
 OWNER_TAG: Final = "elephant:owner"
-"""The tag in which a desktop bears the OWNER of the stage that launched it."""
+"""The tag with the OWNER of the stage that launched a desktop."""
 
 PAGE_SIZE: Final = 1000
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
 ASKED_AT_ONCE: Final = 100
 MOST_QUESTIONS: Final = 100
-"""The most calls that one run spends on asking for instances by their ids."""
+"""The most calls that one run spends on looking up instances by id."""
 FILTER_VALUES: Final = 200
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html"""
 
@@ -38,11 +38,11 @@ _CHANGED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
 class IncompleteAnswerError(Exception):
-    """EC2 answered without error and without what was asked for: nothing is known."""
+    """EC2 answered without error but without what was asked for: nothing is known."""
 
 
 class _UnknownIdsError(Exception):
-    """EC2 refused a question since it knows none of the ids that its message names."""
+    """EC2 rejected a call because it does not know the ids that its message names."""
 
     def __init__(self, message: str) -> None:
         self.named = frozenset(_NAMED_IDS.findall(message))
@@ -61,8 +61,8 @@ class Ec2Client(Protocol):
 class Instance:
     """An instance as EC2 described it.
 
-    A stopped instance keeps an Elastic IP, and an ended one may be described with its last
-    address, so look at the state first and at the address after it.
+    A stopped instance keeps an Elastic IP, and a terminated one may be described with its last
+    address, so check the state before the address.
     """
 
     id: str
@@ -71,15 +71,15 @@ class Instance:
     tags: Mapping[str, str]
     launched_at: datetime
     stopped_at: datetime | None = None
-    """When it was stopped or ended, if EC2 says so."""
+    """When it was stopped or terminated, if EC2 says so."""
     reason_code: str = ""
-    """Why it is in its state, such as `Client.UserInitiatedShutdown`, if EC2 says so."""
+    """The reason for its state, such as `Client.UserInitiatedShutdown`, if EC2 gives one."""
     reason: str = ""
     """The same in EC2's words."""
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> Instance:
-        """Read one element of DescribeInstances' `Reservations[].Instances[]`."""
+        """Parse one element of DescribeInstances' `Reservations[].Instances[]`."""
         reason = described.get("StateReason", {})
         return cls(
             id=described["InstanceId"],
@@ -94,19 +94,19 @@ class Instance:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is ending or has ended for good."""
+        """True if shutting-down or terminated."""
         return self.state in ENDED_STATES
 
     def has_tag(self, tag: tuple[str, str]) -> bool:
-        """Tell whether it carries the tag with exactly this value."""
+        """Return True if it has the tag with exactly this value."""
         key, value = tag
         return self.tags.get(key) == value
 
     def belongs_to(self, project_tag: tuple[str, str], owner: str) -> bool:
-        """Tell whether it is of the project, and no other stage launched it.
+        """Return True if it is the project's and no other stage launched it.
 
-        Without an owner's tag it was launched by hand, or by a release that set none: then the
-        project's tag decides.
+        Without an owner tag it was launched by hand, or by a release that set none: then the
+        project tag decides.
         """
         return self.has_tag(project_tag) and self.tags.get(OWNER_TAG, owner) == owner
 
@@ -114,8 +114,8 @@ class Instance:
 class Instances:
     """The instances of one region of one account.
 
-    What is listed of a meeting or of the project belongs to the stage with this `owner`, or to any
-    if that is None.
+    Listings of a meeting or of the project contain only instances of the stage with this `owner`,
+    or of any stage if it is None.
     """
 
     def __init__(self, client: Ec2Client, project_tag: tuple[str, str], owner: str | None) -> None:
@@ -126,10 +126,10 @@ class Instances:
     def find(self, instance_id: str) -> Instance | None:
         """Describe one instance.
 
-        None means that EC2 says it knows none of this id. That is also its answer for a moment
-        after a launch, so it alone is no proof that the instance is gone.
+        None means that EC2 does not know this id. That is also its answer for a moment after a
+        launch, so it does not prove by itself that the instance is gone.
         https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
-        Raises IncompleteAnswerError when it neither describes the instance nor denies it.
+        Raises IncompleteAnswerError if it neither describes the instance nor reports it as unknown.
         """
         try:
             answer = self._client.describe_instances(InstanceIds=[instance_id])
@@ -140,10 +140,10 @@ class Instances:
         for found in _instances(answer):
             if found.id == instance_id:
                 return found
-        raise IncompleteAnswerError(f"EC2 described other instances than {instance_id}, or none")
+        raise IncompleteAnswerError(f"EC2's answer does not contain {instance_id}")
 
     def of_meeting(self, meeting_id: str) -> tuple[Instance, ...]:
-        """Describe every instance of the project that the meeting still has, stopped ones too."""
+        """Describe the meeting's instances in the project that have not ended, stopped ones too."""
         return tuple(each for each in self.ever_of_meeting(meeting_id) if not each.has_ended)
 
     def ever_of_meeting(self, meeting_id: str) -> tuple[Instance, ...]:
@@ -158,7 +158,7 @@ class Instances:
         return self._listed()
 
     def among(self, instance_ids: Iterable[str]) -> tuple[Instance, ...]:
-        """Describe those of the instances that EC2 knows, with any tags, or raise."""
+        """Describe those of the instances that EC2 knows, regardless of tags, or raise."""
         wanted = sorted(set(instance_ids))
         return tuple(
             instance
@@ -169,11 +169,11 @@ class Instances:
         )
 
     def look_up(self, instance_ids: Iterable[str]) -> dict[str, Instance | None]:
-        """Describe instances by id, with any tags; None for one that EC2 denies.
+        """Look up instances by id, regardless of tags; None for one that EC2 does not know.
 
-        EC2 refuses a question with an unknown id as a whole and names what it does not know, so
-        what it does not name is asked for again. An id that it neither shows nor denies is left
-        out: nothing is known of it. For `None`, see `find`.
+        EC2 rejects a call with an unknown id as a whole and names the ids that it does not know,
+        so the others are asked for again. An id that it neither shows nor reports as unknown is
+        left out: nothing is known about it. For `None`, see `find`.
         """
         wanted = sorted(set(instance_ids))
         waiting = [
@@ -204,7 +204,7 @@ class Instances:
         return {each.id: each for each in _instances(answer) if each.id in asked}
 
     def _listed(self, *filters: Mapping[str, object]) -> tuple[Instance, ...]:
-        """Leave out what other stages launched: no filter of EC2 says "this value, or no tag"."""
+        """Leave out what other stages launched: EC2 has no filter for "this value, or no tag"."""
         key, value = self._project_tag
         found = self._every({"Name": f"tag:{key}", "Values": [_literal(value)]}, *filters)
         owner = self._owner
@@ -213,7 +213,7 @@ class Instances:
         return tuple(each for each in found if each.belongs_to(self._project_tag, owner))
 
     def _every(self, *filters: Mapping[str, object]) -> tuple[Instance, ...]:
-        """Read every page: a part of the instances must not pass for all of them."""
+        """Read every page: a partial list must not be taken for the complete one."""
         request: dict[str, object] = {"Filters": list(filters), "MaxResults": PAGE_SIZE}
         found: dict[str, Instance] = {}
         seen: set[str] = set()
@@ -224,13 +224,13 @@ class Instances:
             if not token:
                 return tuple(found.values())
             if token in seen:
-                raise IncompleteAnswerError("EC2 answered with a page that it had answered before")
+                raise IncompleteAnswerError("EC2 returned the same page twice")
             seen.add(token)
             request["NextToken"] = token
 
 
 def is_instance_id(text: str) -> bool:
-    """Tell whether the text has the form of an instance's id."""
+    """Return True if the text has the form of an instance id."""
     return re.fullmatch(INSTANCE_ID, text) is not None
 
 
@@ -241,7 +241,7 @@ def _instances(answer: Mapping[str, Any]) -> Iterator[Instance]:
 
 
 def _moment(reason: str) -> datetime | None:
-    """Read the time out of a StateTransitionReason, which is text for people."""
+    """Parse the time in a StateTransitionReason, which is text for people."""
     found = _CHANGED_AT.search(reason)
     try:
         return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
@@ -250,7 +250,7 @@ def _moment(reason: str) -> datetime | None:
 
 
 def _literal(text: str) -> str:
-    """Escape a filter's value so that `*`, `?` and the backslash are literal.
+    """Escape `*`, `?` and the backslash in a filter's value, so that they match literally.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html#Filtering_Resources_CLI
     """

@@ -1,4 +1,4 @@
-"""Errors of launching a desktop: retryable in another subnet, later, or not at all.
+"""Classification of EC2's launch errors: try elsewhere, later, or never.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 """
@@ -15,12 +15,12 @@ _FULL: Final = frozenset(
         "InsufficientFreeAddressesInSubnet",
         "InsufficientHostCapacity",
         "InsufficientInstanceCapacity",
-        # An earlier desktop of ours there has ended for good; the token starts no other one there.
+        # Our earlier desktop there was terminated; the same token cannot launch another there.
         "IdempotentInstanceTerminated",
     }
 )
 _UNFIT: Final = frozenset({"InvalidSubnetID.NotFound", "Unsupported"})
-"""What this zone will not take tomorrow either: a type that it does not have, a deleted subnet."""
+"""Permanent for this Availability Zone: an unsupported instance type, a deleted subnet."""
 _ALREADY: Final = "IdempotentParameterMismatch"
 _HOPELESS: Final = frozenset(
     {
@@ -38,13 +38,13 @@ _HOPELESS_BEGINNINGS: Final = ("Invalid", "Malformed", "Missing")
 
 
 class RefusalError(Exception):
-    """EC2 did not do what it was asked for."""
+    """EC2 did not do what was asked."""
 
 
 class NoRoomError(RefusalError):
-    """This zone does not take the desktop, and nothing was started in it; another zone may.
+    """This Availability Zone has no capacity, and nothing was started in it; try another one.
 
-    `lasts` says that the zone will not take it later either.
+    `lasts` says that retrying here later will not help either.
     """
 
     def __init__(self, message: str, *, lasts: bool) -> None:
@@ -53,7 +53,7 @@ class NoRoomError(RefusalError):
 
 
 class AlreadyAskedError(RefusalError):
-    """The token was used before with other parameters: what it started, if anything, is there."""
+    """The token was used before with other parameters: what it started, if anything, exists."""
 
 
 class NotNowError(RefusalError):
@@ -61,13 +61,13 @@ class NotNowError(RefusalError):
 
 
 class NeverError(RefusalError):
-    """Retrying cannot help: a person has to change a setting, a right or the account."""
+    """Permanent: somebody has to fix a setting, a permission or the account."""
 
 
 def refusal_of(error: BotoCoreError | ClientError, asked: str) -> RefusalError:
-    """Tell what an error means that EC2 answered with, or that came instead of an answer.
+    """Classify an error that EC2 returned, or that occurred instead of an answer.
 
-    A code that is not known here, a limit that is reached and a server's error are all NotNowError.
+    Codes not listed here, reached limits and server errors are all NotNowError.
     """
     message = f"{asked}: {error}"
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""

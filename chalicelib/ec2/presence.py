@@ -1,4 +1,4 @@
-"""Whether an instance should have a record and a link."""
+"""Presence: whether an instance should have a record and a link."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from enum import Enum
 
 
 class Presence(Enum):
-    """What an instance is to DNS."""
+    """Whether the instance should have a record."""
 
     LIVE = "live"
-    """It runs, is the project's and has an address: it has a record."""
+    """It runs, is the project's and has an address: it should have a record."""
     AWAY = "away"
-    """It has no record now, and may have one again."""
+    """It should have no record now, and may get one again."""
     ENDED = "ended"
-    """It has no record, for good."""
+    """It is terminated and will never have a record again."""
     UNCERTAIN = "uncertain"
     """Too little is known, so nothing is changed."""
     FOREIGN = "foreign"
-    """It is none of ours."""
+    """It is not ours."""

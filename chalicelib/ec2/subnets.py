@@ -1,4 +1,4 @@
-"""Subnets of desktops, and the order in which they are tried."""
+"""Subnets for desktops, and the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subnet:
-    """A subnet, and what matters of it for a desktop."""
+    """A subnet, with what matters for a desktop."""
 
     id: str
     zone: str
     has_room: bool
     """Whether it has an address left."""
     is_public: bool
-    """Whether it gives public addresses by itself, as those with a way to the Internet do."""
+    """Whether it assigns public addresses by default, as subnets with Internet access do."""
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> Subnet:
-        """Read one element of DescribeSubnets' `Subnets`."""
+        """Parse one element of DescribeSubnets' `Subnets`."""
         return cls(
             id=described["SubnetId"],
             zone=described["AvailabilityZone"],
@@ -45,10 +45,10 @@ class Subnets:
         self._client = client
 
     def read_subnets(self, vpc_id: str | None) -> tuple[Subnet, ...]:
-        """Read the VPC's subnets, or the default VPC's default ones if none is named.
+        """Read the subnets of the VPC, or the default subnets of the default VPC.
 
-        Of a VPC that has public subnets only those are returned. Raises NeverError if there is
-        none, NotNowError.
+        If the VPC has public subnets, only those are returned. Raises NeverError if there is
+        none; NotNowError.
         """
         where = {"vpc-id": vpc_id} if vpc_id else {"default-for-az": "true"}
         filters: list[dict[str, object]] = [
@@ -57,9 +57,9 @@ class Subnets:
         ]
         subnets = tuple(Subnet.parse(each) for each in self._every(filters))
         if not subnets:
-            remedy = "correct VPC_ID" if vpc_id else "set VPC_ID to the VPC that has desktops"
+            remedy = "correct VPC_ID" if vpc_id else "set VPC_ID to the desktops' VPC"
             whose = vpc_id or "the default VPC"
-            raise NeverError(f"{whose} has no subnet in this region that can be used; {remedy}")
+            raise NeverError(f"{whose} has no usable subnet in this region; {remedy}")
         return tuple(each for each in subnets if each.is_public) or subnets
 
     def _every(self, filters: list[dict[str, object]]) -> Iterable[Mapping[str, Any]]:
@@ -68,7 +68,7 @@ class Subnets:
             try:
                 answer = self._client.describe_subnets(**request)
             except (BotoCoreError, ClientError) as error:
-                raise refusal_of(error, "looking for subnets") from error
+                raise refusal_of(error, "listing subnets") from error
             yield from (each for each in answer["Subnets"] if not each.get("OutpostArn"))
             if not answer.get("NextToken"):
                 return
@@ -76,11 +76,11 @@ class Subnets:
 
 
 def in_order(subnets: Iterable[Subnet], meeting_id: str, first: str | None) -> tuple[str, ...]:
-    """Order the ids of the subnets to try for a meeting: one in each zone.
+    """Order the ids of the subnets to try for a meeting: one in each Availability Zone.
 
-    The order is the same for a meeting, and spreads meetings over the zones. Subnets without an
-    address left are not tried. `first` is tried first whatever it is like now: an earlier try may
-    have started something there.
+    The order is stable for a meeting, and spreads meetings over the Availability Zones. Subnets
+    without a free address are not tried. `first` is tried first in any case: an earlier attempt
+    may have started something there.
     """
     by_zone: dict[str, Subnet] = {}
     for subnet in sorted(subnets, key=lambda each: _rank(meeting_id, each.id)):
@@ -92,5 +92,5 @@ def in_order(subnets: Iterable[Subnet], meeting_id: str, first: str | None) -> t
 
 
 def _rank(meeting_id: str, name: str) -> bytes:
-    """Rank by a hash of both (rendezvous hashing): a zone more or less moves no other one."""
+    """Rank by a hash of both (rendezvous hashing): adding or removing one moves no other."""
     return hashlib.sha256(f"{meeting_id} {name}".encode()).digest()

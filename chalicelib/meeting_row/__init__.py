@@ -1,1 +1,1 @@
-"""The meetings table: rows, and what is written into them."""
+"""The meetings table: rows and the writes to them."""

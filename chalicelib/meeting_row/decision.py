@@ -1,7 +1,7 @@
-"""The decision about a meeting's row: links and status that follow from a desktop.
+"""The decision about a meeting's row: how a desktop's record, or its termination, changes it.
 
-Pure, like the decision about records. A link can be set and removed again; TERMINATED is final, so
-it needs proof: EC2 shows every instance of the meeting as ended.
+Pure, like the plan for records. A link can be set and removed again; TERMINATED is final, so it
+needs proof: EC2 shows every instance of the meeting as terminated.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from chalicelib.ec2.instances import Instance
 
 MOST_CONDITIONS: Final = 100
-"""A condition may have 4 KB, and others may give a row any number of links.
+"""A condition may have 4 KB, and a row may have any number of links.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 _BEFORE_DNS: Final = frozenset({None, *STATUSES[: STATUSES.index(DNS_WRITTEN)]})
@@ -39,7 +39,7 @@ _BEFORE_END: Final = frozenset({None, *STATUSES[: STATUSES.index(TERMINATED)]})
 
 @dataclass(frozen=True)
 class Desktop:
-    """An instance in its role; `link` is its address if it has a confirmed record."""
+    """An instance in its role; `link` is its address once its record is confirmed."""
 
     instance_id: str
     assignment: Assignment
@@ -51,26 +51,26 @@ class Desktop:
 
     @property
     def role(self) -> str:
-        """The role that it serves in."""
+        """The instance's role."""
         return self.assignment.role
 
 
 @dataclass(frozen=True)
 class MeetingDecision:
-    """The one write that the row needs, if any, and why."""
+    """The one write that the row needs, if any, and the reason."""
 
     reason: str
     change: MeetingChange | None = None
     successor: str | None = None
-    """Another instance that runs in the role of one that has ended; it may have the link now."""
+    """Another running instance in the role of an ended one; it may get the link now."""
 
 
 def rivals_of(desktop: Desktop, meeting: Meeting) -> tuple[str, ...]:
-    """Name the other instances that have to be looked at before the row is written.
+    """Name the other instances to describe before the row is written.
 
-    For a live desktop, unless it is the noted one itself, that is the one that the row notes as
-    launched for the role, and the one that the role's link leads to: the noted one may be gone. For
-    one that has ended, it is every instance that the row names.
+    For a live desktop, unless the row names it as launched for the role, these are the instance
+    that the row names so and the one that the role's link leads to: the former may be gone. For a
+    desktop that has ended, it is every instance that the row names.
     """
     if desktop.presence is Presence.ENDED:
         return tuple(sorted(meeting.instance_ids - {desktop.instance_id}))
@@ -89,11 +89,11 @@ def decide_meeting(
     *,
     is_listed: bool,
 ) -> MeetingDecision:
-    """Decide what the row says.
+    """Decide how to update the row.
 
     `rivals` are the instances named by rivals_of, None for one that EC2 does not show. `others`
     are the meeting's instances, ended ones too, and `is_listed` says whether EC2's listing of them
-    showed this one as well: one that does not is no proof of anything. Both matter at an end only.
+    included this one: a listing without it proves nothing. Both matter only when a desktop ends.
     """
     if desktop.presence is Presence.LIVE:
         return _decide_live(meeting, desktop, rivals)
@@ -115,7 +115,7 @@ def _decide_live(
         links[role] = desktop.link
     status = DNS_WRITTEN if meeting.status in _BEFORE_DNS else None
     if not (links or status):
-        return MeetingDecision("the row says so already")
+        return MeetingDecision("the row is up to date")
     relies_on = [link_attribute(each) for each in {**links, role: None}]
     relies_on += [instance_attribute(role), *(("status",) if status else ())]
     change = MeetingChange(meeting, links, status, tuple(relies_on[:MOST_CONDITIONS]))
@@ -123,10 +123,10 @@ def _decide_live(
 
 
 def _has_the_role(rival: Instance, meeting: Meeting, desktop: Desktop) -> bool:
-    """Tell whether the rival keeps its role: it is noted for it, or was launched after.
+    """Return True if the rival keeps its role: the row names it, or it was launched later.
 
-    EC2's launch times are whole seconds; within one the ids decide, so that it is the same one
-    whoever looks.
+    EC2's launch times are whole seconds; within one second the ids decide, so that every run
+    picks the same instance.
     """
     if rival.has_ended or not rival.belongs_to(desktop.project_tag, desktop.owner):
         return False
@@ -155,7 +155,7 @@ def _decide_gone(
         return MeetingDecision(blocker, successor=successor)
     relies_on = [link_attribute(role) for role in mine]
     if desktop.presence is Presence.ENDED:
-        # Of two desktops that end at once, the second to write must see what the first wrote.
+        # If two desktops end at once, the second write must see the first.
         relies_on = [instance_attribute(desktop.role), "status"]
         relies_on += [link_attribute(role) for role in dict.fromkeys((*mine, *meeting.roles))]
         relies_on += [instance_attribute(role) for role in ROLES if role != desktop.role]
@@ -166,7 +166,7 @@ def _decide_gone(
 
 
 def _successor_of(desktop: Desktop, others: Sequence[Instance]) -> str | None:
-    """Name the one launched last of the other instances that run in the desktop's role."""
+    """Return the latest-launched of the other instances running in the desktop's role."""
     running = [
         each
         for each in others
@@ -190,9 +190,9 @@ def _what_keeps_it_open(
     *,
     is_listed: bool,
 ) -> str | None:
-    """Say why the meeting is not over with this desktop; None if it is."""
+    """Return why the meeting does not end with this desktop; None if it does."""
     if desktop.presence is not Presence.ENDED:
-        return "the row has no link of this instance"
+        return "the row has no link to this instance"
     if meeting.status not in _BEFORE_END:
         return f"the row's status is {meeting.status}"
     for role in meeting.roles:
@@ -208,21 +208,21 @@ def _what_is_not_proven(
     *,
     is_listed: bool,
 ) -> str | None:
-    """Say what EC2 does not show of the end of every instance of the meeting."""
+    """Return what is missing to prove that every instance of the meeting has ended."""
     known = [*(rival for rival in rivals.values() if rival), *others]
     left = {each.id for each in known if not each.has_ended}
     if left:
-        return f"{', '.join(sorted(left))} of the meeting has not ended"
+        return f"the meeting's {', '.join(sorted(left))} has not ended"
     unknown = sorted(rival_id for rival_id, rival in rivals.items() if rival is None)
     if unknown:
-        return f"EC2 does not show that {', '.join(unknown)}, which the row names, has ended"
+        return f"EC2 does not confirm that {', '.join(unknown)}, named in the row, has ended"
     if is_listed or not _should_be_listed(desktop):
         return None
-    return "EC2's listing of the meeting lacks this instance as well, so it proves nothing"
+    return "EC2's listing of the meeting lacks this instance too, so it proves nothing"
 
 
 def _should_be_listed(desktop: Desktop) -> bool:
-    """Tell whether the instance bears the tags that the meeting's instances are listed by.
+    """Return True if the instance has the tags by which the meeting's instances are listed.
 
     An ended instance may have lost them.
     """

@@ -1,4 +1,4 @@
-"""Meetings and their rows in DynamoDB: reading, and conditional writes of links and statuses."""
+"""Meetings' rows in DynamoDB, and the watchdog's reads and writes of them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ TERMINATED: Final = "TERMINATED"
 
 TERMINATION_REASON: Final = "termination_reason"
 NEVER_HEALTHY: Final = "NEVER_HEALTHY"
-"""The reason of a meeting of which no desktop reported that it was ready: nobody could come."""
+"""The reason of a meeting none of whose desktops reported ready: nobody could join."""
 
 BATCH_KEYS: Final = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 ATTEMPTS: Final = 5
-"""How often rows are asked for that a batch left out; the pause before each doubles."""
+"""Attempts to read rows that a batch left out; the pause doubles with each."""
 _FIRST_PAUSE: Final = 0.05
 
 ROLES: Final = ("teacher", "student")
@@ -77,7 +77,7 @@ class Assignment:
 
     @property
     def is_valid(self) -> bool:
-        """Whether the role can name attributes of a row: it comes from a tag, so from anyone."""
+        """Whether the role can name attributes of a row: a tag may hold anything."""
         return _ROLE.fullmatch(self.role) is not None
 
 
@@ -95,7 +95,7 @@ def instance_attribute(role: str) -> str:
 class Meeting:
     """A meeting's row as it was read.
 
-    `item` holds the attributes as DynamoDB types them: what others wrote may be of any type.
+    `item` holds the attributes as DynamoDB types them: other writers may use any type.
     """
 
     id: str
@@ -103,12 +103,12 @@ class Meeting:
 
     @property
     def status(self) -> str | None:
-        """The status; None if there is none, and an empty string if it is no text."""
+        """The status; None if there is none, and an empty string if it is not text."""
         return self._text("status")
 
     @property
     def termination_reason(self) -> str | None:
-        """Why the meeting is over; None if it is not, and an empty string if it is no text."""
+        """Why the meeting is over; None if it is not, and an empty string if it is not text."""
         return self._text(TERMINATION_REASON)
 
     def link(self, role: str) -> str | None:
@@ -116,12 +116,12 @@ class Meeting:
         return self._text(link_attribute(role)) or None
 
     def instance_id(self, role: str) -> str | None:
-        """Return the id of the instance that was launched for the role, if one is noted."""
+        """Return the id of the instance that was launched for the role, if the row has one."""
         noted = self._text(instance_attribute(role)) or ""
         return noted if is_instance_id(noted) else None
 
     def linked_instance(self, role: str) -> str | None:
-        """Return the id of the instance that the role's link leads to, as its address says."""
+        """Return the id of the instance that the role's link leads to, from its host name."""
         found = _LINKED_INSTANCE.match(self.link(role) or "")
         return found["instance"] if found else None
 
@@ -138,7 +138,7 @@ class Meeting:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles that a meeting has, and any other that the row holds a link of."""
+        """The roles that a meeting has, and any other that has a link in the row."""
         others = (
             name.removesuffix(_LINK_SUFFIX) for name in self.item if name.endswith(_LINK_SUFFIX)
         )
@@ -151,7 +151,7 @@ class Meeting:
 
 @dataclass(frozen=True)
 class MeetingChange:
-    """One write to a row, good only while what it relies on is as it was read.
+    """One conditional write to a row, valid only while what it relies on is unchanged.
 
     `links` has the link to set, or None to remove it, by role; `status` the status to set, if any.
     """
@@ -163,7 +163,7 @@ class MeetingChange:
 
     @property
     def summary(self) -> str:
-        """Say in a few words what it writes."""
+        """A short description of what it writes."""
         parts = [
             f"{link_attribute(role)} {'set' if link else 'removed'}"
             for role, link in self.links.items()
@@ -171,7 +171,7 @@ class MeetingChange:
         return ", ".join([*parts, f"status {self.status}"] if self.status else parts)
 
     def then(self, later: MeetingChange) -> MeetingChange:
-        """Make one write of this change and one that was decided upon its result."""
+        """Merge this change with one that was decided from its result."""
         return MeetingChange(
             self.meeting,
             {**self.links, **later.links},
@@ -181,7 +181,7 @@ class MeetingChange:
 
     @property
     def result(self) -> Meeting:
-        """The row as it is once the change is made."""
+        """The row as it is after the change."""
         item = dict(self.meeting.item)
         for role, link in self.links.items():
             if link:
@@ -194,14 +194,14 @@ class MeetingChange:
 
 
 class RowChangedError(Exception):
-    """The row is no longer as it was read; nothing was written. Read it again and decide again."""
+    """The row was changed since it was read; nothing was written. Read it and decide again."""
 
 
 @dataclass(frozen=True)
 class RowsRead:
-    """The rows that there are, by id, and those of which nothing is known, with the reason.
+    """The existing rows by id, and the reasons for those that could not be read.
 
-    `errors` has what DynamoDB refused.
+    `errors` has DynamoDB's errors.
     """
 
     rows: Mapping[str, Meeting] = field(default_factory=dict)
@@ -210,7 +210,7 @@ class RowsRead:
 
 
 class Meetings:
-    """The meetings table: partition key `id`, a string. Rows are changed, never made."""
+    """The meetings table: partition key `id`, a string. Rows are changed, never created."""
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ class Meetings:
         self._sleep = sleep
 
     def find(self, meeting_id: str) -> Meeting | None:
-        """Read a row as it is now (a consistent read); None if there is none."""
+        """Read a row with a consistent read; None if there is none."""
         answer = self._client.get_item(
             TableName=self._table_name, Key={"id": {"S": meeting_id}}, ConsistentRead=True
         )
@@ -231,7 +231,7 @@ class Meetings:
         return Meeting(meeting_id, item) if item else None
 
     def rows_of(self, meeting_ids: Iterable[str]) -> RowsRead:
-        """Read many rows as they are now. A row that cannot be read does not keep back others."""
+        """Read many rows consistently. A row that cannot be read does not block others."""
         wanted = sorted(set(meeting_ids))
         rows: dict[str, Meeting] = {}
         unread: dict[str, str] = {}
@@ -247,7 +247,7 @@ class Meetings:
         return RowsRead(rows, unread, tuple(errors))
 
     def _read_batch(self, meeting_ids: list[str], rows: dict[str, Meeting]) -> dict[str, str]:
-        """Add the rows of a batch, and return what DynamoDB left out for good, with the reason."""
+        """Add the rows of a batch; return the ids that DynamoDB never returned, with the reason."""
         keys: list[Mapping[str, Any]] = [{"id": {"S": each}} for each in meeting_ids]
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -260,24 +260,24 @@ class Meetings:
             if self._table_name not in left:
                 return {}
             keys = left[self._table_name]["Keys"]
-        reason = f"DynamoDB left it out of {ATTEMPTS} answers"
+        reason = f"missing from {ATTEMPTS} answers of DynamoDB"
         return {key["id"]["S"]: reason for key in keys}
 
     def apply(self, change: MeetingChange) -> None:
-        """Write the change on condition that everything it relies on is still as it was read.
+        """Write the change on condition that everything it relies on is unchanged.
 
-        Raises RowChangedError when it is not, or the row is gone.
+        Raises RowChangedError if it is not, or if the row is gone.
         """
         try:
             self._client.update_item(TableName=self._table_name, **_update(change))
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            raise RowChangedError(f"row {change.meeting.id!r} was changed meanwhile") from error
+            raise RowChangedError(f"row {change.meeting.id!r} was changed concurrently") from error
 
 
 def _update(change: MeetingChange) -> dict[str, object]:
-    """Build the update request; names and values are never part of the expressions themselves."""
+    """Build the update; names and values are always placeholders in the expressions."""
     names = {"#id": "id"}
     values: dict[str, Mapping[str, Any]] = {}
     assignments, removals = [], []

@@ -1,6 +1,6 @@
-"""Rows as the feature `meetings` writes them: created, updated conditionally, rolled back.
+"""Meetings' rows as the meetings feature writes them: create, conditional write, undo.
 
-The watchdog's own writes are in `meeting_row/meeting.py`; both leave alone what they did not read.
+The watchdog's writes are in `meeting_row/meeting.py`; neither touches what it did not read.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 MEET_TIME: Final = "meet_time"
 REASON: Final = TERMINATION_REASON
-"""Written by whoever ends a meeting, before anything is ended: the claim to end it."""
+"""The claim to end a meeting, written before anything is terminated."""
 REQUEST_HASH: Final = "request_hash"
-"""In every row that `POST /schedule` makes: it tells a repeated request from another one."""
+"""In every row that `POST /schedule` creates; distinguishes a repeated request from another."""
 SCHEDULED_AT: Final = "scheduled_at"
-"""Written into such a row when both schedules stand: from here on it is a meeting."""
+"""Written into such a row once both schedules exist: from then on it is a meeting."""
 
 _INVALID: Final = "ValidationException"
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
@@ -48,21 +48,21 @@ class RowsClient(Protocol):
 
 
 class RowFullError(Exception):
-    """The row would be larger than DynamoDB takes; nothing was written. Remove something of it.
+    """The row would exceed DynamoDB's size limit; nothing was written. Remove part of it.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
     """
 
 
 class RowExistsError(Exception):
-    """There is a row of this id already; nothing was written."""
+    """A row with this id already exists; nothing was written."""
 
 
 @dataclass(frozen=True)
 class RowUpdate:
-    """Texts to set in a row, good only while what it relies on is as it was read.
+    """Texts to set in a row, valid only while what it relies on is unchanged.
 
-    `relies_on` names attributes; one that the row did not have must still not be there.
+    `relies_on` names attributes; one that the row did not have must still be absent.
     """
 
     meeting: Meeting
@@ -73,7 +73,7 @@ class RowUpdate:
 
 
 def text_of(meeting: Meeting, attribute: str) -> str | None:
-    """Return an attribute's text; None if there is none, and an empty text if it is no text."""
+    """Return an attribute's text; None if it is absent, and an empty text if it is not text."""
     value = meeting.item.get(attribute)
     return None if value is None else str(value.get("S", ""))
 
@@ -86,7 +86,7 @@ class RowReader:
         self._table_name = table_name
 
     def read_row(self, meeting_id: str) -> Meeting | None:
-        """Read a row as it is now (a consistent read); None if there is none."""
+        """Read a row with a consistent read; None if there is none."""
         answer = self._client.get_item(
             TableName=self._table_name, Key={"id": {"S": meeting_id}}, ConsistentRead=True
         )
@@ -95,17 +95,17 @@ class RowReader:
 
 
 class RowWriter:
-    """Changes rows of the meetings table that are there."""
+    """Changes existing rows of the meetings table."""
 
     def __init__(self, client: RowsClient, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
 
     def update_row(self, update: RowUpdate) -> Meeting:
-        """Write on condition that the row is there, and what is relied on is as it was read.
+        """Write on condition that the row exists and what is relied on is unchanged.
 
-        Returns the row as it is then. Raises RowChangedError when the condition does not hold, and
-        RowFullError when the row has no room; nothing was written.
+        Returns the row after the write. Raises RowChangedError if the condition does not hold, and
+        RowFullError if the row would be too large; nothing was written then.
         """
         meeting = update.meeting
         names = {"#id": "id"}
@@ -142,22 +142,22 @@ class RowWriter:
         except ClientError as error:
             code, message = error.response["Error"]["Code"], str(error)
             if code == _INVALID and "size" in message:
-                raise RowFullError(f"row {meeting.id!r} has no room: {message}") from error
+                raise RowFullError(f"row {meeting.id!r} is too large: {message}") from error
             if code != _CONDITION_FAILED:
                 raise
-            raise RowChangedError(f"row {meeting.id!r} was changed meanwhile") from error
+            raise RowChangedError(f"row {meeting.id!r} was changed concurrently") from error
         return Meeting(meeting.id, answer["Attributes"])
 
 
 class RowMaker:
-    """Makes rows of the meetings table, and takes back those that came to nothing."""
+    """Creates rows of the meetings table, and removes those that were not completed."""
 
     def __init__(self, client: RowsClient, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
 
     def make_row(self, meeting_id: str, texts: Mapping[str, str]) -> Meeting:
-        """Make a row. Raises RowExistsError if one of this id is there; it is left as it is."""
+        """Create a row. Raises RowExistsError if the id exists; that row is left unchanged."""
         item: dict[str, Mapping[str, Any]] = {"id": {"S": meeting_id}}
         item.update((name, {"S": text}) for name, text in texts.items())
         try:
@@ -170,13 +170,13 @@ class RowMaker:
         except ClientError as error:
             if error.response["Error"]["Code"] != _CONDITION_FAILED:
                 raise
-            raise RowExistsError(f"there is a row {meeting_id!r} already") from error
+            raise RowExistsError(f"row {meeting_id!r} already exists") from error
         return Meeting(meeting_id, item)
 
     def take_back_row(self, made: Meeting) -> None:
-        """Remove a row that was made, on condition that its status is as it was made.
+        """Remove a created row on condition that it still has the status it was created with.
 
-        Raises RowChangedError when it is not; the row is left as it is. One that is gone is fine.
+        Raises RowChangedError if not; the row is left unchanged. A missing row is no error.
         """
         try:
             self._client.delete_item(
@@ -189,4 +189,4 @@ class RowMaker:
         except ClientError as error:
             if error.response["Error"]["Code"] != _CONDITION_FAILED:
                 raise
-            raise RowChangedError(f"row {made.id!r} was changed meanwhile") from error
+            raise RowChangedError(f"row {made.id!r} was changed concurrently") from error

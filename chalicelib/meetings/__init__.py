@@ -1,1 +1,1 @@
-"""The feature `meetings`: from scheduling a meeting to the end of its desktops."""
+"""The feature `meetings`: scheduling, launch, join, termination."""

@@ -1,4 +1,4 @@
-"""The decision on a visitor: whether to admit them, and what the page says if not yet."""
+"""Admission: whether a visitor may enter the desktop, and what to tell those who may not."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 HEALTHY: Final = "HEALTHY"
 OPEN_STATUSES: Final = (HEALTHY, IN_PROGRESS)
-"""The statuses in which a role's link is handed out."""
+"""The statuses in which a role's link is given out."""
 
 _FAR: Final = timedelta(minutes=2)
 _WAIT: Final = in_minutes(SHORTEST)
 
 
 class Phase(StrEnum):
-    """Where a visitor stands, from booking to end, and what a link may lead to instead."""
+    """The phases for a visitor, from booking to end, and those of invalid links."""
 
     SCHEDULED = "scheduled"
     STARTING = "starting"
@@ -59,7 +59,7 @@ class Phase(StrEnum):
 
 
 STEPS: Final = (Phase.SCHEDULED, Phase.STARTING, Phase.ADDRESS, Phase.CHECKING, Phase.READY)
-"""What a visitor passes through when all goes well, in this order."""
+"""The steps for a visitor when all goes well, in this order."""
 
 _MESSAGES: Final = {
     Phase.SCHEDULED: (
@@ -127,10 +127,10 @@ _SHORT_PAUSE: Final = 5
 
 @dataclass(frozen=True)
 class Admission:
-    """Where a visitor stands with a meeting.
+    """A visitor's state with regard to a meeting.
 
-    `link` is there in the phase READY alone, `step` (one of STEPS) while there is something to
-    wait for or to enter, and `retry_after`, in seconds, while asking again may have another answer.
+    `link` is set only in the phase READY, `step` (one of STEPS) while there is something to wait
+    for or to enter, and `retry_after`, in seconds, while the answer may still change.
     """
 
     phase: Phase
@@ -143,13 +143,13 @@ class Admission:
 
 
 UNKNOWN: Final = Admission(Phase.UNKNOWN, _MESSAGES[Phase.UNKNOWN])
-"""There is no such meeting, or the key does not open it; the answer does not say which."""
+"""There is no such meeting, or the key does not open it; which one is not revealed."""
 REFUSED: Final = Admission(Phase.REFUSED, _MESSAGES[Phase.REFUSED])
 """There is no such role."""
 TROUBLE: Final = Admission(
     Phase.TROUBLE, _MESSAGES[Phase.TROUBLE], retry_after=_PAUSES[Phase.TROUBLE]
 )
-"""It could not be found out."""
+"""The state could not be determined."""
 
 
 def admit(
@@ -159,11 +159,11 @@ def admit(
     longest: timedelta,
     link_to: Callable[[str], str],
 ) -> Admission:
-    """Decide where a role's visitor stands.
+    """Decide the state of a role's visitor.
 
-    The link is handed out as the guide's reader does it: once it is there and the status is
-    HEALTHY or IN_PROGRESS, unless somebody is ending the meeting. `link_to` builds the link to an
-    instance; any other address that the row may hold is not handed out, and warned of.
+    The link is given out as in the guide: once it exists and the status is HEALTHY or IN_PROGRESS,
+    unless the meeting is being ended. `link_to` returns the link to an instance; any other address
+    in the row is not given out, and causes a warning.
     """
     status = meeting.status or STATUSES[0]
     if is_over(meeting):
@@ -188,17 +188,19 @@ def admit(
 def _own_link(
     meeting: Meeting, role: str, link_to: Callable[[str], str]
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Return the role's link, or what is wrong with it."""
+    """Return the role's link, or the problem with it."""
     link, instance_id = meeting.link(role), meeting.linked_instance(role)
     if link is None or (instance_id and link == link_to(instance_id)):
         return link, ()
-    return None, (f"{link_attribute(role)} is no link to a desktop of this stage: {link[:200]!r}",)
+    return None, (
+        f"{link_attribute(role)} is not a link to a desktop of this stage: {link[:200]!r}",
+    )
 
 
 def _step(
     meeting: Meeting, role: str, meet_time: datetime | None, now: datetime, *, is_linked: bool
 ) -> Phase:
-    """Name the step that the role's own desktop is at; the status is that of both."""
+    """Return the step of the role's own desktop; the status is that of both."""
     if is_linked:
         return Phase.CHECKING
     if text_of(meeting, instance_attribute(role)):

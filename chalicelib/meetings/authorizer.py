@@ -1,4 +1,4 @@
-"""The authorizer of scheduling: checks the caller's key against the stage's secret."""
+"""Authorization to schedule meetings, by a key from the stage's secret."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from chalicelib.secrets import SecretsManagerClient
 
 LIFETIME: Final = 300.0
-"""Seconds for which the keys that were read are used without reading them again."""
+"""Seconds for which keys are used before they are read again."""
 
 FRESH: Final = 10.0
-"""Seconds for which keys are too new to be read again for a key that is not among them.
+"""Seconds after a read in which an unknown key does not cause another read.
 
-So whoever tries keys causes a read every ten seconds, not one for each.
+So guessing keys causes one read every ten seconds, not one for each attempt.
 """
 
 ONLY_CALLER: Final = "default"
-"""What the caller is called if the secret holds one key without a name."""
+"""The caller's name if the secret holds one key without a name."""
 
 SHORTEST_KEY: Final = 16
 _KEY = re.compile(rf"[!-~]{{{SHORTEST_KEY},4096}}")
@@ -45,13 +45,13 @@ class UnauthorizedError(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, by the name that the secret gives the key; it stays when the key is rotated."""
+    """The caller, by the key's name in the secret; it survives key rotation."""
 
     name: str
 
 
 class Authorizer:
-    """Knows the keys, of which it keeps only hashes; they are read once in five minutes."""
+    """Checks keys, of which it keeps only hashes; they are read every five minutes."""
 
     def __init__(
         self, client: SecretsManagerClient, clock: Callable[[], float] = time.time
@@ -64,9 +64,9 @@ class Authorizer:
     def caller_of(self, authorization: str | None, secret_name: str) -> Caller:
         """Return the caller that a header `Authorization: Bearer KEY` names.
 
-        Before a key is refused the secret is read again, unless it just was: the key may be new.
+        Before a key is rejected the secret is read again, unless it just was: the key may be new.
         Raises UnauthorizedError; SecretError if the secret holds no keys; and what botocore
-        raises when it cannot be read.
+        raises if it cannot be read.
         """
         shown = _BEARER.fullmatch(authorization or "")
         if not shown:
@@ -86,7 +86,7 @@ class Authorizer:
         return self._clock() - self._read_at
 
     def _name_of(self, key: bytes) -> str | None:
-        """Compare with every key, so that the time does not tell which one was close."""
+        """Compare with every key, so that the time does not reveal which one was close."""
         shown, found = _digest(key), None
         for digest, name in self._names.items():
             if hmac.compare_digest(digest, shown):
@@ -102,12 +102,12 @@ class Authorizer:
 
 
 def keys_in(text: str) -> dict[str, str]:
-    """Read whose each key is; none if any is not as it must be, so that none is half right."""
+    """Parse the keys' names; empty if any key is invalid, so that no part of it takes effect."""
     found: object = {ONLY_CALLER: text}
     if text.startswith("{"):
         try:
             found = json.loads(text)
-        except (ValueError, RecursionError):  # its error would hold the secret
+        except (ValueError, RecursionError):  # its error would contain the secret
             found = None
     if not isinstance(found, dict):
         return {}

@@ -1,4 +1,4 @@
-"""Requests to schedule a meeting: parsing, and every error at once."""
+"""Bookings: parsing a request to schedule a meeting, and reporting all its errors."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ _LONGEST_EMAIL: Final = 254
 _ATOM = r"[\w!#$&'*+/=?^`{|}~-]+"
 _LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 _EMAIL = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
-"""One plain address: nothing that another program might take for a list, a name or an escape.
+"""One plain address: nothing that another program might take for a list, name or escape.
 
-https://www.rfc-editor.org/rfc/rfc5322#section-3.2.3 without `%`, with the letters of all languages.
+https://www.rfc-editor.org/rfc/rfc5322#section-3.2.3 without `%`, with letters of all languages.
 """
 _HIDDEN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Kinds of characters that no name holds: controls, halves of characters, breaks of lines."""
+"""Character categories not allowed in names: controls, surrogates, line breaks."""
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""These let a text be read in another order than it is written."""
+"""Characters that change the reading order of a text."""
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols by their kind that show nothing."""
+"""Characters categorized as letters or symbols that are invisible."""
 
 
 class BookingError(Exception):
-    """A request asks for nothing that can be scheduled; `errors` says why, by field.
+    """The request cannot be scheduled; `errors` says why, by field.
 
-    `too_late` is the booking if nothing is wrong with it but that its time has passed.
+    `too_late` is the booking if its only problem is that its time has passed.
     """
 
     def __init__(self, errors: Mapping[str, str], too_late: Booking | None = None) -> None:
         self.errors = dict(errors)
         self.too_late = too_late
-        super().__init__(f"the request is wrong in {', '.join(sorted(errors))}")
+        super().__init__(f"invalid fields: {', '.join(sorted(errors))}")
 
 
 @dataclass(frozen=True)
 class Booking:
-    """A meeting that somebody asks for. `meet_time` is in UTC, and in whole seconds."""
+    """A requested meeting. `meet_time` is in UTC, in whole seconds."""
 
     teacher_name: str = field(repr=False)
     student_name: str = field(repr=False)
@@ -65,9 +65,9 @@ class Booking:
 
     @classmethod
     def parse(cls, body: bytes, now: datetime) -> Booking:
-        """Read it from a request's body. Fields that are not known are ignored.
+        """Parse a request's body. Unknown fields are ignored.
 
-        Raises BookingError, which names everything that is wrong.
+        Raises BookingError, which names all errors.
         """
         try:
             document = json.loads(body.decode("utf-8-sig"))  # bytes might be UTF-16 as well
@@ -94,12 +94,12 @@ class Booking:
 
     @property
     def time(self) -> str:
-        """The meeting's time as rows and answers have it: `2026-11-21T15:30:00Z`."""
+        """The meeting's time as in rows and answers: `2026-11-21T15:30:00Z`."""
         return _spell(self.meet_time)
 
     @property
     def fingerprint(self) -> str:
-        """A fingerprint that is equal for two requests that ask for the same."""
+        """A hash that is equal for requests with the same meaning, however they are written."""
         asked = [self.teacher_name, self.student_name, self.teacher_email, self.time]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
@@ -122,7 +122,7 @@ class Booking:
 
 
 class _Reader:
-    """Reads fields and notes in `errors` what is wrong; what it returns then is of no use."""
+    """Reads fields and collects problems in `errors`; on errors, results must not be used."""
 
     def __init__(self, document: Mapping[str, object]) -> None:
         self._document = document
@@ -133,7 +133,7 @@ class _Reader:
         is_name = text and len(text) <= LONGEST_NAME and _is_plain(text) and _is_visible(text)
         if text is not None and not is_name:
             self.errors[field_name] = (
-                f"must be 1 to {LONGEST_NAME} visible characters, none of them a control character"
+                f"must be 1 to {LONGEST_NAME} visible characters without control characters"
             )
         return text or ""
 
@@ -143,7 +143,7 @@ class _Reader:
         text = self._text(field_name) or ""
         is_plausible = _EMAIL.fullmatch(text) and len(text) <= _LONGEST_EMAIL and _is_plain(text)
         if not is_plausible:
-            self.errors.setdefault(field_name, "must be an e-mail address, or be left out")
+            self.errors.setdefault(field_name, "must be an e-mail address, or omitted")
         return text
 
     def time(self, field_name: str) -> datetime:
@@ -168,7 +168,7 @@ class _Reader:
         if value is None:
             self.errors[field_name] = "is missing"
         elif not isinstance(value, str):
-            self.errors[field_name] = "must be a text"
+            self.errors[field_name] = "must be a string"
         else:
             return value.strip()
         return None
@@ -181,7 +181,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _is_visible(text: str) -> bool:
-    """Tell whether anything of it shows: a letter, number, symbol or punctuation mark."""
+    """Return True if it has a visible letter, number, symbol or punctuation mark."""
     return any(
         unicodedata.category(character)[0] in "LNPS" and character not in _BLANK
         for character in text

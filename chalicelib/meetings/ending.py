@@ -1,8 +1,8 @@
-"""Ending a meeting: claim it, terminate its desktops, then update its row.
+"""Ending a meeting: claim it, terminate its desktops, then record that in its row.
 
-The order is what makes it safe. The claim is one conditional write, so whoever joins or launches
-either comes before it, and the meeting is not ended, or finds it over. A run that dies in between
-leaves a claim without `TERMINATED`, and the next one goes on from there.
+The order makes it safe. The claim is one conditional write, so whoever joins or launches either
+comes before it, and the meeting is not ended, or finds it over. A run that dies in between leaves
+a claim without `TERMINATED`, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 
 _LARGE: Final = 4096
-"""Characters; no attribute that the project writes is as long."""
+"""Characters; no attribute that the project writes is this long."""
 _KEPT: Final = frozenset({"id", "status", REASON})
-"""The key, and what is overwritten."""
+"""The key, and attributes that are overwritten."""
 
 
 class EndingError(Exception):
-    """EC2 did not accept the end of every desktop; the row does not say TERMINATED. Try again."""
+    """EC2 did not accept every termination; the row is not yet TERMINATED. Try again."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What was ended: the desktops that EC2 agreed to terminate, and what a person should know."""
+    """The result: desktops whose termination EC2 accepted, and warnings."""
 
     instances: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
 
 class Ending:
-    """Ends meetings, and nothing that is not a desktop of the meeting."""
+    """Ends meetings; terminates only desktops of the meeting."""
 
     def __init__(
         self,
@@ -64,14 +64,14 @@ class Ending:
     def end_meeting(
         self, meeting: Meeting, reason: str, relies_on: tuple[str, ...] | None = None
     ) -> Ended:
-        """End a meeting for a reason, or go on with an end that was begun, under its own reason.
+        """End a meeting for a reason, or continue an end that was begun, under its own reason.
 
-        The claim relies on these attributes; None stands for all that a decision is made of. It may
-        be done again at any time: what has ended is not ended twice. Raises RowChangedError when
-        the row is not as it was read, and nobody has claimed it: nothing was ended, decide again.
-        Raises EndingError when EC2 refused, after every other desktop was tried, and RowFullError
-        when there is no room for the claim; of a meeting that is over by time, the desktops are
-        ended even so, and room is made in the row.
+        The claim relies on these attributes; None means all that a decision depends on. It is
+        idempotent: nothing is terminated twice. Raises RowChangedError if the row has changed and
+        nobody has claimed it: nothing was terminated, decide again. Raises EndingError if EC2
+        refused, after trying every other desktop, and RowFullError if there is no room for the
+        claim; for a meeting that is over by time, the desktops are terminated even so, and room
+        is made in the row.
         """
         try:
             claimed = self._claim(meeting, reason, relies_on)
@@ -79,7 +79,7 @@ class Ending:
             if relies_on is None:
                 raise
             ended = self._end(meeting.id, meeting)
-            # Both at once: it may be the status that leaves no room for a reason.
+            # Both at once: the status may be what leaves no room for a reason.
             texts = {REASON: reason, "status": TERMINATED}
             self._writer.update_row(
                 RowUpdate(self._make_room(meeting, relies_on), texts, relies_on)
@@ -105,7 +105,7 @@ class Ending:
         return self._writer.update_row(RowUpdate(meeting, {}, relies_on, filling))
 
     def end_desktops_of(self, meeting_id: str) -> Ended:
-        """End every desktop of a meeting that has no row. Raises EndingError as `end_meeting`."""
+        """Terminate the desktops of a meeting without a row. Raises EndingError."""
         return self._end(meeting_id, None)
 
     def _claim(self, meeting: Meeting, reason: str, relies_on: tuple[str, ...] | None) -> Meeting:
@@ -116,33 +116,32 @@ class Ending:
         try:
             return self._writer.update_row(update)
         except RowChangedError:
-            # Also after a write that took effect, whose answer was lost: botocore sends it again.
+            # Also after a successful write whose answer was lost: botocore sends it again.
             now = self._reader.read_row(meeting.id)
             if now is None or REASON not in now.item:
                 raise
             return now
 
     def _end(self, meeting_id: str, meeting: Meeting | None) -> Ended:
-        """Look for the desktops after the claim, since none is started after it."""
+        """List the desktops after the claim, since none is started after it."""
         tagged = self._instances.of_meeting(meeting_id)
         noted = (meeting.instance_ids if meeting else frozenset()) - {each.id for each in tagged}
         others = [each for each in self._instances.among(noted) if not each.has_ended]
         mine = [each for each in others if self._is_of(each, meeting_id)]
         warnings = tuple(
-            f"the row notes {each.id}, which is no desktop of this stage's meeting; it is "
-            "left alone"
+            f"the row names {each.id}, which is not a desktop of this stage's meeting; left alone"
             for each in others
             if each not in mine
         )
         return Ended(self._terminate(meeting_id, (*tagged, *mine)), warnings)
 
     def _is_of(self, instance: Instance, meeting_id: str) -> bool:
-        """Tell whether EC2 itself says so: what a row notes may have been written by anyone."""
+        """Check by EC2's answer: anyone may have written what is in the row."""
         settings, named = self._settings, instance.tags.get(MEETING_TAG)
         return named == meeting_id and instance.belongs_to(settings.project_tag, settings.owner)
 
     def _terminate(self, meeting_id: str, desktops: Iterable[Instance]) -> tuple[str, ...]:
-        """Terminate each by a call of its own: one that EC2 refuses protects no other."""
+        """Terminate each by a separate call: one that EC2 refuses does not protect the others."""
         ended: list[str] = []
         errors: list[TerminationError] = []
         for each in desktops:
@@ -154,14 +153,14 @@ class Ending:
         if errors:
             what = "; ".join(map(str, errors))
             raise EndingError(
-                f"meeting {meeting_id!r} still has {len(errors)} desktop(s) that EC2 did not agree "
-                f"to terminate; {len(ended)} were ended: {what}"
+                f"could not terminate {len(errors)} desktop(s) of meeting "
+                f"{meeting_id!r}; {len(ended)} were terminated: {what}"
             ) from errors[0]
         return tuple(ended)
 
 
 def _what_fills(meeting: Meeting) -> tuple[str, ...]:
-    """Name what takes up the room of a row: others may write attributes of any size."""
+    """Name the attributes that fill a row: others may write attributes of any size."""
     return tuple(
         name
         for name, value in meeting.item.items()
@@ -170,9 +169,9 @@ def _what_fills(meeting: Meeting) -> tuple[str, ...]:
 
 
 def _relied_on(meeting: Meeting) -> tuple[str, ...]:
-    """Name what a decision to end it was made of.
+    """Name the attributes on which a decision to end it depends.
 
-    That is its state, its start, the sides that had not finished, and who was not waiting.
+    These are its state, its start, the sides that had not finished, and who was not waiting.
     """
     unfinished = (data_attribute(role) for role in ROLES if not has_data(meeting, role))
     return ("status", REASON, JOINED_AT, MEET_TIME, *unfinished, *map(waiting_attribute, ROLES))

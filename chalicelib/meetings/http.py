@@ -1,4 +1,4 @@
-"""HTTP requests and responses of API Gateway, and CORS."""
+"""API Gateway requests and responses, and CORS."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _REMEMBERED: Final = "600"
-"""Seconds for which a browser may remember what a preflight said."""
+"""Seconds for which a browser may cache a preflight answer."""
 
 
 class GatewayRequest(Protocol):
-    """What is read of Chalice's `app.current_request`."""
+    """What is read from Chalice's `app.current_request`."""
 
     @property
     def method(self) -> str:
-        """The method, in capitals."""
+        """The method, in upper case."""
         ...
 
     @property
@@ -50,10 +50,10 @@ class GatewayRequest(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """A request. Its keys are in headers, query and body, so none of these is ever shown.
+    """A request. Headers, query and body may contain keys, so none of these is ever shown.
 
-    Names of headers are in lower case. `base_url` is the address that the API's routes begin with,
-    without a slash at its end; it is empty if the request does not say which host it was sent to.
+    Header names are in lower case. `base_url` is the base address of the API's routes, without a
+    trailing slash; it is empty if the request does not name its host.
     """
 
     method: str
@@ -67,9 +67,9 @@ class Request:
     def of(cls, request: GatewayRequest, context_path: str) -> Request:
         """Read Chalice's request.
 
-        `context_path` is the path as it was asked for, with what stands before the route's own:
-        API Gateway's stage or the base path of a custom domain (`requestContext.path`).
-        A body that cannot be decoded is as good as none.
+        `context_path` is the requested path, including what precedes the route: API Gateway's
+        stage or the base path of a custom domain (`requestContext.path`). A body that cannot be
+        decoded is treated as missing.
         """
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
@@ -89,7 +89,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer. Its body may hold join keys, so it is never shown."""
+    """An answer. Its body may contain join keys, so it is never shown."""
 
     status: int
     body: str = field(repr=False)
@@ -98,7 +98,7 @@ class Answer:
 
 
 def json_answer(status: int, document: Mapping[str, Any], **headers: str) -> Answer:
-    """Answer a JSON document that no cache keeps; `Retry_After="5"` is the header Retry-After."""
+    """Build an uncached JSON answer; `Retry_After="5"` is the header Retry-After."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     kept_nowhere = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return Answer(status, json.dumps(document), headers=kept_nowhere | named)
@@ -107,7 +107,7 @@ def json_answer(status: int, document: Mapping[str, Any], **headers: str) -> Ans
 def with_cors(
     answer: Answer, request: Request, allowed_origins: Collection[str], methods: tuple[str, ...]
 ) -> Answer:
-    """Let a page read the answer if its origin is one of those; no other page may.
+    """Let pages of the given origins, and no others, read the answer.
 
     https://fetch.spec.whatwg.org/#http-cors-protocol
     """
@@ -128,7 +128,7 @@ def with_cors(
 def preflight(
     request: Request, allowed_origins: Collection[str], methods: tuple[str, ...]
 ) -> Answer:
-    """Answer a browser that asks, by OPTIONS, what a page may send."""
+    """Answer a browser's preflight request (OPTIONS)."""
     answer = with_cors(Answer(204, ""), request, allowed_origins, methods)
     if "Access-Control-Allow-Origin" not in answer.headers:
         return answer
@@ -140,7 +140,7 @@ def preflight(
 
 
 def to_chalice(answer: Answer) -> Response:
-    """Convert to a Chalice response."""
+    """Convert the answer to Chalice's class."""
     headers: dict[str, str | list[str]] = {"Content-Type": answer.content_type, **answer.headers}
     return Response(body=answer.body, status_code=answer.status, headers=headers)
 
@@ -150,7 +150,7 @@ def _base_url(headers: Mapping[str, str], route: str, path: str) -> str:
     if not _HOST.fullmatch(host):
         return ""
     scheme = headers.get("x-forwarded-proto", "")
-    if scheme not in {"http", "https"}:  # API Gateway always says; only a local server does not
+    if scheme not in {"http", "https"}:  # API Gateway always sends it; only a local server does not
         scheme = "http" if urlsplit(f"//{host}").hostname in _LOOPBACK else "https"
     parts = path.rstrip("/").split("/")
     before = parts[: max(1, len(parts) - route.rstrip("/").count("/"))]

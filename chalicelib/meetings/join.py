@@ -1,4 +1,4 @@
-"""Joining a meeting: the handler of the two join links, for browsers and programs."""
+"""Joining a meeting: the answers for its two join links, for people and for programs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 METHODS: Final = ("GET",)
 ATTEMPTS: Final = 3
-"""How many times to decide again when the row was changed between reading and writing."""
+"""Attempts to decide when the row is changed between reading and writing."""
 
 _STATUS_CODES: Final = {
     Phase.READY: 200,
@@ -63,22 +63,22 @@ _ACTIONS: Final = {
 }
 _LONGEST_ID: Final = 255
 _OF_PREVIEWS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz", "range")
-"""Headers of who loads a link before anybody follows it, or wants a part of what it leads to.
+"""Headers of prefetches of a link, or of requests for a part of its target.
 
 https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header
 """
 _SAYS_WAITING: Final = "elephant-waiting"
-"""The header of a waiting page that must not enter: nobody sees it, or it has to be clicked.
+"""The header of a waiting page that must not enter: it is hidden, or needs a click.
 
-It is for our own page: CORS does not let a front end elsewhere send it.
+It is for our own page: CORS does not allow other front ends to send it.
 """
 _NO_HASH: Final = "0" * 64
-"""No key has it: what a key is compared with where there is no row, so that it takes as long."""
+"""No key's hash: keys are compared with it if there is no row, so that it takes as long."""
 
 
 @dataclass(frozen=True)
 class Visit:
-    """Who asks, and how: `enters` by saying so, not by fetching what the link leads to."""
+    """Who asks, and how: `enters` by saying so, not by fetching the link."""
 
     request: Request
     meeting_id: str
@@ -93,10 +93,10 @@ class Visit:
     def enters(self) -> bool:
         """Whether the visitor is sent in if the desktop is ready.
 
-        A page that is only shown starts nothing: previews of links are fetched like this, or with
-        the `Accept: */*` of a library. So a program has to name JSON. A front end's script need
-        not, since its browser says for it who asks, in headers that no page can set. A waiting
-        page asks as a program does, and says when it must not enter.
+        Opening the page has no side effects: link previews fetch it like this, or with the
+        `Accept: */*` of a library. So a program has to name JSON. A front end's script need not,
+        since the browser identifies it in headers that no page can set. A waiting page asks as a
+        program does, and says when it must not enter.
         """
         headers = self.request.headers
         if self._is_preview or self._says_waiting:
@@ -110,12 +110,12 @@ class Visit:
 
     @property
     def waits(self) -> bool:
-        """Whether there is a visitor behind it: who asks to enter, or a page that says it waits."""
+        """Whether a visitor is behind it: one who asks to enter, or a page that says it waits."""
         return self.enters or (self._says_waiting and not self._is_preview)
 
     @property
     def hint(self) -> str | None:
-        """What to say to a program that has not said that it enters; None if it knows."""
+        """The hint for a program that has not asked to enter; None if it has."""
         return None if self.waits else _HOW_TO_ENTER
 
     @property
@@ -127,13 +127,13 @@ class Visit:
         return self.request.headers.get(_SAYS_WAITING) == "1"
 
     def _accepts(self, content_type: str) -> bool:
-        """Tell whether the header Accept names this very type."""
+        """Return True if the header Accept names exactly this type."""
         types = self.request.headers.get("accept", "").split(",")
         return any(each.split(";")[0].strip().lower() == content_type for each in types)
 
     @property
     def is_possible(self) -> bool:
-        """Whether there can be a meeting of this id."""
+        """Whether this can be a meeting's id."""
         return 0 < len(self.meeting_id) <= _LONGEST_ID and self.meeting_id.isprintable()
 
     @property
@@ -145,7 +145,7 @@ class Visit:
 
 
 class Join:
-    """Answers `GET /join/{meeting_id}/{role}`; one for an execution environment."""
+    """Answers `GET /join/{meeting_id}/{role}`; one for each execution environment."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -165,16 +165,16 @@ class Join:
         self._clock = clock
 
     def handle(self, request: Request, meeting_id: str, role: str) -> Answer:
-        """Answer a request, valid or not, and report once.
+        """Answer any request, and report once.
 
-        A program gets 400 for a role that there is not, 404 for a meeting that there is not or
-        that the key does not open, 202 `{message, status}` while it has to wait (with Retry-After)
-        or the meeting is over (without), and 200 `{message, dcv_url}` once it may enter, which
-        makes HEALTHY IN_PROGRESS; a program that has not said that it enters gets 202 and no
-        address instead. A browser gets a page with the same status, and 303 to the desktop when it
-        enters by a click. That a visitor waits is written into the row when it can matter. What
-        fails is reported and answered 503: an exception would reach a front end elsewhere as an
-        answer that it may not read.
+        A program gets 400 for an unknown role, 404 for a meeting that does not exist or that the
+        key does not open, 202 `{message, status}` while it has to wait (with Retry-After) or the
+        meeting is over (without), and 200 `{message, dcv_url}` once it may enter, which turns
+        HEALTHY into IN_PROGRESS; a program that has not asked to enter gets 202 and no address
+        instead. A browser gets a page with the same status, and 303 to the desktop when it enters
+        by a click. A waiting visitor is recorded in the row when it can matter. Failures are
+        reported and answered with 503: an exception would become an answer that other front ends
+        may not read.
         """
         visit = Visit(request, meeting_id, role)
         fields: dict[str, Any] = {
@@ -192,7 +192,7 @@ class Join:
         return answer
 
     def _admit(self, visit: Visit) -> tuple[Meeting | None, Admission]:
-        """Decide, and write that the meeting is in progress if the visitor is sent in."""
+        """Decide, and set the meeting IN_PROGRESS if the visitor is sent in."""
         if visit.role not in ROLES:
             return None, REFUSED
         for _ in range(ATTEMPTS - 1):
@@ -219,9 +219,9 @@ class Join:
     def _note_presence(
         self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
     ) -> Admission:
-        """Write that the role's visitor waits. The answer is good without it, so no fault raises.
+        """Record that the role's visitor waits; errors only cause a warning.
 
-        A row that was changed meanwhile is left as it is: the page asks again in time.
+        A row that was changed concurrently is left unchanged: the page will ask again in time.
         """
         attribute = waiting_attribute(visit.role)
         relies_on = ("status", REASON, JOINED_AT, attribute)
@@ -230,7 +230,7 @@ class Join:
         except RowChangedError:
             return admission
         except (BotoCoreError, ClientError, RowFullError) as error:
-            warning = f"it was not written that the {visit.role} waits: {error}"
+            warning = f"could not record that the {visit.role} waits: {error}"
             return replace(admission, warnings=(*admission.warnings, warning))
         return admission
 
@@ -238,7 +238,7 @@ class Join:
         return datetime.fromtimestamp(self._clock(), UTC)
 
     def _open(self, visit: Visit) -> Meeting | None:
-        """Read the meeting's row; None unless there is one and the key opens it for the role."""
+        """Read the meeting's row; None unless it exists and the key opens it for the role."""
         meeting = self._reader.read_row(visit.meeting_id) if visit.is_possible else None
         if not self._meetings.requires_join_keys:
             return meeting
@@ -280,7 +280,7 @@ def _written(moment: datetime) -> str:
 
 
 def _document(admission: Admission) -> dict[str, str]:
-    """Build the JSON for a program; everything else is in the headers."""
+    """Build the body for a program; everything else is in the headers."""
     document = {"message": admission.message}
     if admission.link:
         document["dcv_url"] = admission.link
@@ -290,7 +290,7 @@ def _document(admission: Admission) -> dict[str, str]:
 
 
 def _headers(admission: Admission) -> dict[str, str]:
-    """Name what every answer has; the phase and its step are for the page's script."""
+    """Return the headers of every answer; phase and step are for the page's script."""
     headers = {
         "Cache-Control": "no-store",
         "Referrer-Policy": "no-referrer",

@@ -1,6 +1,6 @@
-"""Secrets of a meeting: its id, and a join key for each role.
+"""A meeting's id and join keys: one key for each role, which opens only that role's link.
 
-All come from one seed. The table holds only the keys' hashes; a key stands nowhere but in its link.
+All are derived from one seed. The table has only the keys' hashes; a key is only in its link.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from typing import Final
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH: Final = 16
 _KEY_BYTES: Final = 18
-"""144 bits, which are 24 characters."""
+"""144 bits, or 24 characters."""
 
 
 @dataclass(frozen=True)
 class Seed:
-    """What a meeting's id and keys are derived from; it cannot be told from them, nor is shown."""
+    """The seed of a meeting's id and keys; it cannot be computed from them, and is never shown."""
 
     _material: bytes = field(repr=False)
 
     @classmethod
     def random(cls) -> Seed:
-        """Make a seed that there is only once."""
+        """Make a unique seed."""
         return cls(secrets.token_bytes(32))
 
     @classmethod
     def derived(cls, secret: bytes, caller: str, idempotency_key: str) -> Seed:
-        """Make the seed that belongs to a caller's Idempotency-Key: the same one each time.
+        """Make the seed of a caller's Idempotency-Key: the same one each time.
 
-        Without the secret nobody can compute it, though they guess or know the key.
+        Without the secret nobody can compute it, even if they guess or know the key.
         """
         whose = json.dumps([caller, idempotency_key])
         return cls(_derive(secret, f"idempotency key {whose}"))
 
     def attempt(self, number: int) -> Seed:
-        """Return the seed of the attempt after so many that came to nothing."""
+        """Return the seed of the next attempt after this many failed ones."""
         return Seed(_derive(self._material, f"attempt {number}")) if number else self
 
     @property
@@ -54,18 +54,18 @@ class Seed:
         return "".join(characters)
 
     def join_key(self, role: str) -> str:
-        """Return the key that opens the role's link: 24 characters that a URL holds as they are."""
+        """Return the key that opens the role's link: 24 URL-safe characters."""
         derived = _derive(self._material, f"join key {role}")
         return base64.urlsafe_b64encode(derived[:_KEY_BYTES]).decode()
 
 
 def hash_of(key: str) -> str:
-    """Hash a key as the row holds it. Keys are random, so they need neither salt nor rounds."""
+    """Hash a key for the row. Keys are random, so they need neither salt nor rounds."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def opens(key: str | None, key_hash: str) -> bool:
-    """Tell whether the key is the one of that hash, in a time that does not depend on either."""
+    """Return True if the key has that hash, in constant time."""
     same = hmac.compare_digest(hash_of(key or "").encode(), key_hash.encode("utf-8", "replace"))
     return same and key is not None
 

@@ -1,7 +1,7 @@
-"""The launch of a meeting's desktops, once, when its schedule fires.
+"""The launch: start the desktops of the meeting that a schedule names, exactly once.
 
-Whatever happens meanwhile, no role gets two desktops, and nothing runs that neither the row nor
-its own tags lead to. A meeting that cannot be launched is ended, and an alarm tells of it.
+In any case, no role gets two desktops, and every running desktop can be found by the row or by its
+own tags. A meeting that cannot be launched is ended, which raises an alarm.
 """
 
 from __future__ import annotations
@@ -49,28 +49,28 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 ATTEMPTS: Final = 5
-"""How many times to decide again when the row was changed between reading and writing it."""
+"""Attempts to decide when the row is changed between reading and writing it."""
 _PAUSES: Final = (1.0, 2.0, 4.0)
-"""Between asking EC2 to end a desktop that it does not know yet, in seconds."""
+"""Seconds between attempts to terminate a desktop that EC2 does not know yet."""
 
 
 class LaunchDelayedError(Exception):
-    """The desktops are not all started yet. Try again."""
+    """Not all desktops are started yet. Try again."""
 
 
 class LaunchFailedError(Exception):
-    """The desktops could not be started. The message says why, and what became of the meeting."""
+    """The desktops could not be started. The message says why, and whether the meeting ended."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: the function's result."""
+    """The result of a run, which the function returns."""
 
     action: str
     reason: str
     meeting_id: str | None = None
     desktops: Mapping[str, str] = field(default_factory=dict)
-    """The desktops that the row notes, by role."""
+    """The desktops recorded in the row, by role."""
     ended: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -87,7 +87,7 @@ class Outcome:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Count it: desktops, or runs that had nothing to do."""
+        """The counts: desktops, or runs with nothing to do."""
         done = {
             "launched": {"Launched": len(self.desktops)},
             "ended": {"Ended": len(self.ended)},
@@ -97,7 +97,7 @@ class Outcome:
 
 
 class Launch:
-    """Launches meetings, one at a time; one for an execution environment."""
+    """Launches meetings, one at a time; one for each execution environment."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -125,11 +125,11 @@ class Launch:
         self._holder = holder
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Launch the meeting that `{"meeting_id": …}` names, report once, and say what was done.
+        """Launch the meeting that `{"meeting_id": …}` names, report once, and return the result.
 
-        The action is `launched`, `unchanged` (it was before), `ignored` (it is not to be), or
+        The action is `launched`, `unchanged` (launched before), `ignored` (not to be launched), or
         `ended` (it is over, and desktops of it were left). Raises LaunchDelayedError for Lambda to
-        try again, LaunchFailedError when that would not help; whatever else fails is raised too.
+        retry, LaunchFailedError if that would not help; other errors are raised too.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
@@ -137,21 +137,23 @@ class Launch:
     def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
         meeting_id = meeting_id_of(event)
         if meeting_id is None:
-            return Outcome("ignored", 'the event is no {"meeting_id": …} of a meeting')
+            return Outcome("ignored", 'the event is not {"meeting_id": …}')
         fields["meeting_id"] = meeting_id
         deadline = Deadline.of(context, self._clock)
         holder = self._holder()
         for _ in range(ATTEMPTS):
             meeting = self._reader.read_row(meeting_id)
             if meeting is None:
-                return Outcome("ignored", "there is no such meeting", meeting_id)
+                return Outcome("ignored", "no such meeting", meeting_id)
             if is_over(meeting):
                 return self._finish(meeting)
             reason = why_not(meeting, self._now(), self._settings.longest)
             if reason:
                 return Outcome("ignored", reason, meeting_id, warnings=(reason,))
             if not is_confirmed(meeting):
-                raise LaunchDelayedError(f"{meeting_id!r} was never confirmed by who scheduled it")
+                raise LaunchDelayedError(
+                    f"meeting {meeting_id!r} was never confirmed (no scheduled_at)"
+                )
             try:
                 if not missing_roles(meeting):
                     return self._settle(meeting)
@@ -166,16 +168,18 @@ class Launch:
         update = settle(meeting)
         if update:
             self._writer.update_row(update)
-        return Outcome("unchanged", "its desktops were started before", meeting.id)
+        return Outcome("unchanged", "its desktops were already started", meeting.id)
 
     def _lease(self, meeting: Meeting, holder: str, deadline: Deadline) -> Meeting:
-        """Have the row's lease, or raise LaunchDelayedError while another run has it."""
+        """Acquire the row's lease, or raise LaunchDelayedError while another run has it."""
         lease, now = Lease.of(meeting), self._now()
-        if lease and lease.holder == holder:  # the answer to taking it was lost
+        if lease and lease.holder == holder:  # the answer to acquiring it was lost
             return meeting
         if lease and now < lease.until:
             until = f"{lease.until:%H:%M:%SZ}"
-            raise LaunchDelayedError(f"another run launches meeting {meeting.id!r} until {until}")
+            raise LaunchDelayedError(
+                f"another run is launching meeting {meeting.id!r} until {until}"
+            )
         end = datetime.fromtimestamp(deadline.at, UTC)
         return self._writer.update_row(begin(meeting, Lease(end + IN_FLIGHT, holder), now))
 
@@ -204,14 +208,14 @@ class Launch:
         )
 
     def _rest(self, work: Work) -> None:
-        """Let the next try begin soon; if this cannot be written, the lease ends by itself."""
+        """Let the next attempt start soon; if this cannot be written, the lease simply expires."""
         update = rest(work.meeting, self._now())
         if update:
             with contextlib.suppress(BotoCoreError, ClientError, RowChangedError):
                 self._writer.update_row(update)
 
     def _give_up(self, work: Work, problem: Exception) -> LaunchFailedError:
-        """End the meeting, unless somebody is in it; return what is to be raised."""
+        """End the meeting unless somebody is in it; return the error to raise."""
         meeting: Meeting | None = work.meeting
         for _ in range(ATTEMPTS):
             if meeting and is_in_progress(meeting):
@@ -227,24 +231,18 @@ class Launch:
         return LaunchFailedError(f"not launched, and the row kept changing: {problem}")
 
     def _take_back(self, work: Work) -> Outcome:
-        """End what was started for a meeting that was ended meanwhile."""
+        """Terminate what was started for a meeting that was ended concurrently."""
         self._end_started(work.started)
         meeting = self._reader.read_row(work.meeting.id)
         outcome = self._finish(meeting) if meeting else None
         warnings = (*work.warnings, *(outcome.warnings if outcome else ()))
         ended = dict.fromkeys([*work.started, *(outcome.ended if outcome else ())])
         action = "ended" if ended else "ignored"
-        reason = outcome.reason if outcome else "its row was removed meanwhile"
+        reason = outcome.reason if outcome else "its row was removed concurrently"
         return Outcome(action, reason, work.meeting.id, ended=tuple(ended), warnings=warnings)
 
     def _finish(self, meeting: Meeting) -> Outcome:
-        """See that nothing is left of a meeting that is over; its end may have been cut short.
-
-        A status that nobody has claimed is no end: the safety net decides, for it may be in use.
-        """
-        if REASON not in meeting.item:
-            why = f"its status is {meeting.status} without a {REASON}: it is left to the safety net"
-            return Outcome("ignored", why, meeting.id)
+        """Clean up after a meeting that is over; its ending may have been interrupted."""
         reason = text_of(meeting, REASON) or LAUNCH_FAILED
         ended = self._ending.end_meeting(meeting, reason)
         return Outcome(
@@ -256,9 +254,9 @@ class Launch:
         )
 
     def _end_started(self, instance_ids: list[str]) -> None:
-        """End what was just started, which EC2 may not list yet; each, whatever the others do.
+        """Terminate what was just started, which EC2 may not list yet; each independently.
 
-        Raises LaunchDelayedError or TerminationError; the next try finds by its tags what is left.
+        Raises LaunchDelayedError or TerminationError; the next attempt finds the rest by its tags.
         """
         errors: list[Exception] = []
         for instance_id in instance_ids:
@@ -275,7 +273,7 @@ class Launch:
                 return
             if pause:
                 self._sleep(pause)
-        raise LaunchDelayedError(f"EC2 does not know {instance_id} yet, which is to be ended")
+        raise LaunchDelayedError(f"cannot terminate {instance_id} yet: EC2 does not know it")
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -1,9 +1,9 @@
-"""The decisions of a launch: whether it is due, who may start desktops, and the row updates.
+"""The decisions of a launch: whether it is due, who may start desktops, and the row's updates.
 
-Pure. EC2 knows a repeated request by its token only within one zone, so a meeting's row holds what
-keeps a second desktop from being started: who is at it (`launch_lease`), and for each role the one
-subnet in which a desktop may have been started (`<role>_subnet_id`). A launch leaves that subnet
-for the next only after EC2 said that nothing of it was started there.
+Pure. EC2 recognizes a repeated request by its token only within one Availability Zone, so a
+meeting's row has what prevents a second desktop: the run in charge (`launch_lease`), and for each
+role the one subnet in which a desktop may have been started (`<role>_subnet_id`). A launch leaves
+that subnet for the next only after EC2 said that it started nothing there.
 https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html#run-instances-idempotency
 """
 
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 SCHEDULED, LAUNCHED = STATUSES[:2]
 
 SLACK: Final = timedelta(minutes=1)
-"""A schedule fires within its minute, and clocks differ."""
+"""A schedule fires at some time within its minute, and clocks differ."""
 PATIENCE: Final = timedelta(seconds=150)
-"""After this no further try is waited for: Lambda's come one and three minutes after the first.
+"""After this no further attempt is expected: Lambda retries one and three minutes later.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
 REST: Final = timedelta(seconds=20)
-"""How long after a failed try no other one begins, so that EC2 is done with what was asked."""
+"""The pause after a failed attempt, so that EC2 has finished what was asked."""
 IN_FLIGHT: Final = timedelta(seconds=10)
-"""How long after a run's end something that it asked for may still happen."""
+"""How long after a run's end something that it requested may still happen."""
 
 LEASE: Final = "launch_lease"
 BEGUN_AT: Final = "launch_begun_at"
@@ -53,12 +53,12 @@ _INSTANCE_IDS: Final = tuple(instance_attribute(role) for role in ROLES)
 
 
 def subnet_attribute(role: str) -> str:
-    """Name the attribute that holds the subnet in which the role's desktop was asked for."""
+    """Name the attribute with the subnet in which the role's desktop was requested."""
     return f"{role}_subnet_id"
 
 
 def meeting_id_of(event: object) -> str | None:
-    """Return the id that a schedule's input names; None if it names none that can be launched."""
+    """Return the id in a schedule's input; None if it is not one that can be launched."""
     match event:
         case {"meeting_id": str(meeting_id)} if _MEETING_ID.fullmatch(meeting_id):
             return meeting_id
@@ -67,10 +67,10 @@ def meeting_id_of(event: object) -> str | None:
 
 
 def why_not(meeting: Meeting, now: datetime, longest: timedelta) -> str | None:
-    """Say why nothing is started for a meeting that is not over; None if it is to be launched."""
+    """Return why a meeting that is not over is not launched; None if it is to be."""
     start = meet_time_of(meeting)
     if start is None:
-        return f"the row has no readable {MEET_TIME}"
+        return f"the row has no valid {MEET_TIME}"
     if now < start - LEAD - SLACK:
         return f"it is not due before {start - LEAD:%Y-%m-%dT%H:%M:%SZ}"
     if now >= start + longest:
@@ -79,45 +79,45 @@ def why_not(meeting: Meeting, now: datetime, longest: timedelta) -> str | None:
 
 
 def is_confirmed(meeting: Meeting) -> bool:
-    """Tell whether the row is a meeting; see `reservation.py`. One of another maker always is.
+    """Return True if the row is a meeting (see `reservation.py`); other makers' rows always are.
 
-    One that is none yet was left by a request that died, whose links nobody has; or that request
-    is repeated this very moment.
+    Otherwise it was left by a request that died, whose links nobody has, or that request is being
+    retried at this moment.
     """
     is_begun = meeting.status not in {None, SCHEDULED}
     return is_begun or REQUEST_HASH not in meeting.item or SCHEDULED_AT in meeting.item
 
 
 def missing_roles(meeting: Meeting) -> tuple[str, ...]:
-    """Name the roles that no desktop is noted for.
+    """Name the roles without a desktop in the row.
 
-    One that is noted is never replaced, not even when it has ended: its user may have shut it down.
+    One in the row is never replaced, not even if it has ended: its user may have shut it down.
     """
     return tuple(role for role in ROLES if meeting.instance_id(role) is None)
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right of one run to start a meeting's desktops, until a moment."""
+    """The exclusive right of one run to start a meeting's desktops, until it expires."""
 
     until: datetime
     holder: str
 
     @classmethod
     def of(cls, meeting: Meeting) -> Lease | None:
-        """Read the row's lease; None if there is none, or none that can be read."""
+        """Parse the row's lease; None if there is none, or it is malformed."""
         until, _, holder = (text_of(meeting, LEASE) or "").partition(" ")
         moment = _moment(until)
         return cls(moment, holder) if moment else None
 
     @property
     def text(self) -> str:
-        """Serialize as in the row."""
+        """Format it for the row."""
         return f"{self.until.astimezone(UTC).isoformat(timespec='milliseconds')} {self.holder}"
 
 
 def begin(meeting: Meeting, lease: Lease, now: datetime) -> RowUpdate:
-    """Take the lease; the first to do so notes when the launch was begun."""
+    """Acquire the lease; the first to do so records when the launch began."""
     texts = {LEASE: lease.text}
     if _begun_at(meeting) is None:
         texts[BEGUN_AT] = now.astimezone(UTC).isoformat(timespec="milliseconds")
@@ -125,7 +125,7 @@ def begin(meeting: Meeting, lease: Lease, now: datetime) -> RowUpdate:
 
 
 def rest(meeting: Meeting, now: datetime) -> RowUpdate | None:
-    """Shorten the lease of a run that failed; None if it holds none for longer than that."""
+    """Shorten the lease of a run that failed; None if it has none or a shorter one."""
     lease = Lease.of(meeting)
     if lease is None or lease.until <= now + REST:
         return None
@@ -133,7 +133,7 @@ def rest(meeting: Meeting, now: datetime) -> RowUpdate | None:
 
 
 def intend(meeting: Meeting, role: str, subnet_id: str) -> RowUpdate | None:
-    """Note where the role's desktop is about to be asked for; None if that is noted."""
+    """Record where the role's desktop is about to be requested; None if that is recorded."""
     name = subnet_attribute(role)
     if text_of(meeting, name) == subnet_id:
         return None
@@ -143,7 +143,7 @@ def intend(meeting: Meeting, role: str, subnet_id: str) -> RowUpdate | None:
 
 
 def tell(meeting: Meeting, role: str, instance_id: str) -> RowUpdate | None:
-    """Note the role's desktop, unless one is noted; with the last, the meeting is LAUNCHED."""
+    """Record the role's desktop, unless one is recorded; with the last, set LAUNCHED."""
     noted = {each: meeting.instance_id(each) for each in ROLES}
     if noted[role] is not None:
         return settle(meeting)
@@ -153,18 +153,18 @@ def tell(meeting: Meeting, role: str, instance_id: str) -> RowUpdate | None:
 
 
 def settle(meeting: Meeting) -> RowUpdate | None:
-    """Say that the meeting is LAUNCHED, if every desktop is noted and the row does not say so."""
+    """Set the meeting LAUNCHED, if every desktop is recorded and it is not set yet."""
     return _with_status(meeting, {}, is_complete=not missing_roles(meeting))
 
 
 def is_out_of_patience(meeting: Meeting, now: datetime) -> bool:
-    """Tell whether the launch was begun so long ago that no further try helps."""
+    """Return True if the launch began so long ago that no further attempt helps."""
     begun_at = _begun_at(meeting)
     return begun_at is not None and now - begun_at > PATIENCE
 
 
 def desktop_of(found: Iterable[Instance], role: str) -> tuple[Instance | None, tuple[str, ...]]:
-    """Choose among a meeting's desktops the role's: the oldest, and the ids of any others."""
+    """Choose the role's desktop among a meeting's: the oldest, and the ids of any others."""
     mine = sorted(
         (each for each in found if each.tags.get(ROLE_TAG) == role),
         key=lambda each: (each.launched_at, each.id),
@@ -183,7 +183,7 @@ def _begun_at(meeting: Meeting) -> datetime | None:
 
 
 def _moment(text: str) -> datetime | None:
-    """Read a moment as this module writes it; None if it is none."""
+    """Parse a time as this module formats it; None if it is not one."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else None

@@ -1,8 +1,8 @@
-"""The decision when a meeting is over, from its row, its desktops and the time.
+"""The decision whether a meeting is over: a verdict from its row, its desktops and the clock.
 
-Pure. The rules at 15 minutes and the reasons are those of Project Elephant's safety net; a
-meeting that is in progress is left alone until both sides are done or its longest time is over.
-Nor is a meeting a no-show while somebody waits for it, be it in a tab that nobody looks at.
+Pure. The rules at 15 minutes and the reasons are those of Project Elephant's safety net; a meeting
+in progress is left alone until both sides are done or its longest time is over. A meeting is not a
+no-show either while somebody waits for it, even in a hidden tab.
 """
 
 from __future__ import annotations
@@ -29,44 +29,43 @@ MAX_LENGTH_TIMEOUT: Final = "MAX_LENGTH_TIMEOUT"
 LAUNCH_FAILED: Final = "LAUNCH_FAILED"
 
 _FOR_ABSENCE: Final = frozenset({NO_SHOW_TIMEOUT, PARTIAL_NO_SHOW_TIMEOUT})
-"""Why no meeting is ended for which somebody waits."""
+"""The reasons for which no meeting is ended while somebody waits."""
 _BEFORE_HEALTHY: Final = frozenset(STATUSES[: STATUSES.index("HEALTHY")])
 
 IN_PROGRESS: Final = STATUSES[STATUSES.index(TERMINATED) - 1]
 
 JOINED_AT: Final = "joined_at"
-"""Written together with IN_PROGRESS by the first who joins, and never taken away.
+"""Written together with IN_PROGRESS by the first who joins, and never removed.
 
-A status may be moved back by what knows no better: a desktop that finds itself well says HEALTHY.
+The status may be set back: a desktop that finds itself healthy writes HEALTHY.
 """
 
 LEAD: Final = timedelta(minutes=10)
-"""How long before its start a meeting's desktops are started."""
+"""How long before a meeting's start its desktops are launched."""
 SHORTEST: Final = timedelta(minutes=15)
-"""After its start; until then no meeting is ended, whatever its row holds."""
+"""After its start; until then no meeting is ended, regardless of its row."""
 SLACK: Final = timedelta(minutes=1)
-"""A look that comes early by no more than this is on time: clocks differ."""
+"""A check that is early by no more than this counts as on time: clocks differ."""
 PRESENCE: Final = timedelta(minutes=5)
-"""For how long a visitor counts as present whose page has asked: hidden tabs ask once a minute."""
+"""How long a visitor counts as present after the page has asked; hidden tabs ask once a minute."""
 PRESENCE_FROM: Final = SHORTEST - PRESENCE
-"""After the start; nobody who was present before that still is when the meeting could be ended."""
+"""After the start; a presence before that has expired when the meeting could be ended."""
 BETWEEN_NOTES: Final = timedelta(minutes=1)
-"""A visitor's presence is written no more often than this."""
+"""A visitor's presence is written at most this often."""
 BETWEEN_LOOKS: Final = timedelta(minutes=10)
 LONGEST_AHEAD: Final = timedelta(minutes=15)
-"""Desktops are launched ten minutes before the start, and so never earlier than this."""
+"""Desktops are launched ten minutes before the start, so never earlier than this."""
 
 _DATE_ONLY = len("2026-W47-6")
-_FIRST_YEAR, _LAST_YEAR = 2000, 8999  # far from where sums of moments overflow
+_FIRST_YEAR, _LAST_YEAR = 2000, 8999  # far from where sums of times overflow
 
 
 @dataclass(frozen=True)
 class End:
     """The meeting is over: its desktops are to be terminated for this reason.
 
-    `relies_on` names the attributes that keep it from being over if they change; None stands for
-    all that was looked at. Once its longest time is over, neither its status nor its data do, which
-    its desktops write: only what gives the end another reason does.
+    `relies_on` names the attributes whose change may keep it from being over; None means all that
+    were read. Once its longest time is over, neither its status nor its data matter.
     """
 
     reason: str
@@ -76,7 +75,7 @@ class End:
 
 @dataclass(frozen=True)
 class LookAgain:
-    """The meeting may go on; look at it again at this moment."""
+    """The meeting may continue; check it again at this time."""
 
     at: datetime
     why: str
@@ -93,9 +92,9 @@ Verdict = End | LookAgain | Leave
 
 
 def meet_time_of(meeting: Meeting) -> datetime | None:
-    """Return the moment at which the meeting starts; None if the row does not say it readably.
+    """Return the meeting's start; None if the row has no valid one.
 
-    A time without an offset is UTC, as every time in the table is. A mere date is no time.
+    A time without an offset is UTC, like every time in the table. A date alone is not a time.
     """
     return _moment_of(meeting, MEET_TIME)
 
@@ -113,12 +112,12 @@ def _moment_of(meeting: Meeting, attribute: str) -> datetime | None:
 
 
 def is_over(meeting: Meeting) -> bool:
-    """Whether the meeting has been ended, or is being ended: then nothing of it is begun."""
+    """Whether the meeting has been or is being ended: then nothing of it is started."""
     return meeting.status == TERMINATED or REASON in meeting.item
 
 
 def is_in_progress(meeting: Meeting) -> bool:
-    """Whether somebody has joined the meeting, which is not over then."""
+    """Whether somebody has joined the meeting and it is not over."""
     return not is_over(meeting) and (meeting.status == IN_PROGRESS or JOINED_AT in meeting.item)
 
 
@@ -134,26 +133,26 @@ def has_all_data(meeting: Meeting) -> bool:
 
 
 def data_attribute(role: str) -> str:
-    """Name the attribute that holds the role's session data."""
+    """Name the attribute with the role's session data."""
     return f"{role}_session_data"
 
 
 def waiting_attribute(role: str) -> str:
-    """Name the attribute that says when the role's visitor last asked, and had to wait."""
+    """Name the attribute with the time when the role's visitor last asked and had to wait."""
     return f"{role}_waiting_at"
 
 
 def is_present(meeting: Meeting, role: str, now: datetime) -> bool:
-    """Whether the role's visitor has waited lately. A moment ahead of all clocks is no moment."""
+    """Whether the role's visitor has waited recently. A time ahead of all clocks is invalid."""
     seen = _moment_of(meeting, waiting_attribute(role))
     return seen is not None and -SLACK <= now - seen <= PRESENCE
 
 
 def wants_presence(meeting: Meeting, role: str, now: datetime, longest: timedelta) -> bool:
-    """Whether it is to be written that the role's visitor waits.
+    """Whether to record that the role's visitor waits.
 
-    Only when it can matter, which is late in the wait and until somebody is in, and not again
-    within a minute.
+    Only when it can matter, which is late in the wait and until somebody has joined, and at most
+    once a minute.
     """
     start = meet_time_of(meeting)
     if start is None or not start + PRESENCE_FROM <= now < start + longest:
@@ -165,10 +164,10 @@ def wants_presence(meeting: Meeting, role: str, now: datetime, longest: timedelt
 
 
 def next_look(now: datetime, rhythm: timedelta = BETWEEN_LOOKS) -> datetime:
-    """Return when to look again at the latest.
+    """Return when to check again at the latest.
 
-    The moments are the same for everybody, so that however often a look is booked, after retries
-    or twice at once, there is one: nobody's chain of looks ever becomes two.
+    The times are the same for all runs, so that however often a check is booked, after retries or
+    concurrently, there is only one: a chain of checks never splits in two.
     """
     earliest = now + SLACK
     return earliest + rhythm - (earliest - datetime.min.replace(tzinfo=UTC)) % rhythm
@@ -177,15 +176,15 @@ def next_look(now: datetime, rhythm: timedelta = BETWEEN_LOOKS) -> datetime:
 def verdict(
     meeting: Meeting | None, desktops: Sequence[Instance], now: datetime, longest: timedelta
 ) -> Verdict:
-    """Decide about a meeting; None stands for one without a row.
+    """Decide about a meeting; None means one without a row.
 
-    `desktops` are those that it still has, and `longest` counts from its start. From then on it is
-    `End`, unless nothing is left to end; before that a meeting in progress goes on until both
-    sides have left their data, and nobody's absence ends it while a visitor is present.
+    `desktops` are those that it still has, and `longest` counts from its start. After that it is
+    `End`, unless nothing is left to end; before that a meeting in progress continues until both
+    sides have left their data, and no absence ends it while a visitor is present.
 
-    What is `End` is so at every later moment if the row stays as it is, with one exception: a
-    no-show that was decided for a moment before its visitor's page asked. So whoever decides for
-    a moment in the past has to decide for the time since then as well, in steps of PRESENCE.
+    `End` remains the verdict at every later time if the row is unchanged, with one exception: a
+    no-show decided for a time before its visitor's page asked. So a decision for a time in the
+    past requires decisions for the time since then as well, in steps of PRESENCE.
     """
     if meeting is not None and meeting.status == TERMINATED and not desktops:
         return Leave(f"it is {TERMINATED}, and no desktop is left")
@@ -193,7 +192,7 @@ def verdict(
         return End(_reason_of(meeting), "it is being ended")
     start = meet_time_of(meeting) if meeting else None
     if meeting is None or start is None:
-        what = "there is no row" if meeting is None else f"the row has no readable {MEET_TIME}"
+        what = "it has no row" if meeting is None else f"the row has no valid {MEET_TIME}"
         patience = longest if meeting else _longest_without_row(desktops, longest)
         return _decide_by_age(what, desktops, now, patience)
     if now < start + SHORTEST - SLACK:
@@ -204,7 +203,7 @@ def verdict(
 def _decide_by_age(
     what: str, desktops: Sequence[Instance], now: datetime, longest: timedelta
 ) -> Verdict:
-    """Decide about a meeting whose start nobody knows: its desktops show how old it is."""
+    """Decide about a meeting with an unknown start: its desktops show how old it is."""
     if not desktops:
         return Leave(f"{what}, and no desktop is left")
     latest = _oldest(desktops) + longest
@@ -215,10 +214,10 @@ def _decide_by_age(
 
 
 def _longest_without_row(desktops: Sequence[Instance], longest: timedelta) -> timedelta:
-    """Return how old desktops may become whose meeting has no row here.
+    """Return how old desktops of a meeting without a row here may become.
 
-    One that does not say who launched it may be another stage's, which has the row: it is over
-    when it would be by the settings of any.
+    One without an owner tag may be another stage's, which has the row: it is over when it would
+    be by the settings of any stage.
     """
     is_surely_ours = all(OWNER_TAG in each.tags for each in desktops)
     return longest if is_surely_ours else LONGEST_AHEAD + LONGEST_MEETING
@@ -227,7 +226,7 @@ def _longest_without_row(desktops: Sequence[Instance], longest: timedelta) -> ti
 def _decide_early(
     start: datetime, desktops: Sequence[Instance], now: datetime, longest: timedelta
 ) -> Verdict:
-    """Wait for the start, but not for ever: a row may be given any start while desktops run."""
+    """Wait for the start, but not forever: a row's start may be changed while desktops run."""
     due = start + SHORTEST
     why = f"it starts at {start:%Y-%m-%dT%H:%M:%SZ}"
     if desktops:
@@ -276,7 +275,7 @@ def _look_again(now: datetime, latest: datetime, why: str) -> LookAgain:
 
 
 def _at_the_earliest(now: datetime, moment: datetime) -> datetime:
-    """Put off what is too soon to be booked, and round up to whole seconds."""
+    """Postpone what is too soon to be booked, and round up to whole seconds."""
     moment = max(moment, now + SLACK)
     return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
 
@@ -286,7 +285,7 @@ def _oldest(desktops: Sequence[Instance]) -> datetime:
 
 
 def _reason_of(meeting: Meeting) -> str:
-    """Return the reason that stands; others may have written what is no text."""
+    """Return the reason in the row; others may have written something that is not text."""
     return text_of(meeting, REASON) or "unknown"
 
 

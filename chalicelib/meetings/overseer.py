@@ -1,8 +1,8 @@
-"""The overseer: finds desktops that the safety net failed to end.
+"""The overseer: a backup for the safety net, so that no desktop is left running for good.
 
-The safety net books each of its looks itself, so one that failed for good is the last. Once a
-minute the overseer decides as it does, and books a look at what should have been ended a while
-ago. It ends nothing itself: what may terminate desktops is not what runs every minute.
+Each check of the safety net books the next, so one that failed for good is the last. Once a minute
+the overseer decides as the safety net does, and books a check of what should have been ended a
+while ago. It ends nothing itself: the function that runs every minute may not terminate desktops.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 PATIENCE: Final = timedelta(minutes=10)
-"""For how long the safety net's own looks and their retries are trusted to end a meeting."""
+"""How long to leave the ending of a meeting to the safety net's own checks and their retries."""
 
 
 class Overseer:
-    """Looks at all desktops; one for an execution environment."""
+    """Checks all desktops; one for each execution environment."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -52,11 +52,11 @@ class Overseer:
         self._clock = clock
 
     def oversee(self, context: LambdaContext) -> tuple[str, ...]:
-        """Book a look at each meeting that is overdue; return their ids.
+        """Book a check of each overdue meeting; return their ids.
 
-        It is reported only if there is one, and a warning only if nobody has begun to end it: in
-        a usual end, too, there is a moment between the claim and what EC2 lists after it. Any
-        failure is reported and raised.
+        Reports only if there is one, and warns only if nobody has begun to end it: a normal end,
+        too, takes a moment between the claim and EC2's listing after it. Errors are reported and
+        raised.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         try:
@@ -66,7 +66,7 @@ class Overseer:
             raise
         if overdue:
             fields |= {"action": "overseen", "meetings": list(overdue)}
-            fields["reason"] = f"desktops of {len(overdue)} meetings were left"
+            fields["reason"] = f"desktops of {len(overdue)} meetings were left running"
             if missed:
                 ids = ", ".join(missed)
                 fields["warnings"] = [f"the safety net did not end them, see its errors: {ids}"]
@@ -93,7 +93,7 @@ class Overseer:
         for meeting_id in overdue:
             book_look(self._scheduler, place, meeting_id, next_look(now))
         if read.errors:
-            raise read.errors[0]  # once every meeting that could be read is seen to
+            raise read.errors[0]  # once every meeting that could be read is handled
         missed = (each for each in overdue if each not in rows or REASON not in rows[each].item)
         return overdue, tuple(missed)
 

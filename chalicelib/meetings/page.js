@@ -1,35 +1,35 @@
 "use strict";
-// Asks this page's own address how things stand, shows it, and enters when the desktop is ready.
+// Polls this page's own address, shows the state, and enters when the desktop is ready.
 (() => {
   const HEADLINES = {/* headlines */};
   const TITLES = {/* titles */};
-  const REACHED = ["scheduled", "ready"]; // steps that are done as soon as one is there
+  const REACHED = ["scheduled", "ready"]; // steps that are done as soon as they are reached
   const FINAL = ["over", "unknown", "refused"];
   const BRISK = 5; // polls, two seconds apart
-  const STEADY = 15; // polls by the end of which they are five seconds apart
+  const STEADY = 15; // polls in all, the later ones five seconds apart
   const TIMEOUT = 20000;
   const LONGEST = 60;
-  const SLOW = 45; // seconds, while no poll may enter; browsers let hidden tabs act once a minute
+  const SLOW = 45; // seconds, while no poll may enter; hidden tabs act only once a minute
 
   const body = document.body;
   const at = (id) => document.getElementById(id);
-  const promise = at("promise"); // true only of a page with script, and while one waits
+  const promise = at("promise"); // true only with script, and while waiting
   let polls = 0;
   let failures = 0;
-  let due = 0; // by a clock that nobody sets
+  let due = 0; // by a monotonic clock
   let timer = 0;
   let busy = false;
-  // A page that was ready when it came leaves entering to the button: what scans links runs scripts.
+  // A page that loads as ready leaves entering to the button: link scanners run scripts.
   const byButton = body.dataset.phase === "ready";
   let finished = FINAL.includes(body.dataset.phase);
   let ahead = 0; // milliseconds by which the server's clock is ahead of the visitor's
 
-  // Whether a poll must not enter. It says that somebody waits, so that the meeting is no no-show.
+  // Whether a poll must not enter. It reports that somebody waits, so the meeting is not a no-show.
   const onlyWaits = () => byButton || document.hidden;
   const atLeast = (seconds) => (onlyWaits() ? Math.max(SLOW, seconds) : seconds);
 
   function write(element, text) {
-    // A live region is read out again whenever it is written, be it with the same words.
+    // A live region is read out again whenever it is written, even with the same text.
     if (element.textContent !== text) element.textContent = text;
   }
 
@@ -110,7 +110,7 @@
     failures = 0;
     write(at("note"), "");
     if (body.dataset.phase === "trouble") {
-      finished = true; // that page knew nothing of the meeting: have a whole one
+      finished = true; // that page had no data of the meeting: load a complete one
       location.reload();
       return 0;
     }
@@ -131,7 +131,7 @@
     const couldNotEnter = onlyWaits();
     const seconds = await ask();
     busy = false;
-    // A little later each time, so that visitors of many meetings do not ask in step.
+    // A little later each time, so that visitors of many meetings do not poll in step.
     due = performance.now() + atLeast(seconds) * 1000 * (1 + Math.random() / 10);
     if (couldNotEnter && !onlyWaits()) due = 0; // it came to the front meanwhile
     wait();

@@ -1,7 +1,7 @@
-"""The waiting page, shown until the desktop is ready and after the meeting.
+"""The waiting page, which a visitor's browser shows until the desktop is ready and afterwards.
 
-One file without any outside part; its style and script are allowed by their hashes alone. The
-script (page.js) asks the page's own address as a program would, and its words are those of here.
+One self-contained file; its style and script are allowed only by their hashes. The script
+(page.js) requests the page's own address as a program would, and gets its texts from here.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ HEADLINES: Final = {
     Phase.REFUSED: "This link is not complete",
     Phase.TROUBLE: "Something went wrong",
 }
-"""The page's heading in each phase; its title is the same, but for TITLES."""
+"""The page's heading in each phase; its title is the same, except for TITLES."""
 TITLES: Final = {Phase.READY: "\N{BLACK CIRCLE} Ready"}
-"""Titles for who sees no more of the page than its tab."""
+"""Titles for visitors who see only the page's tab."""
 
 _STEPS: Final = {
     Phase.SCHEDULED: "Meeting booked",
@@ -49,7 +49,7 @@ _STEPS: Final = {
     Phase.READY: "Ready for you",
 }
 _REACHED: Final = (Phase.SCHEDULED, Phase.READY)
-"""Steps that are done as soon as one is there."""
+"""Steps that are done as soon as they are reached."""
 _FOOTER: Final = (
     '<p id="promise" hidden>This page takes you to your desktop by itself. '
     "If you are in another tab by then, it does so when you come back.</p>"
@@ -83,7 +83,7 @@ HEADERS: Final = {
     ),
     "X-Robots-Tag": "noindex, nofollow",
 }
-"""What the page is sent with, beyond what every answer of this address has."""
+"""The page's headers, in addition to those of every answer at this address."""
 
 
 def render(
@@ -91,11 +91,11 @@ def render(
 ) -> str:
     """Write the page for a visitor; `enter` is the address that enters by a click.
 
-    That is in the page once it may be used; before, the page holds nothing of the request. `now`
-    is there since the visitor's own clock may be wrong.
+    The address is in the page once it may be used; before, the page contains nothing of the
+    request. `now` is there because the visitor's own clock may be wrong.
 
-    Of a meeting's row it tells the time and the names, as text. Without script the page loads
-    itself again while there is something to wait for, and the button enters.
+    From a meeting's row it shows the time and the names, as text. Without script the page reloads
+    itself while there is something to wait for, and the button enters.
     """
     phase, retry = admission.phase, admission.retry_after
     is_ready = phase is Phase.READY
@@ -129,7 +129,7 @@ def render(
 
 
 def _steps(current: Phase) -> str:
-    """List the steps; what a look tells by colour and form is said in words as well."""
+    """List the steps; what color and shape show is said in words as well."""
     items = []
     reached = STEPS.index(current)
     for position, step in enumerate(STEPS):
@@ -147,7 +147,7 @@ def _steps(current: Phase) -> str:
 
 
 def _facts(meeting: Meeting, role: str) -> str:
-    """List when the meeting is and who comes; the script tells the time in the visitor's zone."""
+    """List the time and the names; the script shows the time in the visitor's time zone."""
     entries = []
     if at := meet_time_of(meeting):
         written = f"{at:%A} {at.day} {at:%B %Y, %H:%M} UTC"

@@ -1,7 +1,7 @@
-"""Wiring of the functions of the feature.
+"""Factories for the feature's functions.
 
-Each imports its own modules only when it is built: all functions of a stage are deployed as one,
-and what a function does not need would make its cold starts longer.
+Each imports its modules only when called: all functions of a stage are deployed as one package,
+and unneeded modules would make cold starts longer.
 """
 # ruff: noqa: PLC0415 (imports at the top are what this module avoids)
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from chalicelib.settings.stage import Settings
 
 API: Final = "api"
-"""What the function behind the routes calls itself in its log."""
+"""The name of the function behind the routes in its log."""
 
 
 @cache
 def build_scheduling(settings: Settings) -> Scheduling:
-    """Build what schedules meetings."""
+    """Build the handler of `POST /schedule`."""
     from chalicelib.meetings.authorizer import Authorizer
     from chalicelib.meetings.reservation import Reservations
     from chalicelib.meetings.schedules import Scheduler, Unscheduler
@@ -59,7 +59,7 @@ def build_scheduling(settings: Settings) -> Scheduling:
 
 @cache
 def build_join(settings: Settings) -> Join:
-    """Build what sends people to their desktops."""
+    """Build the handler of join links."""
     from chalicelib.meetings.join import Join
 
     dynamodb, table = aws.client("dynamodb"), str(settings.table_name)
@@ -74,7 +74,7 @@ def build_join(settings: Settings) -> Join:
 
 @cache
 def build_launch(settings: Settings) -> Launch:
-    """Build what launches meetings."""
+    """Build the launch."""
     from chalicelib.ec2.desktops import Starts, Terminations
     from chalicelib.ec2.images import Images
     from chalicelib.ec2.subnets import Subnets
@@ -136,7 +136,7 @@ def build_terminator(settings: Settings) -> Terminator:
 
 @cache
 def build_overseer(settings: Settings) -> Overseer:
-    """Build what looks after desktops that were left running."""
+    """Build the overseer."""
     from chalicelib.meeting_row.meeting import Meetings
     from chalicelib.meetings.overseer import Overseer
     from chalicelib.meetings.schedules import Scheduler
@@ -166,5 +166,5 @@ def _build_ending(settings: Settings) -> Ending:
 
 
 def _feature(settings: Settings) -> MeetingsSettings:
-    """Return the feature's settings, which are there: nothing of this is built elsewhere."""
+    """Return the feature's settings, which exist: this is used only in stages that have it."""
     return cast("MeetingsSettings", settings.meetings)

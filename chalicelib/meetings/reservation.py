@@ -1,11 +1,11 @@
-"""Creating a meeting: its row and two schedules together, or rolled back.
+"""Reservation: create a meeting's row and its two schedules together, or undo them.
 
-The row is made first, then the schedule of the safety net, then that of the launch, so that no
-desktop can start which nothing would end. At last the row is told `scheduled_at`. Until then it is
-no meeting yet; whoever writes `termination_reason` first, on condition that it was not told,
-has taken it back for good. One of the two writes fails, so requests that are repeated side by side
-never undo each other's work; and what was taken back under an Idempotency-Key stays as a row that
-says so, while a repetition makes the meeting under the next id of its seed.
+The row is created first, then the schedule of the safety net, then that of the launch, so that no
+desktop can start that nothing would terminate. Finally `scheduled_at` is written to the row. Until
+then it is not a meeting yet; whoever writes `termination_reason` first, on condition that
+`scheduled_at` is absent, has undone it for good. One of the two writes fails, so concurrent
+retries of a request never undo each other's work; and what was undone under an Idempotency-Key
+remains as a row that says so, while a retry creates the meeting under the next id of its seed.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ SOONEST: Final = timedelta(minutes=1)
 """A schedule in the past would never fire, and one that is due now might not."""
 
 MOST_ATTEMPTS: Final = 50
-"""How often a request with one Idempotency-Key may come to nothing."""
+"""How often requests with one Idempotency-Key may fail."""
 _STEP_TIME: Final = 1.0
-"""Seconds that must be left to begin a step, so that what was made can be taken back."""
+"""Seconds that must be left to start a step, so that what was created can be undone."""
 
 
 class NotReservedError(Exception):
-    """The meeting could not be made; the message says why, and what is left of it, if anything."""
+    """The meeting could not be created; the message says why, and what is left of it, if any."""
 
 
 class KeyReusedError(Exception):
-    """The Idempotency-Key is of no use for this request; the message says why.
+    """The Idempotency-Key cannot be used for this request; the message says why.
 
     Nothing was done.
     """
@@ -60,10 +60,10 @@ class KeyReusedError(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A meeting to be made, where, when it was asked for, and the seed it is made from.
+    """A meeting to create, where, when it was requested, and the seed it is derived from.
 
-    `is_repeatable` says that the seed is an Idempotency-Key's: the same request may be at work
-    somewhere else, or have been before.
+    `is_repeatable` says that the seed is an Idempotency-Key's: the same request may be running
+    elsewhere, or have run before.
     """
 
     booking: Booking
@@ -76,7 +76,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Reserved:
-    """A meeting that is made, the seed of its id and keys, and whether this request made it."""
+    """A created meeting, the seed of its id and keys, and whether this request created it."""
 
     meeting: Meeting
     seed: Seed
@@ -84,7 +84,7 @@ class Reserved:
 
 
 class Reservations:
-    """Makes meetings."""
+    """Creates meetings."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Reservations:
         self._unscheduler = unscheduler
 
     def made_before(self, wanted: Wanted) -> Reserved | None:
-        """Look for the meeting that the same request made before. Raises KeyReusedError."""
+        """Find the meeting that the same request created before. Raises KeyReusedError."""
         for seed in _seeds(wanted):
             row = self._reader.read_row(seed.meeting_id)
             if row is None:
@@ -113,23 +113,21 @@ class Reservations:
         return None
 
     def reserve(self, wanted: Wanted, deadline: Deadline) -> Reserved:
-        """Make the meeting, or find the one that the same request made before.
+        """Create the meeting, or find the one that the same request created before.
 
-        Raises KeyReusedError, and NotReservedError when it could not be made. What was made by
-        then is taken back; what could not be is named in the message, and a row that stays is
-        either ended as LAUNCH_FAILED or has no `scheduled_at`.
+        Raises KeyReusedError, and NotReservedError if it could not be created. What was created by
+        then is undone; what could not be is named in the message, and a row that remains is either
+        ended as LAUNCH_FAILED or has no `scheduled_at`.
         """
         for seed in _seeds(wanted):
             attempt = replace(wanted, seed=seed)
             reserved = self._attempt(attempt, deadline)
             if reserved:
                 return reserved
-        raise KeyReusedError(
-            f"this Idempotency-Key has come to nothing {MOST_ATTEMPTS} times; take another one"
-        )
+        raise KeyReusedError(f"this Idempotency-Key failed {MOST_ATTEMPTS} times; use a new key")
 
     def _attempt(self, wanted: Wanted, deadline: Deadline) -> Reserved | None:
-        """Make the meeting of this very seed; None if it was taken back."""
+        """Create the meeting of exactly this seed; None if it was undone."""
         meeting_id = wanted.seed.meeting_id
         row = self._reader.read_row(meeting_id) if wanted.is_repeatable else None
         is_new = row is None
@@ -144,14 +142,14 @@ class Reservations:
 
     def _make(self, wanted: Wanted, deadline: Deadline) -> Meeting:
         meeting_id = wanted.seed.meeting_id
-        deadline.require(_STEP_TIME, f"make the row {meeting_id!r}")
+        deadline.require(_STEP_TIME, f"create the row {meeting_id!r}")
         texts = wanted.booking.row(wanted.seed, wanted.now, with_keys=wanted.with_keys)
         try:
             return self._maker.make_row(meeting_id, texts)
-        except RowExistsError as error:  # of a request at the same time, or of this one's own retry
+        except RowExistsError as error:  # of a concurrent request, or of this one's own retry
             row = self._reader.read_row(meeting_id)
             if row is None:
-                raise NotReservedError(f"the row {meeting_id!r} came and went") from error
+                raise NotReservedError(f"row {meeting_id!r} was deleted concurrently") from error
             return row
         except (ClientError, BotoCoreError) as error:
             item = {name: {"S": text} for name, text in (("id", meeting_id), *texts.items())}
@@ -169,44 +167,44 @@ class Reservations:
         made_at = f"{wanted.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         try:
             for name, at, function, payload in schedules:
-                deadline.require(_STEP_TIME, f"make the schedule {name!r}")
+                deadline.require(_STEP_TIME, f"create the schedule {name!r}")
                 soonest = wanted.now + SOONEST
                 self._scheduler.create_schedule_at(
                     wanted.place, name, max(at, soonest), function, payload
                 )
             deadline.require(_STEP_TIME, f"confirm the row {row.id!r}")
             row = self._writer.update_row(RowUpdate(row, {SCHEDULED_AT: made_at}, (REASON,)))
-        except Exception as error:  # noqa: BLE001 (whatever it is, nothing may stay half made)
+        except Exception as error:  # noqa: BLE001 (after any error, undo what was created)
             row = self._give_up(row, wanted, error)
         return None if _is_undone(row) else Reserved(row, wanted.seed, is_new=is_new)
 
     def _give_up(self, row: Meeting, wanted: Wanted, cause: Exception) -> Meeting:
-        """Take back what was made by now, unless it is a meeting after all: then return its row.
+        """Undo what was created by now, unless it is a meeting after all: then return its row.
 
-        It is also returned if another request took it back. Raises NotReservedError.
+        The row is also returned if another request undid it. Raises NotReservedError.
         """
-        failed = f"the meeting {row.id!r} could not be made: {cause}"
+        failed = f"meeting {row.id!r} could not be created: {cause}"
         try:
             now = self._end(row)
         except (ClientError, BotoCoreError) as error:
-            now, failed = row, f"{failed}; and then it could not be read: {error}"
+            now, failed = row, f"{failed}; nor could it be read afterwards: {error}"
         if now is None:
             raise NotReservedError(f"{failed}; nothing is left of it") from cause
         if _is_made(now):
             return now
         if wanted.is_repeatable and not _is_undone(now):
             raise NotReservedError(
-                f"{failed}; the row stays without {SCHEDULED_AT}: repeating the request makes it "
-                "whole"
+                f"{failed}; the row remains without {SCHEDULED_AT}: repeating the request "
+                "completes it"
             ) from cause
         left = self._withdraw(now, wanted)
         if isinstance(cause, RowChangedError) and wanted.is_repeatable:
             return now
-        said = f"what is left: {'; '.join(left)}" if left else "all of it was taken back"
+        said = f"what is left: {'; '.join(left)}" if left else "everything was undone"
         raise NotReservedError(f"{failed}; {said}") from cause
 
     def _end(self, row: Meeting) -> Meeting | None:
-        """End a row that is no meeting yet; return it as it is then, whatever became of that."""
+        """End a row that is not a meeting yet; return it as it is then, in any case."""
         texts = {REASON: LAUNCH_FAILED, "status": TERMINATED}
         for _ in range(2):
             try:
@@ -214,15 +212,15 @@ class Reservations:
                     RowUpdate(row, texts, ("status", REASON, SCHEDULED_AT))
                 )
             except (RowChangedError, ClientError, BotoCoreError):
-                now = self._reader.read_row(row.id)  # an answer that was lost may have been a yes
+                now = self._reader.read_row(row.id)  # a lost answer may have been a success
             if now is None or _is_made(now) or _is_undone(now):
                 break
         return now
 
     def _withdraw(self, row: Meeting, wanted: Wanted) -> list[str]:
-        """Remove the schedules, and a row that nobody can ask for; return what could not be.
+        """Remove the schedules, and a row that nobody can request; return what could not be.
 
-        The safety net's is kept if the row may still look like a meeting: it will end it.
+        The safety net's schedule is kept if the row may still look like a meeting: it will end it.
         """
         left: list[str] = []
         self._unschedule(wanted.place, _launch_name(row), left)
@@ -245,18 +243,18 @@ class Reservations:
 
 
 def _seeds(wanted: Wanted) -> Iterator[Seed]:
-    """Give the seeds that a request may have made its meeting from, in order."""
+    """Yield the seeds from which a request may have created its meeting, in order."""
     for number in range(MOST_ATTEMPTS if wanted.is_repeatable else 1):
         yield wanted.seed.attempt(number)
 
 
 def _is_undone(row: Meeting) -> bool:
-    """Tell whether it was ended before it became a meeting."""
+    """Return True if it was ended before it became a meeting."""
     return REASON in row.item and SCHEDULED_AT not in row.item
 
 
 def _is_made(row: Meeting) -> bool:
-    """Tell whether it became a meeting, even if that is over."""
+    """Return True if it became a meeting, even if that is over."""
     return SCHEDULED_AT in row.item or (REASON not in row.item and row.status != SCHEDULED)
 
 

@@ -1,6 +1,6 @@
-"""The safety net: checks a meeting from 15 minutes after its start until nothing of it is left.
+"""The safety net: checks on a meeting from 15 minutes after its start until nothing is left.
 
-Every look books the next one, also when it failed; only a look that found the meeting over and no
+Every check books the next one, even if it failed; only one that finds the meeting over and no
 desktop left is the last. So nothing that was missed once runs for good.
 """
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 FUNCTION: Final = "safety_net"
 ATTEMPTS: Final = 3
-"""How many times to decide again when the row was changed between reading and claiming it."""
+"""Attempts to decide when the row is changed between reading and claiming it."""
 LONGEST_ID: Final = 256
-"""Characters of a meeting's id: as many as an instance's tag may have."""
+"""The longest meeting id: as many characters as an instance's tag may have."""
 
-_NO_CHARACTER = re.compile("[\ud800-\udfff]")  # which JSON can encode, and UTF-8 cannot
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")  # which JSON can represent, and UTF-8 cannot
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 _IN_A_NAME = re.compile(r"[0-9A-Za-z_.-]{1,40}")
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a look found and did: the function's result."""
+    """The result of a check, which the function returns."""
 
     meeting_id: str | None
     action: str
-    """`ended`, `waiting` for the next look, `left` for good, or `ignored`."""
+    """`ended`, `waiting` for the next check, `left` for good, or `ignored`."""
     reason: str
     instances: tuple[str, ...] = ()
     next_look: datetime | None = None
@@ -76,7 +76,7 @@ class Look:
 
 
 class SafetyNet:
-    """Looks at meetings, one at a time."""
+    """Checks meetings, one at a time."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -98,9 +98,9 @@ class SafetyNet:
         self._clock = clock
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Look at the meeting that the event names, report once, and return a Look as a dictionary.
+        """Check the meeting that the event names, report once, and return a Look as a dictionary.
 
-        Any failure is reported and raised, so that Lambda tries again and alarms see it.
+        Errors are reported and raised, so that Lambda retries and alarms see them.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         arn = context.invoked_function_arn
@@ -150,9 +150,9 @@ class SafetyNet:
 
 
 def book_look(scheduler: Scheduler, place: Place, meeting_id: str, at: datetime) -> None:
-    """Have the safety net look at a meeting once, at this moment. Raises ScheduleError.
+    """Book one check of a meeting by the safety net, at this time. Raises ScheduleError.
 
-    The same moment has the same name, so however often it is booked, that is one look.
+    The same time gives the same name, so however often it is booked, there is one check.
     """
     name = f"safety-{_in_a_name(meeting_id)}-{int(at.timestamp()) // 60}"
     scheduler.create_schedule_at(place, name, at, FUNCTION, {"meetingId": meeting_id})
@@ -166,7 +166,7 @@ def _meeting_id_of(event: object) -> str | None:
 
 
 def _in_a_name(meeting_id: str) -> str:
-    """Encode an id for a schedule's name: ours unchanged, others as a hash."""
+    """Encode an id for a schedule's name: ours unchanged, others by their hash."""
     if _IN_A_NAME.fullmatch(meeting_id):
         return meeting_id
     return hashlib.sha256(meeting_id.encode()).hexdigest()[:32]

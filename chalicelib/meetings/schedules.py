@@ -1,4 +1,4 @@
-"""One-off schedules of EventBridge Scheduler.
+"""One-off schedules of EventBridge Scheduler, which invoke a function once at a given time.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-time
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from chalicelib.resource_names import Place
 
 _UNTIL_ACCEPTED: Final = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
-"""The most there is: whether a start that comes late is still of use, its function decides.
+"""The maximum: the function decides whether a late invocation is still useful.
 
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
 """
 
 
 class ScheduleError(Exception):
-    """A schedule could not be made or removed, or it is unknown whether it was; see the message."""
+    """A schedule could not be created or removed, or the outcome is unknown; see the message."""
 
 
 class SchedulerClient(Protocol):
@@ -41,7 +41,7 @@ class SchedulerClient(Protocol):
 
 
 class Scheduler:
-    """Makes one-off schedules in the stage's group; each removes itself once it has fired."""
+    """Creates one-off schedules in the stage's group; each is deleted once it has fired."""
 
     def __init__(self, client: SchedulerClient) -> None:
         self._client = client
@@ -49,10 +49,10 @@ class Scheduler:
     def create_schedule_at(
         self, place: Place, name: str, at: datetime, function: str, payload: Mapping[str, str]
     ) -> None:
-        """Have a function of the feature started with the payload, within the minute after `at`.
+        """Have a function of the feature invoked with the payload, within the minute after `at`.
 
-        One of that name that is there already is left as it is: names hold a meeting's id, so it
-        is ours. A start that Lambda does not accept ends in the queue of failed events. Raises
+        An existing schedule of that name is left unchanged: names contain a meeting's id, so it is
+        ours. An invocation that Lambda does not accept goes to the queue of failed events. Raises
         ScheduleError.
         """
         try:
@@ -73,10 +73,10 @@ class Scheduler:
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConflictException":
-                raise ScheduleError(f"schedule {name!r} could not be made: {error}") from error
+                raise ScheduleError(f"schedule {name!r} could not be created: {error}") from error
         except BotoCoreError as error:
             raise ScheduleError(
-                f"whether schedule {name!r} was made is unknown: {error}"
+                f"whether schedule {name!r} was created is unknown: {error}"
             ) from error
 
 
@@ -87,7 +87,7 @@ class Unscheduler:
         self._client = client
 
     def delete_schedule(self, place: Place, name: str) -> None:
-        """Remove a schedule; one that is gone, or never was, is fine. Raises ScheduleError."""
+        """Remove a schedule; a missing one is no error. Raises ScheduleError."""
         try:
             self._client.delete_schedule(Name=name, GroupName=place.schedule_group)
         except ClientError as error:

@@ -1,6 +1,6 @@
-"""`POST /schedule`: authorize, parse, create the meeting.
+"""`POST /schedule`: authorize the caller, validate the booking, create the meeting.
 
-Nothing leaves here but answers in JSON that a page of a configured origin can read.
+Every answer is JSON that a page of a configured origin can read.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json\s*(?:;.*)?", re.IGNORECA
 
 
 class _RefusedError(Exception):
-    """The request is wrong; what is answered, and why in a word for the log."""
+    """The request is invalid; the answer, and the reason in a word for the log."""
 
     def __init__(self, reason: str, answer: Answer) -> None:
         self.reason = reason
@@ -55,7 +55,7 @@ class _RefusedError(Exception):
 
 
 class Scheduling:
-    """Handles requests to schedule a meeting; one for an execution environment."""
+    """Handles requests to schedule a meeting; one for each execution environment."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -75,11 +75,11 @@ class Scheduling:
         self._clock = clock
 
     def handle(self, request: Request, context: LambdaContext) -> Answer:
-        """Answer a request, valid or not, and report once.
+        """Answer any request, even on errors, and report once.
 
-        201 for a new meeting, 200 if the same request made it before, 4xx if the request is
-        wrong; 503 if the meeting could not be made, after which trying again may help; 500 for a
-        mistake of ours.
+        201 for a new meeting, 200 if the same request created it before, 4xx if the request is
+        invalid; 503 if the meeting could not be created, after which a retry may help; 500 for a
+        bug of ours.
         """
         origins = self._settings.allowed_origins
         if request.method == "OPTIONS":
@@ -169,9 +169,9 @@ def _require_readable(request: Request) -> None:
 def _booking_of(
     body: bytes, key: str | None, now: datetime
 ) -> tuple[Booking, _RefusedError | None]:
-    """Read the booking, with the refusal that it deserves unless it was made in time.
+    """Parse the booking; return it with a refusal if its only problem is that it is too late.
 
-    Raises _RefusedError for anything else that is wrong.
+    Raises _RefusedError for all other errors.
     """
     errors: dict[str, str] = {}
     late = None
@@ -184,7 +184,7 @@ def _booking_of(
         late = error.too_late
     if not errors:
         return booking, None
-    said = {"message": "The request is wrong; see errors.", "errors": errors}
+    said = {"message": "The request is invalid; see errors.", "errors": errors}
     refused = _RefusedError(f"wrong: {', '.join(sorted(errors))}", json_answer(400, said))
     if late and key is not None and len(errors) == 1:
         return late, refused
@@ -205,7 +205,7 @@ def _answer_of(reserved: Reserved, base_url: str) -> Answer:
             link += f"?key={reserved.seed.join_key(role)}"
         links[f"{role}_link"] = link
     document = {
-        "message": "Meeting scheduled" if reserved.is_new else "Meeting was scheduled before",
+        "message": "Meeting scheduled" if reserved.is_new else "Meeting was already scheduled",
         "meeting_id": meeting.id,
         **links,
         "jitsi_url": text_of(meeting, "jitsi_url"),

@@ -1,4 +1,4 @@
-"""Secrets that the supporting stack makes for a stage with meetings."""
+"""Secrets created by the supporting stack for a stage with meetings, and reading them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from chalicelib.secrets import SecretsManagerClient
 
 SHORTEST_SEED: Final = 32
-"""Characters that the text which seeds are derived from has at least."""
+"""The minimum length of the text from which seeds are derived."""
 
 _REMEDIES: Final = {
-    "ResourceNotFoundException": "there is none; `elephant deploy STAGE` makes it",
+    "ResourceNotFoundException": "it does not exist; `elephant deploy STAGE` creates it",
     "AccessDeniedException": "this function may not read it; `elephant stage` writes the "
     "policy that grants it",
     "InvalidRequestException": "it cannot be read now; restore it if it is marked for deletion",
@@ -25,7 +25,7 @@ _REMEDIES: Final = {
 
 
 class StageSecrets:
-    """The end of Secrets Manager."""
+    """The Secrets Manager client."""
 
     def __init__(self, client: SecretsManagerClient) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class StageSecrets:
     def read_secret(self, name: str) -> str:
         """Return the text of a secret, empty if it has none.
 
-        Raises SecretError if AWS refuses for a reason that a person can remove, and what botocore
+        Raises SecretError if AWS refuses for a reason that somebody can fix, and what botocore
         raises otherwise.
         """
         try:
@@ -47,10 +47,10 @@ class StageSecrets:
 
 
 class Seeds:
-    """Derives the seeds of requests with an Idempotency-Key from a secret made for this alone.
+    """Derives the seeds of requests with an Idempotency-Key from a dedicated secret.
 
-    So they outlast every key to schedule with, and none of their holders can compute them. It never
-    changes, so it is read once for an execution environment.
+    So they outlast the keys for scheduling, and no holder of such a key can compute them. The
+    secret never changes, so it is read once for each execution environment.
     """
 
     def __init__(self, client: SecretsManagerClient) -> None:
@@ -60,14 +60,14 @@ class Seeds:
     def seed_of(self, caller: str, idempotency_key: str, secret_name: str) -> Seed:
         """Return the seed of a caller's request: the same one each time.
 
-        Raises SecretError if the secret is not there or is too short, and what botocore raises.
+        Raises SecretError if the secret is missing or too short, and what botocore raises.
         """
         if not self._secret:
             text = self._secrets.read_secret(secret_name)
             if len(text) < SHORTEST_SEED:
                 raise SecretError(
-                    f"secret {secret_name!r} does not hold {SHORTEST_SEED} or more characters; put "
-                    "back the value that it had, or, if that is lost, a random one"
+                    f"secret {secret_name!r} does not hold {SHORTEST_SEED} or more characters; "
+                    "restore its old value or, if that is lost, store a random one"
                 )
             self._secret = text.encode()
         return Seed.derived(self._secret, caller, idempotency_key)

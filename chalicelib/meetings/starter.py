@@ -1,6 +1,6 @@
-"""Starting a meeting's desktops and updating its row, one role after the other.
+"""Starting a meeting's desktops and recording them in its row, one role after the other.
 
-Only one run at a time does this for a meeting: it holds the row's lease, see `launch_plan.py`.
+Only one run at a time does this for a meeting: the one with the row's lease, see `launch_plan.py`.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ if TYPE_CHECKING:
     from chalicelib.settings.meetings import MeetingsSettings
 
 ATTEMPTS: Final = 5
-"""How many times to decide again when the row was changed between reading and writing it."""
+"""Attempts to decide when the row is changed between reading and writing it."""
 _ONE_CALL: Final = 8.0
-"""Seconds that a call to EC2 may take; with less left no desktop is asked for."""
+"""Seconds that a call to EC2 may take; with less left no desktop is requested."""
 
 
 class MeetingOverError(Exception):
-    """The meeting was ended meanwhile: nothing more is started, and what was is to be ended."""
+    """The meeting was ended concurrently: start nothing more, and terminate what was started."""
 
 
 @dataclass
 class Work:
-    """A launch under way: the row as it is now, and what was done."""
+    """A launch in progress: the current row, and what was done."""
 
     meeting: Meeting
     profile: str
     deadline: Deadline
     started: list[str] = field(default_factory=list)
-    """Desktops that EC2 named as started, by this run or one before it."""
+    """Desktops that EC2 reported as started, by this run or an earlier one."""
     surplus: list[str] = field(default_factory=list)
-    """Those of them that the row does not have, since it notes another one for their role."""
+    """Those of them not recorded in the row, since it names another one for their role."""
     told: dict[str, str] = field(default_factory=dict)
-    """The desktops that the row notes, by role."""
+    """The desktops recorded in the row, by role."""
     warnings: list[str] = field(default_factory=list)
 
 
 class Starter:
-    """Starts what is missing."""
+    """Starts missing desktops."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -89,9 +89,9 @@ class Starter:
         self._starts = starts
 
     def start_missing(self, work: Work) -> None:
-        """Start a desktop for every role, and update the row with each before the next is started.
+        """Start a desktop for every role, and record each in the row before starting the next.
 
-        A desktop that an earlier try started is found again. `work` says at any moment, and after
+        A desktop that an earlier attempt started is found again. `work` has at any time, also after
         an error, what was done. Raises MeetingOverError, NotNowError, NeverError, OutOfTimeError.
         """
         found = self._instances.of_meeting(work.meeting.id)
@@ -116,7 +116,7 @@ class Starter:
         devices: tuple[Mapping[str, Any], ...],
         subnets: tuple[Subnet, ...],
     ) -> str:
-        """Ask in one zone after the other, the one asked in last first."""
+        """Try one Availability Zone after the other, starting with the one tried last."""
         meeting, settings = work.meeting, self._settings
         order = DesktopOrder(
             meeting_id=meeting.id,
@@ -144,14 +144,17 @@ class Starter:
                 instance_id = self._look_again(work, role, refusal)
             work.started.append(instance_id)
             return instance_id
-        reasons = "; ".join(map(str, refusals)) or "no subnet has an address left"
-        message = f"no zone takes the {role}'s desktop of {meeting.id!r}: {reasons}"
+        reasons = "; ".join(map(str, refusals)) or "no subnet has a free address"
+        message = (
+            f"no Availability Zone has capacity for the {role}'s desktop of {meeting.id!r}: "
+            f"{reasons}"
+        )
         if refusals and all(refusal.lasts for refusal in refusals):
             raise NeverError(message)
         raise NotNowError(message)
 
     def _look_again(self, work: Work, role: str, refusal: AlreadyAskedError) -> str:
-        """Find what the token started before, with other settings."""
+        """Find what the token started before with other settings."""
         desktop, _ = desktop_of(self._instances.of_meeting(work.meeting.id), role)
         if desktop is None:
             raise NotNowError(f"{refusal}; EC2 does not show it yet") from refusal
@@ -163,12 +166,12 @@ class Starter:
         if noted == instance_id:
             work.told[role] = instance_id
             return
-        work.warnings.append(f"the row notes {noted} as the {role}'s desktop, not {instance_id}")
+        work.warnings.append(f"the row names {noted} as the {role}'s desktop, not {instance_id}")
         if instance_id in work.started:
             work.surplus.append(instance_id)
 
     def _write(self, work: Work, decide: Callable[[Meeting], RowUpdate | None]) -> None:
-        """Write what is decided upon the row as it is now, unless the meeting is over."""
+        """Write what is decided from the current row, unless the meeting is over."""
         lease = text_of(work.meeting, LEASE)
         for _ in range(ATTEMPTS):
             update = decide(work.meeting)
@@ -188,5 +191,5 @@ class Starter:
     def _read(self, meeting: Meeting) -> Meeting:
         now = self._reader.read_row(meeting.id)
         if now is None or is_over(now):
-            raise MeetingOverError(f"meeting {meeting.id!r} was ended meanwhile")
+            raise MeetingOverError(f"meeting {meeting.id!r} was ended concurrently")
         return now

@@ -1,8 +1,8 @@
 """The terminator: ends a meeting as soon as both sides have left their data in its row.
 
-It is told of every change of the table. One record that fails is handed back to Lambda by its
-number, so that it is tried again and in the end kept in the queue of failed events; the others
-are dealt with. What it leaves, too early or failed for good, the safety net finds.
+It receives every change of the table. A record that fails is returned to Lambda by its number, so
+that it is retried and eventually kept in the queue of failed events; the others are handled. What
+it skips as too early or fails to end is left to the safety net.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
@@ -28,24 +28,23 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 ATTEMPTS: Final = 3
-"""How many times to decide again when the row was changed between reading and claiming it."""
+"""Attempts to decide when the row is changed between reading and claiming it."""
 _LONGEST_END: Final = 10.0
-"""Seconds that ending a meeting may well take; with less left it is not begun."""
+"""Seconds that ending a meeting may take; with less left it is not started."""
 
 
 @dataclass(frozen=True)
 class RowChange:
-    """What a record of the stream says: a row was changed, and is now so."""
+    """A record of the stream: a row was changed to this."""
 
     sequence_number: str
     meeting: Meeting
 
     @classmethod
     def parse(cls, record: object) -> RowChange | None:
-        """Read a record; None if it tells of no change to a meeting's row.
+        """Parse a record; None if it is not a change of a meeting's row.
 
-        That are rows made and removed, and what does not have the form of a record of this stream:
-        trying again would not make one of it.
+        This skips inserts, removals and malformed records, which a retry would not fix.
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
         """
         match record:
@@ -64,7 +63,7 @@ class RowChange:
 
 @dataclass
 class Batch:
-    """What became of a batch's records."""
+    """The result for a batch's records."""
 
     ended: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -74,7 +73,7 @@ class Batch:
     """By sequence number."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Format for the log, omitting empty fields."""
+        """Format it for the log, omitting empty fields."""
         done = Counter(ended=len(self.ended), left=len(self.left), ignored=self.ignored)
         said = ", ".join(f"{number} {what}" for what, number in done.items())
         more = {"meetings": self.ended, "left": self.left, "warnings": self.warnings}
@@ -96,7 +95,7 @@ class Batch:
 
 
 class Terminator:
-    """Handles batches of the table's stream."""
+    """Handles batches from the table's stream."""
 
     def __init__(
         self,
@@ -112,10 +111,10 @@ class Terminator:
         self._clock = clock
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Handle an event of the stream as Lambda gave it, report once, and name what failed.
+        """Handle a raw event of the stream, report once, and return a partial batch response.
 
-        The answer is a partial batch response. Nothing is raised: Lambda would try the whole batch
-        again, and every other meeting of the shard would wait for the bad one.
+        Nothing is raised: Lambda would retry the whole batch, and every other meeting of the shard
+        would wait for the failed one.
         """
         batch = Batch()
         deadline = Deadline.of(context, self._clock)
@@ -126,13 +125,13 @@ class Terminator:
                 continue
             try:
                 self._handle_change(change, batch, deadline)
-            except Exception as error:  # noqa: BLE001 (whatever it is, it is this record's alone)
+            except Exception as error:  # noqa: BLE001 (any error concerns only this record)
                 batch.errors[change.sequence_number] = error
         self._report(batch, context)
         return {"batchItemFailures": [{"itemIdentifier": each} for each in batch.errors]}
 
     def _handle_change(self, change: RowChange, batch: Batch, deadline: Deadline) -> None:
-        """Look at what the record shows first: most changes, and our own, cost no call."""
+        """Check the record itself first: most changes, including our own, cost no call."""
         if is_over(change.meeting) or not has_all_data(change.meeting):
             batch.ignored += 1
             return
@@ -147,14 +146,14 @@ class Terminator:
         self._look_at(meeting_id, batch)
 
     def _look_at(self, meeting_id: str, batch: Batch) -> None:
-        """Decide by the row as it is now; a claim that it bears already may be a dead run's."""
+        """Decide by the current row; a claim in it may be a dead run's."""
         meeting = self._reader.read_row(meeting_id)
         if meeting is None or meeting.status == TERMINATED or not has_all_data(meeting):
             batch.ignored += 1
             return
         why = None if is_over(meeting) else self._what_keeps_it(meeting)
         if why:
-            batch.left.append(f"{meeting_id}: {why}; it is left to the safety net")
+            batch.left.append(f"{meeting_id}: {why}; left to the safety net")
             return
         ended = self._ending.end_meeting(meeting, SUCCESS)
         batch.ended.append(meeting_id)
@@ -163,7 +162,7 @@ class Terminator:
     def _what_keeps_it(self, meeting: Meeting) -> str | None:
         start = meet_time_of(meeting)
         if start is None:
-            return "its row has no readable start"
+            return "its row has no valid start"
         if datetime.fromtimestamp(self._clock(), UTC) < start + SHORTEST:
             return f"it started less than {SHORTEST // timedelta(minutes=1)} minutes ago"
         return None
@@ -183,12 +182,12 @@ def _records_of(event: object) -> list[object]:
 
 
 def _ignore(record: object, batch: Batch) -> None:
-    """Pass over what cannot be handled, and warn of what should never come."""
+    """Skip what cannot be handled, and warn of unexpected records."""
     batch.ignored += 1
     match record:
         case {"eventName": "INSERT" | "REMOVE"}:
             pass
         case _:
             batch.warnings.append(
-                "a record that does not have the form of this table's stream with new images"
+                "a record that is malformed or not of this table's stream with new images"
             )

@@ -1,1 +1,1 @@
-"""The feature `notifications`: e-mails on instances that failed and on deployments."""
+"""The feature `notifications`: e-mails about failed instances and about deployments."""

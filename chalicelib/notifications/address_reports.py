@@ -1,6 +1,6 @@
-"""Reports on running desktops without a public address.
+"""Reports of running desktops without a public address.
 
-No event tells of an address that never came, so the sweep looks for it.
+No event says that an address never came, so the sweep checks for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AddressReports:
-    """Tells of desktops without an address; one for an execution environment."""
+    """Reports desktops without an address; one for each execution environment."""
 
     def __init__(
         self,
@@ -39,10 +39,9 @@ class AddressReports:
         self._told: frozenset[str] = frozenset()
 
     def report_missing(self, context: LambdaContext) -> tuple[str, ...]:
-        """Tell of each such desktop once, of all in one e-mail; return those that it tells of.
+        """Notify once for each such desktop, all in one e-mail; return those in the e-mail.
 
-        It is reported only if there is one. Any failure is reported and raised, and the next
-        sweep tries again.
+        Reports only if there is one. Errors are reported and raised, and the next sweep retries.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         try:
@@ -74,7 +73,7 @@ class AddressReports:
             ),
             context,
         )
-        # The table knows as well; this saves asking it every minute.
+        # The table knows as well; this saves reading it every minute.
         learned = {_instance_id(key) for key in (*delivery.told, *delivery.known)}
         self._told = frozenset((self._told & missing.keys()) | learned)
         return delivery

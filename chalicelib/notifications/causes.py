@@ -1,4 +1,4 @@
-"""The cause of a termination, and whether to notify about it."""
+"""Causes of termination: which of them are failures worth an e-mail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CHECK = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_CAUSE: Final = 2000
-"""How much of a cause is read; the search's time grows with the square of it."""
+"""How many characters of a cause are searched; the time is quadratic in it."""
 
 WANTED: Final = frozenset(
     {
@@ -22,22 +22,22 @@ WANTED: Final = frozenset(
         "Client.UserInitiatedShutdown",
     }
 )
-"""The reasons for which people, programs and the desktops themselves end instances.
+"""The state reasons when people, programs or the desktops themselves terminate instances.
 
-Every other one is a failure, those that AWS has not documented yet as well.
+Every other one is a failure, including those that AWS has not documented yet.
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
 """
 
 
 def failed_check(cause: str) -> str | None:
-    """Return which kind of check an instance failed, of a group's words for why it ended it.
+    """Return which kind of check an instance failed, from its group's cause for terminating it.
 
-    `ELB system health`, for instance; None if it ended for another reason, as a smaller group.
+    `ELB system health`, for example; None for another reason, such as a smaller group.
     """
     found = _CHECK.search(cause[:_LONGEST_CAUSE])
     return found["kind"] if found else None
 
 
 def is_failure(reason_code: str) -> bool:
-    """Tell whether EC2's code for why an instance ended means that something failed."""
+    """Return True if EC2's reason code for a termination means that something failed."""
     return reason_code not in WANTED

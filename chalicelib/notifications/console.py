@@ -1,4 +1,4 @@
-"""Links into the AWS console, with their region."""
+"""Links to the AWS console, each in the resource's region."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _HOSTS: Final[Mapping[str, str]] = {
 
 
 def instance_link(place: Place, instance_id: str) -> str:
-    """Build the URL of an instance's page."""
+    """Return the address of an instance's page."""
     return f"{_ec2(place)}#InstanceDetails:instanceId={quote(instance_id, safe='')}"
 
 
 def instances_link(place: Place) -> str:
-    """Build the URL of the list of what is running."""
+    """Return the address of the list of running instances."""
     return f"{_ec2(place)}#Instances:instanceState=running"
 
 
 def group_link(place: Place, group: str) -> str:
-    """Build the URL of what an Auto Scaling group did lately."""
+    """Return the address of an Auto Scaling group's activity."""
     return f"{_ec2(place)}#AutoScalingGroupDetails:id={quote(group, safe='')};view=activity"
 
 
 def deployment_link(place: Place, deployment_id: str) -> str:
-    """Build the URL of a deployment's page."""
+    """Return the address of a deployment's page."""
     page = f"codesuite/codedeploy/deployments/{quote(deployment_id, safe='')}"
     return f"{_console(place)}/{page}?region={place.region}"
 
@@ -43,6 +43,6 @@ def _ec2(place: Place) -> str:
 
 
 def _console(place: Place) -> str:
-    # The host without a region leads to the region that its visitor saw last.
+    # The host without a region leads to the region that the visitor used last.
     host = _HOSTS.get(place.partition, _HOSTS["aws"])
     return f"https://{place.region}.{host}"

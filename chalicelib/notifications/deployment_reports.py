@@ -1,4 +1,4 @@
-"""Reports on deployments."""
+"""Reports of deployments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DeploymentReports:
-    """Tells of deployments; one for an execution environment."""
+    """Reports deployments; one for each execution environment."""
 
     def __init__(
         self,
@@ -36,9 +36,9 @@ class DeploymentReports:
         self._reporter = reporter
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Tell of the deployment that the event names; report once; say what was done.
+        """Notify people of the deployment in the event, report once, and return the result.
 
-        Any failure is raised, for Lambda to try again.
+        Errors are raised, so that Lambda retries.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
@@ -60,8 +60,8 @@ class DeploymentReports:
         return Outcome.of(delivery, notice.subject, about)
 
     def _require_watched(self, change: DeploymentChange) -> None:
-        """Raise IgnoredEventError for what the stage does not ask for: its rule may be an older."""
+        """Raise IgnoredEventError for what the stage does not watch: its rule may be outdated."""
         if change.application not in self._settings.applications:
             raise IgnoredEventError(f"application {change.application!r} is not watched")
         if change.state not in self._settings.deployment_states:
-            raise IgnoredEventError(f"its state is {change.state!r}, which is not notified")
+            raise IgnoredEventError(f"its state {change.state!r} is not among DEPLOYMENT_STATES")

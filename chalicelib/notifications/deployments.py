@@ -1,4 +1,4 @@
-"""Deployments of CodeDeploy, and how they are read."""
+"""Reading CodeDeploy's deployments."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Deployment:
     error_code: str
     error: str
     instances: Mapping[str, int]
-    """How many instances ended how."""
+    """The number of instances by status."""
     rollback: str
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> Deployment:
-        """Read a DeploymentInfo.
+        """Parse a DeploymentInfo.
 
         https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_DeploymentInfo.html
         """
@@ -62,7 +62,7 @@ class Deployments:
         self._client = client
 
     def look_up_deployment(self, deployment_id: str) -> Deployment | None:
-        """Describe a deployment; None if CodeDeploy does not know it any more."""
+        """Describe a deployment; None if CodeDeploy no longer knows it."""
         try:
             answer = self._client.get_deployment(deploymentId=deployment_id)
         except ClientError as error:

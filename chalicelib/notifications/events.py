@@ -1,4 +1,4 @@
-"""Events for notifications: the patterns that are deployed, and parsing.
+"""The events behind notifications: the rules' patterns, and parsing.
 
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
@@ -27,9 +27,9 @@ TERMINATED_BY_GROUP: Final = "EC2 Instance Terminate Successful"
 DEPLOYMENT_CHANGE: Final = "CodeDeploy Deployment State-change Notification"
 
 NO_APPLICATION: Final = ""
-"""What no application is called: asked for by the rule of a stage that names none.
+"""Matches no application's name: for the rule of a stage without applications.
 
-A pattern may ask for an empty text, and names of applications are not empty:
+A pattern may match an empty text, and names of applications are not empty:
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 """
 
@@ -41,8 +41,8 @@ _SHORT: Final = 80
 def termination_pattern(settings: NotificationsSettings) -> dict[str, Any]:
     """Build the pattern of the rule of `notify_instance_termination`.
 
-    One rule asks for both sources. Each has a field that the other has not, and `exists: false`
-    lets pass what has it not. Without groups EC2's own events are all that is asked for.
+    One rule matches both sources. Each has a field that the other lacks, and `exists: false`
+    matches events without it. Without groups only EC2's own events are matched.
     """
     if not settings.groups:
         return {
@@ -63,7 +63,7 @@ def termination_pattern(settings: NotificationsSettings) -> dict[str, Any]:
 def deployment_pattern(settings: NotificationsSettings) -> dict[str, Any]:
     """Build the pattern of the rule of `notify_deployment`.
 
-    A stage without applications has the function all the same, and a rule that matches nothing.
+    A stage without applications still has the function, with a rule that matches nothing.
     """
     return {
         "source": [CODEDEPLOY],
@@ -77,7 +77,7 @@ def deployment_pattern(settings: NotificationsSettings) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class GroupTermination:
-    """An Auto Scaling group ended an instance."""
+    """An Auto Scaling group terminated an instance."""
 
     id: str
     instance_id: str
@@ -86,12 +86,12 @@ class GroupTermination:
     at: datetime | None
     zone: str
     was_kept: bool
-    """Whether it only went back to the group's warm pool."""
+    """Whether it only returned to the group's warm pool."""
 
 
 @dataclass(frozen=True)
 class InstanceTermination:
-    """An instance ended, whoever ended it."""
+    """An instance was terminated by anyone."""
 
     id: str
     instance_id: str
@@ -111,7 +111,7 @@ class DeploymentChange:
 
 
 def read_termination(event: object, place: Place) -> GroupTermination | InstanceTermination:
-    """Parse a raw event. Raises IgnoredEventError when it tells of no such end."""
+    """Parse any event. Raises IgnoredEventError if it is not a termination."""
     body = _object(event, "the event")
     if body.get("source") != AUTO_SCALING:
         return _read_state_change(body, place)
@@ -119,7 +119,7 @@ def read_termination(event: object, place: Place) -> GroupTermination | Instance
     detail = _detail(body, place)
     instance_id = _text(detail, "EC2InstanceId")
     if not is_instance_id(instance_id):
-        raise IgnoredEventError(f"its EC2InstanceId is {instance_id!r}, no instance's id")
+        raise IgnoredEventError(f"its EC2InstanceId {instance_id!r} is not an instance id")
     more = detail.get("Details")
     return GroupTermination(
         id=_text(body, "id"),
@@ -134,7 +134,7 @@ def read_termination(event: object, place: Place) -> GroupTermination | Instance
 
 
 def read_deployment(event: object, place: Place) -> DeploymentChange:
-    """Parse a raw event. Raises IgnoredEventError when it tells of no deployment."""
+    """Parse any event. Raises IgnoredEventError if it is not a deployment."""
     body = _object(event, "the event")
     _expect(body, "source", CODEDEPLOY)
     _expect(body, "detail-type", DEPLOYMENT_CHANGE)
@@ -164,7 +164,7 @@ def _detail(body: Mapping[str, object], place: Place) -> Mapping[str, object]:
 
 def _object(value: object, what: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise IgnoredEventError(f"{what} is {_short(value)}, no JSON object")
+        raise IgnoredEventError(f"{what} is {_short(value)}, not a JSON object")
     return value
 
 
@@ -176,7 +176,7 @@ def _expect(body: Mapping[str, object], key: str, expected: str) -> None:
 def _text(body: Mapping[str, object], key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str) or not value:
-        raise IgnoredEventError(f"its {key} is {_short(value)}, no text")
+        raise IgnoredEventError(f"its {key} is {_short(value)}, not a string")
     return value
 
 

@@ -1,7 +1,7 @@
-"""The layout of notices as e-mails, in HTML and plain text.
+"""E-mail layout: HTML and plain text with the same contents.
 
-The HTML is what mail programs take: tables, styles at each element, nothing from outside. What
-is in a notice comes from tags and from AWS, so all of it is escaped.
+The HTML is limited to what mail programs support: tables, inline styles, nothing external. The
+contents of a notice come from tags and from AWS, so all of it is escaped.
 https://www.caniemail.com/
 """
 
@@ -52,12 +52,12 @@ _ADVICE: Final = Template(
 )
 
 _LABEL_WIDTH: Final = 20
-"""Wide enough in plain text for the longest label, unless that is somebody's whole name."""
+"""The width of labels in plain text: enough for all but very long names."""
 _LONGEST_LINE: Final = 500
 
 
 def lay_out(notice: Notice, footer: str) -> Mail:
-    """Make the e-mail; the footer says whose it is."""
+    """Build the e-mail; the footer says which stage sent it."""
     return Mail(notice.subject, html=_html(notice, footer), text=_text(notice, footer))
 
 

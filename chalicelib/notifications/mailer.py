@@ -26,7 +26,7 @@ class MailClient(Protocol):
 
 @dataclass(frozen=True)
 class Mail:
-    """An e-mail as it is sent: the same in HTML and in plain text."""
+    """An e-mail, with the same contents in HTML and in plain text."""
 
     subject: str
     html: str
@@ -41,9 +41,9 @@ class Mailer:
         self._settings = settings
 
     def send_mail(self, mail: Mail) -> str:
-        """Hand the e-mail to SES, and return the message's id there.
+        """Send the e-mail through SES, and return the message's id.
 
-        SES takes it for all recipients or for none, and whatever it refuses is raised.
+        SES accepts it for all recipients or for none, and any error is raised.
         """
         answer = self._client.send_email(
             FromEmailAddress=self._settings.mail_from,

@@ -1,4 +1,4 @@
-"""A notice: the content of an e-mail, before layout."""
+"""Notices: the contents of an e-mail, before layout."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _SECONDS_COUNT_BELOW: Final = 600
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 
 _TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-"""What lets a text be read in another order than it is written: a name may be anybody's."""
+"""Characters that change the reading order of a text: names are untrusted."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact, with a link to it if there is one."""
+    """One fact, with a link to see it if there is one."""
 
     label: str
     text: str
     link: str | None = None
     is_code: bool = False
-    """Whether it is a name that people compare letter by letter, and copy."""
+    """Whether it is an identifier that people compare letter by letter, and copy."""
     more: str = ""
-    """What follows it, and is no part of the link."""
+    """Text that follows it and is not part of the link."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Action:
 
 @dataclass(frozen=True)
 class Notice:
-    """The content, most important first. All texts are plain, without HTML."""
+    """The contents, most important first. Every text is plain, without HTML."""
 
     subject: str
     label: str
-    """What kind of notice it is, in a word or two."""
+    """The kind of notice, in a word or two."""
     heading: str
     summary: str
     facts: tuple[Fact, ...]
@@ -54,7 +54,7 @@ class Notice:
 
 
 def one_line(text: str, longest: int = _LONGEST_SUBJECT) -> str:
-    """Make one line of a text, as a subject has to be, and not a long one."""
+    """Reduce a text to one line of limited length, as a subject must be."""
     line = _UNPRINTABLE.sub(" ", _TURNING.sub("", text)).strip()
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 

@@ -1,4 +1,4 @@
-"""The notice for each kind of event."""
+"""The notice for each kind of event, from the event and from AWS's descriptions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MOST_LISTED: Final = 40
 def group_termination_notice(
     ended: GroupTermination, instance: Instance | None, place: Place
 ) -> Notice:
-    """Tell of an instance that an Auto Scaling group ended."""
+    """Build the notice of an instance that an Auto Scaling group terminated."""
     name = _name_of(instance) or ended.instance_id
     check = failed_check(ended.cause)
     # A phone shows 40 characters or so: what and why come first, then in which group.
@@ -54,9 +54,9 @@ def group_termination_notice(
         label="Instance terminated",
         heading=f"{name} was terminated",
         summary=(
-            f"It failed its {check} check, so its Auto Scaling group ended it."
+            f"It failed its {check} check, so its Auto Scaling group terminated it."
             if check
-            else "Its Auto Scaling group ended it; it failed no check."
+            else "Its Auto Scaling group terminated it; it did not fail a check."
         ),
         facts=(
             *_instance_facts(ended.instance_id, instance, place),
@@ -72,7 +72,7 @@ def group_termination_notice(
 def desktop_termination_notice(
     ended: InstanceTermination, instance: Instance, place: Place
 ) -> Notice:
-    """Tell of a desktop of the project that ended because something failed."""
+    """Build the notice of a desktop that was terminated because something failed."""
     title, code = _title_of(instance), instance.reason_code
     meeting = instance.tags.get(MEETING_TAG)
     of_meeting = f" (meeting {meeting})" if meeting else ""
@@ -80,7 +80,7 @@ def desktop_termination_notice(
         subject=one_line(f"{title} failed: {code}{of_meeting}"),
         label="Desktop failed",
         heading=f"{title} failed",
-        summary="AWS ended it. Neither a person nor this project asked for that.",
+        summary="AWS terminated it. Neither a person nor this project requested that.",
         facts=(
             *_instance_facts(ended.instance_id, instance, place),
             *_meeting_facts(instance),
@@ -93,7 +93,7 @@ def desktop_termination_notice(
 
 
 def never_healthy_notice(meeting_id: str, desktops: Sequence[Instance], place: Place) -> Notice:
-    """Say that a meeting was ended since none of these desktops ever reported that it was ready."""
+    """Build the notice of a meeting ended because none of its desktops reported HEALTHY."""
     title = f"Meeting {one_line(meeting_id, longest=60)}"
     return Notice(
         subject=one_line(f"Desktops never healthy: {title} was ended"),
@@ -118,7 +118,7 @@ def never_healthy_notice(meeting_id: str, desktops: Sequence[Instance], place: P
 
 
 def no_address_notice(instances: Sequence[Instance], now: datetime, place: Place) -> Notice:
-    """Tell of desktops that run and have no public address."""
+    """Build the notice of running desktops without a public address."""
     first, count = instances[0], len(instances)
     title = _title_of(first) if count == 1 else f"{count} desktops"
     they, them = ("It is", "it") if count == 1 else ("They are", "them")
@@ -133,13 +133,13 @@ def no_address_notice(instances: Sequence[Instance], now: datetime, place: Place
         ),
         facts=_listed(instances, lambda each: _how_long(each, now), place),
         advice=(
-            "See whether the subnet gives public addresses, and whether an Elastic IP address was "
-            "taken away."
+            "Check whether the subnet assigns public addresses, and whether an Elastic IP address "
+            "was removed."
         ),
         action=(
             Action("Open the instance", instance_link(place, first.id))
             if count == 1
-            else Action("Open what is running", instances_link(place))
+            else Action("Open the running instances", instances_link(place))
         ),
     )
 
@@ -147,7 +147,7 @@ def no_address_notice(instances: Sequence[Instance], now: datetime, place: Place
 def deployment_notice(
     change: DeploymentChange, deployment: Deployment | None, place: Place
 ) -> Notice:
-    """Tell of a deployment that succeeded or failed; of one that is not known, only that."""
+    """Build the notice of a deployment's success or failure, with details if it is known."""
     is_good = change.state == SUCCESS
     revision = deployment.revision if deployment else None
     version = f" {revision.version}" if revision else ""
@@ -157,7 +157,7 @@ def deployment_notice(
     return Notice(
         subject=one_line(f"{what} {'deployed to' if is_good else 'FAILED on'} {change.group}"),
         label="Deployed" if is_good else "Deployment failed",
-        heading=f"{what} {'is on' if is_good else 'did not get to'} {change.group}",
+        heading=f"{what} {'is on' if is_good else 'was not deployed to'} {change.group}",
         summary=(
             f"The deployment {'succeeded' if is_good else 'failed'}"
             + (f" after {lasted}." if lasted else ".")
@@ -181,7 +181,7 @@ def deployment_notice(
 def _listed(
     desktops: Sequence[Instance], more: Callable[[Instance], str], place: Place
 ) -> tuple[Fact, ...]:
-    """List desktops, each with its link and what there is to say of it; of too many, the first."""
+    """List desktops, each with its link and details; of too many, only the first."""
     listed = [
         Fact(
             _title_of(each),
@@ -259,6 +259,6 @@ def _name_of(instance: Instance | None) -> str:
 
 
 def _title_of(instance: Instance) -> str:
-    """Say what desktop it is, as far as its tags tell."""
+    """Return what desktop it is, as far as its tags say."""
     role = one_line(instance.tags.get(ROLE_TAG, ""), longest=20)
     return f"{role.capitalize()}'s desktop" if role else _name_of(instance) or "Desktop"

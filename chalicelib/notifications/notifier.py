@@ -1,4 +1,4 @@
-"""Sending each notice once, also after retries and failures."""
+"""Sending each notice once, despite retries and failures."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from chalicelib.notifications.sent import Sent
 
 SENDING: Final = 12.0
-"""Seconds that handing an e-mail to SES may take."""
+"""Seconds that sending an e-mail through SES may take."""
 _GRACE: Final = 5.0
-"""Seconds that a claim outlives its run, so that clocks may differ."""
+"""Seconds that a claim outlives its run, to allow for clock skew."""
 
 
 class UnfinishedError(Exception):
-    """An earlier try of this run may still be sending. Try again."""
+    """An earlier attempt of this run may still be sending. Try again."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of notices, by their keys."""
+    """The result for notices, by their keys."""
 
     told: tuple[str, ...] = ()
     """Those in the e-mail that was sent."""
@@ -46,7 +46,7 @@ class Delivery:
 
 
 class Notifier:
-    """Sends notices; one for an execution environment."""
+    """Sends notices; one for each execution environment."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -66,7 +66,7 @@ class Notifier:
         self._holder = holder
 
     def now(self) -> datetime:
-        """Tell the time by which notices are sent."""
+        """Return the current time for notices."""
         return datetime.fromtimestamp(self._clock(), UTC)
 
     def notify_once(
@@ -75,11 +75,11 @@ class Notifier:
         compose: Callable[[tuple[str, ...]], Notice],
         context: LambdaContext,
     ) -> Delivery:
-        """Send one e-mail on those of the keys on which none was sent and none is being sent.
+        """Send one e-mail about those of the keys for which none was or is being sent.
 
-        `compose` makes the notice on them. Any failure is raised, and the keys are free for the
-        next try; UnfinishedError when an earlier try still has one. Only if SES's answer was lost,
-        or it could not be noted, may an e-mail be sent a second time.
+        `compose` builds the notice about them. Errors are raised, and the keys are free for the
+        next attempt; UnfinishedError if an earlier attempt still has one. An e-mail may be sent
+        twice only if SES's answer was lost or could not be recorded.
         """
         place, deadline = Place.of(context.invoked_function_arn), Deadline.of(context, self._clock)
         table, holder, run = place.sent_table, self._holder(), context.aws_request_id
@@ -100,12 +100,12 @@ class Notifier:
         return Delivery(told, known, message_id, self._note(claims, message_id))
 
     def _claim(self, wanted: Sequence[Claim], until: float, claims: list[Claim]) -> tuple[str, ...]:
-        """Add to `claims` those that this run has now; return the keys that were sent before."""
+        """Add to `claims` those that this run gets; return the keys that were sent before."""
         known = []
         for claim in wanted:
             standing = self._sent.claim_notice(claim, self._clock(), until)
             if standing is Standing.UNFINISHED:
-                raise UnfinishedError(f"an earlier try might still be sending {claim.key!r}")
+                raise UnfinishedError(f"an earlier attempt might still be sending {claim.key!r}")
             if standing is Standing.CLAIMED:
                 claims.append(claim)
             elif standing is Standing.SENT:
@@ -113,19 +113,19 @@ class Notifier:
         return tuple(known)
 
     def _take_back(self, claims: Sequence[Claim]) -> None:
-        """Free what was not sent; what cannot be freed is once this run's time is over."""
+        """Release unsent claims; those that cannot be released expire with this run's time."""
         for claim in claims:
             with contextlib.suppress(BotoCoreError, ClientError):
                 self._sent.take_back_claim(claim)
 
     def _note(self, claims: Sequence[Claim], message_id: str) -> tuple[str, ...]:
-        """Mark what was sent. It was, so failing here is no reason to try it all again."""
+        """Record what was sent. A failure here is no reason to send it all again."""
         warnings = []
         for claim in claims:
             try:
                 self._sent.mark_sent(claim, message_id, self._clock())
             except (BotoCoreError, ClientError) as error:
-                warnings.append(f"{claim.key!r} was sent, which could not be noted: {error}")
+                warnings.append(f"{claim.key!r} was sent, but that could not be recorded: {error}")
         return tuple(warnings)
 
     def _footer(self, place: Place) -> str:

@@ -1,4 +1,4 @@
-"""The result of a function that notifies."""
+"""The result of a notifying function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The function's result: `notified`, `unchanged` (it was sent before), or `ignored`."""
+    """The function's result: `notified`, `unchanged` (notified before), or `ignored`."""
 
     action: str
     reason: str
@@ -23,12 +23,12 @@ class Outcome:
 
     @classmethod
     def of(cls, delivery: Delivery, subject: str, about: Mapping[str, str]) -> Outcome:
-        """Tell what became of a notice with this subject."""
+        """Return the result for a notice with this subject."""
         if delivery.told:
             return cls("notified", subject, about, delivery.message_id, delivery.warnings)
         if delivery.known:
-            return cls("unchanged", "it was notified before", about)
-        return cls("unchanged", "another run is notifying it", about)
+            return cls("unchanged", "the e-mail was already sent", about)
+        return cls("unchanged", "another run is sending the e-mail", about)
 
     def to_dict(self) -> dict[str, Any]:
         """Serialize to JSON, omitting empty fields."""

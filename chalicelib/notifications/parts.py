@@ -1,4 +1,4 @@
-"""Wiring of the functions of the feature; see `chalicelib.meetings.parts`."""
+"""Factories for the feature's functions; see `chalicelib.meetings.parts`."""
 # ruff: noqa: PLC0415 (imports at the top are what this module avoids)
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @cache
 def build_termination_reports(settings: Settings) -> TerminationReports:
-    """Build what tells of ended instances."""
+    """Build the reports of terminated instances."""
     from chalicelib.notifications.termination_reports import TerminationReports
 
     return TerminationReports(
@@ -38,7 +38,7 @@ def build_termination_reports(settings: Settings) -> TerminationReports:
 
 @cache
 def build_deployment_reports(settings: Settings) -> DeploymentReports:
-    """Build what tells of deployments."""
+    """Build the reports of deployments."""
     from chalicelib.notifications.deployment_reports import DeploymentReports
     from chalicelib.notifications.deployments import Deployments
 
@@ -52,7 +52,7 @@ def build_deployment_reports(settings: Settings) -> DeploymentReports:
 
 @cache
 def build_address_reports(settings: Settings) -> AddressReports:
-    """Build what tells of desktops without an address."""
+    """Build the reports of desktops without an address."""
     from chalicelib.notifications.address_reports import AddressReports
 
     return AddressReports(
@@ -64,7 +64,7 @@ def build_address_reports(settings: Settings) -> AddressReports:
 
 
 def _build_meetings(settings: Settings) -> Meetings | None:
-    """Build the end of the meetings table: a stage without meetings has no right to read one."""
+    """Build the meetings table's gateway: a stage without meetings may not read a table."""
     if settings.meetings:
         from chalicelib.meeting_row.meeting import Meetings
 
@@ -87,5 +87,5 @@ def _build_notifier(settings: Settings) -> Notifier:
 
 
 def _feature(settings: Settings) -> NotificationsSettings:
-    """Return the feature's settings, which are there: nothing of this is built elsewhere."""
+    """Return the feature's settings, which exist: this is used only in stages that have it."""
     return cast("NotificationsSettings", settings.notifications)

@@ -1,4 +1,4 @@
-"""Revisions of deployments, in S3 or at GitHub, and their version."""
+"""Revisions of deployments in S3 or on GitHub, and their version names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SUFFIX = re.compile(r"\.(?:zip|tar|tgz|tar\.gz|ya?ml|json)$", re.IGNORECASE)
-# What follows the numbers begins with a separator, so that there is one way to read it: a key is
-# whatever somebody calls an object, and must not cost more than its length.
+# What follows the numbers begins with a separator, so that there is one way to match: keys are
+# untrusted, and matching must take linear time.
 _NUMBERS = re.compile(
     r"(?:^|(?<=[-_.v]))v?(?P<version>\d+(?:\.\d+)+[0-9A-Za-z]*(?:[-+_.][0-9A-Za-z]+)*)$",
     re.IGNORECASE,
 )
 _LONGEST_NAME: Final = 200
-"""How much of a name's end is searched: each place where numbers begin is tried."""
+"""How many characters at a name's end are searched: each start of numbers is tried."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _SHORT_COMMIT: Final = 7
 GITHUB: Final = "https://github.com"
@@ -26,17 +26,17 @@ GITHUB: Final = "https://github.com"
 
 @dataclass(frozen=True)
 class Revision:
-    """A revision in words."""
+    """A revision, as shown to people."""
 
     name: str
     version: str
     object_version: str = ""
-    """Which version of the object it is, in a bucket that keeps several."""
+    """The object's version, in a versioned bucket."""
     link: str | None = None
 
     @classmethod
     def parse(cls, location: Mapping[str, Any]) -> Revision | None:
-        """Read a RevisionLocation; None if it is of a kind without a name.
+        """Parse a RevisionLocation; None if its type has no name.
 
         https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_RevisionLocation.html
         """
@@ -53,7 +53,7 @@ class Revision:
 
 
 def version_of(key: str) -> str:
-    """Take a release's version from its key in S3.
+    """Return a release's version from its key in S3.
 
     `releases/shop-1.4.2.zip` is version `1.4.2`, and so is `1.4.2/shop.zip`. A key without such
     numbers has its file's name: `builds/481.zip` is version `481`.

@@ -1,7 +1,7 @@
-"""The table of sent notices: exactly one run sends each e-mail.
+"""The table of notices sent: for each notice exactly one run sends the e-mail.
 
-A run claims a notice before it sends it, and marks it once SES took it. A claim of a run that
-failed is taken back by it; one of a run that died ends with the time that the run had.
+A run claims a notice before sending it, and marks it once SES accepted it. A run that fails
+releases its claim; the claim of a run that died expires at the end of the time that the run had.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEPT: Final = timedelta(days=30)
-"""For how long is remembered that a notice was sent; no event is repeated for as long."""
+"""How long sent notices are remembered; no event is repeated for as long."""
 EXPIRY: Final = "expires_at"
-"""The attribute by which DynamoDB removes items."""
+"""The attribute by which DynamoDB expires items."""
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
@@ -45,20 +45,20 @@ class SentClient(Protocol):
 
 
 class Standing(Enum):
-    """How a notice stands when a run wants to send it."""
+    """The state of a notice when a run wants to send it."""
 
     CLAIMED = "claimed"
-    """By this run: nobody else sends it now."""
+    """By this run: no other run sends it now."""
     SENT = "sent"
     ELSEWHERE = "elsewhere"
     """Another run, of another event, is sending it."""
     UNFINISHED = "unfinished"
-    """An earlier try of this same run has it, and might still be sending."""
+    """An earlier attempt of this run has it, and might still be sending."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A run's right to send one notice. `request_id` is the same in each of Lambda's retries."""
+    """A run's exclusive right to send a notice; `request_id` is the same in Lambda's retries."""
 
     table: str
     key: str
@@ -67,13 +67,13 @@ class Claim:
 
 
 class Sent:
-    """The notices that were sent, and those that are just being."""
+    """The notices that were sent or are being sent."""
 
     def __init__(self, client: SentClient) -> None:
         self._client = client
 
     def claim_notice(self, claim: Claim, now: float, until: float) -> Standing:
-        """Have the notice until a moment, unless it was sent or another run has it."""
+        """Claim the notice until a time, unless it was sent or another run has it."""
         try:
             self._client.put_item(
                 TableName=claim.table,
@@ -84,7 +84,7 @@ class Sent:
                     "request_id": {"S": claim.request_id},
                     EXPIRY: {"N": _expiry(now)},
                 },
-                # The holder is in it since an answer may be lost, and the call made once more.
+                # The holder is included since an answer may be lost and the call retried.
                 ConditionExpression=(
                     "attribute_not_exists(id) OR (attribute_not_exists(sent_at) "
                     "AND (claimed_until < :now OR claimed_by = :holder))"
@@ -111,7 +111,7 @@ class Sent:
         return Standing.UNFINISHED if is_same else Standing.ELSEWHERE
 
     def mark_sent(self, claim: Claim, message_id: str, now: float) -> None:
-        """Remember that it was sent, as which message."""
+        """Record that it was sent, and the message's id."""
         self._client.update_item(
             TableName=claim.table,
             Key={"id": {"S": claim.key}},
@@ -124,9 +124,9 @@ class Sent:
         )
 
     def take_back_claim(self, claim: Claim) -> None:
-        """Give up a claim of one's own, so that the next try need not wait.
+        """Release this run's claim, so that the next attempt need not wait.
 
-        Raises ClientError also when it is not one's own any more.
+        Raises ClientError also if it is no longer this run's.
         """
         self._client.delete_item(
             TableName=claim.table,

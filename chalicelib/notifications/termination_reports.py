@@ -1,7 +1,7 @@
-"""Reports on instances that terminated because of a failure.
+"""Reports of instances that terminated because something failed.
 
-The end of a desktop is also when people hear that its meeting was ended because no desktop of it
-became healthy: the safety net has written the reason into the row before it ends any of them.
+A desktop's termination also triggers the e-mail about its meeting if that was ended because none
+of its desktops became healthy: the safety net writes that reason before it terminates any of them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 class NotEndedError(Exception):
-    """EC2 describes an instance as running that it said has ended. Try again."""
+    """EC2 describes a terminated instance as running. Try again."""
 
 
 class TerminationReports:
-    """Tells of ended instances; one for an execution environment."""
+    """Reports terminated instances; one for each execution environment."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -59,11 +59,11 @@ class TerminationReports:
         self._reporter = reporter
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Tell of the instance that the event names, if it failed; report once; say what was done.
+        """Notify people of the instance in the event if it failed; report once; return the result.
 
-        Of a desktop that did not fail it tells that its meeting was never healthy, if that is so,
-        and of each such meeting once. `meetings` is None in a stage that has none.
-        Any failure is raised, for Lambda to try again.
+        If the desktop did not fail but its meeting was never healthy, it notifies people of that,
+        once for each such meeting. `meetings` is None in a stage without meetings. Errors are
+        raised, so that Lambda retries.
         """
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
@@ -84,29 +84,29 @@ class TerminationReports:
     def _notice(
         self, ended: GroupTermination | InstanceTermination, place: Place
     ) -> tuple[str, Notice]:
-        """Look at the instance, and say what is to be told, and under which key it is told once.
+        """Describe the instance; return the notice, and the key under which it is sent once.
 
-        Raises IgnoredEventError if nothing is.
+        Raises IgnoredEventError if there is none.
         """
         if isinstance(ended, InstanceTermination):
             return self._of_desktop(ended, place)
         if ended.group not in self._settings.groups:
             raise IgnoredEventError(f"group {ended.group!r} is not watched")
         if ended.was_kept:
-            raise IgnoredEventError("it went back to the warm pool, and was not terminated")
+            raise IgnoredEventError("it returned to the warm pool and was not terminated")
         if not self._settings.reports_every_cause and failed_check(ended.cause) is None:
-            raise IgnoredEventError(f"it failed no check: {ended.cause}")
+            raise IgnoredEventError(f"it did not fail a check: {ended.cause}")
         instance = self._instances.find(ended.instance_id)
         return _key(ended), group_termination_notice(ended, instance, place)
 
     def _of_desktop(self, ended: InstanceTermination, place: Place) -> tuple[str, Notice]:
         instance = self._instances.find(ended.instance_id)
         if instance is None:
-            raise IgnoredEventError("EC2 does not know it any more")
+            raise IgnoredEventError("EC2 no longer knows it")
         if not instance.belongs_to(self._project_tag, self._owner):
-            raise IgnoredEventError("it is none of this stage's")
+            raise IgnoredEventError("it is not this stage's")
         if not instance.has_ended:
-            raise NotEndedError(f"EC2 says that {instance.id} is {instance.state} still")
+            raise NotEndedError(f"EC2 still describes {instance.id} as {instance.state}")
         if is_failure(instance.reason_code):
             return _key(ended), desktop_termination_notice(ended, instance, place)
         meeting_id = instance.tags.get(MEETING_TAG, "")
@@ -114,18 +114,18 @@ class TerminationReports:
             desktops = self._desktops_of(meeting_id, instance)
             notice = never_healthy_notice(meeting_id, desktops, place)
             return f"never-healthy/{meeting_id}", notice
-        why = instance.reason_code or "EC2 does not say why it ended"
+        why = instance.reason_code or "EC2 gives no reason for its termination"
         raise IgnoredEventError(f"it did not fail: {why}")
 
     def _was_never_healthy(self, meeting_id: str) -> bool:
-        """Read the meeting's row, in a stage with meetings: it says why the meeting was ended."""
+        """Read the meeting's row, in a stage with meetings: it has the reason for its end."""
         if self._meetings is None or not meeting_id:
             return False
         meeting = self._meetings.find(meeting_id)
         return meeting is not None and meeting.termination_reason == NEVER_HEALTHY
 
     def _desktops_of(self, meeting_id: str, ended: Instance) -> tuple[Instance, ...]:
-        """List the meeting's desktops by EC2's word: what a row notes may be another stage's."""
+        """List the meeting's desktops from EC2: what is in a row may be another stage's."""
         listed = self._instances.ever_of_meeting(meeting_id)
         return (ended, *(each for each in listed if each.id != ended.id))
 

@@ -1,4 +1,4 @@
-"""The settings of the feature `meetings`, read only in a stage that has it."""
+"""Settings of the feature `meetings`, read only in stages that have it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VARIABLES: Final = (
 """Every variable that is read."""
 
 LONGEST_MEETING: Final = timedelta(days=1)
-"""The longest time that any stage may give its meetings."""
+"""The upper limit for the longest time of a stage's meetings."""
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
 _HEX = r"(?:[0-9a-f]{17}|[0-9a-f]{8})"
@@ -45,9 +45,9 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 
 @dataclass(frozen=True)
 class MeetingsSettings:
-    """The settings of a stage with meetings; docs/meetings.md documents each variable.
+    """The settings of a stage with meetings; see the table in docs/meetings.md.
 
-    `volume_gb` of 0 leaves the root volume as the image has it, `vpc_id` None takes the default
+    `volume_gb` of 0 keeps the image's root volume size, `vpc_id` None uses the default
     VPC, and `longest` counts from a meeting's start.
     """
 
@@ -63,7 +63,7 @@ class MeetingsSettings:
 
     @classmethod
     def read(cls, reader: Reader) -> MeetingsSettings:
-        """Read the settings; what is wrong with them is left with the reader."""
+        """Read the settings; the reader collects the problems."""
         return cls(
             ami_id=reader.read("AMI_ID", _ami_id),
             security_group_ids=reader.read("SECURITY_GROUP_IDS", _security_groups),
@@ -90,7 +90,7 @@ def _security_groups(text: str) -> tuple[str, ...]:
 
 
 def _instance_type(text: str) -> str:
-    return matching(_TYPE, text, "a type of instance such as t3.large or g4dn.xlarge")
+    return matching(_TYPE, text, "an instance type such as t3.large or g4dn.xlarge")
 
 
 def _key_name(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The settings of the feature `notifications`, read only in a stage that has it."""
+"""Settings of the feature `notifications`, read only in stages that have it."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ _MINUTES_OF_A_DAY = 1440
 
 @dataclass(frozen=True)
 class NotificationsSettings:
-    """The settings of a stage with notifications; docs/notifications.md documents each variable."""
+    """The settings of a stage with notifications; see docs/notifications.md."""
 
     mail_from: str
     mail_to: tuple[str, ...]
     groups: tuple[str, ...]
-    """The Auto Scaling groups that are watched; none watches the project's own desktops alone."""
+    """The Auto Scaling groups to watch; if empty, only the project's own desktops are watched."""
     reports_every_cause: bool
-    """Whether every instance that a group ends is reported, not only one that failed a check."""
+    """Whether every instance that a group terminates is reported, or only failed checks."""
     applications: tuple[str, ...]
     deployment_states: tuple[str, ...]
     address_patience: timedelta
-    """How long a running desktop may be without a public address."""
+    """How long a running desktop may have no public address."""
 
     @classmethod
     def read(cls, reader: Reader) -> NotificationsSettings:
-        """Read the settings; what is wrong with them is left with the reader."""
+        """Read the settings; the reader collects the problems."""
         return cls(
             mail_from=reader.read("MAIL_FROM", _sender),
             mail_to=reader.read("MAIL_TO", _recipients),
@@ -70,7 +70,7 @@ class NotificationsSettings:
 
     @property
     def mail_domain(self) -> str:
-        """The domain that the e-mails come from."""
+        """The domain of the e-mails' sender."""
         return self.mail_from.rpartition("@")[2]
 
 
@@ -81,11 +81,11 @@ def _address(text: str, remedy: str) -> str:
 
 
 def _sender(text: str) -> str:
-    return _address(text, "the address that e-mails come from, such as elephant@example.com")
+    return _address(text, "the sender's e-mail address, such as elephant@example.com")
 
 
 def _recipients(text: str) -> tuple[str, ...]:
-    remedy = f"1 to {_MOST_RECIPIENTS} addresses of e-mail, separated by commas"
+    remedy = f"1 to {_MOST_RECIPIENTS} e-mail addresses, separated by commas"
     addresses = _each_once(words(text), remedy)
     if not 0 < len(addresses) <= _MOST_RECIPIENTS:
         raise ValueError(remedy)
@@ -99,12 +99,12 @@ def _groups(text: str) -> tuple[str, ...]:
 
 def _causes(text: str) -> bool:
     if text not in {"health-checks", "all"}:
-        raise ValueError("'health-checks', or 'all' for whatever ended an instance of a group")
+        raise ValueError("'health-checks', or 'all' for every termination by a group")
     return text == "all"
 
 
 def _applications(text: str) -> tuple[str, ...]:
-    remedy = "names of CodeDeploy's applications, separated by commas; empty for none"
+    remedy = "names of CodeDeploy applications, separated by commas; empty for none"
     return tuple(matching(_APPLICATION, each, remedy) for each in _each_once(words(text), remedy))
 
 

@@ -1,4 +1,4 @@
-"""The settings of a stage: environment variables, checked once, frozen."""
+"""Settings of a stage: environment variables, validated once, immutable."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ VARIABLES: Final = (
     "CLOUDFLARE_API_URL",
     "FEATURES",
 )
-"""Every variable that is read, but for those of the features."""
+"""Every variable that is read, except those of the features."""
 
 FEATURES: Final = ("meetings", "notifications")
-"""What a stage may have beside the watchdog and the sweep."""
+"""Optional features besides the watchdog and the sweep."""
 
 PROXIED_HTTPS_PORTS: Final = (443, 2053, 2083, 2087, 2096, 8443)
 """https://developers.cloudflare.com/fundamentals/reference/network-ports/"""
 
 TABLE_NAME: Final = "elephant-meetings"
-"""The table of a stage that names none."""
+"""The default table."""
 
 AUTOMATIC_TTL: Final = 1
 """https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/"""
@@ -61,7 +61,7 @@ _ADDRESS = re.compile(r"[!-~]+")
 _RATE = r"rate\((?:1 (?:minute|hour|day)|(?!1 )[1-9][0-9]? (?:minutes|hours))\)"
 _FIELD = "[0-9A-Za-z*,/#-]+"
 # No date, month or year: such a schedule ends, and some dates never come.
-_DAYS = rf"(?:\? \* {_FIELD}|\* \* \?)"  # of the month, month, of the week
+_DAYS = rf"(?:\? \* {_FIELD}|\* \* \?)"  # day of month, month, day of week
 _SCHEDULE = re.compile(rf"{_RATE}|cron\({_FIELD} {_FIELD} {_DAYS} \*\)")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
@@ -74,7 +74,7 @@ _MINUTES_OF_A_DAY = 1440
 
 
 class SettingsError(Exception):
-    """One or more settings are missing or wrong; the message names every one of them."""
+    """One or more settings are missing or wrong; the message names all of them."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -87,7 +87,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a stage; docs/settings.md documents each variable."""
+    """The settings of a stage; see docs/settings.md for each variable."""
 
     domain_root: str
     zone_id: str
@@ -150,15 +150,15 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Whether this stage's Cloudflare is a stand-in on this machine, so no stage of AWS."""
+        """Whether its Cloudflare is a stand-in on this machine, so the stage is not on AWS."""
         return urlsplit(self.cloudflare_api_url).hostname in _LOOPBACK
 
     def record_name(self, instance_id: str) -> str:
-        """Name the instance's DNS record."""
+        """Return the name of the instance's DNS record."""
         return f"{instance_id}.{self.domain_root}"
 
     def link(self, instance_id: str) -> str:
-        """Build the URL that people get."""
+        """Return the address that people get."""
         return f"https://{self.record_name(instance_id)}:{self.dcv_port}"
 
 
@@ -241,7 +241,7 @@ def _schedule(text: str) -> str:
     return matching(
         _SCHEDULE,
         text,
-        "a schedule of EventBridge that goes on: 'rate(1 minute)', 'rate(5 minutes)' (up to 99 "
+        "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' (up to 99 "
         "minutes or hours, or 1 day), or 'cron(MINUTES HOURS ? * DAYS-OF-THE-WEEK *)'",
     )
 

@@ -1,4 +1,4 @@
-"""Reading environment variables, reporting all errors at once."""
+"""Reading environment variables and reporting all problems at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Reads variables and collects what is wrong with them in `problems`."""
+    """Reads variables and collects errors in `problems`."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -23,13 +23,13 @@ class Reader:
     def read(self, name: str, parse: Callable[[str], T], default: str | None = None) -> T:
         """Read a variable; `parse` raises ValueError saying what its value must be.
 
-        Without a default it is required. What is returned once there is a problem is not to be
-        looked at.
+        Without a default it is required. Once there is a problem, the returned value must not be
+        used.
         """
         text = self._environment.get(name, default)
         if text is None:
             self.problems.append(f"{name} is missing; it is required")
-            return cast("T", None)  # never seen: the problem is raised before anyone looks
+            return cast("T", None)  # never used: the problem is raised first
         try:
             return parse(text)
         except ValueError as error:
@@ -38,19 +38,19 @@ class Reader:
 
 
 def matching(pattern: re.Pattern[str], text: str, remedy: str) -> str:
-    """Return the text if the whole of it matches. Raises ValueError with the remedy."""
+    """Return the text if it matches completely. Raises ValueError with the remedy."""
     if not pattern.fullmatch(text):
         raise ValueError(remedy)
     return text
 
 
 def number(text: str) -> int:
-    """Read a whole number; -1 if it is none."""
+    """Parse a whole number; -1 if it is not one."""
     return int(text) if DIGITS.fullmatch(text) else -1
 
 
 def whole(text: str, least: int, most: int, remedy: str) -> int:
-    """Read a whole number from least to most. Raises ValueError with the remedy."""
+    """Parse a whole number from least to most. Raises ValueError with the remedy."""
     found = number(text)
     if not least <= found <= most:
         raise ValueError(remedy)
@@ -58,5 +58,5 @@ def whole(text: str, least: int, most: int, remedy: str) -> int:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Read a list that is separated by commas; empty for an empty text."""
+    """Parse a comma-separated list; empty for an empty text."""
     return tuple(word.strip() for word in text.split(",")) if text.strip() else ()

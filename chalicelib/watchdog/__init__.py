@@ -1,1 +1,1 @@
-"""The core's handlers: events and the sweep."""
+"""The core handlers: instance events and the sweep."""

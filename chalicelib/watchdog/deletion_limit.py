@@ -1,8 +1,8 @@
-"""The limit on deletions without proof from EC2.
+"""The limit on unproven deletions: those whose reason EC2 has not shown.
 
 A deletion is proven if EC2 shows that the instance has ended, is stopped or is not the project's,
-or if another, right record stays. The others rest on EC2 denying that it knows an id, which it
-does an hour after every end, and which it would also do in a wrong account or when it is ill.
+or if another, correct record stays. The others rest on EC2 reporting an id as unknown, which it
+does an hour after every termination, and also in the wrong account or during an outage.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from chalicelib.watchdog.survey import Survey
 
 WINDOW: Final = timedelta(hours=24)
-"""Deletions count for so long: a slow leak must not empty a zone either."""
+"""How long a deletion counts: a slow leak must not empty a zone either."""
 
 
 def held_back(plan: Plan, owned: int, made: int, settings: Settings) -> frozenset[str]:
-    """Name the findings whose deletions are not to be made: all the unproven ones, or none.
+    """Return the keys of findings whose deletions are held back: all unproven ones, or none.
 
-    They are held back once they are, with those `made` within the window, more than both limits of
-    the records that we own (`owned` now). Both limits: the last desktop of a day is 100 %, and ten
-    of a thousand are not many.
+    They are held back once their number, with those `made` within the window, exceeds both limits:
+    the absolute one and the percentage of the records that we own (`owned` now). Both, because the
+    last desktop of a day is 100 %, and ten of a thousand are few.
     """
     unproven = {key: finding for key, finding in plan.findings.items() if finding.unproven}
     deletions = made + sum(len(finding.changes) for finding in unproven.values())
@@ -43,19 +43,19 @@ def held_back(plan: Plan, owned: int, made: int, settings: Settings) -> frozense
 
 
 class DeletionLimit:
-    """The limit, with the memory of an execution environment of what was deleted without proof."""
+    """The limit, with unproven deletions remembered for the life of the environment."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._made: dict[Record, datetime] = {}
 
     def held_back(self, survey: Survey) -> frozenset[str]:
-        """Name the findings of the survey whose deletions are not to be made."""
+        """Return the keys of the survey's findings whose deletions are held back."""
         self._made = {record: at for record, at in self._made.items() if survey.at - at < WINDOW}
         return held_back(survey.plan, len(survey.records), len(self._made), self._settings)
 
     def note(self, survey: Survey, done: Iterable[Change]) -> None:
-        """Remember which of the changes were deletions without proof."""
+        """Remember which of the changes were unproven deletions."""
         unproven = {
             change
             for finding in survey.plan.findings.values()
@@ -67,10 +67,10 @@ class DeletionLimit:
                 self._made[change.record] = survey.at
 
     def returned(self, survey: Survey) -> tuple[str, ...]:
-        """Name the records that were deleted without proof, and that somebody has made again.
+        """Name the records that were deleted without proof and have been created again.
 
-        An instance that EC2 shows again has its record from us; where EC2 still knows none,
-        somebody else uses our OWNER.
+        If EC2 shows the instance again, we created the record; if EC2 still does not know it,
+        another deployment uses our OWNER.
         """
         names = {record.name for record in self._made}
         return tuple(

@@ -1,7 +1,7 @@
-"""The event path: reconcile an instance's record and its meeting's row.
+"""The event handler: reconcile DNS and the meeting's row for the instance that an event names.
 
-Three round trips: EC2 and Cloudflare are read at once; Cloudflare is written while the row is
-read; the row is updated.
+Three round trips: EC2 and Cloudflare are read in parallel; the record is written while the row
+is read; the row is updated.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: the function's result."""
+    """The result of a run, which the function returns."""
 
     instance_id: str | None
     action: str
@@ -76,9 +76,9 @@ class Watchdog:
         self._clock = clock
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Handle a raw event, report once, and return an Outcome as a dictionary.
+        """Handle any event, report once, and return an Outcome as a dictionary.
 
-        Any failure is reported and raised, so that Lambda tries again and alarms see it.
+        Errors are reported and raised, so that Lambda retries and alarms see them.
         """
         steps = Steps(self._executor, Deadline.of(context, self._clock))
         fields = {"request_id": context.aws_request_id}
@@ -98,7 +98,7 @@ class Watchdog:
         try:
             notice = InstanceEvent.parse(event, function_arn)
         except IgnoredEventError as ignored:
-            return Outcome(None, "ignored", f"the event is none of ours: {ignored}")
+            return Outcome(None, "ignored", f"ignored event: {ignored}")
         instance_id = notice.instance_id
         fields |= {
             "instance_id": instance_id,
@@ -108,20 +108,22 @@ class Watchdog:
         try:
             self._quota.require()
             outcome, successor = self._look_at(instance_id, steps)
-            if successor:  # it may have waited for the link of the one that has ended
+            if successor:  # it may have waited for the ended instance's link
                 self._look_at(successor, steps)
         except (QuotaSpentError, RateLimitedError) as reason:
-            return Outcome(instance_id, "deferred", f"left to the sweep: {reason}")
+            return Outcome(instance_id, "deferred", f"deferred to the next sweep: {reason}")
         return outcome
 
     def _look_at(self, instance_id: str, steps: Steps) -> tuple[Outcome, str | None]:
-        """Reconcile an instance; return what was done, and who runs in its role if it ended."""
+        """Reconcile an instance; return the outcome, and its successor in the role if it ended."""
         seen = self._reconciler.observe(instance_id, steps)
         finding = seen.finding
         if finding.presence is Presence.FOREIGN:
             return Outcome(instance_id, "ignored", finding.reason), None
         if finding.presence is Presence.UNCERTAIN:
-            return Outcome(instance_id, "deferred", f"left to the sweep: {finding.reason}"), None
+            return Outcome(
+                instance_id, "deferred", f"deferred to the next sweep: {finding.reason}"
+            ), None
         for former in finding.formers:
             self._finish_row(self._begin_row(seen, former, finding.in_former, steps), steps)
         reading = self._begin_row(seen, finding.assignment, finding.presence, steps)
@@ -148,7 +150,7 @@ class Watchdog:
     def _begin_row(
         self, seen: Sighting, assignment: Assignment | None, presence: Presence, steps: Steps
     ) -> RowReading | None:
-        """Begin to read the row, if there is one to update."""
+        """Start reading the row, if there is one to update."""
         is_known = presence not in {Presence.UNCERTAIN, Presence.FOREIGN}
         if not (self._rows and is_known and assignment and assignment.is_valid):
             return None
@@ -170,7 +172,7 @@ class Watchdog:
 
 
 def _action(settlement: Settlement, decision: MeetingDecision | None) -> str:
-    """Name what was done: to the records, or else to the row."""
+    """Name the action: on the records, or else on the row."""
     finding = settlement.seen.finding
     if settlement.done:
         if finding.presence is not Presence.LIVE:

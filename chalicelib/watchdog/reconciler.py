@@ -1,4 +1,4 @@
-"""Observe, decide, apply for the records of one instance."""
+"""Reconciling the records of one instance: observe, decide, apply."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from chalicelib.step import Steps
 
 ATTEMPTS: Final = 3
-"""How many times to decide again when the zone was not as it had been read."""
+"""Attempts to decide when the zone has changed since it was read."""
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """An instance as it was seen, None if EC2 did not know it, and what follows for the zone."""
+    """An instance as it was seen (None if EC2 did not know it), and the plan for the zone."""
 
     instance_id: str
     instance: Instance | None
@@ -40,15 +40,15 @@ class Sighting:
 
     @property
     def finding(self) -> Finding:
-        """What was found of it."""
+        """The finding about this instance."""
         return self.plan.findings[self.instance_id]
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """The instance as it was seen last, and the changes that Cloudflare has confirmed.
+    """The instance as last seen, and the changes that Cloudflare has confirmed.
 
-    `warnings` say what Cloudflare stored otherwise than asked: name and address are right.
+    `warnings` say what Cloudflare stored differently than asked; name and address are correct.
     """
 
     seen: Sighting
@@ -57,7 +57,7 @@ class Settlement:
 
 
 class Reconciler:
-    """Looks at one instance at a time and changes what is ours to change."""
+    """Reconciles one instance at a time, changing only records that are ours."""
 
     def __init__(
         self, settings: Settings, instances: Instances, zone: Zone, clock: Callable[[], float]
@@ -68,10 +68,10 @@ class Reconciler:
         self._clock = clock
 
     def observe(self, instance_id: str, steps: Steps) -> Sighting:
-        """Ask EC2 and Cloudflare at the same time, and decide.
+        """Read EC2 and Cloudflare in parallel, and decide.
 
         Raises what either raised, and QuotaSpentError if there is something to write and no
-        quota to be spent on it.
+        quota left for it.
         """
         name = self._settings.record_name(instance_id)
         described = steps.begin(f"describe {instance_id}", self._instances.find, instance_id)
@@ -86,11 +86,11 @@ class Reconciler:
         return Sighting(instance_id, instance, plan)
 
     def settle(self, seen: Sighting, steps: Steps) -> Settlement:
-        """Make the changes until Cloudflare has confirmed that none is left to make.
+        """Apply the changes until Cloudflare has confirmed that none is left.
 
-        After an unclear answer, or one that says the zone is not as it was read, everything is
-        observed and decided again before anything is repeated: the instance may have changed
-        as well. Raises CloudflareError and QuotaSpentError.
+        After an unclear answer, or one that says the zone has changed since it was read,
+        everything is observed and decided again before anything is retried: the instance may
+        have changed as well. Raises CloudflareError and QuotaSpentError.
         """
         for _ in range(ATTEMPTS - 1):
             try:
@@ -113,7 +113,7 @@ class Reconciler:
         applying = steps.begin(what, self._zone.apply, changes, steps.deadline)
         try:
             applying.result()
-        except StoredOtherwiseError as error:  # trying again would store the same
+        except StoredOtherwiseError as error:  # a retry would store the same
             return Settlement(seen, changes, tuple(error.changes.values()))
         return Settlement(seen, changes)
 
@@ -125,14 +125,14 @@ class Reconciler:
             raise QuotaSpentError(f"{reason}; {error}") from error
         name = self._settings.record_name(seen.instance_id)
         if isinstance(error, RecordExistsError) and again.plan.changes == seen.plan.changes:
-            # It exists, and not under the name that was asked for.
-            what, owner = f"look for strays of {name}", self._settings.owner
+            # It exists, but not under the requested name.
+            what, owner = f"look for misplaced records of {name}", self._settings.owner
             steps.begin(what, self._zone.remove_strays, name, owner, steps.deadline).result()
         return again
 
 
 def _is_as(before: Sighting, after: Sighting) -> bool:
-    """Tell whether what was wanted before is what is found to be so after."""
+    """Return True if what was wanted before is what is found afterwards."""
     return (before.finding.presence, before.finding.in_the_way) == (
         after.finding.presence,
         after.finding.in_the_way,

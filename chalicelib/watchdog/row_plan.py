@@ -1,4 +1,4 @@
-"""The plan for the rows of a survey: which desktops to update them with.
+"""The plan for meetings' rows: which desktops of a survey require which updates.
 
 Pure, like the decisions that it prepares.
 """
@@ -29,19 +29,19 @@ class Entry:
 
     desktop: Desktop
     comes_first: bool
-    """Whether its record is the last trace of the meeting, so that the row is updated first."""
+    """Whether its record is the last trace of the meeting, so the row must be updated first."""
 
 
 @dataclass(frozen=True)
 class Telling:
-    """The one write that a row needs, and the instances of which it tells."""
+    """The one write that a row needs, and the instances that it is about."""
 
     change: MeetingChange
     instance_ids: tuple[str, ...]
 
 
 class Roster:
-    """The desktops of a survey by meeting; the ones that are gone come before those that run."""
+    """The desktops of a survey by meeting; those that are gone come before those that run."""
 
     def __init__(self, survey: Survey, settings: Settings) -> None:
         self._survey = survey
@@ -55,7 +55,7 @@ class Roster:
 
     @property
     def unsettled(self) -> frozenset[str]:
-        """The findings whose changes would forget a row that could not be read."""
+        """The findings whose changes would lose the trace of a row that could not be read."""
         unread = self._survey.unread
         return frozenset(
             key
@@ -69,7 +69,7 @@ class Roster:
         )
 
     def telling(self, meeting: Meeting, desktops: Iterable[Desktop]) -> Telling | None:
-        """Decide the one write that updates the row with these desktops, one after the other."""
+        """Decide how these desktops update the row: one after the other, in one write."""
         change: MeetingChange | None = None
         instance_ids = []
         for desktop in desktops:
@@ -77,7 +77,7 @@ class Roster:
             if more:
                 change = change.then(more) if change else more
                 instance_ids.append(desktop.instance_id)
-        if change is None or change.result == meeting:  # two that took it from each other
+        if change is None or change.result == meeting:  # two that replaced each other
             return None
         return Telling(change, tuple(instance_ids))
 
@@ -85,10 +85,10 @@ class Roster:
         seen = self._survey.instances
         named = set(rivals_of(desktop, meeting))
         if desktop.presence is Presence.ENDED:
-            # Also those whose link an earlier part of this write removes: EC2 denies them.
+            # Also those whose link an earlier part of this write removes: unknown to EC2.
             named |= self._survey.meetings[meeting.id].instance_ids - {desktop.instance_id}
         elif named - seen.keys():
-            return MeetingDecision("EC2 neither shows nor denies an instance that the row names")
+            return MeetingDecision("EC2 gives no clear answer about an instance that the row names")
         rivals = {each: seen.get(each) for each in sorted(named)}
         others = {each.id: each for each in self._instances.get(meeting.id, ())}
         for instance_id in meeting.instance_ids:
@@ -120,7 +120,7 @@ class Roster:
             if former.is_valid:
                 yield Entry(self._desktop(instance_id, former, finding.in_former), comes_first=True)
         instance = self._survey.instances.get(instance_id)
-        if assignment and instance:  # perhaps by its record alone
+        if assignment and instance:  # perhaps only by its record
             self._instances.setdefault(assignment.meeting_id, []).append(instance)
         if assignment and assignment.is_valid:
             if presence is Presence.LIVE and not finding.may_be_linked:
@@ -129,9 +129,9 @@ class Roster:
             yield Entry(desktop, comes_first=finding.row_comes_first)
 
     def _left_behind(self, meeting: Meeting, known: Collection[str]) -> Iterator[Desktop]:
-        """Find links of ours to instances that have nothing else to do with the meeting.
+        """Find links of ours to instances otherwise unrelated to the meeting.
 
-        They are removed in the first write: what leads to the row may go then.
+        They are removed with the first update: after it, what leads to the row may go.
         """
         for role in meeting.roles:
             instance_id = meeting.linked_instance(role)
@@ -146,7 +146,7 @@ class Roster:
                 yield self._desktop(instance_id, assignment, presence)
 
     def _presence(self, instance_id: str) -> Presence | None:
-        """Tell what an instance that a row links to is; None if that is not sure."""
+        """Return the presence of an instance that a row links to; None if that is uncertain."""
         instance = self._survey.instances.get(instance_id)
         finding = self._survey.plan.findings[instance_id]
         if instance is None:
@@ -154,7 +154,7 @@ class Roster:
             stays = finding.waits or finding.held
             return Presence.AWAY if is_denied and not stays else None
         if finding.in_the_way or finding.presence is Presence.UNCERTAIN:
-            return None  # perhaps another deployment's link
+            return None  # possibly another deployment's link
         if instance.has_ended:
             return Presence.ENDED
         is_nowhere = finding.presence is Presence.LIVE and not finding.assignment
@@ -171,7 +171,7 @@ class Roster:
 
 
 def _turn(entry: Entry) -> tuple[int, float]:
-    """Links go first, since one that is left keeps a meeting open; then ends are written."""
+    """Links are removed first, since one that is left keeps a meeting open; then come the ends."""
     instance = entry.desktop.instance
     launched = instance.launched_at.timestamp() if instance else 0.0
     return _TURNS.index(entry.desktop.presence), launched

@@ -1,4 +1,4 @@
-"""Updating a meeting's row with a desktop: read while the zone is written, decide, write."""
+"""Updating a meeting's row for a desktop: read while the zone is written, decide, write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.step import Step, Steps
 
 ATTEMPTS: Final = 3
-"""How many times to decide again when the row was changed between reading and writing."""
+"""Attempts to decide when the row is changed between reading and writing."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Rows:
         self._instances = instances
 
     def begin(self, desktop: Desktop, steps: Steps) -> RowReading:
-        """Begin to read what the decision needs."""
+        """Start reading what the decision needs."""
         meeting_id = desktop.assignment.meeting_id
         row = steps.begin(f"read the row {meeting_id!r}", self._meetings.find, meeting_id)
         others = None
@@ -45,9 +45,9 @@ class Rows:
         return RowReading(desktop, row, others)
 
     def finish(self, reading: RowReading, steps: Steps) -> MeetingDecision:
-        """Update the row, and return the decision.
+        """Update the row as decided, and return the decision.
 
-        Raises RowChangedError when others kept changing the row.
+        Raises RowChangedError if the row kept changing.
         """
         for _ in range(ATTEMPTS - 1):
             try:
@@ -61,7 +61,7 @@ class Rows:
         others = reading.others.result() if reading.others else ()
         meeting_id = desktop.assignment.meeting_id
         if meeting is None:
-            return MeetingDecision(f"there is no row {meeting_id!r}, and none is made")
+            return MeetingDecision(f"there is no row {meeting_id!r}; none is created")
         listed = {each.id: each for each in others}
         rivals: dict[str, Instance | None] = {}
         looks = {}
@@ -74,6 +74,6 @@ class Rows:
         is_listed = desktop.instance_id in listed
         decision = decide_meeting(meeting, desktop, rivals, others, is_listed=is_listed)
         if decision.change:
-            what = f"tell the row {meeting_id!r}"
+            what = f"update the row {meeting_id!r}"
             steps.begin(what, self._meetings.apply, decision.change).result()
         return decision

@@ -1,4 +1,4 @@
-"""Writing the rows of a survey, several at a time."""
+"""Writing the rows of a survey: one update for each row, in parallel."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ if TYPE_CHECKING:
 
 
 class RowsNotToldError(Exception):
-    """Rows could not be written; the zone's changes are made, and the next run tells the rows."""
+    """Rows could not be written; the zone is changed, and the next run updates the rows."""
 
 
 @dataclass
 class Told:
-    """What became of rows: the writes made, what is left to the next run, and what failed."""
+    """The result for rows: writes made, deferred to the next run, and failed."""
 
     done: list[Telling] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     untold: set[str] = field(default_factory=set)
-    """The instances whose rows should have been updated and were not."""
+    """The instances whose row should have been updated and was not."""
 
     def leave_unread(self, unread: Mapping[str, str], errors: Iterable[Exception]) -> None:
-        """Leave the rows that could not be read to the next run; `errors` are DynamoDB's."""
+        """Defer the rows that could not be read to the next run; `errors` are DynamoDB's."""
         self.left += (f"the row {meeting_id!r}: {reason}" for meeting_id, reason in unread.items())
         self.errors += errors
 
     def then(self, later: Told) -> Told:
-        """Return what became of the rows once a later attempt has been made as well."""
+        """Return the combined result of this attempt and a later one."""
         return Told(
             [*self.done, *later.done], later.left, [*self.errors, *later.errors], later.untold
         )
 
     def raise_if_failed(self) -> None:
-        """Raise RowsNotToldError if DynamoDB refused a read or a write."""
+        """Raise RowsNotToldError if DynamoDB rejected a read or a write."""
         if self.errors:
             raise RowsNotToldError(
-                f"DynamoDB refused {len(self.errors)} request(s) for rows; the first error: "
+                f"DynamoDB rejected {len(self.errors)} request(s) for rows; first error: "
                 f"{self.errors[0]}"
             ) from self.errors[0]
 
 
 class Register:
-    """Rows as they are by now: as they were read, with what was written since."""
+    """The current rows: as they were read, plus what was written since."""
 
     def __init__(self, meetings: Meetings, rows: Mapping[str, Meeting], roster: Roster) -> None:
         self._meetings = meetings
@@ -70,9 +70,9 @@ class Register:
         steps: Steps,
         may_write: Callable[[], str] = lambda: "",
     ) -> None:
-        """Write the rows that come first, or the others, but not for desktops that are unsettled.
+        """Write the rows that come first, or the others, except for desktops that are unsettled.
 
-        `may_write` says before each write why it may not be made; empty if it may.
+        `may_write` is called before each write and returns an objection, or an empty string.
         """
         begun: list[tuple[Telling, list[Desktop], Step[None]]] = []
         for meeting_id, entries in self._roster.entries.items():
@@ -113,7 +113,7 @@ class Register:
         return steps.begin(what, self._meetings.apply, telling.change)
 
     def _leave(self, meeting_id: str, desktops: list[Desktop], reason: Exception) -> None:
-        """Leave a row to the next run: what it holds is no longer known."""
+        """Defer a row to the next run: its contents are no longer known."""
         self._rows.pop(meeting_id)
         self.told.left.append(f"the row {meeting_id!r}: {reason}")
         self.told.untold.update(each.instance_id for each in desktops)

@@ -1,9 +1,9 @@
-"""The survey: our records, the project's instances, and the rows of their meetings.
+"""A survey: a snapshot of our records, the project's instances and the rows of their meetings.
 
-Records are read before instances, so that a record made meanwhile never looks orphaned, and rows
-last. What Cloudflare and EC2 say is whole, or there is no survey: what fails or is incomplete
-raises. A row that could not be read, an instance that EC2 neither shows nor denies and a record
-that makes no sense are left out and named.
+Records are read before instances, so that a record created meanwhile never looks orphaned, and
+rows last. Answers of Cloudflare and EC2 are complete, or there is no survey: anything that fails
+or is incomplete raises. A row that could not be read, an instance that EC2 neither shows nor
+reports as unknown and a malformed record are left out and named.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 YOUNG: Final = 10.0
-"""Seconds after which nothing more of a survey is written: instances and records change."""
+"""Seconds after which a survey is too old to write: instances and records change."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was seen, and the plan that follows for the zone.
+    """What was seen, and the resulting plan for the zone.
 
-    `records` are ours. `instances` has None for one that is named by a record or a row, and that
-    EC2 denies to know. `listed` are the ids of those that its listing of the project showed.
-    `meetings` has the rows that there are, by id; `unread` those that could not be read, and why.
+    `records` are ours. `instances` has None for one that a record or a row names and that EC2
+    reports as unknown. `listed` are the ids of those in its listing of the project. `meetings`
+    has the existing rows by id; `unread` those that could not be read, and why.
     """
 
     at: datetime
@@ -48,12 +48,12 @@ class Survey:
     listed: frozenset[str] = frozenset()
     unread: Mapping[str, str] = field(default_factory=dict)
     errors: tuple[Exception, ...] = ()
-    """What DynamoDB refused."""
+    """DynamoDB's errors."""
     taken_at: float = 0.0
-    """When the last answer had come, in seconds on the survey's clock."""
+    """When the last answer arrived, in seconds on the survey's clock."""
 
     def oldest_drift(self, instance_ids: Iterable[str]) -> float:
-        """Tell for how many seconds, at most, one of these may have been as it should not be.
+        """Return the longest time, in seconds, for which one of these may have drifted.
 
         That is since its records or the instance itself were last changed, as far as is known.
         """
@@ -76,7 +76,7 @@ class Survey:
 
 
 class Freshness:
-    """Says, before anything is written, why it may not be: empty while the survey is young."""
+    """Objects to writes once the survey is too old; returns an empty string until then."""
 
     def __init__(self, taken_at: float, clock: Callable[[], float]) -> None:
         self._taken_at = taken_at
@@ -89,7 +89,7 @@ class Freshness:
         if age <= YOUNG:
             return ""
         self.was_over = True
-        return f"it was decided on what was seen {age:.0f} s ago"
+        return f"its snapshot is {age:.0f} s old"
 
 
 class Surveyor:
@@ -110,7 +110,7 @@ class Surveyor:
         self._clock = clock
 
     def survey(self, steps: Steps) -> Survey:
-        """Look at everything. Raises what a read raised, and OutOfTimeError."""
+        """Read everything. Raises what a read raised, and OutOfTimeError."""
         at = datetime.fromtimestamp(self._clock(), UTC)
         owner = self._settings.owner
         found = steps.begin(
@@ -130,7 +130,7 @@ class Surveyor:
         named.update(each for meeting in read.rows.values() for each in meeting.instance_ids)
         missing = named - shown
         if missing:
-            asked = steps.begin("ask for the others", self._instances.look_up, missing)
+            asked = steps.begin("look up the other instances", self._instances.look_up, missing)
             instances |= asked.result()
         unclear = frozenset(named - instances.keys())
         seen = Observation(at, instances, listed, unclear, found.unreadable)

@@ -1,4 +1,4 @@
-"""The sweep: survey everything, decide, and repair what the events missed."""
+"""The sweep: survey everything, plan, and repair the drift that events left."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Sweep:
-    """Surveys and repairs; one for an execution environment."""
+    """Surveys and repairs; one for each execution environment."""
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -58,7 +58,7 @@ class Sweep:
     def handle(self, context: LambdaContext) -> dict[str, Any]:
         """Survey and repair, report once, and return a Repair as a dictionary.
 
-        Without quota it is `deferred`. Any failure is reported and raised.
+        Without quota the action is `deferred`. Errors are reported and raised.
         """
         steps = Steps(self._executor, Deadline.of(context, self._clock))
         fields = {"request_id": context.aws_request_id}
@@ -77,7 +77,7 @@ class Sweep:
         return result
 
     def survey(self, steps: Steps) -> Survey:
-        """Look at everything and plan, and change nothing. Raises what a read raised."""
+        """Read everything and plan; change nothing. Raises what a read raised."""
         return self._surveyor.survey(steps)
 
     def repair(
@@ -88,11 +88,11 @@ class Sweep:
         force: bool = False,
         progress: Callable[[int], None] = lambda _: None,
     ) -> Repair:
-        """Do what the survey's plan says; `progress` is told of changes that are dealt with.
+        """Apply the survey's plan; `progress` is called with the number of changes handled.
 
-        A survey that has become old is taken again before anything more is written. Deletions
-        without proof beyond their limit are held back unless they are forced. Raises
-        RowsNotToldError after everything else is done, and what Batches.apply and a survey raise.
+        A survey that has become too old is repeated before anything more is written. Unproven
+        deletions beyond their limit are held back unless forced. Raises RowsNotToldError after
+        everything else is done, and what Batches.apply and a survey raise.
         """
         repair = self._repair(survey, steps, force=force, progress=progress)
         repair.told.raise_if_failed()
@@ -111,7 +111,7 @@ class Sweep:
             try:
                 survey = self.survey(steps)
             except (QuotaSpentError, RateLimitedError, OutOfTimeError):
-                break  # what is left is named, and is the next run's
+                break  # what is left is named, and deferred to the next run
             latest = self._repair_once(survey, steps, force=force, progress=progress)
             repair = repair.then(latest)
         return repair
@@ -158,7 +158,7 @@ class Sweep:
             self._quota.require()
             repair = self._repair(self.survey(steps), steps)
         except (QuotaSpentError, RateLimitedError) as reason:
-            said = {"action": "deferred", "reason": f"left to the next run: {reason}"}
+            said = {"action": "deferred", "reason": f"deferred to the next run: {reason}"}
             return said, {"Deferred": 1}, Told()
         result, done = repair.to_dict(), repair.counts
         counts = {
@@ -177,7 +177,7 @@ class Sweep:
         return result, counts, repair.told
 
     def _unchanged_for(self, repair: Repair) -> float:
-        """Tell for how many seconds the same thing has been skipped by run after run."""
+        """Return for how many seconds the same thing has been skipped by consecutive runs."""
         now = self._clock()
         since = self._skipped
         self._skipped = {each: since.get(each, now) for each in repair.skipped}

@@ -1,4 +1,4 @@
-"""The result of a sweep."""
+"""The result of a sweep: findings and repairs, as the function returns them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from chalicelib.watchdog.survey import Survey
 
 HOW_TO_FORCE: Final = (
-    "EC2 shows no reason for them, and they are more than the limits allow without one; check the "
-    "account, the region and the rights, look at `elephant plan NAME`, and if it is right, "
-    "`elephant sweep NAME --force` makes them"
+    "EC2 shows no reason for them, and they exceed the limits for unproven deletions; check the "
+    "account, the region and the permissions, review `elephant plan NAME`, and if it is correct, "
+    "apply it with `elephant sweep NAME --force`"
 )
 
 SHOWN: Final = 20
-"""How many of a kind a result lists; the counts are complete."""
+"""How many items of a kind a result lists; the counts are complete."""
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What a sweep found, and what became of it."""
+    """What a sweep found and did."""
 
     survey: Survey
     settings: Settings
@@ -38,14 +38,14 @@ class Repair:
     withheld: Mapping[str, Finding] = field(default_factory=dict)
     """The findings whose deletions were held back."""
     returned: tuple[str, ...] = ()
-    """Records that were deleted without proof, and that somebody has made again."""
+    """Records that were deleted without proof and have been created again."""
     grew_old: bool = False
-    """Whether something was left since the survey had become old."""
+    """Whether something was left because the survey had become too old."""
 
     def then(self, later: Repair) -> Repair:
-        """Return what became of everything once a later survey was repaired as well.
+        """Return the combined result of this repair and one of a later survey.
 
-        What was found is what the first survey found; what is left is what the later one left.
+        The findings are those of the first survey; what is left is what the later one left.
         """
         done = [*self.applied.done, *later.applied.done]
         applied = replace(later.applied, done=done)
@@ -59,7 +59,7 @@ class Repair:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many records were created, updated and deleted, and rows updated, as confirmed."""
+        """Confirmed counts: records created, updated and deleted, and rows updated."""
         kinds = {"created": Create, "updated": Update, "deleted": Delete}
         done = self.applied.done
         counts = {
@@ -69,7 +69,7 @@ class Repair:
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """What stays as it is until more is known, and why it may be wrong."""
+        """What is left unchanged until more is known, and why it may be wrong."""
         return tuple(
             f"{self.settings.record_name(key) if key in self.survey.instances else key}: "
             f"{finding.reason}"
@@ -79,12 +79,12 @@ class Repair:
 
     @property
     def left(self) -> tuple[str, ...]:
-        """What is left to the next run, and why."""
+        """What is deferred to the next run, and why."""
         return (*(f"{change}: {reason}" for change, reason in self.applied.left), *self.told.left)
 
     @property
     def held(self) -> tuple[str, ...]:
-        """The deletions that were held back, and what they rest on."""
+        """The deletions that were held back, and their reasons."""
         return tuple(
             f"{change}: {finding.reason}"
             for finding in self.withheld.values()
@@ -93,18 +93,18 @@ class Repair:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """Everything that is not as it should be, and stays so for now."""
+        """All drift that remains for now."""
         return (*self.left, *self.waiting, *self.held, *self.refused)
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """What Cloudflare refuses for good, or stores otherwise, and why."""
+        """What Cloudflare rejects permanently or stores differently, and why."""
         refused = (*self.applied.refused, *self.applied.stored_otherwise)
         return tuple(f"{change}: {reason}" for change, reason in refused)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should look at."""
+        """What somebody should look at."""
         warnings = (
             warning
             for finding in self.survey.plan.findings.values()
@@ -112,19 +112,19 @@ class Repair:
             for warning in finding.warnings
         )
         fights = (
-            f"{name} was deleted since EC2 does not know its instance, and has been made again: "
-            f"does another deployment write as {self.settings.owner}? OWNER must be its own"
+            f"{name} was deleted because EC2 does not know its instance, and was created again: "
+            f"does another deployment use {self.settings.owner}? OWNER must be unique"
             for name in self.returned
         )
         return (*warnings, *fights, *self.refused)
 
     @property
     def oldest_drift(self) -> float:
-        """For how many seconds, at most, something had not been as it should."""
+        """The longest time, in seconds, for which something may have drifted."""
         return self.survey.oldest_drift(self._drifted())
 
     def to_dict(self) -> dict[str, Any]:
-        """Serialize to JSON; long lists are cut, counts are complete."""
+        """Serialize to JSON; long lists are truncated, counts are not."""
         counts, left, refused, waiting = self.counts, self.left, self.refused, self.waiting
         held = self.held
         repaired = sum(counts.values())
@@ -134,11 +134,11 @@ class Repair:
         )
         numbers = {"running": running, "records": len(self.survey.records)}
         said = [f"{count} {_spelled(name, count)}" for name, count in counts.items() if count]
-        said += [f"{len(left)} left to the next run"] if left else []
-        said += [f"{len(refused)} refused by Cloudflare"] if refused else []
-        said += [f"{len(waiting)} waiting until more is known"] if waiting else []
+        said += [f"{len(left)} deferred to the next run"] if left else []
+        said += [f"{len(refused)} rejected by Cloudflare"] if refused else []
+        said += [f"{len(waiting)} waiting for more information"] if waiting else []
         said += [f"{len(held)} deletions held back: {HOW_TO_FORCE}"] if held else []
-        reason = ", ".join(said) or "everything is as it should be"
+        reason = ", ".join(said) or "everything is up to date"
         more: dict[str, Any] = {
             "repaired": [
                 *map(str, self.applied.done[:SHOWN]),

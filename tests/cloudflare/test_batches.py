@@ -170,7 +170,7 @@ def test_a_batch_that_hangs_is_left_at_the_deadline_and_the_others_with_it() -> 
 
     applied = make(zone).apply(creates(20), steps)
 
-    reason = "no time left while waiting to write 10 records; how it ended is unknown"
+    reason = "no time left while waiting to write 10 records; its outcome is unknown"
     assert applied.left == [(change, reason) for change in creates(20)]
 
 
@@ -253,7 +253,7 @@ def test_however_much_is_refused_a_run_spends_no_more_than_so_many_calls_on_it()
     assert len(zone.calls) == 5 + SPLIT_CALLS
     assert applied.done == []
     assert len(applied.refused) > 0
-    reason = "refused together with others (no such thing)"
+    reason = "rejected together with others (no such thing)"
     assert {why for _, why in applied.left} == {reason}
 
 

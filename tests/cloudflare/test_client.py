@@ -205,7 +205,7 @@ def test_while_a_call_is_made_its_deadline_is_in_force() -> None:
 def test_past_the_deadline_nothing_is_asked() -> None:
     api = Api()
 
-    with pytest.raises(OutOfTimeError, match="ask Cloudflare"):
+    with pytest.raises(OutOfTimeError, match="call Cloudflare"):
         api.ask(deadline=Deadline(0, lambda: 0))
 
 

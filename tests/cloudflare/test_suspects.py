@@ -78,7 +78,7 @@ def test_new_changes_go_first_and_in_whole_batches() -> None:
 
 
 def test_what_was_never_sent_makes_nothing_suspect() -> None:
-    zone = Zone(refusing(create(0), error=UnavailableError("Cloudflare was not reached")), size=10)
+    zone = Zone(refusing(create(0), error=UnavailableError("could not reach Cloudflare")), size=10)
     batches = make(zone)
 
     for _ in range(4):

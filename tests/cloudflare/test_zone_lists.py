@@ -140,7 +140,7 @@ def test_what_has_neither_id_nor_name_makes_the_list_fail(world: World, spoilt: 
     def spoil(envelope: dict[str, Any]) -> None:
         envelope["result"][1] = spoilt
 
-    with pytest.raises(UnavailableError, match="is no record: it has no id or no name"):
+    with pytest.raises(UnavailableError, match="an invalid record, without id or name"):
         listed_with(world, spoil)
 
 
@@ -153,9 +153,9 @@ def test_what_has_neither_id_nor_name_makes_the_list_fail(world: World, spoilt: 
         ({"total_pages": "1", "total_count": 2}, "no total_pages"),
         ({"total_pages": True, "total_count": 2}, "no total_pages"),
         ({"total_pages": 1, "total_count": -2}, "no total_count"),
-        ({"total_pages": 1_000_000, "total_count": 2}, "1000000 pages are no number of pages"),
-        ({"total_pages": 20, "total_count": 100_001}, "100001 records are listed; more than"),
-        ({"total_pages": 51, "total_count": 5_100}, "51 pages are listed; more than 50 are not"),
+        ({"total_pages": 1_000_000, "total_count": 2}, "1000000 is not a valid number of pages"),
+        ({"total_pages": 20, "total_count": 100_001}, "100001 records exceed the maximum of"),
+        ({"total_pages": 51, "total_count": 5_100}, "51 pages exceed the maximum of 50"),
     ],
 )
 def test_a_list_of_which_the_size_is_not_sure_is_no_list(
@@ -192,7 +192,9 @@ def test_a_list_that_grows_while_it_is_read_is_no_list(
 
     transport = Noting(calls, make_one_more)
 
-    with pytest.raises(UnavailableError, match="3 records became 4 while they were listed"):
+    with pytest.raises(
+        UnavailableError, match="the list changed from 3 to 4 records while being read"
+    ):
         world.zone(transport=transport).records_of(OWNER, world.deadline())
 
 

@@ -310,7 +310,7 @@ def test_if_no_instance_bears_the_tag_the_setting_may_be_wrong() -> None:
 def test_what_another_stage_launched_is_not_ours() -> None:
     theirs = replace(RUNNING, tags={**RUNNING.tags, "elephant:owner": "elephant:other"})
 
-    assert find(theirs).reason == "launched by elephant:other, another stage"
+    assert find(theirs).reason == "launched by another stage, elephant:other"
     assert find(theirs).presence is Presence.FOREIGN
     assert find(theirs, RIGHT).changes == (Delete(RIGHT),)
 
@@ -385,7 +385,7 @@ def test_a_fresh_record_under_no_instances_name_is_left() -> None:
 
     plan = decide(Observation(NOW, {}, (young, replace(young, id="r9"))), SETTINGS)
 
-    reason = "no instance has this name, and the record is fresh"
+    reason = "no instance has this name; the record is within the grace period"
     assert plan.findings == {name: Finding(Presence.UNCERTAIN, reason, waits=True)}
 
 
@@ -415,7 +415,7 @@ def test_a_cname_is_in_the_way_whoever_made_it(comment: str) -> None:
     finding = find(RUNNING, cname)
 
     assert (finding.changes, finding.in_the_way, finding.may_be_linked) == ((), (cname,), False)
-    assert finding.warnings == (f"the CNAME record {NAME} conflicts; it was left unchanged",)
+    assert finding.warnings == (f"conflicting CNAME record {NAME} left unchanged",)
 
 
 @pytest.mark.parametrize("kind", ["TXT", "AAAA", "MX", "HTTPS", "CAA"])
@@ -431,7 +431,7 @@ def test_what_may_stand_beside_an_address_record_is_not_looked_at(kind: str, com
 
 def test_a_warning_names_the_record_and_whose_it_is() -> None:
     assert find(RUNNING, FOREIGN).warnings == (
-        f"the record {NAME} at {ADDRESS} belongs to elephant:other; it was left unchanged",
+        f"the record {NAME} at {ADDRESS} belongs to elephant:other; left unchanged",
     )
 
 
@@ -439,7 +439,7 @@ def test_a_role_that_can_name_no_attribute_is_a_warning() -> None:
     finding = find(replace(RUNNING, tags=TAGS | {"Role": "co-host"}))
 
     assert finding.warnings == (
-        "the Role tag 'co-host' can name no attribute of a row; no row was updated",
+        "the Role tag 'co-host' cannot name an attribute of a row; no row was updated",
     )
 
 

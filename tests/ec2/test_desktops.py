@@ -159,12 +159,12 @@ def client(answer: dict[str, Any] | Exception) -> Any:  # noqa: ANN401
 def test_a_desktop_that_was_started_there_before_and_has_ended_is_none(state: str) -> None:
     ended = {"InstanceId": "i-01234567", "State": {"Name": state}}
 
-    with pytest.raises(NoRoomError, match="i-01234567 was started there before, and has ended"):
+    with pytest.raises(NoRoomError, match="i-01234567 was started there before and has ended"):
         Starts(client({"Instances": [ended]})).run_desktop(ORDER, "subnet-1")
 
 
 def test_an_answer_without_an_instance_tells_nothing() -> None:
-    with pytest.raises(NotNowError, match="EC2 named no instance"):
+    with pytest.raises(NotNowError, match="EC2 returned no instance"):
         Starts(client({})).run_desktop(ORDER, "subnet-1")
 
 
@@ -189,12 +189,14 @@ def test_an_end_that_ec2_does_not_accept_is_raised(world: World) -> None:
     desktop = world.desktop()
     world.fail("TerminateInstances", "UnauthorizedOperation")
 
-    with pytest.raises(TerminationError, match=f"{desktop} could not be ended: .*Unauthorized"):
+    with pytest.raises(
+        TerminationError, match=f"{desktop} could not be terminated: .*Unauthorized"
+    ):
         Terminations(world.app_ec2).terminate_desktop(desktop)
 
 
 def test_an_end_of_which_no_answer_came_is_raised() -> None:
     lost = ReadTimeoutError(endpoint_url="https://ec2")
 
-    with pytest.raises(TerminationError, match="i-01234567 could not be ended"):
+    with pytest.raises(TerminationError, match="i-01234567 could not be terminated"):
         Terminations(client(lost)).terminate_desktop("i-01234567")

@@ -188,7 +188,7 @@ def test_what_is_no_object_is_ignored(occurred: object) -> None:
     said = reason(occurred)
 
     assert said.startswith("the event is ")
-    assert said.endswith(", no JSON object")
+    assert said.endswith(", not a JSON object")
 
 
 @pytest.mark.parametrize("key", ["source", "detail-type"])
@@ -205,11 +205,11 @@ def test_an_empty_event_is_ignored() -> None:
 
 @pytest.mark.parametrize("detail", [[], "detail", 5, False, [{"instance-id": INSTANCE}]])
 def test_a_detail_that_is_no_object_is_ignored(detail: object) -> None:
-    assert reason(event(detail)) == f"its detail is {detail!r}, no JSON object"
+    assert reason(event(detail)) == f"its detail is {detail!r}, not a JSON object"
 
 
 def test_an_event_without_detail_is_ignored() -> None:
-    assert reason(event(detail={}) | {"detail": None}) == "its detail is None, no JSON object"
+    assert reason(event(detail={}) | {"detail": None}) == "its detail is None, not a JSON object"
 
 
 NO_IDS = [
@@ -236,7 +236,7 @@ NO_IDS = [
 def test_an_event_without_an_instances_id_is_ignored(instance_id: object) -> None:
     said = reason(event({"instance-id": instance_id, "state": "running"}))
 
-    assert said == f"its instance-id is {instance_id!r}, no instance's id"
+    assert said == f"its instance-id {instance_id!r} is not an instance id"
 
 
 @pytest.mark.parametrize("text", NO_IDS)
@@ -251,8 +251,8 @@ def test_a_reason_quotes_no_more_than_the_beginning_of_what_was_sent() -> None:
     whole, longer = "x" * 78, "x" * 79
 
     # then
-    assert reason(whole) == f"the event is '{whole}', no JSON object"
-    assert reason(longer) == f"the event is '{longer}…, no JSON object"
+    assert reason(whole) == f"the event is '{whole}', not a JSON object"
+    assert reason(longer) == f"the event is '{longer}…, not a JSON object"
 
 
 @pytest.mark.parametrize(("key", "value"), [("account", "999999999999"), ("region", "us-east-1")])
@@ -354,5 +354,5 @@ def test_a_whole_event_is_handed_on_as_it_is() -> None:
 
 def test_the_short_form_is_checked_as_any_event_is() -> None:
     assert reason(event_of({"instance-id": "i-*"})) == (
-        "its instance-id is 'i-*', no instance's id"
+        "its instance-id 'i-*' is not an instance id"
     )

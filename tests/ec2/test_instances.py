@@ -51,7 +51,7 @@ def test_a_page_that_leads_to_one_that_was_read_is_no_list() -> None:
     """It would be read for ever."""
     pages = [page(NextToken="second"), page(NextToken="third"), page(NextToken="second")]
 
-    with pytest.raises(IncompleteAnswerError, match="a page that it had answered before"):
+    with pytest.raises(IncompleteAnswerError, match="returned the same page twice"):
         Instances(Ec2(*pages), PROJECT, None).of_project()
 
 

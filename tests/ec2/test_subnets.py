@@ -57,7 +57,7 @@ def make_vpc(world: World) -> tuple[str, str]:
 
 
 def test_a_vpc_without_subnets_is_refused_by_its_name(world: World) -> None:
-    with pytest.raises(NeverError, match=r"vpc-01234567 has no subnet .* correct VPC_ID"):
+    with pytest.raises(NeverError, match=r"vpc-01234567 has no usable subnet .* correct VPC_ID"):
         Subnets(world.app_ec2).read_subnets("vpc-01234567")
 
 
@@ -65,14 +65,14 @@ def test_a_region_without_a_default_vpc_asks_for_one(world: World) -> None:
     for subnet in world.ec2.describe_subnets()["Subnets"]:
         world.ec2.delete_subnet(SubnetId=subnet["SubnetId"])
 
-    with pytest.raises(NeverError, match=r"the default VPC has no subnet .* set VPC_ID"):
+    with pytest.raises(NeverError, match=r"the default VPC has no usable subnet .* set VPC_ID"):
         Subnets(world.app_ec2).read_subnets(None)
 
 
 def test_a_refusal_is_told(world: World) -> None:
     world.fail("DescribeSubnets", "RequestLimitExceeded")
 
-    with pytest.raises(NotNowError, match="looking for subnets"):
+    with pytest.raises(NotNowError, match="listing subnets"):
         Subnets(world.app_ec2).read_subnets(None)
 
 

@@ -314,7 +314,7 @@ def test_what_another_owner_has_is_reported_and_stays_letter_by_letter(stage: St
         stage.end(desktop)
     ended = stage.sweep()
 
-    assert "belongs to elephant:another; it was left unchanged" in warned["warnings"][0]
+    assert "belongs to elephant:another; left unchanged" in warned["warnings"][0]
     assert stage.row(desktop) == {"status": "TERMINATED"}
     assert ended["done"]["deleted"] == 0
     assert stage.writes() == []

@@ -94,7 +94,7 @@ def test_a_status_that_is_not_known_is_left(odd: dict[str, Any]) -> None:
 def test_a_row_that_is_right_is_not_written() -> None:
     row = meeting(status="IN_PROGRESS", teacher_ec2_link=link(ID))
 
-    assert live(row) == MeetingDecision("the row says so already")
+    assert live(row) == MeetingDecision("the row is up to date")
 
 
 def test_a_right_link_with_a_status_that_was_not_told_is_completed() -> None:
@@ -115,7 +115,7 @@ def test_a_role_that_the_row_gives_to_another_instance_is_left_to_it() -> None:
     assert rivals_of(desktop(Presence.LIVE), row) == (OTHER,)
     assert rivals_of(desktop(Presence.ENDED), row) == (OTHER,)
     assert live(row, noted) == MeetingDecision(f"{OTHER} has the role of teacher")
-    assert ended(row, rival=noted) == MeetingDecision(f"{OTHER} of the meeting has not ended")
+    assert ended(row, rival=noted) == MeetingDecision(f"the meeting's {OTHER} has not ended")
 
 
 STRANGER = replace(instance(OTHER), tags={"MeetingID": "m1", "Role": "teacher"})
@@ -244,14 +244,14 @@ def test_another_desktop_that_has_not_ended_keeps_the_meeting() -> None:
 
     decision = ended(row, instance(OTHER, role="student", state="stopped"))
 
-    assert decision == MeetingDecision(f"{OTHER} of the meeting has not ended")
+    assert decision == MeetingDecision(f"the meeting's {OTHER} has not ended")
 
 
 def test_a_listing_that_shows_the_ended_desktop_alive_keeps_the_meeting() -> None:
     """Two answers that contradict each other prove nothing."""
     decision = ended(meeting(status="HEALTHY"), instance(ID))
 
-    assert decision.reason == f"{ID} of the meeting has not ended"
+    assert decision.reason == f"the meeting's {ID} has not ended"
 
 
 def test_a_listing_without_the_ended_desktop_keeps_the_meeting() -> None:

@@ -116,7 +116,7 @@ def test_rows_that_are_left_out_every_time_are_named() -> None:
     read = Meetings(table, TABLE, pauses.append).rows_of(["m1", "m2"])
 
     assert list(read.rows) == ["m1"]
-    assert (read.unread, read.errors) == ({"m2": "DynamoDB left it out of 5 answers"}, ())
+    assert (read.unread, read.errors) == ({"m2": "missing from 5 answers of DynamoDB"}, ())
     assert len(table.requests) == 5
     assert len(pauses) == 4
 

@@ -105,7 +105,7 @@ def test_an_address_that_is_no_desktops_own_is_not_handed_out(address: str) -> N
 
     assert (found.phase, found.link) == (Phase.ADDRESS, None)
     assert found.warnings == (
-        f"student_ec2_link is no link to a desktop of this stage: {address!r}",
+        f"student_ec2_link is not a link to a desktop of this stage: {address!r}",
     )
 
 

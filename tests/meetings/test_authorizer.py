@@ -220,7 +220,7 @@ def test_a_secret_of_bytes_lets_nobody_in(world: World) -> None:
 
 
 def test_a_secret_that_is_not_there_is_named_with_what_to_do(world: World) -> None:
-    with pytest.raises(SecretError, match=f"'{NAME}': there is none; .*elephant deploy"):
+    with pytest.raises(SecretError, match=f"'{NAME}': it does not exist; .*elephant deploy"):
         Authorizer(world.app_secrets).caller_of(f"Bearer {KEY}", NAME)
 
 

@@ -152,7 +152,7 @@ def test_an_instance_that_is_not_the_meetings_is_never_ended(
 
     assert ended.instances == (teacher,)
     assert ended.warnings == (
-        f"the row notes {other}, which is no desktop of this stage's meeting; it is left alone",
+        f"the row names {other}, which is not a desktop of this stage's meeting; left alone",
     )
     assert ends.states(teacher, other) == ["terminated", "running"]
     assert ends.outcome() == ("TERMINATED", REASON)
@@ -232,7 +232,7 @@ def test_a_desktop_that_ec2_refuses_to_end_protects_no_other(ends: Ends, refused
     desktops = ends.meeting()
     ends.faults.refused = {("terminate_instances", desktops[refused])}
 
-    with pytest.raises(EndingError, match=f"1 desktop.*1 were ended.*{desktops[refused]}"):
+    with pytest.raises(EndingError, match=f"1 desktop.*1 were terminated.*{desktops[refused]}"):
         end(ends)
 
     assert ends.state(desktops[refused]) == "running"

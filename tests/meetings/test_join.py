@@ -180,7 +180,7 @@ def test_a_foreign_address_is_kept_back_and_warned_of(world: World) -> None:
     outcome, fields, counts = world.reports.lines[-1]
     assert (outcome, counts) == ("succeeded", {"Joined": 0, "Warnings": 1})
     assert fields["warnings"] == [
-        "student_ec2_link is no link to a desktop of this stage: 'https://evil.example/'"
+        "student_ec2_link is not a link to a desktop of this stage: 'https://evil.example/'"
     ]
 
 
@@ -254,7 +254,7 @@ def test_presence_that_cannot_be_written_spoils_no_answer(world: World) -> None:
     assert (answer.status, answer.headers["Elephant-Phase"]) == (202, "late")
     outcome, fields, counts = world.reports.lines[-1]
     assert (outcome, counts) == ("succeeded", {"Joined": 0, "Warnings": 1})
-    assert fields["warnings"][0].startswith("it was not written that the student waits: ")
+    assert fields["warnings"][0].startswith("could not record that the student waits: ")
 
 
 # Keys

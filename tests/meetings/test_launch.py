@@ -234,7 +234,7 @@ def test_an_unknown_meeting_gets_no_desktops_and_no_row(stage: Stage) -> None:
 
     assert result == {
         "action": "ignored",
-        "reason": "there is no such meeting",
+        "reason": "no such meeting",
         "meeting_id": ID,
     }
     assert stage.world.aws_calls == ["GetItem"]
@@ -424,7 +424,7 @@ def test_errors_of_the_table_are_raised_as_they_are(stage: Stage) -> None:
 def test_a_function_that_does_not_know_its_place_starts_nothing(stage: Stage) -> None:
     stage.put_row()
 
-    with pytest.raises(ValueError, match="no ARN of a Lambda function"):
+    with pytest.raises(ValueError, match="not the ARN of a Lambda function"):
         stage.launch().handle({"meeting_id": ID}, Context(60_000, invoked_function_arn=""))
 
     assert stage.desktops() == {}
@@ -461,7 +461,7 @@ def test_a_row_that_is_removed_meanwhile_leaves_nothing_running(cloud: Cloud) ->
 
     assert run.result
     assert run.result["action"] == "ended"
-    assert run.result["reason"] == "its row was removed meanwhile"
+    assert run.result["reason"] == "its row was removed concurrently"
     assert run.result["ended"] == [cloud.machines[0].id]
     assert cloud.living() == []
     assert cloud.items == {}
@@ -556,7 +556,7 @@ def test_a_desktop_that_ec2_does_not_know_for_long_is_ended_by_the_next_try(clou
     run.run()
 
     assert type(run.error).__name__ == "LaunchDelayedError"
-    assert f"EC2 does not know {cloud.machines[0].id} yet" in str(run.error)
+    assert f"cannot terminate {cloud.machines[0].id} yet" in str(run.error)
 
     cloud.pass_time(60)
     again = Invocation(cloud, number=1)

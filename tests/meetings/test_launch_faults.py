@@ -258,7 +258,7 @@ def test_a_try_that_failed_keeps_the_next_one_waiting_no_longer_than_lambda_does
     third = Invocation(cloud, number=2)
     third.run()
 
-    assert "another run launches meeting" in str(second.error)
+    assert "another run is launching meeting" in str(second.error)
     assert third.error is None
     assert is_whole(cloud)
 
@@ -274,7 +274,7 @@ def test_after_a_run_that_died_what_it_asked_for_is_given_time_to_happen() -> No
     third = Invocation(cloud, number=2)
     third.run()
 
-    assert "another run launches meeting" in str(second.error)
+    assert "another run is launching meeting" in str(second.error)
     assert third.error is None
     assert is_whole(cloud)
 

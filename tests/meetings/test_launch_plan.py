@@ -83,7 +83,7 @@ def test_a_meeting_is_launched_from_ten_minutes_before_its_start(
 
 @pytest.mark.parametrize("meet_time", ["", "tomorrow"])
 def test_a_meeting_without_a_start_is_not_launched(meet_time: str) -> None:
-    assert why_not(row(meet_time=meet_time), START, LONGEST) == "the row has no readable meet_time"
+    assert why_not(row(meet_time=meet_time), START, LONGEST) == "the row has no valid meet_time"
 
 
 def test_a_request_that_was_not_completed_has_made_no_meeting() -> None:

@@ -320,9 +320,9 @@ def test_a_terminated_meeting_is_left_once_nothing_of_it_is_left() -> None:
 @pytest.mark.parametrize(
     ("meeting", "what"),
     [
-        (None, "there is no row"),
-        (row(meet_time=None), "the row has no readable meet_time"),
-        (row(meet_time="soon", status="IN_PROGRESS"), "the row has no readable meet_time"),
+        (None, "it has no row"),
+        (row(meet_time=None), "the row has no valid meet_time"),
+        (row(meet_time="soon", status="IN_PROGRESS"), "the row has no valid meet_time"),
     ],
 )
 def test_without_a_start_the_oldest_desktop_tells_when_it_is_over(

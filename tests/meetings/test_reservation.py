@@ -249,7 +249,7 @@ def test_a_row_that_a_repetition_may_be_at_work_on_is_not_removed(desk: FrontDes
     ((key, row),) = desk.rows().items()
     assert "scheduled_at" not in row
     assert desk.schedules() == both(key)
-    assert "repeating the request makes it whole" in desk.reports.lines[-1][0]
+    assert "repeating the request completes it" in desk.reports.lines[-1][0]
     assert the_one_meeting(desk, desk.post(key="order-1")) == key
 
 
@@ -314,7 +314,7 @@ def test_a_row_that_comes_and_goes_is_no_meeting(desk: FrontDesk) -> None:
     desk.meanwhile = {2: lambda: rival.post(key="order-1"), 3: desk.clear_rows}
 
     assert desk.post(key="order-1").status == 503
-    assert "came and went" in desk.reports.lines[-1][0]
+    assert "was deleted concurrently" in desk.reports.lines[-1][0]
 
 
 def test_a_row_that_a_person_removes_meanwhile_is_no_meeting(desk: FrontDesk) -> None:

@@ -303,7 +303,7 @@ def test_an_instance_of_somebody_else_in_the_row_is_left_alone_with_a_warning(en
 
     assert sorted(look["instances"]) == sorted(desktops)
     assert look["warnings"] == [
-        f"the row notes {other}, which is no desktop of this stage's meeting; it is left alone"
+        f"the row names {other}, which is not a desktop of this stage's meeting; left alone"
     ]
     assert ends.world.reports.lines[-1][2] == {"Ended": 1, "Ignored": 0, "Warnings": 1}
     assert ends.state(other) == "running"
@@ -431,7 +431,7 @@ def test_of_a_meeting_that_there_is_nothing_of_nothing_is_done(ends: Ends) -> No
     assert ends.look() == {
         "meeting_id": ID,
         "action": "left",
-        "reason": "there is no row, and no desktop is left",
+        "reason": "it has no row, and no desktop is left",
     }
     assert ends.booked() == {}
     assert ends.world.rows() == []

@@ -169,7 +169,7 @@ def test_the_same_request_again_makes_no_second_meeting(desk: FrontDesk) -> None
     first, second = desk.post(key="order-1"), desk.post(key="order-1")
 
     assert (first.status, second.status) == (201, 200)
-    assert read(second) == read(first) | {"message": "Meeting was scheduled before"}
+    assert read(second) == read(first) | {"message": "Meeting was already scheduled"}
     assert len(desk.rows()) == 1
     assert len(desk.schedules()) == 2
     assert desk.calls == AGAIN, "a schedule that has fired must not be made again"
@@ -310,7 +310,7 @@ def test_a_key_that_always_comes_to_nothing_is_given_up(
         answer = desk.post(key="order-1")
 
     assert answer.status == 409
-    assert "take another one" in read(answer)["message"]
+    assert "use a new key" in read(answer)["message"]
     assert desk.post(key="order-2").status == 201
     desk.now += timedelta(hours=5).total_seconds()
     assert desk.post(key="order-1").status == 400
@@ -330,7 +330,7 @@ def test_what_cannot_be_made_now_is_told_so(desk: FrontDesk) -> None:
     said, fields, counts = desk.reports.lines[-1]
     assert "schedule 'safety-" in said
     assert "ThrottlingException" in said
-    assert said.endswith("all of it was taken back")
+    assert said.endswith("everything was undone")
     assert (fields["caller"], counts) == ("default", {"Failed": 1})
 
 
@@ -338,7 +338,7 @@ def test_a_stage_without_its_secret_schedules_nothing(desk: FrontDesk) -> None:
     desk.context.invoked_function_arn = ARN.replace("elephant-test", "elephant-other")
 
     assert desk.post().status == 503
-    assert "'elephant-other-schedule-key': there is none" in desk.reports.lines[-1][0]
+    assert "'elephant-other-schedule-key': it does not exist" in desk.reports.lines[-1][0]
 
 
 def test_without_time_nothing_is_begun(desk: FrontDesk) -> None:
@@ -346,7 +346,7 @@ def test_without_time_nothing_is_begun(desk: FrontDesk) -> None:
 
     assert desk.post().status == 503
     assert desk.rows() == {}
-    assert "no time left to make the row" in desk.reports.lines[-1][0]
+    assert "no time left to create the row" in desk.reports.lines[-1][0]
 
 
 @pytest.mark.parametrize("number", [2, 3, 4])

@@ -136,7 +136,7 @@ def test_each_role_is_tried_in_the_same_order(cloud: Cloud) -> None:
 
     error = failed(cloud)
 
-    assert error.startswith("LaunchDelayedError: not launched yet: no zone takes the teacher's")
+    assert error.startswith("LaunchDelayedError: not launched yet: no Availability Zone has")
     assert error.count(NO_ROOM) == 3
 
 
@@ -172,7 +172,7 @@ def test_without_an_address_anywhere_it_is_tried_again(cloud: Cloud) -> None:
     full = {"SubnetId": "subnet-a", "AvailabilityZone": "a", "AvailableIpAddressCount": 0}
     cloud.describe_subnets = lambda _: {"Subnets": [full]}  # type: ignore[method-assign]
 
-    assert "no subnet has an address left" in failed(cloud)
+    assert "no subnet has a free address" in failed(cloud)
 
 
 def test_where_a_desktop_may_have_been_started_it_is_asked_for_again(cloud: Cloud) -> None:
@@ -303,7 +303,7 @@ def test_a_desktop_is_ended_if_the_row_notes_another_one_meanwhile(cloud: Cloud)
     assert len(cloud.living("student")) == 1
     assert run.result
     assert run.result["warnings"] == [
-        f"the row notes {noted} as the teacher's desktop, not {cloud.machines[0].id}"
+        f"the row names {noted} as the teacher's desktop, not {cloud.machines[0].id}"
     ]
 
 

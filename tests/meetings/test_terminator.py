@@ -27,7 +27,7 @@ CALLS = [
     *["terminate_instances"] * 2,
     "update_item",
 ]
-STRANGE = "a record that does not have the form of this table's stream with new images"
+STRANGE = "a record that is malformed or not of this table's stream with new images"
 
 
 @pytest.fixture
@@ -154,9 +154,7 @@ def test_within_15_minutes_of_its_start_a_meeting_is_left_to_the_safety_net(
 
     assert ends.states(*desktops) == LIVE
     ((_, fields, _),) = ends.world.reports.lines
-    assert fields["left"] == [
-        f"{ID}: it started less than 15 minutes ago; it is left to the safety net"
-    ]
+    assert fields["left"] == [f"{ID}: it started less than 15 minutes ago; left to the safety net"]
 
 
 def test_what_is_left_to_the_safety_net_is_ended_by_it(ends: Ends) -> None:
@@ -188,7 +186,7 @@ def test_a_meeting_without_a_readable_start_is_left_to_the_safety_net(
 
     assert ends.states(*desktops) == LIVE
     assert counts(ends) == {"Ignored": 1}
-    assert "no readable start" in ends.world.reports.lines[-1][1]["left"][0]
+    assert "no valid start" in ends.world.reports.lines[-1][1]["left"][0]
 
 
 # Bad records
@@ -377,8 +375,8 @@ def test_an_instance_of_somebody_else_in_the_row_is_left_alone_with_a_warning(en
 
     assert ends.states(*desktops, other) == [*GONE, "running"]
     ((_, fields, _),) = ends.world.reports.lines
-    left_alone = "which is no desktop of this stage's meeting; it is left alone"
-    assert fields["warnings"] == [f"{ID}: the row notes {other}, {left_alone}"]
+    left_alone = "which is not a desktop of this stage's meeting; left alone"
+    assert fields["warnings"] == [f"{ID}: the row names {other}, {left_alone}"]
 
 
 def test_a_run_reports_once(ends: Ends) -> None:

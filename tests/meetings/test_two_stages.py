@@ -92,7 +92,7 @@ def test_a_stage_never_ends_what_another_launched(
 ) -> None:
     assert parts.build_overseer(dev).oversee(DEV) == ()
     look = parts.build_safety_net(dev).handle({"meetingId": ID}, DEV)
-    assert (look["action"], look["reason"]) == ("left", "there is no row, and no desktop is left")
+    assert (look["action"], look["reason"]) == ("left", "it has no row, and no desktop is left")
 
     item = put_finished_row(world, desktops)
     event = {"Records": [make_record(ID, item)]}

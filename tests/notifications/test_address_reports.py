@@ -134,5 +134,5 @@ def test_an_e_mail_that_could_not_be_noted_is_a_warning(office: Office) -> None:
     sweep(office)
 
     ((_, fields, counts),) = office.world.reports.lines
-    assert "could not be noted" in fields["warnings"][0]
+    assert "could not be recorded" in fields["warnings"][0]
     assert counts == {"Notified": 1, "Warnings": 1}

@@ -60,7 +60,7 @@ def test_each_state_of_a_deployment_is_told_once(office: Office) -> None:
     results = [office.deployments().handle(each, RUN) for each in found]
 
     assert [each["action"] for each in results] == ["notified", "notified", "unchanged"]
-    assert results[-1]["reason"] == "it was notified before"
+    assert results[-1]["reason"] == "the e-mail was already sent"
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_an_instance_that_failed_nothing_is_not_said_to_have() -> None:
     notice = group_termination_notice(of_group("autoscaling-scale-in"), None, PLACE)
 
     assert notice.subject == "i-0123456789abcdef0 terminated: ended by its group (web)"
-    assert notice.summary == "Its Auto Scaling group ended it; it failed no check."
+    assert notice.summary == "Its Auto Scaling group terminated it; it did not fail a check."
 
 
 def test_a_name_cannot_make_a_header_of_its_own() -> None:

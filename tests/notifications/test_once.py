@@ -117,7 +117,10 @@ def test_while_one_run_sends_it_a_repeated_event_leaves_it_to_that_run(office: O
 
     # then it does nothing, and fails at nothing
     ((result),) = results
-    assert (result["action"], result["reason"]) == ("unchanged", "another run is notifying it")
+    assert (result["action"], result["reason"]) == (
+        "unchanged",
+        "another run is sending the e-mail",
+    )
     assert len(office.mails) == 1
 
 
@@ -174,7 +177,7 @@ def test_an_e_mail_that_could_not_be_noted_was_sent_all_the_same(office: Office)
 
     assert result["action"] == "notified"
     (warning,) = result["warnings"]
-    assert warning.startswith(f"'{KEY}' was sent, which could not be noted: ")
+    assert warning.startswith(f"'{KEY}' was sent, but that could not be recorded: ")
     assert office.world.reports.lines[-1][2] == {"Notified": 1, "Warnings": 1}
 
 

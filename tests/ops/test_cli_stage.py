@@ -126,7 +126,7 @@ def test_a_setting_that_is_wrong_is_named_and_nothing_is_written(config: Path) -
     done = run(config, *NEW, "--sweep-schedule=rate(1 minutes)", "--grace-minutes=0")
 
     assert done.exit_code == 1
-    assert "SWEEP_SCHEDULE is 'rate(1 minutes)'; it must be a schedule of" in done.output
+    assert "SWEEP_SCHEDULE is 'rate(1 minutes)'; it must be a recurring" in done.output
     assert "GRACE_MINUTES is '0'; it must be 1 to 1440 minutes" in done.output
     assert config.read_text() == before
 

@@ -177,7 +177,7 @@ def test_sweep_repairs_and_says_what(world: World, ops: Ops) -> None:
     assert result.exit_code == 0
     assert f"create {lacking}.{DOMAIN}" in result.stdout
     assert f"delete {gone}.{DOMAIN}" in result.stdout
-    assert f"warning: the record {blocked}.{DOMAIN}" in result.stdout
+    assert f"look: the record {blocked}.{DOMAIN}" in result.stdout
     assert "repaired: 1 created, 1 deleted, 1 row updated" in result.stdout
     assert world.row()["status"] == "DNS_WRITTEN"
     assert ops("plan").exit_code == 0
@@ -191,7 +191,7 @@ def test_sweep_says_what_is_left_and_exits_with_1(world: World, ops: Ops) -> Non
 
     assert result.exit_code == 1
     assert "left: create" in result.stdout
-    assert "deferred: 1 left to the next run" in result.stdout
+    assert "deferred: 1 deferred to the next run" in result.stdout
 
 
 def test_a_fresh_record_of_an_instance_that_ec2_does_not_know_waits(world: World, ops: Ops) -> None:
@@ -204,7 +204,10 @@ def test_a_fresh_record_of_an_instance_that_ec2_does_not_know_waits(world: World
     assert swept.exit_code == 0
     assert f"waiting: {name}" in swept.stdout
     assert told["waiting"] == [
-        "i-00000000000000000: EC2 does not know this instance, and its record is fresh",
+        (
+            "i-00000000000000000: EC2 does not know this instance; "
+            "its record is within the grace period"
+        ),
     ]
 
 

@@ -290,7 +290,7 @@ def test_a_zone_that_cannot_be_looked_up_is_asked_for(
     config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> str:
-        raise UnavailableError("Cloudflare was not reached")
+        raise UnavailableError("could not reach Cloudflare")
 
     monkeypatch.setattr(assemble, "find_zone", fail)
     arguments = ["stage", "new", "--account=123456789012", "--domain-root=example.com"]
@@ -302,7 +302,7 @@ def test_a_zone_that_cannot_be_looked_up_is_asked_for(
     )
 
     assert done.exit_code == 2
-    assert "Cloudflare was not reached" in done.output
+    assert "could not reach Cloudflare" in done.output
     assert "--zone-id is missing" in done.output
 
 

@@ -108,7 +108,7 @@ def test_what_is_required_may_not_be_empty(name: str) -> None:
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     (problem,) = problems(MAIL_FROM=address)
-    assert "it must be the address that e-mails come from" in problem
+    assert "it must be the sender's e-mail address" in problem
 
 
 @pytest.mark.parametrize(

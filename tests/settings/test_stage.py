@@ -415,7 +415,7 @@ def test_a_schedule_that_eventbridge_refuses_is_refused(value: str) -> None:
     assert_refused(
         "SWEEP_SCHEDULE",
         value,
-        "a schedule of EventBridge that goes on: 'rate(1 minute)', 'rate(5 minutes)' (up to 99 "
+        "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' (up to 99 "
         "minutes or hours, or 1 day), or 'cron(MINUTES HOURS ? * DAYS-OF-THE-WEEK *)'",
     )
 

@@ -286,10 +286,7 @@ def test_another_owners_record_is_never_touched_and_is_reported(world: World) ->
 
     assert result["action"] == "ignored"
     assert result["warnings"] == [
-        (
-            f"the record {instance_id}.{DOMAIN} at 192.0.2.200 belongs to {OWNER}1; "
-            "it was left unchanged"
-        )
+        f"the record {instance_id}.{DOMAIN} at 192.0.2.200 belongs to {OWNER}1; left unchanged"
     ]
     assert world.records() == before
     assert world.row() == {"status": "LAUNCHED"}
@@ -401,7 +398,10 @@ def test_an_instance_that_ec2_does_not_know_yet_is_left_to_the_sweep(world: Worl
     result = world.watchdog().handle(make_event(UNKNOWN), CONTEXT)
 
     assert result["action"] == "deferred"
-    assert result["reason"] == "left to the sweep: EC2 does not know this instance, or not yet"
+    assert (
+        result["reason"]
+        == "deferred to the next sweep: EC2 does not know this instance, or not yet"
+    )
 
 
 def test_a_fresh_record_outlives_ec2_not_knowing_its_instance(world: World) -> None:
@@ -609,7 +609,7 @@ def test_a_rotated_token_is_picked_up_at_the_first_refusal(world: World) -> None
 def test_a_refused_token_fails_by_name_after_one_more_look_at_the_secret(world: World) -> None:
     world.store_token("x" * 40)
 
-    with pytest.raises(TokenRefusedError, match=f"refuses the token in secret '{SECRET}'") as error:
+    with pytest.raises(TokenRefusedError, match=f"rejects the token in secret '{SECRET}'") as error:
         world.watchdog().handle(make_event(world.desktop()), CONTEXT)
 
     assert world.aws_calls.count("GetSecretValue") == 2
@@ -639,7 +639,9 @@ def test_below_half_of_the_quota_the_work_is_left_without_a_call(world: World) -
     result = watchdog.handle(make_event(world.desktop()), CONTEXT)
 
     assert result["action"] == "deferred"
-    assert result["reason"].startswith("left to the sweep: Cloudflare's quota is kept for others")
+    assert result["reason"].startswith(
+        "deferred to the next sweep: Cloudflare's quota is kept for others"
+    )
     assert world.calls == ([], [])
     assert len(world.records()) == 1
 
@@ -702,7 +704,7 @@ def test_a_role_that_names_no_attribute_gets_dns_and_a_warning(world: World, rol
     result = world.watchdog().handle(make_event(world.desktop(role)), CONTEXT)
 
     assert result["action"] == "created"
-    assert "can name no attribute of a row" in result["warnings"][0]
+    assert "cannot name an attribute of a row" in result["warnings"][0]
     assert world.row() == {"status": "LAUNCHED", "jitsi_url": "https://meet.example.com/x"}
     assert world.standing()[0][2].startswith(f"{OWNER} ")
 
@@ -757,7 +759,7 @@ def test_a_row_that_is_not_there_is_not_made(world: World) -> None:
     watchdog.handle(make_event(instance_id, "shutting-down"), CONTEXT)
 
     assert result["action"] == "created"
-    assert result["meeting"] == "there is no row 'm1', and none is made"
+    assert result["meeting"] == "there is no row 'm1'; none is created"
     assert world.rows() == []
 
 

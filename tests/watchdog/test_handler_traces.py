@@ -112,7 +112,10 @@ def test_a_pending_desktop_keeps_its_fresh_record(world: World) -> None:
     watchdog = world.watchdog()
 
     result = watchdog.handle(make_event(instance_id), CONTEXT)
-    assert (result["action"], result["reason"]) == ("deferred", "left to the sweep: pending")
+    assert (result["action"], result["reason"]) == (
+        "deferred",
+        "deferred to the next sweep: pending",
+    )
     assert (world.records(), world.row()) == before
 
     world.pass_time()

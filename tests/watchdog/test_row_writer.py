@@ -27,7 +27,7 @@ FAR = Deadline(1000, lambda: 0)
 PAST = Deadline(-1, lambda: 0)
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
 LOST = ConnectTimeoutError(endpoint_url="https://dynamodb")
-CHANGED = RowChangedError("row 'm1' was changed meanwhile")
+CHANGED = RowChangedError("row 'm1' was changed concurrently")
 
 
 class Table:
@@ -148,7 +148,7 @@ def test_a_row_that_was_changed_meanwhile_is_left_and_the_others_are_told(steps:
     register.tell(first=False, unsettled=(), steps=steps)
 
     assert sorted(each.meeting.id for each in table.writes) == ["m2", "m3"]
-    assert register.told.left == ["the row 'm1': row 'm1' was changed meanwhile"]
+    assert register.told.left == ["the row 'm1': row 'm1' was changed concurrently"]
     assert register.told.untold == {A}
     register.told.raise_if_failed()
 
@@ -165,7 +165,7 @@ def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(
     assert register.told.untold == {B}
     with pytest.raises(RowsNotToldError) as raised:
         register.told.raise_if_failed()
-    assert str(raised.value) == f"DynamoDB refused 1 request(s) for rows; the first error: {error}"
+    assert str(raised.value) == f"DynamoDB rejected 1 request(s) for rows; first error: {error}"
     assert raised.value.__cause__ is error
 
 
@@ -212,7 +212,7 @@ def test_a_write_that_does_not_end_in_time_is_left() -> None:
     register.tell(first=False, unsettled=(), steps=steps)
 
     assert register.told.done == []
-    assert "how it ended is unknown" in register.told.left[0]
+    assert "its outcome is unknown" in register.told.left[0]
 
 
 def test_nothing_that_failed_is_no_failure() -> None:

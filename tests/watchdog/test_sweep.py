@@ -269,7 +269,7 @@ def test_time_that_runs_out_while_writing_leaves_the_rest_and_says_so(world: Wor
     result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), Tampering(pass_time)).handle(CONTEXT)
 
     assert (result["action"], result["done"]["created"], result["skipped"]) == ("repaired", 4, 1)
-    assert result["left"] == ["the row 'm1': it was decided on what was seen 30 s ago"]
+    assert result["left"] == ["the row 'm1': its snapshot is 30 s old"]
     assert world.row() == {"status": "LAUNCHED"}
     assert world.swept()["done"]["rows"] == 1
 
@@ -284,7 +284,7 @@ def test_a_batch_for_which_there_is_no_time_is_not_begun(world: World) -> None:
     result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), Tampering(pass_time)).handle(CONTEXT)
 
     assert (result["done"]["created"], result["skipped"]) == (2, 4)
-    assert "it was decided on what was seen 59 s ago" in result["left"][0]
+    assert "its snapshot is 59 s old" in result["left"][0]
     assert world.dns_calls == [LIST, ("POST", f"{RECORDS}/batch")]
 
 

@@ -239,7 +239,7 @@ def test_our_half_of_the_quota_is_not_exceeded(thirty: World) -> None:
     second = in_tens(thirty)
 
     assert second["action"] == "deferred"
-    assert second["reason"].startswith("left to the next run: Cloudflare's quota is kept for")
+    assert second["reason"].startswith("deferred to the next run: Cloudflare's quota is kept for")
     assert thirty.calls == ([], [])
     assert thirty.reports.lines[-1][2] == {"Deferred": 1, "QuotaLeft": 2}
 

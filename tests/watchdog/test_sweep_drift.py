@@ -265,7 +265,7 @@ def is_settled(world: World, rights: list[Right]) -> bool:
     assert world.dns_calls == [LIST]
     assert "UpdateItem" not in world.aws_calls
     assert world.records() == before
-    return (again["action"], again["reason"]) == ("unchanged", "everything is as it should be")
+    return (again["action"], again["reason"]) == ("unchanged", "everything is up to date")
 
 
 @pytest.mark.parametrize(("drift", "write", "more"), DRIFTS, ids=[each.__name__ for each in KINDS])

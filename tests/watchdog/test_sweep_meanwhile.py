@@ -172,7 +172,7 @@ def test_a_row_that_others_change_meanwhile_is_left_to_the_next_run(world: World
     first = world.swept()
 
     assert first["done"] == {"created": 1, "updated": 0, "deleted": 0, "rows": 0}
-    assert first["left"] == ["the row 'm1': row 'm1' was changed meanwhile"]
+    assert first["left"] == ["the row 'm1': row 'm1' was changed concurrently"]
     assert world.row() == {"status": "HEALTHY"}
     assert world.swept()["done"]["rows"] == 1
     assert world.row() == {"status": "HEALTHY", "teacher_ec2_link": link(instance_id)}
@@ -203,7 +203,7 @@ def test_another_owner_who_was_faster_keeps_the_name(world: World) -> None:
     assert first["skipped"] == 1
     assert [each for _, _, each in world.standing()] == [comment]
     assert world.row() == {"status": "LAUNCHED"}
-    assert world.swept()["warnings"][0].endswith("belongs to elephant:other; it was left unchanged")
+    assert world.swept()["warnings"][0].endswith("belongs to elephant:other; left unchanged")
 
 
 def test_a_stale_list_is_made_good_by_the_next_run(world: World) -> None:

@@ -88,7 +88,7 @@ def test_one_bad_record_of_200_is_reported_and_the_others_are_made(world: World)
 
     again = sweep.handle(Context())
 
-    assert (again["action"], again["reason"]) == ("unchanged", "1 refused by Cloudflare")
+    assert (again["action"], again["reason"]) == ("unchanged", "1 rejected by Cloudflare")
     assert world.dns_calls == [LIST, ("POST", RECORDS)]
 
 

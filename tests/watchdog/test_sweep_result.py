@@ -61,7 +61,7 @@ def result(found: Survey, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401
 def test_when_all_is_well_the_result_says_so_and_what_was_looked_at() -> None:
     assert result(NOTHING) == {
         "action": "unchanged",
-        "reason": "everything is as it should be",
+        "reason": "everything is up to date",
         "running": 1,
         "records": 1,
         "done": {"created": 0, "updated": 0, "deleted": 0, "rows": 0},
@@ -94,13 +94,13 @@ def test_what_is_left_says_why() -> None:
     found = result(
         EVERYTHING,
         Applied(left=[(change, "HTTP 502")]),
-        Told(left=["the row 'm1': row 'm1' was changed meanwhile"]),
+        Told(left=["the row 'm1': row 'm1' was changed concurrently"]),
     )
 
-    assert (found["action"], found["reason"]) == ("deferred", "2 left to the next run")
+    assert (found["action"], found["reason"]) == ("deferred", "2 deferred to the next run")
     assert found["left"] == [
         f"delete {C}.{DOMAIN} at {ADDRESS}: HTTP 502",
-        "the row 'm1': row 'm1' was changed meanwhile",
+        "the row 'm1': row 'm1' was changed concurrently",
     ]
     assert found["skipped"] == 2
 
@@ -113,11 +113,11 @@ def test_what_waits_for_the_grace_is_no_work_left_and_says_so() -> None:
         )
     )
 
-    assert (found["action"], found["reason"]) == ("unchanged", "3 waiting until more is known")
+    assert (found["action"], found["reason"]) == ("unchanged", "3 waiting for more information")
     assert found["waiting"] == [
         f"{B}.{DOMAIN}: pending",
-        f"{NAME}: EC2 does not know this instance, and its record is fresh",
-        f"www.{DOMAIN}: no instance has this name, and the record is fresh",
+        f"{NAME}: EC2 does not know this instance; its record is within the grace period",
+        f"www.{DOMAIN}: no instance has this name; the record is within the grace period",
     ]
     assert found["skipped"] == 3
     assert "left" not in found
@@ -128,7 +128,7 @@ def test_what_is_left_and_what_waits_is_skipped() -> None:
 
     left = result(found, Applied(left=[(change, "HTTP 502") for change in found.plan.changes]))
 
-    assert left["reason"] == "1 left to the next run, 1 waiting until more is known"
+    assert left["reason"] == "1 deferred to the next run, 1 waiting for more information"
     assert left["skipped"] == 2
 
 
@@ -145,7 +145,7 @@ def test_what_is_refused_says_why_and_is_a_warning() -> None:
 
     assert (found["action"], found["reason"]) == (
         "repaired",
-        "1 updated, 1 refused by Cloudflare",
+        "1 updated, 1 rejected by Cloudflare",
     )
     assert found["refused"] == found["warnings"] == [f"delete {C}.{DOMAIN} at {ADDRESS}: 9003 no"]
     assert found["skipped"] == 0
@@ -156,7 +156,7 @@ def test_records_that_stand_in_the_way_are_reported_run_after_run() -> None:
 
     assert result(found)["action"] == "unchanged"
     assert result(found)["warnings"] == [
-        f"the record {NAME} at {ADDRESS} belongs to elephant:other; it was left unchanged"
+        f"the record {NAME} at {ADDRESS} belongs to elephant:other; left unchanged"
     ]
 
 
@@ -172,7 +172,7 @@ def test_a_role_that_names_no_attribute_is_reported_when_its_record_changes_only
     odd = instance(role="co-host")
     new, standing = survey([odd], []), survey([odd], [record(role="co-host")])
 
-    assert "can name no attribute" in result(new, applied(new))["warnings"][0]
+    assert "cannot name an attribute" in result(new, applied(new))["warnings"][0]
     assert "warnings" not in result(standing)
 
 
@@ -190,7 +190,7 @@ def test_long_lists_are_cut_and_the_counts_are_not() -> None:
     assert len(done["repaired"]) == 2 * SHOWN
     assert (left["skipped"], len(left["left"])) == (50, SHOWN)
     assert (waiting["skipped"], len(waiting["waiting"])) == (50, SHOWN)
-    assert refused["reason"] == "50 refused by Cloudflare"
+    assert refused["reason"] == "50 rejected by Cloudflare"
     assert len(refused["refused"]) == len(refused["warnings"]) == SHOWN
 
 

@@ -82,11 +82,11 @@ def test_what_stands_in_the_way_is_reported_and_nobody_is_sent_there(world: Worl
 
     result = world.swept()
 
-    untouched = "it was left unchanged"
+    untouched = "left unchanged"
     assert result["action"] == "unchanged"
     assert set(result["warnings"]) == {
         f"the record {teacher}.{DOMAIN} at 192.0.2.200 belongs to {OWNER}1; {untouched}",
-        f"the CNAME record {student}.{DOMAIN} conflicts; {untouched}",
+        f"conflicting CNAME record {student}.{DOMAIN} left unchanged",
     }
     assert everything(world) == before
     assert world.dns_calls == [LIST]
@@ -122,7 +122,7 @@ def test_an_unknown_instance_keeps_its_record_until_the_grace_is_over(world: Wor
         world.elapsed = minutes * 60
         result = world.swept()
         assert result["action"] == "unchanged"
-        assert result["reason"] == "1 waiting until more is known"
+        assert result["reason"] == "1 waiting for more information"
         assert result["skipped"] == 1
         assert result["waiting"][0].startswith(f"{UNKNOWN}.{DOMAIN}: EC2 does not know")
         assert everything(world) == before
@@ -283,7 +283,7 @@ def test_a_row_that_dynamodb_leaves_out_keeps_nothing_but_its_last_trace(broken:
     result = broken.swept()
 
     assert result["done"] == {"created": 1, "updated": 1, "deleted": 1, "rows": 1}
-    assert result["left"] == ["the row 'm1': DynamoDB left it out of 5 answers"]
+    assert result["left"] == ["the row 'm1': missing from 5 answers of DynamoDB"]
     assert broken.row("m2") == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(other)}
     assert broken.row()["status"] == "HEALTHY"
     assert f"{UNKNOWN}.{DOMAIN}" in {name for name, _, _ in broken.standing()}
@@ -356,7 +356,7 @@ def test_deletions_without_proof_beyond_the_limit_are_held_back_alone(world: Wor
     }
     assert (len(result["held_back"]), result["skipped"]) == (12, 12)
     assert result["held_back"][-1].endswith("EC2 no longer knows this instance")
-    assert "`elephant sweep NAME --force` makes them" in result["reason"]
+    assert "apply it with `elephant sweep NAME --force`" in result["reason"]
     ((_, _, counts),) = world.reports.lines
     assert (counts["RefusedUnsafe"], counts["Deleted"], "Failed" in counts) == (12, 12, False)
     assert world.swept()["action"] == "deferred"
@@ -419,8 +419,8 @@ def test_another_deployment_that_makes_our_deleted_records_again_is_noticed(worl
         sweep.handle(Context())
 
     (warning,) = result["warnings"]
-    assert warning.startswith(f"{UNKNOWN}.{DOMAIN} was deleted since EC2 does not know")
-    assert f"does another deployment write as {OWNER}?" in warning
+    assert warning.startswith(f"{UNKNOWN}.{DOMAIN} was deleted because EC2 does not know")
+    assert f"does another deployment use {OWNER}?" in warning
 
 
 def test_a_mistaken_tag_does_not_empty_the_zone(world: World) -> None:
