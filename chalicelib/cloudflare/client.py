@@ -156,9 +156,13 @@ class Cloudflare:
         self._jitter = jitter
         self.quota = quota
 
-    def answer(self, call: Call, deadline: Deadline) -> Answer:
+    def answer(
+        self, call: Call, deadline: Deadline, objection: Callable[[], str] = lambda: ""
+    ) -> Answer:
         """Make the call; retry only reads, calls never sent, and calls with a rejected token.
 
+        `objection` is asked before each attempt. Once it gives a reason nothing more is sent, and
+        UnavailableError names it.
         Raises CloudflareError (UnconfirmedError if a write may have been carried out),
         SecretError or OutOfTimeError.
         """
@@ -181,7 +185,9 @@ class Cloudflare:
             "and no client address filter"
         )
 
-    def _persist(self, call: Call, token: str, deadline: Deadline) -> Answer:
+    def _persist(
+        self, call: Call, token: str, deadline: Deadline, objection: Callable[[], str]
+    ) -> Answer:
         """Make the call; retry it with growing pauses while that is safe."""
         pause = _FIRST_PAUSE
         for _ in range(ATTEMPTS - 1):
@@ -194,7 +200,11 @@ class Cloudflare:
                 pause *= 2
         return self._request(call, token, deadline, objection)
 
-    def _request(self, call: Call, token: str, deadline: Deadline) -> Answer:
+    def _request(
+        self, call: Call, token: str, deadline: Deadline, objection: Callable[[], str]
+    ) -> Answer:
+        if reason := objection():
+            raise UnavailableError(f"{call} was not sent: {reason}")
         deadline.require(_SHORTEST, f"call Cloudflare ({call})")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         content = None

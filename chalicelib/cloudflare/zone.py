@@ -91,11 +91,17 @@ class Zone:
         )
         return Listing(records, found.unreadable)
 
-    def apply(self, changes: Sequence[Change], deadline: Deadline) -> None:
+    def apply(
+        self,
+        changes: Sequence[Change],
+        deadline: Deadline,
+        objection: Callable[[], str] = lambda: "",
+    ) -> None:
         """Apply the changes, deletions first; returns only if Cloudflare confirmed each one.
 
         One change is one call; more are batches, each of which is applied as a whole or not at
-        all. Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
+        all. Once `objection` gives a reason nothing more is sent, and UnavailableError names it.
+        Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
         mean that the zone should be read again, StoredOtherwiseError that a record has the
         right name and address but differs otherwise from what was asked.
         """

@@ -242,7 +242,13 @@ class Launch:
         return Outcome(action, reason, work.meeting.id, ended=tuple(ended), warnings=warnings)
 
     def _finish(self, meeting: Meeting) -> Outcome:
-        """Clean up after a meeting that is over; its ending may have been interrupted."""
+        """Clean up after a meeting that is over; its ending may have been interrupted.
+
+        An unclaimed status is not an end: the meeting may be in use, and the safety net decides.
+        """
+        if REASON not in meeting.item:
+            why = f"its status is {meeting.status} without a {REASON}: it is left to the safety net"
+            return Outcome("ignored", why, meeting.id)
         reason = text_of(meeting, REASON) or LAUNCH_FAILED
         ended = self._ending.end_meeting(meeting, reason)
         return Outcome(
