@@ -284,7 +284,7 @@ def test_a_desktop_that_ec2_refuses_to_end_is_tried_until_it_agrees(ends: Ends) 
         ends.invoke(ends.look)
     assert ends.outcome() == ("HEALTHY", "NO_SHOW_TIMEOUT")
     said, fields, counts = ends.world.reports.lines[-1]
-    assert said.startswith("failed: meeting ")
+    assert said.startswith("failed: could not terminate ")
     assert fields["meeting_id"] == ID
     assert counts == {"Failed": 1}
 
