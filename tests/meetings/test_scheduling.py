@@ -371,7 +371,7 @@ def test_a_mistake_of_ours_is_answered_too(desk: FrontDesk) -> None:
     said, fields, counts = desk.reports.lines[-1]
     assert said.startswith("failed: ''")
     assert counts == {"Failed": 1}
-    assert "place.py" in fields["trace"][-1]
+    assert "resource_names.py" in fields["trace"][-1]
 
 
 # What is never shown

@@ -137,7 +137,7 @@ def test_the_configuration_is_written_after_the_policies_that_it_names(
     [
         ({"environment_variables": {"TABLE_NAME": "x", "A": "1"}}, "has TABLE_NAME among its"),
         ({"profile": "work"}, "export AWS_PROFILE"),
-        ({"app_name": "giraffe"}, "app_name is not 'elephant'"),
+        ({"app_name": "giraffe"}, "app_name must be 'elephant'"),
     ],
 )
 def test_what_chalice_would_do_differently_from_us_is_refused(
