@@ -162,7 +162,7 @@ def test_what_was_reserved_by_hand_stays(config: Path) -> None:
     assert written(config)["reserved_concurrency"] == 8
     refused = run(config, "--concurrency=none")
     assert refused.exit_code == 1
-    assert "says reserved_concurrency 8 for more than dns_watchdog" in refused.output
+    assert "sets reserved_concurrency 8 for more than dns_watchdog" in refused.output
     assert run(config, "--concurrency=9").exit_code == 0
     assert concurrency(config) == 9
 

@@ -320,7 +320,7 @@ def test_a_change_for_which_the_token_came_too_late_is_not_sent(
 
     repair = sweep.repair(survey, world.steps())
 
-    assert "was not sent: it was decided on what was seen 11 s ago" in repair.left[0]
+    assert "was not sent: its snapshot is 11 s old" in repair.left[0]
 
 
 def test_what_changed_while_batches_were_written_is_seen_before_more_is(world: World) -> None:
@@ -366,7 +366,7 @@ def test_rows_that_cannot_be_told_fail_the_run_after_everything_else(
     instance_id = world.desktop()
     world.fail("UpdateItem", code)
 
-    with pytest.raises(RowsNotToldError, match=f"refused 1 request.*{code}"):
+    with pytest.raises(RowsNotToldError, match=f"rejected 1 request.*{code}"):
         world.swept()
 
     assert len(world.records()) == 1
