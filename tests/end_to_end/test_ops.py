@@ -202,7 +202,7 @@ def test_another_account_is_not_touched(ops: Ops) -> None:
     done = ops.run("deploy", "other")
 
     assert done.returncode == 1
-    assert "lives in account 999999999999" in done.stderr
+    assert "is in account 999999999999" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_warning_or_an_unknown_keeps_nothing_from_being_looked_at(
 def test_what_aws_refuses_is_a_failure_with_the_remedy_apart(context: Context) -> None:
     response: Any = {"Error": {"Code": "AccessDenied", "Message": "not you"}}
     check = _refused(context, ClientError(response, "GetRole"), "never said")
-    assert check.found == "could not look at subject: GetRole answered AccessDenied: not you"
+    assert check.found == "could not check subject: GetRole answered AccessDenied: not you"
     assert check.remedy == "grant yourself the right to GetRole"
 
 

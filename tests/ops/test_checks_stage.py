@@ -129,7 +129,7 @@ def test_a_name_too_long_for_aws_is_a_failure(project: ConfigFile) -> None:
     _edit(project, name, elephant=own, environment_variables=variables)
     checks = _checks(project, name)
     assert _levels(checks) == {"names": Level.FAILURE, "files": Level.SKIPPED}
-    assert "AWS takes 64" in checks["names"].found
+    assert "AWS allows 64" in checks["names"].found
 
 
 def test_code_that_calls_more_than_its_policy_lets_it_is_told(project: ConfigFile) -> None:

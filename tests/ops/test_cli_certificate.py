@@ -264,7 +264,7 @@ def test_a_mode_that_cannot_be_asked_for_is_left_open(world: World, ops: Ops) ->
     world.cloudflare.faults.add(Fault(FaultKind.RATE_LIMITED, method="GET", path=path))
     again = ops("--force")
     assert again.exit_code == 0
-    assert "not known" in flat(again)
+    assert "unknown" in flat(again)
 
 
 def test_browsers_that_meet_it_themselves_do_not_trust_it(ops: Ops, project: Path) -> None:

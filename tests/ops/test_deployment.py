@@ -81,9 +81,9 @@ def test_a_stage_of_another_account_is_not_touched(config_file: ConfigFile) -> N
     config_file.path.write_text(json.dumps(config))
     with mock_aws():
         deployment = Deployment(config_file, config_file.stage("local"), Account("us-west-2"))
-        with pytest.raises(AwsError, match="lives in account 999999999999"):
+        with pytest.raises(AwsError, match="is in account 999999999999"):
             deployment.deploy(silent, silent)
-        with pytest.raises(AwsError, match="lives in account 999999999999"):
+        with pytest.raises(AwsError, match="is in account 999999999999"):
             deployment.destroy(Removable(), silent, silent)
 
         assert stacks() == []
@@ -244,7 +244,7 @@ def test_records_of_another_deployment_with_the_same_owner_are_not_removed(
     theirs = record("i-00000001.elephant.example")
     monkeypatch.setattr(ZoneView, "our_records", lambda *_: (theirs,))
 
-    with pytest.raises(ConfigError, match=r"has i-00000001\.elephant\.example, of no instance"):
+    with pytest.raises(ConfigError, match=r"has i-00000001\.elephant\.example, with no instance"):
         deployment.destroy(Removable(), silent, silent)
 
 
