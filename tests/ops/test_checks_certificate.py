@@ -72,10 +72,10 @@ def test_without_a_certificate_of_ours_nothing_is_said(config_file: ConfigFile) 
     [
         (timedelta(days=60), Level.OK, "until 2027-06-01"),
         (timedelta(days=30), Level.OK, "until 2027-06-01"),
-        (timedelta(days=29, hours=23), Level.WARNING, "it ends on 2027-06-01, in 29 days"),
+        (timedelta(days=29, hours=23), Level.WARNING, "it expires on 2027-06-01, in 29 days"),
         (timedelta(seconds=1), Level.WARNING, "in 0 days"),
-        (timedelta(0), Level.FAILURE, "it ended on 2027-06-01"),
-        (timedelta(days=-400), Level.FAILURE, "it ended on 2027-06-01"),
+        (timedelta(0), Level.FAILURE, "it expired on 2027-06-01"),
+        (timedelta(days=-400), Level.FAILURE, "it expired on 2027-06-01"),
     ],
 )
 def test_its_end_is_told_thirty_days_before(

@@ -177,7 +177,7 @@ def test_sweep_repairs_and_says_what(world: World, ops: Ops) -> None:
     assert result.exit_code == 0
     assert f"create {lacking}.{DOMAIN}" in result.stdout
     assert f"delete {gone}.{DOMAIN}" in result.stdout
-    assert f"look: the record {blocked}.{DOMAIN}" in result.stdout
+    assert f"warning: the record {blocked}.{DOMAIN}" in result.stdout
     assert "repaired: 1 created, 1 deleted, 1 row updated" in result.stdout
     assert world.row()["status"] == "DNS_WRITTEN"
     assert ops("plan").exit_code == 0

@@ -128,7 +128,7 @@ def test_every_failure_and_warning_comes_with_a_remedy(project: ConfigFile) -> N
     ("account", "said", "remedy"),
     [
         (_Nobody, "no credentials", "run `aws configure`"),
-        (_Stranger, "is of account 210987654321", "`export AWS_PROFILE=…`"),
+        (_Stranger, "is in account 210987654321", "`export AWS_PROFILE=…`"),
     ],
 )
 def test_without_the_right_credentials_nothing_else_is_asked_of_aws(

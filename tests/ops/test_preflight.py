@@ -167,4 +167,4 @@ def test_a_new_stage_that_would_fight_is_not_deployed_and_an_old_one_is_with_a_w
             check_neighbours(ConfigFile(tmp_path), mine, lines.append, is_new=True)
     else:
         check_neighbours(ConfigFile(tmp_path), mine, lines.append, is_new=False)
-        assert [line.partition(":")[0] for line in lines] == ["look", "look"]
+        assert [line.partition(":")[0] for line in lines] == ["warning", "warning"]
