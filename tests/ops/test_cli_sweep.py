@@ -245,5 +245,5 @@ def test_the_wrong_account_is_noticed_before_anything_is_looked_at(
     result = ops("sweep", "--force")
 
     assert result.exit_code == 1
-    assert "lives in account 100000000000" in result.stderr
+    assert "is in account 100000000000" in result.stderr
     assert world.dns_calls == []
