@@ -105,8 +105,14 @@ def _row_problems(stage: Stage, row: str, desktops: list[Host]) -> Iterator[str]
         yield f"{row} has a link and its status is {status}"
     named = {text(item, name) for name in item if name.endswith("_ec2_id")}
     known = desktops + [stage.ec2.hosts[each] for each in named if each in stage.ec2.hosts]
-    has_begun = any(assignment(host.view) in {(row, role) for role in ROLES} for host in desktops)
+    roles = {(row, role) for role in ROLES}
+    has_begun = any(assignment(host.view) in roles for host in desktops)
     # What EC2 has forgotten it cannot show as ended: the meeting's own time ends such a meeting.
+    known += [
+        host
+        for host in stage.ec2.hosts.values()
+        if not host.view and any(assignment(view) in roles for _, view in host.past)
+    ]
     is_shown = all(host.view and is_gone(host.view) for host in known)
     is_over = has_begun and is_shown and not links(item)
     if is_over and status != "TERMINATED":
