@@ -8,13 +8,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.meeting_row.meeting import RowChangedError
-from chalicelib.meeting_row.rows import RowFullError
+from chalicelib.meeting_row.rows import RowFullError, RowUpdate, RowWriter
 from chalicelib.meetings.ending import Ended, EndingError
 from tests.meetings.ends import DATA, ID, Died, Ends
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from chalicelib.meeting_row.meeting import Meeting
     from tests.world import World
 
 REASON = "NO_SHOW_TIMEOUT"
@@ -315,6 +316,28 @@ def test_a_row_without_room_keeps_no_desktop_once_the_longest_time_is_over(
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", REASON)
     assert "teacher_session_data" not in ends.world.row(ID)
+
+
+def test_a_row_that_its_own_status_fills_is_claimed_and_ended_in_one_write(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be removed from it, and the new status leaves room for the reason."""
+    desktops = ends.meeting()
+    meeting, write = ends.meeting_read(), RowWriter.update_row
+    written: list[set[str]] = []
+
+    def full_at_first(writer: RowWriter, update: RowUpdate) -> Meeting:
+        written.append(set(update.texts))
+        if len(written) == 1:
+            raise RowFullError("the row is full")
+        return write(writer, update)
+
+    monkeypatch.setattr(RowWriter, "update_row", full_at_first)
+
+    ends.ending.end_meeting(meeting, REASON, BY_TIME)
+
+    assert ends.states(*desktops) == GONE
+    assert written == [{"termination_reason"}, {"termination_reason", "status"}]
 
 
 def test_a_row_without_room_is_not_emptied_before_that(ends: Ends) -> None:
