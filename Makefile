@@ -53,7 +53,7 @@ burst: install-dev  ## Start 2,000 desktops at once against Cloudflare's real li
 bench: install-dev  ## Measure it beside the guide and octodns (some minutes), into docs/performance.md
 	$(BIN)/python -m bench
 
-format: install-dev  ## Format the code and mend what the linter can
+format: install-dev  ## Format the code and fix what the linter can
 	$(BIN)/ruff check --fix-only $(CODE)
 	$(BIN)/ruff format $(CODE)
 

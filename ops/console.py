@@ -14,7 +14,7 @@ from chalicelib.cloudflare.rate_limit import QuotaSpentError
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.secrets import SecretError
 from chalicelib.settings.stage import SettingsError
-from chalicelib.watchdog.row_writer import RowsNotToldError
+from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from ops.account import AwsError
 from ops.certificate import CertificateError
 from ops.command import CommandError
@@ -76,7 +76,7 @@ _MENDABLE: Final = (
     CloudflareError,
     ConfigError,
     QuotaSpentError,
-    RowsNotToldError,
+    RowsNotUpdatedError,
     SecretError,
     SecretStoreError,
     SettingsError,

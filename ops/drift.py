@@ -63,9 +63,9 @@ class Drift:
         self._rows: dict[str, list[str]] = {}
         for meeting_id, entries in self._roster.entries.items():
             for entry in entries:
-                telling = self._roster.telling(survey.meetings[meeting_id], [entry.desktop])
-                if telling:
-                    said = f"row {meeting_id}: {telling.change.summary}"
+                row_write = self._roster.row_write(survey.meetings[meeting_id], [entry.desktop])
+                if row_write:
+                    said = f"row {meeting_id}: {row_write.change.summary}"
                     self._rows.setdefault(entry.desktop.instance_id, []).append(said)
         self.planned = tuple(self._planned())
 
@@ -139,9 +139,9 @@ class Drift:
         rows = []
         for meeting_id, entries in self._roster.entries.items():
             meeting = self._survey.meetings[meeting_id]
-            telling = self._roster.telling(meeting, [entry.desktop for entry in entries])
-            if telling:
-                said, why = telling.change.summary, "matches its desktops"
+            row_write = self._roster.row_write(meeting, [entry.desktop for entry in entries])
+            if row_write:
+                said, why = row_write.change.summary, "matches its desktops"
                 rows.append(Planned("tell", f"row {meeting_id}", said, why))
         return [*changes, *rows]
 

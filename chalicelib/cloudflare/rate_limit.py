@@ -70,14 +70,14 @@ class Quota:
         """Update from the `Ratelimit` and `Ratelimit-Policy` headers of an answer."""
         limits = _parse(headers.get("Ratelimit-Policy", ""))
         states = _parse(headers.get("Ratelimit", ""))
-        told = {name: state for name, state in states.items() if "r" in state}
-        if not told:
+        known = {name: state for name, state in states.items() if "r" in state}
+        if not known:
             return  # an edge server's own page, for example, has no quota headers
-        self.remaining = min(state["r"] for state in told.values())
+        self.remaining = min(state["r"] for state in known.values())
         self._spent_until = max(
             (
                 self._clock() + _bounded(state.get("t", BLOCK_SECONDS))
-                for name, state in told.items()
+                for name, state in known.items()
                 if state["r"] < _limit(limits, name) * self._kept
             ),
             default=float("-inf"),

@@ -257,8 +257,8 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
 
 def _formers(assignment: Assignment | None, records: Holding) -> tuple[Assignment, ...]:
     """List the other assignments in the comments; each meeting's row is updated once."""
-    told = assignment.meeting_id if assignment and assignment.is_valid else None
-    return tuple(each for each in records.assignments if each.meeting_id != told)
+    current = assignment.meeting_id if assignment and assignment.is_valid else None
+    return tuple(each for each in records.assignments if each.meeting_id != current)
 
 
 def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:

@@ -203,7 +203,7 @@ class Launch:
             "launched",
             "its desktops were started",
             work.meeting.id,
-            desktops=work.told,
+            desktops=work.noted,
             warnings=tuple(work.warnings),
         )
 

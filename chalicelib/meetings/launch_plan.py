@@ -142,7 +142,7 @@ def intend(meeting: Meeting, role: str, subnet_id: str) -> RowUpdate | None:
     )
 
 
-def tell(meeting: Meeting, role: str, instance_id: str) -> RowUpdate | None:
+def note_desktop(meeting: Meeting, role: str, instance_id: str) -> RowUpdate | None:
     """Record the role's desktop, unless one is recorded; with the last, set LAUNCHED."""
     noted = {each: meeting.instance_id(each) for each in ROLES}
     if noted[role] is not None:

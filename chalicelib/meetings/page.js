@@ -81,7 +81,7 @@
   function setClock(time) {
     const there = Date.parse(time);
     if (!Number.isNaN(there)) ahead = there - Date.now();
-    tellTimes();
+    showTimes();
   }
 
   async function ask() {
@@ -143,7 +143,7 @@
     timer = setTimeout(poll, Math.max(0, due - performance.now()));
   }
 
-  function tellTimes() {
+  function showTimes() {
     const time = document.querySelector("time");
     const start = time && new Date(time.dateTime);
     if (!start || Number.isNaN(start.valueOf())) return;
@@ -159,8 +159,8 @@
         : Math.abs(minutes) < 48 * 60
           ? [Math.round(minutes / 60), "hour"]
           : [Math.round(minutes / 1440), "day"];
-    const told = new Intl.RelativeTimeFormat(english).format(count, unit);
-    write(at("until"), minutes ? `(${told})` : "(now)");
+    const relative = new Intl.RelativeTimeFormat(english).format(count, unit);
+    write(at("until"), minutes ? `(${relative})` : "(now)");
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -173,7 +173,7 @@
   });
   if (promise) promise.hidden = finished || byButton;
   setClock(body.dataset.now);
-  setInterval(tellTimes, 15000);
+  setInterval(showTimes, 15000);
   due = performance.now() + atLeast(Number(body.dataset.retry)) * 1000;
   wait();
 })();

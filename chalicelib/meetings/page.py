@@ -159,5 +159,5 @@ def _facts(meeting: Meeting, role: str) -> str:
         if name or you:
             shown = f"<bdi>{escape(name)}</bdi>{you}" if name else "you"
             entries.append((each.capitalize(), shown))
-    listed = "\n".join(f"<dt>{term}</dt><dd>{told}</dd>" for term, told in entries)
+    listed = "\n".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in entries)
     return f"<dl>\n{listed}\n</dl>"

@@ -18,8 +18,8 @@ from chalicelib.meetings.launch_plan import (
     desktop_of,
     intend,
     missing_roles,
+    note_desktop,
     subnet_attribute,
-    tell,
 )
 from chalicelib.meetings.lifetime import is_over
 
@@ -57,7 +57,7 @@ class Work:
     """Desktops that EC2 reported as started, by this run or an earlier one."""
     surplus: list[str] = field(default_factory=list)
     """Those of them not recorded in the row, since it names another one for their role."""
-    told: dict[str, str] = field(default_factory=dict)
+    noted: dict[str, str] = field(default_factory=dict)
     """The desktops recorded in the row, by role."""
     warnings: list[str] = field(default_factory=list)
 
@@ -161,10 +161,10 @@ class Starter:
         return desktop.id
 
     def _tell(self, work: Work, role: str, instance_id: str) -> None:
-        self._write(work, lambda meeting: tell(meeting, role, instance_id))
+        self._write(work, lambda meeting: note_desktop(meeting, role, instance_id))
         noted = work.meeting.instance_id(role)
         if noted == instance_id:
-            work.told[role] = instance_id
+            work.noted[role] = instance_id
             return
         work.warnings.append(f"the row names {noted} as the {role}'s desktop, not {instance_id}")
         if instance_id in work.started:

@@ -49,16 +49,16 @@ class AddressReports:
         except Exception as error:
             self._reporter.failed(fields, {"Failed": 1}, error)
             raise
-        told = tuple(_instance_id(key) for key in delivery.told)
-        if told:
-            fields |= {"action": "notified", "instances": list(told)}
-            fields |= {"reason": f"{len(told)} desktops have no address"}
+        sent = tuple(_instance_id(key) for key in delivery.sent)
+        if sent:
+            fields |= {"action": "notified", "instances": list(sent)}
+            fields |= {"reason": f"{len(sent)} desktops have no address"}
             fields |= {"message_id": delivery.message_id}
             if delivery.warnings:
                 fields["warnings"] = list(delivery.warnings)
             counts = {"Notified": 1, "Warnings": len(delivery.warnings)}
             self._reporter.succeeded(fields, counts)
-        return told
+        return sent
 
     def _report(self, context: LambdaContext) -> Delivery:
         now = self._notifier.now()
@@ -74,7 +74,7 @@ class AddressReports:
             context,
         )
         # The table knows as well; this saves reading it every minute.
-        learned = {_instance_id(key) for key in (*delivery.told, *delivery.known)}
+        learned = {_instance_id(key) for key in (*delivery.sent, *delivery.known)}
         self._told = frozenset((self._told & missing.keys()) | learned)
         return delivery
 

@@ -37,7 +37,7 @@ class UnfinishedError(Exception):
 class Delivery:
     """The result for notices, by their keys."""
 
-    told: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
     """Those in the e-mail that was sent."""
     known: tuple[str, ...] = ()
     """Those that were sent before."""
@@ -90,14 +90,14 @@ class Notifier:
             )
             if not claims:
                 return Delivery(known=known)
-            told = tuple(claim.key for claim in claims)
-            mail = self._lay_out(compose(told), self._footer(place))
+            sent = tuple(claim.key for claim in claims)
+            mail = self._lay_out(compose(sent), self._footer(place))
             deadline.require(SENDING, "send the e-mail")
             message_id = self._mailer.send_mail(mail)
         except Exception:
             self._take_back(claims)
             raise
-        return Delivery(told, known, message_id, self._note(claims, message_id))
+        return Delivery(sent, known, message_id, self._note(claims, message_id))
 
     def _claim(self, wanted: Sequence[Claim], until: float, claims: list[Claim]) -> tuple[str, ...]:
         """Add to `claims` those that this run gets; return the keys that were sent before."""

@@ -24,7 +24,7 @@ class Outcome:
     @classmethod
     def of(cls, delivery: Delivery, subject: str, about: Mapping[str, str]) -> Outcome:
         """Return the result for a notice with this subject."""
-        if delivery.told:
+        if delivery.sent:
             return cls("notified", subject, about, delivery.message_id, delivery.warnings)
         if delivery.known:
             return cls("unchanged", "the e-mail was already sent", about)

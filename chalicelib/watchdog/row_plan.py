@@ -33,7 +33,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Telling:
+class RowWrite:
     """The one write that a row needs, and the instances that it is about."""
 
     change: MeetingChange
@@ -68,7 +68,7 @@ class Roster:
             )
         )
 
-    def telling(self, meeting: Meeting, desktops: Iterable[Desktop]) -> Telling | None:
+    def row_write(self, meeting: Meeting, desktops: Iterable[Desktop]) -> RowWrite | None:
         """Decide how these desktops update the row: one after the other, in one write."""
         change: MeetingChange | None = None
         instance_ids = []
@@ -79,7 +79,7 @@ class Roster:
                 instance_ids.append(desktop.instance_id)
         if change is None or change.result == meeting:  # two that replaced each other
             return None
-        return Telling(change, tuple(instance_ids))
+        return RowWrite(change, tuple(instance_ids))
 
     def _decide(self, meeting: Meeting, desktop: Desktop) -> MeetingDecision:
         seen = self._survey.instances

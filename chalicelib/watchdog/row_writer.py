@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from chalicelib.meeting_row.decision import Desktop
     from chalicelib.meeting_row.meeting import Meeting, Meetings
     from chalicelib.step import Step, Steps
-    from chalicelib.watchdog.row_plan import Roster, Telling
+    from chalicelib.watchdog.row_plan import Roster, RowWrite
 
 
-class RowsNotToldError(Exception):
+class RowsNotUpdatedError(Exception):
     """Rows could not be written; the zone is changed, and the next run updates the rows."""
 
 
 @dataclass
-class Told:
+class RowResults:
     """The result for rows: writes made, deferred to the next run, and failed."""
 
-    done: list[Telling] = field(default_factory=list)
+    done: list[RowWrite] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
-    untold: set[str] = field(default_factory=set)
+    not_updated: set[str] = field(default_factory=set)
     """The instances whose row should have been updated and was not."""
 
     def leave_unread(self, unread: Mapping[str, str], errors: Iterable[Exception]) -> None:
@@ -38,16 +38,16 @@ class Told:
         self.left += (f"the row {meeting_id!r}: {reason}" for meeting_id, reason in unread.items())
         self.errors += errors
 
-    def then(self, later: Told) -> Told:
+    def then(self, later: RowResults) -> RowResults:
         """Return the combined result of this attempt and a later one."""
-        return Told(
-            [*self.done, *later.done], later.left, [*self.errors, *later.errors], later.untold
+        return RowResults(
+            [*self.done, *later.done], later.left, [*self.errors, *later.errors], later.not_updated
         )
 
     def raise_if_failed(self) -> None:
-        """Raise RowsNotToldError if DynamoDB rejected a read or a write."""
+        """Raise RowsNotUpdatedError if DynamoDB rejected a read or a write."""
         if self.errors:
-            raise RowsNotToldError(
+            raise RowsNotUpdatedError(
                 f"DynamoDB rejected {len(self.errors)} request(s) for rows; first error: "
                 f"{self.errors[0]}"
             ) from self.errors[0]
@@ -60,9 +60,9 @@ class Register:
         self._meetings = meetings
         self._rows = dict(rows)
         self._roster = roster
-        self.told = Told()
+        self.row_results = RowResults()
 
-    def tell(
+    def write(
         self,
         *,
         first: bool,
@@ -74,7 +74,7 @@ class Register:
 
         `may_write` is called before each write and returns an objection, or an empty string.
         """
-        begun: list[tuple[Telling, list[Desktop], Step[None]]] = []
+        begun: list[tuple[RowWrite, list[Desktop], Step[None]]] = []
         for meeting_id, entries in self._roster.entries.items():
             desktops = [
                 entry.desktop
@@ -82,38 +82,38 @@ class Register:
                 if entry.comes_first is first and entry.desktop.instance_id not in unsettled
             ]
             if meeting_id not in self._rows:
-                self.told.untold.update(each.instance_id for each in desktops)
+                self.row_results.not_updated.update(each.instance_id for each in desktops)
                 continue
-            telling = self._roster.telling(self._rows[meeting_id], desktops)
-            if telling is None:
+            row_write = self._roster.row_write(self._rows[meeting_id], desktops)
+            if row_write is None:
                 continue
             try:
-                step = self._begin(telling, steps, may_write())
+                step = self._begin(row_write, steps, may_write())
             except OutOfTimeError as error:
                 self._leave(meeting_id, desktops, error)
             else:
-                begun.append((telling, desktops, step))
-        for telling, desktops, step in begun:
-            meeting_id = telling.change.meeting.id
+                begun.append((row_write, desktops, step))
+        for row_write, desktops, step in begun:
+            meeting_id = row_write.change.meeting.id
             try:
                 step.result()
             except (RowChangedError, OutOfTimeError) as error:
                 self._leave(meeting_id, desktops, error)
             except (ClientError, BotoCoreError) as error:
                 self._leave(meeting_id, desktops, error)
-                self.told.errors.append(error)
+                self.row_results.errors.append(error)
             else:
-                self.told.done.append(telling)
-                self._rows[meeting_id] = telling.change.result
+                self.row_results.done.append(row_write)
+                self._rows[meeting_id] = row_write.change.result
 
-    def _begin(self, telling: Telling, steps: Steps, objection: str) -> Step[None]:
+    def _begin(self, row_write: RowWrite, steps: Steps, objection: str) -> Step[None]:
         if objection:
             raise OutOfTimeError(objection)
-        what = f"write the row {telling.change.meeting.id!r}"
-        return steps.begin(what, self._meetings.apply, telling.change)
+        what = f"write the row {row_write.change.meeting.id!r}"
+        return steps.begin(what, self._meetings.apply, row_write.change)
 
     def _leave(self, meeting_id: str, desktops: list[Desktop], reason: Exception) -> None:
         """Defer a row to the next run: its contents are no longer known."""
         self._rows.pop(meeting_id)
-        self.told.left.append(f"the row {meeting_id!r}: {reason}")
-        self.told.untold.update(each.instance_id for each in desktops)
+        self.row_results.left.append(f"the row {meeting_id!r}: {reason}")
+        self.row_results.not_updated.update(each.instance_id for each in desktops)

@@ -13,7 +13,7 @@ from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.step import Steps
 from chalicelib.watchdog.deletion_limit import DeletionLimit
 from chalicelib.watchdog.row_plan import Roster
-from chalicelib.watchdog.row_writer import Register, RowsNotToldError, Told
+from chalicelib.watchdog.row_writer import Register, RowResults, RowsNotUpdatedError
 from chalicelib.watchdog.survey import Freshness, Surveyor
 from chalicelib.watchdog.sweep_result import Repair
 
@@ -63,13 +63,13 @@ class Sweep:
         steps = Steps(self._executor, Deadline.of(context, self._clock))
         fields = {"request_id": context.aws_request_id}
         try:
-            result, counts, told = self._run(steps)
+            result, counts, row_results = self._run(steps)
         except Exception as error:
             self._reporter.failed(fields, self._with_quota({"Failed": 1}), error)
             raise
         try:
-            told.raise_if_failed()
-        except RowsNotToldError as error:
+            row_results.raise_if_failed()
+        except RowsNotUpdatedError as error:
             counts["Failed"] = 1
             self._reporter.failed(fields | result, self._with_quota(counts), error)
             raise
@@ -91,11 +91,11 @@ class Sweep:
         """Apply the survey's plan; `progress` is called with the number of changes handled.
 
         A survey that has become too old is repeated before anything more is written. Unproven
-        deletions beyond their limit are held back unless forced. Raises RowsNotToldError after
+        deletions beyond their limit are held back unless forced. Raises RowsNotUpdatedError after
         everything else is done, and what Batches.apply and a survey raise.
         """
         repair = self._repair(survey, steps, force=force, progress=progress)
-        repair.told.raise_if_failed()
+        repair.row_results.raise_if_failed()
         return repair
 
     def _repair(
@@ -126,14 +126,14 @@ class Sweep:
         plan = survey.plan
         freshness = Freshness(survey.taken_at, self._clock)
         roster = Roster(survey, self._settings)
-        told = Told()
+        row_results = RowResults()
         unsettled = set(roster.unsettled)
         register = Register(self._meetings, survey.meetings, roster) if self._meetings else None
         if register:
-            told = register.told
-            told.leave_unread(survey.unread, survey.errors)
-            register.tell(first=True, unsettled=(), steps=steps, may_write=freshness)
-            unsettled |= told.untold
+            row_results = register.row_results
+            row_results.leave_unread(survey.unread, survey.errors)
+            register.write(first=True, unsettled=(), steps=steps, may_write=freshness)
+            unsettled |= row_results.not_updated
         whose = {
             change: key for key, finding in plan.findings.items() for change in finding.changes
         }
@@ -142,24 +142,24 @@ class Sweep:
         self._limit.note(survey, applied.done)
         if register:
             unsettled |= {whose[change] for change, _ in (*applied.left, *applied.refused)}
-            register.tell(first=False, unsettled=unsettled, steps=steps, may_write=freshness)
+            register.write(first=False, unsettled=unsettled, steps=steps, may_write=freshness)
         return Repair(
             survey,
             self._settings,
             applied,
-            told,
+            row_results,
             withheld=withheld,
             returned=returned,
             grew_old=freshness.was_over,
         )
 
-    def _run(self, steps: Steps) -> tuple[dict[str, Any], dict[str, int], Told]:
+    def _run(self, steps: Steps) -> tuple[dict[str, Any], dict[str, int], RowResults]:
         try:
             self._quota.require()
             repair = self._repair(self.survey(steps), steps)
         except (QuotaSpentError, RateLimitedError) as reason:
             said = {"action": "deferred", "reason": f"deferred to the next run: {reason}"}
-            return said, {"Deferred": 1}, Told()
+            return said, {"Deferred": 1}, RowResults()
         result, done = repair.to_dict(), repair.counts
         counts = {
             "Created": done["created"],
@@ -174,7 +174,7 @@ class Sweep:
             counts["Deferred"] = 1
         if repair.held:
             counts["RefusedUnsafe"] = len(repair.held)
-        return result, counts, repair.told
+        return result, counts, repair.row_results
 
     def _unchanged_for(self, repair: Repair) -> float:
         """Return for how many seconds the same thing has been skipped by consecutive runs."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.cloudflare.batches import Applied
 from chalicelib.dns.change import Create, Delete, Update
 from chalicelib.ec2.presence import Presence
-from chalicelib.watchdog.row_writer import Told
+from chalicelib.watchdog.row_writer import RowResults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ class Repair:
     survey: Survey
     settings: Settings
     applied: Applied = field(default_factory=Applied)
-    told: Told = field(default_factory=Told)
+    row_results: RowResults = field(default_factory=RowResults)
     withheld: Mapping[str, Finding] = field(default_factory=dict)
     """The findings whose deletions were held back."""
     returned: tuple[str, ...] = ()
@@ -49,13 +49,13 @@ class Repair:
         """
         done = [*self.applied.done, *later.applied.done]
         applied = replace(later.applied, done=done)
-        told = self.told.then(later.told)
-        return replace(self, applied=applied, told=told, withheld=later.withheld)
+        row_results = self.row_results.then(later.row_results)
+        return replace(self, applied=applied, row_results=row_results, withheld=later.withheld)
 
     @property
     def made_progress(self) -> bool:
         """Whether anything was written."""
-        return bool(self.applied.done or self.told.done)
+        return bool(self.applied.done or self.row_results.done)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -65,7 +65,7 @@ class Repair:
         counts = {
             name: sum(isinstance(each, kind) for each in done) for name, kind in kinds.items()
         }
-        return {**counts, "rows": len(self.told.done)}
+        return {**counts, "rows": len(self.row_results.done)}
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -80,7 +80,10 @@ class Repair:
     @property
     def left(self) -> tuple[str, ...]:
         """What is deferred to the next run, and why."""
-        return (*(f"{change}: {reason}" for change, reason in self.applied.left), *self.told.left)
+        return (
+            *(f"{change}: {reason}" for change, reason in self.applied.left),
+            *self.row_results.left,
+        )
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -144,7 +147,7 @@ class Repair:
                 *map(str, self.applied.done[:SHOWN]),
                 *(
                     f"the row {each.change.meeting.id!r}: {each.change.summary}"
-                    for each in self.told.done[:SHOWN]
+                    for each in self.row_results.done[:SHOWN]
                 ),
             ],
             "left": list(left[:SHOWN]),
@@ -162,8 +165,8 @@ class Repair:
         for key, finding in self.survey.plan.findings.items():
             if finding.changes or finding.waits:
                 yield key
-        for telling in self.told.done:
-            yield from telling.instance_ids
+        for row_write in self.row_results.done:
+            yield from row_write.instance_ids
 
 
 def _spelled(name: str, count: int) -> str:

@@ -20,9 +20,9 @@ from chalicelib.meetings.launch_plan import (
     is_out_of_patience,
     meeting_id_of,
     missing_roles,
+    note_desktop,
     rest,
     settle,
-    tell,
     why_not,
 )
 
@@ -184,8 +184,8 @@ def test_where_a_desktop_is_asked_for_is_noted_once() -> None:
 
 
 def test_with_the_last_desktop_the_meeting_is_launched() -> None:
-    first = tell(row(), "teacher", TEACHER)
-    second = tell(row(teacher_ec2_id=TEACHER), "student", STUDENT)
+    first = note_desktop(row(), "teacher", TEACHER)
+    second = note_desktop(row(teacher_ec2_id=TEACHER), "student", STUDENT)
 
     assert first
     assert first.texts == {"teacher_ec2_id": TEACHER}
@@ -196,7 +196,7 @@ def test_with_the_last_desktop_the_meeting_is_launched() -> None:
 
 
 def test_a_row_that_has_no_status_is_launched_as_well() -> None:
-    update = tell(row(status="", teacher_ec2_id=TEACHER), "student", STUDENT)
+    update = note_desktop(row(status="", teacher_ec2_id=TEACHER), "student", STUDENT)
 
     assert update
     assert update.texts["status"] == "LAUNCHED"
@@ -204,7 +204,7 @@ def test_a_row_that_has_no_status_is_launched_as_well() -> None:
 
 @pytest.mark.parametrize("status", [*STATUSES[1:], "PAUSED"])
 def test_a_status_is_never_put_back(status: str) -> None:
-    update = tell(row(status=status, teacher_ec2_id=TEACHER), "student", STUDENT)
+    update = note_desktop(row(status=status, teacher_ec2_id=TEACHER), "student", STUDENT)
 
     assert update
     assert update.texts == {"student_ec2_id": STUDENT}
@@ -213,7 +213,7 @@ def test_a_status_is_never_put_back(status: str) -> None:
 
 @pytest.mark.parametrize("noted", [TEACHER, STUDENT])
 def test_a_desktop_that_is_noted_stays(noted: str) -> None:
-    assert tell(row(teacher_ec2_id=noted), "teacher", TEACHER) is None
+    assert note_desktop(row(teacher_ec2_id=noted), "teacher", TEACHER) is None
 
 
 def test_a_row_that_has_both_and_does_not_say_so_is_told() -> None:

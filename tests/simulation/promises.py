@@ -16,7 +16,7 @@ from chalicelib.deadline import OutOfTimeError
 from chalicelib.ec2.instances import IncompleteAnswerError
 from chalicelib.meeting_row.meeting import RowChangedError
 from chalicelib.secrets import SecretError
-from chalicelib.watchdog.row_writer import RowsNotToldError
+from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from tests.simulation import limit_promises, record_promises, row_promises
 from tests.simulation.ec2 import View
 from tests.simulation.names import links, text
@@ -41,7 +41,7 @@ FAILURES: Final = (
     OutOfTimeError,
     QuotaSpentError,
     RowChangedError,
-    RowsNotToldError,
+    RowsNotUpdatedError,
     SecretError,
 )
 """What a run may raise; anything else is a fault of the code."""

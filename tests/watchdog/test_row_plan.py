@@ -54,8 +54,8 @@ def told(
 def told_by(found: Survey, meeting_id: str = "m1") -> MeetingChange | None:
     roster = Roster(found, SETTINGS)
     desktops = [each.desktop for each in roster.entries.get(meeting_id, ())]
-    telling = roster.telling(found.meetings[meeting_id], desktops)
-    return telling.change if telling else None
+    row_write = roster.row_write(found.meetings[meeting_id], desktops)
+    return row_write.change if row_write else None
 
 
 def written(change: MeetingChange | None) -> tuple[dict[str, str | None], str | None] | None:
@@ -414,10 +414,12 @@ def test_a_telling_names_the_desktops_of_which_something_is_new() -> None:
     found = survey(instances, [record(A)], [linked(teacher=A, student=B)])
     roster = Roster(found, SETTINGS)
 
-    telling = roster.telling(found.meetings["m1"], [each.desktop for each in roster.entries["m1"]])
+    row_write = roster.row_write(
+        found.meetings["m1"], [each.desktop for each in roster.entries["m1"]]
+    )
 
-    assert telling is not None
-    assert telling.instance_ids == (B,)
+    assert row_write is not None
+    assert row_write.instance_ids == (B,)
 
 
 def test_nothing_is_written_of_a_desktop_while_nobody_knows_what_became_of_its_rival() -> None:

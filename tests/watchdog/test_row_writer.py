@@ -13,7 +13,7 @@ from chalicelib.deadline import Deadline
 from chalicelib.meeting_row.meeting import MeetingChange, RowChangedError
 from chalicelib.step import Steps
 from chalicelib.watchdog.row_plan import Roster
-from chalicelib.watchdog.row_writer import Register, RowsNotToldError
+from chalicelib.watchdog.row_writer import Register, RowsNotUpdatedError
 from tests.changes import Hanging
 from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import link
@@ -76,22 +76,22 @@ def test_what_comes_first_is_told_first_and_the_rest_after(steps: Steps) -> None
     table = Table()
     register = make(table, BOTH)
 
-    register.tell(first=True, unsettled=(), steps=steps)
+    register.write(first=True, unsettled=(), steps=steps)
     assert table.written == [("m1", {"teacher": None}, None)]
 
-    register.tell(first=False, unsettled=(), steps=steps)
+    register.write(first=False, unsettled=(), steps=steps)
     assert table.written[1:] == [("m1", {"student": link(B)}, None)]
-    assert [each.change for each in register.told.done] == table.writes
-    assert [each.instance_ids for each in register.told.done] == [(A,), (B,)]
-    assert (register.told.left, register.told.untold) == ([], set())
+    assert [each.change for each in register.row_results.done] == table.writes
+    assert [each.instance_ids for each in register.row_results.done] == [(A,), (B,)]
+    assert (register.row_results.left, register.row_results.not_updated) == ([], set())
 
 
 def test_the_second_write_to_a_row_relies_on_the_first(steps: Steps) -> None:
     table = Table()
     register = make(table, BOTH)
 
-    register.tell(first=True, unsettled=(), steps=steps)
-    register.tell(first=False, unsettled=(), steps=steps)
+    register.write(first=True, unsettled=(), steps=steps)
+    register.write(first=False, unsettled=(), steps=steps)
 
     first, second = table.writes
     assert second.meeting == first.result
@@ -103,17 +103,17 @@ def test_a_row_is_not_told_of_a_desktop_that_is_unsettled(steps: Steps) -> None:
     table = Table()
     register = make(table, THREE)
 
-    register.tell(first=False, unsettled={B}, steps=steps)
+    register.write(first=False, unsettled={B}, steps=steps)
 
     assert sorted(each.meeting.id for each in table.writes) == ["m1", "m3"]
-    assert register.told.untold == set()
+    assert register.row_results.not_updated == set()
 
 
 def test_of_an_unsettled_and_a_settled_desktop_a_row_is_told_of_the_latter(steps: Steps) -> None:
     desktops = [instance(A), instance(B, role="student")]
     table = Table()
 
-    make(table, survey(desktops, [], [row()])).tell(first=False, unsettled={A}, steps=steps)
+    make(table, survey(desktops, [], [row()])).write(first=False, unsettled={A}, steps=steps)
 
     assert table.written == [("m1", {"student": link(B)}, "DNS_WRITTEN")]
 
@@ -122,9 +122,9 @@ def test_a_row_that_is_right_is_not_written(steps: Steps) -> None:
     table = Table()
     register = make(table, survey([instance()], [record()], [linked(teacher=A)]))
 
-    register.tell(first=False, unsettled=(), steps=steps)
+    register.write(first=False, unsettled=(), steps=steps)
 
-    assert (table.writes, register.told.done) == ([], [])
+    assert (table.writes, register.row_results.done) == ([], [])
 
 
 def test_rows_are_written_side_by_side(steps: Steps) -> None:
@@ -133,9 +133,9 @@ def test_rows_are_written_side_by_side(steps: Steps) -> None:
     table = Table(m1=all_three.wait, m2=all_three.wait, m3=all_three.wait)
     register = make(table, THREE)
 
-    register.tell(first=False, unsettled=(), steps=steps)
+    register.write(first=False, unsettled=(), steps=steps)
 
-    assert len(register.told.done) == 3
+    assert len(register.row_results.done) == 3
 
 
 # What fails
@@ -145,12 +145,12 @@ def test_a_row_that_was_changed_meanwhile_is_left_and_the_others_are_told(steps:
     table = Table(m1=CHANGED)
     register = make(table, THREE)
 
-    register.tell(first=False, unsettled=(), steps=steps)
+    register.write(first=False, unsettled=(), steps=steps)
 
     assert sorted(each.meeting.id for each in table.writes) == ["m2", "m3"]
-    assert register.told.left == ["the row 'm1': row 'm1' was changed concurrently"]
-    assert register.told.untold == {A}
-    register.told.raise_if_failed()
+    assert register.row_results.left == ["the row 'm1': row 'm1' was changed concurrently"]
+    assert register.row_results.not_updated == {A}
+    register.row_results.raise_if_failed()
 
 
 @pytest.mark.parametrize("error", [DENIED, LOST])
@@ -159,12 +159,12 @@ def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(
 ) -> None:
     register = make(Table(m2=error), THREE)
 
-    register.tell(first=False, unsettled=(), steps=steps)
+    register.write(first=False, unsettled=(), steps=steps)
 
-    assert sorted(each.change.meeting.id for each in register.told.done) == ["m1", "m3"]
-    assert register.told.untold == {B}
-    with pytest.raises(RowsNotToldError) as raised:
-        register.told.raise_if_failed()
+    assert sorted(each.change.meeting.id for each in register.row_results.done) == ["m1", "m3"]
+    assert register.row_results.not_updated == {B}
+    with pytest.raises(RowsNotUpdatedError) as raised:
+        register.row_results.raise_if_failed()
     assert str(raised.value) == f"DynamoDB rejected 1 request(s) for rows; first error: {error}"
     assert raised.value.__cause__ is error
 
@@ -173,7 +173,7 @@ def test_a_mistake_of_our_own_is_not_taken_for_a_row_that_cannot_be_written(step
     register = make(Table(m2=KeyError("a mistake")), THREE)
 
     with pytest.raises(KeyError):
-        register.tell(first=False, unsettled=(), steps=steps)
+        register.write(first=False, unsettled=(), steps=steps)
 
 
 @pytest.mark.parametrize("error", [CHANGED, DENIED])
@@ -182,26 +182,26 @@ def test_a_row_that_was_left_is_not_told_of_anything_else(steps: Steps, error: E
     table = Table(m1=error)
     register = make(table, BOTH)
 
-    register.tell(first=True, unsettled=(), steps=steps)
-    assert register.told.untold == {A}
-    register.tell(first=False, unsettled={A}, steps=steps)
+    register.write(first=True, unsettled=(), steps=steps)
+    assert register.row_results.not_updated == {A}
+    register.write(first=False, unsettled={A}, steps=steps)
 
     assert table.writes == []
-    assert register.told.untold == {A, B}
-    assert len(register.told.left) == 1
+    assert register.row_results.not_updated == {A, B}
+    assert len(register.row_results.left) == 1
 
 
 def test_past_the_deadline_no_row_is_told(steps: Steps) -> None:
     table = Table()
     register = make(table, THREE)
 
-    register.tell(first=False, unsettled=(), steps=Steps(steps.executor, PAST))
+    register.write(first=False, unsettled=(), steps=Steps(steps.executor, PAST))
 
     assert table.writes == []
-    assert len(register.told.left) == 3
-    assert "no time left to write the row 'm1'" in register.told.left[0]
-    assert register.told.untold == {A, B, C}
-    register.told.raise_if_failed()
+    assert len(register.row_results.left) == 3
+    assert "no time left to write the row 'm1'" in register.row_results.left[0]
+    assert register.row_results.not_updated == {A, B, C}
+    register.row_results.raise_if_failed()
 
 
 def test_a_write_that_does_not_end_in_time_is_left() -> None:
@@ -209,18 +209,18 @@ def test_a_write_that_does_not_end_in_time_is_left() -> None:
     register = make(Table(), survey([instance()], [], [row()]))
 
     steps = Steps(Hanging(), Deadline(0.2, lambda: 0))
-    register.tell(first=False, unsettled=(), steps=steps)
+    register.write(first=False, unsettled=(), steps=steps)
 
-    assert register.told.done == []
-    assert "its outcome is unknown" in register.told.left[0]
+    assert register.row_results.done == []
+    assert "its outcome is unknown" in register.row_results.left[0]
 
 
 def test_nothing_that_failed_is_no_failure() -> None:
     register = make(Table(), survey())
 
-    register.told.raise_if_failed()
+    register.row_results.raise_if_failed()
 
-    assert register.told.done == []
+    assert register.row_results.done == []
 
 
 def test_the_youngest_of_three_replacements_is_told_in_one_write(steps: Steps) -> None:
@@ -232,6 +232,6 @@ def test_the_youngest_of_three_replacements_is_told_in_one_write(steps: Steps) -
     table = Table()
     rows = [linked(status="HEALTHY", teacher=A)]
 
-    make(table, survey(desktops, [], rows)).tell(first=False, unsettled=(), steps=steps)
+    make(table, survey(desktops, [], rows)).write(first=False, unsettled=(), steps=steps)
 
     assert table.written == [("m1", {"teacher": link(C)}, None)]

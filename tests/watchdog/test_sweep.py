@@ -10,7 +10,7 @@ import pytest
 from chalicelib.cloudflare.transport import NotSentError
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.secrets import SecretError, Token
-from chalicelib.watchdog.row_writer import RowsNotToldError
+from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from localcloud.cloudflare import Fault, FaultKind
 from tests.transports import Noting, Tampering
 from tests.world import (
@@ -366,7 +366,7 @@ def test_rows_that_cannot_be_told_fail_the_run_after_everything_else(
     instance_id = world.desktop()
     world.fail("UpdateItem", code)
 
-    with pytest.raises(RowsNotToldError, match=f"rejected 1 request.*{code}"):
+    with pytest.raises(RowsNotUpdatedError, match=f"rejected 1 request.*{code}"):
         world.swept()
 
     assert len(world.records()) == 1

@@ -32,7 +32,7 @@ from chalicelib.meeting_row.meeting import (
     RowChangedError,
     RowsRead,
 )
-from chalicelib.watchdog.row_writer import RowsNotToldError
+from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from chalicelib.watchdog.sweep import Sweep
 from tests.changes import Inline
 from tests.surveys import ADDRESS, HOUR, NOW, A, B, C, ago
@@ -193,7 +193,7 @@ class Small:
         )
         try:
             return sweep.handle(Context())
-        except RowsNotToldError:
+        except RowsNotUpdatedError:
             return None
 
     def settle(self) -> int:

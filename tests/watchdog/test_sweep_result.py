@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.cloudflare.batches import Applied
 from chalicelib.meeting_row.meeting import MeetingChange
-from chalicelib.watchdog.row_plan import Telling
-from chalicelib.watchdog.row_writer import Told
+from chalicelib.watchdog.row_plan import RowWrite
+from chalicelib.watchdog.row_writer import RowResults
 from chalicelib.watchdog.sweep_result import SHOWN, Repair
 from tests.surveys import (
     ADDRESS,
@@ -47,8 +47,8 @@ def applied(found: Survey, done: int | None = None) -> Applied:
     return Applied(done=list(found.plan.changes[:done]))
 
 
-def told(meeting_id: str = "m1", **links: str | None) -> Telling:
-    return Telling(MeetingChange(row(meeting_id), links, None, ()), ())
+def row_results(meeting_id: str = "m1", **links: str | None) -> RowWrite:
+    return RowWrite(MeetingChange(row(meeting_id), links, None, ()), ())
 
 
 def result(found: Survey, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -70,7 +70,7 @@ def test_when_all_is_well_the_result_says_so_and_what_was_looked_at() -> None:
 
 
 def test_what_was_repaired_is_counted_and_spelt_out() -> None:
-    rows = Told(done=[told("m1", teacher=link(A)), told("m2", student=None)])
+    rows = RowResults(done=[row_results("m1", teacher=link(A)), row_results("m2", student=None)])
 
     found = result(EVERYTHING, applied(EVERYTHING), rows)
 
@@ -94,7 +94,7 @@ def test_what_is_left_says_why() -> None:
     found = result(
         EVERYTHING,
         Applied(left=[(change, "HTTP 502")]),
-        Told(left=["the row 'm1': row 'm1' was changed concurrently"]),
+        RowResults(left=["the row 'm1': row 'm1' was changed concurrently"]),
     )
 
     assert (found["action"], found["reason"]) == ("deferred", "2 deferred to the next run")
@@ -134,7 +134,7 @@ def test_what_is_left_and_what_waits_is_skipped() -> None:
 
 @pytest.mark.parametrize(("count", "said"), [(1, "1 row updated"), (2, "2 rows updated")])
 def test_rows_are_counted_in_plain_words(count: int, said: str) -> None:
-    rows = Told(done=[told(f"m{number}", teacher=None) for number in range(count)])
+    rows = RowResults(done=[row_results(f"m{number}", teacher=None) for number in range(count)])
 
     assert result(NOTHING, Applied(), rows)["reason"] == said
 
@@ -179,7 +179,7 @@ def test_a_role_that_names_no_attribute_is_reported_when_its_record_changes_only
 def test_long_lists_are_cut_and_the_counts_are_not() -> None:
     found = survey([], [record(f"i-{number:08x}", meeting=None) for number in range(50)], [])
     changes = found.plan.changes
-    rows = Told(done=[told(f"m{number}", teacher=None) for number in range(50)])
+    rows = RowResults(done=[row_results(f"m{number}", teacher=None) for number in range(50)])
 
     done = result(found, applied(found), rows)
     left = result(found, Applied(left=[(change, "later") for change in changes]))
@@ -195,7 +195,7 @@ def test_long_lists_are_cut_and_the_counts_are_not() -> None:
 
 
 def test_the_result_is_json() -> None:
-    found = result(EVERYTHING, applied(EVERYTHING), Told(left=["x"]))
+    found = result(EVERYTHING, applied(EVERYTHING), RowResults(left=["x"]))
 
     assert json.loads(json.dumps(found)) == found
 
@@ -269,13 +269,13 @@ def test_what_a_row_was_not_told_of_is_a_drift_of_that_desktop_alone() -> None:
         [record(A, age=5 * HOUR), record(B, role="student", age=50)],
         [linked(teacher=A)],
     )
-    telling = Telling(MeetingChange(found.meetings["m1"], {"student": link(B)}, None, ()), (B,))
+    row_write = RowWrite(MeetingChange(found.meetings["m1"], {"student": link(B)}, None, ()), (B,))
 
-    assert Repair(found, SETTINGS, Applied(), Told(done=[telling])).oldest_drift == 50
+    assert Repair(found, SETTINGS, Applied(), RowResults(done=[row_write])).oldest_drift == 50
 
 
 def test_a_link_to_an_instance_of_which_nothing_is_known_has_no_age() -> None:
     found = survey([], [], [linked(teacher=B)])
-    telling = Telling(MeetingChange(found.meetings["m1"], {"teacher": None}, None, ()), (B,))
+    row_write = RowWrite(MeetingChange(found.meetings["m1"], {"teacher": None}, None, ()), (B,))
 
-    assert Repair(found, SETTINGS, Applied(), Told(done=[telling])).oldest_drift == 0
+    assert Repair(found, SETTINGS, Applied(), RowResults(done=[row_write])).oldest_drift == 0

@@ -14,7 +14,7 @@ from chalicelib.dns.plan import Observation, decide
 from chalicelib.ec2 import instances as instance_module
 from chalicelib.ec2.instances import Instances
 from chalicelib.secrets import SecretError
-from chalicelib.watchdog.row_writer import RowsNotToldError
+from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from localcloud.cloudflare import Fault, FaultKind
 from tests.transports import Tampering
 from tests.world import DOMAIN, OWNER, RECORDS, SECRET, TABLE, Context, World, link, make_settings
@@ -308,7 +308,7 @@ def test_what_every_run_skips_is_a_drift_though_no_record_shows_its_age(world: W
 def test_a_table_that_cannot_be_read_keeps_no_record_but_last_traces(broken: World) -> None:
     broken.dynamodb.delete_table(TableName=TABLE)
 
-    with pytest.raises(RowsNotToldError, match="ResourceNotFound"):
+    with pytest.raises(RowsNotUpdatedError, match="ResourceNotFound"):
         broken.swept()
 
     assert len(broken.records()) == 2

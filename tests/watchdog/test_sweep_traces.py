@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.watchdog.row_writer import RowsNotToldError
+from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from localcloud.cloudflare import Fault, FaultKind, When
 from tests.transports import Noting
 from tests.world import DOMAIN, OWNER, Context, World, link
@@ -51,7 +51,7 @@ def test_a_last_trace_stays_while_the_row_cannot_be_told(world: World, kind: str
     before = world.records()
     world.fail("UpdateItem", "InternalServerError")
 
-    with pytest.raises(RowsNotToldError):
+    with pytest.raises(RowsNotUpdatedError):
         world.swept()
 
     assert [each for each in world.records() if each in before] == list(before)
@@ -164,7 +164,7 @@ def test_the_record_that_leads_to_a_link_left_behind_stays_until_the_link_is_gon
     world.put_row(status="HEALTHY", student_ec2_link=link(FORGOTTEN))
     world.pass_time()
     world.fail("UpdateItem", "InternalServerError")
-    with pytest.raises(RowsNotToldError):
+    with pytest.raises(RowsNotUpdatedError):
         world.swept()
 
     world.recover()
@@ -194,7 +194,7 @@ def test_a_desktop_that_lost_only_the_projects_tag_leaves_no_link(world: World) 
     world.put_row(status="HEALTHY", teacher_ec2_link=link(instance_id))
     world.ec2.delete_tags(Resources=[instance_id], Tags=[{"Key": "Project"}])
     world.fail("UpdateItem", "InternalServerError")
-    with pytest.raises(RowsNotToldError):
+    with pytest.raises(RowsNotUpdatedError):
         world.swept()
 
     world.recover()
@@ -211,7 +211,7 @@ def test_a_running_desktop_that_was_given_to_another_meeting_leaves_no_link(worl
     world.put_row("m1", status="HEALTHY", teacher_ec2_link=link(instance_id))
     world.put_row("m2", status="LAUNCHED")
     world.fail("UpdateItem", "InternalServerError")
-    with pytest.raises(RowsNotToldError):
+    with pytest.raises(RowsNotUpdatedError):
         world.swept()
     assert world.standing()[0][2] == f"{OWNER} m=m1 r=teacher"
 
