@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.dns.change import Delete
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
-    from chalicelib.dns.change import Change
+    from chalicelib.cloudflare.batches import Applied
     from chalicelib.dns.plan import Plan
     from chalicelib.dns.record import Record
     from chalicelib.settings.stage import Settings
@@ -48,23 +47,34 @@ class DeletionLimit:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._made: dict[Record, datetime] = {}
+        self._unclear: dict[Record, datetime] = {}
 
     def held_back(self, survey: Survey) -> frozenset[str]:
-        """Return the keys of the survey's findings whose deletions are held back."""
+        """Return the keys of the survey's findings whose deletions are held back.
+
+        An unproven deletion whose answer was lost was made if its record is gone now.
+        """
+        left = {record.id for record in survey.records}
+        gone = {record: at for record, at in self._unclear.items() if record.id not in left}
+        self._made |= gone
+        self._unclear.clear()
         self._made = {record: at for record, at in self._made.items() if survey.at - at < WINDOW}
         return held_back(survey.plan, len(survey.records), len(self._made), self._settings)
 
-    def note(self, survey: Survey, done: Iterable[Change]) -> None:
-        """Remember which of the changes were unproven deletions."""
+    def note(self, survey: Survey, applied: Applied) -> None:
+        """Remember the unproven deletions that were made, and those that may have been."""
         unproven = {
             change
             for finding in survey.plan.findings.values()
             if finding.unproven
             for change in finding.changes
         }
-        for change in done:
+        for change in applied.done:
             if isinstance(change, Delete) and change in unproven:
                 self._made[change.record] = survey.at
+        for change, _ in applied.left:
+            if isinstance(change, Delete) and change in unproven:
+                self._unclear[change.record] = survey.at
 
     def returned(self, survey: Survey) -> tuple[str, ...]:
         """Name the records that were deleted without proof and have been created again.

@@ -139,7 +139,7 @@ class Sweep:
         }
         changes = [change for change in plan.changes if whose[change] not in unsettled]
         applied = self._batches.apply(changes, steps, progress, may_write=freshness)
-        self._limit.note(survey, applied.done)
+        self._limit.note(survey, applied)
         if register:
             unsettled |= {whose[change] for change, _ in (*applied.left, *applied.refused)}
             register.write(first=False, unsettled=unsettled, steps=steps, may_write=freshness)

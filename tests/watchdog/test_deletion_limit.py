@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chalicelib.cloudflare.batches import Applied
 from chalicelib.dns.change import Change, Create, Delete, Update
 from chalicelib.dns.plan import Finding, Plan
 from chalicelib.dns.record import Record, WantedRecord
@@ -82,10 +84,22 @@ def survey(planned: Plan, at: datetime = NOW) -> Survey:
 def test_what_was_made_within_a_day_is_remembered() -> None:
     limit = DeletionLimit(make_settings())
     first = survey(plan(10))
-    limit.note(first, [*first.plan.changes, Create(WANTED)])
+    limit.note(first, Applied(done=[*first.plan.changes, Create(WANTED)]))
 
     assert limit.held_back(survey(plan(1), NOW + timedelta(hours=23)))
     assert not limit.held_back(survey(plan(1), NOW + timedelta(hours=24)))
+
+
+def test_a_deletion_whose_answer_was_lost_was_made_if_its_record_is_gone() -> None:
+    limit = DeletionLimit(make_settings())
+    first = survey(plan(11))
+    lost = Applied(left=[(change, "no answer") for change in first.plan.changes])
+    gone = replace(survey(plan(1)), records=())
+
+    limit.note(first, lost)
+    assert not limit.held_back(survey(plan(1)))
+    limit.note(first, lost)
+    assert limit.held_back(gone)
 
 
 def test_deletions_that_were_proven_are_not_remembered() -> None:
@@ -94,6 +108,6 @@ def test_deletions_that_were_proven_are_not_remembered() -> None:
         key: finding(*found.changes, unproven=False) for key, found in plan(10).findings.items()
     }
     first = survey(Plan(proven))
-    limit.note(first, first.plan.changes)
+    limit.note(first, Applied(done=list(first.plan.changes)))
 
     assert not limit.held_back(survey(plan(1)))
