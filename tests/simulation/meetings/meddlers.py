@@ -53,6 +53,7 @@ class Meddlers:
         self._stage = stage
         self._churned: set[str] = set()
         self.touched: set[str] = set()
+        self.erased: set[str] = set()
         self.disturbed: set[str] = set()
 
     def meddle(self, number: int, how: str) -> None:
@@ -65,6 +66,7 @@ class Meddlers:
         item = self._stage.dynamodb.items[row]
         self.touched.add(row)
         if how == ERASE:
+            self.erased.add(row)
             self._stage.dynamodb.store(row, None)
         elif how == POSTPONE and not is_over(item):
             later = datetime.fromtimestamp(meet_time(item) + 20 * MINUTE, UTC)
