@@ -104,7 +104,7 @@ def _order_problems(stage: MeetingStage) -> Iterator[str]:
         rows = [row for row, owner in stage.promises.owners.items() if owner == order.teacher]
         items = stage.dynamodb.items
         confirmed = [row for row in rows if CONFIRMED in items.get(row, {})]
-        if len(confirmed) > 1:
+        if len(confirmed) > 1 and stage.meddlers.erased.isdisjoint(rows):
             yield f"{order.teacher} has {confirmed}"
         if order.is_refused and began.intersection(rows):
             yield f"{order.teacher} was refused, and {began.intersection(rows)} was launched"
