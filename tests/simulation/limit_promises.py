@@ -74,6 +74,13 @@ def _is_too_many(stage: Stage, run: Invocation, count: int, *, at_most: bool) ->
 
 
 def _said_to_be_deleted(stage: Stage, run: Invocation) -> int:
-    """Count the deletions that the environment's runs before this one said they made."""
-    before = [each for each in stage.functions.ended if each.environment is run.environment]
-    return sum((each.result or {}).get("done", {}).get("deleted", 0) for each in before)
+    """Count the deletions that the environment's runs before this one said they made, or tried.
+
+    One whose answer was lost counts once its record is gone.
+    """
+    before = [
+        each.result or {} for each in stage.functions.ended if each.environment is run.environment
+    ]
+    done = sum(each.get("done", {}).get("deleted", 0) for each in before)
+    tried = sum(bool(_NAME.match(said)) for each in before for said in each.get("left", ()))
+    return int(done + tried)
