@@ -116,6 +116,7 @@ def instances() -> Instances:
 def zone(kept: float) -> CloudflareZone:
     """Build the Cloudflare zone, which keeps this share of the quota for others."""
     token = Token(aws.client("secretsmanager"), settings.secret_id)
+    token.read_ahead()
     quota = Quota(kept=kept)
     cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), quota)
     return CloudflareZone(cloudflare, settings.zone_id, settings.batch_size)

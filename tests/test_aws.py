@@ -9,6 +9,7 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.utils import parse_timestamp
 
 from chalicelib import aws
 from chalicelib.deadline import Deadline, OutOfTimeError
@@ -132,3 +133,20 @@ def test_all_clients_share_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
     aws.client("secretsmanager")
 
     assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026-11-20T12:00:00.000Z",
+        "2026-11-20T12:00:00Z",
+        "2026-11-20T12:00:00+01:00",
+        "2026-11-20T12:00:00",
+        "Fri, 20 Nov 2026 12:00:00 GMT",
+        "1795176000",
+        1795176000,
+        1795176000.5,
+    ],
+)
+def test_a_time_is_read_as_botocore_reads_it(value: Any) -> None:
+    assert aws._parse_timestamp(value) == parse_timestamp(value)

@@ -14,7 +14,8 @@ FLOORS = (
     {"ec2"},
     {"settings", "resource_names", "step", "command_line"},
     {"aws"},
-    {"secrets", "deadline", "telemetry"},
+    {"secrets", "trust", "telemetry"},
+    {"deadline"},
 )
 """From the top one down; packages of one floor do not import one another."""
 

@@ -342,3 +342,25 @@ def test_the_clock_is_the_time_of_day_unless_another_is_given(vault: Vault) -> N
 
     assert (token.value(), token.value()) == (TOKEN, TOKEN)
     assert vault.calls == [CALL]
+
+
+# Ahead of the first event
+
+
+def test_a_token_read_ahead_is_the_one_that_is_used(vault: Vault) -> None:
+    vault.store(TOKEN)
+
+    vault.token.read_ahead()
+
+    assert vault.token.value() == TOKEN
+    assert len(vault.calls) == 1
+
+
+def test_a_failure_ahead_is_left_to_the_first_use_which_reports_it(vault: Vault) -> None:
+    vault.token.read_ahead()
+
+    with pytest.raises(SecretError, match="no such secret"):
+        vault.token.value()
+
+    vault.store(TOKEN)
+    assert vault.token.value() == TOKEN
