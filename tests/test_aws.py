@@ -148,5 +148,5 @@ def test_all_clients_share_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
         1795176000.5,
     ],
 )
-def test_a_time_is_read_as_botocore_reads_it(value: Any) -> None:
+def test_a_time_is_read_as_botocore_reads_it(value: Any) -> None:  # noqa: ANN401
     assert aws._parse_timestamp(value) == parse_timestamp(value)
