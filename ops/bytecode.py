@@ -1,9 +1,9 @@
 """Byte code for the deployed functions, made before Chalice packs them.
 
 Lambda's file system is read-only, so what the zip has as source alone is compiled at every cold
-start. Chalice packs each file below `chalicelib/`, and the files
-below `vendor/` at the top of the zip. Byte code is checked by the source's hash (PEP 552): Chalice sets the time of each
-file, so one that is checked by time would never be used, and none can be stale.
+start. Chalice packs each file below `chalicelib/`, and the files below `vendor/` at the top of the
+zip. Byte code is checked by the source's hash (PEP 552): Chalice sets the time of each file, so
+code that is checked by time would never be used. None can be stale.
 """
 
 from __future__ import annotations
