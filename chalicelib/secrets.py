@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from chalicelib.clients import SecretsManagerClient
 
 KEYS: Final = ("CLOUDFLARE_TOKEN", "CLOUDFLARE_API_TOKEN")
 """The keys under which a secret of key-value pairs may hold the token, in this order."""
@@ -27,14 +29,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
 class SecretError(Exception):
     """The secret has no usable token; the message names the secret and the remedy."""
-
-
-class SecretsManagerClient(Protocol):
-    """The calls that are made to Secrets Manager."""
-
-    def get_secret_value(self, **request: object) -> Mapping[str, Any]:
-        """`GetSecretValue` of the API reference."""
-        ...
 
 
 class Token:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop, MeetingDecision, decide_meeting, rivals_of
-from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.meeting_row.table import RowChangedError
 
 if TYPE_CHECKING:
     from chalicelib.ec2.instances import Instance, Instances
-    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.step import Step, Steps
 
 ATTEMPTS: Final = 3
@@ -37,7 +38,7 @@ class Rows:
     def begin(self, desktop: Desktop, steps: Steps) -> RowReading:
         """Start reading what the decision needs."""
         meeting_id = desktop.assignment.meeting_id
-        row = steps.begin(f"read the row {meeting_id!r}", self._meetings.find, meeting_id)
+        row = steps.begin(f"read the row {meeting_id!r}", self._meetings.read_row, meeting_id)
         others = None
         if desktop.presence is Presence.ENDED:
             what = f"list the instances of meeting {meeting_id!r}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.cloudflare.zone import Zone
     from chalicelib.deadline import LambdaContext
     from chalicelib.ec2.instances import Instances
-    from chalicelib.meeting_row.meeting import Meetings
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
     from chalicelib.telemetry import Reporter
     from chalicelib.watchdog.survey import Survey
