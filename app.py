@@ -18,7 +18,7 @@ from chalicelib.cloudflare.transport import Urllib3Transport
 from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.ec2.event import event_of, event_pattern
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings import parts
 from chalicelib.notifications import parts as notification_parts
 from chalicelib.secrets import Token

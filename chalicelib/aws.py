@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import botocore.session
 from botocore.config import Config
@@ -19,21 +19,14 @@ from chalicelib.trust import roots_of
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from chalicelib.ec2.desktops import DesktopClient
-    from chalicelib.ec2.instances import Ec2Client
-    from chalicelib.meeting_row.meeting import DynamoDbClient
-    from chalicelib.meeting_row.rows import RowsClient
-    from chalicelib.meetings.schedules import SchedulerClient
-    from chalicelib.notifications.deployments import CodeDeployClient
-    from chalicelib.notifications.mailer import MailClient
-    from chalicelib.notifications.sent import SentClient
-    from chalicelib.secrets import SecretsManagerClient
-
-    class Ec2(Ec2Client, DesktopClient, Protocol):
-        """All EC2 calls."""
-
-    class DynamoDb(DynamoDbClient, RowsClient, SentClient, Protocol):
-        """All DynamoDB calls."""
+    from chalicelib.clients import (
+        CodeDeployClient,
+        DynamoDbClient,
+        Ec2,
+        MailClient,
+        SchedulerClient,
+        SecretsManagerClient,
+    )
 
 
 _CONFIG = Config(
@@ -88,7 +81,7 @@ class _Models(Loader):
 @overload
 def client(service: Literal["ec2"]) -> Ec2: ...
 @overload
-def client(service: Literal["dynamodb"]) -> DynamoDb: ...
+def client(service: Literal["dynamodb"]) -> DynamoDbClient: ...
 @overload
 def client(service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
 @overload

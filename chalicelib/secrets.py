@@ -6,14 +6,16 @@ import json
 import re
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.deadline import Deadline, OutOfTimeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from chalicelib.clients import SecretsManagerClient
 
 KEYS: Final = ("CLOUDFLARE_TOKEN", "CLOUDFLARE_API_TOKEN")
 """The keys under which a secret of key-value pairs may hold the token, in this order."""
@@ -35,14 +37,6 @@ class SecretError(Exception):
 
 
 _READ_ERRORS: Final = (BotoCoreError, ClientError, OutOfTimeError, SecretError)
-
-
-class SecretsManagerClient(Protocol):
-    """The calls that are made to Secrets Manager."""
-
-    def get_secret_value(self, **request: object) -> Mapping[str, Any]:
-        """`GetSecretValue` of the API reference."""
-        ...
 
 
 class Token:

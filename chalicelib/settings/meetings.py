@@ -26,6 +26,8 @@ VARIABLES: Final = (
 )
 """Every variable that is read."""
 
+SHORTEST_MEETING: Final = timedelta(minutes=15)
+"""From its start; until then no meeting is ended, regardless of its row."""
 LONGEST_MEETING: Final = timedelta(days=1)
 """The upper limit for the longest time of a stage's meetings."""
 
@@ -39,7 +41,6 @@ _KEY_NAME = re.compile(r"[ -~]{1,255}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?")
 _MOST_GROUPS = 5
 _LARGEST_VOLUME = 16_384
-_SHORTEST_MEETING = timedelta(minutes=15)
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -127,6 +128,6 @@ def _join_keys(text: str) -> bool:
 
 
 def _longest(text: str) -> timedelta:
-    shortest, most = (each // timedelta(minutes=1) for each in (_SHORTEST_MEETING, LONGEST_MEETING))
+    shortest, most = (each // timedelta(minutes=1) for each in (SHORTEST_MEETING, LONGEST_MEETING))
     remedy = f"{shortest} to {most} minutes from a meeting's start"
     return timedelta(minutes=whole(text, shortest, most, remedy))

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from chalicelib.meeting_row.rows import RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.admission import Phase
 from chalicelib.meetings.http import Answer, Request
 from chalicelib.meetings.join import Join
@@ -83,8 +83,7 @@ class Site:
         self._join = Join(
             settings=SETTINGS,
             meetings=SETTINGS.meetings,
-            reader=RowReader(world.app_dynamodb, TABLE),
-            writer=RowWriter(world.app_dynamodb, TABLE),
+            table=Meetings(world.app_dynamodb, TABLE),
             reporter=world.reports,
         )
         site = self
@@ -432,7 +431,7 @@ def test_a_page_that_nobody_sees_asks_slowly_and_enters_as_soon_as_it_is_seen(
         keep(tab, "hidden-ready")
         assert set(site.asked) == {"page", "waits"}
         assert site.world.row(ID)["status"] == "HEALTHY"
-        meeting = RowReader(site.world.app_dynamodb, TABLE).read_row(ID)
+        meeting = Meetings(site.world.app_dynamodb, TABLE).read_row(ID)
         found = verdict(meeting, (), datetime.now(UTC) + MINUTE, timedelta(hours=3))
         assert isinstance(found, LookAgain)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.meeting_row.meeting import STATUSES, Meeting
+from chalicelib.meeting_row.meeting import Meeting, Status
 from chalicelib.meetings.admission import (
     REFUSED,
     STEPS,
@@ -68,7 +68,7 @@ def test_the_gate_is_closed_before_the_status_is_healthy(status: str) -> None:
     assert found.status == (status or "SCHEDULED")
 
 
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", Status)
 def test_the_gate_is_closed_without_a_link_of_the_visitors_own(status: str) -> None:
     found = admitted(role="teacher", status=status, row=linked())
 
@@ -76,7 +76,7 @@ def test_the_gate_is_closed_without_a_link_of_the_visitors_own(status: str) -> N
     assert found.phase is not Phase.READY
 
 
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", Status)
 def test_the_gate_is_closed_once_somebody_ends_the_meeting(status: str) -> None:
     found = admitted(status=status, termination_reason="SUCCESS", row=linked())
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.meeting_row.rows import RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.admission import Phase
 from chalicelib.meetings.http import Answer, Request
 from chalicelib.meetings.join import ATTEMPTS, Join
@@ -46,8 +46,7 @@ def make_join(world: World, now: float = SOON, **variables: str) -> Join:
     return Join(
         settings=settings,
         meetings=settings.meetings,
-        reader=RowReader(world.app_dynamodb, TABLE),
-        writer=RowWriter(world.app_dynamodb, TABLE),
+        table=Meetings(world.app_dynamodb, TABLE),
         reporter=world.reports,
         clock=lambda: now,
     )

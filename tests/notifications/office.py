@@ -12,7 +12,7 @@ from moto.ec2.models.instances import StateReason
 from moto.ses.models import ses_backends
 
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.notifications.address_reports import AddressReports
 from chalicelib.notifications.deployment_reports import DeploymentReports
 from chalicelib.notifications.deployments import Deployments
