@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.ec2.models import ec2_backends
 
-from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.dns.provider import DnsError
 from chalicelib.meetings import parts
 from localcloud.cloudflare import Fault, FaultKind
 from tests.application import load_app
@@ -241,7 +241,7 @@ def test_the_sweep_looks_after_what_was_left_running_even_without_cloudflare(
     world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=503, times=9))
 
     # when the sweep runs
-    with pytest.raises(CloudflareError):
+    with pytest.raises(DnsError):
         invoke(app, "sweep", {})
 
     # then it is looked at again all the same
