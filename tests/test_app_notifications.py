@@ -18,7 +18,7 @@ from chalicelib.notifications import parts
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from localcloud.cloudflare import Fault, FaultKind
 from tests.application import PROJECT, load_app
-from tests.notifications.office import SENT, VARIABLES, Office, event, run_of
+from tests.notifications.harness import SENT, VARIABLES, Stage, event, run_of
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def _fresh_environment() -> None:
 
 
 @pytest.fixture
-def office(world: World, session: Session) -> Office:
-    return Office(world, session)
+def stage(world: World, session: Session) -> Stage:
+    return Stage(world, session)
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def invoke(app: ModuleType, function: str, event: object) -> Any:  # noqa: ANN40
     return getattr(app, function)(event, run_of(function))
 
 
-def forlorn(office: Office) -> str:
+def forlorn(stage: Stage) -> str:
     """Have a desktop that never got an address, for a long time."""
-    desktop = office.world.launch(public=False, Role="student", MeetingID="m1")
+    desktop = stage.world.launch(public=False, Role="student", MeetingID="m1")
     launched = ec2_backends[ACCOUNT][REGION].get_instance(desktop)
     launched.launch_time = (datetime.now(UTC) - timedelta(hours=1)).replace(tzinfo=None)
     return desktop
@@ -135,41 +135,41 @@ def test_functions_that_send_nothing_load_nothing_of_e_mails() -> None:
     assert done.stdout == "False\n"
 
 
-def test_a_failed_instance_becomes_an_e_mail(app: ModuleType, office: Office) -> None:
+def test_a_failed_instance_becomes_an_e_mail(app: ModuleType, stage: Stage) -> None:
     result = invoke(app, "notify_instance_termination", event("autoscaling-elb-health-check"))
 
     assert result["action"] == "notified"
-    assert office.subjects == [
+    assert stage.subjects == [
         "i-0123456789abcdef0 terminated: ELB system health check failed (web)"
     ]
-    assert OWNER in office.mails[0].body
+    assert OWNER in stage.mails[0].body
 
 
 @pytest.mark.parametrize(("features", "count"), [(MEETINGS, 1), ({}, 0)])
 def test_a_meeting_that_was_never_healthy_becomes_an_e_mail_where_there_are_meetings(
-    office: Office, monkeypatch: pytest.MonkeyPatch, features: dict[str, str], count: int
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, features: dict[str, str], count: int
 ) -> None:
-    office.world.put_row("m1", status="TERMINATED", termination_reason="NEVER_HEALTHY")
-    desktop = office.ended("Client.UserInitiatedShutdown", MeetingID="m1", Role="teacher")
+    stage.world.put_row("m1", status="TERMINATED", termination_reason="NEVER_HEALTHY")
+    desktop = stage.ended("Client.UserInitiatedShutdown", MeetingID="m1", Role="teacher")
     app = load(monkeypatch, AWS_REGION=REGION, **features)
 
     invoke(app, "notify_instance_termination", event("ec2-terminated", **{"instance-id": desktop}))
 
-    assert len(office.mails) == count
+    assert len(stage.mails) == count
 
 
-def test_a_deployment_becomes_an_e_mail(app: ModuleType, office: Office) -> None:
+def test_a_deployment_becomes_an_e_mail(app: ModuleType, stage: Stage) -> None:
     result = invoke(app, "notify_deployment", event("codedeploy-success"))
 
     assert result["action"] == "notified"
-    assert office.subjects == ["shop deployed to production"]
+    assert stage.subjects == ["shop deployed to production"]
 
 
-def test_a_repeated_event_becomes_none(app: ModuleType, office: Office) -> None:
+def test_a_repeated_event_becomes_none(app: ModuleType, stage: Stage) -> None:
     for _ in range(3):
         invoke(app, "notify_deployment", event("codedeploy-success"))
 
-    assert len(office.mails) == 1
+    assert len(stage.mails) == 1
 
 
 @pytest.mark.parametrize("function", ["notify_instance_termination", "notify_deployment"])
@@ -178,52 +178,52 @@ def test_an_event_of_any_shape_is_answered(app: ModuleType, function: str, shape
     assert invoke(app, function, shape)["action"] == "ignored"
 
 
-def test_what_fails_is_told_to_lambda(app: ModuleType, office: Office) -> None:
-    office.ses.delete_email_identity(EmailIdentity="example.com")
+def test_what_fails_is_told_to_lambda(app: ModuleType, stage: Stage) -> None:
+    stage.ses.delete_email_identity(EmailIdentity="example.com")
 
     with pytest.raises(Exception, match="not verified"):
         invoke(app, "notify_deployment", event("codedeploy-success"))
 
 
 def test_the_sweep_tells_of_desktops_without_an_address(
-    app: ModuleType, office: Office, capsys: pytest.CaptureFixture[str]
+    app: ModuleType, stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    desktop = forlorn(office)
+    desktop = forlorn(stage)
 
     assert invoke(app, "sweep", {})["action"] == "unchanged"
 
-    assert office.subjects == ["Student's desktop without an address for 1 h"]
+    assert stage.subjects == ["Student's desktop without an address for 1 h"]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["instances"] for each in lines if each.get("action") == "notified"] == [[desktop]]
 
 
-def test_the_sweep_tells_of_them_even_without_cloudflare(app: ModuleType, office: Office) -> None:
-    forlorn(office)
-    office.world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=503, times=9))
+def test_the_sweep_tells_of_them_even_without_cloudflare(app: ModuleType, stage: Stage) -> None:
+    forlorn(stage)
+    stage.world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=503, times=9))
 
     with pytest.raises(CloudflareError):
         invoke(app, "sweep", {})
 
-    assert len(office.mails) == 1
+    assert len(stage.mails) == 1
 
 
-def test_the_sweep_repairs_even_if_no_e_mail_can_be_sent(app: ModuleType, office: Office) -> None:
-    office.world.dynamodb.delete_table(TableName=SENT)
-    forlorn(office)
-    lost = office.world.desktop(meeting="m2")
+def test_the_sweep_repairs_even_if_no_e_mail_can_be_sent(app: ModuleType, stage: Stage) -> None:
+    stage.world.dynamodb.delete_table(TableName=SENT)
+    forlorn(stage)
+    lost = stage.world.desktop(meeting="m2")
 
     with pytest.raises(Exception, match="not found"):
         invoke(app, "sweep", {})
 
-    assert [name for name, _, _ in office.world.standing()] == [f"{lost}.{DOMAIN}"]
+    assert [name for name, _, _ in stage.world.standing()] == [f"{lost}.{DOMAIN}"]
 
 
 def test_a_sweep_of_a_stage_without_the_feature_sends_nothing(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = load(monkeypatch, FEATURES="", CLOUDFLARE_API_URL=office.world.cloudflare.url)
-    forlorn(office)
+    app = load(monkeypatch, FEATURES="", CLOUDFLARE_API_URL=stage.world.cloudflare.url)
+    forlorn(stage)
 
     invoke(app, "sweep", {})
 
-    assert office.mails == []
+    assert stage.mails == []

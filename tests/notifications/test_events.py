@@ -19,7 +19,7 @@ from chalicelib.notifications.events import (
     read_termination,
     termination_pattern,
 )
-from tests.notifications.office import EVENTS, PLACE, VARIABLES, event
+from tests.notifications.harness import EVENTS, PLACE, VARIABLES, event
 from tests.world import make_settings
 
 TERMINATIONS = [

@@ -13,7 +13,7 @@ from tests.world import make_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.notifications.office import Office
+    from tests.notifications.harness import Stage
 
 MAIL = Mail("Größe: 42 µm", "<p>Größe</p>", "Größe")
 STAGE = {
@@ -62,10 +62,10 @@ def test_an_e_mail_is_sent_in_both_forms_to_everybody_in_one_call() -> None:
     ]
 
 
-def test_ses_takes_it(office: Office) -> None:
-    assert mailer(office.ses).send_mail(MAIL)
+def test_ses_takes_it(stage: Stage) -> None:
+    assert mailer(stage.ses).send_mail(MAIL)
 
-    (mail,) = office.mails
+    (mail,) = stage.mails
     assert (mail.source, mail.subject, mail.body) == (
         "elephant@example.com",
         MAIL.subject,
@@ -74,7 +74,7 @@ def test_ses_takes_it(office: Office) -> None:
     assert mail.destinations == {"ToAddresses": ["ops@example.com", "lead@example.com"]}
 
 
-def test_a_sender_that_is_not_verified_is_refused(office: Office) -> None:
+def test_a_sender_that_is_not_verified_is_refused(stage: Stage) -> None:
     with pytest.raises(ClientError, match="not verified"):
-        mailer(office.ses, MAIL_FROM="elephant@elsewhere.example").send_mail(MAIL)
-    assert office.mails == []
+        mailer(stage.ses, MAIL_FROM="elephant@elsewhere.example").send_mail(MAIL)
+    assert stage.mails == []

@@ -23,7 +23,7 @@ from chalicelib.notifications.notices import (
     never_healthy_notice,
     no_address_notice,
 )
-from tests.notifications.office import PLACE, event
+from tests.notifications.harness import PLACE, event
 
 if TYPE_CHECKING:
     from chalicelib.notifications.notice import Notice
