@@ -10,7 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from chalicelib.ec2.desktops import DesktopOrder, Starts, TerminationError, Terminations
 from chalicelib.ec2.launch_errors import NeverError, NoRoomError, NotNowError
-from tests.ec2.answers import INSTANCE, answering, refusal
+from tests.answers import INSTANCE, answering, refusal
 
 if TYPE_CHECKING:
     from botocore.session import Session

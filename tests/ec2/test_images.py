@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.ec2.images import Images, devices_of
 from chalicelib.ec2.launch_errors import NeverError, NotNowError
-from tests.ec2.answers import answering
+from tests.answers import answering
 
 if TYPE_CHECKING:
     from tests.world import World

@@ -15,7 +15,7 @@ from chalicelib.ec2.instances import (
     Instances,
     is_instance_id,
 )
-from tests.ec2.answers import INSTANCE, LAUNCHED_AT, answering, described, page, refusal
+from tests.answers import INSTANCE, LAUNCHED_AT, answering, described, page, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from chalicelib.ec2.launch_errors import (
     RefusalError,
     refusal_of,
 )
-from tests.ec2.answers import refusal
+from tests.answers import refusal
 
 KINDS: dict[str, type[RefusalError]] = {
     "InternalError": NotNowError,

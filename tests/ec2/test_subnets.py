@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.ec2.launch_errors import NeverError, NotNowError
 from chalicelib.ec2.subnets import Subnet, Subnets, in_order
-from tests.ec2.answers import answering, refusal
+from tests.answers import answering, refusal
 from tests.world import REGION
 
 if TYPE_CHECKING:

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.exceptions import ConnectTimeoutError
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from moto import mock_aws
 
 from chalicelib.meetings.authorizer import FRESH, LIFETIME, Authorizer, Caller, UnauthorizedError
 from chalicelib.secrets import SecretError
+from tests.answers import Vault, refusal
 from tests.world import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from botocore.session import Session
 
 NAME = "elephant-test-schedule-key"
@@ -29,21 +28,12 @@ KEY = "k3y-0f-the-front-end-0123456789abcdef"
 OTHER = "k3y-0f-the-office-0123456789abcdefgh"
 
 
-class Vault:
-    """Secrets Manager with one secret, and how often it was read."""
+class Door(Vault):
+    """An authorizer, and the secret of its keys."""
 
     def __init__(self, text: str = KEY) -> None:
-        self.text = text
-        self.reads: list[object] = []
-        self.error: Exception | None = None
-        self.now = 1_000_000.0
+        super().__init__(text)
         self.authorizer = Authorizer(self, lambda: self.now)
-
-    def get_secret_value(self, **request: object) -> Mapping[str, Any]:
-        self.reads.append(request)
-        if self.error:
-            raise self.error
-        return {"SecretString": self.text}
 
     def caller(self, key: str) -> str:
         return self.authorizer.caller_of(f"Bearer {key}", NAME).name
@@ -52,10 +42,6 @@ class Vault:
         with pytest.raises(UnauthorizedError):
             self.caller(key)
         return True
-
-
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "GetSecretValue")
 
 
 @pytest.mark.parametrize(
@@ -69,15 +55,15 @@ def refusal(code: str) -> ClientError:
     ids=["one key", "with spaces", "a key for each caller", "being rotated"],
 )
 def test_a_key_of_the_secret_names_its_caller(text: str, callers: dict[str, str]) -> None:
-    vault = Vault(text)
+    door = Door(text)
 
-    assert {key: vault.caller(key) for key in callers} == callers
+    assert {key: door.caller(key) for key in callers} == callers
 
 
 @pytest.mark.parametrize("header", [f"bearer {KEY}", f"BEARER   {KEY} "])
 def test_the_scheme_may_be_written_in_any_case(header: str) -> None:
     """As https://www.rfc-editor.org/rfc/rfc9110#section-11.1 says."""
-    assert Vault().authorizer.caller_of(header, NAME).name == "default"
+    assert Door().authorizer.caller_of(header, NAME).name == "default"
 
 
 @pytest.mark.parametrize(
@@ -88,12 +74,12 @@ def test_the_scheme_may_be_written_in_any_case(header: str) -> None:
     ],
 )
 def test_without_a_key_a_request_is_refused_and_the_secret_is_not_read(header: str | None) -> None:
-    vault = Vault()
+    door = Door()
 
     with pytest.raises(UnauthorizedError, match="Authorization: Bearer KEY"):
-        vault.authorizer.caller_of(header, NAME)
+        door.authorizer.caller_of(header, NAME)
 
-    assert vault.reads == []
+    assert door.reads == []
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=50))
@@ -104,7 +90,7 @@ def test_without_a_key_a_request_is_refused_and_the_secret_is_not_read(header: s
 def test_no_other_key_is_good(key: str) -> None:
     assume(key != KEY)
     with pytest.raises(UnauthorizedError) as caught:
-        Vault().caller(key)
+        Door().caller(key)
 
     assert str(caught.value) == "the key is not one that may schedule meetings"
 
@@ -114,12 +100,12 @@ def test_the_time_of_a_comparison_reveals_nothing(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only this function of Python's library takes as long wherever the texts differ."""
-    vault = Vault(json.dumps({"front end": KEY, "office": OTHER}))
+    door = Door(json.dumps({"front end": KEY, "office": OTHER}))
     compare = Mock(wraps=hmac.compare_digest)
     monkeypatch.setattr(hmac, "compare_digest", compare)
 
     with suppress(UnauthorizedError):
-        vault.caller(key)
+        door.caller(key)
 
     lengths = [tuple(map(len, call.args)) for call in compare.call_args_list]
     assert lengths == [(32, 32)] * 2, "every key, whichever it is"
@@ -129,49 +115,49 @@ def test_the_time_of_a_comparison_reveals_nothing(
 
 
 def test_the_keys_are_read_once_in_five_minutes() -> None:
-    vault = Vault()
+    door = Door()
 
     for _ in range(3):
-        vault.caller(KEY)
-    vault.now += LIFETIME - 1
-    vault.caller(KEY)
-    assert vault.reads == [{"SecretId": NAME}]
+        door.caller(KEY)
+    door.now += LIFETIME - 1
+    door.caller(KEY)
+    assert door.reads == [{"SecretId": NAME}]
 
-    vault.now += 1
-    vault.caller(KEY)
-    assert len(vault.reads) == 2
+    door.now += 1
+    door.caller(KEY)
+    assert len(door.reads) == 2
 
 
 def test_a_key_that_was_removed_is_refused_five_minutes_later() -> None:
-    vault = Vault()
-    vault.caller(KEY)
+    door = Door()
+    door.caller(KEY)
 
-    vault.text = OTHER
-    vault.now += LIFETIME
+    door.text = OTHER
+    door.now += LIFETIME
 
-    assert vault.refuses(KEY)
-    assert vault.caller(OTHER) == "default"
+    assert door.refuses(KEY)
+    assert door.caller(OTHER) == "default"
 
 
 def test_a_new_key_is_good_at_once() -> None:
-    vault = Vault()
-    vault.caller(KEY)
+    door = Door()
+    door.caller(KEY)
 
-    vault.text = OTHER
-    vault.now += FRESH
+    door.text = OTHER
+    door.now += FRESH
 
-    assert vault.caller(OTHER) == "default"
-    assert vault.refuses(KEY)
+    assert door.caller(OTHER) == "default"
+    assert door.refuses(KEY)
 
 
 def test_guessing_keys_does_not_read_the_secret_each_time() -> None:
-    vault = Vault()
+    door = Door()
 
     for number in range(3 * round(FRESH)):
-        vault.refuses(f"guess-{number}")
-        vault.now += 1
+        door.refuses(f"guess-{number}")
+        door.now += 1
 
-    assert len(vault.reads) == 3
+    assert len(door.reads) == 3
 
 
 # What fails
@@ -197,12 +183,12 @@ def test_guessing_keys_does_not_read_the_secret_each_time() -> None:
     ids=lambda text: text[:20],
 )
 def test_a_secret_without_keys_lets_nobody_in_and_is_not_shown(text: str) -> None:
-    vault = Vault(text)
+    door = Door(text)
 
     with pytest.raises(
         SecretError, match=f"secret '{NAME}' does not hold keys; store one"
     ) as caught:
-        vault.caller(KEY)
+        door.caller(KEY)
 
     behind = [caught.value.__cause__, caught.value.__context__]
     shown = "".join(traceback.format_exception(caught.value)) + repr(behind)
@@ -219,11 +205,11 @@ def test_a_secret_without_keys_lets_nobody_in_and_is_not_shown(text: str) -> Non
     ],
 )
 def test_a_secret_that_cannot_be_read_is_an_error_with_a_remedy(code: str, remedy: str) -> None:
-    vault = Vault()
-    vault.error = refusal(code)
+    door = Door()
+    door.error = refusal(code)
 
     with pytest.raises(SecretError, match=remedy):
-        vault.caller(KEY)
+        door.caller(KEY)
 
 
 @pytest.mark.parametrize(
@@ -231,16 +217,16 @@ def test_a_secret_that_cannot_be_read_is_an_error_with_a_remedy(code: str, remed
 )
 def test_while_the_keys_cannot_be_read_nobody_is_let_in(error: Exception) -> None:
     """Nor is a key used for longer because it is unknown whether it is still good."""
-    vault = Vault()
-    vault.caller(KEY)
-    vault.error = error
-    vault.now += LIFETIME
+    door = Door()
+    door.caller(KEY)
+    door.error = error
+    door.now += LIFETIME
 
     with pytest.raises(type(error)):
-        vault.caller(KEY)
+        door.caller(KEY)
 
-    vault.error = None
-    assert vault.caller(KEY) == "default"
+    door.error = None
+    assert door.caller(KEY) == "default"
 
 
 def test_the_secret_is_read_from_secrets_manager(session: Session) -> None:
@@ -257,7 +243,7 @@ def test_the_secret_is_read_from_secrets_manager(session: Session) -> None:
 
 
 def test_keys_are_never_shown() -> None:
-    vault = Vault(json.dumps({"front end": KEY}))
-    caller = vault.authorizer.caller_of(f"Bearer {KEY}", NAME)
+    door = Door(json.dumps({"front end": KEY}))
+    caller = door.authorizer.caller_of(f"Bearer {KEY}", NAME)
 
-    assert KEY not in f"{caller} {caller!r} {vault.authorizer!r} {vars(vault.authorizer)!r}"
+    assert KEY not in f"{caller} {caller!r} {door.authorizer!r} {vars(door.authorizer)!r}"

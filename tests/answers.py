@@ -1,4 +1,4 @@
-"""An EC2 client for tests that returns prepared answers."""
+"""Clients of AWS for tests, which return prepared answers."""
 
 from __future__ import annotations
 
@@ -34,6 +34,22 @@ def answering(*answers: dict[str, Any] | Exception) -> Any:  # noqa: ANN401 (any
 
 def refusal(code: str, message: str = "") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "TheOperation")
+
+
+class Vault:
+    """Secrets Manager with one secret that can be read, and time that a test lets pass."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text = text
+        self.reads: list[object] = []
+        self.error: Exception | None = None
+        self.now = 1_000_000.0
+
+    def get_secret_value(self, **request: object) -> dict[str, Any]:
+        self.reads.append(request)
+        if self.error:
+            raise self.error
+        return {} if self.text is None else {"SecretString": self.text}
 
 
 def described(instance_id: str = INSTANCE, **members: object) -> dict[str, Any]:
