@@ -129,42 +129,82 @@ def document(answer: Answer) -> dict[str, Any]:
     return found
 
 
-# The contract for programs
+# Who enters, who waits, and who only looks
 
-JOINED = {"status": "IN_PROGRESS", "joined_at": "2026-11-21T15:25:00Z"}
-ANSWERS: dict[str, tuple[dict[str, str], int, bool, dict[str, str]]] = {
-    "not ready": ({}, 202, True, {}),
-    "no link of one's own": (
-        {"status": "IN_PROGRESS", "teacher_ec2_link": link(B)},
-        202,
-        True,
-        {},
-    ),
-    "the first one in": (READY, 200, False, JOINED),
-    "a later one": (READY | {"status": "IN_PROGRESS"}, 200, False, {}),
-    "being ended": (READY | {"termination_reason": "MAX_LENGTH_TIMEOUT"}, 202, False, {}),
-    "over": (READY | {"status": "TERMINATED"}, 202, False, {}),
+IN_PROGRESS = {"status": "IN_PROGRESS"}
+JOINED = IN_PROGRESS | {"joined_at": "2026-11-21T15:25:00Z"}
+ENDING = READY | {"termination_reason": "MAX_LENGTH_TIMEOUT"}
+OTHERS = IN_PROGRESS | {"teacher_ec2_link": link(B)}
+PREFETCH = {"sec-purpose": "prefetch"}
+IMAGE = {"sec-fetch-dest": "image", "sec-fetch-mode": "no-cors"}
+NO_CORS, SAME_ORIGIN = (FETCH | {"sec-fetch-mode": mode} for mode in ("no-cors", "same-origin"))
+BUTTON = {"accept": BROWSER, "enter": "1"}
+LOOKS: dict[str, dict[str, Any]] = {
+    "a library": {"accept": LIBRARY},
+    "no Accept": {"accept": None},
+    "an empty Accept": {"accept": ""},
+    "any text": {"accept": "text/*"},
+    "XHTML": {"accept": "application/xhtml+xml"},
+    "an image": {"accept": "image/avif,image/*,*/*;q=0.8", "more": IMAGE},
+    "oEmbed": {"accept": "application/json+oembed"},
+    "not a front end's fetch()": {"accept": LIBRARY, "more": NO_CORS},
+    "a prefetch": {"more": PREFETCH},
+    "a prefetching fetch()": {"accept": LIBRARY, "more": FETCH | PREFETCH},
+    "an old prefetch": {"more": {"purpose": "prefetch"}},
+    "a Mozilla prefetch": {"more": {"x-moz": "prefetch"}},
+    "a part": {"more": {"range": "bytes=0-65535"}},
+    "a browser": {"accept": BROWSER},
+    "a browser that prefetches the button": BUTTON | {"more": PREFETCH},
+    "another value than the button's": BUTTON | {"enter": "yes"},
+    "a page that waits": {"more": WAITING | FETCH},
+}
+Case = tuple[dict[str, str], dict[str, Any], int, dict[str, str], str]
+CASES: dict[str, Case] = {
+    "not ready": ({}, {}, 202, {}, "waiting"),
+    "no link of one's own": (OTHERS, {}, 202, {}, "waiting"),
+    "the first one in": (READY, {}, 200, JOINED, "joined"),
+    "a later one": (READY | IN_PROGRESS, {}, 200, {}, "joined"),
+    "being ended": (ENDING, {}, 202, {}, "refused"),
+    "over": (READY | {"status": "TERMINATED"}, {}, 202, {}, "refused"),
+    "axios": (READY, {"accept": "application/json, text/plain, */*"}, 200, JOINED, "joined"),
+    "fetch()": (READY, {"accept": LIBRARY, "more": FETCH}, 200, JOINED, "joined"),
+    "of the same origin": (READY, {"accept": LIBRARY, "more": SAME_ORIGIN}, 200, JOINED, "joined"),
+    "an older one's": (READY, {"accept": None, "more": {"origin": ORIGIN}}, 200, JOINED, "joined"),
+    "the page's button": (READY, BUTTON, 303, JOINED, "joined"),
+} | {
+    f"{name}, {row['status']}": (row, ask, 200 if BROWSER in ask.values() else 202, {}, "shown")
+    for name, ask in LOOKS.items()
+    for row in (READY, READY | IN_PROGRESS)
 }
 
 
-@pytest.mark.parametrize(("row", "status", "retry", "written"), ANSWERS.values(), ids=ANSWERS)
-def test_a_program_is_let_in_asked_to_wait_or_turned_away(
-    door: Door, row: dict[str, str], status: int, *, retry: bool, written: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_only_a_visitor_who_asks_to_enter_a_ready_desktop_enters(door: Door, case: Case) -> None:
+    """Mail programs and messengers open links before people do."""
+    row, ask, status, written, action = case
     door.put(row)
     before = door.row
 
-    answer = door.ask()
+    answer = door.ask(**ask)
 
-    assert answer.status == status
-    message = {"message": document(answer)["message"]}
-    entered = {"dcv_url": link(A)}
-    assert document(answer) == message | (
-        entered if status == 200 else {"status": door.row["status"]}
-    )
-    assert ("Retry-After" in answer.headers) is retry
-    assert door.row == before | written
+    assert (answer.status, door.row) == (status, before | written)
     assert door.calls == ["GetItem", "UpdateItem"][: 1 + bool(written)]
+    enters = action == "joined"
+    assert door.report[1]["action"] == action
+    assert door.report[2] == {"Joined": enters, "Warnings": 0}
+    assert (A in answer.body + str(answer.headers)) is enters
+    assert ("Retry-After" in answer.headers) is (action == "waiting")
+    if status == 303:
+        assert (answer.headers["Location"], answer.body) == (link(A), "")
+    elif BROWSER in ask.values():
+        assert f'href="?key={KEY}&amp;enter=1"' in answer.body
+    else:
+        told = document(answer)
+        said = {"dcv_url": link(A)} if enters else {"status": door.row["status"]}
+        assert told == {"message": told["message"]} | said
+        needs_hint = action == "shown" and ask.get("more") != WAITING | FETCH
+        assert ("Accept: application/json" in told["message"]) is needs_hint
+    assert action != "shown" or answer.headers["Elephant-Phase"] == "ready"
 
 
 @pytest.mark.parametrize("role", ["Teacher", "STUDENT", "admin", "", "student ", "student\n"])
@@ -274,6 +314,7 @@ def test_a_wrong_key_is_answered_like_an_unknown_meeting(door: Door, accept: str
         assert door.calls == ["GetItem"]
 
     assert accept == BROWSER or set(document(unknown)) == {"message"}
+    assert door.ask("teacher", key=KEY, accept=accept) == unknown
     assert {line[1]["action"] for line in door.desk.reports.lines} == {"refused"}
 
 
@@ -289,13 +330,6 @@ def test_the_time_of_an_answer_tells_no_wrong_key_from_an_unknown_meeting(
         assert door.ask(meeting_id=meeting_id, key="wrong").status == 404
 
     assert [tuple(map(len, call.args)) for call in compare.call_args_list] == [(64, 64)] * 4
-
-
-def test_each_role_has_its_own_key(door: Door) -> None:
-    door.put()
-
-    assert door.ask("teacher", key=TEACHERS_KEY).status == 202
-    assert door.ask("teacher", key=KEY).status == 404
 
 
 @pytest.mark.parametrize("key", [KEY, "", None])
@@ -411,78 +445,6 @@ def test_an_error_of_aws_is_reported_and_answered_with_a_retry(
     outcome, fields, counts = door.report
     assert "ThrottlingException" in outcome
     assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
-
-
-# Who enters
-
-PREFETCH = {"sec-purpose": "prefetch"}
-ENTERS: dict[str, tuple[str | None, dict[str, str], dict[str, str]]] = {
-    "a program": (PROGRAM, {}, {}),
-    "axios": ("application/json, text/plain, */*", {}, {}),
-    "fetch()": (LIBRARY, FETCH, {}),
-    "fetch() of the same origin": (LIBRARY, FETCH | {"sec-fetch-mode": "same-origin"}, {}),
-    "an older browser's fetch()": (None, {"origin": ORIGIN}, {}),
-    "the page's button": (BROWSER, {}, {"enter": "1"}),
-}
-
-
-@pytest.mark.parametrize(("accept", "more", "query"), ENTERS.values(), ids=ENTERS)
-def test_a_program_a_front_end_and_the_pages_button_enter(
-    door: Door, accept: str | None, more: dict[str, str], query: dict[str, str]
-) -> None:
-    door.put(READY)
-
-    answer = door.ask(accept=accept, more=more, **query)
-
-    if accept == BROWSER:
-        assert (answer.status, answer.headers["Location"], answer.body) == (303, link(A), "")
-    else:
-        assert document(answer)["dcv_url"] == link(A)
-    assert door.row["status"] == "IN_PROGRESS"
-    assert door.report[1]["action"] == "joined"
-    assert door.report[2] == {"Joined": 1, "Warnings": 0}
-
-
-IMAGE = {"sec-fetch-dest": "image", "sec-fetch-mode": "no-cors"}
-PREVIEWS: dict[str, tuple[str | None, dict[str, str], dict[str, str]]] = {
-    "a library": (LIBRARY, {}, {}),
-    "no Accept": (None, {}, {}),
-    "an empty Accept": ("", {}, {}),
-    "any text": ("text/*", {}, {}),
-    "XHTML": ("application/xhtml+xml", {}, {}),
-    "an image": ("image/avif,image/*,*/*;q=0.8", IMAGE, {}),
-    "oEmbed": ("application/json+oembed", {}, {}),
-    "not a front end's": (LIBRARY, FETCH | {"sec-fetch-mode": "no-cors"}, {}),
-    "a prefetch": (PROGRAM, PREFETCH, {}),
-    "a prefetch's fetch()": (LIBRARY, FETCH | {"sec-purpose": "prefetch;prerender"}, {}),
-    "an old prefetch": (PROGRAM, {"purpose": "prefetch"}, {}),
-    "a Mozilla prefetch": (PROGRAM, {"x-moz": "prefetch"}, {}),
-    "a part": (PROGRAM, {"range": "bytes=0-65535"}, {}),
-    "a browser": (BROWSER, {}, {}),
-    "a browser's prefetch of the button": (BROWSER, PREFETCH, {"enter": "1"}),
-} | {f"a browser with enter={text!r}": (BROWSER, {}, {"enter": text}) for text in ("0", "", "yes")}
-
-
-@pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])
-@pytest.mark.parametrize(("accept", "more", "query"), PREVIEWS.values(), ids=PREVIEWS)
-def test_a_preview_neither_joins_nor_learns_the_address(
-    door: Door, status: str, accept: str | None, more: dict[str, str], query: dict[str, str]
-) -> None:
-    """Mail programs and messengers open links before people do."""
-    door.put(READY, status=status)
-
-    answer = door.ask(accept=accept, more=more, **query)
-
-    if accept == BROWSER:
-        assert answer.status == 200
-        assert f'href="?key={KEY}&amp;enter=1"' in answer.body
-    else:
-        assert answer.status == 202
-        assert set(document(answer)) == {"message", "status"}
-        assert "Accept: application/json" in document(answer)["message"]
-    assert A not in answer.body + str(answer.headers)
-    assert (door.row["status"], door.calls) == (status, ["GetItem"])
-    assert door.report[1]["action"] == "shown"
 
 
 # The page
