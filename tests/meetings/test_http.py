@@ -9,14 +9,7 @@ from typing import Any
 import pytest
 from chalice.app import Request as ChaliceRequest
 
-from chalicelib.meetings.http import (
-    Answer,
-    Request,
-    json_answer,
-    preflight,
-    to_chalice,
-    with_cors,
-)
+from chalicelib.meetings.http import Answer, Request, json_answer, preflight, to_chalice, with_cors
 
 ORIGIN = "https://app.example.com"
 ORIGINS = frozenset({ORIGIN, "https://other.example.com"})
@@ -101,11 +94,10 @@ def test_links_begin_with_what_precedes_the_route(route: str, path: str, base: s
         ("localhost:8000", None, "http://localhost:8000/api"),
         ("127.0.0.1:8000", "https", "https://127.0.0.1:8000/api"),
         ("[::1]:8000", None, "http://[::1]:8000/api"),
-        ("", "https", ""),
-        ("evil.example/path", "https", ""),
-        ("user@evil.example", "https", ""),
-        ('"><script>', "https", ""),
-        ("a b", "https", ""),
+        *(
+            (host, "https", "")
+            for host in ("", "evil.example/path", "user@evil.example", '"><script>', "a b")
+        ),
     ],
 )
 def test_links_lead_where_the_request_was_sent(host: str, scheme: str | None, base: str) -> None:
@@ -138,13 +130,11 @@ def test_a_configured_page_may_read_an_answer() -> None:
 )
 def test_no_other_page_may_read_an_answer(origin: str | None) -> None:
     request = replace(REQUEST, headers={"origin": origin} if origin is not None else {})
+    answer = with_cors(json_answer(200, {}), request, ORIGINS, METHODS)
 
-    for answer in (
-        with_cors(json_answer(200, {}), request, ORIGINS, METHODS),
-        preflight(request, ORIGINS, METHODS),
-    ):
-        assert not [name for name in answer.headers if name.startswith("Access-Control")]
-        assert answer.headers["Vary"] == "Origin", "a cache must not give it to another page"
+    for each in (answer, preflight(request, ORIGINS, METHODS)):
+        assert not [name for name in each.headers if name.startswith("Access-Control")]
+        assert each.headers["Vary"] == "Origin", "a cache must not give it to another page"
 
 
 def test_without_configured_pages_no_header_is_added() -> None:
@@ -158,26 +148,25 @@ def test_a_preflight_says_what_a_page_may_send() -> None:
     answer = preflight(REQUEST, ORIGINS, METHODS)
 
     assert (answer.status, answer.body) == (204, "")
-    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
-    assert answer.headers["Access-Control-Allow-Headers"] == (
-        "authorization, content-type, idempotency-key"
+    assert (
+        answer.headers.items()
+        >= {
+            "Access-Control-Allow-Origin": ORIGIN,
+            "Access-Control-Allow-Methods": "POST, OPTIONS",
+            "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key",
+            "Access-Control-Max-Age": "600",
+        }.items()
     )
-    assert answer.headers["Access-Control-Max-Age"] == "600"
 
 
 def test_chalice_takes_the_answer() -> None:
     answer = Answer(303, "<p>", "text/html; charset=utf-8", {"Location": "https://x.example"})
 
-    assert to_chalice(answer).to_dict() == {
-        "statusCode": 303,
-        "body": "<p>",
-        "headers": {
-            "Content-Type": "text/html; charset=utf-8",
-            "Location": "https://x.example",
-        },
-        "multiValueHeaders": {},
-    }
+    made = to_chalice(answer).to_dict()
+
+    assert (made["statusCode"], made["body"]) == (303, "<p>")
+    headers = {"Content-Type": "text/html; charset=utf-8", "Location": "https://x.example"}
+    assert made["headers"] == headers
 
 
 def test_keys_are_never_shown() -> None:
