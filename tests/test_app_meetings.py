@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ROUTES = {"/schedule": ["OPTIONS", "POST"], "/join/{meeting_id}/{role}": ["GET"]}
 ORIGIN = {"Origin": "https://app.example.com"}
 ID = "abcdefgh12345678"
+INVALID: tuple[object, ...] = ({}, [], None, {"meeting_id": 1, "meetingId": 1})
+EMPTY: tuple[object, ...] = ({"Records": []}, {"Records": [{}]})
 CLI = {"AWS_CHALICE_CLI_MODE": "true"}
 
 
@@ -132,13 +134,13 @@ def test_every_request_reaches_its_function(app: ModuleType) -> None:
 
 def test_every_event_reaches_its_function(app: ModuleType, world: World) -> None:
     for function in ("launch_ec2", "safety_net"):
-        for event in ({}, [], None, {"meeting_id": 1, "meetingId": 1}):
+        for event in INVALID:
             assert invoke(app, function, event)["action"] == "ignored"
     assert invoke(app, "launch_ec2", {"meeting_id": ID})["action"] == "ignored"
     assert invoke(app, "safety_net", {"meetingId": ID})["action"] == "left"
     assert world.ec2.describe_instances()["Reservations"] == []
-    for records in ([], [{}]):
-        assert invoke(app, "terminator", {"Records": records}) == {"batchItemFailures": []}
+    for event in EMPTY:
+        assert invoke(app, "terminator", event) == {"batchItemFailures": []}
 
 
 def test_the_sweep_checks_what_was_left_running_even_without_cloudflare(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tests.world import World
 
+INVALID: tuple[object, ...] = ({}, [], "x", None)
 FUNCTIONS = {"notify_instance_termination", "notify_deployment"}
 BOTH = MEETINGS | {"FEATURES": "meetings,notifications"}
 
@@ -125,7 +126,7 @@ def test_functions_that_send_nothing_load_nothing_of_e_mails() -> None:
 def test_each_event_becomes_one_e_mail_or_an_error_and_invalid_ones_are_ignored(
     app: ModuleType, stage: Stage, function: str, name: str, subject: str
 ) -> None:
-    for invalid in ({}, [], "x", None):
+    for invalid in INVALID:
         assert invoke(app, function, invalid)["action"] == "ignored"
 
     stage.ses.delete_email_identity(EmailIdentity="example.com")

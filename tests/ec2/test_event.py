@@ -28,7 +28,7 @@ STARTS_AND_STOPS = ["running", "stopping", "shutting-down"]
 
 def event(detail: object = None, **members: object) -> dict[str, Any]:
     """Make the event that AWS makes, with some members changed."""
-    return make_event(INSTANCE, **members) | ({} if detail is None else {"detail": detail})
+    return make_event(INSTANCE) | members | ({} if detail is None else {"detail": detail})
 
 
 # The rule

@@ -163,8 +163,9 @@ def test_a_meeting_has_its_instances_of_the_project_that_have_not_ended(world: W
     teacher, student, ended = (world.launch(MeetingID="m1") for _ in range(3))
     world.ec2.stop_instances(InstanceIds=[student])
     world.terminate(ended)
-    for tags in ({"MeetingID": "m10"}, {"MeetingID": "m1", "Project": "Giraffe"}, {}):
-        world.launch(**tags)
+    world.launch()
+    world.launch(MeetingID="m10")
+    world.launch(MeetingID="m1", Project="Giraffe")
     blue = world.launch(MeetingID="m1", Project="", Team="Blue")
 
     assert set(ids(world.instances().of_meeting("m1"))) == {teacher, student}

@@ -156,6 +156,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "a browser": {"accept": BROWSER},
     "a browser that prefetches the button": BUTTON | {"more": PREFETCH},
     "another value than the button's": BUTTON | {"enter": "yes"},
+    "a value that says no": BUTTON | {"enter": "0"},
+    "an empty value": BUTTON | {"enter": ""},
     "a page that waits": {"more": WAITING | FETCH},
 }
 Case = tuple[dict[str, str], dict[str, Any], int, dict[str, str], str]
@@ -171,7 +173,8 @@ CASES: dict[str, Case] = {
     "of the same origin": (READY, {"accept": LIBRARY, "more": SAME_ORIGIN}, 200, JOINED, "joined"),
     "an older one's": (READY, {"accept": None, "more": {"origin": ORIGIN}}, 200, JOINED, "joined"),
     "the page's button": (READY, BUTTON, 303, JOINED, "joined"),
-} | {
+}
+CASES |= {
     f"{name}, {row['status']}": (row, ask, 200 if BROWSER in ask.values() else 202, {}, "shown")
     for name, ask in LOOKS.items()
     for row in (READY, READY | IN_PROGRESS)

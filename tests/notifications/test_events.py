@@ -130,7 +130,7 @@ SENT_AT = datetime(2026, 11, 21, 15, 35, 15, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("detail", "expected"),
     [
-        *(({"Details": zone}, {"zone": ""}) for zone in (None, "us-west-2b", {})),
+        *(({"Details": details}, {"zone": ""}) for details in (None, "us-west-2b", {"x": 1})),
         *(({"EndTime": end}, {"at": SENT_AT}) for end in (None, "", "yyyy-mm-ddThh:mm:ssZ", 0)),
         ({"EndTime": "2026-11-21T15:35:14"}, {"at": SENT_AT.replace(second=14)}),
         ({"Destination": "WarmPool"}, {"was_kept": True}),

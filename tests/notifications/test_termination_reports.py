@@ -84,7 +84,7 @@ def test_every_cause_is_reported_where_the_stage_asks_for_it(stage: Stage) -> No
     ids=["a smaller group", "another group", "unknown"],
 )
 def test_an_event_without_a_failure_is_ignored(
-    stage: Stage, name: str, detail: dict[str, object], reason: str, calls: list[str]
+    stage: Stage, name: str, detail: dict[str, Any], reason: str, calls: list[str]
 ) -> None:
     result = stage.terminated(name, **detail)
 
