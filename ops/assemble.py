@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.dns.provider import DnsError
 from chalicelib.settings.stage import Settings
 from ops.account import Account
 from ops.cloudflare_zone import find_zone
@@ -167,7 +167,7 @@ def _find_zone(settings: Settings) -> str | None:
         return None
     try:
         return find_zone(settings.cloudflare_api_url, token, settings.domain_root)
-    except CloudflareError as error:
+    except DnsError as error:
         click.echo(f"The zone could not be looked up: {error}", err=True)
         return None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.ec2.models import ec2_backends
 
-from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.dns.provider import DnsError
 from chalicelib.meetings import parts
 from localcloud.cloudflare import Fault, FaultKind
 from tests.application import ARN, MEETINGS, STAGE, built, invoke, load_app
@@ -154,7 +154,7 @@ def test_the_sweep_checks_what_was_left_running_even_without_cloudflare(
     scheduler.create_schedule_group(Name="elephant-test")
     world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=503, times=9))
 
-    with pytest.raises(CloudflareError):
+    with pytest.raises(DnsError):
         invoke(app, "sweep", {})
 
     (schedule,) = scheduler.list_schedules(GroupName="elephant-test")["Schedules"]

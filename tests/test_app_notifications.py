@@ -12,7 +12,7 @@ import pytest
 from moto.ec2.models import ec2_backends
 
 from chalicelib import aws
-from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.dns.provider import DnsError
 from chalicelib.meetings import parts as meetings_parts
 from chalicelib.notifications import parts
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
@@ -166,7 +166,7 @@ def test_the_sweep_reports_desktops_without_an_address_even_without_cloudflare(
         assert invoke(app, "sweep", {})["action"] == "unchanged"
     else:
         stage.world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=503, times=9))
-        with pytest.raises(CloudflareError):
+        with pytest.raises(DnsError):
             invoke(app, "sweep", {})
 
     assert stage.subjects == ["Student's desktop without an address for 1 h"]

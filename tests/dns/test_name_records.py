@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.dns.name_records import Holding
+from chalicelib.dns.name_records import NameRecords
 from chalicelib.meeting_row.meeting import Assignment
 from tests.surveys import NOW, SETTINGS, A, ago, record
 from tests.world import DOMAIN, OWNER
@@ -23,8 +23,8 @@ THEIRS = record(comment="elephant:other m=m1 r=teacher")
 CNAME = record(kind="CNAME", comment="")
 
 
-def held(*records: Record) -> Holding:
-    return Holding.of(records, NAME, SETTINGS, NOW)
+def held(*records: Record) -> NameRecords:
+    return NameRecords.of(records, NAME, SETTINGS, NOW)
 
 
 def test_records_are_sorted_by_whose_they_are() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.dns.change import Create, Delete, Update
 from chalicelib.dns.plan import Finding, Observation, decide
-from chalicelib.dns.record import Record, WantedRecord
+from chalicelib.dns.record import Record
 from chalicelib.ec2.instances import Instance
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.meeting import Assignment
@@ -23,7 +23,7 @@ ADDRESS = "203.0.113.7"
 COMMENT = f"{OWNER} m=m1 r=teacher"
 TAGS = {"Project": "Elephant", "MeetingID": "m1", "Role": "teacher"}
 RUNNING = Instance(ID, "running", ADDRESS, TAGS, NOW - timedelta(hours=1))
-WANTED = WantedRecord(NAME, ADDRESS, proxied=True, ttl=1, comment=COMMENT)
+WANTED = Record.address(NAME, ADDRESS, proxied=True, ttl=1, comment=COMMENT)
 RIGHT = Record("r1", "A", NAME, ADDRESS, True, 1, COMMENT, NOW - timedelta(days=1))  # noqa: FBT003
 UNMARKED = replace(RIGHT, id="r2", comment="made by hand")
 FOREIGN = replace(RIGHT, id="r3", comment="elephant:other m=m1 r=teacher")

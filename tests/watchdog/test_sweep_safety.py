@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.cloudflare import zone as zone_module
-from chalicelib.cloudflare.client import TokenRefusedError, UnavailableError
+from chalicelib.cloudflare.client import TokenRefusedError
 from chalicelib.dns.plan import Observation, decide
+from chalicelib.dns.provider import UnavailableError
 from chalicelib.ec2 import instances as instance_module
 from chalicelib.ec2.instances import Instances
 from chalicelib.secrets import SecretError
