@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from typing import Final
 
 import pytest
@@ -14,48 +13,13 @@ import pytest
 from chalicelib.meeting_row.meeting import Meeting
 from chalicelib.meetings.admission import REFUSED, STEPS, TROUBLE, UNKNOWN, Admission, Phase
 from chalicelib.meetings.page import HEADERS, HEADLINES, SCRIPT, STYLE, render
+from tests.documents import Document
 
 WAITING: Final = Admission(Phase.ADDRESS, "Wait.", "LAUNCHED", None, Phase.ADDRESS, 2)
 READY: Final = Admission(Phase.READY, "Go.", "HEALTHY", "https://x", Phase.READY)
 OVER: Final = Admission(Phase.OVER, "It is over.", "TERMINATED")
 NOW: Final = datetime(2026, 11, 1, 5, 0, 9, tzinfo=UTC)
 NAMES: Final = {"teacher_name": "Ada", "student_name": "Zoë", "meet_time": "2026-11-01T05:07:00Z"}
-
-
-class Document(HTMLParser):
-    """A page as a browser reads it: elements with their attributes and the text in them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: dict[str, list[str]] = {}
-        self._within: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in {"meta", "path"}:
-            self._within.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._within.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.texts.setdefault(self._within[-1], []).append(data)
-
-    def one(self, tag: str, **wanted: str) -> dict[str, str | None]:
-        found = [
-            attributes
-            for each, attributes in self.elements
-            if each == tag and wanted.items() <= attributes.items()
-        ]
-        assert len(found) == 1
-        return found[0]
 
 
 def row(**attributes: str) -> Meeting:
@@ -127,7 +91,7 @@ def test_without_names_the_page_says_who_you_are_and_without_a_row_nothing() -> 
     assert (document.texts["dt"], document.texts["dd"]) == (["Student"], ["you"])
 
     unknown = Document(render(UNKNOWN, None, "student", "?enter=1", NOW))
-    assert not {"dl", "ol"} & set(dict(unknown.elements))
+    assert not {"dl", "ol"} & unknown.tags
 
 
 @pytest.mark.parametrize(("retry", "seconds"), [(2, "15"), (60, "60")])
