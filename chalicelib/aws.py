@@ -36,7 +36,9 @@ _CONFIG = Config(
 )
 """Explicit, since botocore's defaults differ by version and its timeouts are one minute each."""
 
-_ONCE: Final = _CONFIG.merge(Config(read_timeout=10, retries={"total_max_attempts": 1}))
+_ONCE: Final = _CONFIG.merge(
+    Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
+)
 """For calls that are not idempotent."""
 
 _CONFIGS: Final = {"sesv2": _ONCE}
