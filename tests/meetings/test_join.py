@@ -202,11 +202,11 @@ def test_only_a_visitor_who_asks_to_enter_a_ready_desktop_enters(door: Door, cas
     elif BROWSER in ask.values():
         assert f'href="?key={KEY}&amp;enter=1"' in answer.body
     else:
-        told = document(answer)
-        said = {"dcv_url": link(A)} if enters else {"status": door.row["status"]}
-        assert told == {"message": told["message"]} | said
+        body = document(answer)
+        rest = {"dcv_url": link(A)} if enters else {"status": door.row["status"]}
+        assert body == {"message": body["message"]} | rest
         needs_hint = action == "shown" and ask.get("more") != WAITING | FETCH
-        assert ("Accept: application/json" in told["message"]) is needs_hint
+        assert ("Accept: application/json" in body["message"]) is needs_hint
     assert action != "shown" or answer.headers["Elephant-Phase"] == "ready"
 
 
@@ -266,7 +266,7 @@ def test_a_page_that_only_waits_learns_that_all_is_ready_and_does_not_enter(
 def test_late_in_the_wait_the_row_says_who_waits(
     door: Door, status: str, more: dict[str, str], *, is_written: bool
 ) -> None:
-    """Whoever asks to enter waits as well, and a front end's visitor like the page's."""
+    """A visitor who asks to enter waits as well, and a front end's visitor like the page's."""
     door.put(READY, status=status)
     before = door.row
 

@@ -423,8 +423,8 @@ def test_a_failure_leaves_nothing_and_is_answered_and_reported(
     answer = desk.post()
 
     assert answer.status == status
-    told = read(answer)["message"], answer.headers.get("Retry-After")
-    assert told == ANSWERS[status]
+    received = read(answer)["message"], answer.headers.get("Retry-After")
+    assert received == ANSWERS[status]
     assert is_empty(desk)
     report, fields, counts = desk.reports.lines[-1]
     assert re.search(error, report)
