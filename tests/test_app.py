@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chalice.test import Client
 
+from chalicelib.ec2.event import event_pattern
 from chalicelib.settings.stage import SettingsError
 from tests.application import PROJECT, STAGE, invoke, load_app
-from tests.world import DOMAIN, RECORDS, TABLE, World, make_event
+from tests.world import DOMAIN, RECORDS, TABLE, World, make_event, make_settings
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -159,14 +160,7 @@ def test_a_packaged_stage_is_two_functions_and_their_rules_with_no_api(tmp_path:
     watchdog, sweep = (resources[name]["Properties"] for name in ("DnsWatchdog", "Sweep"))
     assert (watchdog["Handler"], sweep["Handler"]) == ("app.dns_watchdog", "app.sweep")
     (event,), (schedule,) = (each["Events"].values() for each in (watchdog, sweep))
-    assert event["Properties"]["Pattern"] == {
-        "source": ["aws.ec2"],
-        "detail-type": ["EC2 Instance State-change Notification"],
-        "detail": {
-            "state": ["running", "stopping", "shutting-down"],
-            "tags": {"Project": ["Elephant", {"exists": False}]},
-        },
-    }
+    assert event["Properties"]["Pattern"] == event_pattern(make_settings())
     assert schedule["Type"] == "Schedule"
     assert schedule["Properties"]["Schedule"] == "rate(1 minute)"
 
