@@ -1,4 +1,4 @@
-"""Clients of AWS answer or fail soon, whatever botocore's defaults are, and are made cheaply."""
+"""Clients of AWS answer or fail soon with any botocore, and are made cheaply."""
 
 from __future__ import annotations
 

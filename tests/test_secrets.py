@@ -40,14 +40,14 @@ class Store(Vault):
         return caught.value
 
 
-def everything_said_by(error: BaseException) -> str:
+def everything_shown_by(error: BaseException) -> str:
     """Return everything that a log may show of an error and its causes."""
-    said = "".join(traceback.format_exception(error))
+    shown = "".join(traceback.format_exception(error))
     behind: BaseException | None = error
     while behind:
-        said += f"{behind!r} {behind} {behind.args!r} {vars(behind)!r}"
+        shown += f"{behind!r} {behind} {behind.args!r} {vars(behind)!r}"
         behind = behind.__cause__ or behind.__context__
-    return said
+    return shown
 
 
 def pairs(**values: object) -> str:
@@ -106,7 +106,7 @@ def test_a_secret_without_a_token_is_named_with_the_remedy_and_never_shown(
     found = Store(text).failure()
 
     assert str(found) == f"secret 'prod/elephant/cloudflare' {error}"
-    assert TOKEN not in everything_said_by(found)
+    assert TOKEN not in everything_shown_by(found)
 
 
 REMEDIES = {

@@ -96,7 +96,6 @@ class FrontDesk:
         self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
 
     def new_scheduling(self) -> Scheduling:
-        """Make what handles requests, as a new execution environment would."""
         dynamodb, scheduler = self.faulty("dynamodb"), self.faulty("scheduler")
         assert self.settings.meetings is not None
         return Scheduling(
@@ -113,7 +112,6 @@ class FrontDesk:
         )
 
     def faulty(self, service: str) -> Any:  # noqa: ANN401
-        """Return a client whose calls are counted, and fail as the test wants."""
         return self._faulty[service]
 
     def post(
@@ -121,7 +119,7 @@ class FrontDesk:
     ) -> Answer:
         """Send a request; a body that is no bytes is sent as JSON, and `key` makes it repeatable.
 
-        A header's name is spelled with underscores.
+        A header's name is written with underscores.
         """
         sent = {"content-type": "application/json", "origin": ORIGIN}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -131,34 +129,29 @@ class FrontDesk:
         return self.send(Request("POST", "/api/schedule", sent, {}, raw, BASE))
 
     def send(self, request: Request) -> Answer:
-        """Send a request."""
         self.calls.clear()
         self.requests.clear()
         return self.scheduling.handle(request, self.context)
 
     def rows(self) -> dict[str, dict[str, str]]:
-        """Return all rows by their id."""
         items = self.dynamodb.scan(TableName=TABLE)["Items"]
         return {
             item["id"]["S"]: {name: value["S"] for name, value in item.items()} for item in items
         }
 
     def meetings(self) -> list[str]:
-        """Return the ids of the rows that are meetings to whoever looks at them."""
+        """Return the ids of the rows that count as meetings."""
         return [key for key, row in self.rows().items() if "termination_reason" not in row]
 
     def schedules(self) -> set[str]:
-        """Return the names of all schedules."""
         found = self.scheduler.list_schedules(GroupName=PLACE.schedule_group)
         return {each["Name"] for each in found["Schedules"]}
 
     def schedule(self, name: str) -> dict[str, Any]:
-        """Return a schedule."""
         found = self.scheduler.get_schedule(Name=name, GroupName=PLACE.schedule_group)
         return dict(found)
 
     def put_row(self, row: dict[str, str]) -> None:
-        """Write a whole row."""
         item = {name: {"S": text} for name, text in row.items()}
         self.dynamodb.put_item(TableName=TABLE, Item=item)
 
@@ -173,7 +166,6 @@ class FrontDesk:
         self.put_row(row)
 
     def clear_rows(self) -> None:
-        """Remove every row."""
         for key in self.rows():
             self.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
 
@@ -194,14 +186,7 @@ class FrontDesk:
             desk.now = NOW.timestamp()
             desk.scheduling = desk.new_scheduling()
 
-    def forget(self, key: str) -> None:
-        """Remove a meeting."""
-        self.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
-        for name in (f"launch-{key}", f"safety-{key}"):
-            self.scheduler.delete_schedule(Name=name, GroupName=PLACE.schedule_group)
-
     def store_keys(self, keys: str | dict[str, str | list[str]]) -> None:
-        """Store other keys in the secret."""
         text = keys if isinstance(keys, str) else json.dumps(keys)
         self.secrets.put_secret_value(SecretId=PLACE.schedule_secret, SecretString=text)
 

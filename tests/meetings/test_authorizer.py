@@ -108,7 +108,7 @@ def test_the_time_of_a_comparison_reveals_nothing(
         door.caller(key)
 
     lengths = [tuple(map(len, call.args)) for call in compare.call_args_list]
-    assert lengths == [(32, 32)] * 2, "every key, whichever it is"
+    assert lengths == [(32, 32)] * 2, "every key is compared"
 
 
 # When it is read

@@ -104,7 +104,6 @@ class Stage:
         return datetime.now(UTC) + self.elapsed
 
     def pass_time(self, minutes: float) -> None:
-        """Let time pass for the stage."""
         self.elapsed += timedelta(minutes=minutes)
 
     # What the application is given
@@ -186,12 +185,10 @@ class Stage:
 
     @property
     def mails(self) -> list[Any]:
-        """The e-mails that SES took, oldest first."""
         return list(ses_backends[ACCOUNT][REGION].sent_messages)
 
     @property
     def subjects(self) -> list[str]:
-        """Their subjects."""
         return [mail.subject for mail in self.mails]
 
     def sent(self) -> dict[str, dict[str, str]]:

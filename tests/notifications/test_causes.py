@@ -1,4 +1,4 @@
-"""Failures are told apart from what people or the project requested."""
+"""Failures are distinguished from what people or the project requested."""
 
 from __future__ import annotations
 

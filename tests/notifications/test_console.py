@@ -1,4 +1,4 @@
-"""A link leads to the thing in the region that it is in, whichever its reader saw last."""
+"""A link leads to the resource in its own region, not to the one that its reader saw last."""
 
 from __future__ import annotations
 

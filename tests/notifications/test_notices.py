@@ -187,8 +187,8 @@ def test_the_subject_of_several_desktops_has_the_longest_time() -> None:
     notice = no_address_notice([young, instance(state="running")], at(12, 45, 9), PLACE)
 
     assert notice.subject == "2 desktops without an address for 42 min"
-    assert [fact.text for fact in notice.facts] == ["i-0aaaa1234abcd1234", ID]
-    assert [fact.label for fact in notice.facts] == ["Desktop", "Desktop"]
+    listed = [(fact.label, fact.text) for fact in notice.facts]
+    assert listed == [("Desktop", "i-0aaaa1234abcd1234"), ("Desktop", ID)]
     assert notice.facts[0].more == "running for 15 min"
     assert notice.action.link == f"{EC2}#Instances:instanceState=running"
 
