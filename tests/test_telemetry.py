@@ -7,15 +7,13 @@ import logging
 import os
 import socket
 import sys
-from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.settings.stage import SettingsError
-from chalicelib.telemetry import LogReporter
-from chalicelib.watchdog.handler import Outcome
+from chalicelib.telemetry import LogReporter, Outcome, reported
+from tests.world import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +71,52 @@ def log(
     logging.getLogger(function).handlers.clear()
 
 
+# Outcomes
+
+
+def test_an_outcome_is_reported_and_returned_with_what_the_run_was_about(log: Log) -> None:
+    def run(about: dict[str, Any]) -> Outcome:
+        about["meeting_id"] = "m1"
+        return Outcome("ended", "over", {"instances": ["i-1"], "next_look": ""}, ("careful",))
+
+    result = reported(log.reporter, Context(), run)
+
+    warnings = {"warnings": ["careful"]}
+    said = {"action": "ended", "reason": "over", "meeting_id": "m1", "instances": ["i-1"]}
+    assert result == said | warnings
+    line, metrics = log.entries()
+    assert line.items() >= (result | {"request_id": Context().aws_request_id}).items()
+    assert "next_look" not in line
+    assert metrics_of(metrics)[1] == {"Ended": [1.0], "Warnings": [1.0]}
+
+
+def test_an_outcome_may_have_metrics_of_its_own() -> None:
+    assert Outcome("launched", "", metrics={"Launched": 2}).counts == {"Launched": 2, "Warnings": 0}
+    assert Outcome("waiting", "", metrics={}).counts == {"Warnings": 0}
+
+
+def test_without_an_outcome_nothing_is_reported(log: Log) -> None:
+    assert reported(log.reporter, Context(), lambda _: None) == {}
+    assert log.lines() == []
+
+
+def test_what_a_run_raises_is_reported_with_what_it_was_about_and_raised(log: Log) -> None:
+    def run(about: dict[str, Any]) -> None:
+        about["meeting_id"] = "m1"
+        raise ValueError("no such zone")
+
+    with pytest.raises(ValueError, match="no such zone"):
+        reported(log.reporter, Context(), run)
+
+    line, metrics = log.entries()
+    assert (line["error"], line["meeting_id"]) == ("ValueError", "m1")
+    assert line["request_id"] == Context().aws_request_id
+    assert metrics_of(metrics)[1] == {"Failed": [1.0]}
+
+
+# The log
+
+
 def test_a_success_is_one_line_that_can_be_searched_by_field(log: Log) -> None:
     log.reporter.succeeded(FIELDS, {"Created": 1})
 
@@ -84,36 +128,12 @@ def test_a_success_is_one_line_that_can_be_searched_by_field(log: Log) -> None:
     assert FIELDS.items() <= line.items()
 
 
-def test_a_success_with_warnings_is_a_warning(log: Log) -> None:
-    warnings = ["the record belongs to elephant:other; left unchanged"]
-
+@pytest.mark.parametrize(("warnings", "level"), [(["careful"], "WARNING"), ([], "INFO")])
+def test_a_success_with_warnings_is_a_warning(log: Log, warnings: list[str], level: str) -> None:
     log.reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
 
     line, _ = log.entries()
-    assert line["level"] == "WARNING"
-    assert line["warnings"] == warnings
-
-
-@pytest.mark.parametrize("warnings", [[], ()])
-def test_a_success_without_warnings_is_none(log: Log, warnings: object) -> None:
-    log.reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
-
-    line, _ = log.entries()
-    assert line["level"] == "INFO"
-
-
-def test_everything_that_an_outcome_can_hold_is_logged(log: Log) -> None:
-    # given an outcome with every member filled in
-    members: dict[str, Any] = {member.name: f"the {member.name}" for member in fields(Outcome)}
-    outcome = Outcome(**members | {"warnings": ("look at this",)}).to_dict()
-    assert len(outcome) == len(members)
-
-    # when it is reported
-    log.reporter.succeeded({"request_id": "8f5e"} | outcome, {"Updated": 1})
-
-    # then all of it can be found in the line
-    line, _ = log.entries()
-    assert [value for value in outcome.values() if value not in line.values()] == []
+    assert (line["level"], line["warnings"]) == (level, warnings)
 
 
 def test_a_failure_is_one_error_line_that_names_the_error(log: Log) -> None:
@@ -128,22 +148,12 @@ def test_a_failure_is_one_error_line_that_names_the_error(log: Log) -> None:
 
 def test_a_failure_leaves_the_traceback_to_lambda(log: Log) -> None:
     """Lambda prints that of what is raised; twice the same would look like two failures."""
-    try:
-        raise ValueError("no such zone")  # noqa: TRY301 (an error as it is caught)
-    except ValueError as error:
-        log.reporter.failed(FIELDS, {"Failed": 1}, error)
+    with pytest.raises(ValueError, match="no such zone") as raised:
+        raise ValueError("no such zone")
+    log.reporter.failed(FIELDS, {"Failed": 1}, raised.value)
 
     line, _ = log.entries()
     assert not {"exception", "exception_name", "stack_trace"} & line.keys()
-
-
-def test_a_failures_text_of_several_lines_is_still_one_line(log: Log) -> None:
-    error = SettingsError(["TTL is wrong", "OWNER is missing"])
-
-    log.reporter.failed({}, {"Failed": 1}, error)
-
-    line, _ = log.entries()
-    assert line["message"] == f"failed: SettingsError: {error}"
 
 
 def test_a_line_is_not_printed_again_by_lambdas_own_handler(
@@ -162,7 +172,9 @@ def test_a_line_is_not_printed_again_by_lambdas_own_handler(
     assert len(log.lines()) == 4
 
 
-@pytest.mark.parametrize("text", ["100 %", "%s %d", "{} {0}", 'a "quoted" \\ word', "ünï ☃"])
+@pytest.mark.parametrize(
+    "text", ["100 %", "%s %d", "{} {0}", 'a "quoted" \\ word', "ünï ☃", "two\nlines"]
+)
 def test_any_text_is_logged_as_it_is(log: Log, text: str) -> None:
     log.reporter.succeeded(FIELDS | {"reason": text}, {"Created": 1})
     line, _ = log.entries()
@@ -194,26 +206,15 @@ def metrics_of(entry: dict[str, Any]) -> tuple[object, dict[str, object]]:
     return place, {name: entry[name] for name in names}
 
 
-def test_a_successs_counts_are_metrics_of_the_deployment(log: Log) -> None:
+def test_counts_are_metrics_of_the_deployment_for_each_run(log: Log) -> None:
     """One dimension: an alarm names just the owner, whichever function counted."""
-    log.reporter.succeeded(FIELDS, {"Created": 1, "Deleted": 0, "QuotaLeft": 1150})
-
-    _, entry = log.entries()
-    assert metrics_of(entry) == (
-        ("Elephant", "service", OWNER),
-        {"Created": [1.0], "Deleted": [0.0], "QuotaLeft": [1150.0]},
-    )
-
-
-def test_a_failure_is_counted(log: Log) -> None:
-    log.reporter.failed({}, {"Failed": 1}, ValueError("no such zone"))
-
-    _, entry = log.entries()
-    assert metrics_of(entry) == (("Elephant", "service", OWNER), {"Failed": [1.0]})
-
-
-def test_counts_are_not_added_up_over_runs(log: Log) -> None:
+    place = ("Elephant", "service", OWNER)
     for _ in range(2):
-        log.reporter.succeeded(FIELDS, {"Created": 1})
+        log.reporter.succeeded(FIELDS, {"Created": 1, "Deleted": 0, "QuotaLeft": 1150})
         _, entry = log.entries()
-        assert entry["Created"] == [1.0]
+        counted = {"Created": [1.0], "Deleted": [0.0], "QuotaLeft": [1150.0]}
+        assert metrics_of(entry) == (place, counted)
+
+    log.reporter.failed({}, {"Failed": 1}, ValueError("no such zone"))
+    _, entry = log.entries()
+    assert metrics_of(entry) == (place, {"Failed": [1.0]})

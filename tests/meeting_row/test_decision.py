@@ -43,7 +43,7 @@ def desktop(presence: Presence, role: str = "teacher") -> Desktop:
 def rivals(
     row: Meeting, presence: Presence, rival: Instance | None = None
 ) -> dict[str, Instance | None]:
-    """Say of every rival that it is this one."""
+    """Describe every rival as this one."""
     return dict.fromkeys(rivals_of(desktop(presence), row), rival)
 
 
@@ -74,15 +74,21 @@ SET: dict[str, str | None] = {"teacher": link(ID)}
 REMOVED: dict[str, str | None] = {"teacher": None}
 
 
-@pytest.mark.parametrize("status", Status)
-def test_a_link_moves_the_status_forward_only(status: str) -> None:
-    expected = "DNS_WRITTEN" if status in {"SCHEDULED", "LAUNCHED"} else None
+STRANGER = replace(instance(OTHER), tags={"MeetingID": "m1", "Role": "teacher"})
+STOPPED = instance(OTHER, state="stopped")
+GONE = instance(OTHER, state="terminated")
+OLD_DOMAIN = f"https://{ID}.old.example.com:443"
 
-    assert written(live(meeting(status=status))) == (SET, expected)
+
+# A running desktop
 
 
-def test_a_row_without_a_status_gets_one() -> None:
-    assert written(live(meeting())) == (SET, "DNS_WRITTEN")
+@pytest.mark.parametrize("status", [*Status, None])
+def test_a_link_moves_the_status_forward_only(status: str | None) -> None:
+    row = meeting(**({"status": status} if status else {}))
+    expected = "DNS_WRITTEN" if status in {"SCHEDULED", "LAUNCHED", None} else None
+
+    assert written(live(row)) == (SET, expected)
 
 
 @pytest.mark.parametrize("odd", [{"S": "CANCELLED"}, {"S": ""}, {"NULL": True}, {"N": "3"}])
@@ -97,48 +103,61 @@ def test_a_row_that_is_right_is_not_written() -> None:
     assert live(row) == MeetingDecision("the row is up to date")
 
 
-def test_a_right_link_with_a_status_that_was_not_told_is_completed() -> None:
-    row = meeting(status="LAUNCHED", teacher_ec2_link=link(ID))
+@pytest.mark.parametrize(
+    ("attributes", "after"),
+    [
+        ({"status": "LAUNCHED", "teacher_ec2_link": link(ID)}, ({}, "DNS_WRITTEN")),
+        ({"status": "HEALTHY", "teacher_ec2_link": link(OTHER)}, (SET, None)),
+        ({"status": "HEALTHY", "teacher_ec2_link": OLD_DOMAIN}, (SET, None)),
+        ({"status": "HEALTHY", "teacher_ec2_link": "elsewhere"}, (SET, None)),
+        ({"status": "HEALTHY", "student_ec2_link": link(ID)}, ({"student": None, **SET}, None)),
+        (
+            {"status": "HEALTHY", "student_ec2_link": link(ID), "teacher_ec2_link": link(ID)},
+            ({"student": None}, None),
+        ),
+    ],
+)
+def test_a_running_desktop_has_the_link_of_its_role_and_no_other(
+    attributes: dict[str, str], after: tuple[dict[str, str | None], str | None]
+) -> None:
+    """Its role may have been changed."""
+    assert written(live(meeting(**attributes))) == after
 
-    assert written(live(row)) == ({}, "DNS_WRITTEN")
+
+# Rivals
 
 
-@pytest.mark.parametrize("old", [link(OTHER), f"https://{ID}.old.example.com:8443", "elsewhere"])
-def test_a_wrong_link_is_replaced(old: str) -> None:
-    assert written(live(meeting(status="HEALTHY", teacher_ec2_link=old))) == (SET, None)
+@pytest.mark.parametrize(
+    ("attributes", "of_live", "of_away"),
+    [
+        ({}, (), ()),
+        ({"teacher_ec2_link": link(ID)}, (), ()),
+        ({"teacher_ec2_link": link(OTHER)}, (OTHER,), ()),
+        ({"teacher_ec2_id": OTHER}, (OTHER,), ()),
+        ({"teacher_ec2_id": ID, "teacher_ec2_link": link(OTHER)}, (), ()),
+    ],
+)
+def test_rivals_are_whom_the_row_names_for_the_role(
+    attributes: dict[str, str], of_live: tuple[str, ...], of_away: tuple[str, ...]
+) -> None:
+    assert rivals_of(desktop(Presence.LIVE), meeting(**attributes)) == of_live
+    assert rivals_of(desktop(Presence.AWAY), meeting(**attributes)) == of_away
 
 
 def test_a_role_that_the_row_gives_to_another_instance_is_left_to_it() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER)
     noted = instance(OTHER, age=60, state="stopped")
 
-    assert rivals_of(desktop(Presence.LIVE), row) == (OTHER,)
-    assert rivals_of(desktop(Presence.ENDED), row) == (OTHER,)
     assert live(row, noted) == MeetingDecision(f"{OTHER} has the role of teacher")
+    assert rivals_of(desktop(Presence.ENDED), row) == (OTHER,)
     assert ended(row, rival=noted) == MeetingDecision(f"the meeting's {OTHER} has not ended")
 
 
-STRANGER = replace(instance(OTHER), tags={"MeetingID": "m1", "Role": "teacher"})
-
-
-@pytest.mark.parametrize("noted", [None, instance(OTHER, state="terminated"), STRANGER])
+@pytest.mark.parametrize("noted", [None, GONE, STRANGER])
 def test_an_instance_that_ended_or_left_the_project_keeps_no_role(noted: Instance | None) -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER, teacher_ec2_link=link(OTHER))
 
     assert written(live(row, noted)) == (SET, "DNS_WRITTEN")
-
-
-@pytest.mark.parametrize(
-    ("noted", "status"),
-    [(instance(OTHER, state="terminated"), "TERMINATED"), (STRANGER, None), (None, None)],
-)
-def test_a_meeting_is_not_over_while_the_noted_instance_may_be_starting(
-    noted: Instance | None, status: str | None
-) -> None:
-    """Right after a launch EC2 may not know it, and TERMINATED is never taken back."""
-    row = meeting(status="HEALTHY", teacher_ec2_id=OTHER, teacher_ec2_link=link(ID))
-
-    assert written(ended(row, rival=noted)) == (REMOVED, status)
 
 
 def test_a_desktop_whose_new_role_another_has_loses_the_link_of_its_old_one() -> None:
@@ -150,48 +169,36 @@ def test_a_desktop_whose_new_role_another_has_loses_the_link_of_its_old_one() ->
     assert written(decision) == ({"student": None}, None)
 
 
+@pytest.mark.parametrize(
+    ("rival", "keeps"),
+    [
+        (instance(OTHER, age=1), False),
+        (instance(OTHER, age=0), True),
+        (instance(OTHER, age=-1), True),
+        (GONE, False),
+        (instance(OTHER, role="student"), False),
+    ],
+)
+def test_of_two_instances_in_a_role_the_one_launched_last_has_it(
+    rival: Instance, *, keeps: bool
+) -> None:
+    row = meeting(status="LAUNCHED", teacher_ec2_link=link(OTHER))
+
+    assert written(live(row, rival)) == (None if keeps else (SET, "DNS_WRITTEN"))
+
+
 def test_the_instance_that_the_row_names_takes_the_link_from_any_other() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=ID, teacher_ec2_link=link(OTHER))
 
-    assert rivals_of(desktop(Presence.LIVE), row) == ()
     assert written(live(row)) == (SET, "DNS_WRITTEN")
 
 
-@pytest.mark.parametrize(("age", "keeps"), [(1, False), (0, True), (-1, True)])
-def test_of_two_instances_in_a_role_the_one_launched_last_has_it(age: int, *, keeps: bool) -> None:
-    row = meeting(status="LAUNCHED", teacher_ec2_link=link(OTHER))
-
-    decision = live(row, instance(OTHER, age=age))
-
-    assert rivals_of(desktop(Presence.LIVE), row) == (OTHER,)
-    expected = None if keeps else (SET, "DNS_WRITTEN")
-    assert written(decision) == expected
+# A desktop that is stopped, or has ended
 
 
-@pytest.mark.parametrize(
-    "rival", [instance(OTHER, state="terminated"), instance(OTHER, role="student")]
-)
-def test_an_instance_that_no_longer_serves_in_the_role_is_no_rival(rival: Instance) -> None:
-    row = meeting(status="LAUNCHED", teacher_ec2_link=link(OTHER))
-
-    assert written(live(row, rival)) == (SET, "DNS_WRITTEN")
-
-
-def test_a_desktop_that_is_not_live_has_no_rival_for_its_link() -> None:
-    row = meeting(teacher_ec2_link=link(OTHER))
-
-    assert rivals_of(desktop(Presence.AWAY), row) == ()
-
-
-def test_only_ones_own_link_is_no_rivals() -> None:
-    assert rivals_of(desktop(Presence.LIVE), meeting(teacher_ec2_link=link(ID))) == ()
-    assert rivals_of(desktop(Presence.LIVE), meeting()) == ()
-
-
-def test_a_stop_removes_the_link_and_leaves_the_status() -> None:
-    row = meeting(status="IN_PROGRESS", teacher_ec2_link=link(ID))
-
-    assert written(away(row)) == (REMOVED, None)
+@pytest.mark.parametrize("old", [link(ID), OLD_DOMAIN])
+def test_a_stop_removes_the_link_and_leaves_the_status(old: str) -> None:
+    assert written(away(meeting(status="IN_PROGRESS", teacher_ec2_link=old))) == (REMOVED, None)
 
 
 @pytest.mark.parametrize("presence", [Presence.AWAY, Presence.ENDED])
@@ -201,57 +208,51 @@ def test_another_instances_link_is_left(presence: Presence) -> None:
     assert decide_meeting(row, desktop(presence), {}, (), is_listed=True).change is None
 
 
-def test_a_link_of_an_older_domain_or_port_is_still_this_instances() -> None:
-    row = meeting(status="HEALTHY", teacher_ec2_link=f"https://{ID}.old.example.com:443")
-
-    assert written(away(row)) == (REMOVED, None)
-
-
 @pytest.mark.parametrize("status", [*Status.TERMINATED.earlier, None])
-def test_the_last_end_ends_the_meeting_whatever_its_status(status: str | None) -> None:
-    known = {"status": {"S": status}} if status else {}
-    row = meeting(known, teacher_ec2_link=link(ID))
+def test_the_last_end_ends_the_meeting_in_any_status(status: str | None) -> None:
+    row = meeting({"status": {"S": status}} if status else {}, teacher_ec2_link=link(ID))
 
     assert written(ended(row)) == (REMOVED, "TERMINATED")
 
 
-def test_an_ended_meeting_only_loses_a_link_that_was_left() -> None:
-    row = meeting(status="TERMINATED", teacher_ec2_link=link(ID))
+@pytest.mark.parametrize(
+    ("attributes", "after"),
+    [
+        ({"status": "HEALTHY"}, ({}, "TERMINATED")),
+        ({"status": "TERMINATED", "teacher_ec2_link": link(ID)}, (REMOVED, None)),
+        ({"student_ec2_link": link(OTHER), "teacher_ec2_link": link(ID)}, (REMOVED, None)),
+        ({"observer_ec2_link": link(OTHER), "teacher_ec2_link": link(ID)}, (REMOVED, None)),
+        ({"student_ec2_link": "", "teacher_ec2_link": link(ID)}, (REMOVED, "TERMINATED")),
+        (
+            {"student_ec2_link": link(ID), "teacher_ec2_link": link(ID)},
+            ({"teacher": None, "student": None}, "TERMINATED"),
+        ),
+    ],
+    ids=["stopped before", "ended before", "other role", "any role", "empty link", "both links"],
+)
+def test_an_end_ends_the_meeting_unless_another_role_has_a_link(
+    attributes: dict[str, str], after: tuple[dict[str, str | None], str | None]
+) -> None:
+    assert written(ended(meeting(**attributes))) == after
 
-    assert written(ended(row)) == (REMOVED, None)
+
+@pytest.mark.parametrize(
+    ("other", "keeps"),
+    [
+        (instance(OTHER, role="student", state="stopped"), OTHER),
+        (instance(ID), ID),  # two answers that contradict each other prove nothing
+    ],
+)
+def test_an_instance_of_the_meeting_that_has_not_ended_keeps_it(
+    other: Instance, keeps: str
+) -> None:
+    decision = ended(meeting(status="HEALTHY"), other)
+
+    assert decision == MeetingDecision(f"the meeting's {keeps} has not ended")
+
+
+def test_the_end_of_a_terminated_meetings_desktop_changes_nothing() -> None:
     assert ended(meeting(status="TERMINATED")).reason == "the row's status is TERMINATED"
-
-
-def test_an_end_after_a_stop_ends_the_meeting_though_the_link_is_gone() -> None:
-    assert written(ended(meeting(status="HEALTHY"))) == ({}, "TERMINATED")
-
-
-@pytest.mark.parametrize("role", ["student", "observer"])
-def test_a_link_of_any_other_role_keeps_the_meeting(role: str) -> None:
-    row = meeting({f"{role}_ec2_link": {"S": link(OTHER)}}, teacher_ec2_link=link(ID))
-
-    assert written(ended(row)) == (REMOVED, None)
-
-
-def test_an_empty_link_of_another_role_keeps_nothing() -> None:
-    row = meeting({"student_ec2_link": {"NULL": True}}, teacher_ec2_link=link(ID))
-
-    assert written(ended(row)) == (REMOVED, "TERMINATED")
-
-
-def test_another_desktop_that_has_not_ended_keeps_the_meeting() -> None:
-    row = meeting(status="HEALTHY")
-
-    decision = ended(row, instance(OTHER, role="student", state="stopped"))
-
-    assert decision == MeetingDecision(f"the meeting's {OTHER} has not ended")
-
-
-def test_a_listing_that_shows_the_ended_desktop_alive_keeps_the_meeting() -> None:
-    """Two answers that contradict each other prove nothing."""
-    decision = ended(meeting(status="HEALTHY"), instance(ID))
-
-    assert decision.reason == f"the meeting's {ID} has not ended"
 
 
 def test_a_listing_without_the_ended_desktop_keeps_the_meeting() -> None:
@@ -263,56 +264,42 @@ def test_a_listing_without_the_ended_desktop_keeps_the_meeting() -> None:
 
 
 @pytest.mark.parametrize("noted", ["teacher_ec2_id", "student_ec2_id"])
+@pytest.mark.parametrize(
+    ("rival", "status"), [(None, None), (STOPPED, None), (STRANGER, None), (GONE, "TERMINATED")]
+)
 def test_an_instance_that_the_row_names_keeps_the_meeting_until_ec2_shows_its_end(
-    noted: str,
+    noted: str, rival: Instance | None, status: str | None
 ) -> None:
+    """Right after a launch EC2 may not know it, and TERMINATED is never taken back."""
     row = meeting({noted: {"S": OTHER}}, status="HEALTHY", teacher_ec2_link=link(ID))
 
-    assert written(ended(row, rival=None)) == (REMOVED, None)
-    assert written(ended(row, rival=instance(OTHER, state="stopped"))) == (REMOVED, None)
-    assert written(ended(row, rival=instance(OTHER, state="terminated"))) == (
-        REMOVED,
-        "TERMINATED",
-    )
+    assert written(ended(row, rival=rival)) == (REMOVED, status)
+
+
+# What a write relies on
+
+
+def relied_on(decision: MeetingDecision) -> set[str]:
+    assert decision.change
+    return set(decision.change.relies_on)
+
+
+def test_a_write_relies_on_all_that_it_was_decided_from() -> None:
+    mine = {"teacher_ec2_link", "teacher_ec2_id", "status"}
+    every = mine | {"student_ec2_link", "student_ec2_id"}
+    linked = meeting(status="HEALTHY", teacher_ec2_link=link(ID))
+
+    assert relied_on(live(meeting(status="LAUNCHED"))) == mine
+    assert relied_on(ended(linked)) == every
+    kept = meeting(teacher_ec2_link=link(ID), student_ec2_link=link(OTHER))
+    assert relied_on(ended(kept)) == every
+    assert relied_on(away(linked)) == {"teacher_ec2_link"}
 
 
 def test_a_condition_stays_as_short_as_dynamodb_takes_it() -> None:
     many = {f"r{number}_ec2_link": {"S": link(ID)} for number in range(300)}
-    change = ended(meeting(many, status="HEALTHY", teacher_ec2_link=link(ID))).change
+    down = ended(meeting(many, status="HEALTHY", teacher_ec2_link=link(ID)))
 
-    assert change is not None
-    assert len(change.links) == len(change.relies_on) == 100
-    up = live(meeting(many)).change
-    assert up is not None
-    assert len(up.relies_on) == 100
-
-
-def test_a_write_relies_on_all_that_it_was_decided_from() -> None:
-    up = live(meeting(status="LAUNCHED")).change
-    down = ended(meeting(status="HEALTHY", teacher_ec2_link=link(ID))).change
-    kept = ended(meeting(teacher_ec2_link=link(ID), student_ec2_link=link(OTHER))).change
-
-    assert up is not None
-    assert set(up.relies_on) == {"teacher_ec2_link", "teacher_ec2_id", "status"}
-    assert down is not None
-    assert set(down.relies_on) == {
-        "teacher_ec2_link",
-        "student_ec2_link",
-        "teacher_ec2_id",
-        "student_ec2_id",
-        "status",
-    }
-    assert kept is not None
-    assert set(kept.relies_on) == set(down.relies_on)
-    stopped = away(meeting(status="HEALTHY", teacher_ec2_link=link(ID))).change
-    assert stopped is not None
-    assert set(stopped.relies_on) == {"teacher_ec2_link"}
-
-
-def test_an_instance_whose_role_was_changed_has_the_link_of_its_new_role_only() -> None:
-    row = meeting(status="HEALTHY", student_ec2_link=link(ID))
-
-    assert written(live(row)) == ({"student": None, "teacher": link(ID)}, None)
-    both = meeting(status="HEALTHY", student_ec2_link=link(ID), teacher_ec2_link=link(ID))
-    assert written(live(both)) == ({"student": None}, None)
-    assert written(ended(both)) == ({"teacher": None, "student": None}, "TERMINATED")
+    assert down.change
+    assert len(down.change.links) == len(down.change.relies_on) == 100
+    assert len(relied_on(live(meeting(many)))) == 100

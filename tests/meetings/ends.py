@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto.ec2.models import ec2_backends
 
+from chalicelib.clock import format_time
 from chalicelib.ec2.desktops import Terminations
 from chalicelib.ec2.instances import Instances
 from chalicelib.meeting_row.table import Meetings
@@ -21,7 +23,7 @@ from chalicelib.resource_names import Place
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 GROUP = "elephant-test"
 NET_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{GROUP}-safety_net"
@@ -33,7 +35,15 @@ VARIABLES = {
 HOUR = timedelta(hours=1)
 ID = "abcdefgh12345678"
 DATA = "s3://bucket/session"
+BOTH = {"teacher_session_data": DATA, "student_session_data": DATA}
+GONE = ["terminated", "terminated"]
+LIVE = ["running", "running"]
+FAULTS = ("refused", "lost", "died before", "died after")
 MOST_LOOKS = 60
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
 
 
 class Died(BaseException):
@@ -85,18 +95,12 @@ class Faults:
         raise Died
 
     def arm(self, at: int | None, does: str = "refused") -> None:
-        """Begin to count anew, and let the call at this position go wrong."""
+        """Start counting again, and let the call at this position go wrong."""
         self.calls.clear()
         self.at, self.does, self.dead = at, does, False
 
     def _refusal(self, name: str) -> ClientError:
         return ClientError({"Error": {"Code": self.code, "Message": "as the test wants it"}}, name)
-
-
-def _refusal(name: str) -> ClientError:
-    return ClientError(
-        {"Error": {"Code": "InternalError", "Message": "as the test wants it"}}, name
-    )
 
 
 class _Client:
@@ -111,12 +115,7 @@ class _Client:
 class Ends:
     """What ends meetings, and what is there to be ended."""
 
-    def __init__(
-        self,
-        world: World,
-        scheduler: Any,  # noqa: ANN401
-        **variables: str,
-    ) -> None:
+    def __init__(self, world: World, scheduler: Any, **variables: str) -> None:  # noqa: ANN401
         self.world = world
         self.settings = settings = make_settings(**VARIABLES | variables)
         # It stands still between looks, and on the hour, so that every run is the same.
@@ -160,8 +159,8 @@ class Ends:
         self._now += timedelta(minutes=minutes)
 
     def starts(self, minutes: float) -> str:
-        """Spell the moment so many minutes from now as a row does."""
-        return f"{self.now() + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+        """Format the moment so many minutes from now as a row does."""
+        return format_time(self.now() + timedelta(minutes=minutes))
 
     def desktop(self, role: str, meeting: str) -> str:
         """Launch a desktop now."""
@@ -203,12 +202,28 @@ class Ends:
     def states(self, *instance_ids: str) -> list[str]:
         return [self.state(each) for each in instance_ids]
 
+    def counts(self) -> dict[str, int]:
+        """Return what the last run counted, without zeros."""
+        counted = self.world.reports.lines[-1][2]
+        return {name: count for name, count in counted.items() if count}
+
     def outcome(self, meeting: str = ID) -> tuple[str | None, str | None]:
         """Return the row's status and reason."""
         row = self.world.row(meeting)
         return row.get("status"), row.get("termination_reason")
 
     # What happens
+
+    def keep_changing(self) -> Iterator[int]:
+        """Change the meeting's time before every write; the changes are counted from 0."""
+        changes = count()
+
+        def change() -> None:
+            self.set(meet_time=self.starts(-16 - next(changes)))
+            self.faults.meanwhile["update_item"] = change
+
+        self.faults.meanwhile["update_item"] = change
+        return changes
 
     def look(self, meeting: str = ID) -> dict[str, Any]:
         """Let the safety net look once."""
@@ -267,12 +282,12 @@ class Ends:
     def record(
         self, meeting: str = ID, number: str = "100", name: str = "MODIFY"
     ) -> dict[str, Any]:
-        """Make the record that tells of a row as it is now."""
+        """Make the record of a change to what the row is now."""
         item = self.world.dynamodb.get_item(TableName=TABLE, Key={"id": {"S": meeting}})["Item"]
         return make_record(meeting, item, number, name)
 
     def tell(self, *records: object) -> list[str]:
-        """Tell the terminator of records; return those that it hands back."""
+        """Hand records to the terminator; return those that it hands back."""
         answer = self.terminator.handle({"Records": list(records)}, Context())
         assert list(answer) == ["batchItemFailures"]
         return [each["itemIdentifier"] for each in answer["batchItemFailures"]]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ReadTimeoutError
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
+from chalicelib.clock import format_time, time_at
 from chalicelib.ec2.desktops import Starts, Terminations
 from chalicelib.ec2.images import Images
 from chalicelib.ec2.instances import Instances
@@ -32,7 +33,9 @@ from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from chalicelib.clients import DynamoDbClient, Ec2
     from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.settings.stage import Settings
 
 ID: Final = "abcdefgh12345678"
 AMI: Final = "ami-0123456789abcdef0"
@@ -78,7 +81,7 @@ class Machine:
         return self.state == "running"
 
     def describe(self) -> dict[str, Any]:
-        """Spell it as DescribeInstances does."""
+        """Format it as DescribeInstances does."""
         tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
         state = {"Name": self.state}
         return {"InstanceId": self.id, "State": state, "LaunchTime": self.launched_at, "Tags": tags}
@@ -101,7 +104,7 @@ class Cloud:
     def put_row(self, meeting: str = ID, **attributes: str) -> None:
         """Write a row: a meeting that is due, and what a test wants."""
         start = BEGINNING + timedelta(minutes=10)
-        texts = {"id": meeting, "status": "SCHEDULED", "meet_time": f"{start:%Y-%m-%dT%H:%M:%SZ}"}
+        texts = {"id": meeting, "status": "SCHEDULED", "meet_time": format_time(start)}
         every = texts | attributes
         self.items[meeting] = {name: {"S": text} for name, text in every.items() if text}
 
@@ -170,7 +173,7 @@ class Cloud:
             code = codes.pop(0) if len(codes) > 1 else codes[0]
             if code:
                 raise client_error(code, "RunInstances")
-        machine = Machine(f"i-{len(self.machines):017x}", zone, request, self._moment())
+        machine = Machine(f"i-{len(self.machines):017x}", zone, request, time_at(self.now))
         self.machines.append(machine)
         self._tokens[key] = asked, machine
         return {"Instances": [machine.describe()]}
@@ -185,9 +188,6 @@ class Cloud:
 
     def _is_shown(self, machine: Machine) -> bool:
         return self.now >= machine.launched_at.timestamp() + self.lag
-
-    def _moment(self) -> datetime:
-        return datetime.fromtimestamp(self.now, UTC)
 
 
 def _is_asked(machine: Machine, wanted: Mapping[str, list[str]]) -> bool:
@@ -206,10 +206,23 @@ class Invocation:
     fault: str = BEFORE
     calls: list[str] = field(default_factory=list)
     meanwhile: Callable[[int], object] = lambda _: None
-    """Told the position of each call, before it."""
+    """Called with the position of each call, before it."""
     result: dict[str, Any] | None = None
     error: BaseException | None = None
     dead: bool = False
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """The result of a run that did not fail."""
+        assert self.error is None, self.error
+        assert self.result
+        return self.result
+
+    @property
+    def failure(self) -> str:
+        """How the run failed."""
+        assert self.error
+        return f"{type(self.error).__name__}: {self.error}"
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
         """Be a client of any of the services."""
@@ -228,46 +241,22 @@ class Invocation:
     def launch(self) -> Launch:
         """Make the function's inside."""
         client: Any = self
-        meetings = SETTINGS.meetings
-        assert meetings
-        table = Meetings(client, TABLE)
-        instances = Instances(client, SETTINGS.project_tag, SETTINGS.owner)
-        return Launch(
-            settings=meetings,
-            table=table,
-            starter=Starter(
-                settings=meetings,
-                project_tag=SETTINGS.project_tag,
-                owner=SETTINGS.owner,
-                table=table,
-                instances=instances,
-                images=Images(client),
-                subnets=Subnets(client),
-                starts=Starts(client),
-            ),
-            terminations=Terminations(client),
-            ending=self.ending(),
+        return make_launch(
+            SETTINGS,
+            client,
+            client,
             reporter=Reports(),
             clock=lambda: self.cloud.now,
             sleep=self.cloud.pass_time,
             holder=lambda: f"run-{self.number}",
         )
 
-    def ending(self) -> Ending:
-        """Make what ends meetings."""
-        client: Any = self
-        return Ending(
-            table=Meetings(client, TABLE),
-            instances=Instances(client, SETTINGS.project_tag, SETTINGS.owner),
-            terminations=Terminations(client),
-            settings=SETTINGS,
-        )
-
     def end_meeting(self, reason: str = "NO_SHOW_TIMEOUT") -> None:
         """End the meeting as the safety net does."""
         row = self.read()
         if row:
-            self.ending().end_meeting(row, reason)
+            client: Any = self
+            make_ending(SETTINGS, client, client).end_meeting(row, reason)
 
     def read(self) -> Meeting | None:
         """Read the row."""
@@ -301,6 +290,40 @@ class Invocation:
         raise Died
 
 
+def make_launch(settings: Settings, ec2: Ec2, dynamodb: DynamoDbClient, **more: Any) -> Launch:  # noqa: ANN401
+    """Make the function's inside, as a new execution environment would."""
+    meetings = settings.meetings
+    assert meetings
+    table = Meetings(dynamodb, TABLE)
+    return Launch(
+        settings=meetings,
+        table=table,
+        starter=Starter(
+            settings=meetings,
+            project_tag=settings.project_tag,
+            owner=settings.owner,
+            table=table,
+            instances=Instances(ec2, settings.project_tag, settings.owner),
+            images=Images(ec2),
+            subnets=Subnets(ec2),
+            starts=Starts(ec2),
+        ),
+        terminations=Terminations(ec2),
+        ending=make_ending(settings, ec2, dynamodb),
+        **more,
+    )
+
+
+def make_ending(settings: Settings, ec2: Ec2, dynamodb: DynamoDbClient) -> Ending:
+    """Make what ends meetings."""
+    return Ending(
+        table=Meetings(dynamodb, TABLE),
+        instances=Instances(ec2, settings.project_tag, settings.owner),
+        terminations=Terminations(ec2),
+        settings=settings,
+    )
+
+
 def _pause() -> None:
     hub = getcurrent().parent
     if hub is not None:
@@ -308,12 +331,24 @@ def _pause() -> None:
 
 
 def interleave(runs: list[Invocation], choose: Callable[[int], int]) -> None:
-    """Let runs go on by turns; `choose` is told how many can, and says which one does."""
+    """Let runs go on by turns; `choose` picks one of as many as can."""
     alive = [greenlet(run.run) for run in runs]
     while alive:
         chosen = alive[choose(len(alive))]
         chosen.switch()
         alive = [each for each in alive if not each.dead]
+
+
+def run_with(cloud: Cloud, meanwhile: Callable[[int], object], **more: Any) -> Invocation:  # noqa: ANN401
+    """Run once, while something else happens."""
+    run = Invocation(cloud, meanwhile=meanwhile, **more)
+    run.run()
+    return run
+
+
+def at(when: int, do: Callable[[], object]) -> Callable[[int], object]:
+    """Do something before the call at a position."""
+    return lambda position: do() if position == when else None
 
 
 def with_retries(cloud: Cloud, first: Invocation) -> list[Invocation]:

@@ -9,52 +9,42 @@ from botocore.exceptions import ClientError
 
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowFullError
 from chalicelib.meetings.ending import Ended, EndingError
-from tests.meetings.ends import DATA, ID, Died, Ends
+from tests.meetings.ends import DATA, FAULTS, GONE, ID, LIVE, Died, Ends
+from tests.world import TABLE
 
 if TYPE_CHECKING:
-    from botocore.session import Session
-
     from chalicelib.meeting_row.meeting import Meeting, RowUpdate
-    from tests.world import World
 
 REASON = "NO_SHOW_TIMEOUT"
-GONE = ["terminated", "terminated"]
-LIVE = ["running", "running"]
 OTHER = "zyxwvuts87654321"
 CALLS = ["update_item", "describe_instances", *["terminate_instances"] * 2, "update_item"]
-
-
-@pytest.fixture
-def ends(world: World, session: Session) -> Ends:
-    return Ends(world, session.create_client("scheduler"))
+BY_TIME = ("termination_reason", "meet_time", "joined_at")
+"""What the claim relies on once the longest time is over."""
 
 
 def end(ends: Ends, meeting: str = ID, reason: str = REASON) -> Ended:
     return ends.ending.end_meeting(ends.meeting_read(meeting), reason)
 
 
-def test_a_meetings_desktops_are_ended_and_its_row_says_why(ends: Ends) -> None:
+def delete_row(ends: Ends) -> None:
+    ends.world.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": ID}})
+
+
+def test_a_meeting_is_claimed_its_desktops_are_ended_and_its_row_says_why(ends: Ends) -> None:
+    """In this order: the guide did it the other way round."""
     desktops = ends.meeting()
 
     ended = end(ends)
 
     assert sorted(ended.instances) == sorted(desktops)
     assert ended.warnings == ()
+    assert ends.faults.calls == CALLS
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", REASON)
 
 
-def test_the_row_is_claimed_before_anything_is_ended(ends: Ends) -> None:
-    """And says TERMINATED after everything is: the guide did it the other way round."""
-    ends.meeting()
-
-    end(ends)
-
-    assert ends.faults.calls == CALLS
-
-
-def test_a_desktop_is_ended_that_the_row_was_never_told_of(ends: Ends) -> None:
-    """Its launch died before it could say so."""
+def test_a_desktop_that_the_row_does_not_name_yet_is_ended(ends: Ends) -> None:
+    """Its launch died before it could record it."""
     lost = ends.world.desktop("teacher", ID)
     ends.world.put_row(ID, status="LAUNCHED")
 
@@ -70,18 +60,7 @@ def test_stopped_desktops_are_ended_as_well(ends: Ends) -> None:
     assert ends.states(*desktops) == GONE
 
 
-# What is not ended
-
-
-def test_whoever_joins_before_the_claim_keeps_the_meeting(ends: Ends) -> None:
-    desktops = ends.meeting()
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(status="IN_PROGRESS")
-
-    with pytest.raises(RowChangedError):
-        end(ends)
-
-    assert ends.states(*desktops) == LIVE
-    assert ends.outcome() == ("IN_PROGRESS", None)
+# What changes before the claim
 
 
 @pytest.mark.parametrize(
@@ -91,9 +70,10 @@ def test_whoever_joins_before_the_claim_keeps_the_meeting(ends: Ends) -> None:
         *("teacher_waiting_at", "student_waiting_at"),
     ],
 )
-def test_what_was_decided_by_is_still_so_when_the_meeting_is_claimed(
+def test_a_meeting_is_not_ended_if_what_was_decided_by_has_changed(
     ends: Ends, changed: str
 ) -> None:
+    """Whoever joins before the claim keeps the meeting."""
     desktops = ends.meeting()
     ends.faults.meanwhile["update_item"] = lambda: ends.set(**{changed: "something else"})
 
@@ -116,16 +96,48 @@ def test_what_has_no_part_in_the_decision_may_change(ends: Ends) -> None:
     assert ends.outcome() == ("TERMINATED", REASON)
 
 
-def test_a_row_that_is_gone_by_the_claim_ends_nothing(ends: Ends) -> None:
+def test_a_row_that_changes_all_the_time_keeps_no_desktop_once_the_longest_time_is_over(
+    ends: Ends,
+) -> None:
     desktops = ends.meeting()
     meeting = ends.meeting_read()
-    ends.world.dynamodb.delete_item(TableName="elephant-meetings", Key={"id": {"S": ID}})
+    ends.faults.meanwhile["update_item"] = lambda: ends.set(
+        status="HEALTHY", student_session_data=""
+    )
+
+    ends.ending.end_meeting(meeting, REASON, BY_TIME)
+
+    assert ends.states(*desktops) == GONE
+
+
+@pytest.mark.parametrize(("call", "states"), [("update_item", LIVE), ("terminate_instances", GONE)])
+def test_a_row_that_is_removed_meanwhile_is_not_made_again(
+    ends: Ends, call: str, states: list[str]
+) -> None:
+    """Without a claim nothing is ended."""
+    desktops = ends.meeting()
+    ends.faults.meanwhile[call] = lambda: delete_row(ends)
 
     with pytest.raises(RowChangedError):
-        ends.ending.end_meeting(meeting, REASON)
+        end(ends)
 
-    assert ends.states(*desktops) == LIVE
+    assert ends.states(*desktops) == states
     assert ends.world.rows() == []
+
+
+@pytest.mark.parametrize("claimed", [REASON, "SUCCESS"])
+def test_a_claim_that_the_row_has_by_then_is_continued_under_its_reason(
+    ends: Ends, claimed: str
+) -> None:
+    """It is another run's, or our own: the client repeats a write whose answer was lost."""
+    desktops = ends.meeting()
+    ends.faults.meanwhile["update_item"] = lambda: ends.set(termination_reason=claimed)
+
+    assert sorted(end(ends).instances) == sorted(desktops)
+    assert ends.outcome() == ("TERMINATED", claimed)
+
+
+# Which instances are ended
 
 
 @pytest.mark.parametrize(
@@ -158,15 +170,6 @@ def test_an_instance_that_is_not_the_meetings_is_never_ended(
     assert ends.outcome() == ("TERMINATED", REASON)
 
 
-def test_an_instance_of_another_project_with_this_meetings_tags_is_not_ended(ends: Ends) -> None:
-    ends.meeting()
-    other = ends.world.launch(Project="Giraffe", MeetingID=ID, Role="teacher")
-
-    end(ends)
-
-    assert ends.state(other) == "running"
-
-
 def test_an_id_with_wildcards_ends_no_other_meeting(ends: Ends) -> None:
     desktops = ends.meeting()
     ends.world.put_row("*", status="LAUNCHED")
@@ -178,13 +181,13 @@ def test_an_id_with_wildcards_ends_no_other_meeting(ends: Ends) -> None:
 @pytest.mark.parametrize(
     "noted", ["i-00000000000000000", "i-00000000", "none", "", "i-*", "i-0 OR 1=1"]
 )
-def test_an_id_that_is_gone_or_none_protects_no_other_desktop(ends: Ends, noted: str) -> None:
-    """The guide ended both in one call, which one bad id made fail, and said TERMINATED."""
-    teacher, student = ends.meeting(teacher_ec2_id=noted)
+def test_an_id_that_is_gone_or_invalid_protects_no_other_desktop(ends: Ends, noted: str) -> None:
+    """The guide ended both in one call, which one bad id made fail, and wrote TERMINATED."""
+    desktops = ends.meeting(teacher_ec2_id=noted)
 
     ended = end(ends)
 
-    assert sorted(ended.instances) == sorted((teacher, student))
+    assert sorted(ended.instances) == sorted(desktops)
     assert ended.warnings == ()
     assert ends.outcome() == ("TERMINATED", REASON)
 
@@ -193,10 +196,17 @@ def test_a_desktop_that_ended_by_itself_is_not_ended_again(ends: Ends) -> None:
     teacher, student = ends.meeting()
     ends.world.terminate(teacher)
 
-    ended = end(ends)
-
-    assert ended == Ended((student,))
+    assert end(ends) == Ended((student,))
     assert ends.faults.calls.count("terminate_instances") == 1
+
+
+def test_a_desktop_that_is_gone_by_the_time_it_is_to_be_ended_is_no_failure(ends: Ends) -> None:
+    teacher, student = ends.meeting()
+    ends.faults.refused = {("terminate_instances", teacher)}
+    ends.faults.code = "InvalidInstanceID.NotFound"
+
+    assert end(ends).instances == (student,)
+    assert ends.outcome() == ("TERMINATED", REASON)
 
 
 def test_a_desktop_that_the_list_does_not_show_yet_is_found_by_the_row(ends: Ends) -> None:
@@ -215,13 +225,26 @@ def test_a_desktop_that_the_list_does_not_show_yet_is_found_by_the_row(ends: End
     assert sorted(end(ends).instances) == sorted((teacher, student))
 
 
-def test_a_desktop_that_is_gone_by_the_time_it_is_to_be_ended_is_no_failure(ends: Ends) -> None:
-    teacher, student = ends.meeting()
-    ends.faults.refused = {("terminate_instances", teacher)}
-    ends.faults.code = "InvalidInstanceID.NotFound"
+def test_what_was_left_of_a_terminated_meeting_is_ended_without_a_write(ends: Ends) -> None:
+    desktops = ends.meeting(status="TERMINATED", termination_reason="SUCCESS")
 
-    assert end(ends).instances == (student,)
-    assert ends.outcome() == ("TERMINATED", REASON)
+    assert sorted(end(ends).instances) == sorted(desktops)
+    assert "update_item" not in ends.faults.calls
+    assert ends.outcome() == ("TERMINATED", "SUCCESS")
+
+
+def test_a_meeting_without_a_row_loses_its_desktops_and_gets_no_row(ends: Ends) -> None:
+    desktops = [ends.world.desktop(role, ID) for role in ("teacher", "student")]
+    other = ends.world.desktop("teacher", OTHER)
+    ends.faults.refused = {("terminate_instances", desktops[0])}
+    with pytest.raises(EndingError, match=desktops[0]):
+        ends.ending.end_desktops_of(ID)
+    ends.faults.refused.clear()
+
+    assert ends.ending.end_desktops_of(ID).instances == (desktops[0],)
+
+    assert ends.states(*desktops, other) == [*GONE, "running"]
+    assert ends.world.rows() == []
 
 
 # What fails
@@ -241,7 +264,7 @@ def test_a_desktop_that_ec2_refuses_to_end_protects_no_other(ends: Ends, refused
 
 
 def test_the_row_says_terminated_only_once_ec2_has_agreed_to_end_all(ends: Ends) -> None:
-    """Until then it is claimed: nobody is let in, and whoever comes next goes on."""
+    """Until then it is claimed: nobody is let in, and the next run continues."""
     desktops = ends.meeting()
     ends.faults.refused = {("terminate_instances", each) for each in desktops}
 
@@ -255,140 +278,9 @@ def test_the_row_says_terminated_only_once_ec2_has_agreed_to_end_all(ends: Ends)
     assert ends.outcome() == ("TERMINATED", REASON)
 
 
-def test_a_claim_whose_answer_was_lost_is_known_again(ends: Ends) -> None:
-    """The client sends it once more, and is told that the row has changed: by ourselves."""
-    desktops = ends.meeting()
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(termination_reason=REASON)
-
-    assert sorted(end(ends).instances) == sorted(desktops)
-    assert ends.outcome() == ("TERMINATED", REASON)
-
-
-def test_of_two_that_end_a_meeting_the_first_gives_the_reason(ends: Ends) -> None:
-    ends.meeting()
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(termination_reason="SUCCESS")
-
-    end(ends)
-
-    assert ends.outcome() == ("TERMINATED", "SUCCESS")
-
-
-def test_a_status_that_nobody_has_claimed_is_no_claim(ends: Ends) -> None:
-    """Somebody wrote TERMINATED meanwhile: it is decided again."""
-    desktops = ends.meeting()
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(status="TERMINATED")
-
-    with pytest.raises(RowChangedError):
-        end(ends)
-
-    assert ends.outcome() == ("TERMINATED", None)
-    assert ends.states(*desktops) == ["running", "running"]
-    end(ends)
-    assert ends.outcome() == ("TERMINATED", REASON)
-
-
-def fill(ends: Ends) -> None:
-    """Leave no room in the row, not for a single character."""
-    size = 400 * 1024 - 100
-    while True:
-        try:
-            ends.set(teacher_session_data="x" * size)
-        except ClientError:
-            size -= 1
-        else:
-            return
-
-
-BY_TIME = ("termination_reason", "meet_time", "joined_at")
-
-
-@pytest.mark.parametrize("claimed", [False, True])
-def test_a_row_without_room_keeps_no_desktop_once_the_longest_time_is_over(
-    ends: Ends, *, claimed: bool
-) -> None:
-    texts = {"termination_reason": REASON} if claimed else {}
-    desktops = ends.meeting(**texts)
-    fill(ends)
-
-    ends.ending.end_meeting(ends.meeting_read(), REASON, BY_TIME)
-
-    assert ends.states(*desktops) == GONE
-    assert ends.outcome() == ("TERMINATED", REASON)
-    assert "teacher_session_data" not in ends.world.row(ID)
-
-
-def test_a_row_that_its_own_status_fills_is_claimed_and_ended_in_one_write(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing can be removed from it, and the new status leaves room for the reason."""
-    desktops = ends.meeting()
-    meeting, write = ends.meeting_read(), Meetings.update_row
-    written: list[set[str]] = []
-
-    def full_at_first(writer: Meetings, update: RowUpdate) -> Meeting:
-        written.append(set(update.texts))
-        if len(written) == 1:
-            raise RowFullError("the row is full")
-        return write(writer, update)
-
-    monkeypatch.setattr(Meetings, "update_row", full_at_first)
-
-    ends.ending.end_meeting(meeting, REASON, BY_TIME)
-
-    assert ends.states(*desktops) == GONE
-    assert written == [{"termination_reason"}, {"termination_reason", "status"}]
-
-
-def test_a_row_without_room_is_not_emptied_before_that(ends: Ends) -> None:
-    desktops = ends.meeting()
-    fill(ends)
-
-    with pytest.raises(RowFullError):
-        end(ends)
-
-    assert ends.states(*desktops) == ["running", "running"]
-
-
-def test_a_row_that_changes_all_the_time_keeps_no_desktop_once_the_longest_time_is_over(
-    ends: Ends,
-) -> None:
-    desktops = ends.meeting()
-    meeting = ends.meeting_read()
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(
-        status="HEALTHY", student_session_data=""
-    )
-
-    ends.ending.end_meeting(meeting, REASON, BY_TIME)
-
-    assert ends.states(*desktops) == GONE
-
-
-def test_what_was_left_of_a_terminated_meeting_is_ended_without_a_write(ends: Ends) -> None:
-    desktops = ends.meeting(status="TERMINATED", termination_reason="SUCCESS")
-
-    assert sorted(end(ends).instances) == sorted(desktops)
-    assert "update_item" not in ends.faults.calls
-    assert ends.outcome() == ("TERMINATED", "SUCCESS")
-
-
-def test_a_row_that_goes_while_its_desktops_are_ended_is_not_made_again(ends: Ends) -> None:
-    desktops = ends.meeting()
-
-    def delete() -> None:
-        ends.world.dynamodb.delete_item(TableName="elephant-meetings", Key={"id": {"S": ID}})
-
-    ends.faults.meanwhile["terminate_instances"] = delete
-
-    with pytest.raises(RowChangedError):
-        end(ends)
-
-    assert ends.states(*desktops) == GONE
-    assert ends.world.rows() == []
-
-
-@pytest.mark.parametrize("does", ["refused", "lost", "died before", "died after"])
+@pytest.mark.parametrize("does", FAULTS)
 def test_after_a_fault_at_any_call_the_next_try_finishes(ends: Ends, does: str) -> None:
-    """And never says TERMINATED before EC2 has agreed, nor ends a desktop twice needlessly."""
+    """And never writes TERMINATED before EC2 has agreed, nor ends a desktop twice needlessly."""
     for position in range(len(CALLS)):
         meeting = f"m{position}"
         desktops = ends.meeting(meeting)
@@ -410,23 +302,65 @@ def test_after_a_fault_at_any_call_the_next_try_finishes(ends: Ends, does: str) 
         assert len(ended.instances) == asked == live, position
 
 
-# A meeting without a row
+# A row without room
 
 
-def test_a_meeting_without_a_row_loses_its_desktops_and_gets_no_row(ends: Ends) -> None:
-    desktops = (ends.world.desktop("teacher", ID), ends.world.desktop("student", ID))
-    other = ends.world.desktop("teacher", OTHER)
+def fill(ends: Ends) -> None:
+    """Leave no room in the row, not for a single character."""
+    row = ends.world.row(ID)
+    fits, is_too_much = 0, 400 * 1024
+    while is_too_much - fits > 1:
+        size = (fits + is_too_much) // 2
+        try:
+            ends.world.put_row(ID, **row, teacher_session_data="x" * size)
+        except ClientError:
+            is_too_much = size
+        else:
+            fits = size
+    ends.world.put_row(ID, **row, teacher_session_data="x" * fits)
 
-    ended = ends.ending.end_desktops_of(ID)
 
-    assert sorted(ended.instances) == sorted(desktops)
-    assert ends.state(other) == "running"
-    assert ends.world.rows() == []
+@pytest.mark.parametrize("texts", [{}, {"termination_reason": REASON}], ids=["", "claimed"])
+def test_a_row_without_room_keeps_no_desktop_once_the_longest_time_is_over(
+    ends: Ends, texts: dict[str, str]
+) -> None:
+    desktops = ends.meeting(**texts)
+    fill(ends)
+
+    ends.ending.end_meeting(ends.meeting_read(), REASON, BY_TIME)
+
+    assert ends.states(*desktops) == GONE
+    assert ends.outcome() == ("TERMINATED", REASON)
+    assert "teacher_session_data" not in ends.world.row(ID)
 
 
-def test_without_a_row_a_refusal_fails_as_well(ends: Ends) -> None:
-    desktop = ends.world.desktop("teacher", ID)
-    ends.faults.refused = {("terminate_instances", desktop)}
+def test_a_row_without_room_is_not_emptied_before_that(ends: Ends) -> None:
+    desktops = ends.meeting()
+    fill(ends)
 
-    with pytest.raises(EndingError, match=desktop):
-        ends.ending.end_desktops_of(ID)
+    with pytest.raises(RowFullError):
+        end(ends)
+
+    assert ends.states(*desktops) == LIVE
+
+
+def test_a_row_that_its_own_status_fills_is_claimed_and_ended_in_one_write(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be removed from it, and the new status leaves room for the reason."""
+    desktops = ends.meeting()
+    meeting, write = ends.meeting_read(), Meetings.update_row
+    written: list[set[str]] = []
+
+    def full_at_first(table: Meetings, update: RowUpdate) -> Meeting:
+        written.append(set(update.texts))
+        if len(written) == 1:
+            raise RowFullError("the row is full")
+        return write(table, update)
+
+    monkeypatch.setattr(Meetings, "update_row", full_at_first)
+
+    ends.ending.end_meeting(meeting, REASON, BY_TIME)
+
+    assert ends.states(*desktops) == GONE
+    assert written == [{"termination_reason"}, {"termination_reason", "status"}]

@@ -1,4 +1,4 @@
-"""What a launch decides: whether it is due, whose turn it is, and what the row is told."""
+"""The decisions of a launch: whether it is due, who may start desktops, the row's updates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from chalicelib.ec2.instances import Instance
-from chalicelib.meeting_row.meeting import Meeting, Status
+from chalicelib.meeting_row.meeting import Meeting, RowUpdate, Status
 from chalicelib.meetings.launch_plan import (
     BEGUN_AT,
     LEASE,
@@ -25,79 +25,79 @@ from chalicelib.meetings.launch_plan import (
     settle,
     why_not,
 )
+from tests.meetings.ends import minutes
 
 START = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
-LONGEST = timedelta(hours=3)
+START_TEXT = "2026-11-21T15:30:00.000+00:00"
 TEACHER, STUDENT = "i-0123456789abcdef0", "i-01234567"
+FIRST = Lease(START, "run-1")
 
 
 def row(**attributes: str) -> Meeting:
-    """Make a row as it was read."""
     texts = {"status": "SCHEDULED", "meet_time": "2026-11-21T15:30:00Z"} | attributes
     return Meeting("m1", {name: {"S": text} for name, text in texts.items() if text})
 
 
+def texts_of(update: RowUpdate | None) -> dict[str, str] | None:
+    return dict(update.texts) if update else None
+
+
+# Whether it is due
+
+
 @pytest.mark.parametrize(
-    "event",
+    ("event", "meeting_id"),
     [
-        None,
-        {},
-        "m1",
-        ["m1"],
-        {"meetingId": "m1"},
-        {"meeting_id": None},
-        {"meeting_id": 1},
-        {"meeting_id": ""},
-        {"meeting_id": "two words"},
-        {"meeting_id": "línea"},
-        {"meeting_id": "m1\n"},
-        {"meeting_id": "m" * 57},
+        (None, None),
+        ({}, None),
+        ("m1", None),
+        (["m1"], None),
+        ({"meetingId": "m1"}, None),
+        ({"meeting_id": None}, None),
+        ({"meeting_id": 1}, None),
+        ({"meeting_id": ""}, None),
+        ({"meeting_id": "two words"}, None),
+        ({"meeting_id": "línea"}, None),
+        ({"meeting_id": "m1\n"}, None),
+        ({"meeting_id": "m" * 57}, None),
+        ({"meeting_id": "m" * 56}, "m" * 56),
+        ({"meeting_id": "*?\\", "more": 1}, "*?\\"),
     ],
 )
-def test_an_event_that_names_no_meeting_is_told_apart(event: object) -> None:
-    assert meeting_id_of(event) is None
-
-
-@pytest.mark.parametrize("meeting_id", ["abcdefgh12345678", "m" * 56, "*?\\"])
-def test_an_event_names_the_meeting(meeting_id: str) -> None:
-    assert meeting_id_of({"meeting_id": meeting_id, "more": 1}) == meeting_id
+def test_an_event_names_a_meeting_by_an_id_that_fits_a_token(
+    event: object, meeting_id: str | None
+) -> None:
+    assert meeting_id_of(event) == meeting_id
 
 
 @pytest.mark.parametrize(
-    ("minutes", "reason"),
+    ("meet_time", "after", "reason"),
     [
-        (-60, "it is not due before 2026-11-21T15:20:00Z"),
-        (-11.1, "it is not due before 2026-11-21T15:20:00Z"),
-        (-11, None),
-        (-10, None),
-        (0, None),
-        (179.9, None),
-        (180, "its longest time is over"),
+        (START_TEXT, -60, "it is not due before 2026-11-21T15:20:00Z"),
+        (START_TEXT, -11.1, "it is not due before 2026-11-21T15:20:00Z"),
+        (START_TEXT, -11, None),
+        (START_TEXT, -10, None),
+        (START_TEXT, 0, None),
+        (START_TEXT, 179.9, None),
+        (START_TEXT, 180, "its longest time is over"),
+        ("", 0, "the row has no valid meet_time"),
+        ("tomorrow", 0, "the row has no valid meet_time"),
     ],
 )
 def test_a_meeting_is_launched_from_ten_minutes_before_its_start(
-    minutes: float, reason: str | None
+    meet_time: str, after: float, reason: str | None
 ) -> None:
-    assert why_not(row(), START + timedelta(minutes=minutes), LONGEST) == reason
+    assert why_not(row(meet_time=meet_time), START + minutes(after), minutes(180)) == reason
 
 
-@pytest.mark.parametrize("meet_time", ["", "tomorrow"])
-def test_a_meeting_without_a_start_is_not_launched(meet_time: str) -> None:
-    assert why_not(row(meet_time=meet_time), START, LONGEST) == "the row has no valid meet_time"
-
-
-def test_a_request_that_was_not_completed_has_made_no_meeting() -> None:
+def test_a_row_is_a_meeting_unless_its_request_was_not_completed() -> None:
     assert not is_confirmed(row(request_hash="f"))
     assert is_confirmed(row(request_hash="f", scheduled_at="2026-11-21T12:00:00Z"))
-
-
-def test_a_row_that_others_made_is_a_meeting() -> None:
     assert is_confirmed(row())
 
 
-def test_a_role_is_missing_until_a_desktop_is_noted() -> None:
+def test_a_role_is_missing_until_the_row_names_a_desktop() -> None:
     assert missing_roles(row()) == ("teacher", "student")
-    assert missing_roles(row(teacher_ec2_id=TEACHER)) == ("student",)
     assert missing_roles(row(teacher_ec2_id=TEACHER, student_ec2_id="soon")) == ("student",)
     assert missing_roles(row(teacher_ec2_id=TEACHER, student_ec2_id=STUDENT)) == ()
 
@@ -105,60 +105,46 @@ def test_a_role_is_missing_until_a_desktop_is_noted() -> None:
 # Leases
 
 
-def test_a_lease_is_read_as_it_is_written() -> None:
-    lease = Lease(START, "run-1")
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2))])
+def test_a_lease_is_read_as_it_is_written_and_counts_in_utc(zone: timezone) -> None:
+    lease = Lease(START.astimezone(zone), "run-1")
 
-    assert lease.text == "2026-11-21T15:30:00.000+00:00 run-1"
-    assert Lease.of(row(launch_lease=lease.text)) == lease
-
-
-def test_a_lease_counts_in_utc() -> None:
-    local = START.astimezone(timezone(timedelta(hours=2)))
-
-    assert Lease.of(row(launch_lease=Lease(local, "run-1").text)) == Lease(START, "run-1")
+    assert lease.text == f"{START_TEXT} run-1"
+    assert Lease.of(row(launch_lease=lease.text)) == FIRST
 
 
 @pytest.mark.parametrize(
     "text", ["", "run-1", "2026-11-21T15:30:00 run-1", "9999-12-31T23:59:59-23:00 run-1"]
 )
-def test_what_is_no_lease_keeps_nobody_waiting(text: str) -> None:
+def test_an_invalid_lease_keeps_nobody_waiting(text: str) -> None:
     assert Lease.of(row(launch_lease=text)) is None
 
 
-def test_the_first_run_notes_when_the_launch_was_begun() -> None:
-    update = begin(row(), Lease(START, "run-1"), START)
+@pytest.mark.parametrize("begun_at", ["", "soon", "2026-11-21T15:30:00"])
+def test_the_first_run_records_when_the_launch_began(begun_at: str) -> None:
+    update = begin(row(launch_begun_at=begun_at), FIRST, START)
 
-    assert update.texts == {
-        LEASE: "2026-11-21T15:30:00.000+00:00 run-1",
-        BEGUN_AT: "2026-11-21T15:30:00.000+00:00",
-    }
+    assert update.texts == {LEASE: f"{START_TEXT} run-1", BEGUN_AT: START_TEXT}
     assert {LEASE, "termination_reason", "status"} <= set(update.relies_on)
-
-
-@pytest.mark.parametrize("begun_at", ["soon", "2026-11-21T15:30:00"])
-def test_a_beginning_that_cannot_be_read_is_noted_anew(begun_at: str) -> None:
-    assert BEGUN_AT in begin(row(launch_begun_at=begun_at), Lease(START, "run-1"), START).texts
 
 
 def test_a_later_run_leaves_the_beginning_as_it_is() -> None:
     begun = row(launch_begun_at="2026-11-21T15:20:00+00:00")
 
-    assert begin(begun, Lease(START, "run-2"), START).texts.keys() == {LEASE}
+    assert begin(begun, FIRST, START).texts.keys() == {LEASE}
 
 
 def test_a_failed_run_lets_the_next_one_begin_soon() -> None:
-    held = row(launch_lease=Lease(START + timedelta(minutes=1), "run-1").text)
-
-    update = rest(held, START)
+    update = rest(row(launch_lease=Lease(START + minutes(1), "run-1").text), START)
 
     assert update
     assert update.texts == {LEASE: "2026-11-21T15:30:20.000+00:00 run-1"}
     assert update.relies_on == (LEASE,)
 
 
-def test_a_lease_is_never_made_longer_by_a_failure() -> None:
-    assert rest(row(), START) is None
-    assert rest(row(launch_lease=Lease(START, "run-1").text), START) is None
+@pytest.mark.parametrize("lease", ["", FIRST.text])
+def test_a_lease_is_never_made_longer_by_a_failure(lease: str) -> None:
+    assert rest(row(launch_lease=lease), START) is None
 
 
 def test_patience_ends_between_the_second_and_the_third_try() -> None:
@@ -167,13 +153,13 @@ def test_patience_ends_between_the_second_and_the_third_try() -> None:
     assert not is_out_of_patience(row(), START)
     assert not is_out_of_patience(begun, START + PATIENCE)
     assert is_out_of_patience(begun, START + PATIENCE + timedelta(seconds=1))
-    assert timedelta(minutes=1) < PATIENCE < timedelta(minutes=3)
+    assert minutes(1) < PATIENCE < minutes(3)
 
 
-# What the row is told
+# The row's updates
 
 
-def test_where_a_desktop_is_asked_for_is_noted_once() -> None:
+def test_where_a_desktop_is_asked_for_is_recorded_once() -> None:
     update = intend(row(), "teacher", "subnet-1")
 
     assert update
@@ -183,58 +169,43 @@ def test_where_a_desktop_is_asked_for_is_noted_once() -> None:
     assert intend(row(teacher_subnet_id="subnet-1"), "teacher", "subnet-2")
 
 
-def test_with_the_last_desktop_the_meeting_is_launched() -> None:
-    first = note_desktop(row(), "teacher", TEACHER)
-    second = note_desktop(row(teacher_ec2_id=TEACHER), "student", STUDENT)
+@pytest.mark.parametrize("status", ["SCHEDULED", ""])
+def test_with_the_last_desktop_the_meeting_is_launched(status: str) -> None:
+    first = note_desktop(row(status=status), "teacher", TEACHER)
+    second = note_desktop(row(status=status, teacher_ec2_id=TEACHER), "student", STUDENT)
 
-    assert first
-    assert first.texts == {"teacher_ec2_id": TEACHER}
-    assert second
-    assert second.texts == {"student_ec2_id": STUDENT, "status": "LAUNCHED"}
+    assert texts_of(first) == {"teacher_ec2_id": TEACHER}
+    assert texts_of(second) == {"student_ec2_id": STUDENT, "status": "LAUNCHED"}
     every = {"teacher_ec2_id", "student_ec2_id", "termination_reason", "status"}
+    assert second
     assert set(second.relies_on) == every
-
-
-def test_a_row_that_has_no_status_is_launched_as_well() -> None:
-    update = note_desktop(row(status="", teacher_ec2_id=TEACHER), "student", STUDENT)
-
-    assert update
-    assert update.texts["status"] == "LAUNCHED"
 
 
 @pytest.mark.parametrize("status", [*list(Status)[1:], "PAUSED"])
 def test_a_status_is_never_put_back(status: str) -> None:
     update = note_desktop(row(status=status, teacher_ec2_id=TEACHER), "student", STUDENT)
 
-    assert update
-    assert update.texts == {"student_ec2_id": STUDENT}
+    assert texts_of(update) == {"student_ec2_id": STUDENT}
     assert settle(row(status=status, teacher_ec2_id=TEACHER, student_ec2_id=STUDENT)) is None
 
 
 @pytest.mark.parametrize("noted", [TEACHER, STUDENT])
-def test_a_desktop_that_is_noted_stays(noted: str) -> None:
+def test_a_desktop_that_the_row_names_stays(noted: str) -> None:
     assert note_desktop(row(teacher_ec2_id=noted), "teacher", TEACHER) is None
 
 
-def test_a_row_that_has_both_and_does_not_say_so_is_told() -> None:
-    update = settle(row(teacher_ec2_id=TEACHER, student_ec2_id=STUDENT))
+def test_a_row_with_both_desktops_becomes_launched() -> None:
+    both = row(teacher_ec2_id=TEACHER, student_ec2_id=STUDENT)
 
-    assert update
-    assert update.texts == {"status": "LAUNCHED"}
+    assert texts_of(settle(both)) == {"status": "LAUNCHED"}
     assert settle(row(teacher_ec2_id=TEACHER)) is None
 
 
-# Desktops that are there
-
-
-def desktop(instance_id: str, role: str, minute: int) -> Instance:
-    """Make an instance of the meeting."""
-    launched_at = START + timedelta(minutes=minute)
-    return Instance(instance_id, "running", None, {"Role": role}, launched_at)
-
-
 def test_the_oldest_desktop_of_a_role_is_the_roles() -> None:
-    found = [desktop("i-3", "teacher", 2), desktop("i-2", "teacher", 1), desktop("i-1", "x", 0)]
+    found = [
+        Instance(each, "running", None, {"Role": role}, START + minutes(minute))
+        for each, role, minute in (("i-3", "teacher", 2), ("i-2", "teacher", 1), ("i-1", "x", 0))
+    ]
 
     assert desktop_of(found, "teacher") == (found[1], ("i-3",))
     assert desktop_of(found, "student") == (None, ())

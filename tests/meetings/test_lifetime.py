@@ -32,15 +32,12 @@ from chalicelib.meetings.lifetime import (
     wants_presence,
 )
 from chalicelib.settings.meetings import SHORTEST_MEETING
+from tests.meetings.ends import minutes
 
 START = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
 LONGEST = timedelta(minutes=180)
 ID = "abcdefgh12345678"
 BOTH = {"teacher_session_data": "x", "student_session_data": "y"}
-
-
-def minutes(count: float) -> timedelta:
-    return timedelta(minutes=count)
 
 
 def row(**texts: str | None) -> Meeting:
@@ -92,9 +89,6 @@ def test_a_row_may_have_no_start(item: dict[str, Any]) -> None:
 def test_a_meeting_is_over_once_it_is_claimed_or_terminated(status: str) -> None:
     assert is_over(row(status=status)) is (status == "TERMINATED")
     assert is_over(row(status=status, termination_reason="SUCCESS"))
-
-
-def test_a_reason_that_is_no_text_is_a_claim_as_well() -> None:
     assert is_over(Meeting(ID, {"termination_reason": {"NULL": True}}))
 
 
@@ -209,10 +203,18 @@ def test_presence_is_written_when_it_can_matter_and_once_a_minute(
 
 
 @pytest.mark.parametrize("data", [{}, {"teacher_session_data": "x"}])
-def test_a_meeting_in_progress_goes_on(data: dict[str, str]) -> None:
-    """The guide ended it once one side had uploaded, and never looked again if none had."""
+@pytest.mark.parametrize(
+    "texts",
+    [{"status": "IN_PROGRESS"}, {"status": "HEALTHY", "joined_at": "2026-11-21T15:30:00Z"}],
+    ids=["by status", "by the first who joined"],
+)
+def test_a_meeting_in_progress_goes_on(texts: dict[str, str], data: dict[str, str]) -> None:
+    """The guide ended it once one side had uploaded, and never looked again if none had.
+
+    A desktop that finds itself healthy may set the status back.
+    """
     now = START + SHORTEST_MEETING
-    found = verdict(row(status="IN_PROGRESS", **data), DESKTOPS, now, LONGEST)
+    found = verdict(row(**texts, **data), DESKTOPS, now, LONGEST)
 
     assert found == LookAgain(START + minutes(20), "it is in progress")
 
@@ -301,21 +303,18 @@ def test_an_end_that_was_begun_goes_on_for_its_own_reason(now: datetime) -> None
     assert verdict(meeting, (), now, LONGEST) == End("SUCCESS", "it is being ended")
 
 
-def test_a_claim_that_cannot_be_read_is_a_claim() -> None:
+def test_a_claim_that_is_not_text_is_a_claim() -> None:
     meeting = Meeting(ID, {**row().item, "termination_reason": {"NULL": True}})
 
-    found = verdict(meeting, DESKTOPS, START, LONGEST)
-
-    assert found == End("unknown", "it is being ended")
+    assert verdict(meeting, DESKTOPS, START, LONGEST) == End("unknown", "it is being ended")
 
 
 def test_a_terminated_meeting_is_left_once_nothing_of_it_is_left() -> None:
     meeting = row(status="TERMINATED", termination_reason="SUCCESS")
 
-    found = verdict(meeting, DESKTOPS, START, LONGEST)
-    assert found == End("SUCCESS", "it is being ended")
-    found = verdict(meeting, (), START, LONGEST)
-    assert found == Leave("it is TERMINATED, and no desktop is left")
+    assert verdict(meeting, DESKTOPS, START, LONGEST) == End("SUCCESS", "it is being ended")
+    left = Leave("it is TERMINATED, and no desktop is left")
+    assert verdict(meeting, (), START, LONGEST) == left
 
 
 # A meeting whose start nobody knows
@@ -356,7 +355,7 @@ def test_without_a_row_what_may_be_anothers_is_left_until_any_stage_would_end_it
     assert isinstance(found, End)
 
 
-# Whatever the row says
+# With any row
 
 TEXTS = st.fixed_dictionaries(
     {
@@ -373,8 +372,6 @@ TEXTS = st.fixed_dictionaries(
 ROWS = TEXTS.map(lambda texts: row(**texts))
 TIMES = st.floats(-400, 400).map(lambda after: START + minutes(after))
 LONGESTS = st.integers(15, 1440).map(minutes)
-
-
 DUE = st.floats(-11, 60).map(minutes)
 """After the start: desktops are not launched earlier than ten minutes before it, give or take."""
 
@@ -470,7 +467,6 @@ def test_looks_that_are_booked_twice_become_one(now: datetime, later: float) -> 
 
 
 # The guide
-
 
 DOCS = Path(__file__).parents[2] / "docs"
 

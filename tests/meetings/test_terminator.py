@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from chalicelib.meeting_row.meeting import Status
-from tests.meetings.ends import DATA, ID, Died, Ends, make_record
+from tests.meetings.ends import BOTH, DATA, FAULTS, GONE, ID, LIVE, Died, Ends, make_record
 from tests.world import Context
 
-if TYPE_CHECKING:
-    from botocore.session import Session
-
-    from tests.world import World
-
-BOTH = {"teacher_session_data": DATA, "student_session_data": DATA}
-GONE = ["terminated", "terminated"]
-LIVE = ["running", "running"]
 CALLS = [
     "get_item",
     "update_item",
@@ -27,12 +18,8 @@ CALLS = [
     *["terminate_instances"] * 2,
     "update_item",
 ]
+FINISHED = {name: {"S": DATA} for name in BOTH}
 STRANGE = "a record that is malformed or not of this table's stream with new images"
-
-
-@pytest.fixture
-def ends(world: World, session: Session) -> Ends:
-    return Ends(world, session.create_client("scheduler"))
 
 
 def finished(ends: Ends, meeting: str = ID, ago: float = 40, **row: str) -> tuple[str, str]:
@@ -40,30 +27,57 @@ def finished(ends: Ends, meeting: str = ID, ago: float = 40, **row: str) -> tupl
     return ends.meeting(meeting, ago, **{"status": "IN_PROGRESS", **BOTH, **row})
 
 
-def counts(ends: Ends) -> dict[str, int]:
-    """Return what the last run counted, less what is naught."""
-    return {name: count for name, count in ends.world.reports.lines[-1][2].items() if count}
+# What is ended
 
 
 def test_a_meeting_ends_once_both_sides_have_left_their_data(ends: Ends) -> None:
-    desktops = finished(ends)
+    desktops = finished(ends, ago=15)  # to the second
 
     assert ends.tell(ends.record()) == []
 
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
     assert ends.faults.calls == CALLS
+    fields = {
+        "request_id": Context().aws_request_id,
+        "action": "ended",
+        "reason": "records: 1 ended, 0 left, 0 ignored, 0 failed",
+        "meetings": [ID],
+    }
+    counts = {"Ended": 1, "Ignored": 0, "Failed": 0, "Warnings": 0}
+    assert ends.world.reports.lines == [("succeeded", fields, counts)]
 
 
 @pytest.mark.parametrize("status", Status.TERMINATED.earlier)
-def test_whatever_its_status_a_finished_meeting_ends(ends: Ends, status: str) -> None:
-    """Two may have met without the status ever having said so."""
-    desktops = finished(ends, status=status)
+def test_a_finished_meeting_ends_in_any_status(ends: Ends, status: str) -> None:
+    """Two may have met without the status ever showing it."""
+    finished(ends, status=status)
 
     ends.tell(ends.record())
 
+    assert ends.outcome() == ("TERMINATED", "SUCCESS")
+
+
+def test_an_end_that_was_begun_is_finished_even_if_the_start_has_changed(ends: Ends) -> None:
+    desktops = finished(ends)
+    record = ends.record()
+    ends.set(termination_reason="SUCCESS", meet_time=ends.starts(60))
+
+    assert ends.tell(record) == []
+
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
+
+
+def test_a_foreign_instance_that_the_row_names_is_a_warning(ends: Ends) -> None:
+    other = ends.world.launch(Project="Giraffe")
+    finished(ends, student_ec2_link=f"https://{other}.desktops.example.com:8443")
+
+    ends.tell(ends.record())
+
+    left_alone = "which is not a desktop of this stage's meeting; left alone"
+    warnings = ends.world.reports.lines[0][1]["warnings"]
+    assert warnings == [f"{ID}: the row names {other}, {left_alone}"]
 
 
 # What is not ended
@@ -78,16 +92,15 @@ def test_whatever_its_status_a_finished_meeting_ends(ends: Ends, status: str) ->
         BOTH | dict.fromkeys(BOTH, ""),
     ],
 )
-def test_while_a_side_has_left_no_data_nothing_is_even_asked(
+def test_while_a_side_has_left_no_data_nothing_is_even_read(
     ends: Ends, data: dict[str, str]
 ) -> None:
-    desktops = ends.meeting(ID, 40, status="IN_PROGRESS", **data)
+    ends.meeting(ID, 40, status="IN_PROGRESS", **data)
 
     assert ends.tell(ends.record()) == []
 
     assert ends.faults.calls == []
-    assert ends.states(*desktops) == LIVE
-    assert counts(ends) == {"Ignored": 1}
+    assert ends.counts() == {"Ignored": 1}
 
 
 def test_its_own_writes_come_back_to_it_and_are_ignored(ends: Ends) -> None:
@@ -100,36 +113,28 @@ def test_its_own_writes_come_back_to_it_and_are_ignored(ends: Ends) -> None:
     assert ends.tell(claimed, ends.record()) == []
 
     assert ends.faults.calls == []
-    assert counts(ends) == {"Ignored": 2}
+    assert ends.counts() == {"Ignored": 2}
 
 
 @pytest.mark.parametrize("name", ["INSERT", "REMOVE"])
 def test_a_row_that_is_made_or_removed_ends_nothing(ends: Ends, name: str) -> None:
-    desktops = finished(ends)
+    finished(ends)
 
     assert ends.tell(ends.record(name=name)) == []
 
-    assert ends.states(*desktops) == LIVE
-    assert counts(ends) == {"Ignored": 1}
+    assert ends.faults.calls == []
+    assert ends.counts() == {"Ignored": 1}
 
 
-def test_a_record_is_believed_only_as_far_as_the_row_still_says_so(ends: Ends) -> None:
-    desktops = ends.meeting(ID, 40, status="IN_PROGRESS")
-    image = ends.meeting_read().item | {name: {"S": DATA} for name in BOTH}
+@pytest.mark.parametrize("exists", [True, False])
+def test_the_row_counts_and_not_the_record(ends: Ends, *, exists: bool) -> None:
+    if exists:
+        ends.meeting(ID, 40, status="IN_PROGRESS")
 
-    assert ends.tell(make_record(ID, image)) == []
+    assert ends.tell(make_record(ID, FINISHED)) == []
 
-    assert ends.states(*desktops) == LIVE
-    assert ends.outcome() == ("IN_PROGRESS", None)
-
-
-def test_a_record_of_a_row_that_is_gone_is_ignored(ends: Ends) -> None:
-    image = {"id": {"S": ID}, **{name: {"S": DATA} for name in BOTH}}
-
-    assert ends.tell(make_record(ID, image)) == []
-
-    assert counts(ends) == {"Ignored": 1}
-    assert ends.world.rows() == []
+    assert ends.faults.calls == ["get_item"]
+    assert ends.counts() == {"Ignored": 1}
 
 
 def test_a_record_that_comes_twice_ends_nothing_twice(ends: Ends) -> None:
@@ -140,21 +145,30 @@ def test_a_record_that_comes_twice_ends_nothing_twice(ends: Ends) -> None:
     ends.tell(record)
 
     assert ends.faults.calls.count("terminate_instances") == 2
-    assert counts(ends) == {"Ignored": 1}
+    assert ends.counts() == {"Ignored": 1}
 
 
-@pytest.mark.parametrize("ago", [14.9, 5, -60])
-def test_within_15_minutes_of_its_start_a_meeting_is_left_to_the_safety_net(
-    ends: Ends, ago: float
+@pytest.mark.parametrize(
+    ("starts", "why"),
+    [
+        (-14.9, "it started less than 15 minutes ago"),
+        (-5, "it started less than 15 minutes ago"),
+        (60, "it started less than 15 minutes ago"),
+        *((text, "its row has no valid start") for text in ("", "soon", "2026-11-21")),
+    ],
+)
+def test_a_meeting_without_a_start_15_minutes_ago_is_left_to_the_safety_net(
+    ends: Ends, starts: float | str, why: str
 ) -> None:
-    desktops = finished(ends, ago=0)
-    ends.set(meet_time=f"{ends.now() - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}")
+    meet_time = starts if isinstance(starts, str) else ends.starts(starts)
+    desktops = finished(ends, meet_time=meet_time)
 
     assert ends.tell(ends.record()) == []
 
     assert ends.states(*desktops) == LIVE
     ((_, fields, _),) = ends.world.reports.lines
-    assert fields["left"] == [f"{ID}: it started less than 15 minutes ago; left to the safety net"]
+    assert fields["left"] == [f"{ID}: {why}; left to the safety net"]
+    assert ends.counts() == {"Ignored": 1}
 
 
 def test_what_is_left_to_the_safety_net_is_ended_by_it(ends: Ends) -> None:
@@ -166,27 +180,6 @@ def test_what_is_left_to_the_safety_net_is_ended_by_it(ends: Ends) -> None:
 
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", "15_MIN_SUCCESS")
-
-
-def test_15_minutes_after_its_start_to_the_second_a_meeting_may_end(ends: Ends) -> None:
-    desktops = finished(ends, ago=15)
-
-    ends.tell(ends.record())
-
-    assert ends.states(*desktops) == GONE
-
-
-@pytest.mark.parametrize("start", ["", "soon", "2026-11-21"])
-def test_a_meeting_without_a_readable_start_is_left_to_the_safety_net(
-    ends: Ends, start: str
-) -> None:
-    desktops = finished(ends, meet_time=start)
-
-    assert ends.tell(ends.record()) == []
-
-    assert ends.states(*desktops) == LIVE
-    assert counts(ends) == {"Ignored": 1}
-    assert "no valid start" in ends.world.reports.lines[-1][1]["left"][0]
 
 
 # Bad records
@@ -202,29 +195,21 @@ def test_a_meeting_without_a_readable_start_is_left_to_the_safety_net(
         {"eventName": "MODIFY", "dynamodb": None},
         {"eventName": ["MODIFY"]},
         make_record(ID, {}) | {"eventName": "RENAME"},
+        *(
+            make_record(ID, {}) | {"dynamodb": {**make_record(ID, {})["dynamodb"], missing: None}}
+            for missing in ("NewImage", "Keys", "SequenceNumber")
+        ),
     ],
 )
-def test_what_is_no_record_is_passed_over_with_a_warning(ends: Ends, bad: object) -> None:
-    """It has no number that it could be handed back by, and would be no record the next time."""
+def test_an_invalid_record_is_skipped_with_a_warning(ends: Ends, bad: object) -> None:
+    """It has no number by which it could be retried, and would not be valid the next time."""
     desktops = finished(ends)
 
     assert ends.tell(bad, ends.record()) == []
 
     assert ends.states(*desktops) == GONE
     assert ends.world.reports.lines[-1][1]["warnings"] == [STRANGE]
-    assert counts(ends) == {"Ended": 1, "Ignored": 1, "Warnings": 1}
-
-
-@pytest.mark.parametrize("missing", ["NewImage", "Keys", "SequenceNumber"])
-def test_a_stream_without_what_is_needed_shows_in_the_warnings(ends: Ends, missing: str) -> None:
-    """Such as one that was made with keys only."""
-    finished(ends)
-    record = ends.record()
-    del record["dynamodb"][missing]
-
-    assert ends.tell(record) == []
-
-    assert counts(ends) == {"Ignored": 1, "Warnings": 1}
+    assert ends.counts() == {"Ended": 1, "Ignored": 1, "Warnings": 1}
 
 
 @pytest.mark.parametrize("event", [None, [], {}, {"Records": None}, {"Records": []}])
@@ -258,7 +243,7 @@ def test_a_record_that_cannot_be_handled_blocks_no_other_and_is_handed_back(
     assert said.startswith("failed: ")
     assert list(fields["failed"]) == ["2"]
     assert fields["meetings"] == ["first", "last"]
-    assert counts(ends) == {"Ended": 2, "Failed": 1}
+    assert ends.counts() == {"Ended": 2, "Failed": 1}
     json.dumps(fields)
 
 
@@ -266,23 +251,22 @@ def test_a_record_that_cannot_be_handled_blocks_no_other_and_is_handed_back(
 
 
 def test_a_desktop_that_ec2_refuses_to_end_has_its_record_tried_again(ends: Ends) -> None:
-    desktops, others = finished(ends), finished(ends, "other")
+    desktops = finished(ends)
+    finished(ends, "other")
     ends.faults.refused = {("terminate_instances", desktops[0])}
     records = ends.record(number="1"), ends.record("other", "2")
 
     assert ends.tell(*records) == ["1"]
 
-    assert ends.states(*desktops, *others) == ["running", *["terminated"] * 3]
     assert ends.outcome() == ("IN_PROGRESS", "SUCCESS")
     assert ends.outcome("other") == ("TERMINATED", "SUCCESS")
-
     ends.faults.refused.clear()
     assert ends.tell(*records) == []
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
 
 
-@pytest.mark.parametrize("does", ["refused", "lost", "died before", "died after"])
+@pytest.mark.parametrize("does", FAULTS)
 def test_after_a_fault_at_any_call_the_next_try_finishes(ends: Ends, does: str) -> None:
     for position in range(len(CALLS)):
         meeting = f"m{position}"
@@ -305,47 +289,28 @@ def test_after_a_fault_at_any_call_the_next_try_finishes(ends: Ends, does: str) 
         assert ends.faults.calls.count("terminate_instances") == live, position
 
 
-def test_an_end_that_was_begun_is_finished_whatever_start_the_row_has_since(ends: Ends) -> None:
-    desktops = finished(ends)
-    record = ends.record()
-    ends.set(termination_reason="SUCCESS", meet_time=ends.starts(60))
-
-    assert ends.tell(record) == []
-
-    assert ends.states(*desktops) == GONE
-    assert ends.outcome() == ("TERMINATED", "SUCCESS")
-
-
-def test_a_row_that_changes_before_the_claim_is_read_again(ends: Ends) -> None:
-    desktops = finished(ends)
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(status="HEALTHY")
-
-    assert ends.tell(ends.record()) == []
-
-    assert ends.states(*desktops) == GONE
-    assert ends.outcome() == ("TERMINATED", "SUCCESS")
-
-
-def test_a_meeting_that_is_put_off_before_the_claim_lives(ends: Ends) -> None:
-    desktops = finished(ends)
-    later = ends.starts(60)
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(meet_time=later)
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        ({"status": "HEALTHY"}, ("TERMINATED", "SUCCESS")),
+        ({"meet_time": "2099-01-01T00:00:00Z"}, ("IN_PROGRESS", None)),
+    ],
+)
+def test_a_row_that_changes_before_the_claim_is_decided_again(
+    ends: Ends, change: dict[str, str], outcome: tuple[str, str | None]
+) -> None:
+    """Somebody may have put the meeting off."""
+    finished(ends)
+    ends.faults.meanwhile["update_item"] = lambda: ends.set(**change)
 
     assert ends.tell(ends.record()) == []
 
-    assert ends.states(*desktops) == LIVE
-    assert ends.outcome() == ("IN_PROGRESS", None)
+    assert ends.outcome() == outcome
 
 
 def test_a_row_that_keeps_changing_is_tried_again_later(ends: Ends) -> None:
     desktops = finished(ends)
-    changes = iter(range(10))
-
-    def change() -> None:
-        ends.set(meet_time=ends.starts(-60 - next(changes)))
-        ends.faults.meanwhile["update_item"] = change
-
-    ends.faults.meanwhile["update_item"] = change
+    changes = ends.keep_changing()
 
     assert ends.tell(ends.record()) == ["100"]
 
@@ -354,8 +319,8 @@ def test_a_row_that_keeps_changing_is_tried_again_later(ends: Ends) -> None:
 
 
 def test_a_record_that_there_is_no_time_left_for_is_tried_again(ends: Ends) -> None:
-    """Rather than cut off in the middle; what costs no call is still passed over."""
-    desktops = finished(ends)
+    """Rather than cut off in the middle; what costs no call is still skipped."""
+    finished(ends)
     ends.meeting("other")
     records = [ends.record(number="1"), ends.record("other", "2")]
 
@@ -363,36 +328,4 @@ def test_a_record_that_there_is_no_time_left_for_is_tried_again(ends: Ends) -> N
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert ends.faults.calls == []
-    assert ends.states(*desktops) == LIVE
-    assert counts(ends) == {"Ignored": 1, "Failed": 1}
-
-
-def test_an_instance_of_somebody_else_in_the_row_is_left_alone_with_a_warning(ends: Ends) -> None:
-    other = ends.world.launch(Project="Giraffe")
-    desktops = finished(ends, student_ec2_link=f"https://{other}.desktops.example.com:8443")
-
-    ends.tell(ends.record())
-
-    assert ends.states(*desktops, other) == [*GONE, "running"]
-    ((_, fields, _),) = ends.world.reports.lines
-    left_alone = "which is not a desktop of this stage's meeting; left alone"
-    assert fields["warnings"] == [f"{ID}: the row names {other}, {left_alone}"]
-
-
-def test_a_run_reports_once(ends: Ends) -> None:
-    finished(ends)
-
-    ends.tell(ends.record())
-
-    assert ends.world.reports.lines == [
-        (
-            "succeeded",
-            {
-                "request_id": Context().aws_request_id,
-                "action": "ended",
-                "reason": "records: 1 ended, 0 left, 0 ignored, 0 failed",
-                "meetings": [ID],
-            },
-            {"Ended": 1, "Ignored": 0, "Failed": 0, "Warnings": 0},
-        )
-    ]
+    assert ends.counts() == {"Ignored": 1, "Failed": 1}

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from chalicelib.deadline import Deadline
-from chalicelib.meeting_row.table import RowChangedError
+from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.step import Steps
 from chalicelib.watchdog.row_plan import Roster
 from chalicelib.watchdog.row_writer import Register, RowsNotUpdatedError
@@ -28,6 +28,7 @@ FAR = Deadline(1000, lambda: 0)
 PAST = Deadline(-1, lambda: 0)
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
 LOST = ConnectTimeoutError(endpoint_url="https://dynamodb")
+FULL = RowFullError("row 'm2' is too large")
 CHANGED = RowChangedError("row 'm1' was changed concurrently")
 
 
@@ -154,7 +155,7 @@ def test_a_row_that_was_changed_meanwhile_is_left_and_the_others_are_told(steps:
     register.row_results.raise_if_failed()
 
 
-@pytest.mark.parametrize("error", [DENIED, LOST])
+@pytest.mark.parametrize("error", [DENIED, LOST, FULL])
 def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(
     steps: Steps, error: Exception
 ) -> None:
