@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from moto.backends import get_backend
 
 from chalicelib.cloudflare.client import Cloudflare
 from chalicelib.cloudflare.rate_limit import Quota
@@ -129,6 +131,7 @@ class World:
         self.pauses: list[float] = []
         self.aws_calls: list[str] = []
         self.quota = Quota(self.clock)
+        self._watchdog: Watchdog | None = None
         self.app_ec2 = self._recorded(client("ec2"))
         self.app_dynamodb = self._recorded(client("dynamodb"))
         self.app_secrets = self._recorded(client("secretsmanager"))
@@ -207,6 +210,12 @@ class World:
         """Sweep once, as a new execution environment would, and return the result."""
         return self.sweep(make_settings(**variables)).handle(Context())
 
+    def handle(self, instance_id: str, state: str = "running") -> dict[str, Any]:
+        """Handle an event; one execution environment handles all of a test's."""
+        if self._watchdog is None:
+            self._watchdog = self.watchdog()
+        return self._watchdog.handle(make_event(instance_id, state), Context())
+
     def deadline(self, seconds: float = 60) -> Deadline:
         """Make a deadline."""
         return Deadline(self.clock() + seconds, self.clock)
@@ -265,6 +274,30 @@ class World:
     def terminate(self, *instance_ids: str) -> None:
         """End instances for good."""
         self.ec2.terminate_instances(InstanceIds=list(instance_ids))
+
+    def two_in_a_role(self) -> tuple[str, str]:
+        """Launch two desktops of the same role, the second a minute after the first."""
+        older, younger = self.desktop(), self.desktop()
+        instance = get_backend("ec2")[ACCOUNT][REGION].get_instance(older)
+        instance.launch_time -= timedelta(minutes=1)
+        return older, younger
+
+    def stop(self, *instance_ids: str) -> None:
+        """Stop instances."""
+        self.ec2.stop_instances(InstanceIds=list(instance_ids))
+
+    def untag(self, instance_id: str, *keys: str) -> None:
+        """Remove an instance's tags, by default all that we use."""
+        keys = keys or ("Project", "MeetingID", "Role")
+        self.ec2.delete_tags(Resources=[instance_id], Tags=[{"Key": key} for key in keys])
+
+    def serving(self, role: str = "teacher", meeting: str = "m1", **row: str) -> str:
+        """Launch a meeting's desktop of which record and row are as they should be."""
+        instance_id = self.desktop(role, meeting)
+        self.put_own(instance_id, self.address(instance_id), meeting, role)
+        linked = {"status": "HEALTHY", f"{role}_ec2_link": link(instance_id)}
+        self.put_row(meeting, **linked | row)
+        return instance_id
 
     def put_row(self, meeting: str = "m1", **attributes: str) -> None:
         """Write a meeting's row."""

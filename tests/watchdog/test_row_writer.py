@@ -1,4 +1,4 @@
-"""Rows are written side by side, each as it was read; one that fails keeps back no other."""
+"""Rows are written in parallel, each as it was read; one that fails keeps back no other."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.step import Steps
 from chalicelib.watchdog.row_plan import Roster
 from chalicelib.watchdog.row_writer import Register, RowsNotUpdatedError
-from tests.changes import Hanging
+from tests.changes import FAR, STEPS, Hanging, Inline
 from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from chalicelib.meeting_row.meeting import MeetingChange
     from chalicelib.watchdog.survey import Survey
 
-FAR = Deadline(1000, lambda: 0)
 PAST = Deadline(-1, lambda: 0)
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
 LOST = ConnectTimeoutError(endpoint_url="https://dynamodb")
@@ -52,15 +51,13 @@ class Table:
         return [(each.meeting.id, dict(each.links), each.status) for each in self.writes]
 
 
-@pytest.fixture
-def steps() -> Iterator[Steps]:
-    with ThreadPoolExecutor(max_workers=4) as executor:
-        yield Steps(executor, FAR)
-
-
 def make(table: Table, found: Survey) -> Register:
     stand_in: Any = table
     return Register(stand_in, found.meetings, Roster(found, SETTINGS))
+
+
+def write_after(register: Register, *unsettled: str, steps: Steps = STEPS) -> None:
+    register.write(first=False, unsettled=unsettled, steps=steps)
 
 
 BOTH = survey(
@@ -74,68 +71,72 @@ THREE = survey(
 )
 
 
-def test_what_comes_first_is_told_first_and_the_rest_after(steps: Steps) -> None:
+def test_what_comes_first_is_written_first_and_the_rest_relies_on_it() -> None:
     table = Table()
     register = make(table, BOTH)
 
-    register.write(first=True, unsettled=(), steps=steps)
+    register.write(first=True, unsettled=(), steps=STEPS)
     assert table.written == [("m1", {"teacher": None}, None)]
+    write_after(register)
 
-    register.write(first=False, unsettled=(), steps=steps)
     assert table.written[1:] == [("m1", {"student": link(B)}, None)]
-    assert [each.change for each in register.row_results.done] == table.writes
-    assert [each.instance_ids for each in register.row_results.done] == [(A,), (B,)]
-    assert (register.row_results.left, register.row_results.not_updated) == ([], set())
-
-
-def test_the_second_write_to_a_row_relies_on_the_first(steps: Steps) -> None:
-    table = Table()
-    register = make(table, BOTH)
-
-    register.write(first=True, unsettled=(), steps=steps)
-    register.write(first=False, unsettled=(), steps=steps)
-
     first, second = table.writes
     assert second.meeting == first.result
-    assert second.meeting.link("teacher") is None
+    results = register.row_results
+    assert [each.change for each in results.done] == [first, second]
+    assert [each.instance_ids for each in results.done] == [(A,), (B,)]
+    assert (results.left, results.not_updated) == ([], set())
 
 
-def test_a_row_is_not_told_of_a_desktop_that_is_unsettled(steps: Steps) -> None:
+def test_a_row_is_not_written_for_a_desktop_that_is_unsettled() -> None:
     """Its record is not as it should be, so nobody may be sent there."""
     table = Table()
     register = make(table, THREE)
 
-    register.write(first=False, unsettled={B}, steps=steps)
+    write_after(register, B)
 
-    assert sorted(each.meeting.id for each in table.writes) == ["m1", "m3"]
+    assert [each.meeting.id for each in table.writes] == ["m1", "m3"]
     assert register.row_results.not_updated == set()
 
 
-def test_of_an_unsettled_and_a_settled_desktop_a_row_is_told_of_the_latter(steps: Steps) -> None:
-    desktops = [instance(A), instance(B, role="student")]
+def test_of_an_unsettled_and_a_settled_desktop_a_row_is_written_for_the_latter() -> None:
     table = Table()
 
-    make(table, survey(desktops, [], [row()])).write(first=False, unsettled={A}, steps=steps)
+    write_after(make(table, survey([instance(A), instance(B, role="student")], [], [row()])), A)
 
     assert table.written == [("m1", {"student": link(B)}, "DNS_WRITTEN")]
 
 
-def test_a_row_that_is_right_is_not_written(steps: Steps) -> None:
+def test_a_row_that_is_right_is_not_written() -> None:
     table = Table()
     register = make(table, survey([instance()], [record()], [linked(teacher=A)]))
 
-    register.write(first=False, unsettled=(), steps=steps)
+    write_after(register)
 
     assert (table.writes, register.row_results.done) == ([], [])
+    register.row_results.raise_if_failed()
 
 
-def test_rows_are_written_side_by_side(steps: Steps) -> None:
+def test_the_youngest_of_three_replacements_is_written_at_once() -> None:
+    desktops = [
+        instance(A, "terminated", age=3 * HOUR),
+        instance(B, age=2 * HOUR),
+        instance(C, age=HOUR),
+    ]
+    table = Table()
+
+    write_after(make(table, survey(desktops, [], [linked(status="HEALTHY", teacher=A)])))
+
+    assert table.written == [("m1", {"teacher": link(C)}, None)]
+
+
+def test_rows_are_written_in_parallel() -> None:
     """One after the other they would wait for each other until the barrier breaks."""
     all_three = Barrier(3, timeout=20)
-    table = Table(m1=all_three.wait, m2=all_three.wait, m3=all_three.wait)
-    register = make(table, THREE)
+    register = make(Table(m1=all_three.wait, m2=all_three.wait, m3=all_three.wait), THREE)
 
-    register.write(first=False, unsettled=(), steps=steps)
+    with ThreadPoolExecutor(max_workers=4) as executor:
+        write_after(register, steps=Steps(executor, FAR))
 
     assert len(register.row_results.done) == 3
 
@@ -143,27 +144,25 @@ def test_rows_are_written_side_by_side(steps: Steps) -> None:
 # What fails
 
 
-def test_a_row_that_was_changed_meanwhile_is_left_and_the_others_are_told(steps: Steps) -> None:
+def test_a_row_that_was_changed_meanwhile_is_left_and_the_others_are_written() -> None:
     table = Table(m1=CHANGED)
     register = make(table, THREE)
 
-    register.write(first=False, unsettled=(), steps=steps)
+    write_after(register)
 
-    assert sorted(each.meeting.id for each in table.writes) == ["m2", "m3"]
+    assert [each.meeting.id for each in table.writes] == ["m2", "m3"]
     assert register.row_results.left == ["the row 'm1': row 'm1' was changed concurrently"]
     assert register.row_results.not_updated == {A}
     register.row_results.raise_if_failed()
 
 
 @pytest.mark.parametrize("error", [DENIED, LOST, FULL])
-def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(
-    steps: Steps, error: Exception
-) -> None:
+def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(error: Exception) -> None:
     register = make(Table(m2=error), THREE)
 
-    register.write(first=False, unsettled=(), steps=steps)
+    write_after(register)
 
-    assert sorted(each.change.meeting.id for each in register.row_results.done) == ["m1", "m3"]
+    assert [each.change.meeting.id for each in register.row_results.done] == ["m1", "m3"]
     assert register.row_results.not_updated == {B}
     with pytest.raises(RowsNotUpdatedError) as raised:
         register.row_results.raise_if_failed()
@@ -171,33 +170,31 @@ def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(
     assert raised.value.__cause__ is error
 
 
-def test_a_mistake_of_our_own_is_not_taken_for_a_row_that_cannot_be_written(steps: Steps) -> None:
-    register = make(Table(m2=KeyError("a mistake")), THREE)
-
+def test_a_mistake_of_our_own_is_not_taken_for_a_row_that_cannot_be_written() -> None:
     with pytest.raises(KeyError):
-        register.write(first=False, unsettled=(), steps=steps)
+        write_after(make(Table(m2=KeyError("a mistake")), THREE))
 
 
 @pytest.mark.parametrize("error", [CHANGED, DENIED])
-def test_a_row_that_was_left_is_not_told_of_anything_else(steps: Steps, error: Exception) -> None:
+def test_a_row_that_was_left_is_not_written_again(error: Exception) -> None:
     """What it holds is not known any more; and the record that leads to it must stay."""
     table = Table(m1=error)
     register = make(table, BOTH)
 
-    register.write(first=True, unsettled=(), steps=steps)
+    register.write(first=True, unsettled=(), steps=STEPS)
     assert register.row_results.not_updated == {A}
-    register.write(first=False, unsettled={A}, steps=steps)
+    write_after(register, A)
 
     assert table.writes == []
     assert register.row_results.not_updated == {A, B}
     assert len(register.row_results.left) == 1
 
 
-def test_past_the_deadline_no_row_is_told(steps: Steps) -> None:
+def test_past_the_deadline_no_row_is_written() -> None:
     table = Table()
     register = make(table, THREE)
 
-    register.write(first=False, unsettled=(), steps=Steps(steps.executor, PAST))
+    write_after(register, steps=Steps(Inline(), PAST))
 
     assert table.writes == []
     assert len(register.row_results.left) == 3
@@ -207,33 +204,10 @@ def test_past_the_deadline_no_row_is_told(steps: Steps) -> None:
 
 
 def test_a_write_that_does_not_end_in_time_is_left() -> None:
-    """How it ended is unknown, so the next run looks."""
+    """Its outcome is unknown, so the next run looks."""
     register = make(Table(), survey([instance()], [], [row()]))
 
-    steps = Steps(Hanging(), Deadline(0.2, lambda: 0))
-    register.write(first=False, unsettled=(), steps=steps)
+    write_after(register, steps=Steps(Hanging(), Deadline(0.2, lambda: 0)))
 
     assert register.row_results.done == []
     assert "its outcome is unknown" in register.row_results.left[0]
-
-
-def test_nothing_that_failed_is_no_failure() -> None:
-    register = make(Table(), survey())
-
-    register.row_results.raise_if_failed()
-
-    assert register.row_results.done == []
-
-
-def test_the_youngest_of_three_replacements_is_told_in_one_write(steps: Steps) -> None:
-    desktops = [
-        instance(A, "terminated", age=3 * HOUR),
-        instance(B, age=2 * HOUR),
-        instance(C, age=HOUR),
-    ]
-    table = Table()
-    rows = [linked(status="HEALTHY", teacher=A)]
-
-    make(table, survey(desktops, [], rows)).write(first=False, unsettled=(), steps=steps)
-
-    assert table.written == [("m1", {"teacher": link(C)}, None)]

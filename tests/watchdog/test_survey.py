@@ -1,19 +1,16 @@
-"""A survey looks at records, instances and rows, in this order and in few calls, or fails."""
+"""A survey reads records, instances and rows, in this order and in few calls."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ClientError
 
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.dns.change import Delete
-from chalicelib.dns.provider import RateLimitedError, UnavailableError
 from chalicelib.ec2.presence import Presence
 from chalicelib.step import Steps
 from chalicelib.watchdog.survey import Surveyor
-from localcloud.cloudflare import Fault, FaultKind
 from tests.transports import Noting
 from tests.world import DOMAIN, OWNER, TABLE, World, link, make_settings
 
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "i-0123456789abcdef0"
 SETTINGS = make_settings()
+READ = ["GET dns_records", "DescribeInstances"]
 
 
 def surveyor(world: World, before: Callable[[str], None] = lambda _: None) -> Surveyor:
@@ -39,23 +37,18 @@ def survey(world: World) -> Survey:
     return surveyor(world).survey(world.steps())
 
 
-# What is seen
+def test_an_empty_world_is_two_calls(world: World) -> None:
+    found = survey(world)
+
+    assert (found.records, found.instances, found.meetings, found.plan.changes) == ((), {}, {}, ())
+    assert world.aws_calls == READ
 
 
-def test_records_are_read_before_instances_and_instances_before_rows(world: World) -> None:
-    world.put_own(world.desktop())
-    world.put_row(status="HEALTHY")
-
-    survey(world)
-
-    assert world.aws_calls == ["GET dns_records", "DescribeInstances", "BatchGetItem"]
-
-
-def test_an_instance_that_is_only_named_is_asked_for_by_its_id(world: World) -> None:
+def test_an_instance_that_is_only_named_is_looked_up_by_its_id(world: World) -> None:
     """The listing may not show it yet; or it has lost its tag."""
     world.put_own(UNKNOWN)
     bare = world.launch(Project="")
-    world.put_row(teacher_ec2_id=bare)
+    world.put_row(teacher_ec2_id=bare, student_ec2_link=link(UNKNOWN))
 
     found = survey(world)
 
@@ -63,19 +56,10 @@ def test_an_instance_that_is_only_named_is_asked_for_by_its_id(world: World) -> 
     instance = found.instances[bare]
     assert instance is not None
     assert instance.state == "running"
-    assert world.aws_calls == [
-        "GET dns_records",
-        "DescribeInstances",
-        "BatchGetItem",
-        *["DescribeInstances"] * 2,  # EC2 refuses a question with an unknown id as a whole
-    ]
-
-
-def test_an_empty_world_is_two_calls(world: World) -> None:
-    found = survey(world)
-
-    assert (found.records, found.instances, found.meetings, found.plan.changes) == ((), {}, {}, ())
-    assert world.aws_calls == ["GET dns_records", "DescribeInstances"]
+    assert found.plan.findings[UNKNOWN].presence is Presence.UNCERTAIN
+    assert found.plan.findings[bare].presence is Presence.FOREIGN
+    # EC2 refuses a question with an unknown id as a whole
+    assert world.aws_calls == [*READ, "BatchGetItem", *["DescribeInstances"] * 2]
 
 
 def test_many_of_each_are_few_calls(world: World) -> None:
@@ -86,12 +70,7 @@ def test_many_of_each_are_few_calls(world: World) -> None:
     found = survey(world)
 
     assert (len(found.records), len(found.instances), len(found.meetings)) == (250, 250, 250)
-    assert world.aws_calls == [
-        "GET dns_records",
-        "DescribeInstances",
-        *["BatchGetItem"] * 3,
-        *["DescribeInstances"] * 3,
-    ]
+    assert world.aws_calls == [*READ, *["BatchGetItem"] * 3, *["DescribeInstances"] * 3]
 
 
 def test_only_address_records_of_ours_are_ours(world: World) -> None:
@@ -121,9 +100,8 @@ def test_a_record_of_ours_under_another_name_names_no_instance(world: World, nam
 
     found = survey(world)
 
-    assert found.instances == {}
-    assert list(found.plan.findings) == [name]
-    assert world.aws_calls == ["GET dns_records", "DescribeInstances"]
+    assert (found.instances, list(found.plan.findings)) == ({}, [name])
+    assert world.aws_calls == READ
 
 
 def test_the_rows_are_those_that_tags_and_records_name(world: World) -> None:
@@ -141,51 +119,44 @@ def test_a_role_that_names_no_attribute_leads_to_no_row(world: World) -> None:
     world.desktop("co-host")
 
     assert survey(world).meetings == {}
-    assert "BatchGetItem" not in world.aws_calls
+    assert world.aws_calls == READ
 
 
-def test_instances_that_rows_name_are_seen_as_well(world: World) -> None:
+def test_rows_that_dynamodb_leaves_out_are_named(world: World) -> None:
     world.desktop()
-    bare = world.launch(Project="")
-    world.put_row(teacher_ec2_link=link(UNKNOWN), student_ec2_id=bare)
+    world.put_row(status="HEALTHY")
+    keys = [{"id": {"S": "m1"}}]
+    answer = {"Responses": {}, "UnprocessedKeys": {TABLE: {"Keys": keys}}}
+    world.app_dynamodb.batch_get_item = lambda **_: answer
 
     found = survey(world)
 
-    assert found.instances[UNKNOWN] is None
-    assert found.instances[bare]
-    assert found.plan.findings[UNKNOWN].presence is Presence.UNCERTAIN
-    assert found.plan.findings[bare].presence is Presence.FOREIGN
+    assert (found.meetings, list(found.unread), found.errors) == ({}, ["m1"], ())
 
 
-def test_a_stage_without_a_table_reads_no_row(world: World) -> None:
-    world.desktop()
-    world.put_row(teacher_ec2_id=UNKNOWN)
-    surveyor = Surveyor(SETTINGS, world.instances(), world.zone(), None, world.clock)
+def test_past_the_deadline_there_is_no_survey(world: World) -> None:
+    made = surveyor(world)
 
-    found = surveyor.survey(world.steps())
+    with pytest.raises(OutOfTimeError):
+        made.survey(Steps(world.executor, world.deadline(0)))
 
-    assert found.meetings == {}
-    assert UNKNOWN not in found.instances
-    assert "BatchGetItem" not in world.aws_calls
-
-
-def test_a_survey_is_dated_before_its_first_look(world: World) -> None:
-    """So what was made meanwhile is younger than nothing at all."""
-    before = world.clock()
-    moments: list[float] = []
-
-    def note(_: str) -> None:
-        moments.append(world.clock())
-
-    found = surveyor(world, note).survey(world.steps())
-
-    assert before <= found.at.timestamp() <= moments[0]
+    assert world.aws_calls == []
 
 
 # What happens meanwhile
 
 
-def test_a_record_that_is_made_meanwhile_never_looks_orphaned(world: World) -> None:
+def test_a_survey_is_dated_before_its_first_read(world: World) -> None:
+    """So what is created meanwhile is younger than nothing at all."""
+    before = world.clock()
+    moments: list[float] = []
+
+    found = surveyor(world, lambda _: moments.append(world.clock())).survey(world.steps())
+
+    assert before <= found.at.timestamp() <= moments[0]
+
+
+def test_a_record_that_is_created_meanwhile_never_looks_orphaned(world: World) -> None:
     """Its instance was launched after the listing, or the record after it was listed."""
 
     def launch() -> None:
@@ -201,84 +172,12 @@ def test_a_record_that_is_made_meanwhile_never_looks_orphaned(world: World) -> N
 
 
 def test_an_instance_that_is_launched_meanwhile_is_not_taken_for_gone(world: World) -> None:
-    """A record that is seen has an instance that is asked for after it."""
+    """A record that is seen has an instance that is looked up after it."""
     launched: list[str] = []
-
-    def launch(_: str) -> None:
-        launched.append(world.desktop())
-        world.put_own(launched[0], world.address(launched[0]))
-
-    made = surveyor(world, launch)
+    made = surveyor(world, lambda _: launched.append(world.serving()))
     world.pass_time()
+
     found = made.survey(world.steps())
 
     assert [record.name for record in found.records] == [f"{launched[0]}.{DOMAIN}"]
     assert found.plan.changes == ()
-
-
-# What fails
-
-
-@pytest.fixture
-def busy(world: World) -> World:
-    """Make a world in which a survey makes every kind of read."""
-    world.put_own(UNKNOWN)
-    world.desktop()
-    world.put_row(status="HEALTHY", student_ec2_id=world.launch(Project=""))
-    return world
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (Fault(FaultKind.EDGE_ERROR, times=3), UnavailableError),
-        (Fault(FaultKind.DROP, times=3), UnavailableError),
-        (Fault(FaultKind.UNSUCCESSFUL, times=3), UnavailableError),
-        (Fault(FaultKind.RATE_LIMITED), RateLimitedError),
-    ],
-)
-def test_a_list_of_records_that_fails_is_no_survey(
-    busy: World, fault: Fault, error: type[Exception]
-) -> None:
-    busy.cloudflare.faults.add(fault)
-
-    with pytest.raises(error):
-        survey(busy)
-
-    assert set(busy.aws_calls) == {"GET dns_records"}
-
-
-def test_a_refusal_of_ec2_is_no_survey(busy: World) -> None:
-    busy.fail("DescribeInstances", "UnauthorizedOperation")
-
-    with pytest.raises(ClientError, match="UnauthorizedOperation"):
-        survey(busy)
-
-
-def test_a_refusal_of_the_second_question_to_ec2_is_no_survey(busy: World) -> None:
-    busy.meanwhile("BatchGetItem", lambda: busy.fail("DescribeInstances", "RequestLimitExceeded"))
-
-    with pytest.raises(ClientError, match="RequestLimitExceeded"):
-        survey(busy)
-
-    assert busy.aws_calls[-1] == "DescribeInstances"
-    assert busy.aws_calls.count("DescribeInstances") == 2
-
-
-def test_rows_that_are_left_out_are_named(busy: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = [{"id": {"S": "m1"}}]
-    answer = {"Responses": {}, "UnprocessedKeys": {TABLE: {"Keys": keys}}}
-    monkeypatch.setattr(busy.app_dynamodb, "batch_get_item", lambda **_: answer)
-
-    found = survey(busy)
-
-    assert (found.meetings, list(found.unread), found.errors) == ({}, ["m1"], ())
-
-
-def test_past_the_deadline_there_is_no_survey(busy: World) -> None:
-    made = surveyor(busy)
-
-    with pytest.raises(OutOfTimeError):
-        made.survey(Steps(busy.executor, busy.deadline(0.05)))
-
-    assert busy.aws_calls == []

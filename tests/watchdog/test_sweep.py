@@ -1,39 +1,52 @@
-"""A sweep: what it asks, what it says of itself, and what it does when time or rows fail it."""
+"""A sweep: what it asks and in which order, what it reports, and what it does when calls fail."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.cloudflare.client import TokenRefusedError
 from chalicelib.cloudflare.transport import NotSentError
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.secrets import SecretError, Token
+from chalicelib.dns.provider import WrongZoneError
+from chalicelib.secrets import Token
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
-from localcloud.cloudflare import Fault, FaultKind
+from localcloud.cloudflare import Fault, FaultKind, When
 from tests.transports import Noting, Tampering
-from tests.world import (
-    DOMAIN,
-    OWNER,
-    RECORDS,
-    TABLE,
-    Context,
-    World,
-    link,
-    make_settings,
-)
+from tests.world import DOMAIN, OWNER, RECORDS, Context, World, link, make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIST = ("GET", RECORDS)
 CREATE = ("POST", RECORDS)
+BATCH = ("POST", f"{RECORDS}/batch")
+BATCHES = "/zones/*/dns_records/batch"
 CONTEXT = Context()
-NO_TABLE = {"TABLE_NAME": ""}
+UNKNOWN = "i-0123456789abcdef0"
+
+
+def done(result: dict[str, Any]) -> tuple[int, int, int]:
+    """Return the numbers of records created, updated and deleted."""
+    counts = result["done"]
+    return counts["created"], counts["updated"], counts["deleted"]
+
+
+def in_tens(world: World) -> dict[str, Any]:
+    return world.swept(SWEEP_BATCH_SIZE="10")
+
+
+def linked(world: World) -> int:
+    """Count the rows with a link."""
+    return sum("teacher_ec2_link" in world.row(each) for each in world.rows())
 
 
 # What it asks and answers
 
 
-def test_a_start_that_was_missed_is_made_good(world: World) -> None:
+def test_a_lost_start_is_repaired(world: World) -> None:
     world.put_row(status="LAUNCHED")
     instance_id = world.desktop()
     name, address = f"{instance_id}.{DOMAIN}", world.address(instance_id)
@@ -64,31 +77,18 @@ def test_a_start_that_was_missed_is_made_good(world: World) -> None:
     )
 
 
-def test_everything_is_asked_and_told_in_this_order(world: World) -> None:
-    """Records before instances before rows; records are written before rows are told."""
-    world.put_row(status="LAUNCHED")
-    world.desktop()
-
-    world.sweep(transport=Noting(world.aws_calls)).handle(CONTEXT)
-
-    assert world.aws_calls == [
-        "GetSecretValue",
-        "GET dns_records",
-        "DescribeInstances",
-        "BatchGetItem",
-        "POST dns_records",
-        "UpdateItem",
-    ]
-
-
-def test_an_empty_stage_is_two_calls_and_the_token(world: World) -> None:
+def test_an_empty_stage_is_two_calls_and_the_token_and_counts_nothing(world: World) -> None:
     result = world.swept()
 
     assert (result["action"], result["running"], result["records"]) == ("unchanged", 0, 0)
     assert world.calls == (["DescribeInstances", "GetSecretValue"], [LIST])
+    ((_, _, counts),) = world.reports.lines
+    assert counts.pop("QuotaLeft") == 1199
+    assert set(counts.values()) == {0}
+    assert "Deferred" not in counts
 
 
-def test_a_second_sweep_writes_nothing(world: World) -> None:
+def test_a_second_sweep_writes_nothing_and_reads_no_token(world: World) -> None:
     world.put_row(status="LAUNCHED")
     world.desktop()
     sweep = world.sweep()
@@ -96,79 +96,79 @@ def test_a_second_sweep_writes_nothing(world: World) -> None:
     before = (world.records(), world.row())
     world.forget_calls()
 
-    result = sweep.handle(CONTEXT)
+    assert sweep.handle(CONTEXT)["action"] == "unchanged"
 
-    assert result["action"] == "unchanged"
     assert (world.records(), world.row()) == before
     assert world.calls == (["BatchGetItem", "DescribeInstances"], [LIST])
 
 
-def test_the_token_is_read_once_for_many_sweeps(world: World) -> None:
-    sweep = world.sweep()
-    for _ in range(3):
-        sweep.handle(CONTEXT)
-
-    assert world.aws_calls.count("GetSecretValue") == 1
-
-
-def test_the_result_is_json(world: World) -> None:
-    world.desktop("co-host")
-
-    result = world.swept()
-
-    assert json.loads(json.dumps(result)) == result
-
-
-def test_a_row_is_never_made(world: World) -> None:
+def lost_start(world: World) -> None:
+    world.put_row(status="LAUNCHED")
     world.desktop()
-    ended = world.desktop("student")
-    world.terminate(ended)
-
-    assert world.swept()["done"]["created"] == 1
-    assert world.rows() == []
 
 
-# DNS only
+def start_and_end(world: World) -> None:
+    lost_start(world)
+    world.terminate(world.serving(meeting="m2"))
+
+
+def orphan(world: World) -> None:
+    world.put_row(status="HEALTHY", teacher_ec2_link=link(UNKNOWN))
+    world.put_own(UNKNOWN)
+    world.pass_time()
+
+
+@pytest.mark.parametrize(
+    ("drift", "later"),
+    [
+        (lost_start, ["POST dns_records", "UpdateItem"]),
+        (start_and_end, ["POST batch", "UpdateItem", "UpdateItem"]),
+        (orphan, ["DescribeInstances", "UpdateItem", "DELETE"]),
+    ],
+    ids=["a start", "a start and an end", "a row that only the record leads to"],
+)
+def test_records_are_read_before_instances_before_rows_and_written_before_rows(
+    world: World, drift: Callable[[World], None], later: list[str]
+) -> None:
+    drift(world)
+    ids = {record.id for record in world.records()}
+
+    world.sweep(transport=Noting(world.aws_calls)).handle(CONTEXT)
+
+    assert [each.partition(" ")[0] if each[-32:] in ids else each for each in world.aws_calls] == [
+        "GetSecretValue",
+        "GET dns_records",
+        "DescribeInstances",
+        "BatchGetItem",
+        *later,
+    ]
 
 
 def test_a_stage_without_a_table_repairs_dns_alone(world: World) -> None:
-    world.dynamodb.delete_table(TableName=TABLE)
-    live, gone = world.desktop(), "i-0123456789abcdef0"
-    world.put_own(gone, meeting="m2")
+    world.put_row(status="LAUNCHED", student_ec2_link=link(UNKNOWN))
+    before = world.row()
+    live = world.desktop()
+    world.put_own(UNKNOWN, meeting="m2")
     world.pass_time()
 
-    result = world.swept(**NO_TABLE)
+    result = world.swept(TABLE_NAME="")
 
     assert result["done"] == {"created": 1, "updated": 0, "deleted": 1, "rows": 0}
     assert [name for name, _, _ in world.standing()] == [f"{live}.{DOMAIN}"]
+    assert world.row() == before
     assert sorted(world.aws_calls) == ["DescribeInstances", "DescribeInstances", "GetSecretValue"]
 
 
-def test_a_stage_without_a_table_touches_none_that_is_there(world: World) -> None:
-    world.put_row(status="LAUNCHED", student_ec2_link=link("i-0123456789abcdef0"))
-    before = world.row()
-    world.desktop()
-
-    world.swept(**NO_TABLE)
-
-    assert world.row() == before
-
-
-# Reports and metrics
-
-
 def test_a_sweep_reports_once_what_it_did_and_counts_it(world: World) -> None:
-    world.put_row(status="LAUNCHED")
-    world.desktop()
+    lost_start(world)
     world.put_own(world.launch(), "192.0.2.9", meeting=None)
-    world.put_own("i-0123456789abcdef0", meeting=None)
+    world.put_own(UNKNOWN, meeting=None)
     world.pass_time()
 
     result = world.swept()
 
     ((kind, fields, counts),) = world.reports.lines
-    assert kind == "succeeded"
-    assert fields == result | {"request_id": CONTEXT.aws_request_id}
+    assert (kind, fields) == ("succeeded", result | {"request_id": CONTEXT.aws_request_id})
     assert counts.pop("DriftSeconds") == result["oldest_drift_seconds"] >= 3600
     assert counts == {
         "Created": 1,
@@ -181,54 +181,200 @@ def test_a_sweep_reports_once_what_it_did_and_counts_it(world: World) -> None:
     }
 
 
-def test_a_sweep_that_found_nothing_counts_nothing_and_is_still_counted(world: World) -> None:
-    world.swept()
-
-    ((_, _, counts),) = world.reports.lines
-    assert counts.pop("QuotaLeft") == 1199
-    assert set(counts.values()) == {0}
-    assert "Deferred" not in counts
+# Many changes
 
 
-def test_what_stands_in_the_way_is_counted(world: World) -> None:
-    world.put_record(f"{world.launch()}.{DOMAIN}", comment="elephant:other")
+def test_n_deletions_are_one_list_and_a_batch_for_200(world: World) -> None:
+    world.put_ended(450)
+    world.pass_time()
 
-    world.swept()
+    assert done(world.swept()) == (0, 0, 450)
 
-    ((_, fields, counts),) = world.reports.lines
-    assert len(fields["warnings"]) == counts["Warnings"] == 1
-    assert counts["Rejected"] == 0
-
-
-def test_a_fresh_record_that_waits_is_neither_work_nor_drift(world: World) -> None:
-    world.put_own("i-0123456789abcdef0")
-
-    assert world.swept()["skipped"] == 1
-
-    ((_, _, counts),) = world.reports.lines
-    assert "Deferred" not in counts
-    assert (counts["DriftSeconds"], counts["Repaired"]) == (0, 0)
+    assert world.dns_calls == [LIST, BATCH, BATCH, BATCH]
+    assert world.records() == ()
 
 
-def test_a_failure_is_reported_once_and_raised(world: World) -> None:
-    world.fail("DescribeInstances", "InternalError")
+def test_deletions_come_before_updates_before_creations(world: World) -> None:
+    """So a full zone has room, and no name has two addresses for longer than necessary."""
+    for instance_id in world.launch_many(60)[:30]:
+        world.put_own(instance_id, "192.0.2.9", meeting=None)
+    world.put_ended(30)
+    world.pass_time()
 
-    with pytest.raises(Exception, match="InternalError"):
-        world.swept()
+    assert done(world.swept(SWEEP_BATCH_SIZE="25")) == (30, 30, 30)
 
-    ((kind, fields, counts),) = world.reports.lines
-    assert "InternalError" in kind
-    assert fields == {"request_id": CONTEXT.aws_request_id}
-    assert counts == {"Failed": 1, "QuotaLeft": 1199}
+    bodies = [json.loads(call.body) for call in world.cloudflare.calls if call.path == BATCH[1]]
+    assert [{kind: len(changes) for kind, changes in body.items()} for body in bodies] == [
+        {"deletes": 25},
+        {"deletes": 5, "patches": 20},
+        {"patches": 10, "posts": 15},
+        {"posts": 15},
+    ]
 
 
-def test_before_cloudflare_has_answered_nothing_is_said_of_the_quota(world: World) -> None:
-    world.fail("GetSecretValue", "AccessDeniedException")
+def test_a_whole_class_is_one_list_one_batch_and_two_reads_of_aws(world: World) -> None:
+    for number in range(40):
+        world.put_row(f"m{number}", status="LAUNCHED")
+        for role in ("teacher", "student"):
+            world.desktop(role, f"m{number}")
 
-    with pytest.raises(SecretError):
-        world.swept()
+    result = world.swept()
 
-    assert world.reports.lines[0][2] == {"Failed": 1}
+    assert result["done"] == {"created": 80, "updated": 0, "deleted": 0, "rows": 40}
+    reads = ["BatchGetItem", "DescribeInstances", "GetSecretValue"]
+    assert world.calls == ([*reads, *["UpdateItem"] * 40], [LIST, BATCH])
+    assert all(len(world.row(each)) == 3 for each in world.rows())
+
+
+# Calls to Cloudflare that fail
+
+
+def test_a_batch_that_fails_temporarily_is_left_to_the_next_run(thirty: World) -> None:
+    thirty.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, path=BATCHES, skip=1))
+
+    first = in_tens(thirty)
+
+    assert thirty.dns_calls == [LIST, BATCH, BATCH, BATCH]
+    assert (first["action"], done(first), first["skipped"]) == ("repaired", (20, 0, 0), 10)
+    assert all("could not confirm POST" in each for each in first["left"])
+    assert (len(thirty.records()), linked(thirty)) == (20, 20)
+    second = in_tens(thirty)
+    assert (done(second), second["done"]["rows"], second["skipped"]) == ((10, 0, 0), 10, 0)
+    assert (len(thirty.records()), linked(thirty)) == (30, 30)
+
+
+def test_a_batch_whose_answer_was_lost_is_not_applied_twice(thirty: World) -> None:
+    """Its rows are updated by the next run, which sees the records."""
+    thirty.cloudflare.faults.add(Fault(FaultKind.DROP, path=BATCHES, when=When.AFTER, skip=1))
+    first = in_tens(thirty)
+    assert (done(first), len(thirty.records()), linked(thirty)) == ((20, 0, 0), 30, 20)
+    thirty.forget_calls()
+
+    second = in_tens(thirty)
+
+    assert (done(second), second["done"]["rows"]) == ((0, 0, 0), 10)
+    assert thirty.dns_calls == [LIST]
+    assert (len(thirty.records()), linked(thirty)) == (30, 30)
+
+
+def test_after_a_429_no_call_is_made_until_it_may_be(thirty: World) -> None:
+    thirty.cloudflare.faults.add(Fault(FaultKind.RATE_LIMITED, path=BATCHES, skip=1, seconds=120))
+
+    first = in_tens(thirty)
+
+    assert thirty.dns_calls == [LIST, BATCH, BATCH]
+    assert (done(first), first["skipped"], linked(thirty)) == ((10, 0, 0), 20, 10)
+    assert all("no calls for 120 s" in each for each in first["left"])
+    thirty.forget_calls()
+    assert in_tens(thirty)["action"] == "deferred"
+    assert thirty.calls == ([], [])
+    thirty.pass_time(121)
+    assert done(in_tens(thirty)) == (20, 0, 0)
+
+
+def test_our_half_of_the_quota_is_not_exceeded(thirty: World) -> None:
+    """The list and two batches take our half of these calls."""
+    thirty.limit_calls(5)
+
+    first = in_tens(thirty)
+
+    assert thirty.dns_calls == [LIST, BATCH, BATCH]
+    assert (done(first), first["skipped"]) == ((20, 0, 0), 10)
+    assert "Cloudflare's quota is kept for others" in first["left"][0]
+    thirty.forget_calls()
+    second = in_tens(thirty)
+    assert second["action"] == "deferred"
+    assert second["reason"].startswith("deferred to the next run: Cloudflare's quota is kept for")
+    assert thirty.calls == ([], [])
+    assert thirty.reports.lines[-1][2] == {"Deferred": 1, "QuotaLeft": 2}
+
+
+def test_a_quota_that_is_spent_by_the_list_leaves_everything(thirty: World) -> None:
+    thirty.limit_calls(1)
+
+    result = in_tens(thirty)
+
+    assert (result["action"], result["skipped"], linked(thirty)) == ("deferred", 30, 0)
+    assert thirty.dns_calls == [LIST]
+    assert thirty.reports.lines[-1][2]["Deferred"] == 1
+
+
+def test_a_list_that_is_answered_429_is_deferred(thirty: World) -> None:
+    thirty.cloudflare.faults.add(Fault(FaultKind.RATE_LIMITED, method="GET", seconds=60))
+
+    assert in_tens(thirty)["action"] == "deferred"
+
+    assert thirty.calls == (["GetSecretValue"], [LIST])
+    assert thirty.reports.lines[-1][2] == {"Deferred": 1, "QuotaLeft": 0}
+
+
+def test_a_record_that_is_rejected_is_reported_and_the_others_are_created(world: World) -> None:
+    world.put_row("bad", status="LAUNCHED")
+    bad = world.desktop(meeting="bad")
+    world.associate(bad, "127.0.0.1")  # Cloudflare cannot proxy to it
+    world.launch_many(198)
+    world.put_row("good", status="LAUNCHED")
+    good = world.desktop(meeting="good")
+    sweep = world.sweep()
+
+    result = sweep.handle(CONTEXT)
+
+    assert (done(result), len(world.records())) == ((199, 0, 0), 199)
+    (refused,) = result["refused"]
+    assert refused.startswith(f"create {bad}.{DOMAIN} at 127.0.0.1: POST {RECORDS}: HTTP 400, 9003")
+    assert "set PROXIED to 'false'" in refused
+    assert result["warnings"] == [refused]
+    assert world.row("bad") == {"status": "LAUNCHED"}
+    assert world.row("good") == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(good)}
+    assert len(world.dns_calls) <= 1 + 1 + 2 * 8
+    counts = world.reports.lines[-1][2]
+    assert (counts["Rejected"], counts["Warnings"], counts["Created"]) == (1, 1, 199)
+    world.forget_calls()
+    again = sweep.handle(CONTEXT)
+    assert (again["action"], again["reason"]) == ("unchanged", "1 rejected by the DNS provider")
+    assert world.dns_calls == [LIST, CREATE]
+
+
+def test_a_record_that_cloudflare_stores_with_another_ttl_is_linked_and_reported(
+    world: World,
+) -> None:
+    world.put_row(status="LAUNCHED")
+    instance_id = world.desktop()
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        if isinstance(envelope["result"], dict):
+            envelope["result"]["ttl"] = 60
+
+    result = world.sweep(transport=Tampering(spoil)).handle(CONTEXT)
+
+    (refused,) = result["refused"]
+    assert refused.endswith(f"Cloudflare stored {instance_id}.{DOMAIN} with ttl 60 instead of 1")
+    assert world.row()["teacher_ec2_link"] == link(instance_id)
+    assert world.reports.lines[0][2]["Rejected"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_wrong_zone_is_refused_and_keeps_no_misplaced_record(world: World, count: int) -> None:
+    world.launch_many(count)
+
+    with pytest.raises(WrongZoneError, match="set ZONE_ID"):
+        world.swept(DOMAIN_ROOT="desktops.example.org")
+
+    assert world.records() == ()
+    assert world.reports.lines[-1][2]["Failed"] == 1
+
+
+def test_a_token_that_is_refused_between_batches_fails_the_run(thirty: World) -> None:
+    thirty.cloudflare.faults.add(Fault(FaultKind.REFUSED, path=BATCHES, skip=1, times=None))
+
+    with pytest.raises(TokenRefusedError):
+        in_tens(thirty)
+
+    assert thirty.dns_calls == [LIST, BATCH, BATCH]
+    assert linked(thirty) == 0
+    thirty.cloudflare.faults.clear()
+    assert in_tens(thirty)["done"]["rows"] == 30
+    assert linked(thirty) == 30
 
 
 # Time
@@ -243,8 +389,8 @@ def test_a_run_out_of_time_begins_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("operation", ["DescribeInstances", "BatchGetItem"])
-def test_time_that_runs_out_while_looking_changes_nothing(world: World, operation: str) -> None:
-    world.put_row(status="LAUNCHED", student_ec2_link=link("i-0123456789abcdef0"))
+def test_time_that_runs_out_while_reading_changes_nothing(world: World, operation: str) -> None:
+    world.put_row(status="LAUNCHED", student_ec2_link=link(UNKNOWN))
     world.put_own(world.desktop(), "192.0.2.9")
     before = (world.records(), world.row())
     world.meanwhile(operation, lambda: world.pass_time(59.5))
@@ -256,17 +402,21 @@ def test_time_that_runs_out_while_looking_changes_nothing(world: World, operatio
     assert world.dns_calls == [LIST]
 
 
-def test_time_that_runs_out_while_writing_leaves_the_rest_and_says_so(world: World) -> None:
-    """What was done is done; the next run does the rest."""
-    world.put_row(status="LAUNCHED")
-    world.desktop()
-    for _ in range(3):
-        world.launch()
+def with_slow_batches(world: World, seconds: float) -> dict[str, Any]:
+    """Sweep in batches of two, each of which takes so long to be answered."""
 
     def pass_time(answer: dict[str, Any]) -> None:
-        world.pass_time(30 if "posts" in answer["result"] else 0)
+        world.pass_time(seconds if "posts" in answer["result"] else 0)
 
-    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), Tampering(pass_time)).handle(CONTEXT)
+    settings = make_settings(SWEEP_BATCH_SIZE="2")
+    return world.sweep(settings, Tampering(pass_time)).handle(CONTEXT)
+
+
+def test_a_row_for_which_time_runs_out_is_left_to_the_next_run(world: World) -> None:
+    lost_start(world)
+    world.launch_many(3)
+
+    result = with_slow_batches(world, 30)
 
     assert (result["action"], result["done"]["created"], result["skipped"]) == ("repaired", 4, 1)
     assert result["left"] == ["the row 'm1': its snapshot is 30 s old"]
@@ -275,17 +425,44 @@ def test_time_that_runs_out_while_writing_leaves_the_rest_and_says_so(world: Wor
 
 
 def test_a_batch_for_which_there_is_no_time_is_not_begun(world: World) -> None:
-    for _ in range(6):
-        world.launch()
+    world.launch_many(6)
 
-    def pass_time(answer: dict[str, Any]) -> None:
-        world.pass_time(59 if "posts" in answer["result"] else 0)
-
-    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), Tampering(pass_time)).handle(CONTEXT)
+    result = with_slow_batches(world, 59)
 
     assert (result["done"]["created"], result["skipped"]) == (2, 4)
     assert "its snapshot is 59 s old" in result["left"][0]
-    assert world.dns_calls == [LIST, ("POST", f"{RECORDS}/batch")]
+    assert world.dns_calls == [LIST, BATCH]
+
+
+def at_first_batch(world: World, do: Callable[[], object]) -> dict[str, Any]:
+    """Sweep in batches of two; the survey grows old and something happens at the first one."""
+
+    def before(note: str) -> None:
+        if note == "POST batch" and not world.elapsed:
+            world.pass_time(11)
+            do()
+
+    settings = make_settings(SWEEP_BATCH_SIZE="2")
+    return world.sweep(settings, Noting([], before)).handle(CONTEXT)
+
+
+def test_changes_while_batches_are_applied_are_seen_before_more_is_written(world: World) -> None:
+    """Nobody gets a record by a plan that is older than ten seconds."""
+    ids = world.launch_many(6)
+
+    result = at_first_batch(world, lambda: world.terminate(*ids))
+
+    assert result["done"] == {"created": 2, "updated": 0, "deleted": 2, "rows": 0}
+    assert world.records() == ()
+    assert world.dns_calls == [LIST, BATCH] * 2
+
+
+def test_a_quota_that_is_spent_while_batches_are_applied_ends_the_run(world: World) -> None:
+    world.launch_many(6)
+
+    result = at_first_batch(world, lambda: world.limit_calls(3))
+
+    assert (result["action"], result["done"]["created"], result["skipped"]) == ("repaired", 2, 4)
 
 
 def test_a_change_that_could_not_be_sent_in_time_is_not_sent_any_more(world: World) -> None:
@@ -323,43 +500,11 @@ def test_a_change_for_which_the_token_came_too_late_is_not_sent(
     assert "was not sent: its snapshot is 11 s old" in repair.left[0]
 
 
-def test_what_changed_while_batches_were_written_is_seen_before_more_is(world: World) -> None:
-    """Nobody gets a record by a plan that is older than ten seconds."""
-    ids = sorted(world.launch() for _ in range(6))
-
-    def pass_time(note: str) -> None:
-        if note == "POST batch" and not world.elapsed:
-            world.pass_time(11)
-            world.terminate(*ids)
-
-    transport = Noting([], pass_time)
-    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), transport).handle(CONTEXT)
-
-    assert result["done"] == {"created": 2, "updated": 0, "deleted": 2, "rows": 0}
-    assert world.records() == ()
-    assert world.dns_calls == [LIST, ("POST", f"{RECORDS}/batch")] * 2
-
-
-def test_a_quota_that_is_spent_while_batches_are_written_ends_the_run(world: World) -> None:
-    for _ in range(6):
-        world.launch()
-
-    def pass_time(note: str) -> None:
-        if note == "POST batch":
-            world.pass_time(11)
-            world.limit_calls(3)
-
-    transport = Noting([], pass_time)
-    result = world.sweep(make_settings(SWEEP_BATCH_SIZE="2"), transport).handle(CONTEXT)
-
-    assert (result["action"], result["done"]["created"], result["skipped"]) == ("repaired", 2, 4)
-
-
 # Rows that fail
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "InternalServerError"])
-def test_rows_that_cannot_be_told_fail_the_run_after_everything_else(
+def test_rows_that_cannot_be_written_fail_the_run_after_everything_else(
     world: World, code: str
 ) -> None:
     world.put_row(status="LAUNCHED")
@@ -377,16 +522,13 @@ def test_rows_that_cannot_be_told_fail_the_run_after_everything_else(
     assert world.row() == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(instance_id)}
 
 
-def test_a_row_is_not_told_of_a_record_that_was_not_made(world: World) -> None:
+def test_a_row_is_not_updated_for_a_record_that_was_rejected(world: World) -> None:
     world.put_row("up", status="LAUNCHED")
-    world.put_row("down", status="HEALTHY")
     world.associate(world.desktop(meeting="up"), "127.0.0.1")
-    stopped = world.desktop(meeting="down")
-    world.put_own(stopped, meeting="down")
-    world.put_row("down", status="HEALTHY", teacher_ec2_link=link(stopped))
-    world.ec2.stop_instances(InstanceIds=[stopped])
+    stopped = world.serving(meeting="down")
+    world.stop(stopped)
     world.cloudflare.faults.add(
-        Fault(FaultKind.REFUSED, path=f"{RECORDS}/batch", status=400, code=9999, times=None),
+        Fault(FaultKind.REFUSED, path=BATCHES, status=400, code=9999, times=None),
         Fault(FaultKind.REFUSED, method="DELETE", status=400, code=9999, times=None),
     )
 

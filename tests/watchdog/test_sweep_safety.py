@@ -1,8 +1,11 @@
-"""What a sweep never does: touch what is not ours, act on what it does not know, empty a zone."""
+"""What a sweep never does: touch what is not ours, act on what it does not know, empty a zone.
+
+Nor does it undo what another sweep, an event or a person does while it runs.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,21 +13,18 @@ from botocore.exceptions import ClientError
 
 from chalicelib.cloudflare import zone as zone_module
 from chalicelib.cloudflare.client import TokenRefusedError
-from chalicelib.dns.plan import Observation, decide
 from chalicelib.dns.provider import UnavailableError
-from chalicelib.ec2 import instances as instance_module
-from chalicelib.ec2.instances import Instances
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
-from localcloud.cloudflare import Fault, FaultKind
-from tests.transports import Tampering
-from tests.world import DOMAIN, OWNER, RECORDS, SECRET, TABLE, Context, World, link, make_settings
+from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind
+from tests.transports import Noting, Tampering
+from tests.world import DOMAIN, OWNER, RECORDS, SECRET, TABLE, Context, World, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIST = ("GET", RECORDS)
-BATCH = ("POST", f"{RECORDS}/batch")
+CONTEXT = Context()
 UNKNOWN = "i-0123456789abcdef0"
 
 
@@ -60,11 +60,11 @@ def test_what_is_anothers_or_nobodys_stays_byte_for_byte(world: World, state: st
     strangers = world.records()
     world.put_own(instance_id)
     if state == "stopped":
-        world.ec2.stop_instances(InstanceIds=[instance_id])
+        world.stop(instance_id)
     elif state == "terminated":
         world.terminate(instance_id)
     elif state == "untagged":
-        world.ec2.delete_tags(Resources=[instance_id], Tags=[{"Key": "Project"}])
+        world.untag(instance_id, "Project")
     world.pass_time()
 
     result = world.swept()
@@ -74,7 +74,7 @@ def test_what_is_anothers_or_nobodys_stays_byte_for_byte(world: World, state: st
     assert world.records()[: len(strangers)] == strangers
 
 
-def test_what_stands_in_the_way_is_reported_and_nobody_is_sent_there(world: World) -> None:
+def test_conflicting_records_are_reported_and_nobody_is_sent_there(world: World) -> None:
     world.put_row(status="LAUNCHED")
     teacher, student = world.desktop("teacher"), world.desktop("student")
     world.put_record(f"{teacher}.{DOMAIN}", comment=f"{OWNER}1 m=m1 r=teacher")
@@ -83,12 +83,13 @@ def test_what_stands_in_the_way_is_reported_and_nobody_is_sent_there(world: Worl
 
     result = world.swept()
 
-    untouched = "left unchanged"
     assert result["action"] == "unchanged"
     assert set(result["warnings"]) == {
-        f"the record {teacher}.{DOMAIN} at 192.0.2.200 belongs to {OWNER}1; {untouched}",
+        f"the record {teacher}.{DOMAIN} at 192.0.2.200 belongs to {OWNER}1; left unchanged",
         f"conflicting CNAME record {student}.{DOMAIN} left unchanged",
     }
+    counts = world.reports.lines[0][2]
+    assert (counts["Warnings"], counts["Rejected"]) == (2, 0)
     assert everything(world) == before
     assert world.dns_calls == [LIST]
 
@@ -96,10 +97,8 @@ def test_what_stands_in_the_way_is_reported_and_nobody_is_sent_there(world: Worl
 def test_two_owners_in_one_zone_leave_each_other_alone(world: World) -> None:
     """One owner's name is the beginning of the other's."""
     mine, theirs = world.launch(), world.launch(Project="Giraffe")
-    other = {"OWNER": f"{OWNER}1", "PROJECT_TAG": "Project=Giraffe"}
-
     world.swept()
-    world.swept(**other)
+    world.swept(OWNER=f"{OWNER}1", PROJECT_TAG="Project=Giraffe")
     both = world.records()
     world.terminate(mine, theirs)
     world.swept()
@@ -114,46 +113,35 @@ def test_two_owners_in_one_zone_leave_each_other_alone(world: World) -> None:
 # What is not known
 
 
-def test_an_unknown_instance_keeps_its_record_until_the_grace_is_over(world: World) -> None:
+def test_an_unknown_instance_keeps_its_record_for_the_grace_period(world: World) -> None:
     world.put_own(UNKNOWN)
+    world.put_record(f"www.{DOMAIN}", comment=f"{OWNER} managed by Elephant")
     world.put_row(status="HEALTHY", teacher_ec2_link=link(UNKNOWN))
     before = everything(world)
 
     for minutes in (0, 9):
         world.elapsed = minutes * 60
         result = world.swept()
-        assert result["action"] == "unchanged"
-        assert result["reason"] == "1 waiting for more information"
-        assert result["skipped"] == 1
-        assert result["waiting"][0].startswith(f"{UNKNOWN}.{DOMAIN}: EC2 does not know")
+        assert (result["action"], result["skipped"]) == ("unchanged", 2)
+        assert result["reason"] == "2 waiting for more information"
+        assert any(each.startswith(f"{UNKNOWN}.{DOMAIN}: EC2 does") for each in result["waiting"])
         assert everything(world) == before
 
+    counts = world.reports.lines[0][2]
+    assert (counts["DriftSeconds"], counts["Repaired"], "Deferred" in counts) == (0, 0, False)
     world.elapsed = 10 * 60
-    assert world.swept()["done"]["deleted"] == 1
+    assert world.swept()["done"]["deleted"] == 2
     assert (world.records(), world.row()) == ((), {"status": "HEALTHY"})
-
-
-def test_a_record_under_no_instances_name_stays_until_the_grace_is_over(world: World) -> None:
-    world.put_record(f"www.{DOMAIN}", comment=f"{OWNER} managed by Elephant")
-
-    assert world.swept()["skipped"] == 1
-    assert len(world.records()) == 1
-
-    world.elapsed = 10 * 60
-    assert world.swept()["done"]["deleted"] == 1
 
 
 def test_a_fresh_record_does_not_keep_others_from_being_repaired(world: World) -> None:
     world.put_own(UNKNOWN)
-    instance_id = world.desktop()
+    names = {f"{each}.{DOMAIN}" for each in (UNKNOWN, world.desktop())}
 
     result = world.swept()
 
     assert (result["done"]["created"], result["skipped"]) == (1, 1)
-    assert {name for name, _, _ in world.standing()} == {
-        f"{UNKNOWN}.{DOMAIN}",
-        f"{instance_id}.{DOMAIN}",
-    }
+    assert {name for name, _, _ in world.standing()} == names
 
 
 # Reads that fail or are incomplete
@@ -161,65 +149,46 @@ def test_a_fresh_record_does_not_keep_others_from_being_repaired(world: World) -
 
 @pytest.fixture
 def broken(world: World) -> World:
-    """Make a world in which everything waits to be repaired, by reads of every kind."""
+    """Make a world in which everything is to be repaired, by reads of every kind."""
     world.put_own(UNKNOWN)
     world.put_own(world.desktop(), "192.0.2.9")
-    ended = world.desktop("student")
-    world.put_own(ended, role="student")
+    ended = world.serving("student", teacher_ec2_link=link(UNKNOWN))
     world.terminate(ended)
-    world.put_row(status="HEALTHY", student_ec2_link=link(ended), teacher_ec2_link=link(UNKNOWN))
     world.pass_time()
     return world
 
 
-def fails_whole(world: World, error: type[Exception], transport: Any = None) -> None:  # noqa: ANN401
-    """Sweep, and hold that it fails, changes nothing, writes nothing and is reported."""
+def fails_whole(
+    world: World, error: type[Exception], tamper: Callable[[dict[str, Any]], None] | None = None
+) -> dict[str, int]:
+    """Sweep, which must fail, change nothing and be reported once; return the counts."""
     before = everything(world)
 
     with pytest.raises(error):
-        world.sweep(transport=transport).handle(Context())
+        world.sweep(transport=Tampering(tamper) if tamper else None).handle(CONTEXT)
 
     assert everything(world) == before
     assert {method for method, _ in world.dns_calls} <= {"GET"}
     assert "UpdateItem" not in world.aws_calls
-    ((kind, _, counts),) = world.reports.lines
+    ((kind, fields, counts),) = world.reports.lines
     assert kind.startswith("failed: ")
-    assert (counts["Failed"], "RefusedUnsafe" in counts) == (1, False)
+    assert fields == {"request_id": CONTEXT.aws_request_id}
+    assert counts["Failed"] == 1
+    assert counts.keys() <= {"Failed", "QuotaLeft"}
+    return counts
 
 
 @pytest.mark.parametrize("code", ["UnauthorizedOperation", "RequestLimitExceeded", "InternalError"])
-def test_a_refusal_of_ec2_changes_nothing(broken: World, code: str) -> None:
+def test_a_refused_list_of_instances_changes_nothing(broken: World, code: str) -> None:
     broken.fail("DescribeInstances", code)
 
-    fails_whole(broken, ClientError)
+    assert fails_whole(broken, ClientError) == {"Failed": 1, "QuotaLeft": 1199}
 
 
-def test_a_refusal_to_describe_who_is_only_named_changes_nothing(broken: World) -> None:
-    broken.meanwhile("BatchGetItem", lambda: broken.fail("DescribeInstances", "InternalError"))
-
-    fails_whole(broken, ClientError)
-
-
-def test_a_second_page_of_instances_that_fails_changes_nothing(
-    broken: World, monkeypatch: pytest.MonkeyPatch
+def test_a_refusal_to_describe_an_instance_that_is_only_named_changes_nothing(
+    broken: World,
 ) -> None:
-    monkeypatch.setattr(instance_module, "PAGE_SIZE", 5)
-    for _ in range(5):
-        broken.launch()
-    of_project = Instances.of_project
-
-    def fail_later(instances: Instances) -> object:
-        real = instances._client.describe_instances
-
-        def describe(**request: object) -> object:
-            if "NextToken" in request:
-                broken.fail("DescribeInstances", "RequestLimitExceeded")
-            return real(**request)
-
-        monkeypatch.setattr(instances._client, "describe_instances", describe)
-        return of_project(instances)
-
-    monkeypatch.setattr(Instances, "of_project", fail_later)
+    broken.meanwhile("BatchGetItem", lambda: broken.fail("DescribeInstances", "InternalError"))
 
     fails_whole(broken, ClientError)
     assert broken.aws_calls.count("DescribeInstances") == 2
@@ -236,30 +205,27 @@ def test_a_page_of_records_that_fails_changes_nothing(
     fails_whole(broken, UnavailableError)
 
 
-def halve(envelope: dict[str, Any]) -> None:
-    envelope["result"] = envelope["result"][:1]
+@pytest.mark.parametrize("shown", [[], slice(1), None], ids=["empty", "half", "no list"])
+def test_an_incomplete_list_of_records_changes_nothing(broken: World, shown: object) -> None:
+    def tamper(envelope: dict[str, Any]) -> None:
+        whole = envelope["result"]
+        envelope["result"] = whole[shown] if isinstance(shown, slice) else shown
+
+    fails_whole(broken, UnavailableError, tamper)
 
 
-def empty(envelope: dict[str, Any]) -> None:
-    envelope["result"] = []
+def test_a_token_that_is_refused_changes_nothing(broken: World) -> None:
+    broken.store_token("x" * 40)
+
+    fails_whole(broken, TokenRefusedError)
+    assert broken.dns_calls == [LIST]
 
 
-def spoil(envelope: dict[str, Any]) -> None:
-    envelope["result"] = None
+def test_a_secret_that_is_missing_changes_nothing(broken: World) -> None:
+    """Before Cloudflare has answered nothing is known of the quota."""
+    broken.secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
 
-
-def garble(envelope: dict[str, Any]) -> None:
-    del envelope["result"][0]["name"]
-
-
-@pytest.mark.parametrize("tamper", [halve, empty, spoil, garble])
-def test_an_incomplete_list_of_records_changes_nothing(
-    broken: World, tamper: Callable[[dict[str, Any]], None]
-) -> None:
-    fails_whole(broken, UnavailableError, Tampering(tamper))
-
-
-# Rows that cannot be read
+    assert fails_whole(broken, SecretError) == {"Failed": 1}
 
 
 def leave_out(world: World, *meetings: str) -> None:
@@ -276,7 +242,7 @@ def leave_out(world: World, *meetings: str) -> None:
     world.app_dynamodb.batch_get_item = answer
 
 
-def test_a_row_that_dynamodb_leaves_out_keeps_nothing_but_its_last_trace(broken: World) -> None:
+def test_a_row_that_cannot_be_read_keeps_its_last_trace_alone(broken: World) -> None:
     broken.put_row("m2", status="LAUNCHED")
     other = broken.desktop(meeting="m2")
     leave_out(broken, "m1")
@@ -297,9 +263,9 @@ def test_what_every_run_skips_is_a_drift_though_no_record_shows_its_age(world: W
     leave_out(world, "m1")
     sweep = world.sweep()
 
-    sweep.handle(Context())
+    sweep.handle(CONTEXT)
     world.pass_time(900)
-    sweep.handle(Context())
+    sweep.handle(CONTEXT)
 
     before, after = (counts["DriftSeconds"] for _, _, counts in world.reports.lines[-2:])
     assert before == 0
@@ -317,19 +283,6 @@ def test_a_table_that_cannot_be_read_keeps_no_record_but_last_traces(broken: Wor
     assert kind.startswith("failed: ")
     assert fields["done"] == {"created": 0, "updated": 1, "deleted": 1, "rows": 0}
     assert (counts["Failed"], counts["Updated"], counts["Deleted"]) == (1, 1, 1)
-
-
-def test_a_token_that_is_refused_changes_nothing(broken: World) -> None:
-    broken.store_token("x" * 40)
-
-    fails_whole(broken, TokenRefusedError)
-    assert broken.dns_calls == [LIST]
-
-
-def test_a_secret_that_is_missing_changes_nothing(broken: World) -> None:
-    broken.secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
-
-    fails_whole(broken, SecretError)
 
 
 # Deletions without proof
@@ -375,49 +328,15 @@ def test_what_is_held_back_is_done_when_a_person_forces_it(world: World) -> None
     assert (repair.counts["deleted"], world.records(), progress) == (40, (), [40])
 
 
-@pytest.mark.parametrize("orphans", [10, 13])
-def test_as_many_deletions_as_either_limit_allows_are_made(world: World, orphans: int) -> None:
-    """10 are few whatever their share; 13 of 44 are less than 30 %."""
-    if orphans > 10:
-        for _ in range(31):
-            instance_id = world.launch()
-            world.put_own(instance_id, world.address(instance_id), meeting=None)
-    world.put_orphans(orphans)
-    world.pass_time()
-
-    assert world.swept()["done"]["deleted"] == orphans
-
-
-def test_a_slow_leak_does_not_empty_the_zone(world: World) -> None:
-    """EC2 denies five more of 60 instances every minute; a day later it is another matter."""
-    ids = [record.name.partition(".")[0] for record in world.put_orphans(60)]
-    world.pass_time()
-    sweep = world.sweep()
-    instance = world.instances().find(world.launch())
-    assert instance is not None
-    shown = {each: replace(instance, id=each, address="192.0.2.200") for each in ids}
-
-    def sweep_with(denied: int) -> dict[str, Any]:
-        survey = sweep.survey(world.steps())
-        known = {**dict.fromkeys(ids[:denied]), **{each: shown[each] for each in ids[denied:]}}
-        plan = decide(Observation(survey.at, known, survey.records), make_settings())
-        return sweep.repair(replace(survey, instances=known, plan=plan), world.steps()).to_dict()
-
-    held = [len(sweep_with(denied).get("held_back", ())) for denied in range(5, 61, 5)]
-
-    assert held == [0, 0, 0, 5, 10, 15, 20, *[20] * 5]
-    assert len(world.records()) == 60 - 15
-    world.pass_time(24 * 3600)
-    assert "held_back" in sweep_with(60)
-
-
-def test_another_deployment_that_makes_our_deleted_records_again_is_noticed(world: World) -> None:
+def test_another_deployment_that_creates_our_deleted_records_again_is_noticed(
+    world: World,
+) -> None:
     sweep = world.sweep()
     for _ in range(2):
         world.put_own(UNKNOWN, meeting=None)
-        result = sweep.handle(Context())
+        result = sweep.handle(CONTEXT)
         world.pass_time()
-        sweep.handle(Context())
+        sweep.handle(CONTEXT)
 
     (warning,) = result["warnings"]
     assert warning.startswith(f"{UNKNOWN}.{DOMAIN} was deleted because EC2 does not know")
@@ -425,8 +344,7 @@ def test_another_deployment_that_makes_our_deleted_records_again_is_noticed(worl
 
 
 def test_a_mistaken_tag_does_not_empty_the_zone(world: World) -> None:
-    for _ in range(11):
-        world.launch()
+    world.launch_many(11)
     world.swept()
     world.pass_time()
     before = everything(world)
@@ -437,8 +355,22 @@ def test_a_mistaken_tag_does_not_empty_the_zone(world: World) -> None:
     assert everything(world) == before
 
 
+def test_another_region_does_not_empty_the_zone(world: World) -> None:
+    """EC2 answers without error, and shows none of the instances."""
+    world.launch_many(11)
+    world.swept()
+    world.pass_time()
+    before = everything(world)
+    world.app_ec2.describe_instances = lambda **_: {"Reservations": []}
+
+    result = world.swept()
+
+    assert (len(result["waiting"]), result["action"]) == (11, "unchanged")
+    assert everything(world) == before
+
+
 def test_another_domain_moves_every_record(world: World) -> None:
-    ids = [world.launch() for _ in range(11)]
+    ids = world.launch_many(11)
     world.swept()
 
     world.swept(DOMAIN_ROOT="other.example.com")
@@ -447,17 +379,192 @@ def test_another_domain_moves_every_record(world: World) -> None:
     assert {name for name, _, _ in world.standing()} == moved
 
 
-def test_another_region_does_not_empty_the_zone(world: World) -> None:
-    """EC2 answers without error, and shows none of the instances."""
-    for _ in range(11):
-        world.launch()
-    world.swept()
+# What happens while a sweep runs
+
+
+@pytest.fixture
+def drifted(world: World) -> dict[str, str]:
+    """Make a world in which something of every kind is to be done; return the desktops."""
+    ids = {meeting: world.desktop(meeting=meeting) for meeting in ("new", "moved", "ended")}
+    for meeting in ("moved", "ended"):
+        world.put_own(ids[meeting], "192.0.2.9", meeting)
+        world.put_row(meeting, status="HEALTHY", teacher_ec2_link=link(ids[meeting]))
+    world.terminate(ids["ended"])
+    world.put_row("new", status="LAUNCHED")
+    world.put_own(UNKNOWN, meeting="gone")
+    world.put_row("gone", status="HEALTHY", teacher_ec2_link=link(UNKNOWN))
     world.pass_time()
-    before = everything(world)
-    every = {"Reservations": list[object]()}
-    world.app_ec2 = type("Elsewhere", (), {"describe_instances": lambda *_, **__: every})()
+    return ids
+
+
+def is_settled(world: World, ids: dict[str, str]) -> bool:
+    """Return whether everything is right, once each, after what a sweep may have left."""
+    world.swept()
+    assert world.swept()["action"] == "unchanged"
+    right = sorted(
+        (f"{ids[each]}.{DOMAIN}", world.address(ids[each]), f"{OWNER} m={each} r=teacher")
+        for each in ("new", "moved")
+    )
+    rows = {
+        "new": {"status": "DNS_WRITTEN", "teacher_ec2_link": link(ids["new"])},
+        "moved": {"status": "HEALTHY", "teacher_ec2_link": link(ids["moved"])},
+        "ended": {"status": "TERMINATED"},
+        "gone": {"status": "HEALTHY"},  # EC2 does not show its end
+    }
+    return (world.standing(), {each: world.row(each) for each in world.rows()}) == (right, rows)
+
+
+def test_two_sweeps_that_saw_the_same_do_no_harm(world: World, drifted: dict[str, str]) -> None:
+    first, second, steps = world.sweep(), world.sweep(), world.steps()
+    surveys = first.survey(steps), second.survey(steps)
+
+    done = first.repair(surveys[0], steps)
+    again = second.repair(surveys[1], steps)
+
+    assert sum(done.counts.values()) == 7
+    assert again.counts["created"] == 0
+    assert (again.refused, again.warnings) == ((), ())
+    assert is_settled(world, drifted)
+
+
+def test_sweeps_side_by_side_do_no_harm(world: World, drifted: dict[str, str]) -> None:
+    both, results = Barrier(2, timeout=20), list[dict[str, Any]]()
+
+    def wait(note: str) -> None:
+        if note.startswith("GET"):
+            both.wait()
+
+    sweeps = [world.sweep(transport=Noting([], wait)) for _ in range(2)]
+    threads = [
+        Thread(target=lambda sweep: results.append(sweep.handle(CONTEXT)), args=(sweep,))
+        for sweep in sweeps
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+
+    assert len(results) == 2
+    assert all("refused" not in result for result in results)
+    assert is_settled(world, drifted)
+
+
+@pytest.mark.parametrize("meeting", ["new", "moved", "ended"])
+@pytest.mark.parametrize("moment", ["DescribeInstances", "BatchGetItem", "UpdateItem"])
+def test_an_event_in_between_does_no_harm(
+    world: World, drifted: dict[str, str], meeting: str, moment: str
+) -> None:
+    world.meanwhile(moment, lambda: world.handle(drifted[meeting]))
+
+    assert "refused" not in world.swept()
+
+    assert is_settled(world, drifted)
+
+
+@pytest.mark.parametrize("moment", ["GET", "BatchGetItem", "POST", "UpdateItem"])
+@pytest.mark.parametrize("what", ["stop", "terminate"])
+def test_a_desktop_that_goes_meanwhile_has_nothing_left_soon(
+    world: World, what: str, moment: str
+) -> None:
+    """The sweep may write what was right when it looked; the next one takes it back."""
+    instance_id = world.desktop()
+    world.put_row(status="LAUNCHED")
+    went: list[str] = []
+
+    def go(note: str = moment) -> None:
+        if note.startswith(moment) and not went:
+            went.append(note)
+            (world.stop if what == "stop" else world.terminate)(instance_id)
+            world.handle(instance_id)
+
+    world.meanwhile(moment, go)
+    world.sweep(transport=Noting([], go)).handle(CONTEXT)
+    world.swept()
+
+    assert went
+    assert world.standing() == []
+    assert "teacher_ec2_link" not in world.row()
+    assert (world.row()["status"] == "TERMINATED") is (what == "terminate")
+    assert world.swept()["action"] == "unchanged"
+
+
+def test_a_row_that_others_change_meanwhile_is_left_to_the_next_run(world: World) -> None:
+    """What the health check wrote must not be undone."""
+    world.put_row(status="LAUNCHED")
+    instance_id = world.desktop()
+    world.meanwhile("UpdateItem", lambda: world.put_row(status="HEALTHY"))
+
+    first = world.swept()
+
+    assert first["done"] == {"created": 1, "updated": 0, "deleted": 0, "rows": 0}
+    assert first["left"] == ["the row 'm1': row 'm1' was changed concurrently"]
+    assert world.row() == {"status": "HEALTHY"}
+    assert world.swept()["done"]["rows"] == 1
+    assert world.row() == {"status": "HEALTHY", "teacher_ec2_link": link(instance_id)}
+
+
+def test_no_row_is_created(world: World) -> None:
+    """Neither for a meeting without one, nor for one that is deleted meanwhile."""
+    world.desktop()
+    world.put_row("m2", status="LAUNCHED")
+    world.desktop(meeting="m2")
+    key = {"id": {"S": "m2"}}
+    world.meanwhile("UpdateItem", lambda: world.dynamodb.delete_item(TableName=TABLE, Key=key))
 
     result = world.swept()
 
-    assert (len(result["waiting"]), result["action"]) == (11, "unchanged")
-    assert everything(world) == before
+    assert (result["done"]["created"], result["skipped"], world.rows()) == (2, 1, [])
+
+
+def test_another_owner_who_was_faster_keeps_the_name(world: World) -> None:
+    world.put_row(status="LAUNCHED")
+    instance_id = world.desktop()
+    comment = "elephant:other m=m1 r=teacher"
+    world.meanwhile(
+        "DescribeInstances",
+        lambda: world.put_record(f"{instance_id}.{DOMAIN}", world.address(instance_id), comment),
+    )
+
+    assert world.swept()["skipped"] == 1
+
+    assert [each for _, _, each in world.standing()] == [comment]
+    assert world.row() == {"status": "LAUNCHED"}
+    assert world.swept()["warnings"][0].endswith("belongs to elephant:other; left unchanged")
+
+
+def test_a_record_that_is_deleted_meanwhile_does_not_hold_up_the_rest(world: World) -> None:
+    ended = world.put_ended(50)
+    world.pass_time()
+    zone = world.cloudflare.api.zone(DEFAULT_ZONE_ID)
+    world.meanwhile("DescribeInstances", lambda: zone.delete(ended[7].id))
+
+    assert world.swept()["done"]["deleted"] == 50
+    assert world.records() == ()
+
+
+def test_a_record_that_is_created_meanwhile_is_left_to_the_next_run(thirty: World) -> None:
+    thirty.put_row("new", status="LAUNCHED")
+    instance_id = thirty.desktop(meeting="new")
+    address = thirty.address(instance_id)
+    thirty.meanwhile("DescribeInstances", lambda: thirty.put_own(instance_id, address, "new"))
+
+    first = thirty.swept()
+
+    assert (first["done"]["created"], first["done"]["rows"], first["skipped"]) == (30, 30, 1)
+    assert "the zone has changed since it was read" in first["left"][0]
+    assert thirty.row("new") == {"status": "LAUNCHED"}
+    assert thirty.swept()["done"] == {"created": 0, "updated": 0, "deleted": 0, "rows": 1}
+    assert thirty.swept()["action"] == "unchanged"
+
+
+def test_a_stale_list_is_repaired_by_the_next_run(world: World) -> None:
+    """Cloudflare's lists may lag behind: what was just created seems to be missing."""
+    instance_id = world.desktop()
+    world.swept()
+    world.cloudflare.faults.add(Fault(FaultKind.STALE, changes=1))
+
+    first = world.swept()
+
+    assert (first["done"]["created"], first["skipped"]) == (0, 1)
+    assert [name for name, _, _ in world.standing()] == [f"{instance_id}.{DOMAIN}"]
+    assert world.swept()["action"] == "unchanged"
