@@ -20,8 +20,7 @@ from localcloud.cloudflare import (
 from ops import cli_certificate
 from ops.certificate import names_in, read_certificate
 from ops.cli import main
-from ops.stages import OWN_KEY
-from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
+from tests.world import DOMAIN, REGION, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,25 +35,6 @@ if TYPE_CHECKING:
 DCV = "elephant/test/dcv"
 NOTE = ".chalice/certificate-test.pem"
 SSL_ONLY = "ssl_only_00000000000000000000000000000000"
-
-
-@pytest.fixture
-def project(world: World, tmp_path: Path) -> Path:
-    """Make a project with a stage in the world."""
-    variables = {
-        "DOMAIN_ROOT": DOMAIN,
-        "ZONE_ID": DEFAULT_ZONE_ID,
-        "SECRET_ARN": SECRET,
-        "OWNER": OWNER,
-        "CLOUDFLARE_API_URL": world.cloudflare.url,
-    }
-    own = {"account": ACCOUNT, "region": REGION}
-    stages = {"test": {OWN_KEY: own, "environment_variables": variables}}
-    directory = tmp_path / "project"
-    (directory / ".chalice").mkdir(parents=True)
-    config = {"version": "2.0", "app_name": "elephant", "stages": stages}
-    (directory / ".chalice/config.json").write_text(json.dumps(config))
-    return directory
 
 
 @pytest.fixture
