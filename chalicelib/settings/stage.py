@@ -309,7 +309,7 @@ class Settings:
         wanted = values["features"] or ()
         values |= {name: reader.read(kind) for name, kind in FEATURES.items() if name in wanted}
         stage = cls(**values)
-        if stage.meetings and not stage.table_name:
+        if stage.meetings and not environment.get("TABLE_NAME", TABLE_NAME):
             reader.problems.append("TABLE_NAME is ''; the feature 'meetings' needs a table")
         if reader.problems:
             raise SettingsError(reader.problems)

@@ -35,21 +35,18 @@ def files(tmp_path: Path) -> PairFiles:
     return PairFiles(tmp_path)
 
 
-def test_both_files_are_written_for_their_owner_alone(tmp_path: Path) -> None:
+def test_both_files_are_written_for_their_owner_alone_in_a_directory_that_is_made(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "made" / "by it"
     before = os.umask(0)
     try:
-        PairFiles(tmp_path).keep(NEW, overwrite=False)
+        PairFiles(directory).check(overwrite=False)
+        PairFiles(directory).keep(NEW, overwrite=False)
     finally:
         os.umask(before)
-    assert found(tmp_path) == files_of(NEW)
-    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
-
-
-def test_the_directory_is_made(tmp_path: Path) -> None:
-    store = PairFiles(tmp_path / "a" / "b")
-    store.check(overwrite=False)
-    store.keep(NEW, overwrite=False)
-    assert found(tmp_path / "a" / "b") == files_of(NEW)
+    assert found(directory) == files_of(NEW)
+    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
 
 
 @pytest.mark.parametrize("there", [["dcv.pem"], ["dcv.key"], ["dcv.pem", "dcv.key"]])
@@ -130,14 +127,13 @@ def held(world: World, name: str = DCV) -> str:
     return str(world.secrets.get_secret_value(SecretId=name)["SecretString"])
 
 
-def test_a_secret_is_made_with_both(world: World) -> None:
-    secret(world).check(overwrite=False)
-    secret(world).keep(NEW, overwrite=False)
-    assert json.loads(held(world)) == files_of(NEW)
-
-
-def test_a_secret_that_waits_for_its_value_is_filled(world: World) -> None:
-    world.secrets.create_secret(Name=DCV)
+@pytest.mark.parametrize("waiting", [False, True], ids=["new", "without a value"])
+def test_a_secret_is_made_or_filled_with_both(
+    world: World,
+    waiting: bool,  # noqa: FBT001
+) -> None:
+    if waiting:
+        world.secrets.create_secret(Name=DCV)
     secret(world).check(overwrite=False)
     secret(world).keep(NEW, overwrite=False)
     assert json.loads(held(world)) == files_of(NEW)
@@ -163,10 +159,7 @@ def test_a_secret_of_something_else_is_never_replaced(world: World, text: str) -
         secret(world).keep(NEW, overwrite=True)
     assert "hunter2" not in str(caught.value)
     assert held(world) == text
-
-
-def test_the_token_of_a_stage_is_something_else(world: World) -> None:
-    with pytest.raises(CertificateError, match="something other"):
+    with pytest.raises(CertificateError, match="something other"):  # the token of a stage
         secret(world, SECRET).check(overwrite=True)
 
 

@@ -20,8 +20,7 @@ from localcloud.cloudflare import (
 from ops import cli_certificate
 from ops.certificate import names_in, read_certificate
 from ops.cli import main
-from ops.stages import OWN_KEY
-from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
+from tests.world import DOMAIN, REGION, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,26 +34,7 @@ if TYPE_CHECKING:
 
 DCV = "elephant/test/dcv"
 NOTE = ".chalice/certificate-test.pem"
-SSL_ONLY = "ssl_only_00000000000000000000000000000000"
-
-
-@pytest.fixture
-def project(world: World, tmp_path: Path) -> Path:
-    """Make a project with a stage in the world."""
-    variables = {
-        "DOMAIN_ROOT": DOMAIN,
-        "ZONE_ID": DEFAULT_ZONE_ID,
-        "SECRET_ARN": SECRET,
-        "OWNER": OWNER,
-        "CLOUDFLARE_API_URL": world.cloudflare.url,
-    }
-    own = {"account": ACCOUNT, "region": REGION}
-    stages = {"test": {OWN_KEY: own, "environment_variables": variables}}
-    directory = tmp_path / "project"
-    (directory / ".chalice").mkdir(parents=True)
-    config = {"version": "2.0", "app_name": "elephant", "stages": stages}
-    (directory / ".chalice/config.json").write_text(json.dumps(config))
-    return directory
+SSL_MODE = f"/zones/{DEFAULT_ZONE_ID}/settings/ssl"
 
 
 @pytest.fixture
@@ -70,16 +50,11 @@ def ops(project: Path, monkeypatch: pytest.MonkeyPatch) -> Ops:
     return run
 
 
-def set_variable(project: Path, name: str, value: str) -> None:
-    path = project / ".chalice/config.json"
-    config = json.loads(path.read_text())
-    config["stages"]["test"]["environment_variables"][name] = value
-    path.write_text(json.dumps(config))
-
-
-def set_mode(world: World, mode: str) -> None:
-    store = world.cloudflare.api.zone(DEFAULT_ZONE_ID)
-    object.__setattr__(store.zone, "ssl", mode)
+def token_for(world: World, permission: Permission) -> str:
+    """Make a token with one right."""
+    token = Token("one_right_" * 4, frozenset({permission}))
+    world.cloudflare.api._authenticator._tokens[token.value] = token
+    return token.value
 
 
 def flat(result: Result) -> str:
@@ -117,42 +92,32 @@ def test_desktops_are_known_to_cloudflare_by_what_it_writes(
         shake_hands(project.parent / "pair", root, f"a.b.{DOMAIN}")
 
 
-def test_they_are_written_where_its_user_is(ops: Ops, project: Path) -> None:
-    assert ops().exit_code == 0
-    assert (project.parent / "dcv.pem").exists()
-    assert (project.parent / "dcv.key").stat().st_mode & 0o777 == 0o600
-
-
-def test_the_certificate_alone_is_noted_for_the_doctor(ops: Ops, project: Path) -> None:
-    assert ops().exit_code == 0
-    text = (project / NOTE).read_text()
-    assert text == (project.parent / "dcv.pem").read_text()
-    assert names_in(read_certificate(text, "the note")) == (f"*.{DOMAIN}", DOMAIN)
-
-
-def test_it_says_what_to_do_with_them(ops: Ops) -> None:
+def test_the_files_are_where_the_user_is_and_the_certificate_is_noted_for_the_doctor(
+    ops: Ops, project: Path
+) -> None:
     said = flat(ops())
+
+    certificate, key = project.parent / "dcv.pem", project.parent / "dcv.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert (project / NOTE).read_text() == certificate.read_text()
+    assert names_in(read_certificate(certificate.read_text(), "it")) == (f"*.{DOMAIN}", DOMAIN)
     assert "chown dcv dcv.pem dcv.key && chmod 600 dcv.pem dcv.key" in said
     assert r"C:\Windows\System32\config\systemprofile\AppData\Local\NICE\dcv" in said
     assert "delete them here" in said
 
 
-def test_neither_key_nor_token_is_printed(ops: Ops, project: Path) -> None:
+def test_the_key_is_sent_nowhere_and_neither_it_nor_the_token_is_printed(
+    world: World, ops: Ops, project: Path
+) -> None:
     said = ops().output
-    key = (project.parent / "dcv.key").read_text()
-    assert "PRIVATE" not in said
-    assert not any(line in said for line in key.splitlines())
-    assert DEFAULT_TOKEN not in said
 
-
-def test_the_key_is_sent_nowhere(world: World, ops: Ops, project: Path) -> None:
-    ops()
     lines = (project.parent / "dcv.key").read_text().splitlines()
+    assert not any(line in said for line in (*lines, "PRIVATE", DEFAULT_TOKEN))
     for call in world.cloudflare.calls:
         assert not any(line.encode() in call.body for line in lines)
     assert [f"{call.method} {call.path}" for call in world.cloudflare.calls] == [
         "POST /certificates",
-        f"GET /zones/{DEFAULT_ZONE_ID}/settings/ssl",
+        f"GET {SSL_MODE}",
     ]
 
 
@@ -187,28 +152,27 @@ def test_both_go_into_a_secret_and_no_file_has_the_key(
     assert ops("--secret", DCV, "--force").exit_code == 0
 
 
-def test_the_secret_of_the_token_is_not_for_it(world: World, ops: Ops) -> None:
-    result = ops("--secret", SECRET, "--force")
-    assert "holds the stage's Cloudflare token" in flat(result)
-    assert world.cloudflare.calls == ()
-
-
-def test_files_or_a_secret_but_not_both(ops: Ops) -> None:
-    assert ops("--secret", DCV, "--to", "pair").exit_code == 2
-
-
-def test_a_validity_that_cloudflare_does_not_have_is_refused(ops: Ops) -> None:
-    result = ops("--days", "100")
-    assert result.exit_code == 2
-    assert "5475" in result.output
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (("--secret", SECRET, "--force"), 1, "holds the stage's Cloudflare token"),
+        (("--secret", DCV, "--to", "pair"), 2, "--to"),
+        (("--days", "100"), 2, "5475"),
+    ],
+    ids=["the token's secret", "files and a secret", "a validity that Cloudflare does not have"],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_asked_for(
+    world: World, ops: Ops, options: tuple[str, ...], status: int, said: str
+) -> None:
+    result = ops(*options)
+    assert (result.exit_code, world.cloudflare.calls) == (status, ())
+    assert said in flat(result)
 
 
 def test_a_token_for_dns_is_refused_with_the_right_that_it_lacks(
     world: World, ops: Ops, project: Path
 ) -> None:
-    dns = Token("dns_only" * 5, frozenset({Permission.DNS_WRITE}))
-    world.cloudflare.api._authenticator._tokens[dns.value] = dns
-    result = ops(token=dns.value)
+    result = ops(token=token_for(world, Permission.DNS_WRITE))
     assert result.exit_code == 1
     assert "needs SSL and Certificates Edit (Zone > SSL and Certificates > Edit)" in flat(result)
     assert "Traceback" not in result.output
@@ -248,25 +212,20 @@ def test_a_person_is_told_which_token_is_meant(
 def test_a_mode_in_which_cloudflare_does_not_look_at_it_is_warned_of(
     world: World, ops: Ops, mode: str, said: str
 ) -> None:
-    set_mode(world, mode)
+    object.__setattr__(world.cloudflare.api.zone(DEFAULT_ZONE_ID).zone, "ssl", mode)
     assert said in flat(ops())
 
 
 def test_a_mode_that_cannot_be_asked_for_is_left_open(world: World, ops: Ops) -> None:
-    only = Token(SSL_ONLY, frozenset({Permission.SSL_WRITE}))
-    world.cloudflare.api._authenticator._tokens[only.value] = only
-    result = ops(token=SSL_ONLY)
-    assert result.exit_code == 0
-    assert "unknown; once desktops have the certificate, it should be Full (strict)" in (
-        flat(result)
-    )
-    path = f"/zones/{DEFAULT_ZONE_ID}/settings/ssl"
-    world.cloudflare.faults.add(Fault(FaultKind.RATE_LIMITED, method="GET", path=path))
+    unknown = "unknown; once desktops have the certificate, it should be Full (strict)"
+    assert unknown in flat(ops(token=token_for(world, Permission.SSL_WRITE)))
+    world.cloudflare.faults.add(Fault(FaultKind.RATE_LIMITED, method="GET", path=SSL_MODE))
     again = ops("--force")
     assert again.exit_code == 0
-    assert "unknown" in flat(again)
+    assert unknown in flat(again)
 
 
 def test_browsers_that_meet_it_themselves_do_not_trust_it(ops: Ops, project: Path) -> None:
-    set_variable(project, "PROXIED", "false")
+    path = project / ".chalice/config.json"
+    path.write_text(path.read_text().replace('"OWNER"', '"PROXIED": "false", "OWNER"'))
     assert "warning: the stage's records are not proxied" in flat(ops())

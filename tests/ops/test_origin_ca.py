@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 NAMES = ("*.example.com", "example.com")
 DNS_ONLY = "dns_only_0000000000000000000000000000000"
+LOST = Fault(FaultKind.DROP, when=When.AFTER, method="POST")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -97,21 +98,14 @@ def test_names_outside_of_the_zone_are_refused_with_what_to_look_at(
         authority(cloudflare).issue(CSR, ["*.example.org"], 90)
 
 
-def test_a_certificate_whose_answer_was_lost_is_found_by_its_key(
-    cloudflare: CloudflareStandIn,
+@pytest.mark.parametrize(("others", "pages"), [(1, 1), (50, 2)])
+def test_a_certificate_whose_answer_was_lost_is_found_by_its_key_on_every_page(
+    cloudflare: CloudflareStandIn, others: int, pages: int
 ) -> None:
-    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    authority(cloudflare).issue(csr_of(other), NAMES, 90)
-    cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+    issue_others(cloudflare, others)
+    cloudflare.faults.add(LOST)
     assert is_of_our_key(authority(cloudflare).issue(CSR, NAMES, 90))
-    assert calls(cloudflare)[1:] == ["POST /certificates", "GET /certificates"]
-
-
-def test_it_is_looked_for_on_every_page(cloudflare: CloudflareStandIn) -> None:
-    issue_others(cloudflare, 50)
-    cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
-    assert is_of_our_key(authority(cloudflare).issue(CSR, NAMES, 90))
-    assert calls(cloudflare) == ["POST /certificates", *["GET /certificates"] * 2]
+    assert calls(cloudflare) == ["POST /certificates", *["GET /certificates"] * pages]
 
 
 @pytest.mark.parametrize("others", [0, 50])
@@ -128,7 +122,7 @@ def test_a_certificate_that_was_not_made_is_not_found(
 def test_if_it_cannot_be_looked_for_the_command_may_be_run_again(
     cloudflare: CloudflareStandIn,
 ) -> None:
-    cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+    cloudflare.faults.add(LOST)
     cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=502, times=None, method="GET"))
     with pytest.raises(UnavailableError, match="GET /certificates"):
         authority(cloudflare).issue(CSR, NAMES, 90)
@@ -155,6 +149,6 @@ def test_an_answer_of_another_shape_is_no_certificate(
         return Answer(result, {}) if call.method == "GET" else asked(call)
 
     monkeypatch.setattr(issuer, "_ask", ask)
-    cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+    cloudflare.faults.add(LOST)
     with pytest.raises(error):
         issuer.issue(CSR, NAMES, 90)

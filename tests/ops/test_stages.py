@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.settings.stage import SettingsError
 from ops.configure import changes
+from ops.functions import NOTHING
 from ops.policies import functions_of, policies, policy
 from ops.reach import Code
 from ops.stages import ConfigError, ConfigFile, Stage, check_name, to_text, write_files
@@ -22,6 +23,13 @@ VARIABLES = {
     "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
     "SECRET_ARN": "prod/cloudflare",
     "OWNER": "elephant:prod/us-west-2",
+}
+
+
+MEETINGS = {
+    "FEATURES": "meetings",
+    "AMI_ID": "ami-0123456789abcdef0",
+    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
 }
 
 
@@ -37,20 +45,26 @@ def config_file(tmp_path: Path) -> ConfigFile:
     return made
 
 
-def write(config_file: ConfigFile, wanted: Stage) -> list[str]:
-    found = changes(config_file, CODE, wanted)
+def write(config_file: ConfigFile, wanted: Stage, **asked: int | None) -> list[str]:
+    """Write a stage, with settings asked for of `dns_watchdog`; return what was written."""
+    found = changes(config_file, CODE, wanted, {"dns_watchdog": asked} if asked else NOTHING)
     write_files({each.path: each.after for each in found})
-    return sorted(each.path.name for each in found)
+    return [each.path.name for each in found]
+
+
+def put(config_file: ConfigFile, name: str, written: object) -> None:
+    """Write a stage by hand."""
+    config = config_file.load()
+    config["stages"][name] = written
+    config_file.path.write_text(json.dumps(config))
 
 
 def test_a_stage_is_its_variables_its_place_and_a_policy_for_each_function(
     config_file: ConfigFile,
 ) -> None:
-    assert write(config_file, stage()) == [
-        "config.json",
-        "policy-prod-dns_watchdog.json",
-        "policy-prod-sweep.json",
-    ]
+    # policies first: an interruption leaves no configuration that names a missing file
+    policies = ["policy-prod-dns_watchdog.json", "policy-prod-sweep.json"]
+    assert write(config_file, stage()) == [*policies, "config.json"]
 
     assert config_file.load()["stages"]["prod"] == {
         "elephant": {"account": "111122223333", "region": "us-west-2"},
@@ -69,12 +83,7 @@ def test_a_stage_is_its_variables_its_place_and_a_policy_for_each_function(
         },
     }
     assert config_file.stage("prod") == stage()
-
-
-def test_written_twice_nothing_changes(config_file: ConfigFile) -> None:
-    write(config_file, stage())
-
-    assert write(config_file, stage()) == []
+    assert write(config_file, stage()) == []  # written twice, nothing changes
 
 
 def test_what_else_stands_there_is_kept(config_file: ConfigFile) -> None:
@@ -107,9 +116,7 @@ def test_what_is_asked_for_of_a_function_replaces_what_was_written(
     write(config_file, stage())
 
     for number in (7, None):
-        asked = {"dns_watchdog": {"reserved_concurrency": number}}
-        found = changes(config_file, CODE, stage(), asked)
-        write_files({each.path: each.after for each in found})
+        write(config_file, stage(), reserved_concurrency=number)
 
         functions = config_file.load()["stages"]["prod"]["lambda_functions"]
         assert functions["dns_watchdog"]["reserved_concurrency"] == number
@@ -124,12 +131,6 @@ def test_a_policy_written_by_hand_is_left(config_file: ConfigFile) -> None:
     write(config_file, stage())
 
     assert mine.read_text() == "{}"
-
-
-def test_the_configuration_is_written_after_the_policies_that_it_names(
-    config_file: ConfigFile,
-) -> None:
-    assert changes(config_file, CODE, stage())[-1].path == config_file.path
 
 
 @pytest.mark.parametrize(
@@ -149,14 +150,18 @@ def test_what_chalice_would_do_differently_from_us_is_refused(
         config_file.load()
 
 
-def test_a_setting_of_one_function_alone_is_refused(config_file: ConfigFile) -> None:
-    config = config_file.load()
-    own = {"environment_variables": {"OWNER": "elephant:x"}}
-    config["stages"]["prod"] = {"lambda_functions": {"dns_watchdog": own}}
-    config_file.path.write_text(json.dumps(config))
+@pytest.mark.parametrize(
+    ("function", "variable", "features"),
+    [("dns_watchdog", "OWNER", {}), ("launch_ec2", "AMI_ID", MEETINGS)],
+)
+def test_a_setting_of_one_function_alone_is_refused(
+    config_file: ConfigFile, function: str, variable: str, features: dict[str, str]
+) -> None:
+    own = {"environment_variables": {variable: "x"}}
+    put(config_file, "prod", {"lambda_functions": {function: own}})
 
-    with pytest.raises(ConfigError, match="dns_watchdog has OWNER among its"):
-        changes(config_file, CODE, stage())
+    with pytest.raises(ConfigError, match=f"{function} has {variable} among its"):
+        changes(config_file, CODE, stage(**features))
 
 
 def test_two_stages_cannot_own_the_same_records(config_file: ConfigFile) -> None:
@@ -184,19 +189,20 @@ def test_a_directory_without_a_configuration_is_no_project(tmp_path: Path) -> No
         ConfigFile(tmp_path).load()
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({}, "elephant stage qa"),
+        ({"environment_variables": VARIABLES}, "account and region"),
+        ([], "not an object"),
+    ],
+)
 def test_a_stage_that_is_not_there_or_not_whole_says_how_to_make_it(
-    config_file: ConfigFile,
+    config_file: ConfigFile, written: object, said: str
 ) -> None:
-    with pytest.raises(ConfigError, match="elephant stage qa"):
-        config_file.stage("qa")
-    config = config_file.load()
-    config["stages"]["qa"] = {"environment_variables": VARIABLES}
-    config_file.path.write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match="account and region"):
-        config_file.stage("qa")
-    config["stages"]["qa"] = []
-    config_file.path.write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match="not an object"):
+    put(config_file, "qa", written)
+
+    with pytest.raises(ConfigError, match=said):
         config_file.stage("qa")
 
 
@@ -213,9 +219,7 @@ def test_a_stage_that_is_not_there_or_not_whole_says_how_to_make_it(
 def test_what_was_written_by_hand_in_another_type_is_named(
     config_file: ConfigFile, written: dict[str, Any], said: str
 ) -> None:
-    config = config_file.load()
-    config["stages"]["hand"] = written
-    config_file.path.write_text(json.dumps(config))
+    put(config_file, "hand", written)
 
     for use in (config_file.stage, config_file.values):
         with pytest.raises(ConfigError) as raised:
@@ -253,21 +257,27 @@ def test_a_name_that_aws_would_not_take_is_refused_with_the_excess() -> None:
         check_name(fits + "ss", ["dns_watchdog", "x"])
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "é"])
-def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="letters, digits"):
-        check_name(name, ["dns_watchdog"])
-
-
-@pytest.mark.parametrize("name", ["prod-sweep", "prod-dns_watchdog", "a-b-sweep"])
-def test_a_name_that_would_be_a_function_of_another_stage_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"conflict with the function .* of a stage"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "letters, digits"),
+        ("a b", "letters, digits"),
+        ("a/b", "letters, digits"),
+        ("é", "letters, digits"),
+        ("prod-sweep", "conflict with the function 'sweep' of a stage 'prod'"),
+        ("prod-dns_watchdog", "conflict with the function 'dns_watchdog' of a stage 'prod'"),
+        ("a-b-sweep", "conflict with the function 'sweep' of a stage 'a-b'"),
+    ],
+)
+def test_a_name_that_cannot_be_a_stages_is_refused(name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         check_name(name, ["dns_watchdog", "sweep"])
 
-    check_name(name.replace("-", ""), ["dns_watchdog", "sweep"])
+    assert said in " ".join(str(caught.value).split())
+    check_name("prodsweep", ["dns_watchdog", "sweep"])
 
 
-def test_files_are_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_files_are_replaced_as_a_whole_and_removed_once(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.json"
     write_files({path: "1"})
     write_files({path: "2"})
@@ -275,25 +285,9 @@ def test_files_are_replaced_as_a_whole(tmp_path: Path) -> None:
     assert path.read_text() == "2"
     assert [each.name for each in path.parent.iterdir()] == ["file.json"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
-
-
-def test_a_file_that_is_to_go_is_removed_once(tmp_path: Path) -> None:
-    path = tmp_path / "file.json"
-    path.write_text("1")
-
-    write_files({path: None})
-    write_files({path: None})
-
-    assert not path.exists()
-
-
-# Features
-
-MEETINGS = {
-    "FEATURES": "meetings",
-    "AMI_ID": "ami-0123456789abcdef0",
-    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
-}
+    for _ in range(2):
+        write_files({path: None})
+        assert not path.exists()
 
 
 def test_a_feature_adds_its_functions_and_variables_and_takes_them_away_again(
@@ -301,18 +295,11 @@ def test_a_feature_adds_its_functions_and_variables_and_takes_them_away_again(
 ) -> None:
     write(config_file, stage())
     before = config_file.load()
-    found = changes(config_file, CODE, stage(**MEETINGS))
-    write_files({each.path: each.after for each in found})
+    write(config_file, stage(**MEETINGS))
 
     written = config_file.load()["stages"]["prod"]
-    assert {*written["lambda_functions"]} == {
-        "api_handler",
-        "dns_watchdog",
-        "launch_ec2",
-        "safety_net",
-        "sweep",
-        "terminator",
-    }
+    added = ["api_handler", "launch_ec2", "safety_net", "terminator"]
+    assert {*written["lambda_functions"]} == {"dns_watchdog", "sweep", *added}
     assert written["environment_variables"] == VARIABLES | MEETINGS
     assert written["api_gateway_stage"] == "prod"
 
@@ -320,37 +307,19 @@ def test_a_feature_adds_its_functions_and_variables_and_takes_them_away_again(
     write_files({each.path: each.after for each in found})
 
     assert config_file.load() == before
-    assert sorted(each.name for each in config_file.path.parent.glob("policy-*")) == [
-        "policy-prod-dns_watchdog.json",
-        "policy-prod-sweep.json",
-    ]
-    assert [each.path.name for each in found][-4:] == [
-        "policy-prod-api_handler.json",
-        "policy-prod-launch_ec2.json",
-        "policy-prod-safety_net.json",
-        "policy-prod-terminator.json",
-    ]
+    left = sorted(each.name for each in config_file.path.parent.glob("policy-*"))
+    assert left == ["policy-prod-dns_watchdog.json", "policy-prod-sweep.json"]
+    # the files that are to go are the last
+    assert [each.path.name for each in found][-4:] == [f"policy-prod-{each}.json" for each in added]
     assert all(each.difference(config_file.directory) for each in found)
 
 
 def test_a_stage_of_the_apis_own_name_is_kept(config_file: ConfigFile) -> None:
-    config = config_file.load()
-    config["stages"]["prod"] = {"api_gateway_stage": "v1"}
-    config_file.path.write_text(json.dumps(config))
+    put(config_file, "prod", {"api_gateway_stage": "v1"})
 
     write(config_file, stage(**MEETINGS))
 
     assert config_file.load()["stages"]["prod"]["api_gateway_stage"] == "v1"
-
-
-def test_a_setting_of_a_feature_belongs_to_the_stage_as_well(config_file: ConfigFile) -> None:
-    config = config_file.load()
-    own = {"environment_variables": {"AMI_ID": "ami-00000000"}}
-    config["stages"]["prod"] = {"lambda_functions": {"launch_ec2": own}}
-    config_file.path.write_text(json.dumps(config))
-
-    with pytest.raises(ConfigError, match="launch_ec2 has AMI_ID among its"):
-        changes(config_file, CODE, stage(**MEETINGS))
 
 
 # Policies
@@ -373,21 +342,15 @@ def test_a_policy_is_for_this_stages_own_things() -> None:
     }
 
 
-def test_a_stage_without_a_table_has_no_rights_on_one() -> None:
-    assert "MeetingsTable" not in statements(policy(CODE, stage(TABLE_NAME=""), "dns_watchdog"))
+ARN = "arn:aws:secretsmanager:us-west-2:111122223333:secret:x-AbCdEf"
 
 
-def test_a_secret_by_its_arn_is_that_one() -> None:
-    arn = "arn:aws:secretsmanager:us-west-2:111122223333:secret:x-AbCdEf"
+def test_a_policy_follows_from_table_secret_and_partition() -> None:
+    china = stage(region="cn-north-1", TABLE_NAME="", SECRET_ARN=ARN)
+    found = statements(policy(CODE, china, "dns_watchdog"))
 
-    found = statements(policy(CODE, stage(SECRET_ARN=arn), "dns_watchdog"))
-
-    assert found["CloudflareToken"]["Resource"] == arn
-
-
-def test_other_partitions_have_other_arns() -> None:
-    found = statements(policy(CODE, stage(region="cn-north-1"), "dns_watchdog"))
-
+    assert "MeetingsTable" not in found
+    assert found["CloudflareToken"]["Resource"] == ARN
     assert found["Logs"]["Resource"].startswith("arn:aws-cn:logs:cn-north-1:")
 
 

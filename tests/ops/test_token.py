@@ -22,7 +22,6 @@ from localcloud.cloudflare import (
     FaultKind,
     Permission,
     Token,
-    When,
     Zone,
 )
 from ops.stored_secret import SecretStoreError
@@ -37,6 +36,7 @@ from ops.token import (
     store_token,
 )
 from ops.write_check import WriteCheckError
+from tests.ops.secrecy import everything_said_by
 from tests.world import OTHER_TOKEN, RECORDS, SECRET, make_settings
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     from chalicelib.settings.stage import Settings
     from tests.world import World
+
+    Store = Callable[..., Stored]
 
 NEW_SECRET = "elephant/prod/cloudflare"
 TOKEN = "cfut_" + "N3w" * 16
@@ -78,23 +80,28 @@ def said() -> list[str]:
     return []
 
 
-def store(world: World, said: list[str], secret: str = SECRET, **options: bool) -> Stored:
-    world.forget_calls()
-    return store_token(world.app_secrets, secret, TOKEN, said.append, **options)
+@pytest.fixture
+def settings(world: World) -> Settings:
+    return make_settings(CLOUDFLARE_API_URL=world.cloudflare.url)
+
+
+@pytest.fixture
+def store(world: World, said: list[str]) -> Store:
+    """Store a token, in the secret of the stage unless another is named."""
+
+    def run(secret: str = SECRET, **options: bool) -> Stored:
+        world.forget_calls()
+        return store_token(world.app_secrets, secret, TOKEN, said.append, **options)
+
+    return run
+
+
+def put(world: World, text: str) -> None:
+    world.secrets.put_secret_value(SecretId=SECRET, SecretString=text)
 
 
 def held(world: World, secret: str = SECRET) -> str:
     return str(world.secrets.get_secret_value(SecretId=secret)["SecretString"])
-
-
-def everything_said_by(error: BaseException) -> str:
-    """Spell all that a terminal or an error tracker may show of an error and those behind it."""
-    said = ""
-    behind: BaseException | None = error
-    while behind:
-        said += f"{behind!r} {behind} {behind.args!r} {vars(behind)!r}"
-        behind = behind.__cause__ or behind.__context__
-    return said
 
 
 # Reading it
@@ -113,18 +120,18 @@ def test_standard_input_gives_its_first_line(text: str) -> None:
     assert person.prompts == []
 
 
-@pytest.mark.parametrize("text", ["", "\n", "   \n"])
-def test_no_token_is_said(text: str) -> None:
+def end_input(_: str) -> str:
+    raise EOFError
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [io.StringIO(""), io.StringIO("\n"), io.StringIO("   \n"), Terminal()],
+    ids=["nothing", "an empty line", "spaces", "the end of input at the prompt"],
+)
+def test_no_token_is_said(stream: io.StringIO) -> None:
     with pytest.raises(TokenFormatError, match="no token was given: paste it at the prompt"):
-        read_token(io.StringIO(text))
-
-
-def test_the_end_of_input_at_the_prompt_is_no_token() -> None:
-    def end(_: str) -> str:
-        raise EOFError
-
-    with pytest.raises(TokenFormatError, match="no token was given"):
-        read_token(Terminal(), end)
+        read_token(stream, end_input)
 
 
 def test_a_terminal_that_would_echo_is_not_read() -> None:
@@ -147,43 +154,29 @@ def test_input_that_is_no_text_is_refused_and_not_shown() -> None:
     assert TOKEN not in everything_said_by(caught.value)
 
 
+GLOBAL_KEY = "looks like the Global API Key"
 WRONG = {
-    "with a space": f"{TOKEN[:20]} {TOKEN[20:]}",
-    "with the scheme": f"Bearer {TOKEN}",
-    "quoted": f'"{TOKEN}"',
-    "with a variable": f"CLOUDFLARE_TOKEN={TOKEN}",
-    "an Origin CA key": f"v1.0-{TOKEN}",
-    "with what is no ASCII": f"{TOKEN}é",
-}
-GLOBAL = {
-    "37 digits": "144c9defac04969c7bfad8efaa8ea194" + "0123a",
-    "45 digits": "0123456789abcdef" * 2 + "0123456789abc",
-    "with its prefix": "cfk_" + "A" * 48,
+    "with a space": (f"{TOKEN[:20]} {TOKEN[20:]}", NO_TOKEN),
+    "with the scheme": (f"Bearer {TOKEN}", NO_TOKEN),
+    "quoted": (f'"{TOKEN}"', NO_TOKEN),
+    "with a variable": (f"CLOUDFLARE_TOKEN={TOKEN}", NO_TOKEN),
+    "an Origin CA key": (f"v1.0-{TOKEN}", NO_TOKEN),
+    "with what is no ASCII": (f"{TOKEN}é", NO_TOKEN),
+    "a global key of 37 digits": ("144c9defac04969c7bfad8efaa8ea194" + "0123a", GLOBAL_KEY),
+    "a global key of 45 digits": ("0123456789abcdef" * 2 + "0123456789abc", GLOBAL_KEY),
+    "a global key with its prefix": ("cfk_" + "A" * 48, GLOBAL_KEY),
 }
 
 
-@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
-def test_what_is_no_token_is_refused_with_the_reason(text: str) -> None:
-    with pytest.raises(TokenFormatError, match=NO_TOKEN) as caught:
+@pytest.mark.parametrize(("text", "reason"), WRONG.values(), ids=WRONG)
+def test_what_is_no_token_is_refused_with_the_reason_and_not_shown(text: str, reason: str) -> None:
+    with pytest.raises(TokenFormatError, match=reason) as caught:
         read_token(io.StringIO(text))
     assert text not in everything_said_by(caught.value)
 
 
-@pytest.mark.parametrize("key", GLOBAL.values(), ids=GLOBAL)
-def test_the_global_key_is_refused_with_the_reason(key: str) -> None:
-    with pytest.raises(TokenFormatError, match="looks like the Global API Key") as caught:
-        read_token(io.StringIO(key))
-    assert key not in everything_said_by(caught.value)
-
-
 @pytest.mark.parametrize(
-    "token",
-    [
-        "cfat_" + "a1" * 24,
-        "cfut_" + "Z9" * 24,
-        "v1_0-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789",
-        "a" * 36,
-    ],
+    "token", ["cfat_" + "a1" * 24, "cfut_" + "Z9" * 24, f"v1_0-{'AbCdEf' * 6}", "a" * 36]
 )
 def test_tokens_of_every_age_and_kind_are_taken(token: str) -> None:
     assert checked_token(token) == token
@@ -193,9 +186,9 @@ def test_tokens_of_every_age_and_kind_are_taken(token: str) -> None:
 
 
 def test_a_missing_secret_is_created_in_the_shape_that_is_read(
-    world: World, said: list[str]
+    world: World, store: Store, said: list[str]
 ) -> None:
-    assert store(world, said, NEW_SECRET) == "created"
+    assert store(NEW_SECRET) == "created"
     assert world.aws_calls == ["GetSecretValue", "CreateSecret"]
     assert json.loads(held(world, NEW_SECRET)) == {"CLOUDFLARE_TOKEN": TOKEN}
     assert AppToken(world.secrets, NEW_SECRET).value() == TOKEN
@@ -204,49 +197,59 @@ def test_a_missing_secret_is_created_in_the_shape_that_is_read(
     assert said == [f"Secret '{NEW_SECRET}' was created with the token"]
 
 
-def test_a_secret_without_a_value_gets_its_first(world: World, said: list[str]) -> None:
-    world.secrets.create_secret(Name=NEW_SECRET)
-    assert store(world, said, NEW_SECRET) == "created"
-    assert world.aws_calls == ["GetSecretValue", "CreateSecret", "PutSecretValue"]
+@pytest.mark.parametrize(
+    ("by_arn", "calls"),
+    [
+        (False, ["GetSecretValue", "CreateSecret", "PutSecretValue"]),
+        (True, ["GetSecretValue", "PutSecretValue"]),
+    ],
+    ids=["by name", "by ARN"],
+)
+def test_a_secret_without_a_value_gets_its_first(
+    world: World,
+    store: Store,
+    by_arn: bool,  # noqa: FBT001
+    calls: list[str],
+) -> None:
+    arn = world.secrets.create_secret(Name=NEW_SECRET)["ARN"]
+    assert store(arn if by_arn else NEW_SECRET) == "created"
+    assert world.aws_calls == calls
     assert json.loads(held(world, NEW_SECRET)) == {"CLOUDFLARE_TOKEN": TOKEN}
 
 
-def test_a_secret_without_a_value_is_filled_by_its_arn(world: World, said: list[str]) -> None:
-    arn = world.secrets.create_secret(Name=NEW_SECRET)["ARN"]
-    assert store(world, said, arn) == "created"
-    assert world.aws_calls == ["GetSecretValue", "PutSecretValue"]
-
-
-ROTATED = {
-    "one pair": ({"CLOUDFLARE_TOKEN": "old"}, {"CLOUDFLARE_TOKEN": TOKEN}),
-    "the other key": ({"CLOUDFLARE_API_TOKEN": "old"}, {"CLOUDFLARE_API_TOKEN": TOKEN}),
-    "among others": (
-        {"user": "é", "CLOUDFLARE_TOKEN": "old", "n": 1},
-        {"user": "é", "CLOUDFLARE_TOKEN": TOKEN, "n": 1},
-    ),
-    "both keys": (
-        {"CLOUDFLARE_API_TOKEN": "older", "CLOUDFLARE_TOKEN": "old"},
-        {"CLOUDFLARE_API_TOKEN": "older", "CLOUDFLARE_TOKEN": TOKEN},
-    ),
+OLD, NEW = {"CLOUDFLARE_TOKEN": "old"}, {"CLOUDFLARE_TOKEN": TOKEN}
+API_OLD, API_NEW = {"CLOUDFLARE_API_TOKEN": "old"}, {"CLOUDFLARE_API_TOKEN": TOKEN}
+ROTATED: dict[str, tuple[object, object]] = {
+    "one pair": (OLD, NEW),
+    "the other key": (API_OLD, API_NEW),
+    "among others": ({"user": "é"} | OLD | {"n": 1}, {"user": "é"} | NEW | {"n": 1}),
+    "both keys": (API_OLD | OLD, API_OLD | NEW),
     "the key that is not empty": (
-        {"CLOUDFLARE_TOKEN": "", "CLOUDFLARE_API_TOKEN": "old"},
-        {"CLOUDFLARE_TOKEN": "", "CLOUDFLARE_API_TOKEN": TOKEN},
+        {"CLOUDFLARE_TOKEN": ""} | API_OLD,
+        {"CLOUDFLARE_TOKEN": ""} | API_NEW,
     ),
-    "an empty key": ({"CLOUDFLARE_API_TOKEN": ""}, {"CLOUDFLARE_API_TOKEN": TOKEN}),
-    "no text": ({"CLOUDFLARE_TOKEN": None}, {"CLOUDFLARE_TOKEN": TOKEN}),
-    "neither key": ({"user": "x"}, {"user": "x", "CLOUDFLARE_TOKEN": TOKEN}),
-    "no pairs": ({}, {"CLOUDFLARE_TOKEN": TOKEN}),
+    "an empty key": ({"CLOUDFLARE_API_TOKEN": ""}, API_NEW),
+    "no text": ({"CLOUDFLARE_TOKEN": None}, NEW),
+    "neither key": ({"user": "x"}, {"user": "x"} | NEW),
+    "no pairs": ({}, NEW),
+    "plain text": ("old-token", TOKEN),
+    "a line of text": ("old-token\n", TOKEN),
+    "nothing": (" \n", NEW),
 }
 
 
 @pytest.mark.parametrize(("before", "after"), ROTATED.values(), ids=ROTATED)
-def test_pairs_keep_the_others_and_the_key_that_is_read(
-    world: World, said: list[str], before: dict[str, object], after: dict[str, object]
+def test_a_new_token_keeps_the_secrets_shape_and_its_other_pairs(
+    world: World, store: Store, said: list[str], before: object, after: object
 ) -> None:
-    world.secrets.put_secret_value(SecretId=SECRET, SecretString=json.dumps(before))
-    assert store(world, said) == "rotated"
+    put(world, before if isinstance(before, str) else json.dumps(before))
+    assert store() == "rotated"
     assert world.aws_calls == ["GetSecretValue", "PutSecretValue"]
-    assert list(json.loads(held(world)).items()) == list(after.items())
+    found = held(world)
+    if isinstance(after, dict):
+        assert list(json.loads(found).items()) == list(after.items())
+    else:
+        assert found == after
     assert AppToken(world.secrets, SECRET).value() == TOKEN
     assert said == [
         (
@@ -256,31 +259,15 @@ def test_pairs_keep_the_others_and_the_key_that_is_read(
     ]
 
 
-@pytest.mark.parametrize("before", ["old-token", "old-token\n"])
-def test_plain_text_stays_plain(world: World, said: list[str], before: str) -> None:
-    world.secrets.put_secret_value(SecretId=SECRET, SecretString=before)
-    assert store(world, said) == "rotated"
-    assert held(world) == TOKEN
-
-
-def test_an_empty_secret_gets_the_usual_shape(world: World, said: list[str]) -> None:
-    world.secrets.put_secret_value(SecretId=SECRET, SecretString=" \n")
-    assert store(world, said) == "rotated"
-    assert json.loads(held(world)) == {"CLOUDFLARE_TOKEN": TOKEN}
-
-
 @pytest.mark.parametrize(
     "before",
-    [
-        json.dumps({"CLOUDFLARE_TOKEN": TOKEN}),
-        json.dumps({"other": 1, "CLOUDFLARE_API_TOKEN": f"{TOKEN}\n"}),
-        TOKEN,
-        f"{TOKEN}\n",
-    ],
+    [json.dumps(NEW), json.dumps({"other": 1} | API_NEW), TOKEN, f"{TOKEN}\n"],
 )
-def test_the_same_token_writes_nothing(world: World, said: list[str], before: str) -> None:
-    world.secrets.put_secret_value(SecretId=SECRET, SecretString=before)
-    assert store(world, said) == "unchanged"
+def test_the_same_token_writes_nothing(
+    world: World, store: Store, said: list[str], before: str
+) -> None:
+    put(world, before)
+    assert store() == "unchanged"
     assert world.aws_calls == ["GetSecretValue"]
     assert held(world) == before
     assert said == [f"Secret '{SECRET}' holds this token already"]
@@ -306,28 +293,26 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("before", FOREIGN.values(), ids=FOREIGN)
-def test_a_secret_of_something_else_is_left_alone(
-    world: World, said: list[str], before: str
-) -> None:
-    world.secrets.put_secret_value(SecretId=SECRET, SecretString=before)
+def test_a_secret_of_something_else_is_left_alone(world: World, store: Store, before: str) -> None:
+    put(world, before)
     with pytest.raises(SecretStoreError, match="it was left as it is: name another") as caught:
-        store(world, said)
+        store()
     assert held(world) == before
     assert world.aws_calls == ["GetSecretValue"]
     assert "hunter2" not in everything_said_by(caught.value)
 
 
-def test_a_secret_of_bytes_is_left_alone(world: World, said: list[str]) -> None:
+def test_a_secret_of_bytes_is_left_alone(world: World, store: Store) -> None:
     value = base64.b64encode(b"hunter2")
     world.secrets.create_secret(Name=NEW_SECRET, SecretBinary=value)
     with pytest.raises(SecretStoreError, match="left as it is"):
-        store(world, said, NEW_SECRET)
+        store(NEW_SECRET)
     assert world.secrets.get_secret_value(SecretId=NEW_SECRET)["SecretBinary"] == value
 
 
-def test_what_is_to_be_overwritten_is(world: World, said: list[str]) -> None:
-    world.secrets.put_secret_value(SecretId=SECRET, SecretString=FOREIGN["broken JSON"])
-    assert store(world, said, overwrite=True) == "rotated"
+def test_what_is_to_be_overwritten_is(world: World, store: Store) -> None:
+    put(world, FOREIGN["broken JSON"])
+    assert store(overwrite=True) == "rotated"
     assert json.loads(held(world)) == {"CLOUDFLARE_TOKEN": TOKEN}
     before = world.secrets.get_secret_value(SecretId=SECRET, VersionStage="AWSPREVIOUS")
     assert before["SecretString"] == FOREIGN["broken JSON"]
@@ -336,74 +321,62 @@ def test_what_is_to_be_overwritten_is(world: World, said: list[str]) -> None:
 # What AWS refuses
 
 
-def test_a_secret_marked_for_deletion_is_said_with_the_remedy(
-    world: World, said: list[str]
-) -> None:
+def test_a_secret_marked_for_deletion_is_said_with_the_remedy(world: World, store: Store) -> None:
     world.secrets.delete_secret(SecretId=SECRET)
-    with pytest.raises(SecretStoreError) as caught:
-        store(world, said)
-    assert str(caught.value).startswith(f"secret '{SECRET}': GetSecretValue was refused: ")
-    assert f"`aws secretsmanager restore-secret --secret-id {SECRET}` brings it back" in str(
-        caught.value
-    )
-    assert "marked deleted" in str(caught.value)
+    with pytest.raises(SecretStoreError, match="marked deleted") as caught:
+        store()
+    said = str(caught.value)
+    assert said.startswith(f"secret '{SECRET}': GetSecretValue was refused: ")
+    assert f"`aws secretsmanager restore-secret --secret-id {SECRET}` brings it back" in said
     assert world.aws_calls == ["GetSecretValue"]
 
 
-def test_an_arn_of_no_secret_is_said_with_the_remedy(world: World, said: list[str]) -> None:
+def test_an_arn_of_no_secret_is_said_with_the_remedy(world: World, store: Store) -> None:
     with pytest.raises(SecretStoreError, match="there is no secret with this ARN in this region"):
-        store(world, said, ARN)
+        store(ARN)
     assert world.aws_calls == ["GetSecretValue", "PutSecretValue"]
 
 
+DENIED, KMS = "AccessDeniedException", "its KMS key cannot be used"
 REFUSALS = [
-    ("GetSecretValue", SECRET, "AccessDeniedException", "grant yourself this right"),
-    ("PutSecretValue", SECRET, "AccessDeniedException", "grant yourself this right"),
-    ("CreateSecret", NEW_SECRET, "AccessDeniedException", "grant yourself this right"),
-    ("GetSecretValue", SECRET, "DecryptionFailure", "its KMS key cannot be used"),
-    ("PutSecretValue", SECRET, "EncryptionFailure", "its KMS key cannot be used"),
-    ("CreateSecret", NEW_SECRET, "EncryptionFailure", "its KMS key cannot be used"),
-    ("CreateSecret", NEW_SECRET, "InvalidRequestException", "restore-secret --secret-id elephant/"),
-    ("CreateSecret", NEW_SECRET, "InvalidParameterException", "name another secret"),
+    ("GetSecretValue", DENIED, "grant yourself this right"),
+    ("PutSecretValue", DENIED, "grant yourself this right"),
+    ("CreateSecret", DENIED, "grant yourself this right"),
+    ("GetSecretValue", "DecryptionFailure", KMS),
+    ("PutSecretValue", "EncryptionFailure", KMS),
+    ("CreateSecret", "EncryptionFailure", KMS),
+    ("CreateSecret", "InvalidRequestException", "restore-secret --secret-id elephant/"),
+    ("CreateSecret", "InvalidParameterException", "name another secret"),
 ]
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_refusal_names_the_call_and_the_remedy_and_not_the_token(
-    world: World, said: list[str], refusal: tuple[str, str, str, str]
+    world: World, store: Store, said: list[str], refusal: tuple[str, str, str]
 ) -> None:
-    operation, secret, code, remedy = refusal
+    operation, code, remedy = refusal
+    secret = NEW_SECRET if operation == "CreateSecret" else SECRET
     world.fail(operation, code)
     with pytest.raises(SecretStoreError) as caught:
-        store(world, said, secret)
+        store(secret)
     assert f"secret '{secret}': {operation} was refused: " in str(caught.value)
     assert remedy in str(caught.value)
     assert str(caught.value).endswith("AWS said: as the test wants it")
     assert said == []
-    assert TOKEN not in everything_said_by(caught.value)
-    assert DEFAULT_TOKEN not in everything_said_by(caught.value)
+    for token in (TOKEN, DEFAULT_TOKEN):
+        assert token not in everything_said_by(caught.value)
     assert json.loads(held(world)) == {"CLOUDFLARE_TOKEN": DEFAULT_TOKEN}
 
 
-@pytest.mark.parametrize(
-    ("operation", "secret"),
-    [("GetSecretValue", SECRET), ("PutSecretValue", SECRET), ("CreateSecret", NEW_SECRET)],
-)
-def test_any_other_error_of_aws_passes(
-    world: World, said: list[str], operation: str, secret: str
-) -> None:
+@pytest.mark.parametrize("operation", ["GetSecretValue", "PutSecretValue", "CreateSecret"])
+def test_any_other_error_of_aws_passes(world: World, store: Store, operation: str) -> None:
     world.fail(operation, "ExpiredTokenException")
     with pytest.raises(ClientError, match="ExpiredTokenException") as caught:
-        store(world, said, secret)
+        store(NEW_SECRET if operation == "CreateSecret" else SECRET)
     assert TOKEN not in everything_said_by(caught.value)
 
 
 # Proving it first
-
-
-@pytest.fixture
-def settings(world: World) -> Settings:
-    return make_settings(CLOUDFLARE_API_URL=world.cloudflare.url)
 
 
 PROOF = [f"POST {RECORDS}", f"GET {RECORDS}", f"DELETE {RECORDS}", f"GET {RECORDS}"]
@@ -466,69 +439,56 @@ def test_what_cannot_be_read_as_a_token_asks_nobody(
     world.forget_calls()
     with pytest.raises(TokenFormatError):
         set_token(settings, world.app_secrets, io.StringIO("two words"), said.append)
-    assert world.calls == ([], [])
-    assert said == []
+    assert (world.calls, said) == (([], []), [])
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
-        Token(OTHER_TOKEN, frozenset(Permission) - {Permission.DNS_WRITE}),
-        Token("cfat_" + "a" * 48, frozenset({Permission.DNS_READ})),
-    ],
-)
-def test_a_token_that_cannot_write_is_not_stored(
-    world: World, said: list[str], token: Token
+ACCOUNTS = "cfat_" + "a" * 48
+UNREMOVABLE = Fault(FaultKind.DROP, times=None, method="DELETE", path=f"{RECORDS}/*")
+READER = Token(OTHER_TOKEN, frozenset(Permission) - {Permission.DNS_WRITE})
+FAILED = {
+    "only reads": (READER, Zone(), None, TokenRefusedError),
+    "an account's, only reads": (
+        Token(ACCOUNTS, frozenset({Permission.DNS_READ})),
+        Zone(),
+        None,
+        TokenRefusedError,
+    ),
+    "of another zone": (Token(), Zone(name="example.org"), None, WrongZoneError),
+    "leaves something behind": (Token(), Zone(), UNREMOVABLE, UnconfirmedError),
+}
+
+
+@pytest.mark.parametrize("case", FAILED.values(), ids=FAILED)
+def test_a_token_whose_proof_fails_is_not_stored(
+    world: World, said: list[str], case: tuple[Token, Zone, Fault | None, type[Exception]]
 ) -> None:
-    with CloudflareStandIn([Zone()], [token], dns_port=None) as cloudflare:
+    token, zone, fault, cause = case
+    with CloudflareStandIn([zone], [token], dns_port=None) as cloudflare:
+        if fault:
+            cloudflare.faults.add(fault)
         settings = make_settings(CLOUDFLARE_API_URL=cloudflare.url)
         world.forget_calls()
         with pytest.raises(WriteCheckError) as caught:
             rotate(settings, world.app_secrets, token.value, said.append)
-    assert isinstance(caught.value.__cause__, TokenRefusedError)
+        assert bool(cloudflare.api.zones[0].records) is bool(fault)
+    assert isinstance(caught.value.__cause__, cause)
+    assert (caught.value.leftover is not None) is bool(fault)
     assert world.aws_calls == []
     assert token.value not in everything_said_by(caught.value) + "".join(said)
 
 
 def test_an_accounts_token_is_stored(world: World, said: list[str]) -> None:
-    token = Token("cfat_" + "a" * 48, frozenset({Permission.DNS_WRITE}))
+    token = Token(ACCOUNTS, frozenset({Permission.DNS_WRITE}))
     with CloudflareStandIn([Zone()], [token], dns_port=None) as cloudflare:
         settings = make_settings(CLOUDFLARE_API_URL=cloudflare.url)
         assert rotate(settings, world.app_secrets, token.value, said.append) == "rotated"
         assert asked(cloudflare) == PROOF
 
 
-def test_a_token_of_another_zone_than_the_domains_is_not_stored(
-    world: World, said: list[str]
-) -> None:
-    with CloudflareStandIn([Zone(name="example.org")], [Token()], dns_port=None) as cloudflare:
-        settings = make_settings(CLOUDFLARE_API_URL=cloudflare.url)
-        world.forget_calls()
-        with pytest.raises(WriteCheckError) as caught:
-            rotate(settings, world.app_secrets, DEFAULT_TOKEN, said.append)
-        assert cloudflare.api.zones[0].records == ()
-    assert isinstance(caught.value.__cause__, WrongZoneError)
-    assert world.aws_calls == []
-
-
-def test_a_proof_that_leaves_something_behind_stores_nothing(
-    world: World, settings: Settings, said: list[str]
-) -> None:
-    world.cloudflare.faults.add(
-        Fault(FaultKind.DROP, When.BEFORE, times=None, method="DELETE", path=f"{RECORDS}/*")
-    )
-    world.forget_calls()
-    with pytest.raises(WriteCheckError) as caught:
-        rotate(settings, world.app_secrets, OTHER_TOKEN, said.append)
-    assert isinstance(caught.value.__cause__, UnconfirmedError)
-    assert caught.value.leftover is not None
-    assert world.aws_calls == []
-
-
 def test_a_secret_of_something_else_is_overwritten_only_if_asked(
     world: World, settings: Settings, said: list[str]
 ) -> None:
-    world.secrets.put_secret_value(SecretId=SECRET, SecretString="no token, but words")
+    put(world, "no token, but words")
     run: Callable[..., Any] = rotate
     with pytest.raises(SecretStoreError):
         run(settings, world.app_secrets, OTHER_TOKEN, said.append)

@@ -1,0 +1,41 @@
+"""Fixtures shared by the tests of the operator's commands."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localcloud.cloudflare import DEFAULT_ZONE_ID
+from ops.stages import OWN_KEY
+from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.world import World
+
+
+@pytest.fixture
+def config(world: World) -> str:
+    """Return a configuration whose stage `test` is in the world."""
+    variables = {
+        "DOMAIN_ROOT": DOMAIN,
+        "ZONE_ID": DEFAULT_ZONE_ID,
+        "SECRET_ARN": SECRET,
+        "OWNER": OWNER,
+        "CLOUDFLARE_API_URL": world.cloudflare.url,
+    }
+    own = {"account": ACCOUNT, "region": REGION}
+    stages = {"test": {OWN_KEY: own, "environment_variables": variables}}
+    return json.dumps({"version": "2.0", "app_name": "elephant", "stages": stages})
+
+
+@pytest.fixture
+def project(config: str, tmp_path: Path) -> Path:
+    """Make a project of this configuration alone, without code."""
+    directory = tmp_path / "project"
+    (directory / ".chalice").mkdir(parents=True)
+    (directory / ".chalice/config.json").write_text(config)
+    return directory

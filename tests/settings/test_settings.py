@@ -1,0 +1,523 @@
+"""A stage's settings are checked once, before its first event, and every problem is named."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, asdict
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.settings.meetings import MeetingsSettings
+from chalicelib.settings.notifications import NotificationsSettings
+from chalicelib.settings.stage import (
+    AUTOMATIC_TTL,
+    CLOUDFLARE_API,
+    FEATURES,
+    PROXIED_HTTPS_PORTS,
+    Settings,
+    SettingsError,
+)
+from chalicelib.settings.variables import declared
+
+INSTANCE = "i-0123456789abcdef0"
+REQUIRED = {
+    "DOMAIN_ROOT": "desktops.example.com",
+    "ZONE_ID": "0123456789abcdef0123456789abcdef",
+    "SECRET_ARN": "prod/elephant/cloudflare",
+    "OWNER": "elephant:prod/us-west-2",
+}
+MEETINGS = {
+    "FEATURES": "meetings",
+    "AMI_ID": "ami-0123456789abcdef0",
+    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0,sg-01234567",
+}
+NOTIFICATIONS = {
+    "FEATURES": "notifications",
+    "MAIL_FROM": "elephant@example.com",
+    "MAIL_TO": "ops@example.com",
+}
+WHOLE = REQUIRED | MEETINGS | NOTIFICATIONS | {"FEATURES": "meetings, notifications"}
+"""A stage with every feature."""
+
+DECLARED = [Settings, *FEATURES.values()]
+LONGEST_LABEL = "a" * 63
+LONGEST_DOMAIN = f"{LONGEST_LABEL}.{LONGEST_LABEL}.{LONGEST_LABEL}.{'b' * 37}.com"
+FIFTY = tuple(f"ops{number}@example.com" for number in range(50))
+
+
+def parse(**variables: str) -> Settings:
+    """Parse the settings of a stage with every feature and these variables."""
+    return Settings.parse(WHOLE | variables)
+
+
+def problems(environment: dict[str, str]) -> list[str]:
+    """Return what is said of settings that are not accepted."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.parse(environment)
+    return caught.value.problems
+
+
+def value_of(settings: Settings, variable: str) -> object:
+    """Return what was read from a variable."""
+    for part in (settings, settings.meetings, settings.notifications):
+        for field, setting in declared(type(part)).items():
+            if setting.variable == variable:
+                return getattr(part, field)
+    raise LookupError(variable)
+
+
+# What a stage has
+
+
+def test_what_is_required_is_enough() -> None:
+    assert asdict(Settings.parse(REQUIRED)) == {
+        "domain_root": "desktops.example.com",
+        "zone_id": "0123456789abcdef0123456789abcdef",
+        "secret_id": "prod/elephant/cloudflare",
+        "owner": "elephant:prod/us-west-2",
+        "table_name": "elephant-meetings",
+        "project_tag": ("Project", "Elephant"),
+        "dcv_port": 8443,
+        "proxied": True,
+        "ttl": 1,
+        "event_tags_required": False,
+        "sweep_schedule": "rate(1 minute)",
+        "batch_size": 200,
+        "delete_limit": 10,
+        "delete_percent": 30,
+        "grace": timedelta(minutes=10),
+        "cloudflare_api_url": "https://api.cloudflare.com/client/v4",
+        "features": frozenset(),
+        "meetings": None,
+        "notifications": None,
+    }
+
+
+def test_what_meetings_require_is_enough() -> None:
+    settings = Settings.parse(REQUIRED | MEETINGS)
+
+    assert (settings.features, settings.notifications) == ({"meetings"}, None)
+    assert settings.meetings == MeetingsSettings(
+        ami_id="ami-0123456789abcdef0",
+        security_group_ids=("sg-0123456789abcdef0", "sg-01234567"),
+        instance_type="t3.large",
+        key_name=None,
+        vpc_id=None,
+        volume_gb=60,
+        allowed_origins=frozenset(),
+        requires_join_keys=True,
+        longest=timedelta(hours=3),
+    )
+
+
+def test_what_notifications_require_is_enough_and_they_need_no_table() -> None:
+    settings = Settings.parse(REQUIRED | NOTIFICATIONS | {"TABLE_NAME": ""})
+
+    assert (settings.features, settings.meetings) == ({"notifications"}, None)
+    assert settings.notifications == NotificationsSettings(
+        mail_from="elephant@example.com",
+        mail_to=("ops@example.com",),
+        groups=(),
+        reports_every_cause=False,
+        applications=(),
+        deployment_states=("SUCCESS",),
+        address_patience=timedelta(minutes=10),
+    )
+    assert settings.notifications.mail_domain == "example.com"
+
+
+def test_variables_of_features_that_are_off_and_unknown_ones_are_not_read() -> None:
+    strange = {"AMI_ID": "?", "MAX_MEETING_MINUTES": "-1", "MAIL_FROM": "?", "UNRELATED": "?"}
+
+    assert Settings.parse(REQUIRED | strange) == Settings.parse(REQUIRED)
+
+
+@pytest.mark.parametrize("part", ["meetings", "notifications", None])
+def test_settings_cannot_be_changed(part: str | None) -> None:
+    settings = getattr(parse(), part) if part else parse()
+
+    for field in declared(type(settings)):
+        with pytest.raises(FrozenInstanceError):
+            setattr(settings, field, "changed")
+
+
+def test_an_instances_name_and_link_follow_from_domain_and_port() -> None:
+    settings = parse(DOMAIN_ROOT="vm.example.org", DCV_PORT="443")
+
+    assert settings.record_name(INSTANCE) == "i-0123456789abcdef0.vm.example.org"
+    assert settings.link(INSTANCE) == "https://i-0123456789abcdef0.vm.example.org:443"
+
+
+def test_the_longest_domain_leaves_room_for_an_instances_name() -> None:
+    """A DNS name has at most 253 characters, the instance's label and dot among them."""
+    assert len(parse(DOMAIN_ROOT=LONGEST_DOMAIN).record_name(INSTANCE)) == 253
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        (CLOUDFLARE_API, False),
+        ("https://localhost.example.com", False),
+        ("https://example.com/localhost", False),
+        ("https://localhost:8443", True),
+        ("http://127.0.0.1:5001/client/v4", True),
+        ("http://[::1]:5001", True),
+    ],
+)
+def test_a_stage_is_local_if_its_cloudflare_is_on_this_machine(
+    url: str,
+    local: bool,  # noqa: FBT001
+) -> None:
+    assert parse(CLOUDFLARE_API_URL=url).is_local is local
+
+
+# What is wrong
+
+
+def test_all_problems_are_reported_in_one_error() -> None:
+    variables = {each.variable: each for kind in DECLARED for each in declared(kind).values()}
+    wrong = dict.fromkeys(variables, "wrong\n!") | {"FEATURES": "meetings,notifications"}
+
+    with pytest.raises(SettingsError) as caught:
+        Settings.parse({name: value for name, value in wrong.items() if name not in REQUIRED})
+
+    heading, *lines = str(caught.value).splitlines()
+    assert heading == (
+        "32 setting(s) of this stage are missing or wrong "
+        "(environment_variables in .chalice/config.json):"
+    )
+    assert lines == [f"  - {problem}" for problem in caught.value.problems]
+    assert [line.split()[1] for line in lines] == [each for each in variables if each != "FEATURES"]
+
+
+@pytest.mark.parametrize("name", [name for name in WHOLE if name != "FEATURES"])
+def test_a_required_variable_that_is_missing_or_empty_is_named(name: str) -> None:
+    missing = {key: value for key, value in WHOLE.items() if key != name}
+
+    assert problems(missing) == [f"{name} is missing; it is required"]
+    (problem,) = problems(missing | {name: ""})
+    assert problem.startswith(f"{name} is ''; it must be ")
+
+
+def test_a_wrong_proxied_is_not_blamed_on_port_and_ttl() -> None:
+    (problem,) = problems(WHOLE | {"PROXIED": "no", "DCV_PORT": "22", "TTL": "300"})
+
+    assert problem.startswith("PROXIED is 'no'")
+
+
+def test_meetings_need_a_table() -> None:
+    assert problems(WHOLE | {"TABLE_NAME": ""}) == [
+        "TABLE_NAME is ''; the feature 'meetings' needs a table"
+    ]
+
+
+# What each variable takes
+
+UNPROXIED = {"PROXIED": "false"}
+UNCHANGED = {
+    "DOMAIN_ROOT": ["example.com", "a.b", "dcv-1.example.co.uk", LONGEST_DOMAIN],
+    "ZONE_ID": ["f" * 32],
+    "SECRET_ARN": [
+        *("x", "a/b_c+d=e.f@g-h", "!", "x" * 2048),
+        "arn:aws:secretsmanager:a:1:secret:x-y",
+    ],
+    "OWNER": ["elephant:x", "elephant:!~", "elephant:" + "x" * 55],
+    "TABLE_NAME": ["abc", "A-z_0.9", "x" * 255],
+    "SWEEP_SCHEDULE": [
+        *("rate(1 minute)", "rate(2 minutes)", "rate(10 minutes)", "rate(1 hour)"),
+        *("rate(12 hours)", "rate(1 day)", "cron(* * * * ? *)", "cron(0 0 ? * 3#2 *)"),
+        "cron(0/15 8-17 ? * MON-FRI *)",
+    ],
+    "AMI_ID": ["ami-01234567"],
+    "INSTANCE_TYPE": ["g4dn.xlarge"],
+    "KEY_NAME": ["my key"],
+    "VPC_ID": ["vpc-01234567"],
+    "MAIL_FROM": ["alerts+prod@mail.example.co.uk"],
+}
+NUMBERS = {
+    "DCV_PORT": [443, 2053, 2083, 2087, 2096, 8443],
+    "TTL": [1],
+    "SWEEP_BATCH_SIZE": [1, 200, 3500],
+    "SWEEP_DELETE_LIMIT": [1, 10, 999_999_999],
+    "SWEEP_DELETE_PERCENT": [1, 30, 100],
+    "VOLUME_GB": [0, 16_384],
+}
+MINUTES = {"GRACE_MINUTES": 1, "MAX_MEETING_MINUTES": 15, "ADDRESS_MINUTES": 1}
+"""The least; the most is a day."""
+
+ACCEPTED = [
+    *((name, text, text) for name, texts in UNCHANGED.items() for text in texts),
+    *((name, str(number), number) for name, found in NUMBERS.items() for number in found),
+    *((name, str(least), timedelta(minutes=least)) for name, least in MINUTES.items()),
+    *((name, "1440", timedelta(days=1)) for name in MINUTES),
+    ("PROJECT_TAG", "a=b", ("a", "b")),
+    ("PROJECT_TAG", "a==", ("a", "=")),
+    ("PROJECT_TAG", "Cost Centre=4 2", ("Cost Centre", "4 2")),
+    ("PROJECT_TAG", f"{'k' * 128}={'v' * 256}", ("k" * 128, "v" * 256)),
+    ("PROXIED", "true", True),
+    ("PROXIED", "false", False),
+    ("EVENT_TAGS", "optional", False),
+    ("EVENT_TAGS", "required", True),
+    ("CLOUDFLARE_API_URL", "https://api.example.com", "https://api.example.com"),
+    ("CLOUDFLARE_API_URL", "https://example.com/client/v4//", "https://example.com/client/v4"),
+    ("CLOUDFLARE_API_URL", "https://localhost:8443", "https://localhost:8443"),
+    ("CLOUDFLARE_API_URL", "http://localhost", "http://localhost"),
+    ("CLOUDFLARE_API_URL", "http://127.0.0.1:5001/v4", "http://127.0.0.1:5001/v4"),
+    ("CLOUDFLARE_API_URL", "http://[::1]:5001/v4/", "http://[::1]:5001/v4"),
+    ("FEATURES", "notifications , meetings", {"meetings", "notifications"}),
+    ("SECURITY_GROUP_IDS", "sg-01234567, sg-01234567", ("sg-01234567", "sg-01234567")),
+    ("KEY_NAME", "", None),
+    ("VPC_ID", "", None),
+    (
+        "ALLOWED_ORIGINS",
+        "https://app.example.com:443, http://localhost:5173,http://127.0.0.1",
+        {"https://app.example.com:443", "http://localhost:5173", "http://127.0.0.1"},
+    ),
+    ("JOIN_KEYS", "required", True),
+    ("JOIN_KEYS", "off", False),
+    ("MAIL_TO", "ops@example.com, lead@example.com", ("ops@example.com", "lead@example.com")),
+    ("MAIL_TO", ",".join(FIFTY), FIFTY),
+    ("AUTO_SCALING_GROUPS", "web, Workers (blue)/1", ("web", "Workers (blue)/1")),
+    ("TERMINATION_CAUSES", "health-checks", False),
+    ("TERMINATION_CAUSES", "all", True),
+    ("CODEDEPLOY_APPLICATIONS", "shop, shop-api", ("shop", "shop-api")),
+    ("DEPLOYMENT_STATES", "FAILURE, SUCCESS", ("FAILURE", "SUCCESS")),
+]
+UNPROXIED_PORTS = [("DCV_PORT", str(port), port) for port in (1, 22, 8444, 65535)]
+UNPROXIED_TTLS = [("TTL", str(ttl), ttl) for ttl in (1, 30, 120, 86400)]
+
+
+@pytest.mark.parametrize(("variable", "text", "value"), ACCEPTED)
+def test_what_can_be_used_is_accepted(variable: str, text: str, value: object) -> None:
+    assert value_of(parse(**{variable: text}), variable) == value
+
+
+@pytest.mark.parametrize(("variable", "text", "value"), [*UNPROXIED_PORTS, *UNPROXIED_TTLS])
+def test_any_port_and_ttl_are_accepted_when_not_proxied(
+    variable: str, text: str, value: int
+) -> None:
+    assert value_of(parse(**UNPROXIED, **{variable: text}), variable) == value
+
+
+ZONE = "the zone's id, 32 characters of 0-9 and a-f, from the zone's overview page at Cloudflare"
+OWNERS = (
+    "one word beginning with 'elephant:', at most 64 characters, that no other deployment "
+    "in the zone has, such as 'elephant:prod/us-west-2'"
+)
+PORTS = (
+    "a port that Cloudflare proxies (443, 2053, 2083, 2087, 2096, 8443), or PROXIED must be 'false'"
+)
+SCHEDULES = (
+    "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' (up to 99 "
+    "minutes or hours, or 1 day), or 'cron(MINUTES HOURS ? * DAYS-OF-THE-WEEK *)'"
+)
+LIMIT = "the number of records, 1 or more, that sweeps may delete without proof in a day"
+SHARE = "the percentage of our records, 1 to 100, that sweeps may delete without proof in a day"
+ADDRESS = "the sender's e-mail address, such as elephant@example.com"
+RECIPIENTS = "1 to 50 e-mail addresses, separated by commas"
+GROUPS = "the ids of 1 to 5 security groups, sg-…, separated by commas"
+ORIGINS = "origins such as https://app.example.com, separated by commas and without a path"
+SCALING = "names of Auto Scaling groups, separated by commas; empty for none"
+APPLICATIONS = "names of CodeDeploy applications, separated by commas; empty for none"
+STATES = "SUCCESS, FAILURE, or both, separated by a comma"
+LONG = "at most 233 characters, so that an instance's name fits"
+API = f"an https address such as {CLOUDFLARE_API}"
+REFUSED: dict[tuple[str, str], list[str]] = {
+    ("DOMAIN_ROOT", "a domain in lower case, without scheme, port or final dot: dcv.example.com"): [
+        *("localhost", "Example.com", "https://example.com", "example.com:8443", "example.com."),
+        *(".example.com", "*.example.com", "a..example.com", "-a.example.com", "a-.example.com"),
+        *("a_b.example.com", "bücher.example", " example.com", "example.com\n"),
+        f"a{LONGEST_LABEL}.com",
+    ],
+    ("DOMAIN_ROOT", LONG): [LONGEST_DOMAIN.replace("b.com", "bb.com")],
+    ("ZONE_ID", ZONE): [
+        "0" * 31,
+        "0" * 33,
+        "A" * 32,
+        "g" * 32,
+        "example.com",
+        f" {'0' * 32}",
+        f"{'0' * 32}\n",
+    ],
+    ("SECRET_ARN", "the name or the ARN of a secret in Secrets Manager"): [
+        *("my secret", "secret\n", "sécret", "a#b", "x" * 2049),
+    ],
+    ("OWNER", OWNERS): [
+        *("elephant:", "elephant: x", "elephant:two words", "elephant:x ", "elephant:x\n"),
+        *("elephant:é", "elephant:\x7f", "Elephant:x", "xelephant:x", "prod"),
+        "elephant:" + "x" * 56,
+    ],
+    ("TABLE_NAME", "the name of a DynamoDB table, or empty for DNS only"): [
+        *(" ", "ab", "x" * 256, "my table", "a/b", "abc\n"),
+    ],
+    ("PROJECT_TAG", "a tag's key and value joined by '=', such as 'Project=Elephant'"): [
+        *("", "=", "Project", "Project=", "=Elephant", f"{'k' * 129}=v", f"k={'v' * 257}"),
+    ],
+    ("PROJECT_TAG", "a tag's key and value without spaces around them: 'Project=Elephant'"): [
+        *(" Project=Elephant", "Project=Elephant\n", "Project =Elephant"),
+    ],
+    ("DCV_PORT", PORTS): ["0", "80", "8444", "22", "65536", "", "https", "-443", "443.0"],
+    ("PROXIED", "'true' or 'false'"): ["", "True", "FALSE", "yes", "1", "true "],
+    # Cloudflare would store 1 instead, and every later look would find it to be wrong.
+    ("TTL", "1 (automatic), as for every proxied record, or PROXIED must be 'false'"): [
+        *("0", "30", "120", "86400", "", "auto", "-1", "1.0"),
+    ],
+    ("EVENT_TAGS", "'optional', or 'required' for a bus whose events carry tags"): [
+        *("", "Required", "true", "optional "),
+    ],
+    ("SWEEP_SCHEDULE", SCHEDULES): [
+        *("", "rate(1 minutes)", "rate(2 minute)", "rate(1 hours)", "rate(5 hour)"),
+        *("rate(0 minutes)", "rate(01 minute)", "rate(-1 minutes)", "rate(1.5 minutes)"),
+        *("rate(30 seconds)", "rate(² minutes)", "rate(5  minutes)", "rate(30 days)"),
+        *("rate(100 hours)", "cron(0 0 31 2 ? *)", "cron(0 0 * * ? 2026)", "rate(5 minutes) "),
+        *("rate(5 minutes)\n", "rate 5 minutes", "Rate(5 minutes)", "5 minutes", "cron()"),
+        *("cron(* * * * ?)", "cron(* * * * ? * *)", "cron(* * * * * *)", "cron(* * ? * ? *)"),
+        *("cron(? * * * ? *)", "cron(0 12 * * ? *", "* * * * ? *"),
+    ],
+    ("SWEEP_BATCH_SIZE", "1 to 3500 changes in one call: 200 on Cloudflare's free plan"): [
+        *("0", "3501", "-1", "", "all", "200 ", "2e2"),
+    ],
+    ("SWEEP_DELETE_LIMIT", LIMIT): ["0", "-1", "1000000000", "", "none", "1.5"],
+    ("SWEEP_DELETE_PERCENT", SHARE): ["0", "-1", "101", "", "30%", "0.3"],
+    ("GRACE_MINUTES", "1 to 1440 minutes"): ["0", "1441", "-1", "", "10m", "0.5"],
+    ("CLOUDFLARE_API_URL", API): [
+        *("", "api.cloudflare.com/client/v4", "https://", "https:///client/v4", "//localhost"),
+        *("https://api.example.com/v4?x=1", "https://api.example.com/v4#x", "file:///etc/passwd"),
+        *("ftp://api.example.com", "ftp://localhost"),
+        # the token is never sent in clear beyond this machine
+        *("http://api.cloudflare.com/client/v4", "http://127.0.0.2", "http://192.168.0.1"),
+        *("http://localhost.example.com", "http://127.0.0.1.example.com", "http://0.0.0.0"),
+        "http://127.0.0.1@example.com",
+        # no request could be made to these
+        *(" https://api.example.com", "https://api.example.com/v4 ", "https://example.com/v4\n"),
+        *("https://api.exam\tple.com", "https://api.example.com:port", "https://[api.example.com"),
+        "https://api.example.com:65536",
+    ],
+    ("FEATURES", "a list of features, separated by commas: meetings, notifications"): [
+        *("meeting", "meetings,", "meetings;notifications"),
+    ],
+    ("AMI_ID", "the id of the desktops' image, ami-…"): ["ami-1"],
+    ("SECURITY_GROUP_IDS", GROUPS): ["sg-01234567,", ",".join(["sg-01234567"] * 6)],
+    ("INSTANCE_TYPE", "an instance type such as t3.large or g4dn.xlarge"): ["large"],
+    ("KEY_NAME", "the name of a key pair, or empty for none"): ["two\nlines", "ключ"],
+    ("VPC_ID", "the id of a VPC, vpc-…, or empty for the default one"): ["default"],
+    ("VOLUME_GB", "the root volume's size in GB up to 16384, or 0 for the image's own"): ["16385"],
+    ("ALLOWED_ORIGINS", ORIGINS): [
+        *("*", "https://app.example.com/", "http://app.example.com", "https://app.example.com,"),
+    ],
+    ("JOIN_KEYS", "'required', or 'off' for links without a key"): ["on"],
+    ("MAX_MEETING_MINUTES", "15 to 1440 minutes from a meeting's start"): ["14", "1441"],
+    ("MAIL_FROM", ADDRESS): [
+        *("ops", "@example.com", "ops@example", "ops@localhost", "ops@-example.com"),
+        *(".ops@example.com", "ops.@example.com", "o..ps@example.com", "öps@example.com"),
+        *("Ops <ops@example.com>", "ops@example.com\n", "ops@example.com;lead@example.com"),
+        *(f"{'o' * 65}@example.com", f"ops@{'a.' * 130}example.com"),
+    ],
+    ("MAIL_TO", RECIPIENTS): ["ops@example.com,", ",".join((*FIFTY, "one.more@example.com"))],
+    ("MAIL_TO", f"{RECIPIENTS}, each once"): ["ops@example.com, ops@example.com"],
+    ("AUTO_SCALING_GROUPS", SCALING): ["web,,workers", "a:b"],
+    ("AUTO_SCALING_GROUPS", f"{SCALING}, each once"): ["web,web"],
+    ("TERMINATION_CAUSES", "'health-checks', or 'all' for every termination by a group"): ["some"],
+    ("CODEDEPLOY_APPLICATIONS", APPLICATIONS): ["shop,", "s" * 101],
+    ("DEPLOYMENT_STATES", STATES): ["", "success"],
+    ("DEPLOYMENT_STATES", f"{STATES}, each once"): ["SUCCESS,SUCCESS"],
+    ("ADDRESS_MINUTES", "1 to 1440 minutes"): ["0", "1441"],
+}
+REFUSED_UNPROXIED = {
+    ("DCV_PORT", "a port from 1 to 65535"): [
+        *("0", "65536", "-1", "", "8443 ", "+8443", "8_443", "٨٤٤٣", "²"),
+    ],
+    ("TTL", "1 (automatic) or 30 to 86400 seconds"): [
+        *("0", "2", "29", "86401", "-1", "", "60s", "٦٠"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("others", "variable", "remedy", "text"),
+    [
+        ({} if cases is REFUSED else UNPROXIED, *rule, text)
+        for cases in (REFUSED, REFUSED_UNPROXIED)
+        for rule, texts in cases.items()
+        for text in texts
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_value_and_the_remedy(
+    others: dict[str, str], variable: str, remedy: str, text: str
+) -> None:
+    (problem,) = problems(WHOLE | others | {variable: text})
+    assert problem == f"{variable} is {text!r}; it must be {remedy}"
+
+
+# Any text
+
+
+def anything_like(*examples: str) -> st.SearchStrategy[str]:
+    """Make text: any, or one of the examples with something before, in or after it."""
+    near = st.builds(
+        lambda value, at, more: value[:at] + more + value[at:],
+        st.sampled_from(examples),
+        st.integers(0, 40),
+        st.text(max_size=3),
+    )
+    return st.one_of(st.text(), near)
+
+
+NEAR: dict[str, Any] = {
+    name: anything_like(*(text for variable, text, _ in ACCEPTED if variable == name))
+    for name in sorted({variable for variable, _, _ in ACCEPTED} - {"FEATURES"})
+}
+
+
+@given(
+    st.sampled_from([*NEAR]).flatmap(lambda name: st.tuples(st.just(name), NEAR[name])),
+    st.sampled_from(["true", "false"]),
+)
+def test_any_text_is_refused_by_name_or_makes_names_and_links_that_hold(
+    variable: tuple[str, str], proxied: str
+) -> None:
+    name, value = variable
+    try:
+        settings = parse(**{"PROXIED": proxied} | {name: value})
+    except SettingsError as error:
+        (problem,) = error.problems
+        assert problem.startswith(f"{name} is {value!r}; ")
+        return
+
+    link = urlsplit(settings.link(INSTANCE))
+    assert link.hostname == settings.record_name(INSTANCE)
+    assert len(settings.record_name(INSTANCE)) <= 253
+    assert link.port == settings.dcv_port
+    if settings.proxied:
+        assert settings.dcv_port in PROXIED_HTTPS_PORTS
+        assert settings.ttl == AUTOMATIC_TTL
+    assert settings.ttl == AUTOMATIC_TTL or 30 <= settings.ttl <= 86400
+    assert settings.owner.startswith("elephant:")
+    assert settings.owner.split() == [settings.owner]
+    assert all(settings.project_tag)
+    assert 1 <= settings.batch_size <= 3500
+    assert settings.delete_limit >= 1
+    assert 1 <= settings.delete_percent <= 100
+    assert timedelta(minutes=1) <= settings.grace <= timedelta(days=1)
+    if settings.sweep_schedule.startswith("rate"):
+        number, unit = settings.sweep_schedule[5:-1].split(" ")
+        assert (int(number) > 1) is unit.endswith("s")
+    else:
+        assert len(settings.sweep_schedule.split(" ")) == 6
+
+
+@given(NEAR["CLOUDFLARE_API_URL"])
+def test_an_address_that_is_accepted_is_one_word_and_secure(value: str) -> None:
+    try:
+        url = parse(CLOUDFLARE_API_URL=value).cloudflare_api_url
+    except SettingsError:
+        return
+
+    parts = urlsplit(url)
+    assert "".join(url.split()) == url
+    assert not url.endswith("/")
+    assert parts.scheme == "https" or parts.hostname in {"127.0.0.1", "localhost", "::1"}
