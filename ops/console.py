@@ -80,7 +80,6 @@ _MENDABLE: Final = (
     SecretError,
     SecretStoreError,
     SettingsError,
-    SyntaxError,
     OSError,
     OutOfTimeError,
     TokenFormatError,
