@@ -127,7 +127,7 @@ class Context:
 
     @cached_property
     def code(self) -> Code:
-        """The project's code. Raises SyntaxError."""
+        """The project's code. Raises UnreadableCallError."""
         return Code(self.config_file.directory)
 
     @cached_property
@@ -294,7 +294,6 @@ _SAID: Final = (
     OutOfTimeError,
     SecretError,
     SettingsError,
-    SyntaxError,
     UnreadableCallError,
 )
 """Errors whose message says what is wrong."""

@@ -79,7 +79,6 @@ _MENDABLE: Final = (
     SecretError,
     SecretStoreError,
     SettingsError,
-    SyntaxError,
     OSError,
     OutOfTimeError,
     TokenFormatError,

@@ -1,39 +1,30 @@
 """Least privilege: what is committed is what the code calls, linted, and nothing else.
 
-The calls are read from the code (ops/reach.py); mypy holds the code to the `…Client` protocols that
-it reads. So a new call without a grant fails here, and so does a grant that nothing calls.
+`tests/ops/test_derive.py` holds `ops/calls.json` to the code, and these hold the policies to that
+file. So a new call without a grant fails, and so does a grant that nothing calls.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from ops.configure import changes
 from ops.iam_page import EXAMPLE, PLAIN
 from ops.policies import policies
-from ops.reach import SERVICES, Code
+from ops.reach import Code
 from ops.stack_roles import DESKTOP, SCHEDULER, role_of
 from ops.stages import ConfigFile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PROJECT = Path(__file__).parent.parent
 CONFIG = ConfigFile(PROJECT)
 CODE = Code(PROJECT)
 POLICIES = sorted((PROJECT / ".chalice").glob("policy-*.json"))
-
-
-def trees() -> Iterator[ast.Module]:
-    for path in (PROJECT / "app.py", *sorted((PROJECT / "chalicelib").rglob("*.py"))):
-        yield ast.parse(path.read_text(), str(path))
 
 
 @pytest.mark.parametrize("name", CONFIG.names())
@@ -146,77 +137,3 @@ def test_who_may_start_end_and_schedule() -> None:
     notifying = {"notify_deployment", "notify_instance_termination", "sweep"}
     assert rights["ses:SendEmail"] == rights["put SentTable"] == notifying
     assert rights["codedeploy:GetDeployment"] == {"notify_deployment"}
-
-
-def test_what_the_protocols_name_is_called_and_nothing_else() -> None:
-    declared: set[str] = set()
-    called: set[str] = set()
-    for tree in trees():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and node.name in SERVICES:
-                methods = [each.name for each in node.body if isinstance(each, ast.FunctionDef)]
-                declared.update(methods)
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
-                called.update({node.attr} if node.value.attr == "_client" else ())
-
-    assert called == declared
-
-
-def test_a_client_is_handed_to_classes_and_used_there_as_their_client() -> None:
-    """Whoever used one otherwise would escape the reading of calls."""
-    made: set[str] = set()
-    uses: set[str] = set()
-    for tree in trees():
-        parents = {
-            id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr == "_client":
-                uses.add(type(parents[id(node)]).__name__)
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "client"
-            ):
-                made.add(ast.literal_eval(node.args[0]))
-                for use in handed_on(parents, node):
-                    assert is_for_a_class(parents, use), ast.unparse(use)
-    sources = "".join(
-        path.read_text() for path in (PROJECT / "chalicelib").rglob("*.py") if path.name != "aws.py"
-    )
-
-    assert made == set(SERVICES.values())
-    assert uses == {"Assign", "Attribute"}
-    assert "create_client" not in sources
-    assert "boto3" not in sources
-
-
-def handed_on(parents: dict[int, ast.AST], made: ast.Call) -> list[ast.AST]:
-    """Return where a client goes: itself, or each use of the variable that it is put into."""
-    around = parents[id(made)]
-    values: list[ast.expr] = [made]
-    if isinstance(around, ast.Tuple):
-        values, around = around.elts, parents[id(around)]
-    if not isinstance(around, ast.Assign):
-        return [made]
-    (target,) = around.targets
-    names = target.elts if isinstance(target, ast.Tuple) else [target]
-    name = names[values.index(made)]
-    assert isinstance(name, ast.Name)
-    scope: ast.AST = around
-    while not isinstance(scope, ast.FunctionDef):
-        scope = parents[id(scope)]
-    return [
-        node
-        for node in ast.walk(scope)
-        if isinstance(node, ast.Name) and node.id == name.id and isinstance(node.ctx, ast.Load)
-    ]
-
-
-def is_for_a_class(parents: dict[int, ast.AST], use: ast.AST) -> bool:
-    around = parents[id(use)]
-    return (
-        isinstance(around, ast.Call)
-        and isinstance(around.func, ast.Name)
-        and around.func.id[:1].isupper()
-    )

@@ -22,15 +22,14 @@ from ops.cli import main
 from ops.configure import changes
 from ops.deployment import Deployment
 from ops.doctor import examine
-from ops.reach import Call, Code
 from ops.stages import ConfigFile, Stage, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.settings.stage import Settings
     from localcloud.cloudflare import ZoneStore
     from ops.check import Check
+    from ops.reach import Code
 
 
 PROJECT = Project(Path(__file__).parent.parent.parent)
@@ -173,19 +172,6 @@ def _read(kind: str, values: list[str]) -> object:
 
 def ignore(_: str) -> None:
     """Say nothing."""
-
-
-class KnownCode(Code):
-    """The code, read and followed once for all the tests."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._known: dict[tuple[str, Settings | None], tuple[Call, ...]] = {}
-
-    def calls(self, function: str, settings: Settings | None = None) -> tuple[Call, ...]:
-        if (function, settings) not in self._known:
-            self._known[function, settings] = super().calls(function, settings)
-        return self._known[function, settings]
 
 
 def deployment_of(it: Deployed) -> Deployment:

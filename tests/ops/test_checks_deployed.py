@@ -27,8 +27,9 @@ from ops import checks_code, deployment
 from ops.check import Level
 from ops.doctor import worst
 from ops.features import with_features
+from ops.reach import Code
 from ops.stages import ConfigFile
-from tests.ops.deployed import PROJECT, CloudAccount, Deployed, KnownCode
+from tests.ops.deployed import PROJECT, CloudAccount, Deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         for name, value in exports.items():
             patch.setenv(name, value)
         project = PROJECT.copy(tmp_path_factory.mktemp("doctor") / "project", cloud.cloudflare.url)
-        config_file, code = ConfigFile(project.directory), KnownCode(project.directory)
+        config_file, code = ConfigFile(project.directory), Code(project.directory)
         deployed = Deployed(cloud, config_file, CloudAccount(cloud), code, exports)
         plain = with_features(deployed.stage.variables, (), FEATURES)
         deployed.set_stage(variables=plain, alarm_email="ops@example.com")

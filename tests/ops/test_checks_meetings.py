@@ -23,8 +23,9 @@ from ops.deployment import Removable
 from ops.doctor import worst
 from ops.features import with_features
 from ops.meetings_table import TableError
+from ops.reach import Code
 from ops.stages import ConfigError, ConfigFile
-from tests.ops.deployed import PROJECT, CloudAccount, Deployed, KnownCode, deployment_of
+from tests.ops.deployed import PROJECT, CloudAccount, Deployed, deployment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         make_security_group(GROUP, DEFAULT_REGION)
         directory = tmp_path_factory.mktemp("meetings") / "project"
         project = PROJECT.copy(directory, cloud.cloudflare.url)
-        config_file, code = ConfigFile(project.directory), KnownCode(project.directory)
+        config_file, code = ConfigFile(project.directory), Code(project.directory)
         it = Deployed(cloud, config_file, CloudAccount(cloud), code, exports)
         variables = with_features(it.stage.variables, ["meetings"], ()) | VARIABLES
         it.set_stage(variables=variables, alarm_email="ops@example.com")

@@ -17,8 +17,9 @@ from ops.deployed_note import note_path
 from ops.deployment import Removable
 from ops.doctor import worst
 from ops.features import with_features
+from ops.reach import Code
 from ops.stages import ConfigFile
-from tests.ops.deployed import PROJECT, CloudAccount, Deployed, KnownCode, deployment_of
+from tests.ops.deployed import PROJECT, CloudAccount, Deployed, deployment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             patch.setenv(name, value)
         directory = tmp_path_factory.mktemp("notifications") / "project"
         project = PROJECT.copy(directory, cloud.cloudflare.url, features=False)
-        config_file, code = ConfigFile(project.directory), KnownCode(project.directory)
+        config_file, code = ConfigFile(project.directory), Code(project.directory)
         it = Deployed(cloud, config_file, CloudAccount(cloud), code, exports)
         variables = with_features(it.stage.variables, ["notifications"], ["meetings"]) | VARIABLES
         it.set_stage(variables=variables, alarm_email="ops@example.com")

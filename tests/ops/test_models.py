@@ -13,8 +13,9 @@ from botocore.validate import ParamValidator
 from chalicelib import aws
 from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.instances import Instances
+from ops.derive import IAM_PREFIXES
 from ops.models import CALLS, DIRECTORY, models
-from ops.reach import IAM_PREFIXES, Code
+from ops.reach import Code
 from tests.world import REGION, World
 
 if TYPE_CHECKING:
