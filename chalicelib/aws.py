@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
 import botocore.session
 from botocore.config import Config
@@ -99,11 +99,13 @@ def client(service: Any) -> Any:
     it neither sends nor retries anything: OutOfTimeError.
     """
     session = _session()
-    roots: Any = roots_of(session)  # botocore's types know no os.PathLike
-    made = session.create_client(service, config=_CONFIGS.get(service, _CONFIG), verify=roots)
+    roots = roots_of(session)
+    config = _CONFIGS.get(service, _CONFIG)
+    # A path that changes is not in botocore's types, but its use of it is os.path.expanduser.
+    made = session.create_client(service, config=config, verify=cast("str", roots))
     made.meta.events.register_last("request-created", _require_time)  # for each attempt
     if roots:
-        made.meta.events.register_first("needs-retry.*.*", roots.widen)
+        made.meta.events.register_first("needs-retry.*.*", roots.widen)  # type: ignore[arg-type]
     return made
 
 

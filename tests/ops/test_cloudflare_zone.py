@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloudflare import Record
 
-    Cause = tuple[type[CloudflareError], str]
+    Cause = tuple[type[DnsError], str]
     MakeSite = Callable[..., "Site"]
 
 OWNER = "elephant:test/us-west-2"
