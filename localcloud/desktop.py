@@ -15,7 +15,7 @@ from localcloud.aws import ACCOUNT_ID, role_may
 if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
 
-DEEDS: Final = ("healthy", "upload", "shutdown")
+ACTIONS: Final = ("healthy", "upload", "shutdown")
 """What a desktop can be asked to do by name."""
 
 _CHANGED: Final = "ConditionalCheckFailedException"
@@ -65,7 +65,7 @@ class Desktop:
         if what == "shutdown":
             self.shut_down()
             return True
-        raise ValueError(f"a desktop does {', '.join(DEEDS)}, not {what!r}")
+        raise ValueError(f"a desktop does {', '.join(ACTIONS)}, not {what!r}")
 
     def shut_down(self) -> None:
         """Shut down from within; it stops or terminates, depending on how it was launched."""

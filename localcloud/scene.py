@@ -12,7 +12,7 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from localcloud.aws.premises import ANY_IMAGE
+from localcloud.aws import ANY_IMAGE
 from localcloud.caller import Caller
 from localcloud.desktop import Desktop
 

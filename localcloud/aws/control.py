@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from .functions import Functions
     from .mail import Outbox
-    from .passing import Passing
     from .refusals import Refusals
+    from .time_travel import TimeTravel
 
 CONTROL_PATH: Final = "/__standin__/"
 
@@ -43,14 +43,14 @@ class Control:
         functions: Callable[[], Functions],
         refusals: Refusals,
         outbox: Outbox,
-        passing: Callable[[], Passing | None],
+        time_travel: Callable[[], TimeTravel | None],
         offered: Mapping[tuple[str, str], Callable[[dict[str, Any]], object]],
     ) -> None:
         self._otherwise = otherwise
         self._functions = functions
         self._refusals = refusals
         self._outbox = outbox
-        self._passing = passing
+        self._time_travel = time_travel
         self._offered = offered
         self._actions: dict[tuple[str, str], Callable[[dict[str, Any]], object]] = {
             ("POST", "schedules"): self._fire,
@@ -89,20 +89,20 @@ class Control:
         return Schedules(self._functions()).fire()
 
     def _tell_time(self, _: dict[str, Any]) -> dict[str, object]:
-        passing = self._required_passing()
-        following = passing.one_offs.next_time()
+        time_travel = self._required_time_travel()
+        following = time_travel.one_offs.next_time()
         return {
-            "now": passing.clock.now().isoformat(timespec="seconds"),
+            "now": time_travel.clock.now().isoformat(timespec="seconds"),
             "next": None if following is None else following.isoformat(timespec="seconds"),
         }
 
     def _pass_time(self, wanted: dict[str, Any]) -> dict[str, object]:
-        passing = self._required_passing()
+        time_travel = self._required_time_travel()
         if "minutes" in wanted:
             minutes = timedelta(minutes=float(wanted["minutes"]))
-            invoked: tuple[str, ...] | None = passing.until(passing.clock.now() + minutes)
+            invoked: tuple[str, ...] | None = time_travel.until(time_travel.clock.now() + minutes)
         else:
-            invoked = passing.to_next()
+            invoked = time_travel.to_next()
         if invoked is None:
             raise ValueError("nothing is scheduled for once: say how many minutes are to pass")
         return self._tell_time(wanted) | {"invoked": list(invoked)}
@@ -125,11 +125,11 @@ class Control:
         self._refusals.clear()
         return self._list_refusals(wanted)
 
-    def _required_passing(self) -> Passing:
-        passing = self._passing()
-        if passing is None:
+    def _required_time_travel(self) -> TimeTravel:
+        time_travel = self._time_travel()
+        if time_travel is None:
             raise ValueError("this server has no clock that can be put forward")
-        return passing
+        return time_travel
 
 
 def _json(content: object, status: int = HTTPStatus.OK) -> Response:

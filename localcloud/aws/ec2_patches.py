@@ -29,7 +29,7 @@ from moto.ec2.responses import instances as responses
 from moto.ec2.utils import filter_dict_attribute_mapping, filter_iam_instance_profiles
 from moto.iam.exceptions import NotFoundException
 
-from .premises import ANY_IMAGE, make_image_in
+from .fixtures import ANY_IMAGE, make_image_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,7 +115,7 @@ class _Tokens:
         if known is None:
             return None
         request, reservation = known
-        if request != _spelled(positional, named):
+        if request != _canonical(positional, named):
             raise EC2ClientError(
                 _MISMATCH,
                 "Arguments on this idempotent request are inconsistent with arguments used in "
@@ -134,10 +134,10 @@ class _Tokens:
     ) -> None:
         token = str(request[1].get("client_token") or _NO_TOKEN)
         if token != _NO_TOKEN:
-            self._used[id(backend), zone, token] = (_spelled(*request), reservation)
+            self._used[id(backend), zone, token] = (_canonical(*request), reservation)
 
 
-def _spelled(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
+def _canonical(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
     return repr((positional, sorted(named.items())))
 
 

@@ -12,12 +12,12 @@ from fnmatch import fnmatchcase
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare.jsonvalue import is_number
+from .jsonvalue import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
+    from .jsonvalue import Json, JsonObject
 
 
 class FaultKind(StrEnum):

@@ -122,21 +122,18 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True)
 class Token:
-    """A token, and what it may do; by default everything in every zone.
+    """A token and its permissions; by default everything in every zone.
 
-    ``zones`` holds the ids it is limited to. Tokens of one ``owner`` share one quota of calls, as
-    a user's tokens do; without an owner a token has its own. A value that begins with ``cfat_``
-    is an account's token, which ``/user/tokens/verify`` does not know. ``email`` makes the value
-    a legacy global key, sent as ``X-Auth-Email`` and ``X-Auth-Key``. Times are the clock's.
+    `zones` holds the ids that it is limited to. Tokens of one `owner` share a quota of calls, as a
+    user's tokens do; without an owner a token has its own. A value that begins with `cfat_` is an
+    account's token, which `/user/tokens/verify` does not know.
     """
 
     value: str = DEFAULT_TOKEN
     permissions: frozenset[Permission] = frozenset(Permission)
     zones: frozenset[str] | None = None
     owner: str | None = None
-    email: str | None = None
     disabled: bool = False
-    not_before: float | None = None
     expires_on: float | None = None
     allowed_ips: frozenset[str] | None = None
 
@@ -165,11 +162,6 @@ class Token:
         if self.expires_on is not None and now >= self.expires_on:
             return "expired"
         return "active"
-
-    def works(self, now: float) -> bool:
-        """Tell whether a call with this token gets past authentication."""
-        started = self.not_before is None or now >= self.not_before
-        return started and self.status(now) == "active"
 
     def may(self, zone_id: str, *permissions: Permission) -> bool:
         """Tell whether the token holds any of these permissions on a zone."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcloud.cloudflare.records import Record
+    from .records import Record
 
 
 @dataclass(frozen=True)

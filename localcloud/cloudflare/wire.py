@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from localcloud.cloudflare.errors import ApiError
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
-    from localcloud.cloudflare.listing import Query
+    from .errors import ApiError
+    from .jsonvalue import Json, JsonObject
+    from .listing import Query
 
 BASE_PATH = "/client/v4"
 JSON_TYPE = "application/json"
@@ -80,15 +80,6 @@ class Call:
     query: Query
     status: int | None
     body: bytes = field(default=b"", compare=False, repr=False)
-
-    def as_json(self) -> JsonObject:
-        """Return the call for the control endpoints."""
-        return {
-            "method": self.method,
-            "path": self.path,
-            "query": [list(pair) for pair in self.query],
-            "status": self.status,
-        }
 
 
 def json_response(status: int, content: Json, headers: Mapping[str, str] | None = None) -> Response:
