@@ -19,6 +19,16 @@ def test_a_copy_is_the_same_stage_at_another_port(tmp_path: Path) -> None:
     assert (tmp_path / "copy/app.py").exists()
 
 
+def test_a_copy_has_no_earlier_deployment(tmp_path: Path) -> None:
+    for name in ("app.py", ".chalice/config.json", ".chalice/deployed/x", "tests/x", "vendor/x"):
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PROJECT.directory.joinpath(".chalice/config.json").read_text())
+    copied = Project(tmp_path / "source").copy(tmp_path / "copy", URL).directory
+    found = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
+    assert found == {"app.py", ".chalice/config.json", "vendor/x"}
+
+
 def test_a_directory_that_is_no_project_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"config\.json is missing"):
         _ = Project(tmp_path).settings

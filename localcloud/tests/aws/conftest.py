@@ -90,6 +90,28 @@ class Cloud:
         """Return the finished invocations of a function, in order."""
         return [invocation for invocation in self.finished if invocation.function == name]
 
+    def rule(self, function: str, *, permitted: bool = True, **settings: str) -> str:
+        """Deploy a rule with the function as its target, as Chalice does; return its name."""
+        name, events = f"rule-{next(_numbers)}", self.client("events")
+        rule_arn = events.put_rule(Name=name, **settings)["RuleArn"]
+        function_arn = f"arn:aws:lambda:us-west-2:123456789012:function:{function}"
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": function_arn}])
+        if permitted:
+            self.client("lambda").add_permission(
+                FunctionName=function,
+                StatementId=name,
+                Action="lambda:InvokeFunction",
+                Principal="events.amazonaws.com",
+                SourceArn=rule_arn,
+            )
+        return name
+
+    def delete_rules(self) -> None:
+        events = self.client("events")
+        for rule in events.list_rules()["Rules"]:
+            events.remove_targets(Rule=rule["Name"], Ids=["1"])
+            events.delete_rule(Name=rule["Name"])
+
     def queue(self, name: str) -> tuple[str, str]:
         """Make an SQS queue and return its URL and ARN."""
         url = self.client("sqs").create_queue(QueueName=name)["QueueUrl"]
@@ -118,8 +140,16 @@ def gate() -> Iterator[Gate]:
     gate.close()
 
 
-def chalice_deploy(cloud: Cloud, project: Path) -> str:
-    """Run `chalice deploy` for stage dev; return its output."""
+@pytest.fixture(scope="module")
+def sample(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Deploy the sample application with Chalice; return the output."""
+    project = tmp_path_factory.mktemp("sample")
+    (project / ".chalice").mkdir()
+    (project / "app.py").write_text(_APP.read_text())
+    (project / "requirements.txt").touch()
+    stages = {"dev": {"api_gateway_stage": "api"}}
+    config = {"version": "2.0", "app_name": "sample", "stages": stages}
+    (project / ".chalice" / "config.json").write_text(json.dumps(config))
     done = subprocess.run(  # noqa: S603 (Chalice itself)
         [Path(sys.executable).with_name("chalice"), "deploy", "--stage", "dev"],
         cwd=project,
@@ -129,34 +159,3 @@ def chalice_deploy(cloud: Cloud, project: Path) -> str:
         check=True,
     )
     return done.stdout
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The sample application, deployed by Chalice."""
-
-    project: Path
-    output: str
-
-
-def sample_project(directory: Path) -> Path:
-    """Write the sample application's Chalice project."""
-    (directory / ".chalice").mkdir()
-    (directory / "app.py").write_text(_APP.read_text())
-    (directory / "requirements.txt").touch()
-    stage = {"api_gateway_stage": "api", "environment_variables": {"TABLE": "seen"}}
-    config = {"version": "2.0", "app_name": "sample", "stages": {"dev": stage}}
-    (directory / ".chalice" / "config.json").write_text(json.dumps(config))
-    return directory
-
-
-@pytest.fixture(scope="module")
-def sample(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    project = sample_project(tmp_path_factory.mktemp("sample"))
-    cloud.client("dynamodb").create_table(
-        TableName="seen",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return Sample(project, chalice_deploy(cloud, project))

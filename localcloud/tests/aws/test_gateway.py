@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .conftest import Cloud, Sample
+    from .conftest import Cloud
 
 
 @pytest.fixture
-def url(cloud: Cloud, sample: Sample) -> str:
+def url(cloud: Cloud, sample: str) -> str:
     """Where the sample application's API is offered."""
-    printed = re.search(r"Rest API URL: (\S+)", sample.output)
+    printed = re.search(r"Rest API URL: (\S+)", sample)
     assert printed is not None
     return cloud.server.local_url(printed[1])
 
@@ -28,7 +28,7 @@ def fetch(url: str, body: object = None) -> tuple[int, Any]:
         request.data = json.dumps(body).encode()
         request.add_header("Content-Type", "application/json")
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(request, timeout=100) as answer:  # noqa: S310 - our own server
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -46,7 +46,7 @@ def test_bytes_and_repeated_headers_pass(url: str) -> None:
     request = urllib.request.Request(url + "echo", picture)  # noqa: S310 - our own server
     request.add_header("Content-Type", "application/octet-stream")
     request.add_header("Accept", "application/octet-stream")
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=100) as answer:  # noqa: S310 - our own server
         assert answer.read() == picture
         assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
@@ -70,16 +70,7 @@ def test_what_a_view_is_told_of_the_address_leads_back_here(url: str, cloud: Clo
     here = url.removeprefix(cloud.server.endpoint)
     assert context["path"] == here + "context/aé/b"
     assert context["resourcePath"] == "/context/{one}/{two}"
-    assert before - 1 <= context["requestTimeEpoch"] < before + 60_000
-
-
-def test_html_passes_as_it_is_and_json_is_the_default(url: str) -> None:
-    with urllib.request.urlopen(url + "context/a/b?html=1", timeout=20) as answer:  # noqa: S310
-        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert answer.read().decode() == "<p>é</p>"
-        assert answer.headers["x-amzn-RequestId"]
-    with urllib.request.urlopen(url + "context/a/b", timeout=20) as answer:  # noqa: S310
-        assert answer.headers["Content-Type"] == "application/json"
+    assert before - 1 <= context["requestTimeEpoch"] <= cloud.functions.clock.time() * 1000
 
 
 def test_its_own_answers_have_the_headers_of_its_gateway_responses(url: str, cloud: Cloud) -> None:
@@ -97,8 +88,6 @@ def test_its_own_answers_have_the_headers_of_its_gateway_responses(url: str, clo
     client.delete_gateway_response(restApiId=api_id, responseType="DEFAULT_4XX")
     with refused.value as answer:
         assert (answer.code, answer.headers[header]) == (403, "*")
-    with urllib.request.urlopen(url + "context/a/b", timeout=20) as answer:  # noqa: S310
-        assert header not in answer.headers
 
 
 def test_a_function_that_is_not_to_run_is_a_failure_of_the_server(url: str, cloud: Cloud) -> None:
