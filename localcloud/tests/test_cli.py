@@ -61,10 +61,6 @@ def test_forward_lets_time_pass_and_clock_shows_it(cloud: LocalCloud) -> None:
     assert told["invoked"] == []
 
 
-def test_forward_to_nothing_says_what_to_do(cloud: LocalCloud) -> None:
-    assert "nothing is scheduled for once: say how many minutes" in fail(cloud, "forward")
-
-
 def test_desktops_are_told_what_to_do(cloud: LocalCloud) -> None:
     assert do(cloud, "desktop", "healthy", "--role", "teacher") == []
 

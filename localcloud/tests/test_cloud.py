@@ -69,7 +69,7 @@ class Stage:
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
         )
 
-    def desktop(self, role: str = "teacher", ending: str = "terminate", **row: str) -> Desktop:
+    def desktop(self, role: str = "teacher", **row: str) -> Desktop:
         """Start a desktop of a meeting that has this row."""
         meeting = f"m{next(_numbers)}"
         tags = {"Project": "Elephant", "MeetingID": meeting, "Role": role}
@@ -78,7 +78,6 @@ class Stage:
             MinCount=1,
             MaxCount=1,
             IamInstanceProfile={"Name": "desktop"},
-            InstanceInitiatedShutdownBehavior=ending,
             NetworkInterfaces=[{"DeviceIndex": 0, "Groups": [GROUP]}],
             TagSpecifications=[
                 {
@@ -100,10 +99,6 @@ class Stage:
             TableName="elephant-meetings", Key={"id": {"S": desktop.meeting_id}}
         )
         return {name: value["S"] for name, value in found.get("Item", {}).items() if name != "id"}
-
-    def state(self, desktop: Desktop) -> str:
-        answer = self.cloud.client("ec2").describe_instances(InstanceIds=[desktop.instance_id])
-        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +140,6 @@ def test_everything_has_the_clouds_time(stage: Stage) -> None:
     assert abs(record.created_on - now.timestamp()) < 60
 
 
-def test_a_desktop_with_an_address_reports_that_it_is_well(stage: Stage) -> None:
-    desktop = stage.desktop(status="DNS_WRITTEN", **LINK)
-    assert (desktop.role, desktop.report_healthy()) == ("teacher", True)
-    assert stage.row(desktop) == {"status": "HEALTHY", **LINK}
-
-
 @pytest.mark.parametrize(
     "row",
     [{"status": "LAUNCHED"}, {"status": "IN_PROGRESS", **LINK}, {"status": "TERMINATED", **LINK}],
@@ -168,15 +157,6 @@ def test_a_desktop_does_what_its_role_allows_and_nothing_else(stage: Stage) -> N
     stage.allow("id")
     with pytest.raises(NotAllowedError, match="may not dynamodb:GetItem with status"):
         student.report_healthy()
-
-
-@pytest.mark.parametrize(("ending", "state"), [("terminate", "terminated"), ("stop", "stopped")])
-def test_a_desktop_that_shuts_down_ends_as_its_launch_said(
-    stage: Stage, ending: str, state: str
-) -> None:
-    desktop = stage.desktop(ending=ending)
-    assert desktop.do("shutdown")
-    assert stage.state(desktop) == state
 
 
 def test_desktops_do_what_another_process_wants(stage: Stage) -> None:
@@ -197,12 +177,3 @@ def test_desktops_do_what_another_process_wants(stage: Stage) -> None:
     assert let(do="healthy", role="observer") == []
     with pytest.raises(ValueError, match="not 'dance'"):
         let(do="dance")
-
-
-def test_what_functions_change_is_settled_as_well(stage: Stage) -> None:
-    desktop = stage.desktop()
-    stage.cloud.settle()
-    emitted = stage.cloud.bridge.emitted
-    stage.cloud.client("ec2").terminate_instances(InstanceIds=[desktop.instance_id])
-    stage.cloud.settle()
-    assert stage.cloud.bridge.emitted == emitted + 2
