@@ -62,9 +62,9 @@ def demo(directory: Path) -> None:
     with _clear_errors():
         from localcloud.narrator import Narrator  # noqa: PLC0415 (moto takes a second to import)
         from localcloud.project import Project  # noqa: PLC0415
-        from localcloud.story import tell  # noqa: PLC0415
+        from localcloud.story import play  # noqa: PLC0415
 
-        held = tell(Project(directory.resolve()), Narrator())
+        held = play(Project(directory.resolve()), Narrator())
     raise SystemExit(0 if held else 1)
 
 
@@ -108,11 +108,11 @@ def tick(aws_port: int) -> None:
 @aws_port_option
 def clock(aws_port: int, plus: float | None) -> None:
     """Show the time of a running local cloud, and what is scheduled next."""
-    told = control("AWS", aws_port, "GET", "clock")
+    shown = control("AWS", aws_port, "GET", "clock")
     if plus is None:
-        show(told)
+        show(shown)
     else:
-        click.echo((datetime.fromisoformat(told["now"]) + timedelta(minutes=plus)).isoformat())
+        click.echo((datetime.fromisoformat(shown["now"]) + timedelta(minutes=plus)).isoformat())
 
 
 @main.command()

@@ -121,7 +121,7 @@ class LocalCloud:
             rates = Schedules(self.functions, clock=self.clock.now, timer=self.clock.monotonic)
             self._time_travel = TimeTravel(self.clock, rates, self.one_offs, self.settle)
             self.aws.travel_with(self._time_travel)
-            self.aws.offer("POST", "desktops", self._let_desktops)
+            self.aws.offer("POST", "desktops", self._act_on_desktops)
             self.aws.offer("POST", "events", self.put_event)
             if self._fires_on_time:
                 stack.enter_context(self.schedules)
@@ -224,7 +224,7 @@ class LocalCloud:
         here = {"account": ACCOUNT_ID, "region": self.region}
         return list(self.bridge.emit({**event, **here}))
 
-    def _let_desktops(self, wanted: dict[str, Any]) -> list[dict[str, object]]:
+    def _act_on_desktops(self, wanted: dict[str, Any]) -> list[dict[str, object]]:
         """Make every desktop, or those of a role or meeting, report something."""
         done: list[dict[str, object]] = []
         for desktop in self.desktops():
@@ -233,8 +233,8 @@ class LocalCloud:
             if wanted.get("meeting") not in {None, desktop.meeting_id}:
                 continue
             did = desktop.do(str(wanted.get("do")))
-            told = {"meeting": desktop.meeting_id, "role": desktop.role, "done": did}
-            done.append({"instance": desktop.instance_id, **told})
+            report = {"meeting": desktop.meeting_id, "role": desktop.role, "done": did}
+            done.append({"instance": desktop.instance_id, **report})
         return done
 
     def _provide(self) -> None:

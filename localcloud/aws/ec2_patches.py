@@ -6,8 +6,8 @@
 | `client-token` is no filter | it is |
 | any image, key pair, size of volume and group of an interface is taken | those that there are not, and volumes smaller than their snapshots, are refused |
 | an instance profile that is not there is IAM's error | it is EC2's |
-| there is always room | a zone refuses as often as it is told to, see `refusals.py` |
-| instances start by this machine's time | by the cloud's |
+| there is always capacity | refusals can be switched on, see `refusals.py` |
+| instances start at this machine's time | at the local cloud's |
 
 Not checked, as in moto: types of instance, quotas, and who may call.
 """  # noqa: E501 (a row of a table is a line)
@@ -49,7 +49,7 @@ _ENDED: Final = "IdempotentInstanceTerminated"
 
 @contextmanager
 def ec2_patches(clock: Callable[[], Clock], refusals: Refusals) -> Iterator[None]:
-    """Make instances start as on AWS, for as long as the context lasts."""
+    """Make instances start as on AWS while the context lasts."""
     tokens = _Tokens()
     starting = threading.Lock()
     original_run = EC2Backend.run_instances

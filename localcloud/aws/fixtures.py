@@ -1,7 +1,6 @@
 """Contents of an account before any deployment: images and security groups.
 
-AWS chooses their ids; a stage's settings name them. So here they are made with the ids that the
-settings name.
+AWS chooses their ids; here they have the ids in a stage's settings.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from moto.ec2.models.security_groups import SecurityGroup
 from .account import ACCOUNT_ID
 
 ANY_IMAGE: Final = "ami-12c6146b"
-"""An image that is always there: one of those that moto knows unless it is told not to load any."""
+"""An image that always exists: one of moto's own."""
 
 
 def make_image(image_id: str, region: str) -> None:

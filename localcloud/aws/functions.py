@@ -88,7 +88,7 @@ class Functions:
     def invoke(self, name: str, event: object = None) -> Invocation:
         """Run the function of this name or ARN and return what came of it.
 
-        `event` is anything that JSON can say, or bytes of JSON. UnknownFunctionError if no such
+        `event` is any JSON value, or bytes of JSON. UnknownFunctionError if no such
         function is deployed; a failure of the function is no exception.
         """
         function = state.find_function(name, self.region)
@@ -125,7 +125,7 @@ class Functions:
     def wait_idle(self, timeout: float) -> None:
         """Return once no asynchronous work is queued, running or awaiting a retry.
 
-        TimeoutError, saying what is still to be done, if that takes longer.
+        TimeoutError, which names the remaining work, if that takes longer.
         """
         self._workers.wait_idle(timeout)
 

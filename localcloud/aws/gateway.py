@@ -1,6 +1,6 @@
 """API Gateway's public side: HTTP requests to the REST APIs that are deployed in moto.
 
-moto stores REST APIs, but serves none of them. `PREFIX/API-ID/STAGE/path` of this server stands for
+moto stores REST APIs, but serves none of them. `PREFIX/API-ID/STAGE/path` of this server is
 `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/path`: a request finds its resource, its
 Lambda proxy integration, and the function. The function sees the address of a custom domain with
 the base path `PREFIX/API-ID/STAGE`, so links that it makes lead back here. API Gateway's own

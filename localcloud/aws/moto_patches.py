@@ -51,7 +51,7 @@ def moto_patches(
         _refuse_wrong_rates(stack)
         _import_swagger(stack)
         _overwrite_invoke_configs(stack)
-        _tell_account_settings(stack)
+        _answer_account_settings(stack)
         stack.enter_context(cloudformation_patches())
         stack.enter_context(scheduler_patches(clock))
         stack.enter_context(ec2_patches(clock, refusals))
@@ -87,7 +87,7 @@ def _overwrite_invoke_configs(stack: ExitStack) -> None:
     original = _replace(stack, LambdaBackend, "put_function_event_invoke_config", put)
 
 
-def _tell_account_settings(stack: ExitStack) -> None:
+def _answer_account_settings(stack: ExitStack) -> None:
     """Answer GetAccountSettings, which moto does not know.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html

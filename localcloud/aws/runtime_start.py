@@ -52,10 +52,10 @@ def shift_time(file: Path) -> None:
 class _Converter:
     """`gmtime` or `localtime`; no function, which `logging.Formatter` would turn into a method."""
 
-    def __init__(self, real: Callable[[float], time.struct_time]) -> None:
+    def __init__(self, real: Callable[..., time.struct_time]) -> None:
         self._real = real
 
-    def __call__(self, seconds: float | None = None, /) -> time.struct_time:
+    def __call__(self, seconds: Any = None, /) -> time.struct_time:  # noqa: ANN401 (a number)
         """Convert a time, by default the shifted one of now."""
         return self._real(time.time() if seconds is None else seconds)
 

@@ -34,7 +34,7 @@ _SERVICE: Final = "scheduler.amazonaws.com"
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a target was not invoked, as a message in the dead-letter queue says it."""
+    """Why a target was not invoked, as in the dead-letter queue."""
 
     code: str
     message: str
@@ -56,7 +56,7 @@ def time_of(expression: str, timezone: str | None) -> datetime | None:
 
 
 def trusts_scheduler(role_arn: str, group_arn: str) -> bool:
-    """Tell whether EventBridge Scheduler may act with a role for a schedule group."""
+    """Return whether EventBridge Scheduler may act with a role for a schedule group."""
     source = {"aws:SourceAccount": ACCOUNT_ID, "aws:SourceArn": group_arn}
     return role_trusts(role_arn, _SERVICE, source)
 

@@ -48,11 +48,10 @@ class PortTakenError(OSError):
 class MotoServer:
     """AWS's API with empty accounts at `endpoint`, from entering the context until leaving it.
 
-    moto keeps its state in this process, so there is one server at a time, and whatever a
-    previous one held is gone. Without `run_functions`, deploying functions works and invoking
-    them does not. `refusals` says what EC2 refuses to start, `outbox` has the e-mails that SES was
-    told to send. Close the `Functions` before the
-    server: a request may wait for one of them.
+    moto keeps its state in this process: there is one server at a time, and each starts empty.
+    Without `run_functions`, functions can be deployed but not invoked. `refusals` are those of EC2,
+    `outbox` has the e-mails sent by SES. Close the `Functions` before the server: a request may
+    wait for one of them.
     """
 
     def __init__(
@@ -87,15 +86,15 @@ class MotoServer:
         return self.endpoint + local_path(aws_url)
 
     def run_functions(self, functions: Functions) -> None:
-        """Let `functions` run what is invoked through the API, or by what happens in it."""
+        """Run functions that are invoked through the API, or by events in it, with `functions`."""
         self._functions = functions
 
     def travel_with(self, time_travel: TimeTravel) -> None:
-        """Let another process of this machine ask for time to pass."""
+        """Let other processes of this machine advance the clock."""
         self._time_travel = time_travel
 
     def offer(self, method: str, what: str, action: Callable[[dict[str, Any]], object]) -> None:
-        """Let another process of this machine have something done, see `Control`."""
+        """Add an action to the control API, see `Control`."""
         self._offered[method, what] = action
 
     def start(self) -> None:

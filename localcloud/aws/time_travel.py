@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from .schedules import Schedules
 
 _A_LITTLE: Final = timedelta(milliseconds=1)
-"""Added to a moment reckoned from another clock, so that it has come when it is reached."""
+"""Added to a moment measured by another clock, so that it is certainly reached."""
 
 
 class TimeTravel:
-    """Puts the clock forward from one thing that is scheduled to the next.
+    """Advances the clock from one scheduled event to the next.
 
-    At each stop the rates and one-off schedules that are due fire, and `settle` waits until all
-    that they set off has been done; then the time up to the next is skipped. So the order is that
-    in which it would happen if somebody waited, and nothing is called a minute late.
+    At each stop the rates and one-off schedules that are due fire, and `settle` waits for their
+    consequences; then the time to the next one is skipped. So everything happens in the order, and
+    at the time, in which it would without skipping.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class TimeTravel:
         self._settle = settle
 
     def until(self, moment: datetime) -> tuple[str, ...]:
-        """Let time pass until `moment`; return the names of the functions that were invoked."""
+        """Advance the clock to `moment`; return the names of the functions invoked."""
         invoked = self._fire()
         while self.clock.now() < moment:
             self.clock.reach(min(moment, *self._stops()))
@@ -45,7 +45,7 @@ class TimeTravel:
         return invoked
 
     def to_next(self) -> tuple[str, ...] | None:
-        """Let time pass until the next one-off schedule has fired; None if there is none."""
+        """Advance the clock until the next one-off schedule has fired; None if there is none."""
         moment = self.one_offs.next_time()
         return None if moment is None else self.until(moment)
 

@@ -29,7 +29,7 @@ DEFAULT_QUOTA = Quota()
 class Api:
     """Cloudflare's API over zones in memory.
 
-    ``clock`` gives seconds since 1970 and dates records, quotas and tokens. Any number of threads
+    `clock` gives seconds since 1970 and dates records, quotas and tokens. Any number of threads
     may call; they take turns.
     """
 

@@ -74,7 +74,7 @@ def _ascii_label(label: str) -> str:
 
 
 def name_in_zone(name: str, zone_name: str) -> str:
-    """Return the full name: ``@`` is the apex, and what does not end in the zone gets it appended.
+    """Return the full name: `@` is the apex, and what does not end in the zone gets it appended.
 
     Hence `mail.other.org` in `example.com` becomes `mail.other.org.example.com`: only the name in
     the answer shows a client that it used the wrong zone.
@@ -141,7 +141,7 @@ def check_proxied(record_type: str, content: str) -> None:
 
 
 def is_proxiable(record_type: str, content: str) -> bool:
-    """Tell what the record's ``proxiable`` member says."""
+    """Return the record's `proxiable` member says."""
     if record_type == "CNAME":
         return True
     if record_type not in PROXIABLE_TYPES:

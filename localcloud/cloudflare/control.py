@@ -1,7 +1,7 @@
 """The control API of the stand-in, for other processes: faults and quota.
 
-Paths below ``/__standin__/``, JSON both ways, without credentials. What happens here is no call
-of the API: it costs no quota, meets no fault and is not recorded.
+Paths below `/__standin__/`, with JSON, without credentials. Its calls cost no quota, meet no fault
+and are not recorded.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ CONTROL_PATH = "/__standin__/"
 
 
 class Control:
-    """Answers what lies below ``/__standin__/``.
+    """Answers what lies below `/__standin__/`.
 
-    * ``faults``: GET lists those switched on, POST adds one, DELETE clears them.
-    * ``quota``: GET shows, PUT sets ``calls``, ``window`` and ``block`` and forgets what is spent.
+    * `faults`: GET lists those switched on, POST adds one, DELETE clears them.
+    * `quota`: GET shows, PUT sets `calls`, `window` and `block` and forgets what is spent.
     """
 
     def __init__(self, api: Api) -> None:

@@ -40,7 +40,7 @@ class Endpoints:
     def answer(
         self, target: Target, request: Request, token: Token, stale: Fault | None = None
     ) -> Response:
-        """Carry a call out. ``stale`` makes a list of records answer what it held earlier."""
+        """Execute a call. With `stale` a list of records is that of earlier."""
         match target.route.endpoint:
             case Endpoint.VERIFY_TOKEN | Endpoint.VERIFY_ACCOUNT_TOKEN:
                 return self._verify(token)

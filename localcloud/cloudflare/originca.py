@@ -126,7 +126,7 @@ class OriginCa:
         return issued
 
     def page(self, zone: Zone, query: Query) -> tuple[Sequence[Issued], dict[str, Json]]:
-        """Return a page of the certificates with names in a zone, and its ``result_info``."""
+        """Return a page of the certificates with names in a zone, and its `result_info`."""
         ends = (f".{zone.name}", f"*.{zone.name}")
         found = [
             each

@@ -59,7 +59,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Record:
-    """A record of a zone. ``serial`` is the order of creation; times are the clock's seconds."""
+    """A record of a zone. `serial` is the order of creation; times are the clock's seconds."""
 
     id: str
     serial: int
@@ -103,7 +103,7 @@ class Record:
 
 
 def timestamp(seconds: float) -> str:
-    """Return a time as the API writes it: RFC 3339, UTC, microseconds and ``Z``."""
+    """Return a time as the API writes it: RFC 3339, UTC, microseconds and `Z`."""
     moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
     return f"{moment.isoformat(timespec='microseconds')}Z"
 

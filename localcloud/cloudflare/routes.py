@@ -46,7 +46,7 @@ class Endpoint(Enum):
 
 @dataclass(frozen=True)
 class Route:
-    """One method on one path. ``permissions``: any of them is enough."""
+    """One method on one path. `permissions`: any of them is enough."""
 
     endpoint: Endpoint
     method: str

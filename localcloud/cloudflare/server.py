@@ -58,7 +58,7 @@ class CloudflareStandIn:
 
     @property
     def url(self) -> str:
-        """The base of the API, as ``base_url`` or ``CLOUDFLARE_API_URL`` want it."""
+        """The base of the API, as `base_url` or `CLOUDFLARE_API_URL` want it."""
         return f"{self._origin}{BASE_PATH}"
 
     @property
@@ -182,5 +182,5 @@ class _ApiHandler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
-        """Log where the rest of the program logs, and only for whoever wants to see it."""
+        """Log at debug level."""
         _LOG.debug(format, *args)

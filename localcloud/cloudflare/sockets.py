@@ -83,7 +83,7 @@ def _end(connection: socket.socket) -> None:
 
 
 class Running:
-    """A server in a thread of its own, from construction to ``stop``."""
+    """A server in a thread of its own, from construction to `stop`."""
 
     def __init__(self, server: TcpServer | UdpServer, name: str) -> None:
         self._server = server

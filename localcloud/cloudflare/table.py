@@ -28,7 +28,7 @@ class Transaction:
 
 
 class RecordTable:
-    """Records by id and by name. Writes are visible at once, but undone by ``rollback``."""
+    """Records by id and by name. Writes are visible at once, but undone by `rollback`."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Record] = {}
@@ -66,7 +66,7 @@ class RecordTable:
         self._step(Step(self._by_id.get(record.id), record))
 
     def remove(self, record: Record) -> None:
-        """Take a record away."""
+        """Remove a record."""
         self._step(Step(record, None))
 
     def commit(self, moment: float) -> None:

@@ -22,7 +22,7 @@ JSON_TYPE = "application/json"
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent. ``path`` is the whole one, ``client`` the address it came from."""
+    """What a client sent. `path` is the whole one, `client` the address it came from."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class Request:
 class Response:
     """What is answered. The delays are the server's to carry out; nothing sleeps before it.
 
-    ``delay_before`` lies before the call's execution, ``delay_after`` between that and the answer.
+    `delay_before` lies before the call's execution, `delay_after` between that and the answer.
     """
 
     status: int
@@ -105,7 +105,7 @@ def success(
 
 
 def failure(error: ApiError, *, status: int | None = None) -> Response:
-    """Return the envelope of a refusal, with ``Retry-After`` where the error has one."""
+    """Return the envelope of a refusal, with `Retry-After` where the error has one."""
     envelope: dict[str, Json] = {
         "result": None,
         "success": False,

@@ -169,7 +169,7 @@ def test_desktops_do_what_another_process_wants(stage: Stage) -> None:
     }
 
     def let(**wanted: str) -> list[tuple[Any, Any]]:
-        done = stage.cloud._let_desktops(wanted)
+        done = stage.cloud._act_on_desktops(wanted)
         return [(told["role"], told["done"]) for told in done]
 
     assert let(do="healthy", role="teacher") == [("teacher", True)]

@@ -56,15 +56,15 @@ def _no_rules(cloud: Cloud) -> Iterator[None]:
     cloud.delete_rules()
 
 
-def rule(cloud: Cloud, function: str, expression: str, **settings: str) -> str:
-    return cloud.rule(function, ScheduleExpression=expression, **settings)
+def rule(cloud: Cloud, function: str, expression: str, state: str = "ENABLED") -> str:
+    return cloud.rule(function, ScheduleExpression=expression, State=state)
 
 
 def test_a_schedule_gives_its_function_the_event_that_aws_makes(
     cloud: Cloud, schedules: Schedules, function: str
 ) -> None:
     name = rule(cloud, function, "rate(1 minute)")
-    rule(cloud, function, "rate(1 minute)", State="DISABLED")
+    rule(cloud, function, "rate(1 minute)", "DISABLED")
     assert schedules.fire() == (function,)
     cloud.functions.wait_idle(100)
     (invocation,) = cloud.attempts(function)

@@ -26,7 +26,8 @@ def test_a_batch_deletes_patches_puts_and_posts_in_this_order(client: Client) ->
             "deletes": [{"id": first}],
         },
     )
-    contents = {kind: [item["content"] for item in done[kind]] for kind in done}  # type: ignore[index,union-attr]
+    items = cast("dict[str, list[JsonObject]]", done)
+    contents = {kind: [item["content"] for item in items[kind]] for kind in items}
     assert contents == {
         "deletes": ["198.51.100.1"],
         "patches": ["198.51.100.1"],
