@@ -47,14 +47,6 @@ def test_new_code_runs_in_a_new_environment_and_the_old_one_ends(cloud: Cloud) -
     assert ended(old)
 
 
-def test_after_a_crash_the_next_invocation_gets_a_new_environment(cloud: Cloud) -> None:
-    name = cloud.function(
-        "import os\ndef handler(event, context): return os._exit(1) if event else os.getpid()"
-    )
-    assert cloud.functions.invoke(name, 1).failed
-    assert cloud.functions.invoke(name, 0).result
-
-
 def test_a_failing_event_is_tried_exactly_three_times(cloud: Cloud) -> None:
     name = cloud.function(FAIL)
     request_id = cloud.functions.invoke_async(name, {"n": 1})
@@ -64,16 +56,6 @@ def test_a_failing_event_is_tried_exactly_three_times(cloud: Cloud) -> None:
     assert [attempt.retry_in for attempt in attempts] == [60.0, 120.0, None]
     assert {attempt.request_id for attempt in attempts} == {request_id}
     assert [attempt.event for attempt in attempts] == [{"n": 1}] * 3
-
-
-def test_a_timeout_is_tried_again_too(cloud: Cloud) -> None:
-    name = cloud.function("import time\ndef handler(e, c): time.sleep(60)", Timeout=1)
-    cloud.client("lambda").put_function_event_invoke_config(
-        FunctionName=name, MaximumRetryAttempts=1
-    )
-    asynchronously(cloud, name)
-    errors = [attempt.error for attempt in cloud.attempts(name)]
-    assert [error.type for error in errors if error] == ["Sandbox.Timedout"] * 2
 
 
 def test_the_functions_own_number_of_retries_is_kept(cloud: Cloud) -> None:
@@ -179,15 +161,6 @@ def test_a_killed_function_fails_and_its_event_is_tried_again(cloud: Cloud, gate
     assert killed.error.type == "Runtime.ExitError"
     assert not again.failed
     assert cloud.functions.kill(name) == 0
-
-
-def test_what_a_function_prints_is_in_its_log_group(cloud: Cloud) -> None:
-    name = cloud.function("def handler(event, context): print('hello', event)")
-    for number in (1, 2):
-        cloud.functions.invoke(name, number)
-    found = cloud.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")
-    messages = [event["message"] for event in found["events"]]
-    assert [each for each in messages if "hello" in each] == ["hello 1", "hello 2"]
 
 
 def test_closing_ends_what_runs_and_leaves_nothing(cloud: Cloud, gate: Gate) -> None:
