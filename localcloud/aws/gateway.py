@@ -2,11 +2,11 @@
 
 moto stores REST APIs, but serves none of them. `PREFIX/API-ID/STAGE/path` of this server is
 `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/path`: a request finds its resource, its
-Lambda proxy integration, and the function. The function sees the address of a custom domain with
-the base path `PREFIX/API-ID/STAGE`, so links that it makes lead back here. API Gateway's own
-answers have the headers of the API's gateway responses DEFAULT_4XX and DEFAULT_5XX, deployed or
-not.
-Authorizers, API keys, IAM, caches, throttling and size and time limits are not emulated.
+Lambda proxy integration, and the function, within the throttling limits of its stage. The function
+sees the address of a custom domain with the base path `PREFIX/API-ID/STAGE`, so links that it makes
+lead back here. API Gateway's own answers have the headers of the API's gateway responses DEFAULT_4XX
+and DEFAULT_5XX, deployed or not. Authorizers, API keys, IAM, caches, and limits of size and time are
+not emulated.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from . import state
 from .account import ACCOUNT_ID
 from .functions import ThrottledError
 from .state import UnknownFunctionError
+from .throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,6 +48,7 @@ _NO_ROUTE = (403, "Missing Authentication Token")
 _NOT_SUPPORTED = (501, "the local API Gateway knows Lambda proxy integrations only")
 _NO_PERMISSION = (500, "Internal server error")
 _BAD_RESPONSE = (502, "Internal server error")
+_TOO_MANY = (429, "Too Many Requests")
 
 
 def local_path(aws_url: str) -> str:
@@ -74,6 +76,7 @@ class Gateway:
     ) -> None:
         self._otherwise = otherwise
         self._functions = functions
+        self._throttle = Throttle()
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -87,6 +90,7 @@ class Gateway:
         functions = self._functions()
         try:
             route, method = self._find(request, functions)
+            self._limit(request, route, functions)
             target = _target(method, request, route, functions)
             event = _event(request, route, functions.clock.now())
             invocation = functions.invoke(target, event)
@@ -110,6 +114,13 @@ class Gateway:
         if route is None or method is None:
             raise _RefusedError(*_NO_ROUTE)
         return route, method
+
+    def _limit(self, request: Request, route: _Route, functions: Functions) -> None:
+        api = apigateway_backends[ACCOUNT_ID][functions.region].apis[route.api_id]
+        stage, path = api.stages[route.stage], str(route.resource.get_path())
+        timer = functions.clock.monotonic
+        if not self._throttle.lets_pass(stage, route.api_id, path, request.method, timer):
+            raise _RefusedError(*_TOO_MANY)
 
 
 class _RefusedError(Exception):
