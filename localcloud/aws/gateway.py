@@ -4,9 +4,9 @@ moto stores REST APIs, but serves none of them. `PREFIX/API-ID/STAGE/path` of th
 `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/path`: a request finds its resource, its
 Lambda proxy integration, and the function, within the throttling limits of its stage. The function
 sees the address of a custom domain with the base path `PREFIX/API-ID/STAGE`, so links that it makes
-lead back here. API Gateway's own answers have the headers of the API's gateway responses DEFAULT_4XX
-and DEFAULT_5XX, deployed or not. Authorizers, API keys, IAM, caches, and limits of size and time are
-not emulated.
+lead back here. API Gateway's own answers have the headers of the API's gateway responses
+DEFAULT_4XX and DEFAULT_5XX, deployed or not. Authorizers, API keys, IAM, caches, and limits of size
+and time are not emulated.
 """
 
 from __future__ import annotations
