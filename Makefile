@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 CODE := app.py bench chalicelib localcloud ops tests
 
-.PHONY: help install install-dev demo test soak burst bench pictures format lock clean
+.PHONY: help install install-dev demo test test-localcloud soak burst bench pictures format lock clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -36,13 +36,16 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 demo: install-dev  ## Play a meeting from launch to end on this machine, checking every promise
 	@$(BIN)/python -m localcloud demo
 
-test: install-dev  ## Check format, lint and types, and run all tests
+test: install-dev  ## Check format, lint and types, and run the tests of the product
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=
 	$(BIN)/coverage report --include='chalicelib/*' --fail-under=100
 	$(BIN)/coverage report --include='ops/*' --fail-under=95
+
+test-localcloud: install-dev  ## Run the tests of the local cloud itself, and the demo
+	$(BIN)/python -m pytest localcloud/tests --numprocesses=2 --dist=loadfile
 
 soak: install-dev  ## Run SCHEDULES=10000 of the simulation, from SEED=0; MEETINGS=1 that of meetings
 	$(BIN)/python -m tests.simulation $(if $(MEETINGS),--meetings) --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),0)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from bench.child_process import Program
 from bench.front import Front
-from localcloud.aws import MotoServer, aws_client, aws_settings, deploy, state
+from localcloud.aws import MotoServer, aws_client, aws_settings, state
 from localcloud.aws.artifacts import Artifacts
-from localcloud.cloud import STAGE
+from localcloud.cloud import STAGE, deploy_with_chalice
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Quota, Token, Zone
 from localcloud.project import Project
 from tests.world import make_event
@@ -155,7 +155,7 @@ class Servers:
         """Let Chalice make the zip, and unpack what it uploaded."""
         self.home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         project = PROJECT.copy(self.home / "project", self.cloudflare.url, features=False)
-        deploy(project.directory, STAGE, self._moto.endpoint)
+        deploy_with_chalice(project.directory, self._moto.endpoint)
         name = f"elephant-{STAGE}-dns_watchdog"
         self.function = state.find_function(name, self._moto.region)
         artifacts = Artifacts()

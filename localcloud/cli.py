@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from chalicelib.settings.stage import SettingsError
+from localcloud import cloudflare
 from localcloud.cli_events import event, mails
-from localcloud.cli_talk import aws_port_option, control, show
 from localcloud.cloudflare import Fault, FaultKind, When
-from localcloud.ports import PortTakenError
+from localcloud.control_client import aws_port_option, control, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,12 +59,12 @@ def demo(directory: Path) -> None:
     Uses free ports, works on a copy of the project, and stops everything it started. Exit status
     0 only if every promise held.
     """
-    with _said_clearly():
+    with _clear_errors():
         from localcloud.narrator import Narrator  # noqa: PLC0415 (moto takes a second to import)
         from localcloud.project import Project  # noqa: PLC0415
-        from localcloud.story import tell  # noqa: PLC0415
+        from localcloud.story import play  # noqa: PLC0415
 
-        held = tell(Project(directory.resolve()), Narrator())
+        held = play(Project(directory.resolve()), Narrator())
     raise SystemExit(0 if held else 1)
 
 
@@ -85,7 +85,7 @@ def up(
     aws_port: int, cloudflare_port: int, dns_port: int, time_scale: float, directory: Path
 ) -> None:
     """Keep the local cloud running until Ctrl-C, and show what happens in it."""
-    with _said_clearly():
+    with _clear_errors():
         from localcloud.up import keep_running  # noqa: PLC0415 (moto takes a second to import)
 
         keep_running(directory.resolve(), (aws_port, cloudflare_port, dns_port), time_scale)
@@ -108,11 +108,11 @@ def tick(aws_port: int) -> None:
 @aws_port_option
 def clock(aws_port: int, plus: float | None) -> None:
     """Show the time of a running local cloud, and what is scheduled next."""
-    told = control("AWS", aws_port, "GET", "clock")
+    shown = control("AWS", aws_port, "GET", "clock")
     if plus is None:
-        show(told)
+        show(shown)
     else:
-        click.echo((datetime.fromisoformat(told["now"]) + timedelta(minutes=plus)).isoformat())
+        click.echo((datetime.fromisoformat(shown["now"]) + timedelta(minutes=plus)).isoformat())
 
 
 @main.command()
@@ -129,13 +129,13 @@ def forward(aws_port: int, minutes: float | None) -> None:
 
 
 @main.command()
-@click.argument("deed", type=click.Choice(["healthy", "upload", "shutdown"]))
+@click.argument("action", type=click.Choice(["healthy", "upload", "shutdown"]))
 @click.option("--role", help="Only desktops of this role.")
 @click.option("--meeting", help="Only desktops of this meeting.")
 @aws_port_option
-def desktop(aws_port: int, deed: str, role: str | None, meeting: str | None) -> None:
+def desktop(aws_port: int, action: str, role: str | None, meeting: str | None) -> None:
     """Make desktops of meetings report that they are healthy or done, or shut down."""
-    wanted = {"do": deed, "role": role, "meeting": meeting}
+    wanted = {"do": action, "role": role, "meeting": meeting}
     show(control("AWS", aws_port, "POST", "desktops", wanted))
 
 
@@ -241,14 +241,15 @@ def quota(cloudflare_port: int, **members: float | None) -> None:
 
 
 @contextmanager
-def _said_clearly() -> Iterator[None]:
+def _clear_errors() -> Iterator[None]:
     """Turn errors that the operator can fix into messages without a traceback."""
+    from localcloud import aws  # noqa: PLC0415 (moto takes a second to import)
     from localcloud.project import ProjectError  # noqa: PLC0415 (moto takes a second to import)
     from ops.command import CommandError  # noqa: PLC0415
 
     try:
         yield
-    except PortTakenError as error:
+    except (aws.PortTakenError, cloudflare.PortTakenError) as error:
         raise click.ClickException(f"{error.strerror} (see --help)") from None
     except (ProjectError, SettingsError, CommandError) as error:
         raise click.ClickException(str(error)) from None

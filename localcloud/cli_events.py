@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from localcloud.cli_talk import aws_port_option, control, show
+from localcloud.control_client import aws_port_option, control, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,22 +19,22 @@ from localcloud.aws import (
     Functions,
     MotoServer,
     OneOffs,
-    Passing,
     Schedules,
+    TimeTravel,
     aws_client,
     aws_environment,
     aws_settings,
-    deploy,
     make_image,
     make_security_group,
 )
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Token, Zone
 from localcloud.desktop import Desktop
+from ops.chalice import run_chalice, without_settings
 from ops.command import run_command
 from ops.features import STREAM_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from chalicelib.settings.stage import Settings
@@ -42,6 +42,20 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 STAGE: Final = "local"
 ROOT: Final = Path(__file__).parent.parent
+
+
+def deploy_with_chalice(
+    directory: Path, endpoint: str, variables: Mapping[str, str] | None = None
+) -> str:
+    """Run `chalice deploy` for the local stage; return its output. CommandError if it fails.
+
+    Chalice records what it deployed in `.chalice/deployed/local.json` and relies on that the
+    next time: deploy a copy of the project whenever the local AWS starts empty.
+    """
+    environment = without_settings(aws_environment(endpoint))
+    return run_chalice(
+        ("deploy", "--stage", STAGE), directory, {**environment, **(variables or {})}
+    )
 
 
 @dataclass(frozen=True)
@@ -105,9 +119,9 @@ class LocalCloud:
             )
             self.one_offs = OneOffs(self.functions)
             rates = Schedules(self.functions, clock=self.clock.now, timer=self.clock.monotonic)
-            self._passing = Passing(self.clock, rates, self.one_offs, self.settle)
-            self.aws.pass_time_with(self._passing)
-            self.aws.offer("POST", "desktops", self._let_desktops)
+            self._time_travel = TimeTravel(self.clock, rates, self.one_offs, self.settle)
+            self.aws.travel_with(self._time_travel)
+            self.aws.offer("POST", "desktops", self._act_on_desktops)
             self.aws.offer("POST", "events", self.put_event)
             if self._fires_on_time:
                 stack.enter_context(self.schedules)
@@ -156,12 +170,12 @@ class LocalCloud:
         raise LookupError("nothing with an API is deployed")
 
     def deploy_with_chalice(self, directory: Path) -> str:
-        """Deploy a project's local stage by `chalice deploy` alone; return what that printed.
+        """Deploy a project's local stage by `chalice deploy` alone; return its output.
 
         Raises CommandError.
         """
         stream = {STREAM_VARIABLE: self.stream_arn} if self.stream_arn else {}
-        return deploy(directory, STAGE, self.aws.endpoint, variables=stream)
+        return deploy_with_chalice(directory, self.aws.endpoint, stream)
 
     def deploy(self, directory: Path, on_line: Callable[[str], None] | None = None) -> None:
         """Deploy a project's local stage as an operator does. Raises CommandError."""
@@ -177,15 +191,15 @@ class LocalCloud:
         deadline = time.monotonic() + seconds
         while True:
             self.bridge.flush()
-            told = self.bridge.told
+            emitted = self.bridge.emitted
             self.functions.wait_idle(max(0.0, deadline - time.monotonic()))
             self.bridge.flush()
-            if self.bridge.told == told:
+            if self.bridge.emitted == emitted:
                 return
 
     def pass_until(self, moment: datetime) -> None:
         """Advance the clock to `moment`; everything scheduled until then runs at its time."""
-        self._passing.until(moment)
+        self._time_travel.until(moment)
 
     def pass_minutes(self, minutes: float) -> None:
         """Advance the clock by this many minutes."""
@@ -210,7 +224,7 @@ class LocalCloud:
         here = {"account": ACCOUNT_ID, "region": self.region}
         return list(self.bridge.emit({**event, **here}))
 
-    def _let_desktops(self, wanted: dict[str, Any]) -> list[dict[str, object]]:
+    def _act_on_desktops(self, wanted: dict[str, Any]) -> list[dict[str, object]]:
         """Make every desktop, or those of a role or meeting, report something."""
         done: list[dict[str, object]] = []
         for desktop in self.desktops():
@@ -219,8 +233,8 @@ class LocalCloud:
             if wanted.get("meeting") not in {None, desktop.meeting_id}:
                 continue
             did = desktop.do(str(wanted.get("do")))
-            told = {"meeting": desktop.meeting_id, "role": desktop.role, "done": did}
-            done.append({"instance": desktop.instance_id, **told})
+            report = {"meeting": desktop.meeting_id, "role": desktop.role, "done": did}
+            done.append({"instance": desktop.instance_id, **report})
         return done
 
     def _provide(self) -> None:

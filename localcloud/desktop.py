@@ -15,7 +15,7 @@ from localcloud.aws import ACCOUNT_ID, role_may
 if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
 
-DEEDS: Final = ("healthy", "upload", "shutdown")
+ACTIONS: Final = ("healthy", "upload", "shutdown")
 """What a desktop can be asked to do by name."""
 
 _CHANGED: Final = "ConditionalCheckFailedException"
@@ -42,7 +42,7 @@ class Desktop:
         self._role_arn = str(found["InstanceProfile"]["Roles"][0]["Arn"])
 
     def report_healthy(self) -> bool:
-        """Report that it works, once it has its address; tell whether the row took it.
+        """Report that it works, once it has its address; return whether the row was changed.
 
         Neither a meeting that is further nor one without an address is touched.
         """
@@ -65,14 +65,14 @@ class Desktop:
         if what == "shutdown":
             self.shut_down()
             return True
-        raise ValueError(f"a desktop does {', '.join(DEEDS)}, not {what!r}")
+        raise ValueError(f"a desktop does {', '.join(ACTIONS)}, not {what!r}")
 
     def shut_down(self) -> None:
         """Shut down from within; it stops or terminates, depending on how it was launched."""
-        said = self._ec2.describe_instance_attribute(
+        answer = self._ec2.describe_instance_attribute(
             InstanceId=self.instance_id, Attribute="instanceInitiatedShutdownBehavior"
         )
-        if said["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate":
+        if answer["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate":
             self._ec2.terminate_instances(InstanceIds=[self.instance_id])
         else:
             self._ec2.stop_instances(InstanceIds=[self.instance_id])

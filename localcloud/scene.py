@@ -12,7 +12,7 @@ import dns.message
 import dns.query
 import dns.rcode
 
-from localcloud.aws.premises import ANY_IMAGE
+from localcloud.aws import ANY_IMAGE
 from localcloud.caller import Caller
 from localcloud.desktop import Desktop
 
@@ -89,9 +89,11 @@ class Scene:
 
     def book(self, answer: Answer) -> Booked:
         """Read the answer to a request for a meeting."""
-        told = answer.document
-        start = datetime.fromisoformat(told["meet_time"]).astimezone(UTC)
-        return Booked(told["meeting_id"], start, {role: told[f"{role}_link"] for role in ROLES})
+        answered = answer.document
+        start = datetime.fromisoformat(answered["meet_time"]).astimezone(UTC)
+        return Booked(
+            answered["meeting_id"], start, {role: answered[f"{role}_link"] for role in ROLES}
+        )
 
     def emit(self, instance_id: str, state: str) -> None:
         """Put an event on the bus by hand, and wait until it is handled."""
@@ -219,14 +221,14 @@ def line_of(invocation: Invocation) -> str | None:
     """Summarize in a line what a function did; None if it found nothing to do."""
     function = invocation.function.split("-", 2)[2:]
     speaker = _SPEAKERS.get(function[0], "Lambda") if function else "API"
-    said = _said(invocation, speaker)
-    if said is None:
+    summary = _summary(invocation, speaker)
+    if summary is None:
         return None
     label = f"{speaker}:".ljust(_SPEAKER_WIDTH)
-    return f"{label} {said} ({1000 * invocation.duration:.0f} ms)"
+    return f"{label} {summary} ({1000 * invocation.duration:.0f} ms)"
 
 
-def _said(invocation: Invocation, speaker: str) -> str | None:
+def _summary(invocation: Invocation, speaker: str) -> str | None:
     if invocation.failed:
         return f"failed, attempt {invocation.attempt}: {invocation.error}"
     event: Any = invocation.event
@@ -244,7 +246,7 @@ def _ended_by_terminator(invocation: Invocation) -> str | None:
     """Read from its log what the terminator did, since its answer names only failures."""
     for line in invocation.log:
         with suppress(ValueError, TypeError, KeyError):
-            said = json.loads(line)
-            if said["action"] not in _DONE:
-                return f"{said['action']}: {', '.join(said['meetings'])}"
+            summary = json.loads(line)
+            if summary["action"] not in _DONE:
+                return f"{summary['action']}: {', '.join(summary['meetings'])}"
     return None

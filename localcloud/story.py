@@ -29,7 +29,7 @@ _OK, _CREATED, _WRONG, _REFUSED, _UNKNOWN, _TAKEN = 200, 201, 400, 401, 404, 409
 _MINUTE: Final = timedelta(minutes=1)
 
 
-def tell(project: Project, narrator: Narrator) -> bool:
+def play(project: Project, narrator: Narrator) -> bool:
     """Run the story on its own local cloud; return whether every promise held.
 
     Raises ProjectError if the local stage has no meetings.
@@ -53,7 +53,7 @@ def tell(project: Project, narrator: Narrator) -> bool:
                 narrator.note(line.rstrip())
 
         cloud.deploy(copy.directory, note)
-        _Story(Scene(cloud, narrator)).tell()
+        _Story(Scene(cloud, narrator)).play()
     narrator.chapter("Everything that was started has stopped")
     total = narrator.held + len(narrator.broken)
     narrator.note(f"{narrator.held} of {total} promises held, in {narrator.seconds:.0f} seconds")
@@ -64,7 +64,7 @@ class _Story:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
 
-    def tell(self) -> None:
+    def play(self) -> None:
         scene = self._scene
         domain = scene.settings.domain_root
         scene.chapter("Before: a zone and an account with other contents")
@@ -123,8 +123,8 @@ class _Story:
             f"a request without the key is refused: {refused.status}", refused.status == _REFUSED
         )
         wrong = caller.schedule(wanted | {"meet_time": "2026-11-21 16:00"}, key)
-        said = wrong.document.get("errors", {}).get("meet_time", "")
-        scene.promise(f"a time without an offset is refused: {said}", wrong.status == _WRONG)
+        error = wrong.document.get("errors", {}).get("meet_time", "")
+        scene.promise(f"a time without an offset is refused: {error}", wrong.status == _WRONG)
         scene.promise("nothing was created", scene.rows() == 0 and not scene.schedules())
 
         made = caller.schedule(wanted, key, "lesson-1")
@@ -223,9 +223,9 @@ class _Story:
         scene.promise(f"a click leads to {sent}", sent == row["teacher_ec2_link"])
         scene.promise("and the meeting is IN_PROGRESS", row["status"] == "IN_PROGRESS")
         for meeting in (lesson, long_one):
-            told = scene.caller.ask(meeting.links["student"])
+            answer = scene.caller.ask(meeting.links["student"])
             expected = scene.row(meeting)["student_ec2_link"]
-            holds = told.status == _OK and told.document.get("dcv_url") == expected
+            holds = answer.status == _OK and answer.document.get("dcv_url") == expected
             scene.promise(f"a program gets {expected}", holds)
 
     def _leave_live_ones_alone(self, lesson: Booked, no_show: Booked, long_one: Booked) -> None:

@@ -63,8 +63,8 @@ def _lose_events(scene: Scene, meeting: Booked) -> None:
     scene.sweep()
     scene.promise_record(observer)
     link = {"observer_ec2_link": scene.settings.link(observer)}
-    told = scene.row(meeting)
-    scene.promise("its link is in the row, which is otherwise unchanged", told == row | link)
+    row_now = scene.row(meeting)
+    scene.promise("its link is in the row, which is otherwise unchanged", row_now == row | link)
     written = len(scene.writes())
     scene.sweep()
     scene.promise("if nothing is wrong, it writes nothing", len(scene.writes()) == written)
@@ -77,8 +77,8 @@ def _lose_events(scene: Scene, meeting: Booked) -> None:
     scene.chapter("The next sweep")
     scene.sweep()
     scene.promise_no_name(observer)
-    told = scene.row(meeting)
-    scene.promise("its link is removed from the row, which is otherwise unchanged", told == row)
+    row_now = scene.row(meeting)
+    scene.promise("its link is removed from the row, which is otherwise unchanged", row_now == row)
     scene.promise("the other records were not touched", scene.zone.records == before)
 
 

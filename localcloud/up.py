@@ -69,7 +69,7 @@ The local cloud is running; its time is {cloud.clock.now():%H:%M} UTC.
 
   AWS         {cloud.aws.endpoint}  (account {ACCOUNT_ID}, {cloud.region})
   Cloudflare  {cloud.cloudflare.url}
-  DNS         {dns_host}, port {dns_port}, UDP and TCP; zone {settings.domain_root}
+  DNS         {dns_host}, UDP port {dns_port}; zone {settings.domain_root}
 
 In another terminal, in the project, with its .venv activated (. .venv/bin/activate):
 
@@ -142,15 +142,15 @@ An e-mail: put an AWS event on the bus, and read what was sent:
 """
 
 
-_TELLING = ("instance-id", "EC2InstanceId", "application", "deploymentId", "state")
+_SHOWN = ("instance-id", "EC2InstanceId", "application", "deploymentId", "state")
 """Fields of an event's detail that are shown, for every kind of event."""
 
 
 def _show_event(delivery: Delivery) -> None:
     detail = delivery.event["detail"]
-    told = ", ".join(delivery.functions) or "no rule matches"
-    what = " ".join(str(detail[key]) for key in _TELLING if key in detail)
-    click.echo(f"event   {what} → {told}")
+    functions = ", ".join(delivery.functions) or "no rule matches"
+    what = " ".join(str(detail[key]) for key in _SHOWN if key in detail)
+    click.echo(f"event   {what} → {functions}")
 
 
 def _show_invocation(invocation: Invocation) -> None:

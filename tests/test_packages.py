@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "chalicelib"
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "chalicelib"
 FLOORS = (
     {"meetings", "notifications"},
     {"watchdog", "cloudflare"},
@@ -43,3 +46,25 @@ def test_every_import_goes_to_a_lower_floor() -> None:
         ]
 
     assert upward == []
+
+
+@pytest.mark.parametrize("name", ["aws", "cloudflare"])
+def test_a_package_of_the_local_cloud_imports_nothing_of_the_project(name: str) -> None:
+    package = ROOT / "localcloud" / name
+    own = {path.stem for path in ROOT.iterdir() if path.is_dir() or path.suffix == ".py"}
+    imports = []
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imports += [(path.name, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                imports.append((path.name, "." * node.level + (node.module or "")))
+
+    foreign = [
+        (file, module)
+        for file, module in imports
+        if module.startswith("..") or module.split(".")[0] in own
+    ]
+
+    assert foreign == []
+    assert (package / "README.md").exists()

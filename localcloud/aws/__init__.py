@@ -1,38 +1,23 @@
-"""AWS on a laptop, without an account.
+"""AWS on this machine, without an account; see README.md."""
 
-moto's server takes what Chalice deploys, unchanged; the deployed functions really run, under AWS's
-own runtime client; a bridge makes the events that EC2 would make; schedules fire; and the time in
-between can be skipped.
-
-    with MotoServer() as server, Functions(server.endpoint) as functions:
-        server.run_functions(functions)
-        with Bridge(functions), Schedules(functions):
-            deploy(project, "dev", server.endpoint)
-"""
-
-from .account import (
-    ACCOUNT_ID,
-    DEFAULT_REGION,
-    aws_client,
-    aws_environment,
-    aws_settings,
-)
+from .account import ACCOUNT_ID, DEFAULT_REGION, aws_client, aws_environment, aws_settings
 from .bridge import Bridge, Delivery
+from .chalice_project import copy_project
 from .clock import Clock
-from .deploy import copy_project, deploy
+from .fixtures import ANY_IMAGE, make_image, make_security_group
 from .functions import Functions, ThrottledError
 from .invocation import FunctionError, Invocation
-from .passing import Passing
 from .permissions import role_may
-from .premises import make_image, make_security_group
 from .refusals import Refusal
 from .scheduler import OneOffs
 from .schedules import Schedules
-from .server import MotoServer
+from .server import MotoServer, PortTakenError
 from .state import UnknownFunctionError
+from .time_travel import TimeTravel
 
 __all__ = [
     "ACCOUNT_ID",
+    "ANY_IMAGE",
     "DEFAULT_REGION",
     "Bridge",
     "Clock",
@@ -42,16 +27,16 @@ __all__ = [
     "Invocation",
     "MotoServer",
     "OneOffs",
-    "Passing",
+    "PortTakenError",
     "Refusal",
     "Schedules",
     "ThrottledError",
+    "TimeTravel",
     "UnknownFunctionError",
     "aws_client",
     "aws_environment",
     "aws_settings",
     "copy_project",
-    "deploy",
     "make_image",
     "make_security_group",
     "role_may",

@@ -1,7 +1,7 @@
 """The one account of the local AWS, and the environment that leads to it.
 
-Nothing here reads the user's own AWS configuration, and whatever runs with `aws_environment`
-cannot: profiles, tokens, per-service endpoints and configuration files are taken out.
+Nothing here reads the user's own AWS configuration, nor can programs that run with
+`aws_environment`: profiles, tokens, per-service endpoints and configuration files are removed.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class StreamPolicy:
-    """What a mapping says about its batches; None is no limit."""
+    """A mapping's settings for batches; None is no limit."""
 
     batch_size: int = 100
     retries: int | None = None

@@ -1,4 +1,4 @@
-"""EC2's state-change events, which moto does not make, from moto's EC2 to the deployed rules."""
+"""EC2's state-change events, which moto does not make."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from moto.ec2.models import ec2_backends
@@ -15,14 +15,12 @@ from . import rules
 from .account import ACCOUNT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from moto.events.models import Rule
+    from collections.abc import Callable, Iterator
 
     from .functions import Functions
     from .rules import Event
 
-# What AWS says on the way into each state that moto knows,
+# The events of AWS before each state that moto knows,
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
 _WAY_TO = {
     "running": ("pending", "running"),
@@ -43,27 +41,15 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _unchanged(event: Event) -> Iterable[Event]:
-    return (event,)
-
-
-def _lost(_: Event) -> Iterable[Event]:
-    return ()
-
-
 class Bridge:
-    """Watches the instances and gives each change's events to the rules, while it is open.
+    """Watches the instances and puts the events of each change on the bus, while it is open.
 
-    moto's instances have no `pending`, `stopping` or `shutting-down` state: they are running,
-    stopped or terminated at once. The bridge makes the events of the whole way, one after the
-    other, so a handler that looks at the instance sees the final state already, also when the
-    event says `pending` or `stopping`. On AWS it may see either. An Elastic IP that comes or goes
-    makes no event, as on AWS; but a stop takes it away here, where AWS leaves it.
+    moto's instances are running, stopped or terminated at once, without `pending`, `stopping` or
+    `shutting-down`. The bridge emits the events of all states in between, so a handler sees the
+    final state even if the event says `pending` or `stopping`; on AWS it may see either.
 
-    `faults` gets every event the bridge makes and returns those to put on the bus: none to lose
-    it, two to double it, and one kept back can be put there later with `emit`. Changes that follow
-    each other within one `interval` may be seen as one; `flush` after each to see them all.
-    Instances that were there before the bridge are known to it, without an event.
+    Changes within one `interval` may be seen as one; `flush` after each to see them all. Instances
+    that exist before the bridge cause no event.
     """
 
     def __init__(
@@ -71,17 +57,16 @@ class Bridge:
         functions: Functions,
         *,
         interval: float = 0.05,
-        faults: Callable[[Event], Iterable[Event]] = _unchanged,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._functions = functions
         self._region = functions.region
         self._interval = interval
-        self.faults = faults
+        self._is_losing = False
         self._clock = clock
         self._subscribers: list[Callable[[Delivery], None]] = []
-        self.told = 0
-        """How many events have been put on the bus so far."""
+        self.emitted = 0
+        """The number of events put on the bus so far."""
         self._looking = threading.Lock()
         self._closing = threading.Event()
         self._seen = self._states()
@@ -112,31 +97,28 @@ class Bridge:
     def losing(self) -> Iterator[None]:
         """Lose the events of every change made within the context, and of no other."""
         self.flush()
-        before, self.faults = self.faults, _lost
+        self._is_losing = True
         try:
             yield
         finally:
             self.flush()
-            self.faults = before
+            self._is_losing = False
 
     def flush(self) -> None:
-        """Look now: once this returns, the events of all changes made so far are on the bus."""
+        """Look now: when this returns, the events of all changes made so far are on the bus."""
         with self._looking:
             before, self._seen = self._seen, self._states()
             for instance_id, state in self._seen.items():
                 for passed in _way(before.get(instance_id), state):
-                    for event in self.faults(self.state_change(instance_id, passed)):
-                        self.emit(event)
+                    if not self._is_losing:
+                        self.emit(self.state_change(instance_id, passed))
 
     def emit(self, event: Event) -> tuple[str, ...]:
-        """Put any event on the default bus by hand, past `faults`.
-
-        Returns the names of the functions invoked for it.
-        """
-        self.told += 1
+        """Put an event on the default bus; return the names of the functions invoked."""
+        self.emitted += 1
         invoked: list[str] = []
         for rule in rules.rules_of_default_bus(self._region):
-            invoked += rules.deliver(rule, event, self._functions, self._to_other_targets)
+            invoked += rules.deliver(rule, event, self._functions)
         delivery = Delivery(event, tuple(invoked))
         for subscriber in self._subscribers:
             subscriber(delivery)
@@ -168,12 +150,6 @@ class Bridge:
             for reservation in reservations
             for instance in list(reservation.instances)
         }
-
-    @staticmethod
-    def _to_other_targets(rule: Rule, event: Event) -> None:
-        moment = datetime.fromisoformat(event["time"]).timestamp()
-        with_times: Any = event | {"time": moment, "ingestion-time": moment}
-        rule.send_to_targets(with_times)
 
 
 def _way(before: str | None, after: str) -> tuple[str, ...]:

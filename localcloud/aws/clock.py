@@ -1,13 +1,11 @@
 """The local cloud's clock: this machine's time plus an offset.
 
-A meeting takes an hour; whoever plays one does not wait for it, but lets the time in between be
-skipped. Nothing is run faster: between two skips every second is a second. What must agree on the
-time gets it from here: when schedules come due, the age of instances, of stream records and of DNS
-records, events, and what deployed code takes for now (see `runtime_start.py`).
+A meeting takes an hour; tests and the demo skip the time in between. Between two skips time passes
+as usual. Schedules, events, the age of instances, stream records and DNS records, and deployed code
+(see `runtime_start.py`) use this clock.
 
-What stays with this machine's own time: signatures of requests, log groups (which take nothing from
-the future), visibility timeouts of queues, functions' timeouts, and the dates on which things were
-made that nobody's decisions rest on.
+This machine's own time remains for signatures of requests, log groups (which accept nothing from
+the future), visibility timeouts of queues, functions' timeouts, and creation dates without effect.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """A clock that can be put forward, never back; any thread may ask it."""
+    """A thread-safe clock that can be advanced, but not set back."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,7 +24,7 @@ class Clock:
 
     @property
     def ahead(self) -> float:
-        """By how many seconds it is ahead of this machine."""
+        """Its offset from this machine's clock in seconds."""
         return self._ahead
 
     def time(self) -> float:
@@ -42,7 +40,7 @@ class Clock:
         return datetime.now(UTC) + timedelta(seconds=self._ahead)
 
     def reach(self, moment: datetime) -> None:
-        """Put it forward to `moment`; a moment that has passed is reached already."""
+        """Advance it to `moment`, unless that has passed."""
         with self._lock:
             missing = (moment - self.now()).total_seconds()
             self._ahead += max(0.0, missing)
@@ -50,6 +48,6 @@ class Clock:
     def skip(self, seconds: float) -> None:
         """Advance it by this many seconds. Raises ValueError if they are negative."""
         if seconds < 0:
-            raise ValueError(f"time does not go back, as {seconds} seconds would")
+            raise ValueError(f"time does not go back, as it would by {seconds} seconds")
         with self._lock:
             self._ahead += seconds

@@ -2,18 +2,18 @@
 
 | in moto | here |
 |---|---|
-| a condition that changes adds and removes nothing | what it stands for comes and goes |
-| a changed parameter is noticed where a `Ref` names it | and in `Fn::Sub` and conditions |
-| an update deletes what has left the stack, even with `DeletionPolicy: Retain` | that is kept |
-| a table that changes is forgotten | it is kept with the stream wanted, or replaced by its name |
-| a table's rows never expire | the attribute that says when is kept, as `UpdateTimeToLive` does |
-| a role that changes keeps its policies, which cannot be read | they change, and can |
-| some types are not known | they are, see `stack_resources.py`, `stack_alerts.py` |
-| what somebody deleted makes the deletion of its stack fail | it is gone already |
+| a changed condition adds and removes nothing | its resources are added and removed |
+| a changed parameter is noticed in a `Ref` | also in `Fn::Sub` and conditions |
+| an update deletes removed resources even with `DeletionPolicy: Retain` | they are kept |
+| a changed table is lost | it is kept with its new stream, or replaced if its name changes |
+| a table's rows never expire | the attribute by which they do is kept, as by `UpdateTimeToLive` |
+| a changed role keeps its policies, which cannot be read | they change, and can be read |
+| some types are missing | `stack_resources.py` and `stack_alerts.py` have them |
+| a stack whose resources somebody deleted cannot be deleted | it can |
 
-Still as in moto: every operation is over when it is answered, with events of the stack alone;
-nothing is rolled back; parameters are not held against their patterns; a table has no
-point-in-time recovery, and a changed queue or table keeps its attributes.
+As in moto, every operation is finished when it is answered, with events of the stack alone; nothing
+is rolled back; parameters are not checked against their patterns; a table has no point-in-time
+recovery, and a changed queue or table keeps its attributes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def cloudformation_patches() -> Iterator[None]:
-    """Make stacks come out as on AWS, for as long as the context lasts."""
+    """Make stacks behave as on AWS while the context lasts."""
     with ExitStack() as stack:
         _look_for_models()
         stack.enter_context(mock.patch.object(ResourceMap, "update", _update))
@@ -75,7 +75,7 @@ def _update(self: ResourceMap, template: Json, parameters: Json | None = None) -
 def _difference(
     self: ResourceMap, other_template: Json, parameters: Json | None = None
 ) -> dict[str, list[str]]:
-    """Say what an update does, from what is made rather than from what was written."""
+    """Return what an update does, judged by what exists rather than by the former template."""
     old, new = self._resource_json_map, other_template["Resources"]
     made, wanted = _made(self), _wanted(self, other_template, parameters)
     before = self.input_parameters
@@ -144,9 +144,9 @@ def _created_table(
     resource_name: str,
     cloudformation_json: Json,
     *arguments: Any,  # noqa: ANN401 (moto's)
-    **named: Any,  # noqa: ANN401 (likewise)
+    **named: Any,  # noqa: ANN401 (moto's)
 ) -> Table:
-    """Let its rows expire, if the template says when."""
+    """Keep the attribute by which rows expire, if the template names one."""
     table: Table = _original_created_table(resource_name, cloudformation_json, *arguments, **named)
     expiry = cloudformation_json["Properties"].get("TimeToLiveSpecification", {})
     if str(expiry.get("Enabled")).lower() == "true":

@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
     from .functions import Functions
     from .mail import Outbox
-    from .passing import Passing
     from .refusals import Refusals
+    from .time_travel import TimeTravel
 
 CONTROL_PATH: Final = "/__standin__/"
 
 
 class Control:
-    """A WSGI application: answers what lies below ``/__standin__/``, the rest goes to `otherwise`.
+    """A WSGI application: answers what lies below `/__standin__/`, the rest goes to `otherwise`.
 
-    * ``schedules``: POST fires every scheduled rule now and answers the names of the functions
+    * `schedules`: POST fires every scheduled rule now and answers the names of the functions
       invoked.
-    * ``clock``: GET answers the time, and when the next one-off schedule is due. POST of
-      ``{"minutes": 10}`` lets that time pass, of ``{}`` the time until that schedule has fired;
+    * `clock`: GET answers the time, and when the next one-off schedule is due. POST of
+      `{"minutes": 10}` lets that time pass, of `{}` the time until that schedule has fired;
       it answers the names of the functions invoked as well.
-    * whatever else was offered, by method and name.
-    * ``mails``: GET answers the e-mails that were sent, oldest first; DELETE forgets them.
-    * ``refusals``: what EC2 refuses to start. POST of ``{"code": "InsufficientInstanceCapacity",
+    * the actions added by `MotoServer.offer`, by method and name.
+    * `mails`: GET answers the e-mails that were sent, oldest first; DELETE forgets them.
+    * `refusals`: what EC2 refuses to start. POST of ``{"code": "InsufficientInstanceCapacity",
       "zone": "us-west-2a", "times": 1}`` adds one, DELETE switches all off.
     """
 
@@ -43,18 +43,18 @@ class Control:
         functions: Callable[[], Functions],
         refusals: Refusals,
         outbox: Outbox,
-        passing: Callable[[], Passing | None],
+        time_travel: Callable[[], TimeTravel | None],
         offered: Mapping[tuple[str, str], Callable[[dict[str, Any]], object]],
     ) -> None:
         self._otherwise = otherwise
         self._functions = functions
         self._refusals = refusals
         self._outbox = outbox
-        self._passing = passing
+        self._time_travel = time_travel
         self._offered = offered
         self._actions: dict[tuple[str, str], Callable[[dict[str, Any]], object]] = {
             ("POST", "schedules"): self._fire,
-            ("GET", "clock"): self._tell_time,
+            ("GET", "clock"): self._show_time,
             ("POST", "clock"): self._pass_time,
             ("GET", "mails"): self._list_mails,
             ("DELETE", "mails"): self._forget_mails,
@@ -75,11 +75,11 @@ class Control:
         asked = (request.method, request.path.removeprefix(CONTROL_PATH))
         action = self._actions.get(asked) or self._offered.get(asked)
         if action is None:
-            there_is = ", ".join(
+            choices = ", ".join(
                 " ".join(each) for each in sorted({**self._actions, **self._offered})
             )
-            said = {"error": f"below {CONTROL_PATH} there is: {there_is}"}
-            return _json(said, HTTPStatus.NOT_FOUND)
+            error = {"error": f"below {CONTROL_PATH} there is: {choices}"}
+            return _json(error, HTTPStatus.NOT_FOUND)
         try:
             return _json(action(json.loads(request.get_data() or b"{}")))
         except (ValueError, TypeError) as error:
@@ -88,24 +88,24 @@ class Control:
     def _fire(self, _: dict[str, Any]) -> object:
         return Schedules(self._functions()).fire()
 
-    def _tell_time(self, _: dict[str, Any]) -> dict[str, object]:
-        passing = self._required_passing()
-        following = passing.one_offs.next_time()
+    def _show_time(self, _: dict[str, Any]) -> dict[str, object]:
+        time_travel = self._required_time_travel()
+        following = time_travel.one_offs.next_time()
         return {
-            "now": passing.clock.now().isoformat(timespec="seconds"),
+            "now": time_travel.clock.now().isoformat(timespec="seconds"),
             "next": None if following is None else following.isoformat(timespec="seconds"),
         }
 
     def _pass_time(self, wanted: dict[str, Any]) -> dict[str, object]:
-        passing = self._required_passing()
+        time_travel = self._required_time_travel()
         if "minutes" in wanted:
             minutes = timedelta(minutes=float(wanted["minutes"]))
-            invoked: tuple[str, ...] | None = passing.until(passing.clock.now() + minutes)
+            invoked: tuple[str, ...] | None = time_travel.until(time_travel.clock.now() + minutes)
         else:
-            invoked = passing.to_next()
+            invoked = time_travel.to_next()
         if invoked is None:
-            raise ValueError("nothing is scheduled for once: say how many minutes are to pass")
-        return self._tell_time(wanted) | {"invoked": list(invoked)}
+            raise ValueError("no one-off schedule is pending: give the minutes to advance")
+        return self._show_time(wanted) | {"invoked": list(invoked)}
 
     def _list_mails(self, _: dict[str, Any]) -> object:
         return [mail.as_json() for mail in self._outbox.mails]
@@ -125,11 +125,11 @@ class Control:
         self._refusals.clear()
         return self._list_refusals(wanted)
 
-    def _required_passing(self) -> Passing:
-        passing = self._passing()
-        if passing is None:
-            raise ValueError("this server has no clock that can be put forward")
-        return passing
+    def _required_time_travel(self) -> TimeTravel:
+        time_travel = self._time_travel()
+        if time_travel is None:
+            raise ValueError("this server's clock cannot be advanced")
+        return time_travel
 
 
 def _json(content: object, status: int = HTTPStatus.OK) -> Response:

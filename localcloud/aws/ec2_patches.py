@@ -6,8 +6,8 @@
 | `client-token` is no filter | it is |
 | any image, key pair, size of volume and group of an interface is taken | those that there are not, and volumes smaller than their snapshots, are refused |
 | an instance profile that is not there is IAM's error | it is EC2's |
-| there is always room | a zone refuses as often as it is told to, see `refusals.py` |
-| instances start by this machine's time | by the cloud's |
+| there is always capacity | refusals can be switched on, see `refusals.py` |
+| instances start at this machine's time | at the local cloud's |
 
 Not checked, as in moto: types of instance, quotas, and who may call.
 """  # noqa: E501 (a row of a table is a line)
@@ -29,7 +29,7 @@ from moto.ec2.responses import instances as responses
 from moto.ec2.utils import filter_dict_attribute_mapping, filter_iam_instance_profiles
 from moto.iam.exceptions import NotFoundException
 
-from .premises import ANY_IMAGE, make_image_in
+from .fixtures import ANY_IMAGE, make_image_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ _ENDED: Final = "IdempotentInstanceTerminated"
 
 @contextmanager
 def ec2_patches(clock: Callable[[], Clock], refusals: Refusals) -> Iterator[None]:
-    """Make instances start as on AWS, for as long as the context lasts."""
+    """Make instances start as on AWS while the context lasts."""
     tokens = _Tokens()
     starting = threading.Lock()
     original_run = EC2Backend.run_instances
@@ -115,7 +115,7 @@ class _Tokens:
         if known is None:
             return None
         request, reservation = known
-        if request != _spelled(positional, named):
+        if request != _canonical(positional, named):
             raise EC2ClientError(
                 _MISMATCH,
                 "Arguments on this idempotent request are inconsistent with arguments used in "
@@ -134,10 +134,10 @@ class _Tokens:
     ) -> None:
         token = str(request[1].get("client_token") or _NO_TOKEN)
         if token != _NO_TOKEN:
-            self._used[id(backend), zone, token] = (_spelled(*request), reservation)
+            self._used[id(backend), zone, token] = (_canonical(*request), reservation)
 
 
-def _spelled(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
+def _canonical(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
     return repr((positional, sorted(named.items())))
 
 

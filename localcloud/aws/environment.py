@@ -1,11 +1,10 @@
 """One execution environment: a child process that runs a deployed function's own code.
 
-The child is `python -m awslambdaric`, AWS's runtime client, in the unpacked zip. Where the local
-cloud has a clock of its own it starts by way of `runtime_start.py`, and takes that clock's time for
-now. It sees the variables that Lambda sets
+The child runs AWS's runtime client, `awslambdaric`, in the unpacked zip; `runtime_start.py` gives
+it the local cloud's time. It sees the variables that Lambda sets
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html), the function's own, and
-what leads to the local AWS; and of this machine's Python packages only those that Lambda's Python
-runtime brings, so that a module missing from the zip is missing here too.
+those that lead to the local AWS; and of this machine's Python packages only those in Lambda's
+Python runtime, so that a module missing from the zip is missing here too.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from . import runtime_start
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .state import DeployedFunction
 
-LogFormat = Literal["TEXT", "JSON"]
+_INIT_TIMEOUT: Final = 30.0
+"""On Lambda it is ten seconds; this machine may be slower."""
 
 
 class EnvironmentGoneError(Exception):
@@ -44,20 +44,13 @@ class EnvironmentGoneError(Exception):
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What all environments have in common.
-
-    `init_timeout` bounds the time from the process's start until it is ready. On Lambda that is
-    ten seconds; a laptop's disk and processors may be slower than that. Without a `clock` it is
-    this machine's time that counts, and the process is started as on Lambda.
-    """
+class RuntimeConfig:
+    """The settings that all environments share."""
 
     endpoint: str
     region: str
     runtime_directory: Path
-    log_format: LogFormat = "TEXT"
-    init_timeout: float = 30.0
-    clock: Clock | None = None
+    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -79,24 +72,26 @@ class Environment:
     """A process that serves invocations of one function, one at a time, until closed or killed."""
 
     def __init__(
-        self, function: DeployedFunction, task_root: Path, surroundings: Surroundings
+        self, function: DeployedFunction, task_root: Path, runtime_config: RuntimeConfig
     ) -> None:
         self.function = function
         date = datetime.now(UTC).strftime("%Y/%m/%d")
         self.log_stream = f"{date}/[$LATEST]{uuid4().hex}"
-        self._surroundings = surroundings
+        self._runtime_config = runtime_config
         self._home = Path(tempfile.mkdtemp(prefix="localcloud-environment-"))
         self._log_file = self._home / "log"
         self._ahead_file = self._home / "ahead"
-        self._tell_time()
+        self._write_time()
         self._log_read = 0
         self._served = 0
         self._started = time.monotonic()
         self._api = RuntimeApi()
         self._closed = False
+        start = str(Path(runtime_start.__file__))
         with self._log_file.open("ab") as log:
+            # -P: nothing is imported from the directory of the script.
             self._process = subprocess.Popen(  # noqa: S603 - AWS's runtime client on deployed code
-                [sys.executable, "-S", *self._program, function.handler],
+                [sys.executable, "-S", "-P", start, str(self._ahead_file), function.handler],
                 cwd=task_root,
                 env=self._variables(task_root),
                 stdin=subprocess.DEVNULL,
@@ -106,13 +101,6 @@ class Environment:
             )
         self._watcher = threading.Thread(target=self._watch, name="environment", daemon=True)
         self._watcher.start()
-
-    @property
-    def _program(self) -> tuple[str, ...]:
-        if self._surroundings.clock is None:
-            return ("-m", "awslambdaric")
-        # -P: the directory of the script is none that the function's modules are looked for in.
-        return ("-P", str(Path(runtime_start.__file__)), str(self._ahead_file))
 
     @property
     def alive(self) -> bool:
@@ -126,7 +114,7 @@ class Environment:
         an outcome, not an exception. After the latter two the environment is not alive.
         """
         first, self._served = self._served == 0, self._served + 1
-        ready = self._receive(self._surroundings.init_timeout)
+        ready = self._receive(_INIT_TIMEOUT)
         init_duration = time.monotonic() - self._started if first else None
         if ready is None or ready.kind != "ready":
             if not first:
@@ -134,12 +122,12 @@ class Environment:
                 raise EnvironmentGoneError
             if ready is not None and ready.kind == "init-error":
                 self._process.wait()  # the runtime client ends itself, and its last words count
-            note, body = self._ending(request_id, ready, self._surroundings.init_timeout)
+            note, body = self._ending(request_id, ready, _INIT_TIMEOUT)
             log = self._log(request_id, note, 0.0, init_duration)
             return Outcome(body, failed=True, log=log, duration=0.0, init_duration=init_duration)
         if not first and not self.alive:
             raise EnvironmentGoneError
-        ahead = self._tell_time()
+        ahead = self._write_time()
         deadline = time.time() + ahead + self.function.timeout
         self._api.give(Work(request_id, self.function.arn, payload, deadline))
         begun = time.monotonic()
@@ -167,12 +155,9 @@ class Environment:
         self._api.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def _tell_time(self) -> float:
-        """Let the process have the cloud's time; return by how much that is ahead."""
-        clock = self._surroundings.clock
-        if clock is None:
-            return 0.0
-        ahead = clock.ahead
+    def _write_time(self) -> float:
+        """Write the clock's offset for the process, and return it."""
+        ahead = self._runtime_config.clock.ahead
         with self._ahead_file.open("r+b" if self._ahead_file.exists() else "wb") as file:
             file.write(struct.pack("d", ahead))
         return ahead
@@ -237,7 +222,7 @@ class Environment:
 
     def _variables(self, task_root: Path) -> dict[str, str]:
         function = self.function
-        runtime = self._surroundings.runtime_directory
+        runtime = self._runtime_config.runtime_directory
         ours = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "en_US.UTF-8",
@@ -253,14 +238,14 @@ class Environment:
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_FORMAT": self._surroundings.log_format,
+            "AWS_LAMBDA_LOG_FORMAT": "TEXT",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
             "LAMBDA_TASK_ROOT": str(task_root),
             "LAMBDA_RUNTIME_DIR": str(runtime),
         }
-        local = aws_settings(self._surroundings.endpoint, self._surroundings.region)
+        local = aws_settings(self._runtime_config.endpoint, self._runtime_config.region)
         return ours | local | dict(function.variables) | fixed
 
 

@@ -12,7 +12,7 @@ from .account import DEFAULT_REGION
 from .artifacts import Artifacts
 from .batches import Batches
 from .clock import Clock
-from .environment import Environment, EnvironmentGoneError, LogFormat, Outcome, Surroundings
+from .environment import Environment, EnvironmentGoneError, Outcome, RuntimeConfig
 from .invocation import Invocation, Source
 from .pool import Pool, PoolClosedError
 from .queues import Queues
@@ -35,27 +35,26 @@ class Functions:
     Each invocation looks at the function as it is deployed at that moment. At most `concurrency`
     invocations of one function run at once, fewer if its reserved concurrency says so; others
     wait (AWS would throttle a synchronous one). `time_scale` multiplies the delays between
-    attempts, and nothing else: a function's timeout is real. With a `clock` deployed code takes
-    its time for now, and what a delay is shortened by is skipped on it. Versions and aliases all
-    mean `$LATEST`, and layers are not unpacked.
+    attempts, and nothing else: a function's timeout is real. Deployed code runs at the time of the
+    `clock`, which skips what a delay is shortened by. Versions and aliases all mean `$LATEST`, and
+    layers are not unpacked.
     """
 
-    def __init__(  # noqa: PLR0913 (what it is made of)
+    def __init__(
         self,
         endpoint: str,
         region: str = DEFAULT_REGION,
         *,
         concurrency: int = 2,
         time_scale: float = 1.0,
-        log_format: LogFormat = "TEXT",
         clock: Clock | None = None,
     ) -> None:
         self.region = region
         self.clock = clock or Clock()
         self._concurrency = concurrency
         self._artifacts = Artifacts()
-        self._surroundings = Surroundings(
-            endpoint, region, self._artifacts.runtime_directory, log_format, clock=clock
+        self._runtime_config = RuntimeConfig(
+            endpoint, region, self._artifacts.runtime_directory, self.clock
         )
         self._workers = Workers()
         self._batches = Batches(
@@ -77,7 +76,6 @@ class Functions:
         )
         self._lock = threading.Lock()
         self._pools: dict[str, Pool] = {}
-        self._logs: dict[str, list[str]] = {}
         self._subscribers: list[Callable[[Invocation], None]] = []
         self._closed = False
 
@@ -90,7 +88,7 @@ class Functions:
     def invoke(self, name: str, event: object = None) -> Invocation:
         """Run the function of this name or ARN and return what came of it.
 
-        `event` is anything that JSON can say, or bytes of JSON. UnknownFunctionError if no such
+        `event` is any JSON value, or bytes of JSON. UnknownFunctionError if no such
         function is deployed; a failure of the function is no exception.
         """
         function = state.find_function(name, self.region)
@@ -127,14 +125,9 @@ class Functions:
     def wait_idle(self, timeout: float) -> None:
         """Return once no asynchronous work is queued, running or awaiting a retry.
 
-        TimeoutError, saying what is still to be done, if that takes longer.
+        TimeoutError, which names the remaining work, if that takes longer.
         """
         self._workers.wait_idle(timeout)
-
-    def logs(self, name: str) -> tuple[str, ...]:
-        """Return everything the function's invocations logged, oldest first."""
-        with self._lock:
-            return tuple(self._logs.get(name, ()))
 
     def kill(self, name: str) -> int:
         """Kill the function's environments in mid-invocation; return how many there were."""
@@ -164,7 +157,7 @@ class Functions:
             return self._pools[name]
 
     def _start(self, function: DeployedFunction) -> Environment:
-        return Environment(function, self._artifacts.task_root(function), self._surroundings)
+        return Environment(function, self._artifacts.task_root(function), self._runtime_config)
 
     def _run(
         self,
@@ -175,8 +168,6 @@ class Functions:
         attempt: int,
     ) -> Invocation:
         outcome, stream = self._run_somewhere(function, payload, request_id)
-        with self._lock:
-            self._logs.setdefault(function.name, []).extend(outcome.log)
         state.write_log(function.name, stream, outcome.log, self.region)
         return Invocation(
             function=function.name,

@@ -1,13 +1,12 @@
 """API Gateway's public side: HTTP requests to the REST APIs that are deployed in moto.
 
-moto keeps REST APIs, but serves none of them. Here `PREFIX/API-ID/STAGE/path` of the server is
-what `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/path` is on AWS: the request finds its
-resource, its Lambda proxy integration, and the function that this names. The limits that are set on
-its stage hold. What the function is told of the request's address is as behind a custom domain of
-this host with the base path `PREFIX/API-ID/STAGE`, so links that it makes lead back here.
-What API Gateway answers itself has the headers of the API's gateway responses DEFAULT_4XX and
-DEFAULT_5XX, deployed or not. Authorizers, API keys, IAM, caches and the 29 seconds' limit are not
-there.
+moto stores REST APIs, but serves none of them. `PREFIX/API-ID/STAGE/path` of this server is
+`https://API-ID.execute-api.REGION.amazonaws.com/STAGE/path`: a request finds its resource, its
+Lambda proxy integration, and the function, within the throttling limits of its stage. The function
+sees the address of a custom domain with the base path `PREFIX/API-ID/STAGE`, so links that it makes
+lead back here. API Gateway's own answers have the headers of the API's gateway responses
+DEFAULT_4XX and DEFAULT_5XX, deployed or not. Authorizers, API keys, IAM, caches, and limits of size
+and time are not emulated.
 """
 
 from __future__ import annotations
@@ -50,10 +49,6 @@ _NOT_SUPPORTED = (501, "the local API Gateway knows Lambda proxy integrations on
 _NO_PERMISSION = (500, "Internal server error")
 _BAD_RESPONSE = (502, "Internal server error")
 _TOO_MANY = (429, "Too Many Requests")
-_TOO_LONG = (413, "Request Too Long")
-
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
-_LARGEST_REQUEST = 10 * 1024 * 1024
 
 
 def local_path(aws_url: str) -> str:
@@ -126,8 +121,6 @@ class Gateway:
         timer = functions.clock.monotonic
         if not self._throttle.lets_pass(stage, route.api_id, path, request.method, timer):
             raise _RefusedError(*_TOO_MANY)
-        if (request.content_length or 0) > _LARGEST_REQUEST:
-            raise _RefusedError(*_TOO_LONG)
 
 
 class _RefusedError(Exception):

@@ -43,7 +43,7 @@ class Invocation:
     retry_in: float | None = None
 
     @property
-    def result(self) -> Any:  # noqa: ANN401 - whatever JSON the function returned
+    def result(self) -> Any:  # noqa: ANN401 - JSON
         """What the function returned; None if it failed."""
         return None if self.failed else json.loads(self.payload or b"null")
 

@@ -2,11 +2,11 @@
 
 | in moto | here |
 |---|---|
-| of an e-mail's two forms one is kept | both are, with the time |
-| an identity is never verified for sending | it is at once: nobody is asked to confirm it |
-| whoever is verified or not gets e-mail | not in the sandbox |
-| a verified domain stands for its own addresses | and for those of domains below it |
-| nothing is said of the account | `GetAccount` answers, as of one with production access |
+| of an e-mail's two parts one is kept | both are, with the time |
+| an identity is never verified for sending | it is at once, without confirmation |
+| recipients need no verification | they do in the sandbox |
+| a verified domain covers its own addresses | also those of its subdomains |
+| `GetAccount` is missing | it answers, by default with production access |
 
 https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html
 """
@@ -83,7 +83,7 @@ class Outbox:
 
 @contextmanager
 def mail_patches(outbox: Outbox, clock: Callable[[], Clock]) -> Iterator[None]:
-    """Keep what SES v2 is told to send, for as long as the context lasts."""
+    """Keep the e-mails sent by SES v2 while the context lasts."""
 
     def send_email(self: SESV2Response) -> str:
         request = json.loads(self.body)

@@ -1,17 +1,15 @@
 """The permissions of roles with which the local cloud itself acts.
 
-moto takes every call from everybody. Where something here acts by itself with a role's rights,
-EventBridge Scheduler or a desktop, it asks first, so that a policy that lacks a right fails here as
-it does on AWS. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+moto accepts every call from everybody. EventBridge Scheduler and desktops check their role first,
+so that a missing permission fails here as it does on AWS. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 
-Known are Allow and Deny, wildcards, `${…}` of what the context has, and the conditions in
-`_OPERATORS`, with `IfExists` and `ForAllValues:`. A statement with anything else allows nothing.
+Emulated are Allow and Deny, wildcards, and the conditions in `_OPERATORS`, with `IfExists` and
+`ForAllValues:`, of inline policies. A statement with anything else allows nothing.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
     Context = Mapping[str, str | Sequence[str]]
 
-_VARIABLE: Final = re.compile(r"\$\{([\w:/-]+)\}")
-
 
 def _is_like(value: str, pattern: str) -> bool:
     return fnmatchcase(value, pattern.replace("[", "[[]"))
@@ -35,24 +31,20 @@ def _is_like(value: str, pattern: str) -> bool:
 
 _OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "StringEquals": str.__eq__,
-    "StringLike": _is_like,
-    "ArnEquals": _is_like,
     "ArnLike": _is_like,
-    "Bool": lambda value, wanted: value.lower() == wanted.lower(),
 }
 
 
 def role_may(role_arn: str, action: str, resource: str, context: Context | None = None) -> bool:
-    """Tell whether the policies of the role allow an action on a resource."""
+    """Return whether the policies of the role allow an action on a resource."""
     role = _role(role_arn)
     if role is None:
         return False
-    documents = [*role.policies.values(), *_managed(role)]
-    return _decide(_statements(documents), _asks_for(action, resource), context or {})
+    return _decide(_statements(role.policies.values()), _asks_for(action, resource), context or {})
 
 
 def role_trusts(role_arn: str, service: str, context: Context | None = None) -> bool:
-    """Tell whether there is such a role and a service may act with it."""
+    """Return whether there is such a role and a service may act with it."""
     role = _role(role_arn)
     if role is None:
         return False
@@ -69,11 +61,6 @@ def role_trusts(role_arn: str, service: str, context: Context | None = None) -> 
 def _role(arn: str) -> Role | None:
     roles = list(iam_backends[ACCOUNT_ID]["aws"].roles.values())
     return next((role for role in roles if role.arn == arn), None)
-
-
-def _managed(role: Role) -> Iterable[str]:
-    for policy in list(role.managed_policies.values()):
-        yield from (version.document for version in policy.versions if version.is_default)
 
 
 def _statements(documents: Iterable[str | Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -96,9 +83,9 @@ def _decide(
 
 
 def _asks_for(action: str, resource: str) -> Callable[[Mapping[str, Any], Context], bool]:
-    def fits(statement: Mapping[str, Any], context: Context) -> bool:
+    def fits(statement: Mapping[str, Any], _: Context) -> bool:
         actions = [str(each).lower() for each in _listed(statement.get("Action"))]
-        resources = [_filled(str(each), context) for each in _listed(statement.get("Resource"))]
+        resources = [str(each) for each in _listed(statement.get("Resource"))]
         return any(_is_like(action.lower(), each) for each in actions) and any(
             _is_like(resource, each) for each in resources
         )
@@ -107,13 +94,11 @@ def _asks_for(action: str, resource: str) -> Callable[[Mapping[str, Any], Contex
 
 
 def _holds(statement: Mapping[str, Any], context: Context) -> bool:
-    """Tell whether all conditions of a statement hold. What is unknown denies."""
+    """Return whether all conditions of a statement hold. What is unknown denies."""
     denies = statement["Effect"] == "Deny"
     for operator, conditions in (statement.get("Condition") or {}).items():
         for key, wanted in conditions.items():
-            answer = _compare(
-                operator, key, [_filled(w, context) for w in _listed(wanted)], context
-            )
+            answer = _compare(operator, key, [str(each) for each in _listed(wanted)], context)
             if not (denies if answer is None else answer):
                 return False
     return True
@@ -132,14 +117,6 @@ def _compare(operator: str, key: str, wanted: list[str], context: Context) -> bo
         return for_all or optional
     met = [any(compare(str(value), each) for each in wanted) for value in values]
     return all(met) if for_all else any(met)
-
-
-def _filled(text: str, context: Context) -> str:
-    def value(match: re.Match[str]) -> str:
-        found = context.get(match[1])
-        return found if isinstance(found, str) else match[0]
-
-    return _VARIABLE.sub(value, str(text))
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 (policies hold one or several of a thing)

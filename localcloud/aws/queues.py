@@ -51,7 +51,7 @@ class _Delivery:
     payload: bytes
     request_id: str
     attempt: int = 1
-    age: float = 0.0  # seconds by Lambda's clock, whatever the scale of ours
+    age: float = 0.0  # unscaled seconds
 
 
 class Queues:

@@ -1,13 +1,11 @@
 """EventBridge's rules: which functions get an event.
 
-moto keeps rules and targets and knows how to match, but invokes no Lambda function for them.
+moto stores rules and targets and matches patterns, but invokes no Lambda function.
 """
 
 from __future__ import annotations
 
-import copy
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from moto.events.models import events_backends
@@ -17,8 +15,6 @@ from .account import ACCOUNT_ID
 from .state import UnknownFunctionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from moto.events.models import Rule
 
     from .functions import Functions
@@ -33,48 +29,26 @@ def rules_of_default_bus(region: str) -> list[Rule]:
     return list(events_backends[ACCOUNT_ID][region].event_buses["default"].rules.values())
 
 
-def deliver(
-    rule: Rule,
-    event: Event,
-    functions: Functions,
-    to_other_targets: Callable[[Rule, Event], None],
-) -> list[str]:
-    """Give `event` to the rule's targets if the rule is enabled and its pattern matches.
+def deliver(rule: Rule, event: Event, functions: Functions) -> list[str]:
+    """Invoke the functions of a rule that is enabled and whose pattern matches the event.
 
-    Lambda functions are invoked asynchronously, if their policy lets EventBridge do so for this
-    rule; the names of those are returned. Targets of other kinds are left to `to_other_targets`.
-    A rule without a pattern is a schedule: no event is for it.
+    Returns their names. A rule without a pattern is a schedule, which no event matches.
     """
     if rule.state != "ENABLED" or not rule.event_pattern.get_pattern():
         return []
-    plain = as_delivered(event)
-    if not rule.event_pattern.matches_event(plain):  # type: ignore[arg-type]
+    if not rule.event_pattern.matches_event(event):  # type: ignore[arg-type]
         return []
-    invoked = invoke_functions(rule, plain, functions)
-    others = [target for target in list(rule.targets) if not _is_function(target)]
-    if others:
-        remaining = copy.copy(rule)
-        remaining.targets = others
-        to_other_targets(remaining, event)
-    return invoked
+    return invoke_functions(rule, event, functions)
 
 
 def invoke_functions(rule: Rule, event: Event, functions: Functions) -> list[str]:
-    """Invoke the rule's functions with `event`, asynchronously; return the names of those.
+    """Invoke the rule's functions asynchronously with `event`; return their names.
 
-    A function whose policy does not let EventBridge invoke it for this rule is left out.
+    A function whose policy does not let EventBridge invoke it for this rule is left out, and so
+    are targets of other kinds.
     """
     arns = [str(target["Arn"]) for target in list(rule.targets) if _is_function(target)]
     return [arn.split(":function:")[-1] for arn in arns if _invoke(rule, arn, event, functions)]
-
-
-def as_delivered(event: Event) -> Event:
-    """Return the event as a target sees it: moto keeps times as numbers, and one more of them."""
-    plain = {key: value for key, value in event.items() if key != "ingestion-time"}
-    if isinstance(plain["time"], int | float):
-        moment = datetime.fromtimestamp(int(plain["time"]), UTC)
-        plain["time"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return plain
 
 
 def _is_function(target: dict[str, Any]) -> bool:

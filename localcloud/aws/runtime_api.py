@@ -39,7 +39,7 @@ class Message:
 class RuntimeApi:
     """Serves one environment, one request after another, until `close`.
 
-    Whatever the environment does arrives in `messages`, in order.
+    The environment's actions arrive in `messages`, in order.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class _Server(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as inherited
-        """Say nothing: a killed environment breaks its connection off."""
+        """Print nothing: a killed environment breaks its connection off."""
 
 
 class _Handler(BaseHTTPRequestHandler):

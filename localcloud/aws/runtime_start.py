@@ -1,13 +1,12 @@
 """Starts AWS's runtime client in a process that uses the local cloud's clock.
 
-Runs in the environment's process, before anything else and instead of `python -m awslambdaric`,
-with nothing but the standard library: `runtime_start.py FILE HANDLER`. FILE holds by how many
-seconds the local cloud's clock is ahead, as a double; the local cloud writes it between
-invocations, so an invocation sees one time that passes as usual. It is never part of what is
-deployed: the deployed code is the same, and its `time.time` is.
+Runs in the environment's process instead of `python -m awslambdaric`, with nothing but the standard
+library: `runtime_start.py FILE HANDLER`. FILE holds the offset of the local cloud's clock in
+seconds, as a double; the local cloud writes it between invocations, so that within an invocation
+time passes as usual. The deployed zip is not changed.
 
 Shifted are `time.time`, `time_ns`, `gmtime`, `localtime` and `strftime` of now, and `now`, `utcnow`
-and `today` of `datetime`. Whoever asks the kernel in another way gets this machine's time.
+and `today` of `datetime`. Other ways to read the time give this machine's.
 """
 
 from __future__ import annotations
@@ -20,17 +19,20 @@ import sys
 import time
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _AHEAD = struct.Struct("d")
 
 
 def shift_time(file: Path) -> None:
-    """Let this process's time be ahead by what `file` says at each moment."""
+    """Shift this process's time by the offset in `file`."""
     with file.open("rb") as opened:
         mapped = mmap.mmap(opened.fileno(), _AHEAD.size, access=mmap.ACCESS_READ)
     real_time, real_time_ns = time.time, time.time_ns
-    real_gmtime, real_localtime, real_strftime = time.gmtime, time.localtime, time.strftime
+    real_strftime = time.strftime
 
     def ahead() -> float:
         return float(_AHEAD.unpack_from(mapped)[0])
@@ -40,19 +42,26 @@ def shift_time(file: Path) -> None:
 
     time.time = shifted_time
     time.time_ns = lambda: real_time_ns() + int(ahead() * 1_000_000_000)
-    time.gmtime = lambda seconds=None, /: real_gmtime(_or_now(seconds))
-    time.localtime = lambda seconds=None, /: real_localtime(_or_now(seconds))
+    time.gmtime = _Converter(time.gmtime)
+    time.localtime = _Converter(time.localtime)
     time.strftime = lambda form, *moment: real_strftime(form, *(moment or (time.localtime(),)))
     dt.date = _ShiftedDate  # type: ignore[misc]
     dt.datetime = _ShiftedDatetime  # type: ignore[misc]
 
 
-def _or_now(seconds: Any) -> Any:  # noqa: ANN401 (a number, of some kind)
-    return time.time() if seconds is None else seconds
+class _Converter:
+    """`gmtime` or `localtime`; no function, which `logging.Formatter` would turn into a method."""
+
+    def __init__(self, real: Callable[..., time.struct_time]) -> None:
+        self._real = real
+
+    def __call__(self, seconds: Any = None, /) -> time.struct_time:  # noqa: ANN401 (a number)
+        """Convert a time, by default the shifted one of now."""
+        return self._real(time.time() if seconds is None else seconds)
 
 
 class _StandsFor(type):
-    """Takes what the real class makes, in C, for its own."""
+    """Treats instances of the real class, which is written in C, as its own."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         real = vars(cls).get("stands_for")
@@ -67,7 +76,7 @@ class _ShiftedDate(date, metaclass=_StandsFor):
     stands_for = date
 
     @classmethod
-    def today(cls) -> Any:  # noqa: ANN401 - an instance of the class, whichever it is
+    def today(cls) -> Any:  # noqa: ANN401 - an instance of the class
         return cls.fromtimestamp(time.time())
 
 

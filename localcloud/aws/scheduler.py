@@ -5,13 +5,12 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#one-t
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,7 +34,7 @@ _SERVICE: Final = "scheduler.amazonaws.com"
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a target was not invoked, as a message in the dead-letter queue says it."""
+    """Why a target was not invoked, as in the dead-letter queue."""
 
     code: str
     message: str
@@ -57,19 +56,19 @@ def time_of(expression: str, timezone: str | None) -> datetime | None:
 
 
 def trusts_scheduler(role_arn: str, group_arn: str) -> bool:
-    """Tell whether EventBridge Scheduler may act with a role for a schedule group."""
+    """Return whether EventBridge Scheduler may act with a role for a schedule group."""
     source = {"aws:SourceAccount": ACCOUNT_ID, "aws:SourceArn": group_arn}
     return role_trusts(role_arn, _SERVICE, source)
 
 
 class OneOffs:
-    """Fires one-off schedules: up to the cloud's time when told to, and on time while open.
+    """Fires one-off schedules: on request, and on time while open.
 
-    A schedule fires once, and is deleted by then if its ActionAfterCompletion says so. Its target
-    is a Lambda function, which is invoked asynchronously with the schedule's Input, if its role
-    lets EventBridge Scheduler do that. If not, or if there is no such function, a message goes to
-    the target's dead-letter queue, likewise by the role's right; there are no retries, since
-    nothing here would be fixed by them. Recurring schedules and flexible windows are not there.
+    A schedule fires once, and is then deleted if its ActionAfterCompletion says so. Its target, a
+    Lambda function, is invoked asynchronously with the schedule's Input, if the role permits that.
+    If not, or if the function does not exist, a message goes to the target's dead-letter queue, if
+    the role permits that; nothing is retried. Recurring schedules and flexible windows are not
+    emulated.
     """
 
     def __init__(self, functions: Functions, *, interval: float = 0.05) -> None:
@@ -138,12 +137,12 @@ class OneOffs:
         if schedule.action_after_completion == "DELETE":
             groups = scheduler_backends[ACCOUNT_ID][self._functions.region].schedule_groups
             groups[schedule.group_name].schedules.pop(schedule.name, None)
-        payload = _payload(schedule, moment, self._clock.now())
+        payload = str(schedule.target["Input"])
         failure = self._invoke(schedule, payload)
         if failure is None:
             return [str(schedule.target["Arn"]).split(":function:")[-1]]
         _log.warning("schedule %s: %s", schedule.name, failure.message)
-        self._bury(schedule, moment, payload, failure)
+        self._send_to_dead_letters(schedule, moment, payload, failure)
         return []
 
     def _invoke(self, schedule: Schedule, payload: str) -> _Failure | None:
@@ -161,8 +160,10 @@ class OneOffs:
         return None
 
     @staticmethod
-    def _bury(schedule: Schedule, moment: datetime, payload: str, failure: _Failure) -> None:
-        """Tell the dead-letter queue.
+    def _send_to_dead_letters(
+        schedule: Schedule, moment: datetime, payload: str, failure: _Failure
+    ) -> None:
+        """Send the payload to the dead-letter queue, with the reason.
 
         https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
         """
@@ -191,36 +192,6 @@ def _identity(schedule: Schedule) -> tuple[str, float, str]:
 def _group_arn(schedule: Schedule) -> str:
     beginning = schedule.arn.split(":schedule/")[0]
     return f"{beginning}:schedule-group/{schedule.group_name}"
-
-
-def _payload(schedule: Schedule, moment: datetime, now: datetime) -> str:
-    """Return the schedule's Input, with what it asks for filled in, or AWS's own without one.
-
-    https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-    """
-    execution = str(uuid4())
-    text: str | None = schedule.target.get("Input")
-    if text is None:
-        event: dict[str, Any] = {
-            "version": "0",
-            "id": execution,
-            "detail-type": "Scheduled Event",
-            "source": "aws.scheduler",
-            "account": ACCOUNT_ID,
-            "time": _written(now),
-            "region": schedule.arn.split(":")[3],
-            "resources": [schedule.arn],
-            "detail": "{}",
-        }
-        return json.dumps(event)
-    for name, value in {
-        "schedule-arn": schedule.arn,
-        "scheduled-time": _written(moment),
-        "execution-id": execution,
-        "attempt-number": "1",
-    }.items():
-        text = text.replace(f"<aws.scheduler.{name}>", value)
-    return text
 
 
 def _written(moment: datetime) -> str:

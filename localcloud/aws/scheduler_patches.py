@@ -32,7 +32,7 @@ _RECURRING: Final = re.compile(r"(rate|cron)\(.+\)\Z")
 
 @contextmanager
 def scheduler_patches(clock: Callable[[], Clock]) -> Iterator[None]:
-    """Make schedules be refused as on AWS, for as long as the context lasts."""
+    """Refuse schedules as on AWS while the context lasts."""
     backend = EventBridgeSchedulerBackend
     originals = {
         name: getattr(backend, name)

@@ -16,36 +16,43 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import ThreadedWSGIServer
 
-from localcloud.ports import PortTakenError
-
-from .account import ACCOUNT_ID, DEFAULT_REGION
+from .account import DEFAULT_REGION
 from .clock import Clock
 from .control import Control
 from .gateway import Gateway, local_path
 from .mail import Outbox
-from .patches import moto_patches
+from .moto_patches import moto_patches
 from .refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .functions import Functions
-    from .passing import Passing
+    from .time_travel import TimeTravel
 
 _only_one = threading.Lock()
+
+
+class PortTakenError(OSError):
+    """A requested port is not free; the message names it."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(
+            error.errno,
+            f"cannot serve AWS on {host} port {port}: {error.strerror or error}; "
+            "free the port, or choose another one",
+        )
+        self.port = port
 
 
 class MotoServer:
     """AWS's API with empty accounts at `endpoint`, from entering the context until leaving it.
 
-    moto keeps its state in this process, so there is one server at a time, and whatever a
-    previous one held is gone. Without `run_functions`, deploying functions works and invoking
-    them does not. `refusals` says what EC2 refuses to start, `outbox` has the e-mails that SES was
-    told to send. Close the `Functions` before the
-    server: a request may wait for one of them.
+    moto keeps its state in this process: there is one server at a time, and each starts empty.
+    Without `run_functions`, functions can be deployed but not invoked. `refusals` are those of EC2,
+    `outbox` has the e-mails sent by SES. Close the `Functions` before the server: a request may
+    wait for one of them.
     """
-
-    account_id = ACCOUNT_ID
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, region: str = DEFAULT_REGION
@@ -57,7 +64,7 @@ class MotoServer:
         self.outbox = Outbox()
         self._clock = Clock()
         self._functions: Functions | None = None
-        self._passing: Passing | None = None
+        self._time_travel: TimeTravel | None = None
         self._offered: dict[tuple[str, str], Callable[[dict[str, Any]], object]] = {}
         self._running: ExitStack | None = None
 
@@ -68,9 +75,8 @@ class MotoServer:
 
     @property
     def endpoint(self) -> str:
-        """The URL for AWS_ENDPOINT_URL, reachable from this machine."""
-        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host
-        return f"http://{host}:{self.port}"
+        """The URL for AWS_ENDPOINT_URL."""
+        return f"http://{self.host}:{self.port}"
 
     def local_url(self, aws_url: str) -> str:
         """Return where this server offers the REST API that is at `aws_url` on AWS.
@@ -80,15 +86,15 @@ class MotoServer:
         return self.endpoint + local_path(aws_url)
 
     def run_functions(self, functions: Functions) -> None:
-        """Let `functions` run what is invoked through the API, or by what happens in it."""
+        """Run functions that are invoked through the API, or by events in it, with `functions`."""
         self._functions = functions
 
-    def pass_time_with(self, passing: Passing) -> None:
-        """Let another process of this machine ask for time to pass."""
-        self._passing = passing
+    def travel_with(self, time_travel: TimeTravel) -> None:
+        """Let other processes of this machine advance the clock."""
+        self._time_travel = time_travel
 
     def offer(self, method: str, what: str, action: Callable[[dict[str, Any]], object]) -> None:
-        """Let another process of this machine have something done, see `Control`."""
+        """Add an action to the control API, see `Control`."""
         self._offered[method, what] = action
 
     def start(self) -> None:
@@ -136,7 +142,7 @@ class MotoServer:
             try:
                 listener.bind((self.host, self.port))
             except OSError as error:
-                raise PortTakenError("AWS", self.host, self.port, error) from error
+                raise PortTakenError(self.host, self.port, error) from error
             listener.listen()
             moto = DomainDispatcherApplication(create_backend_app)
             control = Control(
@@ -144,7 +150,7 @@ class MotoServer:
                 self._required_functions,
                 self.refusals,
                 self.outbox,
-                lambda: self._passing,
+                lambda: self._time_travel,
                 self._offered,
             )
             app = Gateway(control, self._required_functions)

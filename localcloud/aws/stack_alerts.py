@@ -49,7 +49,7 @@ class Alarm(CloudFormationModel):
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
-        """Say whether `Fn::GetAtt` may ask for it."""
+        """Return whether `Fn::GetAtt` finds it."""
         return attr == "Arn"
 
     @staticmethod
@@ -71,7 +71,7 @@ class Alarm(CloudFormationModel):
         region_name: str,
         **_: object,
     ) -> Alarm:
-        """Put the alarm. ValidationError for what it would not be told."""
+        """Put the alarm. ValidationError for a property that is not emulated."""
         properties = {"AlarmName": resource_name} | cloudformation_json["Properties"]
         unknown = sorted(properties.keys() - _ALARM.keys())
         if unknown:
@@ -102,7 +102,7 @@ class Alarm(CloudFormationModel):
         )
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Take it away."""
+        """Delete it."""
         cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])
 
 
@@ -119,7 +119,7 @@ class Subscription(CloudFormationModel):
 
     @staticmethod
     def cloudformation_name_type() -> str:
-        """Say that it has no name."""
+        """Return that it has no name."""
         return ""
 
     @classmethod

@@ -1,6 +1,6 @@
 """Types of CloudFormation that moto does not know and this project's stack has.
 
-| type | what stands here |
+| type | here |
 |---|---|
 | `AWS::Scheduler::ScheduleGroup` | the group, as by its own API; `Ref` is its name |
 | `AWS::SecretsManager::Secret` | the secret, its text given or generated; `Ref` is its ARN |
@@ -49,7 +49,7 @@ class ScheduleGroup(CloudFormationModel):
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
-        """Say whether `Fn::GetAtt` may ask for it."""
+        """Return whether `Fn::GetAtt` finds it."""
         return attr == "Arn"
 
     @staticmethod
@@ -102,7 +102,7 @@ class ScheduleGroup(CloudFormationModel):
         return original_resource
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Take it away, with its schedules."""
+        """Delete it, with its schedules."""
         try:
             scheduler_backends[account_id][region_name].delete_schedule_group(
                 self.physical_resource_id
@@ -165,7 +165,7 @@ class Secret(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> Secret:
-        """Change it; its text stays unless what the template says of it has changed.
+        """Change it; its text stays unless its template has changed.
 
         Under another name it is another secret.
         """
@@ -192,7 +192,7 @@ class Secret(CloudFormationModel):
         return cls(original_resource.physical_resource_id, properties)
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Take it away for good: CloudFormation leaves no days to recover it."""
+        """Delete it without recovery, as CloudFormation does."""
         try:
             secretsmanager_backends[account_id][region_name].delete_secret(
                 self.physical_resource_id, None, force_delete_without_recovery=True

@@ -113,7 +113,7 @@ def account_settings(region: str) -> dict[str, dict[str, int]]:
 
 
 def async_policy(name: str, region: str) -> AsyncPolicy:
-    """Return what PutFunctionEventInvokeConfig last said of this function, or the defaults."""
+    """Return the function's latest event invoke configuration, or the defaults."""
     configs = _stored(name, region).event_invoke_config
     if not configs:
         return AsyncPolicy()
@@ -127,7 +127,7 @@ def async_policy(name: str, region: str) -> AsyncPolicy:
 
 
 def may_invoke(name: str, region: str, principal: str, source_arn: str) -> bool:
-    """Tell whether the function's own policy lets `principal` invoke it for `source_arn`.
+    """Return whether the function's own policy lets `principal` invoke it for `source_arn`.
 
     EventBridge needs such a statement before it can invoke a function, see
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html.

@@ -33,7 +33,7 @@ class Throttle:
     def lets_pass(
         self, stage: Stage, api_id: str, path: str, method: str, timer: Callable[[], float]
     ) -> bool:
-        """Tell whether a request to a resource's path may pass, and count it if so.
+        """Return whether a request to a resource's path may pass, and count it if so.
 
         Only limits that were set on the stage count: for this method, or for all.
         """

@@ -1,17 +1,13 @@
-"""Cloudflare on a laptop: its DNS API and the nameserver behind it.
+"""Cloudflare's DNS API and nameservers on this machine; see README.md."""
 
-``CloudflareStandIn`` serves both over sockets; ``Api`` is the same API as a function, for
-simulations on a clock of their own.
-"""
-
-from localcloud.cloudflare.api import Api
-from localcloud.cloudflare.errors import ApiError
-from localcloud.cloudflare.faults import Fault, FaultKind, FaultPlan, When
-from localcloud.cloudflare.ratelimit import Quota
-from localcloud.cloudflare.records import Record
-from localcloud.cloudflare.resolve import Edge
-from localcloud.cloudflare.server import CloudflareStandIn
-from localcloud.cloudflare.spec import (
+from .api import Api
+from .errors import ApiError
+from .faults import Fault, FaultKind, FaultPlan, When
+from .ratelimit import Quota
+from .records import Record
+from .server import CloudflareStandIn
+from .sockets import PortTakenError
+from .spec import (
     DEFAULT_ACCOUNT_ID,
     DEFAULT_TOKEN,
     DEFAULT_ZONE_ID,
@@ -20,8 +16,8 @@ from localcloud.cloudflare.spec import (
     Token,
     Zone,
 )
-from localcloud.cloudflare.wire import Call, Dropped, Request, Response
-from localcloud.cloudflare.zone import ZoneStore
+from .wire import Call, Dropped, Request, Response
+from .zone import ZoneStore
 
 __all__ = [
     "DEFAULT_ACCOUNT_ID",
@@ -32,12 +28,12 @@ __all__ = [
     "Call",
     "CloudflareStandIn",
     "Dropped",
-    "Edge",
     "Fault",
     "FaultKind",
     "FaultPlan",
     "Permission",
     "Plan",
+    "PortTakenError",
     "Quota",
     "Record",
     "Request",

@@ -7,21 +7,21 @@ from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import auth, errors, interference, routes, wire
-from localcloud.cloudflare.auth import Authenticator
-from localcloud.cloudflare.endpoints import Endpoints
-from localcloud.cloudflare.faults import FaultKind, FaultPlan, When
-from localcloud.cloudflare.ratelimit import Quota, RateLimiter
-from localcloud.cloudflare.spec import Token, Zone
-from localcloud.cloudflare.wire import Call, Dropped, Request, Response
-from localcloud.cloudflare.zone import ZoneStore
+from . import auth, errors, interference, routes, wire
+from .auth import Authenticator
+from .endpoints import Endpoints
+from .faults import FaultKind, FaultPlan, When
+from .ratelimit import Quota, RateLimiter
+from .spec import Token, Zone
+from .wire import Call, Dropped, Request, Response
+from .zone import ZoneStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from localcloud.cloudflare.faults import Fault
-    from localcloud.cloudflare.originca import OriginCa
-    from localcloud.cloudflare.ratelimit import Verdict
+    from .faults import Fault
+    from .originca import OriginCa
+    from .ratelimit import Verdict
 
 DEFAULT_QUOTA = Quota()
 
@@ -29,9 +29,8 @@ DEFAULT_QUOTA = Quota()
 class Api:
     """Cloudflare's API over zones in memory.
 
-    ``clock`` gives seconds since 1970 and dates records, quotas and tokens. Any number of threads
-    may call; they take turns. ``auth_failure_limit`` switches on the lock-out after that many
-    refused calls of one address within five minutes (Cloudflare publishes no number).
+    `clock` gives seconds since 1970 and dates records, quotas and tokens. Any number of threads
+    may call; they take turns.
     """
 
     def __init__(
@@ -41,13 +40,12 @@ class Api:
         *,
         quota: Quota = DEFAULT_QUOTA,
         clock: Callable[[], float] = time.time,
-        auth_failure_limit: int | None = None,
     ) -> None:
         self.lock = RLock()
         self.faults = FaultPlan()
         self.limiter = RateLimiter(quota, clock)
         self._stores = {zone.id: ZoneStore(zone, clock) for zone in zones}
-        self._authenticator = Authenticator(tokens, clock, auth_failure_limit)
+        self._authenticator = Authenticator(tokens, clock)
         self._endpoints = Endpoints(self._stores, clock)
         self._calls: list[Call] = []
         self._rays = 0
@@ -81,7 +79,7 @@ class Api:
         raise KeyError(name_or_id)
 
     def handle(self, request: Request) -> Response | Dropped:
-        """Answer a call at once; the delays a fault asks for stand in the answer."""
+        """Answer a call at once; the answer says which delays a fault adds."""
         return self.execute(request, self.fault_for(request))
 
     def fault_for(self, request: Request) -> Fault | None:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import errors
-from localcloud.cloudflare.routes import Endpoint, Family
-from localcloud.cloudflare.spec import is_token
+from . import errors
+from .routes import Endpoint, Family
+from .spec import is_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from localcloud.cloudflare.routes import Target
-    from localcloud.cloudflare.spec import Token
-    from localcloud.cloudflare.wire import Request
-
-FAILURE_WINDOW = 300
+    from .routes import Target
+    from .spec import Token
+    from .wire import Request
 
 _UNKNOWN = {
     Family.DNS: errors.unauthenticated,
@@ -31,25 +29,14 @@ _UNKNOWN = {
 
 
 class Authenticator:
-    """Finds the token of a request. With a ``failure_limit`` many refusals lock an address out."""
+    """Finds the token of a request."""
 
-    def __init__(
-        self,
-        tokens: Iterable[Token],
-        clock: Callable[[], float],
-        failure_limit: int | None = None,
-    ) -> None:
-        every = tuple(tokens)
-        self._tokens = {token.value: token for token in every if token.email is None}
-        self._keys: dict[tuple[str | None, str], Token] = {
-            (token.email, token.value): token for token in every if token.email
-        }
+    def __init__(self, tokens: Iterable[Token], clock: Callable[[], float]) -> None:
+        self._tokens = {token.value: token for token in tokens}
         self._clock = clock
-        self._failure_limit = failure_limit
-        self._failures: dict[str, list[float]] = {}
 
     def quota_key(self, request: Request) -> str:
-        """Return whose quota a call counts against: the owner's, or the address's of a stranger."""
+        """Return whose quota a call counts against: the owner's, or that of an unknown address."""
         token = self._lookup(request)
         if token is None:
             return f"address {request.client}"
@@ -57,30 +44,13 @@ class Authenticator:
 
     def authenticate(self, request: Request, family: Family) -> Token:
         """Return the token of a request, or raise what this family of endpoints answers."""
-        if self._is_locked_out(request.client):
-            raise errors.too_many_auth_failures()
-        try:
-            return self._token(request, family)
-        except errors.ApiError:
-            self._failures.setdefault(request.client, []).append(self._clock())
-            raise
-
-    def _is_locked_out(self, client: str) -> bool:
-        if self._failure_limit is None:
-            return False
-        since = self._clock() - FAILURE_WINDOW
-        recent = [moment for moment in self._failures.get(client, ()) if moment > since]
-        self._failures[client] = recent
-        return len(recent) >= self._failure_limit
-
-    def _token(self, request: Request, family: Family) -> Token:
-        _check_headers(request, family)
+        _check_header(request, family)
         token = self._lookup(request)
         if token is None:
-            is_key = request.header("Authorization") is None
-            raise errors.unknown_auth_key() if is_key else _UNKNOWN[family]()
+            refusal = _UNKNOWN[family]
+            raise refusal()
         is_verifiable = family in {Family.VERIFY, Family.ACCOUNT}
-        if not is_verifiable and not token.works(self._clock()):
+        if not is_verifiable and token.status(self._clock()) != "active":
             raise errors.invalid_access_token()
         if token.allowed_ips is not None and request.client not in token.allowed_ips:
             raise errors.wrong_location(request.client)
@@ -89,11 +59,8 @@ class Authenticator:
         return token
 
     def _lookup(self, request: Request) -> Token | None:
-        bearer = request.header("Authorization")
-        if bearer is not None:
-            return self._tokens.get(bearer.removeprefix("Bearer "))
-        key = (request.header("X-Auth-Email"), request.header("X-Auth-Key") or "")
-        return self._keys.get(key)
+        header = request.header("Authorization") or ""
+        return self._tokens.get(header.removeprefix("Bearer "))
 
 
 def authorise(token: Token, target: Target) -> None:
@@ -109,17 +76,11 @@ def authorise(token: Token, target: Target) -> None:
         raise errors.unauthorised() if route.family is Family.DNS else errors.no_access()
 
 
-def _check_headers(request: Request, family: Family) -> None:
-    bearer = request.header("Authorization")
-    if bearer is not None:
-        scheme, _, value = bearer.partition(" ")
-        if scheme != "Bearer" or not is_token(value):
-            raise errors.malformed_authorization()
-        return
-    if family is Family.VERIFY:
-        raise errors.missing_authorization()
-    key = request.header("X-Auth-Key")
-    if key is None or request.header("X-Auth-Email") is None:
-        raise errors.missing_credentials()
-    if not is_token(key):
-        raise errors.malformed_auth_key()
+def _check_header(request: Request, family: Family) -> None:
+    header = request.header("Authorization")
+    if header is None:
+        is_verify = family is Family.VERIFY
+        raise errors.missing_authorization() if is_verify else errors.missing_credentials()
+    scheme, _, value = header.partition(" ")
+    if scheme != "Bearer" or not is_token(value):
+        raise errors.malformed_authorization()

@@ -9,10 +9,10 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import errors
+from . import errors
 
 if TYPE_CHECKING:
-    from localcloud.cloudflare.jsonvalue import JsonObject
+    from .jsonvalue import JsonObject
 
 PROXIABLE_TYPES = frozenset({"A", "AAAA", "CNAME"})
 RECORD_TYPES = frozenset(
@@ -29,7 +29,6 @@ MAX_CONTENT = 4096
 MAX_UINT16 = 65535
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-_CAA = re.compile(r'(?P<flags>\d+)\s+(?P<tag>[A-Za-z0-9]+)\s+"?(?P<value>[^"]*)"?')
 _NO_ORIGIN = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -75,10 +74,10 @@ def _ascii_label(label: str) -> str:
 
 
 def name_in_zone(name: str, zone_name: str) -> str:
-    """Return the full name: ``@`` is the apex, and what does not end in the zone gets it appended.
+    """Return the full name: `@` is the apex, and what does not end in the zone gets it appended.
 
-    Hence ``mail.other.org`` in ``example.com`` becomes ``mail.other.org.example.com``, silently:
-    a client that means a name of another zone learns it only from the name in the answer.
+    Hence `mail.other.org` in `example.com` becomes `mail.other.org.example.com`: only the name in
+    the answer shows a client that it used the wrong zone.
     """
     if name in {"@", "@."}:
         return zone_name
@@ -142,7 +141,7 @@ def check_proxied(record_type: str, content: str) -> None:
 
 
 def is_proxiable(record_type: str, content: str) -> bool:
-    """Tell what the record's ``proxiable`` member says."""
+    """Return the record's `proxiable` member says."""
     if record_type == "CNAME":
         return True
     if record_type not in PROXIABLE_TYPES:
@@ -154,36 +153,10 @@ def is_proxiable(record_type: str, content: str) -> bool:
 
 
 def content_of_data(record_type: str, data: JsonObject) -> str:
-    """Return the text form of a record that was given by its components.
-
-    CAA and SRV are written as Cloudflare writes them; of any other type the components follow
-    each other in the order given.
-    """
+    """Return the content of a record given by its components, in Cloudflare's format."""
     if record_type == "CAA":
         return f'{data.get("flags", 0)} {data.get("tag", "")} "{data.get("value", "")}"'
     if record_type == "SRV":
         target = str(data.get("target", "")).removesuffix(".") or "."
         return f"{data.get('weight', 0)} {data.get('port', 0)} {target}"
     return " ".join(str(value) for value in data.values())
-
-
-def data_of_content(record_type: str, content: str, priority: int | None) -> JsonObject | None:
-    """Return the components of a CAA or SRV record that was given as text, else None."""
-    if record_type == "CAA":
-        match = _CAA.fullmatch(content.strip())
-        if match is None:
-            raise errors.invalid_content(record_type)
-        return {"flags": int(match["flags"]), "tag": match["tag"], "value": match["value"]}
-    if record_type == "SRV":
-        parts = content.split()
-        if len(parts) == 4 and parts[0].isdigit():  # noqa: PLR2004 (priority weight port target)
-            priority, parts = int(parts[0]), parts[1:]
-        if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()):  # noqa: PLR2004
-            raise errors.invalid_content(record_type)
-        return {
-            "priority": priority or 0,
-            "weight": int(parts[0]),
-            "port": int(parts[1]),
-            "target": parts[2].removesuffix(".") or ".",
-        }
-    return None

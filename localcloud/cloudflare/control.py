@@ -1,7 +1,7 @@
-"""The control API of the stand-in, for other processes: faults, quota and past calls.
+"""The control API of the stand-in, for other processes: faults and quota.
 
-Paths below ``/__standin__/``, JSON both ways, without credentials. What happens here is no call
-of the API: it costs no quota, meets no fault and is not recorded.
+Paths below `/__standin__/`, with JSON, without credentials. Its calls cost no quota, meet no fault
+and are not recorded.
 """
 
 from __future__ import annotations
@@ -9,28 +9,26 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from localcloud.cloudflare import wire
-from localcloud.cloudflare.faults import Fault
-from localcloud.cloudflare.jsonvalue import is_number
-from localcloud.cloudflare.ratelimit import Quota
+from . import wire
+from .faults import Fault
+from .jsonvalue import is_number
+from .ratelimit import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcloud.cloudflare.api import Api
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
-    from localcloud.cloudflare.wire import Request, Response
+    from .api import Api
+    from .jsonvalue import Json, JsonObject
+    from .wire import Request, Response
 
 CONTROL_PATH = "/__standin__/"
 
 
 class Control:
-    """Answers what lies below ``/__standin__/``.
+    """Answers what lies below `/__standin__/`.
 
-    * ``faults``: GET lists those switched on, POST adds one (or a list), DELETE clears them.
-    * ``calls``: GET lists the calls so far, DELETE forgets them.
-    * ``quota``: GET shows, PUT sets ``calls``, ``window`` and ``block`` and forgets what is spent.
-    * ``zones``: GET lists the zones and their records.
+    * `faults`: GET lists those switched on, POST adds one, DELETE clears them.
+    * `quota`: GET shows, PUT sets `calls`, `window` and `block` and forgets what is spent.
     """
 
     def __init__(self, api: Api) -> None:
@@ -39,11 +37,8 @@ class Control:
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._clear_faults,
-            ("GET", "calls"): self._calls,
-            ("DELETE", "calls"): self._clear_calls,
             ("GET", "quota"): self._quota,
             ("PUT", "quota"): self._set_quota,
-            ("GET", "zones"): self._zones,
         }
 
     def handle(self, request: Request) -> Response | None:
@@ -63,19 +58,11 @@ class Control:
         return [fault.as_json() for fault in self._api.faults.faults]
 
     def _add_faults(self, body: Json) -> Json:
-        items = body if isinstance(body, list) else [body]
-        self._api.faults.add(*[Fault.from_json(_object(item)) for item in items])
+        self._api.faults.add(Fault.from_json(_object(body)))
         return self._faults(None)
 
     def _clear_faults(self, _: Json) -> Json:
         self._api.faults.clear()
-        return []
-
-    def _calls(self, _: Json) -> Json:
-        return [call.as_json() for call in self._api.calls]
-
-    def _clear_calls(self, _: Json) -> Json:
-        self._api.clear_calls()
         return []
 
     def _quota(self, _: Json) -> Json:
@@ -93,19 +80,6 @@ class Control:
         with self._api.lock:
             self._api.limiter.quota = quota
         return self._quota(None)
-
-    def _zones(self, _: Json) -> Json:
-        with self._api.lock:
-            return [
-                {
-                    "id": store.zone.id,
-                    "name": store.zone.name,
-                    "status": store.zone.status,
-                    "plan": store.zone.plan.value,
-                    "records": [record.as_json() for record in store.records],
-                }
-                for store in self._api.zones
-            ]
 
 
 def _object(value: Json) -> JsonObject:

@@ -5,26 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import errors, wire, zonefile, zonelist
-from localcloud.cloudflare.originca import OriginCa
-from localcloud.cloudflare.records import timestamp
-from localcloud.cloudflare.routes import Endpoint, Family
-from localcloud.cloudflare.spec import Permission
-from localcloud.cloudflare.wire import Response
+from . import errors, wire, zonelist
+from .originca import OriginCa
+from .records import timestamp
+from .routes import Endpoint, Family
+from .spec import Permission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from localcloud.cloudflare.faults import Fault
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
-    from localcloud.cloudflare.routes import Target
-    from localcloud.cloudflare.spec import Token
-    from localcloud.cloudflare.wire import Request
-    from localcloud.cloudflare.zone import ZoneStore
-
-# https://developers.cloudflare.com/dns/manage-dns-records/how-to/create-dns-records/ names the
-# top-level domains the API does not serve.
-REFUSED_TLDS = (".cf", ".ga", ".gq", ".ml", ".tk")
+    from .faults import Fault
+    from .jsonvalue import Json, JsonObject
+    from .routes import Target
+    from .spec import Token
+    from .wire import Request, Response
+    from .zone import ZoneStore
 
 
 class Endpoints:
@@ -39,14 +34,13 @@ class Endpoints:
             Endpoint.GET_ZONE: self._get_zone,
             Endpoint.GET_SSL: self._get_ssl,
             Endpoint.LIST_PAGE_RULES: lambda _: wire.success([]),
-            Endpoint.EXPORT: _export,
             Endpoint.GET_USAGE: lambda store: wire.success(store.usage()),
         }
 
     def answer(
         self, target: Target, request: Request, token: Token, stale: Fault | None = None
     ) -> Response:
-        """Carry a call out. ``stale`` makes a list of records answer what it held earlier."""
+        """Execute a call. With `stale` a list of records is that of earlier."""
         match target.route.endpoint:
             case Endpoint.VERIFY_TOKEN | Endpoint.VERIFY_ACCOUNT_TOKEN:
                 return self._verify(token)
@@ -65,15 +59,11 @@ class Endpoints:
         is_dns = target.route.family is Family.DNS
         if store is None:
             raise errors.unauthorised() if is_dns else errors.no_access()
-        if store.zone.name.endswith(REFUSED_TLDS) and is_dns:
-            raise errors.tld_not_allowed()
         return store
 
     def _verify(self, token: Token) -> Response:
         status = token.status(self._clock())
         result: dict[str, Json] = {"id": token.id, "status": status}
-        if token.not_before is not None:
-            result["not_before"] = timestamp(token.not_before)
         if token.expires_on is not None:
             result["expires_on"] = timestamp(token.expires_on)
         messages: list[JsonObject] = []
@@ -92,21 +82,14 @@ class Endpoints:
         return wire.success([zonelist.as_json(zone, self._started) for zone in shown], info=info)
 
     def _certificates(self, target: Target, request: Request, token: Token) -> Response:
-        """Carry out a call to the Origin CA, which names zones by what lies in them."""
-        match target.route.endpoint:
-            case Endpoint.CREATE_CERTIFICATE:
-                zones = [
-                    store.zone
-                    for store in self._stores.values()
-                    if token.may(store.zone.id, Permission.SSL_WRITE)
-                ]
-                issued = self.origin_ca.issue(_body(request), zones)
-                return wire.success(issued.as_json())
-            case Endpoint.GET_CERTIFICATE:
-                return wire.success(self.origin_ca.get(target.certificate_id).as_json())
-            case Endpoint.REVOKE_CERTIFICATE:
-                revoked = self.origin_ca.revoke(target.certificate_id)
-                return wire.success({"id": revoked.id, "revoked_at": timestamp(self._clock())})
+        """Carry out a call to the Origin CA, whose paths name no zone."""
+        if target.route.endpoint is Endpoint.CREATE_CERTIFICATE:
+            zones = [
+                store.zone
+                for store in self._stores.values()
+                if token.may(store.zone.id, Permission.SSL_WRITE)
+            ]
+            return wire.success(self.origin_ca.issue(_body(request), zones).as_json())
         zone_id = dict(request.query).get("zone_id", "")
         store = self._stores.get(zone_id)
         if store is None or not token.may(zone_id, *target.route.permissions):
@@ -126,11 +109,6 @@ class Endpoints:
                 "modified_on": timestamp(self._started),
             },
         )
-
-
-def _export(store: ZoneStore) -> Response:
-    headers = {"Content-Type": "text/plain; charset=utf-8"}
-    return Response(200, headers, zonefile.export(store).encode())
 
 
 def _list_records(store: ZoneStore, request: Request, stale: Fault | None) -> Response:

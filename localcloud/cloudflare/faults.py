@@ -12,33 +12,33 @@ from fnmatch import fnmatchcase
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare.jsonvalue import is_number
+from .jsonvalue import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
+    from .jsonvalue import Json, JsonObject
 
 
 class FaultKind(StrEnum):
     """What happens."""
 
     EDGE_ERROR = "edge-error"
-    """An HTML page with ``status`` (502) from the edge, which nothing in the API wrote."""
+    """An HTML page of the edge, with `status` (502), instead of the API's answer."""
     DROP = "drop"
     """The connection is closed without an answer."""
     DELAY = "delay"
-    """The call takes ``seconds`` longer."""
+    """The call takes `seconds` longer."""
     RATE_LIMITED = "rate-limited"
-    """429 with ``Retry-After: seconds`` (300), with the JSON envelope or (``body=False``) empty."""
+    """429 with `Retry-After: seconds` (300), with the JSON envelope or (`body=False`) empty."""
     REFUSED = "refused"
-    """A refusal with ``status`` (403), and the code and message that go with it or are given."""
+    """A refusal with `status` (403), and the code and message that go with it or are given."""
     UNSUCCESSFUL = "unsuccessful"
-    """``success: false`` under 200."""
+    """`success: false` under 200."""
     STALE = "stale"
-    """A list of records answers as before the last ``changes``, or as ``seconds`` ago."""
+    """A list of records answers as before the last `changes`, or as `seconds` ago."""
     WRONG_NAME = "wrong-name"
-    """The answer's records bear ``name`` instead of their own."""
+    """The answer's records have `name` instead of their own."""
 
 
 class When(StrEnum):
@@ -52,10 +52,10 @@ class When(StrEnum):
 class Fault:
     """A fault, and which calls it strikes.
 
-    It strikes the calls with this ``method`` (any) and a path that matches the shell pattern
-    ``path`` (any; below the API's base, ``*`` also spans slashes, so ``/zones/*/dns_records`` is
-    a zone's list and create, and nothing below). Of those it leaves out the first ``skip``, then
-    strikes ``times`` (None: until it is switched off). ``STALE`` counts lists of records only.
+    It strikes the calls with this `method` (any) and a path that matches the shell pattern
+    `path` (any; below the API's base, `*` also spans slashes, so `/zones/*/dns_records` is
+    a zone's list and create, and nothing below). Of those it leaves out the first `skip`, then
+    strikes `times` (None: until it is switched off). `STALE` counts lists of records only.
     """
 
     kind: FaultKind
@@ -85,7 +85,7 @@ class Fault:
 
     @classmethod
     def from_json(cls, content: JsonObject) -> Fault:
-        """Build a fault from the object ``as_json`` gives; ValueError says what is wrong."""
+        """Build a fault from the object `as_json` gives; ValueError says what is wrong."""
         known = {member.name for member in fields(cls)}
         unknown = sorted(content.keys() - known)
         if unknown:
@@ -125,7 +125,7 @@ class Fault:
         return (self.seconds or 0) if self.kind is FaultKind.DELAY else 0
 
     def strikes(self, method: str, path: str) -> bool:
-        """Tell whether a call is one of those the fault is for."""
+        """Return whether a call is one of those the fault is for."""
         if self.kind is FaultKind.STALE and not (
             method == "GET" and fnmatchcase(path, "/zones/*/dns_records")
         ):
@@ -140,7 +140,7 @@ class _Planned:
     struck: int = 0
 
     def is_due(self) -> bool:
-        """Count a call that the fault is for, and tell whether it strikes this one."""
+        """Count a matching call; return whether the fault strikes it."""
         self.seen += 1
         if self.seen <= self.fault.skip:
             return False
@@ -180,7 +180,7 @@ class FaultPlan:
             return self._released
 
     def release(self) -> None:
-        """Let go of the calls that are being delayed, so that they go on at once."""
+        """Let delayed calls continue at once."""
         with self._lock:
             self._released.set()
             self._released = Event()
@@ -194,7 +194,7 @@ class FaultPlan:
     def pick(self, method: str, path: str) -> Fault | None:
         """Return the fault that strikes this call, which uses up one of its strikes.
 
-        Every fault up to that one has seen the call, which matters to ``skip``.
+        Every fault up to that one has seen the call, which matters to `skip`.
         """
         with self._lock:
             for planned in self._planned:

@@ -7,14 +7,14 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import errors, wire
-from localcloud.cloudflare.errors import ApiError
-from localcloud.cloudflare.faults import FaultKind
-from localcloud.cloudflare.wire import Dropped, Response
+from . import errors, wire
+from .errors import ApiError
+from .faults import FaultKind
+from .wire import Dropped, Response
 
 if TYPE_CHECKING:
-    from localcloud.cloudflare.faults import Fault
-    from localcloud.cloudflare.jsonvalue import Json
+    from .faults import Fault
+    from .jsonvalue import Json
 
 DEFAULT_RETRY_AFTER = 300
 REPLACING = frozenset(

@@ -10,5 +10,5 @@ JsonObject: TypeAlias = Mapping[str, Json]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Tell a JSON number from everything else; Python counts true and false as numbers too."""
+    """Return whether a value is a JSON number; Python counts true and false as numbers too."""
     return isinstance(value, int | float) and not isinstance(value, bool)

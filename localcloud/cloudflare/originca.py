@@ -3,7 +3,7 @@
 https://developers.cloudflare.com/ssl/origin-configuration/origin-ca/ and
 https://developers.cloudflare.com/api/resources/origin_ca_certificates/
 
-What it signs is signed, with a root of its own that nobody else knows.
+Certificates are really signed, by a root certificate that exists only here.
 """
 
 from __future__ import annotations
@@ -21,21 +21,19 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from localcloud.cloudflare import errors
-from localcloud.cloudflare.jsonvalue import is_number
-from localcloud.cloudflare.listing import whole_number
+from . import errors, listing
+from .jsonvalue import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
-    from localcloud.cloudflare.listing import Query
-    from localcloud.cloudflare.spec import Zone
+    from .jsonvalue import Json, JsonObject
+    from .listing import Query
+    from .spec import Zone
 
 VALIDITIES: Final = (7, 30, 90, 365, 730, 1095, 5475)
 DEFAULT_VALIDITY: Final = 5475
 MAX_HOSTNAMES: Final = 100
-MIN_PER_PAGE, DEFAULT_PER_PAGE, MAX_PER_PAGE = 5, 20, 50
 
 _KEYS: Final = {"origin-rsa": rsa.RSAPublicKey, "origin-ecc": ec.EllipticCurvePublicKey}
 _HOSTNAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -72,7 +70,7 @@ class Issued:
 
 
 class OriginCa:
-    """Issues, shows and revokes. Every method raises the ApiError that the API answers."""
+    """Issues and lists certificates."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -127,39 +125,15 @@ class OriginCa:
         self._issued[issued.id] = issued
         return issued
 
-    def get(self, certificate_id: str) -> Issued:
-        """Return a certificate by its serial number."""
-        if certificate_id not in self._issued:
-            raise errors.certificate_not_found()
-        return self._issued[certificate_id]
-
-    def revoke(self, certificate_id: str) -> Issued:
-        """Forget a certificate."""
-        issued = self.get(certificate_id)
-        del self._issued[certificate_id]
-        return issued
-
-    def page(self, zone: Zone, query: Query) -> tuple[list[Issued], dict[str, Json]]:
-        """Return a page of the certificates with names in a zone, and its ``result_info``."""
-        first = dict(reversed(query))
-        page = whole_number(first, "page", default=1, maximum=1_000_000)
-        per_page = whole_number(
-            first, "per_page", default=DEFAULT_PER_PAGE, minimum=MIN_PER_PAGE, maximum=MAX_PER_PAGE
-        )
+    def page(self, zone: Zone, query: Query) -> tuple[Sequence[Issued], dict[str, Json]]:
+        """Return a page of the certificates with names in a zone, and its `result_info`."""
         ends = (f".{zone.name}", f"*.{zone.name}")
         found = [
             each
             for each in self._issued.values()
             if any(name == zone.name or name.endswith(ends) for name in each.hostnames)
         ]
-        shown = found[(page - 1) * per_page : page * per_page]
-        info: dict[str, Json] = {
-            "page": page,
-            "per_page": per_page,
-            "count": len(shown),
-            "total_count": len(found),
-        }
-        return shown, info
+        return listing.paged(found, query, default=20, minimum=5, maximum=50)
 
     def _sign(
         self, request: x509.CertificateSigningRequest, hostnames: tuple[str, ...], days: int

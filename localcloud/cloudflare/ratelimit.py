@@ -29,7 +29,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a call may pass, and what is left. ``retry_after`` is set when it may not."""
+    """Whether a call may pass, and what is left. `retry_after` is set when it may not."""
 
     quota: Quota
     remaining: int
@@ -53,7 +53,7 @@ class _Bucket:
 
 
 class RateLimiter:
-    """Counts calls by key (whoever shares a quota) in windows that begin with a first call."""
+    """Counts calls by key in windows that begin with a first call."""
 
     def __init__(self, quota: Quota, clock: Callable[[], float]) -> None:
         self._quota = quota

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import content as contents
-from localcloud.cloudflare import errors
-from localcloud.cloudflare.jsonvalue import is_number
+from . import content as contents
+from . import errors
+from .jsonvalue import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
-    from localcloud.cloudflare.spec import Limits, Zone
+    from .jsonvalue import Json, JsonObject
+    from .spec import Limits, Zone
 
 AUTOMATIC_TTL = 1
 MAX_TAG_VALUE = 100
@@ -41,7 +41,6 @@ class Fields:
     priority: int | None = None
     data: Mapping[str, Json] | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
-    private_routing: bool | None = None
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -60,15 +59,13 @@ class Fields:
 
 @dataclass(frozen=True)
 class Record:
-    """A record of a zone. ``serial`` is the order of creation; times are the clock's seconds."""
+    """A record of a zone. `serial` is the order of creation; times are the clock's seconds."""
 
     id: str
     serial: int
     fields: Fields
     created_on: float
     modified_on: float
-    comment_modified_on: float | None = None
-    tags_modified_on: float | None = None
 
     @property
     def type(self) -> str:
@@ -102,17 +99,11 @@ class Record:
             shown["priority"] = fields.priority
         if fields.data is not None:
             shown["data"] = fields.data
-        if fields.private_routing is not None:
-            shown["private_routing"] = fields.private_routing
-        if self.comment_modified_on is not None:
-            shown["comment_modified_on"] = timestamp(self.comment_modified_on)
-        if self.tags_modified_on is not None:
-            shown["tags_modified_on"] = timestamp(self.tags_modified_on)
         return shown
 
 
 def timestamp(seconds: float) -> str:
-    """Return a time as the API writes it: RFC 3339, UTC, microseconds and ``Z``."""
+    """Return a time as the API writes it: RFC 3339, UTC, microseconds and `Z`."""
     moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
     return f"{moment.isoformat(timespec='microseconds')}Z"
 
@@ -129,7 +120,6 @@ def parse(body: JsonObject, zone: Zone) -> Fields:
     if proxied:
         contents.check_proxied(record_type, content)
     ttl = _ttl(body.get("ttl"), zone.limits)
-    private_routing = body.get("private_routing")
     return Fields(
         type=record_type,
         name=name,
@@ -141,20 +131,16 @@ def parse(body: JsonObject, zone: Zone) -> Fields:
         priority=priority,
         data=data,
         settings=_object(body.get("settings"), "settings"),
-        private_routing=private_routing if isinstance(private_routing, bool) else None,
     )
 
 
 def overwrite(record: Record, body: JsonObject, zone: Zone) -> Fields:
-    """Return what a PUT leaves: omitted members return to their defaults, the type stays."""
+    """Return the result of a PUT: omitted members return to their defaults, the type stays."""
     return _same_type(record, parse(body, zone))
 
 
 def merge(record: Record, body: JsonObject, zone: Zone) -> Fields:
-    """Return what a PATCH leaves: omitted members stay, and so must the type.
-
-    Content replaces components and components replace content, so that they cannot contradict.
-    """
+    """Return the result of a PATCH: omitted members stay, and so must the type."""
     old = record.fields
     kept: dict[str, Json] = {
         "type": old.type,
@@ -167,12 +153,7 @@ def merge(record: Record, body: JsonObject, zone: Zone) -> Fields:
         "priority": old.priority,
         "data": old.data,
         "settings": old.settings,
-        "private_routing": old.private_routing,
     }
-    if "content" in body:
-        del kept["data"]
-    elif "data" in body:
-        del kept["content"]
     return _same_type(record, parse({**kept, **body}, zone))
 
 
@@ -216,20 +197,17 @@ def _object(value: Json, member: str) -> Mapping[str, Json]:
 def _content(
     body: JsonObject, record_type: str, name: str
 ) -> tuple[int | None, Mapping[str, Json] | None, str]:
-    """Return priority, components and content, whichever of the latter two was given."""
+    """Return priority, components and content; CAA and SRV are given by components only."""
     data = _object(body.get("data"), "data") or None
     priority = _priority(body.get("priority"), record_type)
-    if body.get("content") is None and data is not None:
+    if record_type in {"CAA", "SRV"} and data is None:
+        raise errors.invalid_body(f"data is required for {record_type} records.")
+    if data is not None:
         content = contents.content_of_data(record_type, data)
         if record_type == "SRV":
             priority = _priority(data.get("priority", 0), record_type)
     else:
         content = _text(body, "content")
-        if data is None:
-            data = contents.data_of_content(record_type, content, priority)
-        if record_type == "SRV" and data is not None:
-            priority = _priority(data.get("priority"), record_type)
-            content = contents.content_of_data(record_type, data)
     if record_type == "MX" and priority is None:
         raise errors.invalid_body("priority is required for MX records.")
     return priority, data, contents.normal_content(record_type, content, name)

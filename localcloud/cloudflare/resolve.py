@@ -1,7 +1,7 @@
 """Answers of a zone's authoritative servers, as a function of its records.
 
 Proxied names answer with the edge's addresses, https://developers.cloudflare.com/dns/proxy-status/,
-under the TTL of https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/
+with the TTL of https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/
 """
 
 from __future__ import annotations
@@ -10,35 +10,32 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare.content import PROXIABLE_TYPES
-from localcloud.cloudflare.records import AUTOMATIC_TTL
+from .content import PROXIABLE_TYPES
+from .records import AUTOMATIC_TTL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from localcloud.cloudflare.records import Record
-    from localcloud.cloudflare.zone import ZoneStore
+    from .records import Record
+    from .zone import ZoneStore
 
 AUTOMATIC_SECONDS = 300
 NEGATIVE_SECONDS = 1800
 NS_SECONDS = 86400
 MAX_ALIASES = 8
+EDGE = {
+    "A": ("192.0.2.80", "192.0.2.81"),
+    "AAAA": ("2001:db8:cf::80", "2001:db8:cf::81"),
+}
+"""The addresses that answer for proxied names, from the ranges kept for documentation."""
 
 
 class Rcode(Enum):
-    """How an answer turned out, by DNS's own numbers."""
+    """The outcome of a question, with DNS's own numbers."""
 
     NOERROR = 0
     NXDOMAIN = 3
     REFUSED = 5
-
-
-@dataclass(frozen=True)
-class Edge:
-    """The addresses that answer for proxied names, from the ranges kept for documentation."""
-
-    ipv4: tuple[str, ...] = ("192.0.2.80", "192.0.2.81")
-    ipv6: tuple[str, ...] = ("2001:db8:cf::80", "2001:db8:cf::81")
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer's sections. It is not authoritative when it refers to another zone's servers."""
+    """The sections of an answer."""
 
     rcode: Rcode
     authoritative: bool = True
@@ -62,122 +59,67 @@ class Answer:
     authority: tuple[Resource, ...] = ()
 
 
-def resolve(stores: Iterable[ZoneStore], name: str, qtype: str, edge: Edge) -> Answer:
+def resolve(stores: Iterable[ZoneStore], name: str, qtype: str) -> Answer:
     """Answer a question for a lower-case name without the last dot.
 
-    The zone with the longest matching name answers; what lies in none is refused.
+    The zone with the longest matching name answers; a name in no zone is refused. Aliases are
+    followed within the zone.
     """
-    around = [
-        store for store in stores if name == store.zone.name or name.endswith(f".{store.zone.name}")
-    ]
+    around = [store for store in stores if _is_in(name, store.zone.name)]
     if not around:
         return Answer(Rcode.REFUSED, authoritative=False)
     store = max(around, key=lambda candidate: len(candidate.zone.name))
-    return _ZoneAnswer(store, edge).answer(name, qtype)
+    found: list[Resource] = []
+    for _ in range(MAX_ALIASES):
+        if not _exists(store, name):
+            return Answer(Rcode.NXDOMAIN, answers=tuple(found), authority=(_soa(store),))
+        resources = _resources(store, name, qtype)
+        found += resources
+        alias = resources[0] if resources and resources[0].type == "CNAME" else None
+        if alias is None or qtype == "CNAME" or not _is_in(alias.content, store.zone.name):
+            break
+        name = alias.content
+    return Answer(Rcode.NOERROR, answers=tuple(found), authority=() if found else (_soa(store),))
 
 
-class _ZoneAnswer:
-    """Answers from one zone."""
+def _is_in(name: str, zone: str) -> bool:
+    return name == zone or name.endswith(f".{zone}")
 
-    def __init__(self, store: ZoneStore, edge: Edge) -> None:
-        self._store = store
-        self._zone = store.zone
-        self._edge = edge
 
-    def answer(self, name: str, qtype: str) -> Answer:
-        found: list[Resource] = []
-        current = name
-        for _ in range(MAX_ALIASES):
-            delegation = self._delegation(current)
-            if delegation:
-                return Answer(Rcode.NOERROR, bool(found), tuple(found), delegation)
-            records = self._records_for(current)
-            if records is None:
-                return Answer(Rcode.NXDOMAIN, answers=tuple(found), authority=(self._soa(),))
-            resources = self._resources(current, qtype, records)
-            found += resources
-            alias = resources[0] if resources and resources[0].type == "CNAME" else None
-            if alias is None or qtype == "CNAME" or not self._is_inside(alias.content):
-                break
-            current = alias.content
-        return Answer(Rcode.NOERROR, answers=tuple(found), authority=self._negative(found))
+def _exists(store: ZoneStore, name: str) -> bool:
+    return name == store.zone.name or any(_is_in(other, name) for other in store.names)
 
-    def _negative(self, found: Sequence[Resource]) -> tuple[Resource, ...]:
-        return () if found else (self._soa(),)
 
-    def _is_inside(self, name: str) -> bool:
-        return name == self._zone.name or name.endswith(f".{self._zone.name}")
-
-    def _delegation(self, name: str) -> tuple[Resource, ...]:
-        """Return the NS records at or above a name, below the apex: its zone is elsewhere."""
-        cuts = []
-        current = name
-        while current != self._zone.name:
-            cuts.append(current)
-            current = current.partition(".")[2]
-        for cut in reversed(cuts):
-            records = [record for record in self._store.named(cut) if record.type == "NS"]
-            if records:
-                return tuple(_resource(cut, record) for record in records)
-        return ()
-
-    def _records_for(self, name: str) -> tuple[Record, ...] | None:
-        """Return a name's records, or a wildcard's for it; None when there is no such name."""
-        if self._exists(name):
-            return self._store.named(name)
-        closest = name
-        while not self._exists(closest):
-            closest = closest.partition(".")[2]
-        wildcard = self._store.named(f"*.{closest}")
-        return wildcard or None
-
-    def _exists(self, name: str) -> bool:
-        if name == self._zone.name or self._store.named(name):
-            return True
-        return any(other.endswith(f".{name}") for other in self._store.names)
-
-    def _resources(self, name: str, qtype: str, records: Sequence[Record]) -> list[Resource]:
-        if name == self._zone.name and qtype == "SOA":
-            return [self._soa()]
-        ordered = sorted(records, key=lambda record: record.serial)
-        resources = []
-        if name == self._zone.name and qtype == "NS":
-            resources = [Resource(name, "NS", NS_SECONDS, host) for host in self._zone.name_servers]
-        addressed = [record for record in ordered if record.type in PROXIABLE_TYPES]
-        # One proxied record makes all addresses of its name proxied.
-        if self._zone.is_proxying and any(record.fields.proxied for record in addressed):
-            return self._edge_addresses(name, qtype, addressed) or [
-                *resources,
-                *_matching(name, qtype, [r for r in ordered if r.type not in PROXIABLE_TYPES]),
-            ]
-        return resources + _matching(name, qtype, ordered)
-
-    def _edge_addresses(self, name: str, qtype: str, addressed: Sequence[Record]) -> list[Resource]:
-        only_v4 = any(record.fields.settings.get("ipv4_only") is True for record in addressed)
-        only_v6 = any(record.fields.settings.get("ipv6_only") is True for record in addressed)
-        addresses: tuple[str, ...] = ()
-        if qtype == "A" and not only_v6:
-            addresses = self._edge.ipv4
-        if qtype == "AAAA" and not only_v4:
-            addresses = self._edge.ipv6
-        return [Resource(name, qtype, AUTOMATIC_SECONDS, address) for address in addresses]
-
-    def _soa(self) -> Resource:
-        serial = 1 + len(self._store.history)
-        server = self._zone.name_servers[0]
-        content = f"{server}. dns.cloudflare.com. {serial} 10000 2400 604800 {NEGATIVE_SECONDS}"
-        return Resource(self._zone.name, "SOA", NEGATIVE_SECONDS, content)
+def _resources(store: ZoneStore, name: str, qtype: str) -> Sequence[Resource]:
+    is_apex = name == store.zone.name
+    if is_apex and qtype == "SOA":
+        return [_soa(store)]
+    if is_apex and qtype == "NS":
+        return [Resource(name, "NS", NS_SECONDS, host) for host in store.zone.name_servers]
+    records = sorted(store.named(name), key=lambda record: record.serial)
+    # One proxied record makes all addresses of its name proxied.
+    if store.zone.is_proxying and any(record.fields.proxied for record in records):
+        edge = [Resource(name, qtype, AUTOMATIC_SECONDS, each) for each in EDGE.get(qtype, ())]
+        rest = [record for record in records if record.type not in PROXIABLE_TYPES]
+        return edge or _matching(name, qtype, rest)
+    return _matching(name, qtype, records)
 
 
 def _matching(name: str, qtype: str, records: Sequence[Record]) -> list[Resource]:
-    """Return the records of the type asked for, or else the alias that stands in their place."""
+    """Return the records of this type, or the alias that there is instead."""
     wanted = [record for record in records if record.type == qtype]
-    if not wanted:
-        wanted = [record for record in records if record.type == "CNAME"]
-    return [_resource(name, record) for record in wanted]
+    aliases = [record for record in records if record.type == "CNAME"]
+    return [_resource(name, record) for record in wanted or aliases]
 
 
 def _resource(name: str, record: Record) -> Resource:
     fields = record.fields
     ttl = AUTOMATIC_SECONDS if fields.ttl == AUTOMATIC_TTL else fields.ttl
     return Resource(name, fields.type, ttl, fields.content, fields.priority)
+
+
+def _soa(store: ZoneStore) -> Resource:
+    serial = 1 + len(store.history)
+    server = store.zone.name_servers[0]
+    content = f"{server}. dns.cloudflare.com. {serial} 10000 2400 604800 {NEGATIVE_SECONDS}"
+    return Resource(store.zone.name, "SOA", NEGATIVE_SECONDS, content)

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import errors
-from localcloud.cloudflare.spec import Permission, is_id
-from localcloud.cloudflare.wire import BASE_PATH
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from . import errors
+from .spec import Permission, is_id
+from .wire import BASE_PATH
 
 
 class Family(Enum):
-    """Endpoints that refuse credentials in the same words."""
+    """Endpoints that refuse credentials with the same code and message."""
 
     DNS = auto()
     ZONE = auto()
@@ -37,7 +33,6 @@ class Endpoint(Enum):
     GET_SSL = auto()
     LIST_PAGE_RULES = auto()
     GET_USAGE = auto()
-    EXPORT = auto()
     BATCH = auto()
     LIST_RECORDS = auto()
     CREATE_RECORD = auto()
@@ -47,13 +42,11 @@ class Endpoint(Enum):
     DELETE_RECORD = auto()
     LIST_CERTIFICATES = auto()
     CREATE_CERTIFICATE = auto()
-    GET_CERTIFICATE = auto()
-    REVOKE_CERTIFICATE = auto()
 
 
 @dataclass(frozen=True)
 class Route:
-    """One method on one path. ``permissions``: any of them is enough."""
+    """One method on one path. `permissions`: any of them is enough."""
 
     endpoint: Endpoint
     method: str
@@ -69,7 +62,6 @@ class Target:
     route: Route
     zone_id: str = ""
     record_id: str = ""
-    certificate_id: str = ""
 
 
 _DNS_READ = (Permission.DNS_READ, Permission.DNS_WRITE)
@@ -79,8 +71,6 @@ _RECORD = "/zones/{zone}/dns_records/{record}"
 _SSL_READ = (Permission.SSL_READ, Permission.SSL_WRITE)
 _SSL_WRITE = (Permission.SSL_WRITE,)
 _CERTIFICATES = "/certificates"
-_CERTIFICATE = "/certificates/{certificate}"
-_FORMS: dict[str, Callable[[str], bool]] = {"certificate": str.isdecimal}  # its serial number
 
 ROUTES = (
     Route(Endpoint.VERIFY_TOKEN, "GET", "/user/tokens/verify", Family.VERIFY),
@@ -112,7 +102,6 @@ ROUTES = (
         Family.DNS,
         (*_DNS_READ, Permission.ZONE_DNS_SETTINGS_READ),
     ),
-    Route(Endpoint.EXPORT, "GET", f"{_RECORDS}/export", Family.DNS, _DNS_READ),
     Route(Endpoint.BATCH, "POST", f"{_RECORDS}/batch", Family.DNS, _DNS_WRITE),
     Route(Endpoint.LIST_RECORDS, "GET", _RECORDS, Family.DNS, _DNS_READ),
     Route(Endpoint.CREATE_RECORD, "POST", _RECORDS, Family.DNS, _DNS_WRITE),
@@ -122,15 +111,13 @@ ROUTES = (
     Route(Endpoint.DELETE_RECORD, "DELETE", _RECORD, Family.DNS, _DNS_WRITE),
     Route(Endpoint.LIST_CERTIFICATES, "GET", _CERTIFICATES, Family.CERTIFICATES, _SSL_READ),
     Route(Endpoint.CREATE_CERTIFICATE, "POST", _CERTIFICATES, Family.CERTIFICATES, _SSL_WRITE),
-    Route(Endpoint.GET_CERTIFICATE, "GET", _CERTIFICATE, Family.CERTIFICATES, _SSL_READ),
-    Route(Endpoint.REVOKE_CERTIFICATE, "DELETE", _CERTIFICATE, Family.CERTIFICATES, _SSL_WRITE),
 )
 
 
 def family_of(path: str) -> Family:
-    """Return in whose words a path below the base refuses credentials, whether it leads anywhere.
+    """Return the family of a path below the base, whether or not it exists.
 
-    Credentials are looked at before the path is followed.
+    Credentials are checked before the path.
     """
     if path.startswith("/accounts/"):
         return Family.ACCOUNT
@@ -142,20 +129,18 @@ def family_of(path: str) -> Family:
 
 
 def find(method: str, path: str) -> Target:
-    """Follow a path below the base; raise what the API answers when it leads nowhere."""
+    """Find the route of a path below the base, or raise what the API answers if there is none."""
     matches = [(route, ids) for route in ROUTES if (ids := _ids(route.pattern, path)) is not None]
     if not matches:
         raise errors.no_such_route()
     # A literal last segment comes before a record's id: "batch" and "usage" are no ids.
     literal = [match for match in matches if "record" not in match[1]]
     candidates = literal or matches
-    if not all(_FORMS.get(kind, is_id)(value) for kind, value in candidates[0][1].items()):
+    if not all(map(is_id, candidates[0][1].values())):
         raise errors.no_such_object(f"{BASE_PATH}{path}")
     for route, ids in candidates:
         if route.method == method:
-            return Target(
-                route, ids.get("zone", ""), ids.get("record", ""), ids.get("certificate", "")
-            )
+            return Target(route, ids.get("zone", ""), ids.get("record", ""))
     raise errors.method_not_allowed()
 
 

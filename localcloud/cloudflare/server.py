@@ -9,34 +9,31 @@ from threading import Event
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from localcloud.cloudflare.api import DEFAULT_QUOTA, Api
-from localcloud.cloudflare.control import CONTROL_PATH, Control
-from localcloud.cloudflare.nameserver import DEFAULT_EDGE, Nameserver
-from localcloud.cloudflare.sockets import Running, TcpServer
-from localcloud.cloudflare.spec import Token, Zone
-from localcloud.cloudflare.wire import BASE_PATH, Dropped, Request
-from localcloud.ports import PortTakenError
+from .api import DEFAULT_QUOTA, Api
+from .control import Control
+from .nameserver import Nameserver
+from .sockets import PortTakenError, Running, TcpServer
+from .spec import Token, Zone
+from .wire import BASE_PATH, Dropped, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from localcloud.cloudflare.faults import FaultPlan
-    from localcloud.cloudflare.ratelimit import Quota
-    from localcloud.cloudflare.resolve import Edge
-    from localcloud.cloudflare.wire import Call, Response
+    from .faults import FaultPlan
+    from .ratelimit import Quota
+    from .wire import Call, Response
 
 _LOG = logging.getLogger(__name__)
 
 
 class CloudflareStandIn:
-    """A running stand-in: ``with CloudflareStandIn() as cloudflare: …``.
+    """A running stand-in: `with CloudflareStandIn() as cloudflare: …`.
 
-    ``url`` is the base for clients (it ends in ``/client/v4``), ``dns_address`` host and port of
-    the nameserver. Port 0 takes any that is free; ``dns_port=None`` leaves DNS out. ``api`` is
-    the same Api that can be called without sockets; ``calls`` and ``faults`` are its own.
-    A port that is taken raises PortTakenError, which names it. After ``stop`` no thread and no
-    socket is left; it can be called twice.
+    `url` is the base for clients, which ends in `/client/v4`. Port 0 means any free port;
+    `dns_port=None` leaves DNS out. `api` is the Api behind it, which can be called without
+    sockets. PortTakenError names a port that is not free. After `stop` no thread and no socket
+    is left; it can be called twice.
     """
 
     def __init__(  # noqa: PLR0913 (what a stand-in is made of)
@@ -48,17 +45,12 @@ class CloudflareStandIn:
         http_port: int = 0,
         dns_port: int | None = 0,
         quota: Quota = DEFAULT_QUOTA,
-        edge: Edge = DEFAULT_EDGE,
         clock: Callable[[], float] = time.time,
-        auth_failure_limit: int | None = None,
     ) -> None:
-        self.api = Api(
-            zones, tokens, quota=quota, clock=clock, auth_failure_limit=auth_failure_limit
-        )
+        self.api = Api(zones, tokens, quota=quota, clock=clock)
         self._host = host
         self._http_port = http_port
         self._dns_port = dns_port
-        self._edge = edge
         self._stopping = Event()
         self._server: _HttpServer | None = None
         self._http: Running | None = None
@@ -67,17 +59,12 @@ class CloudflareStandIn:
 
     @property
     def url(self) -> str:
-        """The base of the API, as ``base_url`` or ``CLOUDFLARE_API_URL`` want it."""
+        """The base of the API, as `base_url` or `CLOUDFLARE_API_URL` want it."""
         return f"{self._origin}{BASE_PATH}"
 
     @property
-    def control_url(self) -> str:
-        """The base of the control endpoints, without the last slash."""
-        return f"{self._origin}{CONTROL_PATH.removesuffix('/')}"
-
-    @property
     def dns_address(self) -> tuple[str, int]:
-        """Host and port of the nameserver, the same for UDP and TCP."""
+        """Host and port of the nameserver."""
         if self._nameserver is None:
             raise RuntimeError("the stand-in serves no DNS: it is not started, or without dns_port")
         return self._nameserver.address
@@ -103,7 +90,7 @@ class CloudflareStandIn:
         """Start serving; raises PortTakenError without leaving anything behind."""
         self._stopping.clear()
         if self._dns_port is not None:
-            self._nameserver = Nameserver(self.api, self._host, self._dns_port, self._edge)
+            self._nameserver = Nameserver(self.api, self._host, self._dns_port)
         try:
             self._server = _HttpServer((self._host, self._http_port), self._answering(self.api))
         except OSError as error:
@@ -213,13 +200,11 @@ class _ApiHandler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(result.body)))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(result.body)
+        self.wfile.write(result.body)
 
     # The base class looks these names up.
-    do_GET = do_HEAD = do_POST = _serve  # noqa: N815
-    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
-        """Log where the rest of the program logs, and only for whoever wants to see it."""
+        """Log at debug level."""
         _LOG.debug(format, *args)

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 
 
+class PortTakenError(OSError):
+    """A requested port is not free; the message names it."""
+
+    def __init__(self, what: str, host: str, port: int, error: OSError) -> None:
+        super().__init__(
+            error.errno,
+            f"cannot serve {what} on {host} port {port}: {error.strerror or error}; "
+            "free the port, or choose another one",
+        )
+        self.port = port
+
+
 class TcpServer(socketserver.ThreadingTCPServer):
     """A TCP server that knows its open connections, so that stopping ends them."""
 
@@ -71,7 +83,7 @@ def _end(connection: socket.socket) -> None:
 
 
 class Running:
-    """A server in a thread of its own, from construction to ``stop``."""
+    """A server in a thread of its own, from construction to `stop`."""
 
     def __init__(self, server: TcpServer | UdpServer, name: str) -> None:
         self._server = server

@@ -16,17 +16,17 @@ DEFAULT_TOKEN = "standin_00000000000000000000000000000000"  # noqa: S105 (opens 
 
 
 def is_id(text: str) -> bool:
-    """Tell whether a text has the form of Cloudflare's ids: 32 lower-case hexadecimal digits."""
+    """Return whether a text has the form of Cloudflare's ids: 32 lower-case hexadecimal digits."""
     return _ID.fullmatch(text) is not None
 
 
 def is_token(text: str) -> bool:
-    """Tell whether a text has the form of a token, as the API checks it before looking it up."""
+    """Return whether a text has the form of a token, as the API checks it before looking it up."""
     return _TOKEN.fullmatch(text) is not None
 
 
 class Plan(StrEnum):
-    """A zone's plan, by the name the API calls ``legacy_id``."""
+    """A zone's plan, by the name the API calls `legacy_id`."""
 
     FREE = "free"
     PRO = "pro"
@@ -36,7 +36,7 @@ class Plan(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """A plan's limits; ``records`` is None where the account's quota counts instead.
+    """A plan's limits; `records` is None where the account's quota counts instead.
 
     https://developers.cloudflare.com/dns/manage-dns-records/reference/record-attributes/ and
     https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/
@@ -62,8 +62,8 @@ LIMITS = {
 class Zone:
     """A zone as it is set up; its records live in the zone's store.
 
-    ``record_quota`` and ``batch_limit`` replace the plan's own numbers. A zone that is not
-    ``active``, or paused, serves its records DNS-only.
+    `record_quota` and `batch_limit` replace the plan's own numbers. A zone that is not
+    `active`, or paused, serves its records DNS-only.
     """
 
     id: str = DEFAULT_ZONE_ID
@@ -122,21 +122,18 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True)
 class Token:
-    """A token, and what it may do; by default everything in every zone.
+    """A token and its permissions; by default everything in every zone.
 
-    ``zones`` holds the ids it is limited to. Tokens of one ``owner`` share one quota of calls, as
-    a user's tokens do; without an owner a token has its own. A value that begins with ``cfat_``
-    is an account's token, which ``/user/tokens/verify`` does not know. ``email`` makes the value
-    a legacy global key, sent as ``X-Auth-Email`` and ``X-Auth-Key``. Times are the clock's.
+    `zones` holds the ids that it is limited to. Tokens of one `owner` share a quota of calls, as a
+    user's tokens do; without an owner a token has its own. A value that begins with `cfat_` is an
+    account's token, which `/user/tokens/verify` does not know.
     """
 
     value: str = DEFAULT_TOKEN
     permissions: frozenset[Permission] = frozenset(Permission)
     zones: frozenset[str] | None = None
     owner: str | None = None
-    email: str | None = None
     disabled: bool = False
-    not_before: float | None = None
     expires_on: float | None = None
     allowed_ips: frozenset[str] | None = None
 
@@ -159,19 +156,14 @@ class Token:
         return self.value.startswith("cfat_")
 
     def status(self, now: float) -> str:
-        """Return ``active``, ``disabled`` or ``expired``, as verify names it."""
+        """Return `active`, `disabled` or `expired`, as verify names it."""
         if self.disabled:
             return "disabled"
         if self.expires_on is not None and now >= self.expires_on:
             return "expired"
         return "active"
 
-    def works(self, now: float) -> bool:
-        """Tell whether a call with this token gets past authentication."""
-        started = self.not_before is None or now >= self.not_before
-        return started and self.status(now) == "active"
-
     def may(self, zone_id: str, *permissions: Permission) -> bool:
-        """Tell whether the token holds any of these permissions on a zone."""
+        """Return whether the token holds any of these permissions on a zone."""
         in_scope = self.zones is None or zone_id in self.zones
         return in_scope and not self.permissions.isdisjoint(permissions)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcloud.cloudflare.records import Record
+    from .records import Record
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Transaction:
 
 
 class RecordTable:
-    """Records by id and by name. Writes are visible at once, but undone by ``rollback``."""
+    """Records by id and by name. Writes are visible at once, but undone by `rollback`."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Record] = {}
@@ -66,7 +66,7 @@ class RecordTable:
         self._step(Step(self._by_id.get(record.id), record))
 
     def remove(self, record: Record) -> None:
-        """Take a record away."""
+        """Remove a record."""
         self._step(Step(record, None))
 
     def commit(self, moment: float) -> None:

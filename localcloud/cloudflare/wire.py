@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from localcloud.cloudflare.errors import ApiError
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
-    from localcloud.cloudflare.listing import Query
+    from .errors import ApiError
+    from .jsonvalue import Json, JsonObject
+    from .listing import Query
 
 BASE_PATH = "/client/v4"
 JSON_TYPE = "application/json"
@@ -22,7 +22,7 @@ JSON_TYPE = "application/json"
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent. ``path`` is the whole one, ``client`` the address it came from."""
+    """What a client sent. `path` is the whole one, `client` the address it came from."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class Request:
 class Response:
     """What is answered. The delays are the server's to carry out; nothing sleeps before it.
 
-    ``delay_before`` lies before the call's execution, ``delay_after`` between that and the answer.
+    `delay_before` lies before the call's execution, `delay_after` between that and the answer.
     """
 
     status: int
@@ -81,15 +81,6 @@ class Call:
     status: int | None
     body: bytes = field(default=b"", compare=False, repr=False)
 
-    def as_json(self) -> JsonObject:
-        """Return the call for the control endpoints."""
-        return {
-            "method": self.method,
-            "path": self.path,
-            "query": [list(pair) for pair in self.query],
-            "status": self.status,
-        }
-
 
 def json_response(status: int, content: Json, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer that holds JSON."""
@@ -114,7 +105,7 @@ def success(
 
 
 def failure(error: ApiError, *, status: int | None = None) -> Response:
-    """Return the envelope of a refusal, with ``Retry-After`` where the error has one."""
+    """Return the envelope of a refusal, with `Retry-After` where the error has one."""
     envelope: dict[str, Json] = {
         "result": None,
         "success": False,

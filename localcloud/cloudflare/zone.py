@@ -9,18 +9,18 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import conflicts, errors, listing, records
-from localcloud.cloudflare.records import Record
-from localcloud.cloudflare.table import RecordTable
+from . import conflicts, errors, listing, records
+from .records import Record
+from .table import RecordTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from localcloud.cloudflare.jsonvalue import Json, JsonObject
-    from localcloud.cloudflare.listing import Page, Query
-    from localcloud.cloudflare.records import Fields
-    from localcloud.cloudflare.spec import Zone
-    from localcloud.cloudflare.table import Transaction
+    from .jsonvalue import Json, JsonObject
+    from .listing import Page, Query
+    from .records import Fields
+    from .spec import Zone
+    from .table import Transaction
 
 BATCH_ORDER = ("deletes", "patches", "puts", "posts")
 
@@ -66,7 +66,7 @@ class ZoneStore:
     def page(
         self, query: Query = (), *, changes_ago: int = 0, seconds_ago: float | None = None
     ) -> Page:
-        """Return a page of the records, on wish as they were earlier (a stale read)."""
+        """Return a page of the records, or of what they were earlier (a stale read)."""
         if changes_ago or seconds_ago is not None:
             moment = None if seconds_ago is None else self._clock() - seconds_ago
             past = self._table.as_of(transactions_ago=changes_ago, moment=moment)
@@ -144,8 +144,6 @@ class ZoneStore:
             fields=fields,
             created_on=now,
             modified_on=now,
-            comment_modified_on=now if fields.comment is not None else None,
-            tags_modified_on=now if fields.tags else None,
         )
         self._table.put(record)
         return record
@@ -165,16 +163,7 @@ class ZoneStore:
 
     def _change(self, old: Record, fields: Fields) -> Record:
         self._check_conflicts(fields, old.id)
-        now = self._clock()
-        comment_moment = old.comment_modified_on if fields.comment == old.fields.comment else now
-        tags_moment = old.tags_modified_on if fields.tags == old.fields.tags else now
-        new = replace(
-            old,
-            fields=fields,
-            modified_on=now,
-            comment_modified_on=None if fields.comment is None else comment_moment,
-            tags_modified_on=tags_moment if fields.tags else None,
-        )
+        new = replace(old, fields=fields, modified_on=self._clock())
         self._table.put(new)
         return new
 

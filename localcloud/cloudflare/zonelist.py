@@ -7,46 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import errors
-from localcloud.cloudflare.listing import whole_number
-from localcloud.cloudflare.records import timestamp
+from . import listing
+from .records import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from localcloud.cloudflare.jsonvalue import Json
-    from localcloud.cloudflare.listing import Query
-    from localcloud.cloudflare.spec import Zone
+    from .jsonvalue import Json
+    from .listing import Query
+    from .spec import Zone
 
-DEFAULT_PER_PAGE = 20
-MIN_PER_PAGE = 5
-MAX_PER_PAGE = 50
-
-_TEXTS: dict[str, Callable[[Zone], str]] = {
+_FILTERS: dict[str, Callable[[Zone], str]] = {
     "name": lambda zone: zone.name,
-    "account.name": lambda zone: zone.account_name,
-}
-_EXACT: dict[str, Callable[[Zone], str]] = {
-    "status": lambda zone: zone.status,
-    "type": lambda zone: zone.type,
     "account.id": lambda zone: zone.account_id,
-}
-_OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "equal": lambda value, wanted: value == wanted,
-    "not_equal": lambda value, wanted: value != wanted,
-    "starts_with": lambda value, wanted: value.startswith(wanted),
-    "ends_with": lambda value, wanted: value.endswith(wanted),
-    "contains": lambda value, wanted: wanted in value,
-}
-_ORDERS: dict[str, Callable[[Zone], str]] = {
-    **_TEXTS,
-    **_EXACT,
-    "plan.id": lambda zone: zone.plan,
 }
 
 
 def as_json(zone: Zone, created_on: float) -> dict[str, Json]:
-    """Return the object the API answers for a zone."""
+    """Return the API's object for a zone."""
     moment = timestamp(created_on)
     return {
         "id": zone.id,
@@ -88,43 +66,9 @@ def as_json(zone: Zone, created_on: float) -> dict[str, Json]:
     }
 
 
-def select(zones: Iterable[Zone], query: Query) -> tuple[list[Zone], dict[str, Json]]:
-    """Return the page of zones a query asks for, and its ``result_info``."""
-    first = dict(reversed(query))
-    tests = [(key, value) for key, value in query if key in _TEXTS or key in _EXACT]
-    combine = any if first.get("match") == "any" else all
-    found = [
-        zone
-        for zone in zones
-        if not tests or combine(_matches(zone, key, value) for key, value in tests)
-    ]
-    order = first.get("order", "name")
-    if order not in _ORDERS:
-        raise errors.invalid_query(f"order must be one of {', '.join(_ORDERS)}.")
-    found.sort(key=_ORDERS[order], reverse=first.get("direction") == "desc")
-    page = whole_number(first, "page", default=1, maximum=1_000_000)
-    per_page = whole_number(
-        first, "per_page", default=DEFAULT_PER_PAGE, minimum=MIN_PER_PAGE, maximum=MAX_PER_PAGE
-    )
-    shown = found[(page - 1) * per_page : page * per_page]
-    info: dict[str, Json] = {
-        "page": page,
-        "per_page": per_page,
-        "count": len(shown),
-        "total_count": len(found),
-        "total_pages": max(1, -(-len(found) // per_page)),
-    }
-    return shown, info
-
-
-def _matches(zone: Zone, key: str, value: str) -> bool:
-    if key in _EXACT:
-        return _EXACT[key](zone) in value.split(",")
-    text = _TEXTS[key](zone)
-    name, colon, wanted = value.partition(":")
-    operator = name.removesuffix("_case_sensitive")
-    if not colon or operator not in _OPERATORS:
-        operator, wanted = "equal", value
-    if not name.endswith("_case_sensitive"):
-        text, wanted = text.lower(), wanted.lower()
-    return _OPERATORS[operator](text, wanted)
+def select(zones: Iterable[Zone], query: Query) -> tuple[Sequence[Zone], dict[str, Json]]:
+    """Return the requested page of zones, by name, and its `result_info`."""
+    wanted = [(_FILTERS[key], value) for key, value in query if key in _FILTERS]
+    found = [zone for zone in zones if all(text(zone) == value for text, value in wanted)]
+    found.sort(key=lambda zone: zone.name)
+    return listing.paged(found, query, default=20, minimum=5, maximum=50)

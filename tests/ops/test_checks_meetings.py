@@ -13,8 +13,7 @@ from moto.awslambda.models import lambda_backends
 from moto.ec2.models import ec2_backends
 
 from chalicelib.ec2.instances import OWNER_TAG
-from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
-from localcloud.aws.premises import ANY_IMAGE, make_security_group
+from localcloud.aws import ACCOUNT_ID, ANY_IMAGE, DEFAULT_REGION, make_security_group
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from ops import deployment
 from ops.check import Level
