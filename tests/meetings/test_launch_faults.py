@@ -1,4 +1,4 @@
-"""Whatever fails and whoever comes between: no role gets two desktops, and nothing is left over."""
+"""With any fault and any other run: no role gets two desktops, and nothing is left over."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.meetings.launches import (
     Invocation,
     interleave,
     require_promises,
+    run_with,
     with_retries,
 )
 
@@ -218,14 +219,10 @@ def test_a_claim_at_any_moment_stops_the_launch() -> None:
             if now == claimed_at:
                 cloud.items[ID]["termination_reason"] = {"S": "NO_SHOW_TIMEOUT"}
 
-        run = Invocation(cloud, meanwhile=claim)
-        run.run()
+        outcome = run_with(cloud, claim).outcome
 
-        assert run.error is None
-        assert run.result
-        assert run.result["action"] == (
-            "ended" if claimed_at >= CALLS.index("run_instances") else "ignored"
-        )
+        is_started = claimed_at >= CALLS.index("run_instances")
+        assert outcome["action"] == ("ended" if is_started else "ignored")
         assert cloud.row()["status"] == "TERMINATED"
         assert cloud.living() == [], claimed_at
 
@@ -237,45 +234,33 @@ def test_what_was_just_started_is_ended_at_once_though_ec2_does_not_show_it_yet(
         if cloud.machines:
             cloud.refusals = {zone: ["UnauthorizedOperation"] for zone in ZONES}
 
-    run = Invocation(cloud, meanwhile=refuse)
-    run.run()
-
-    assert type(run.error).__name__ == "LaunchFailedError"
+    assert run_with(cloud, refuse).failure.startswith("LaunchFailedError")
     assert len(cloud.machines) == 1
     assert cloud.living() == []
     assert cloud.row()["status"] == "TERMINATED"
 
 
-@pytest.mark.parametrize("call", ["describe_instances", "run_instances"])
-def test_a_try_that_failed_keeps_the_next_one_waiting_no_longer_than_lambda_does(call: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "fault", "pauses"),
+    [
+        ("describe_instances", BEFORE, (5, 16)),
+        ("run_instances", BEFORE, (5, 16)),
+        ("run_instances", DIES_AFTER, (61, 10)),  # a run has a minute
+    ],
+)
+def test_the_next_try_waits_until_all_that_was_asked_for_has_happened_and_no_longer(
+    call: str, fault: str, pauses: tuple[float, float]
+) -> None:
+    """A failed run says when that is; for one that died it is its longest time."""
     cloud = make_cloud()
-    first = Invocation(cloud, fault_at=CALLS.index(call))
-    first.run()
-    cloud.pass_time(5)
-    second = Invocation(cloud, number=1)
-    second.run()
-    cloud.pass_time(16)
-    third = Invocation(cloud, number=2)
-    third.run()
+    Invocation(cloud, fault_at=CALLS.index(call), fault=fault).run()
+    runs = [Invocation(cloud, number=number) for number in (1, 2)]
+    for pause, run in zip(pauses, runs, strict=True):
+        cloud.pass_time(pause)
+        run.run()
 
-    assert "another run is launching meeting" in str(second.error)
-    assert third.error is None
-    assert is_whole(cloud)
-
-
-def test_after_a_run_that_died_what_it_asked_for_is_given_time_to_happen() -> None:
-    cloud = make_cloud()
-    Invocation(cloud, fault_at=CALLS.index("run_instances"), fault=DIES_AFTER).run()
-
-    cloud.pass_time(61)  # a run has a minute
-    second = Invocation(cloud, number=1)
-    second.run()
-    cloud.pass_time(10)
-    third = Invocation(cloud, number=2)
-    third.run()
-
-    assert "another run is launching meeting" in str(second.error)
-    assert third.error is None
+    assert "another run is launching meeting" in runs[0].failure
+    assert runs[1].error is None
     assert is_whole(cloud)
 
 
@@ -287,22 +272,6 @@ def test_a_lease_that_was_taken_although_its_answer_was_lost_is_the_runs_own() -
 
     assert run.error is None
     assert is_whole(cloud)
-
-
-def test_without_room_anywhere_the_meeting_is_ended_by_the_last_try() -> None:
-    cloud = make_cloud()
-    cloud.refusals = {zone: [NO_ROOM] for zone in "abc"}
-
-    first, second, third = with_retries(cloud, Invocation(cloud))
-
-    assert [type(run.error).__name__ for run in (first, second, third)] == [
-        "LaunchDelayedError",
-        "LaunchDelayedError",
-        "LaunchFailedError",
-    ]
-    assert cloud.row()["termination_reason"] == "LAUNCH_FAILED"
-    assert cloud.row()["status"] == "TERMINATED"
-    assert cloud.machines == []
 
 
 def test_a_token_used_in_one_zone_starts_another_desktop_in_the_next() -> None:
