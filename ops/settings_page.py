@@ -28,8 +28,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Return each page that has a table of settings, with the table of this code."""
     for name, settings in _PAGES.items():
         path = PROJECT / name
-        table = _table(settings)
-        yield path, _TABLE.sub(lambda _, table=table: table, path.read_text())
+        before, after = _TABLE.split(path.read_text())
+        yield path, f"{before}{_table(settings)}{after}"
 
 
 def _table(settings: Iterable[Setting]) -> str:
