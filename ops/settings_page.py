@@ -29,7 +29,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     for name, settings in _PAGES.items():
         path = PROJECT / name
         before, after = _TABLE.split(path.read_text())
-        yield path, before + _table(settings) + after
+        yield path, f"{before}{_table(settings)}{after}"
 
 
 def _table(settings: Iterable[Setting]) -> str:

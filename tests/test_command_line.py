@@ -37,30 +37,29 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+LOCAL_INSTEAD = LOCAL["environment_variables"]
+
+
 @pytest.mark.parametrize(
-    ("typed", "command", "stage"),
+    ("typed", "command", "stage", "variables"),
     [
-        ("local", "local", "dev"),
-        ("--debug local --port 8001", "local", "dev"),
-        ("local --stage prod --no-autoreload", "local", "prod"),
-        ("deploy --stage=local", "deploy", "local"),
-        ("package --stage local local", "package", "local"),
-        ("", "", "dev"),
+        ("local", "local", "dev", LOCAL_INSTEAD),
+        ("--debug local --port 8001", "local", "dev", LOCAL_INSTEAD),
+        ("local --stage prod --no-autoreload", "local", "prod", {}),
+        ("local --stage typo", "local", "typo", {}),
+        ("deploy", "deploy", "dev", {}),
+        ("deploy --stage=local", "deploy", "local", {}),
+        ("package", "package", "dev", {}),
+        ("package --stage local local", "package", "local", {}),
+        ("", "", "dev", {}),
     ],
 )
-def test_a_command_and_its_stage_are_read(
-    project: Path, typed: str, command: str, stage: str
+def test_the_local_stage_is_served_unless_another_is_named_or_to_be_deployed(
+    project: Path, typed: str, command: str, stage: str, variables: dict[str, str]
 ) -> None:
     read = CommandLine.read(typed.split(), project)
 
-    assert (read.command, read.stage) == (command, stage)
-
-
-@pytest.mark.parametrize("typed", ["local --stage prod", "local --stage typo", "deploy", "package"])
-def test_no_stage_stands_in_for_one_that_is_named_or_to_be_deployed(
-    project: Path, typed: str
-) -> None:
-    assert CommandLine.read(typed.split(), project).variables == {}
+    assert (read.command, read.stage, read.variables) == (command, stage, variables)
 
 
 def test_a_stage_dev_of_the_projects_own_is_served() -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 NEW_SECRET = "elephant/prod/cloudflare"
 TOKEN = "cfut_" + "N3w" * 16
+OLD, NEW = {"CLOUDFLARE_TOKEN": "old"}, {"CLOUDFLARE_TOKEN": TOKEN}
 ARN = "arn:aws:secretsmanager:us-west-2:123456789012:secret:elephant-AbCdEf"
 NO_TOKEN = "this is not an API token"
 
@@ -190,7 +191,7 @@ def test_a_missing_secret_is_created_in_the_shape_that_is_read(
 ) -> None:
     assert store(NEW_SECRET) == "created"
     assert world.aws_calls == ["GetSecretValue", "CreateSecret"]
-    assert json.loads(held(world, NEW_SECRET)) == {"CLOUDFLARE_TOKEN": TOKEN}
+    assert json.loads(held(world, NEW_SECRET)) == NEW
     assert AppToken(world.secrets, NEW_SECRET).value() == TOKEN
     described = world.secrets.describe_secret(SecretId=NEW_SECRET)
     assert described["Description"] == "Cloudflare API token of Elephant"
@@ -214,10 +215,9 @@ def test_a_secret_without_a_value_gets_its_first(
     arn = world.secrets.create_secret(Name=NEW_SECRET)["ARN"]
     assert store(arn if by_arn else NEW_SECRET) == "created"
     assert world.aws_calls == calls
-    assert json.loads(held(world, NEW_SECRET)) == {"CLOUDFLARE_TOKEN": TOKEN}
+    assert json.loads(held(world, NEW_SECRET)) == NEW
 
 
-OLD, NEW = {"CLOUDFLARE_TOKEN": "old"}, {"CLOUDFLARE_TOKEN": TOKEN}
 API_OLD, API_NEW = {"CLOUDFLARE_API_TOKEN": "old"}, {"CLOUDFLARE_API_TOKEN": TOKEN}
 ROTATED: dict[str, tuple[object, object]] = {
     "one pair": (OLD, NEW),
@@ -273,12 +273,11 @@ def test_the_same_token_writes_nothing(
     assert said == [f"Secret '{SECRET}' holds this token already"]
 
 
-def test_a_token_is_trimmed_before_it_is_stored(world: World, said: list[str]) -> None:
+def test_a_token_is_trimmed_and_what_is_none_is_not_stored(world: World, said: list[str]) -> None:
     store_token(world.app_secrets, SECRET, f" {TOKEN}\n", said.append)
-    assert json.loads(held(world)) == {"CLOUDFLARE_TOKEN": TOKEN}
-
-
-def test_what_is_no_token_is_not_stored(world: World, said: list[str]) -> None:
+    assert json.loads(held(world)) == NEW
+    world.forget_calls()
+    said.clear()
     with pytest.raises(TokenFormatError):
         store_token(world.app_secrets, SECRET, "two words", said.append)
     assert (world.aws_calls, said) == ([], [])
@@ -313,7 +312,7 @@ def test_a_secret_of_bytes_is_left_alone(world: World, store: Store) -> None:
 def test_what_is_to_be_overwritten_is(world: World, store: Store) -> None:
     put(world, FOREIGN["broken JSON"])
     assert store(overwrite=True) == "rotated"
-    assert json.loads(held(world)) == {"CLOUDFLARE_TOKEN": TOKEN}
+    assert json.loads(held(world)) == NEW
     before = world.secrets.get_secret_value(SecretId=SECRET, VersionStage="AWSPREVIOUS")
     assert before["SecretString"] == FOREIGN["broken JSON"]
 
