@@ -44,8 +44,6 @@ SERVICES: Final = {
     "SecretsManagerClient": "secretsmanager",
     "SchedulerClient": "scheduler",
     "DesktopClient": "ec2",
-    "RowsClient": "dynamodb",
-    "SentClient": "dynamodb",
     "CodeDeployClient": "codedeploy",
     "MailClient": "sesv2",
 }

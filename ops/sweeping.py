@@ -12,7 +12,7 @@ from chalicelib.cloudflare.transport import Urllib3Transport
 from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.deadline import Deadline
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.secrets import Token
 from chalicelib.step import Steps
 from chalicelib.watchdog.sweep import Sweep

@@ -42,7 +42,7 @@ class LendingSession(Session):
     ) -> Any:  # noqa: ANN401
         """Lend a client, or make one that is nobody else's: with options, or outside of a block."""
         if self._returns is None or options:
-            return super().create_client(service_name, region_name, **options)  # type: ignore[call-overload]
+            return super().create_client(service_name, region_name, **options)
         idle = self._idle[service_name, region_name]
         client = idle.pop() if idle else self._new(service_name, region_name)
 
@@ -58,7 +58,7 @@ class LendingSession(Session):
         return client
 
     def _new(self, service_name: str, region_name: str | None) -> Any:  # noqa: ANN401
-        client = super().create_client(service_name, region_name)  # type: ignore[call-overload]
+        client: Any = super().create_client(service_name, region_name)
         client.meta.events = _Events(client.meta.events)
         return client
 

@@ -18,7 +18,7 @@ from chalicelib.cloudflare.transport import Urllib3Transport
 from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.deadline import Deadline
 from chalicelib.ec2.instances import OWNER_TAG, Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.secrets import Token
 from chalicelib.settings.stage import Settings
 from chalicelib.step import Steps

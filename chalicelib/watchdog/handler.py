@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
     from chalicelib.dns.provider import Zone
     from chalicelib.ec2.instances import Instances
-    from chalicelib.meeting_row.meeting import Assignment, Meetings
+    from chalicelib.meeting_row.meeting import Assignment
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
     from chalicelib.telemetry import Reporter
     from chalicelib.watchdog.reconciler import Reconciliation

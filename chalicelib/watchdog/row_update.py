@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop, MeetingDecision, decide_meeting, rivals_of
-from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.meeting_row.table import RowChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.ec2.instances import Instance, Instances
-    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.step import Step, Steps
 
 ATTEMPTS: Final = 3
@@ -50,7 +51,7 @@ class Rows:
     ) -> tuple[Step[Meeting | None], Step[tuple[Instance, ...]] | None]:
         """Start reading the row, and the meeting's other instances where they matter."""
         meeting_id = desktop.assignment.meeting_id
-        row = steps.begin(f"read the row {meeting_id!r}", self._meetings.find, meeting_id)
+        row = steps.begin(f"read the row {meeting_id!r}", self._meetings.read_row, meeting_id)
         others = None
         if desktop.presence is Presence.ENDED:
             what = f"list the instances of meeting {meeting_id!r}"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.dns.plan import Observation, Plan, decide
 from chalicelib.dns.record import ADDRESS_RECORD
-from chalicelib.meeting_row.meeting import Assignment, RowsRead
+from chalicelib.meeting_row.meeting import Assignment
+from chalicelib.meeting_row.table import RowsRead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from chalicelib.dns.provider import Zone
     from chalicelib.dns.record import Record
     from chalicelib.ec2.instances import Instance, Instances
-    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
     from chalicelib.step import Steps
 

@@ -10,7 +10,7 @@ from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quo
 from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.deadline import Deadline
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.secrets import Token
 from chalicelib.step import Steps
 from chalicelib.watchdog.handler import Watchdog

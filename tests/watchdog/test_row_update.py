@@ -6,13 +6,8 @@ import pytest
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop
-from chalicelib.meeting_row.meeting import (
-    Assignment,
-    Meeting,
-    MeetingChange,
-    Meetings,
-    RowChangedError,
-)
+from chalicelib.meeting_row.meeting import Assignment, Meeting, MeetingChange
+from chalicelib.meeting_row.table import Meetings, RowChangedError
 from chalicelib.step import Steps
 from chalicelib.watchdog.row_update import Rows
 from tests.changes import Inline
@@ -30,9 +25,9 @@ class Contested(Meetings):
         self._changes = list(changes)
         self.reads = 0
 
-    def find(self, meeting_id: str) -> Meeting | None:
+    def read_row(self, meeting_id: str) -> Meeting | None:
         self.reads += 1
-        return super().find(meeting_id)
+        return super().read_row(meeting_id)
 
     def apply(self, change: MeetingChange) -> None:
         if self._changes:

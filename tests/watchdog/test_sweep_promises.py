@@ -20,14 +20,8 @@ from chalicelib.dns.provider import (
     UnconfirmedError,
 )
 from chalicelib.dns.record import Record, ownership_comment
-from chalicelib.meeting_row.meeting import (
-    STATUSES,
-    Assignment,
-    Meeting,
-    MeetingChange,
-    RowChangedError,
-    RowsRead,
-)
+from chalicelib.meeting_row.meeting import Assignment, Meeting, MeetingChange, Status
+from chalicelib.meeting_row.table import RowChangedError, RowsRead
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from chalicelib.watchdog.sweep import Sweep
 from tests.changes import Inline
@@ -137,7 +131,7 @@ class Small:
                 serves = instance and Assignment.of(instance) == Assignment(before.id, role)
                 assert not (serves and self.is_live(gone))
         if after.status != before.status:
-            known = [None, *STATUSES]
+            known = [None, *Status]
             assert known.index(after.status) > known.index(before.status)
         if after.status == "TERMINATED" and before.status != "TERMINATED":
             assert not any(after.link(role) for role in after.roles)
@@ -236,7 +230,7 @@ def worlds(draw: st.DrawFn, *, tidy: bool = False) -> Small:
             served[record.name.partition(".")[0]].add(record.assignment)
     found = {}
     for meeting in draw(st.sets(st.sampled_from(MEETINGS))):
-        attributes = {"status": draw(st.sampled_from(["", *STATUSES]))}
+        attributes = {"status": draw(st.sampled_from(["", *Status]))}
         for role in ROLES:
             links = ["", *LINKED]
             if tidy:  # a link that nothing leads to is not promised to go
