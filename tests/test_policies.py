@@ -17,7 +17,7 @@ import pytest
 
 from ops.configure import changes
 from ops.iam_page import EXAMPLE, PLAIN
-from ops.policies import policies
+from ops.policies import functions_of, policies, policy
 from ops.reach import SERVICES, Code
 from ops.stack_roles import DESKTOP, SCHEDULER, role_of
 from ops.stages import ConfigFile
@@ -59,9 +59,9 @@ def test_every_policy_passes_the_linter(path: Path) -> None:
     assert lint(json.dumps(with_runs_joined(document))) == (0, [])
 
 
-@pytest.mark.parametrize("name", policies(CODE, EXAMPLE))
-def test_every_policy_of_a_stage_with_all_features_passes_the_linter(name: str) -> None:
-    document = with_runs_joined(policies(CODE, EXAMPLE)[name])
+@pytest.mark.parametrize("function", functions_of(CODE, EXAMPLE))
+def test_every_policy_of_a_stage_with_all_features_passes_the_linter(function: str) -> None:
+    document = with_runs_joined(policy(CODE, EXAMPLE, function))
 
     assert lint(json.dumps(document)) == (0, [])
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from chalicelib.deadline import Deadline
-from chalicelib.meeting_row.table import RowChangedError
+from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.step import Steps
 from chalicelib.watchdog.row_plan import Roster
 from chalicelib.watchdog.row_writer import Register, RowsNotUpdatedError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PAST = Deadline(-1, lambda: 0)
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem")
 LOST = ConnectTimeoutError(endpoint_url="https://dynamodb")
+FULL = RowFullError("row 'm2' is full")
 CHANGED = RowChangedError("row 'm1' was changed concurrently")
 
 
@@ -155,7 +156,7 @@ def test_a_row_that_was_changed_meanwhile_is_left_and_the_others_are_written() -
     register.row_results.raise_if_failed()
 
 
-@pytest.mark.parametrize("error", [DENIED, LOST])
+@pytest.mark.parametrize("error", [DENIED, LOST, FULL])
 def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(error: Exception) -> None:
     register = make(Table(m2=error), THREE)
 
