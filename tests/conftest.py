@@ -87,7 +87,7 @@ def world(session: LendingSession, _cloudflare: CloudflareStandIn) -> Iterator[W
 
 @pytest.fixture
 def thirty(world: World) -> World:
-    """Thirty meetings that a sweep finds launched: no record is made, and no row is told."""
+    """Make thirty meetings whose desktops run without record and link."""
     for number in range(30):
         world.put_row(f"m{number}", status="LAUNCHED")
         world.desktop(meeting=f"m{number}")

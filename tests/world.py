@@ -57,7 +57,7 @@ def make_settings(**variables: str) -> Settings:
 
 
 def link(instance_id: str) -> str:
-    """Spell the link to an instance as the rows have it."""
+    """Return the link to an instance as the rows have it."""
     return f"https://{instance_id}.{DOMAIN}:8443"
 
 
@@ -139,11 +139,11 @@ class World:
     # What the application is given
 
     def pass_time(self, seconds: float = 3600) -> None:
-        """Let time pass for the application; what stands by now is older by so much."""
+        """Let time pass for the application; everything is older by that much."""
         self.elapsed += seconds
 
     def clock(self) -> float:
-        """Tell the application's time: the real one, and what a test lets pass."""
+        """Return the application's time: the real one, plus what a test lets pass."""
         return time.time() + self.elapsed
 
     def token(self) -> Token:
@@ -258,7 +258,7 @@ class World:
         return [str(each["InstanceId"]) for each in answer["Instances"]]
 
     def associate(self, instance_id: str, address: str) -> None:
-        """Give an instance an Elastic IP address, of which no event tells."""
+        """Give an instance an Elastic IP address; EC2 sends no event about it."""
         allocated = self.ec2.allocate_address(Domain="vpc", Address=address)
         self.ec2.associate_address(InstanceId=instance_id, AllocationId=allocated["AllocationId"])
 
@@ -399,7 +399,7 @@ class World:
         return sorted(self.aws_calls), self.dns_calls
 
     def forget_calls(self) -> None:
-        """Begin to count anew."""
+        """Forget the calls so far."""
         self.aws_calls.clear()
         self.cloudflare.api.clear_calls()
 

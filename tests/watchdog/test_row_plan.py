@@ -1,4 +1,4 @@
-"""Which desktops a row is told of, what of each, and which of them before its record goes."""
+"""Which desktops a row is written for, what is written, and for which before their record goes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from chalicelib.dns.record import Record
     from chalicelib.ec2.instances import Instance
-    from chalicelib.meeting_row.meeting import Meeting, MeetingChange
+    from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.watchdog.survey import Survey
 
 LIVE, AWAY, ENDED = Presence.LIVE, Presence.AWAY, Presence.ENDED
 FIRST, AFTER = True, False
+NOTHING: tuple[dict[str, str | None], None] = ({}, None)
 
 
 def entries(
@@ -41,28 +42,21 @@ def entries(
     }
 
 
-def told(
-    instances: Sequence[Instance] = (),
-    records: Sequence[Record] = (),
-    rows: Sequence[Meeting] = (),
-    meeting_id: str = "m1",
-) -> MeetingChange | None:
-    """Decide what a row is told of all of its desktops at once."""
-    return told_by(survey(instances, records, rows), meeting_id)
-
-
-def told_by(found: Survey, meeting_id: str = "m1") -> MeetingChange | None:
+def written_for(found: Survey) -> tuple[dict[str, str | None], str | None]:
+    """Return links and status that one write sets for all desktops of a meeting, if any."""
     roster = Roster(found, SETTINGS)
-    desktops = [each.desktop for each in roster.entries.get(meeting_id, ())]
-    row_write = roster.row_write(found.meetings[meeting_id], desktops)
-    return row_write.change if row_write else None
+    desktops = [each.desktop for each in roster.entries.get("m1", ())]
+    row_write = roster.row_write(found.meetings["m1"], desktops)
+    return (dict(row_write.change.links), row_write.change.status) if row_write else NOTHING
 
 
-def written(change: MeetingChange | None) -> tuple[dict[str, str | None], str | None] | None:
-    return (dict(change.links), change.status) if change else None
+def written(
+    instances: Sequence[Instance], records: Sequence[Record], meeting: Meeting
+) -> tuple[dict[str, str | None], str | None]:
+    return written_for(survey(instances, records, [meeting]))
 
 
-# Whom a row is told of
+# For whom a row is written
 
 
 @pytest.mark.parametrize(
@@ -76,7 +70,7 @@ def written(change: MeetingChange | None) -> tuple[dict[str, str | None], str | 
     ],
 )
 @pytest.mark.parametrize("records", [[], [record()]])
-def test_a_row_is_told_of_each_instance_that_its_tags_give_to_it(
+def test_a_row_is_written_for_each_instance_whose_tags_name_it(
     state: str, presence: Presence, records: list[Record]
 ) -> None:
     found = entries([instance(state=state)], records, [row()])
@@ -84,7 +78,7 @@ def test_a_row_is_told_of_each_instance_that_its_tags_give_to_it(
     assert found == {"m1": [(A, "teacher", presence, AFTER)]}
 
 
-def test_no_row_is_told_of_a_former_role_that_can_name_no_attribute() -> None:
+def test_no_row_is_written_for_a_former_role_that_names_no_attribute() -> None:
     former = record(A, meeting="m2", role="no%20role")
 
     assert entries([instance(A)], [former], [row(), row("m2")]) == {
@@ -102,7 +96,7 @@ def test_a_desktop_has_its_link_and_its_instance_as_it_was_seen() -> None:
     assert entry.desktop.assignment == Assignment("m1", "teacher")
 
 
-def test_each_row_is_told_of_its_own() -> None:
+def test_each_row_is_written_for_its_own_desktops() -> None:
     instances = [instance(A), instance(B, meeting="m2"), instance(C, meeting="m2", role="student")]
 
     assert entries(instances, [], [row("m1"), row("m2"), row("m3")]) == {
@@ -123,26 +117,26 @@ def test_each_row_is_told_of_its_own() -> None:
     ],
     ids=["pending", "another project", "no project", "no meeting", "no attribute", "no row"],
 )
-def test_of_whom_nothing_is_sure_no_row_is_told(nobody: Instance) -> None:
+def test_no_row_is_written_for_an_uncertain_instance(nobody: Instance) -> None:
     assert entries([nobody], [], [row()]) == {}
 
 
 @pytest.mark.parametrize(
-    "in_the_way",
+    "conflicting",
     [
         record(comment="elephant:other m=m1 r=teacher"),
         record(content="elsewhere.example.com", kind="CNAME", comment=""),
     ],
 )
-def test_nobody_is_sent_to_a_name_that_another_has_taken(in_the_way: Record) -> None:
-    assert entries([instance()], [in_the_way], [row()]) == {}
-    assert entries([instance()], [in_the_way], [linked(teacher=A)]) == {}
+def test_nobody_is_sent_to_a_name_that_another_has_taken(conflicting: Record) -> None:
+    assert entries([instance()], [conflicting], [row()]) == {}
+    assert entries([instance()], [conflicting], [linked(teacher=A)]) == {}
 
 
-def test_an_end_is_told_though_another_has_taken_the_name() -> None:
-    in_the_way = record(comment="elephant:other m=m1 r=teacher")
+def test_an_end_is_written_although_another_has_the_name() -> None:
+    conflicting = record(comment="elephant:other m=m1 r=teacher")
 
-    assert entries([instance(state="terminated")], [in_the_way], [linked(teacher=A)]) == {
+    assert entries([instance(state="terminated")], [conflicting], [linked(teacher=A)]) == {
         "m1": [(A, "teacher", ENDED, AFTER)]
     }
 
@@ -150,7 +144,7 @@ def test_an_end_is_told_though_another_has_taken_the_name() -> None:
 # Who comes first
 
 
-def test_an_unknown_instance_is_away_and_its_row_is_told_before_its_record_is_gone() -> None:
+def test_an_unknown_instance_is_away_and_its_row_is_written_before_its_record_goes() -> None:
     assert entries([], [record()], [row()]) == {"m1": [(A, "teacher", AWAY, FIRST)]}
 
 
@@ -184,7 +178,7 @@ def test_an_instance_that_was_given_to_another_meeting_leaves_the_first_one_firs
     }
 
 
-def test_a_role_that_names_no_attribute_is_not_told_though_the_record_has_it() -> None:
+def test_a_role_of_the_record_that_names_no_attribute_is_ignored() -> None:
     assert entries([instance()], [record(role="co-host")], [row()]) == {
         "m1": [(A, "teacher", LIVE, AFTER)]
     }
@@ -210,19 +204,19 @@ def test_who_is_gone_comes_before_who_runs_and_who_was_launched_later_after() ->
 
 def test_a_link_to_an_instance_that_is_not_known_and_has_no_record_is_removed() -> None:
     assert entries([], [], [linked(teacher=B)]) == {"m1": [(B, "teacher", AWAY, AFTER)]}
-    assert written(told([], [], [linked(teacher=B)])) == ({"teacher": None}, None)
+    assert written([], [], linked(teacher=B)) == ({"teacher": None}, None)
 
 
 def test_that_an_instance_is_not_known_alone_never_ends_a_meeting() -> None:
-    rows = [linked(status="IN_PROGRESS", teacher=B, student=C)]
+    meeting = linked(status="IN_PROGRESS", teacher=B, student=C)
 
-    assert written(told([], [], rows)) == ({"teacher": None, "student": None}, None)
+    assert written([], [], meeting) == ({"teacher": None, "student": None}, None)
 
 
 def test_a_denied_instance_keeps_the_meeting_open_though_its_link_goes_first() -> None:
     ended = instance(A, "terminated")
 
-    assert written(told([ended], [], [linked(teacher=A, student=B)])) == (
+    assert written([ended], [], linked(teacher=A, student=B)) == (
         {"teacher": None, "student": None},
         None,
     )
@@ -243,7 +237,7 @@ def test_a_link_to_an_instance_that_ended_ends_the_meeting() -> None:
     ended = instance(B, "terminated", project=None, meeting=None)
 
     assert entries([ended], [], [linked(teacher=B)]) == {"m1": [(B, "teacher", ENDED, AFTER)]}
-    assert written(told([ended], [], [linked(teacher=B)])) == ({"teacher": None}, "TERMINATED")
+    assert written([ended], [], linked(teacher=B)) == ({"teacher": None}, "TERMINATED")
 
 
 def test_a_link_to_an_instance_of_ours_that_serves_elsewhere_is_removed() -> None:
@@ -297,36 +291,36 @@ def test_links_of_any_role_are_looked_at() -> None:
 
 def test_who_has_a_role_in_the_meeting_is_not_taken_for_left_behind() -> None:
     """Its tag was changed: the old role's link goes as the new one's is set."""
-    rows = [linked(student=A)]
+    meeting = linked(student=A)
 
-    assert entries([instance()], [record()], rows) == {"m1": [(A, "teacher", LIVE, AFTER)]}
-    assert written(told([instance()], [record()], rows)) == (
+    assert entries([instance()], [record()], [meeting]) == {"m1": [(A, "teacher", LIVE, AFTER)]}
+    assert written([instance()], [record()], meeting) == (
         {"student": None, "teacher": link(A)},
         None,
     )
 
 
-# What a row is told, in one write
+# What is written, in one write
 
 
 def test_nothing_is_written_to_a_row_that_is_right() -> None:
-    assert told([instance()], [record()], [linked(teacher=A)]) is None
+    assert written([instance()], [record()], linked(teacher=A)) == NOTHING
 
 
 @pytest.mark.parametrize("status", Status)
 def test_a_replacement_is_one_write_that_never_ends_the_meeting(status: str) -> None:
     old, new = instance(B, "terminated", age=2 * HOUR), instance(A)
 
-    change = told([old, new], [record(A)], [linked(status=status, teacher=B)])
+    found = written([old, new], [record(A)], linked(status=status, teacher=B))
 
     expected = "DNS_WRITTEN" if status in {"SCHEDULED", "LAUNCHED"} else None
-    assert written(change) == ({"teacher": link(A)}, expected)
+    assert found == ({"teacher": link(A)}, expected)
 
 
 def test_the_end_of_both_desktops_is_one_write() -> None:
     gone = [instance(A, "terminated"), instance(B, "terminated", role="student")]
 
-    assert written(told(gone, [], [linked(teacher=A, student=B)])) == (
+    assert written(gone, [], linked(teacher=A, student=B)) == (
         {"teacher": None, "student": None},
         "TERMINATED",
     )
@@ -336,13 +330,13 @@ def test_the_end_of_both_desktops_is_one_write() -> None:
 def test_a_meeting_is_not_over_while_another_of_its_instances_has_not_ended(state: str) -> None:
     instances = [instance(A, "terminated"), instance(B, state, role="co-host")]
 
-    assert written(told(instances, [], [linked(teacher=A)])) == ({"teacher": None}, None)
+    assert written(instances, [], linked(teacher=A)) == ({"teacher": None}, None)
 
 
 def test_an_instance_of_another_project_does_not_keep_a_meeting_open() -> None:
     instances = [instance(A, "terminated"), instance(B, role="student", project="Giraffe")]
 
-    assert written(told(instances, [], [linked(teacher=A)])) == (
+    assert written(instances, [], linked(teacher=A)) == (
         {"teacher": None},
         "TERMINATED",
     )
@@ -352,15 +346,15 @@ def test_an_instance_that_lost_the_projects_tag_keeps_a_meeting_open_by_its_reco
     instances = [instance(A, "terminated"), instance(B, role="student", project=None)]
     records = [record(B, role="student")]
 
-    assert written(told(instances, records, [linked(teacher=A)])) == ({"teacher": None}, None)
+    assert written(instances, records, linked(teacher=A)) == ({"teacher": None}, None)
 
 
 def test_a_listing_without_the_ended_instance_itself_does_not_end_a_meeting() -> None:
     whole = survey([instance(A, "terminated")], [], [linked(teacher=A)])
     thin = replace(whole, listed=frozenset())
 
-    assert written(told_by(thin)) == ({"teacher": None}, None)
-    assert written(told_by(whole)) == ({"teacher": None}, "TERMINATED")
+    assert written_for(thin) == ({"teacher": None}, None)
+    assert written_for(whole) == ({"teacher": None}, "TERMINATED")
 
 
 def test_a_row_that_could_not_be_read_keeps_its_last_trace_and_no_other_record() -> None:
@@ -373,39 +367,39 @@ def test_a_row_that_could_not_be_read_keeps_its_last_trace_and_no_other_record()
     assert Roster(unread, SETTINGS).unsettled == {A, B, C}
 
 
-def test_an_instance_that_the_row_names_keeps_the_meeting_open_whatever_its_tags() -> None:
+def test_an_instance_that_the_row_names_keeps_the_meeting_open_without_any_tag() -> None:
     instances = [instance(A, "terminated"), instance(B, "stopped", project=None, meeting=None)]
     meeting = row(status="HEALTHY", teacher_ec2_link=link(A), student_ec2_id=B)
 
-    assert written(told(instances, [], [meeting])) == ({"teacher": None}, None)
+    assert written(instances, [], meeting) == ({"teacher": None}, None)
 
 
 def test_of_two_desktops_in_a_role_the_one_launched_last_gets_the_link() -> None:
     older, younger = instance(A, age=HOUR), instance(B, age=60)
 
-    change = told([younger, older], [record(A), record(B)], [linked(teacher=A)])
+    found = written([younger, older], [record(A), record(B)], linked(teacher=A))
 
-    assert written(change) == ({"teacher": link(B)}, None)
+    assert found == ({"teacher": link(B)}, None)
 
 
 def test_the_desktop_that_the_row_notes_keeps_the_role() -> None:
     noted, younger = instance(A, age=HOUR), instance(B, age=60)
     meeting = row(status="HEALTHY", teacher_ec2_id=A, teacher_ec2_link=link(A))
 
-    assert told([noted, younger], [record(A), record(B)], [meeting]) is None
+    assert written([noted, younger], [record(A), record(B)], meeting) == NOTHING
 
 
 def test_a_noted_desktop_that_ended_leaves_its_role_to_the_next() -> None:
     noted, younger = instance(A, "terminated"), instance(B, age=60)
     meeting = row(status="LAUNCHED", teacher_ec2_id=A)
 
-    assert written(told([noted, younger], [record(B)], [meeting])) == (
+    assert written([noted, younger], [record(B)], meeting) == (
         {"teacher": link(B)},
         "DNS_WRITTEN",
     )
 
 
-def test_a_telling_names_the_desktops_of_which_something_is_new() -> None:
+def test_a_write_names_the_desktops_for_which_something_changes() -> None:
     instances = [
         instance(A),
         instance(B, "terminated", role="student"),
@@ -422,10 +416,10 @@ def test_a_telling_names_the_desktops_of_which_something_is_new() -> None:
     assert row_write.instance_ids == (B,)
 
 
-def test_nothing_is_written_of_a_desktop_while_nobody_knows_what_became_of_its_rival() -> None:
-    """EC2 neither shows nor denies the noted instance: it may be the one people sit at."""
+def test_nothing_is_written_of_a_desktop_while_it_is_unclear_what_became_of_its_rival() -> None:
+    """EC2 neither shows nor denies the noted instance: it may be the one in use."""
     whole = survey([instance(B, age=60)], [record(B)], [row(teacher_ec2_id=A)])
     unclear = replace(whole, instances={B: whole.instances[B]})
 
-    assert written(told_by(whole)) == ({"teacher": link(B)}, "DNS_WRITTEN")
-    assert told_by(unclear) is None
+    assert written_for(whole) == ({"teacher": link(B)}, "DNS_WRITTEN")
+    assert written_for(unclear) == NOTHING

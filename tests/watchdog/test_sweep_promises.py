@@ -1,4 +1,4 @@
-"""Whatever stands, and whatever fails in between: no sweep breaks a promise, and they settle.
+"""From any state, and with any failures: no sweep breaks a promise, and they settle.
 
 A world in memory watches over each single write while sweeps go on in it.
 """
@@ -118,10 +118,10 @@ class Small:
         ):
             raise RowChangedError(change.meeting.id)
         after = MeetingChange(row, change.links, change.status, ()).result
-        self._may_be_told(row, after)
+        self._may_be_written(row, after)
         self.rows[row.id] = after
 
-    def _may_be_told(self, before: Meeting, after: Meeting) -> None:
+    def _may_be_written(self, before: Meeting, after: Meeting) -> None:
         for role in before.roles:
             if after.link(role) and after.link(role) != before.link(role):
                 self._may_be_linked(LINKED[after.link(role) or ""], Assignment(before.id, role))
@@ -152,7 +152,7 @@ class Small:
     # Sweeps
 
     def sweep(self) -> dict[str, Any] | None:
-        """Sweep once; None if rows could not be told."""
+        """Sweep once; None if rows could not be written."""
         ends: Any = self
         sweep = Sweep(
             settings=SETTINGS,
@@ -293,8 +293,8 @@ ROW_FAILS = st.dictionaries(
 
 @settings(max_examples=120)
 @given(worlds())
-def test_two_sweeps_settle_whatever_stands(world: Small) -> None:
-    """What a row is told may be known only once the records are right, so there may be a second."""
+def test_two_sweeps_settle_any_state(world: Small) -> None:
+    """A row may depend on the records, so there may be a second."""
     foreign = [each for each in world.zone.records if each.owner not in {None, OWNER}]
 
     assert world.settle() <= 3

@@ -40,7 +40,7 @@ EVERYTHING = survey(
     [record(B, "192.0.2.9"), record(C)],
     [],
 )
-"""One record to make, one to mend and one to remove."""
+"""One record to create, one to update and one to delete."""
 
 
 def applied(found: Survey, done: int | None = None) -> Applied:
@@ -69,7 +69,7 @@ def test_when_all_is_well_the_result_says_so_and_what_was_looked_at() -> None:
     }
 
 
-def test_what_was_repaired_is_counted_and_spelt_out() -> None:
+def test_what_was_repaired_is_counted_and_listed() -> None:
     rows = RowResults(done=[row_results("m1", teacher=link(A)), row_results("m2", student=None)])
 
     found = result(EVERYTHING, applied(EVERYTHING), rows)
@@ -140,7 +140,7 @@ def test_what_is_refused_says_why_and_is_a_warning() -> None:
     assert found["skipped"] == 0
 
 
-def test_records_that_stand_in_the_way_are_reported_run_after_run() -> None:
+def test_conflicting_records_are_reported_run_after_run() -> None:
     found = survey([instance()], [record(comment="elephant:other x")], [])
 
     assert result(found)["action"] == "unchanged"
@@ -150,7 +150,7 @@ def test_records_that_stand_in_the_way_are_reported_run_after_run() -> None:
 
 
 @pytest.mark.parametrize("state", ["stopped", "terminated"])
-def test_they_are_in_nobodys_way_once_the_instance_has_no_record(state: str) -> None:
+def test_they_are_not_once_the_instance_needs_no_record(state: str) -> None:
     found = survey([instance(state=state)], [record(comment="elephant:other x")], [])
 
     assert "warnings" not in result(found)
@@ -241,7 +241,7 @@ def test_a_moment_that_is_yet_to_come_is_no_age() -> None:
     assert Repair(found, SETTINGS).oldest_drift == 0
 
 
-def test_what_a_row_was_not_told_of_is_a_drift_of_that_desktop_alone() -> None:
+def test_what_a_row_lacks_is_a_drift_of_that_desktop_alone() -> None:
     found = survey(
         [instance(A, age=5 * HOUR), instance(B, role="student", age=60)],
         [record(A, age=5 * HOUR), record(B, role="student", age=50)],
