@@ -140,6 +140,7 @@ class Code:
         self.definitions: dict[str, _Definitions] = {}
         self.always: list[Part] = []
         self._entries: dict[str, list[_Entry]] = {}
+        self._names: dict[tuple[int, Settings | None], list[ast.Name | ast.Attribute]] = {}
         for path in (directory / "app.py", *sorted((directory / "chalicelib").rglob("*.py"))):
             file = path.relative_to(directory).as_posix()
             self._read(ast.parse(path.read_text(), file).body, file, ())
@@ -164,6 +165,16 @@ class Code:
         """
         entries = [entry.name for entry in self._there(function, settings)]
         return tuple(sorted(set(_Walk(self, entries, settings).calls())))
+
+    def names_in(self, part: Part, settings: Settings | None) -> list[ast.Name | ast.Attribute]:
+        """Return what a part names in a stage with these settings, read once for all functions."""
+        key = (id(part.nodes[0]), settings)
+        if key not in self._names:
+            nodes = (node for root in part.nodes for node in nodes_of(root, settings))
+            self._names[key] = [
+                each for each in nodes if isinstance(each, ast.Name | ast.Attribute)
+            ]
+        return self._names[key]
 
     def _there(self, function: str, settings: Settings | None) -> list[_Entry]:
         return [entry for entry in self._entries[function] if all_hold(entry.conditions, settings)]
@@ -254,15 +265,15 @@ class _Walk:
                         yield Part(each.body.file, (node,), each)
 
     def _follow(self, part: Part) -> None:
-        for node in (each for root in part.nodes for each in nodes_of(root, self._settings)):
+        for node in self._code.names_in(part, self._settings):
             if isinstance(node, ast.Name):
                 self._names.add(node.id)
-            elif isinstance(node, ast.Attribute):
-                self._members.add(node.attr)
-                if self._is_of_module(node):
-                    self._names.add(node.attr)
-                if isinstance(node.value, ast.Attribute) and node.value.attr == "_client":
-                    self._calls.append(_call(part, node))
+                continue
+            self._members.add(node.attr)
+            if self._is_of_module(node):
+                self._names.add(node.attr)
+            if isinstance(node.value, ast.Attribute) and node.value.attr == "_client":
+                self._calls.append(_call(part, node))
 
     def _is_of_module(self, node: ast.Attribute) -> bool:
         """Tell whether a module may define it: it is a class, or a member of what is imported."""
