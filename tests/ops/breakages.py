@@ -54,11 +54,6 @@ class Break:
     level: Level = Level.FAILURE
 
 
-def of_each(check: str, found: str, *functions: str) -> list[Break]:
-    """Expect what an earlier change does to several functions."""
-    return [Break(lambda _: None, f"{check} {each}", found) for each in functions]
-
-
 def call(service: str, operation: str, **arguments: Any) -> Change:  # noqa: ANN401
     """Change something by one call of AWS."""
     return lambda it: getattr(it.client(service), operation)(**arguments)
@@ -69,45 +64,43 @@ def function(name: str = WATCHDOG, **members: object) -> Change:
 
 
 def reserve(number: int, name: str) -> Change:
-    return call(
-        "lambda",
-        "put_function_concurrency",
-        FunctionName=name,
-        ReservedConcurrentExecutions=number,
-    )
+    reserved = {"ReservedConcurrentExecutions": number}
+    return call("lambda", "put_function_concurrency", FunctionName=name, **reserved)
 
 
-def role_policy(role: str, name: str, text: str = "") -> Change:
-    """Let a role do something else: with another policy, or by a change of its own."""
-    return call(
-        "iam",
-        "put_role_policy",
-        RoleName=role,
-        PolicyName=name,
-        PolicyDocument=text or document(Action="s3:*", Resource="*"),
-    )
+def unreserve(name: str) -> Change:
+    return call("lambda", "delete_function_concurrency", FunctionName=name)
+
+
+def role_policy(role: str, name: str = "") -> Change:
+    """Let a role do something else: by a policy of its own, or by another one."""
+    policy = {"PolicyName": name or role, "PolicyDocument": MORE}
+    return call("iam", "put_role_policy", RoleName=role, **policy)
+
+
+def no_policy(role: str, name: str = "") -> Change:
+    return call("iam", "delete_role_policy", RoleName=role, PolicyName=name or role)
 
 
 def trust(role: str) -> Change:
-    return call(
-        "iam",
-        "update_assume_role_policy",
-        RoleName=role,
-        PolicyDocument=document(Action="sts:AssumeRole", Principal={"AWS": "*"}),
-    )
+    document = MORE.replace("s3:*", "sts:AssumeRole").replace('"Resource": ', '"Principal": ')
+    return call("iam", "update_assume_role_policy", RoleName=role, PolicyDocument=document)
 
 
 def attach(role: str) -> Change:
     def change(it: Deployed) -> None:
-        name, text = f"more-{role}", document(Action="s3:*", Resource="*")
-        made = it.client("iam").create_policy(PolicyName=name, PolicyDocument=text)["Policy"]
-        it.client("iam").attach_role_policy(RoleName=role, PolicyArn=made["Arn"])
+        made = it.client("iam").create_policy(PolicyName=f"more-{role}", PolicyDocument=MORE)
+        it.client("iam").attach_role_policy(RoleName=role, PolicyArn=made["Policy"]["Arn"])
 
     return change
 
 
-def document(**statement: object) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement]})
+MORE = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
+    }
+)
 
 
 def failures(name: str, **members: object) -> Change:
@@ -123,7 +116,11 @@ def failures(name: str, **members: object) -> Change:
     return change
 
 
-ELSEWHERE = {"OnFailure": {"Destination": f"arn:aws:sqs:{DEFAULT_REGION}:{ACCOUNT_ID}:mine"}}
+ELSEWHERE = {
+    "DestinationConfig": {
+        "OnFailure": {"Destination": f"arn:aws:sqs:{DEFAULT_REGION}:{ACCOUNT_ID}:mine"}
+    }
+}
 
 
 def rezipped(name: str, path: str = "") -> Change:
@@ -267,7 +264,7 @@ def edit_policy(it: Deployed) -> None:
 
 def nothing_reserved(it: Deployed) -> None:
     it.edit_config("dns_watchdog", reserved_concurrency=None)
-    it.client("lambda").delete_function_concurrency(FunctionName=WATCHDOG)
+    unreserve(WATCHDOG)(it)
 
 
 def switched_off(it: Deployed) -> None:
@@ -284,78 +281,98 @@ def lose_note(it: Deployed) -> None:
     note_path(it.config_file, it.stage).unlink()
 
 
-_VARIABLES = {
-    "DCV_PORT": "2053",
-    "EVENT_TAGS": "required",
-    "SWEEP_SCHEDULE": "rate(5 minutes)",
-}
-_DIFFERS = "the policy {} of {} differs from the stage's"
-_WARNING = Level.WARNING
+def other_variables(it: Deployed) -> None:
+    it.set_variables(DCV_PORT="2053", EVENT_TAGS="required", SWEEP_SCHEDULE="rate(5 minutes)")
+
+
+def longer(it: Deployed) -> None:
+    it.edit_config(lambda_timeout=90)
+
+
+def fewer(it: Deployed) -> None:
+    it.edit_config("dns_watchdog", reserved_concurrency=5)
+
+
+def secret_gone(name: str) -> Change:
+    return call("secretsmanager", "delete_secret", SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+def topic_gone(it: Deployed) -> None:
+    arn = f"arn:aws:sns:{DEFAULT_REGION}:{ACCOUNT_ID}:{PREFIX}-alarms"
+    it.client("sns").delete_topic(TopicArn=arn)
+
+
+def queue_gone(it: Deployed) -> None:
+    it.client("sqs").delete_queue(QueueUrl=queue_url(it))
+
+
+def event_failed(it: Deployed) -> None:
+    it.client("sqs").send_message(QueueUrl=queue_url(it), MessageBody="{}")
+
+
+def profile_empty(it: Deployed) -> None:
+    names = {"InstanceProfileName": DESKTOP, "RoleName": DESKTOP}
+    it.client("iam").remove_role_from_instance_profile(**names)
+
+
+def no_recovery(it: Deployed) -> None:
+    wanted = {"PointInTimeRecoveryEnabled": False}
+    it.client("dynamodb").update_continuous_backups(
+        TableName=TABLE, PointInTimeRecoverySpecification=wanted
+    )
+
+
+def kept_forever(it: Deployed) -> None:
+    wanted = {"Enabled": False, "AttributeName": "expires_at"}
+    it.client("dynamodb").update_time_to_live(TableName=SENT, TimeToLiveSpecification=wanted)
+
+
+def short_key(it: Deployed) -> None:
+    it.store_secret("short", KEY)
+
+
+def nothing(_: Deployed) -> None:
+    """Change nothing more: an earlier change does it."""
+
+
+ENDED = "notify_instance_termination"
+ENDED_RULE = f"{PREFIX}-{ENDED}-event"
+ERRORS = f"{PREFIX}-errors"
+ANOTHER_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{PREFIX}-api_handler"
+START, REPORT = "start-meetings", "report-progress"
+WARNING = Level.WARNING
 
 BY_HAND = [
     Break(variables, "variables dns_watchdog", "OWNER is missing;"),
-    *of_each("variables", "MINE is not in config.json; ZONE_ID is 'ffff", "dns_watchdog"),
-    Break(
-        lambda it: it.set_variables(**_VARIABLES), "rule dns_watchdog", f"{WATCHDOG}-event matches"
-    ),
-    *of_each("variables", "DCV_PORT is", *ALL),
-    Break(
-        lambda it: it.edit_config(lambda_timeout=90), "limits terminator", "60 s, 256 MB, not 90"
-    ),
-    *of_each("limits", "not 90 s", "notify_deployment", "notify_instance_termination"),
+    Break(nothing, "variables dns_watchdog", "MINE is not in config.json; ZONE_ID is 'ffff"),
+    Break(other_variables, "rule dns_watchdog", f"{WATCHDOG}-event matches"),
+    *(Break(nothing, f"variables {each}", "DCV_PORT is") for each in ALL),
+    Break(longer, "limits terminator", "60 s, 256 MB, not 90 s, 256 MB"),
+    Break(nothing, "limits notify_deployment", "not 90 s"),
+    Break(nothing, f"limits {ENDED}", "not 90 s"),
     Break(function(Timeout=3), "limits dns_watchdog", "3 s, 256 MB, not 90 s, 256 MB"),
     Break(function(SWEEP, MemorySize=128), "limits sweep", "128 MB, not 120 s, 256 MB"),
-    Break(
-        lambda it: it.edit_config("dns_watchdog", reserved_concurrency=5),
-        "concurrency dns_watchdog",
-        "20 reserved, not 5",
-    ),
-    Break(
-        call("lambda", "delete_function_concurrency", FunctionName=SWEEP),
-        "concurrency sweep",
-        "none reserved, not 1",
-    ),
+    Break(fewer, "concurrency dns_watchdog", "20 reserved, not 5"),
+    Break(unreserve(SWEEP), "concurrency sweep", "none reserved, not 1"),
     Break(reserve(2, LAUNCH), "concurrency launch_ec2", "2 reserved, not none"),
-    Break(function(Runtime="python3.10"), "runtime dns_watchdog", "it runs on python3.1", _WARNING),
+    Break(function(Runtime="python3.10"), "runtime dns_watchdog", "runs on python3.10", WARNING),
     Break(rezipped(WATCHDOG, "app.py"), "code dns_watchdog", "app.py differs"),
     Break(rezipped(SWEEP, "chalicelib/extra.py"), "code sweep", "chalicelib/extra.py is not here"),
     Break(rezipped(LAUNCH), "code launch_ec2", "was not built here"),
-    Break(
-        role_policy(WATCHDOG, WATCHDOG),
-        "role dns_watchdog",
-        f"the policy of {WATCHDOG} is not what the code needs",
-    ),
-    Break(
-        call("iam", "delete_role_policy", RoleName=SWEEP, PolicyName=SWEEP),
-        "role sweep",
-        "or its policy is missing",
-    ),
-    Break(
-        function(LAUNCH, Role=f"arn:aws:iam::{ACCOUNT_ID}:role/{PREFIX}-api_handler"),
-        "role launch_ec2",
-        f"it is {PREFIX}-api_handler, not {LAUNCH}",
-    ),
+    Break(role_policy(WATCHDOG), "role dns_watchdog", "is not what the code needs"),
+    Break(no_policy(SWEEP), "role sweep", "or its policy is missing"),
+    Break(function(LAUNCH, Role=ANOTHER_ROLE), "role launch_ec2", f"_handler, not {LAUNCH}"),
     Break(
         call("events", "put_rule", Name=f"{SWEEP}-event", ScheduleExpression="rate(1 day)"),
         "rule sweep",
         "starts it at rate(1 day), not at rate(5 minutes)",
     ),
-    Break(
-        call("events", "disable_rule", Name=f"{PREFIX}-notify_instance_termination-event"),
-        "rule notify_instance_termination",
-        "is DISABLED",
-    ),
+    Break(call("events", "disable_rule", Name=ENDED_RULE), f"rule {ENDED}", "is DISABLED"),
     Break(no_rule, "rule notify_deployment", "does not exist"),
     Break(no_permission(WATCHDOG, "another"), "permission dns_watchdog", "may not start"),
     Break(no_permission(SWEEP), "permission sweep", "may not start"),
-    Break(
-        failures(WATCHDOG, DestinationConfig=ELSEWHERE),
-        "failed events dns_watchdog",
-        ":mine, not to arn:aws:sqs",
-    ),
-    Break(
-        failures(SWEEP, DestinationConfig=ELSEWHERE), "failed events sweep", ":mine, not to a queue"
-    ),
+    Break(failures(WATCHDOG, **ELSEWHERE), "failed events dns_watchdog", ":mine, not to arn:aws:"),
+    Break(failures(SWEEP, **ELSEWHERE), "failed events sweep", ":mine, not to a queue"),
     Break(
         failures(SAFETY_NET, MaximumRetryAttempts=0),
         "failed events safety_net",
@@ -376,51 +393,23 @@ BY_HAND = [
         "logs dns_watchdog",
         "does not exist",
     ),
-    Break(template_of_before, "stack", "another version of the template", _WARNING),
+    Break(template_of_before, "stack", "another version of the template", WARNING),
     Break(throttle, "API limits", "~1schedule/POST"),
     Break(hide_answers, "API own answers", "DEFAULT_4XX: pages of https://app.example.com"),
     Break(own_table, "table stream", "it has none, so meetings do not end"),
-    Break(lambda _: None, "stream mapping", "terminator reads another stream"),
+    Break(nothing, "stream mapping", "terminator reads another stream"),
 ]
-"""Mended by a deployment."""
+"""Repaired by a deployment."""
 
 FROM_THE_STACK = [
-    Break(
-        call("cloudwatch", "delete_alarms", AlarmNames=[f"{PREFIX}-quota-low"]),
-        "alarms",
-        "missing: elephant-local-quota-low",
-    ),
-    Break(
-        call(
-            "sns",
-            "delete_topic",
-            TopicArn=f"arn:aws:sns:{DEFAULT_REGION}:{ACCOUNT_ID}:{PREFIX}-alarms",
-        ),
-        "alarm topic",
-        "does not exist",
-    ),
-    Break(
-        lambda it: it.client("sqs").delete_queue(QueueUrl=queue_url(it)),
-        "failure queue",
-        "does not exist",
-    ),
-    Break(
-        call("scheduler", "delete_schedule_group", Name=PREFIX), "schedules", "group elephant-local"
-    ),
-    Break(
-        call("iam", "delete_role_policy", RoleName=SCHEDULER, PolicyName="start-meetings"),
-        "scheduler role",
-        "or its policy is missing",
-    ),
-    *(
-        Break(
-            call("secretsmanager", "delete_secret", SecretId=name, ForceDeleteWithoutRecovery=True),
-            check,
-            f"secret {name} does not exist",
-        )
-        for check, name in (("schedule key", KEY), ("meeting seed", SEED))
-    ),
-    Break(call("dynamodb", "delete_table", TableName=SENT), "sent table", f"table {SENT} does not"),
+    Break(call("cloudwatch", "delete_alarms", AlarmNames=[ERRORS]), "alarms", f"missing: {ERRORS}"),
+    Break(topic_gone, "alarm topic", "does not exist"),
+    Break(queue_gone, "failure queue", "does not exist"),
+    Break(call("scheduler", "delete_schedule_group", Name=PREFIX), "schedules", "group elephant-l"),
+    Break(no_policy(SCHEDULER, START), "scheduler role", "or its policy is missing"),
+    Break(secret_gone(KEY), "schedule key", f"secret {KEY} does not exist"),
+    Break(secret_gone(SEED), "meeting seed", f"secret {SEED} does not exist"),
+    Break(call("dynamodb", "delete_table", TableName=SENT), "sent table", f"{SENT} does not exist"),
 ]
 """Deleted by hand, which an update of the stack does not notice."""
 
@@ -434,73 +423,35 @@ BY_COMMANDS = [
     Break(trust(WATCHDOG), "role dns_watchdog", "others than Lambda may assume"),
     Break(role_policy(SCHEDULER, "more"), "scheduler role", "has the policy more as well"),
     Break(
-        role_policy(SCHEDULER, "start-meetings"),
-        "scheduler role",
-        _DIFFERS.format("start-meetings", SCHEDULER),
+        role_policy(SCHEDULER, START), "scheduler role", f"the policy {START} of {SCHEDULER} dif"
     ),
     Break(trust(SCHEDULER), "scheduler role", "others than intended may assume"),
     Break(
-        role_policy(DESKTOP, "report-progress"),
-        "desktop role",
-        _DIFFERS.format("report-progress", DESKTOP),
+        role_policy(DESKTOP, REPORT), "desktop role", f"the policy {REPORT} of {DESKTOP} differs"
     ),
-    Break(
-        call(
-            "iam",
-            "remove_role_from_instance_profile",
-            InstanceProfileName=DESKTOP,
-            RoleName=DESKTOP,
-        ),
-        "desktop role profile",
-        "gives desktops no role",
-    ),
+    Break(profile_empty, "desktop role profile", "gives desktops no role"),
     Break(mapping_off, "stream mapping", "it is disabled"),
+    Break(no_recovery, "table recovery", "by mistake is lost", WARNING),
+    Break(kept_forever, "sent table", "keeps its rows forever", WARNING),
+    Break(unsubscribe, "alarm topic", "ops@example.com has unsubscribed", WARNING),
+    Break(event_failed, "failure queue", "1 event(s) failed", WARNING),
     Break(
-        call(
-            "dynamodb",
-            "update_continuous_backups",
-            TableName=TABLE,
-            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
-        ),
-        "table recovery",
-        "by mistake is lost",
-        _WARNING,
-    ),
-    Break(
-        call(
-            "dynamodb",
-            "update_time_to_live",
-            TableName=SENT,
-            TimeToLiveSpecification={"Enabled": False, "AttributeName": "expires_at"},
-        ),
-        "sent table",
-        "keeps its rows forever",
-        _WARNING,
-    ),
-    Break(unsubscribe, "alarm topic", "ops@example.com has unsubscribed", _WARNING),
-    Break(
-        lambda it: it.client("sqs").send_message(QueueUrl=queue_url(it), MessageBody="{}"),
-        "failure queue",
-        "1 event(s) failed",
-        _WARNING,
-    ),
-    Break(
-        call("cloudwatch", "disable_alarm_actions", AlarmNames=[f"{PREFIX}-errors"]),
+        call("cloudwatch", "disable_alarm_actions", AlarmNames=[ERRORS]),
         "alarms actions",
-        "elephant-local-errors",
-        _WARNING,
+        f"actions disabled: {ERRORS}",
+        WARNING,
     ),
-    Break(lambda it: it.store_secret("short", KEY), "schedule key", "a key that can be guessed"),
+    Break(short_key, "schedule key", "a key that can be guessed"),
 ]
-"""Mended by commands of AWS's."""
+"""Repaired by commands of AWS's."""
 
 IN_CONFIG = [
-    Break(nothing_reserved, "concurrency dns_watchdog", "a burst of events", _WARNING),
+    Break(nothing_reserved, "concurrency dns_watchdog", "a burst of events", WARNING),
     Break(switched_off, "concurrency sweep", "0 reserved, so it never runs"),
-    Break(nobody_notified, "alarm topic", "nobody is notified of alarms", _WARNING),
+    Break(nobody_notified, "alarm topic", "nobody is notified of alarms", WARNING),
     Break(edit_policy, "files", "policy-local-dns_watchdog.json"),
-    Break(lambda _: None, "files", "policy-local-sweep.json"),
+    Break(nothing, "files", "policy-local-sweep.json"),
 ]
-"""Mended by `elephant stage` with other options, and a deployment."""
+"""Repaired by `elephant stage` with other options, and a deployment."""
 
 ROUNDS = {"by hand": BY_HAND, "by commands": BY_COMMANDS, "in config.json": IN_CONFIG}
