@@ -79,7 +79,9 @@ def table(context: Context) -> Iterator[Finding]:
         remedy = context.command("deploy")
         state = context.stack.table_state(name)
         if state and state.endswith("_COMPLETE"):  # and an update does not make it again
-            remedy = f"restore it from its backup under this name; or, empty, {_anew(context)}"
+            remedy = (
+                f"restore it from its backup under this name; or, empty, {recreate_stack(context)}"
+            )
         yield failure(f"table {name} does not exist", remedy)
         return
     yield _key(context, name, described)
@@ -93,7 +95,7 @@ def table(context: Context) -> Iterator[Finding]:
         yield warning(
             "it has none, so nothing can follow the meetings",
             f"`aws dynamodb update-table --table-name {name} --stream-specification "
-            f"StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES{_in_region(context)}`",
+            f"StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES{in_region(context)}`",
             of="stream",
         )
     backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
@@ -105,7 +107,7 @@ def table(context: Context) -> Iterator[Finding]:
             "data deleted or overwritten by mistake is lost",
             f"`aws dynamodb update-continuous-backups --table-name {name} "
             "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
-            f"{_in_region(context)}`",
+            f"{in_region(context)}`",
             of="recovery",
         )
 
@@ -115,7 +117,7 @@ def _view(context: Context, name: str, view: str) -> Finding:
         return failure(
             f"it shows {view}, but the terminator needs the new image of a row",
             f"switch it off once nobody else reads it (`aws dynamodb update-table --table-name "
-            f"{name} --stream-specification StreamEnabled=false{_in_region(context)}`), then "
+            f"{name} --stream-specification StreamEnabled=false{in_region(context)}`), then "
             f"{context.command('deploy')} switches on the right one",
             of="stream",
         )
@@ -172,7 +174,7 @@ def alarms(context: Context) -> Iterator[Finding]:
     there = {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
     missing = [name for name in expected if name not in there]
     if missing:
-        yield failure(f"missing: {', '.join(missing)}", _anew(context))
+        yield failure(f"missing: {', '.join(missing)}", recreate_stack(context))
     else:
         yield ok(f"all {len(expected)} exist")
     mute = [name for name, alarm in there.items() if not alarm.get("ActionsEnabled", True)]
@@ -180,7 +182,7 @@ def alarms(context: Context) -> Iterator[Finding]:
         yield warning(
             f"actions disabled: {', '.join(mute)}",
             f"`aws cloudwatch enable-alarm-actions --alarm-names {' '.join(mute)}"
-            f"{_in_region(context)}`",
+            f"{in_region(context)}`",
             of="actions",
         )
     else:
@@ -206,7 +208,7 @@ def alarm_topic(context: Context) -> Finding:
     except ClientError as error:
         if error_code(error) not in _NO_TOPIC:
             raise
-        return failure(f"{topic} does not exist", _anew(context))
+        return failure(f"{topic} does not exist", recreate_stack(context))
     confirmed = [each for each in found if each["SubscriptionArn"].startswith("arn:")]
     if confirmed:
         return ok(", ".join(f"{each['Protocol']} {each['Endpoint']}" for each in confirmed))
@@ -220,7 +222,7 @@ def alarm_topic(context: Context) -> Finding:
         return warning(
             f"nobody is notified of alarms: {email} has unsubscribed",
             f"`aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint "
-            f"{email}{_in_region(context)}`",
+            f"{email}{in_region(context)}`",
         )
     return warning(
         "nobody is notified of alarms",
@@ -240,14 +242,14 @@ def failure_queue(context: Context) -> Finding:
     except ClientError as error:
         if error_code(error) not in _NO_QUEUE:
             raise
-        return failure(f"{url} does not exist", _anew(context))
+        return failure(f"{url} does not exist", recreate_stack(context))
     count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
     if count:
         return warning(
             f"{count} event(s) failed permanently",
-            f"`aws sqs receive-message --queue-url {url}{_in_region(context)}` shows one; fix "
+            f"`aws sqs receive-message --queue-url {url}{in_region(context)}` shows one; fix "
             "the cause and invoke the function with it again, as docs/operations.md says; then "
-            f"`aws sqs purge-queue --queue-url {url}{_in_region(context)}`",
+            f"`aws sqs purge-queue --queue-url {url}{in_region(context)}`",
         )
     return ok("empty")
 
@@ -256,15 +258,16 @@ def _outputs(context: Context) -> Any:  # noqa: ANN401
     return context.outputs
 
 
-def _anew(context: Context) -> str:
+def recreate_stack(context: Context) -> str:
     """Describe how to recreate what was deleted by hand, which a stack update does not restore."""
     return (
         f"`aws cloudformation delete-stack --stack-name {context.stack.name}"
-        f"{_in_region(context)}`, which keeps the table, then {context.command('deploy')}"
+        f"{in_region(context)}`, which keeps the meetings table, then {context.command('deploy')}"
     )
 
 
-def _in_region(context: Context) -> str:
+def in_region(context: Context) -> str:
+    """Format the option of an AWS command for the stage's region."""
     return f" --region {context.stage.region}"
 
 

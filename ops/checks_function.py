@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from ops.functions import CONCURRENCY, DEFAULTS, WATCHDOG
 from ops.lambda_settings import LOG_DAYS, failures_of
 from ops.policies import policy
 from ops.reach import ROUTES_FUNCTION, SWEEP
+from ops.role_policies import other_policies, trust_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -197,33 +197,14 @@ def _rights(context: Context, name: str, role_name: str) -> Iterator[Finding]:
     iam = context.client("iam")
     trust = iam.get_role(RoleName=role_name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
     if [statement.get("Principal") for statement in trust] != [_TRUSTED]:
-        yield failure(
-            f"others than Lambda may assume the role {role_name}",
-            f"`aws iam update-assume-role-policy --role-name {role_name} --policy-document "
-            f"'{json.dumps(_TRUST)}'`",
-            of=name,
-        )
+        found = f"others than Lambda may assume the role {role_name}"
+        yield failure(found, trust_command(role_name, _TRUST), of=name)
     document = iam.get_role_policy(RoleName=role_name, PolicyName=role_name)["PolicyDocument"]
     if document != policy(context.code, context.stage, name):
-        yield failure(
-            f"the policy of {role_name} is not what the code needs",
-            context.command("deploy"),
-            of=name,
-        )
-    inline = iam.get_paginator("list_role_policies").paginate(RoleName=role_name)
-    for each in (each for page in inline for each in page["PolicyNames"] if each != role_name):
-        yield failure(
-            f"{role_name} has the policy {each} as well",
-            f"`aws iam delete-role-policy --role-name {role_name} --policy-name {each}`",
-            of=name,
-        )
-    attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role_name)
-    for each in (each["PolicyArn"] for page in attached for each in page["AttachedPolicies"]):
-        yield failure(
-            f"{role_name} has the policy {each} as well",
-            f"`aws iam detach-role-policy --role-name {role_name} --policy-arn {each}`",
-            of=name,
-        )
+        found = f"the policy of {role_name} is not what the code needs"
+        yield failure(found, context.command("deploy"), of=name)
+    for other in other_policies(iam, role_name, role_name):
+        yield failure(other.found, other.remedy, of=name)
 
 
 @question("failed events", needs=("stack",))

@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 from chalicelib.meetings.stage_secrets import SHORTEST_SEED
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, warning
+from ops.checks_aws import in_region, recreate_stack
 from ops.meetings import key_command, schedules_of
+from ops.role_policies import other_policies, trust_command
 from ops.stack_roles import DESKTOP, SCHEDULER, Role, role_of
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def schedules(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != NOT_FOUND:
             raise
-        yield failure(f"group {place.schedule_group} does not exist", _anew(context))
+        yield failure(f"group {place.schedule_group} does not exist", recreate_stack(context))
         return
     waiting = schedules_of(client, context.stage)
     ours = {place.function_arn(each) for each in _STARTED}
@@ -82,7 +84,9 @@ def desktop_role(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != _NO_ENTITY:
             raise
-        yield failure(f"instance profile {name} does not exist", _anew(context), of="profile")
+        yield failure(
+            f"instance profile {name} does not exist", recreate_stack(context), of="profile"
+        )
         return
     roles = [each["RoleName"] for each in profile["InstanceProfile"]["Roles"]]
     if roles == [wanted.name]:
@@ -113,7 +117,7 @@ def schedule_key(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != NOT_FOUND:
             raise
-        yield failure(f"secret {name} does not exist", _anew(context))
+        yield failure(f"secret {name} does not exist", recreate_stack(context))
         return
     keys = _keys(text)
     if keys and all(len(each) >= SHORTEST_KEY for each in keys):
@@ -123,7 +127,7 @@ def schedule_key(context: Context) -> Iterator[Finding]:
     yield failure(
         f"{name} holds {found}, so " + ("anybody" if keys else "nobody") + " may schedule meetings",
         f"`aws secretsmanager put-secret-value --secret-id {name} --secret-string "
-        f'"$(openssl rand -hex 32)"{_in_region(context)}`, or a JSON object of names and keys',
+        f'"$(openssl rand -hex 32)"{in_region(context)}`, or a JSON object of names and keys',
     )
 
 
@@ -139,7 +143,7 @@ def meeting_seed(context: Context) -> Iterator[Finding]:
         if error_code(error) != NOT_FOUND:
             raise
         was_made = context.stack.has_resource(SEED)  # not by a version before it
-        remedy = _anew(context) if was_made else context.command("deploy")
+        remedy = recreate_stack(context) if was_made else context.command("deploy")
         yield failure(f"secret {name} does not exist, so requests with such a key fail", remedy)
         return
     if len(text.strip()) >= SHORTEST_SEED:
@@ -148,7 +152,7 @@ def meeting_seed(context: Context) -> Iterator[Finding]:
     yield failure(
         f"{name} is too short, so that links can be guessed and requests with such a key fail",
         f"`aws secretsmanager put-secret-value --secret-id {name} --secret-string "
-        f'"$(openssl rand -hex 32)"{_in_region(context)}`, unless you have the former value',
+        f'"$(openssl rand -hex 32)"{in_region(context)}`, unless you have the former value',
     )
 
 
@@ -203,7 +207,7 @@ def _role(context: Context, wanted: Role) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != _NO_ENTITY:
             raise
-        yield failure(f"{wanted.name} or its policy is missing", _anew(context))
+        yield failure(f"{wanted.name} or its policy is missing", recreate_stack(context))
         return
     yield from problems or [ok(f"{wanted.name} has its policy and no others")]
 
@@ -211,11 +215,8 @@ def _role(context: Context, wanted: Role) -> Iterator[Finding]:
 def _problems(iam: Any, role: Mapping[str, Any], wanted: Role) -> Iterator[Finding]:  # noqa: ANN401
     name = wanted.name
     if role["AssumeRolePolicyDocument"] != wanted.trust:
-        yield failure(
-            f"others than intended may assume the role {name}",
-            f"`aws iam update-assume-role-policy --role-name {name} --policy-document "
-            f"'{json.dumps(wanted.trust)}'`",
-        )
+        found = f"others than intended may assume the role {name}"
+        yield failure(found, trust_command(name, wanted.trust))
     there = iam.get_role_policy(RoleName=name, PolicyName=wanted.policy_name)["PolicyDocument"]
     if there != wanted.policy:
         yield failure(
@@ -223,20 +224,11 @@ def _problems(iam: Any, role: Mapping[str, Any], wanted: Role) -> Iterator[Findi
             f"`aws iam put-role-policy --role-name {name} --policy-name {wanted.policy_name} "
             f"--policy-document '{json.dumps(wanted.policy)}'`",
         )
-    inline = iam.get_paginator("list_role_policies").paginate(RoleName=name)
-    others = (each for page in inline for each in page["PolicyNames"])
-    for each in (each for each in others if each != wanted.policy_name):
-        yield failure(
-            f"{name} has the policy {each} as well",
-            f"`aws iam delete-role-policy --role-name {name} --policy-name {each}`",
-        )
-    attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
-    for each in (each["PolicyArn"] for page in attached for each in page["AttachedPolicies"]):
-        yield warning(
-            f"{name} has the policy {each} as well",
-            f"`aws iam detach-role-policy --role-name {name} --policy-arn {each}` unless you "
-            "attached it for your image",
-        )
+    for other in other_policies(iam, name, wanted.policy_name):
+        if other.is_attached:
+            yield warning(other.found, f"{other.remedy} unless you attached it for your image")
+        else:
+            yield failure(other.found, other.remedy)
 
 
 def _keys(text: str) -> list[str]:
@@ -255,21 +247,9 @@ def _keys(text: str) -> list[str]:
 def _deletions(context: Context, names: Iterable[str]) -> str:
     group = context.stage.place.schedule_group
     return "; ".join(
-        f"`aws scheduler delete-schedule --group-name {group} --name {each}{_in_region(context)}`"
+        f"`aws scheduler delete-schedule --group-name {group} --name {each}{in_region(context)}`"
         for each in names
     )
-
-
-def _anew(context: Context) -> str:
-    """Describe how to recreate what was deleted by hand, which a stack update does not restore."""
-    return (
-        f"`aws cloudformation delete-stack --stack-name {context.stack.name}"
-        f"{_in_region(context)}`, which keeps the table, then {context.command('deploy')}"
-    )
-
-
-def _in_region(context: Context) -> str:
-    return f" --region {context.stage.region}"
 
 
 QUESTIONS: Final = (

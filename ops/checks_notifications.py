@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from chalicelib.notifications.sent import EXPIRY
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, warning
+from ops.checks_aws import recreate_stack
 from ops.grants import mail_identities
 
 if TYPE_CHECKING:
@@ -86,10 +87,10 @@ def sent_table(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != NOT_FOUND:
             raise
-        yield failure(f"table {name} does not exist, so nothing is sent", _anew(context))
+        yield failure(f"table {name} does not exist, so nothing is sent", recreate_stack(context))
         return
     if table["KeySchema"] != _KEY:
-        yield failure(f"the key of the table {name} is not id", _anew(context))
+        yield failure(f"the key of the table {name} is not id", recreate_stack(context))
     elif (
         expiry.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}
         or expiry.get("AttributeName") != EXPIRY
@@ -163,14 +164,6 @@ def _verified(context: Context, address: str) -> str | None:
         if identity["VerifiedForSendingStatus"]:
             return name
     return None
-
-
-def _anew(context: Context) -> str:
-    """Describe how to recreate what was deleted by hand, which a stack update does not restore."""
-    return (
-        f"`aws cloudformation delete-stack --stack-name {context.stack.name} --region "
-        f"{context.stage.region}`, which keeps the meetings, then {context.command('deploy')}"
-    )
 
 
 QUESTIONS: Final = (sender, recipients, sent_table, watched)

@@ -1,10 +1,11 @@
-"""A stage that is deployed to the local cloud and examined there, and hands to break it."""
+"""A stage with every feature, deployed to the local cloud and examined there."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +18,19 @@ from localcloud.cloud import STAGE, LocalCloud
 from localcloud.cloudflare import DEFAULT_TOKEN
 from localcloud.project import Project
 from ops.account import Account
-from ops.check import Context, Level
+from ops.check import Check, Context, Level, run
 from ops.cli import main
 from ops.configure import changes
 from ops.deployment import Deployment
-from ops.doctor import examine
+from ops.doctor import QUESTIONS
 from ops.stages import ConfigFile, Stage, write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from click.testing import Result
 
     from localcloud.cloudflare import ZoneStore
-    from ops.check import Check
     from ops.reach import Code
 
 
@@ -51,7 +53,7 @@ class CloudAccount(Account):
 
 @dataclass
 class Deployed:
-    """The stage that is examined, and hands to break it."""
+    """The stage that is examined, and the means to break it."""
 
     cloud: LocalCloud
     config_file: ConfigFile
@@ -73,30 +75,48 @@ class Deployed:
         return self.config_file.stage(STAGE)
 
     @property
-    def stack(self) -> str:
-        return "elephant-local-support"
+    def deployment(self) -> Deployment:
+        return Deployment(self.config_file, self.stage, self.account)
 
     def examine(self, **options: Any) -> dict[str, Check]:  # noqa: ANN401
-        context = Context(
-            self.config_file,
-            STAGE,
-            account=lambda _: self.account,
-            sleep=lambda _: None,
-            **options,
-        )
+        """Ask everything; several results of one name become one."""
+        return self._ask(QUESTIONS, **options)
+
+    def ask(self, name: str, **options: Any) -> Check:  # noqa: ANN401
+        """Ask only for the check of this name."""
+        asked = [each for each in QUESTIONS if f"{name} ".startswith(f"{each.name} ")]
+        return self._ask(asked, **options)[name]
+
+    def _ask(self, questions: Iterable[Any], **options: Any) -> dict[str, Check]:  # noqa: ANN401
+        usual = {"account": lambda _: self.account, "sleep": lambda _: None}
+        context = Context(self.config_file, STAGE, **usual | options)
         context.code = self.code
-        return {check.name: check for check in examine(context)}
+        found: dict[str, Check] = {}
+        for check in run(questions, context):
+            other = found.setdefault(check.name, check)
+            if other is not check:
+                level = max(other.level, check.level, key=[*Level].index)
+                said, remedy = f"{other.found}; {check.found}", f"{other.remedy}; {check.remedy}"
+                found[check.name] = Check(check.name, level, said, remedy)
+        return found
 
     def changed(self, checks: Mapping[str, Check]) -> dict[str, Level]:
         """Return what is not as in the stage when all is well."""
-        return {
-            name: checks[name].level if name in checks else Level.SKIPPED
-            for name in {*checks, *self.baseline}
-            if name not in checks or checks[name].level is not self.baseline.get(name, Level.OK)
-        }
+        found = {name: check.level for name, check in checks.items()}
+        return dict(found.items() - self.baseline.items())
+
+    def levels(self) -> dict[str, Level]:
+        return {name: check.level for name, check in self.examine().items()}
 
     def deploy(self) -> None:
-        Deployment(self.config_file, self.stage, self.account).deploy(ignore, ignore)
+        self.deployment.deploy(ignore, ignore)
+
+    def edit_config(self, function: str = "", **members: object) -> None:
+        """Edit config.json by hand: members of the stage, or of one of its functions."""
+        config = self.config_file.load()
+        part = config["stages"][STAGE]
+        (part["lambda_functions"][function] if function else part).update(members)
+        self.config_file.path.write_text(json.dumps(config, indent=2) + "\n")
 
     def set_stage(self, **members: Any) -> None:  # noqa: ANN401
         """Write another stage, with its policies."""
@@ -104,31 +124,50 @@ class Deployed:
         found = changes(self.config_file, self.code, stage)
         write_files({each.path: each.after for each in found})
 
-    def set_variable(self, name: str, value: str) -> None:
-        self.set_stage(variables={**self.stage.variables, name: value})
+    def set_variables(self, **variables: str) -> None:
+        self.set_stage(variables={**self.stage.variables, **variables})
 
     def set_zone(self, **members: Any) -> None:  # noqa: ANN401
         self.zone.zone = replace(self.zone.zone, **members)
 
-    def store_token(self, token: str) -> None:
+    @contextmanager
+    def put_back(self) -> Iterator[None]:
+        """Put the stage's files, the zone and the e-mails back as they were."""
+        zone = self.zone.zone
+        files = {path: path.read_text() for path in self.config_file.path.parent.glob("*.json")}
+        yield
+        self.zone.zone = zone
+        for record in self.zone.records:
+            self.zone.delete(record.id)
+        for path in self.config_file.path.parent.glob("*.json"):
+            path.unlink()
+        write_files(files)
+        self.cloud.aws.outbox.is_production = True
+        self.cloud.aws.outbox.clear()
+
+    def store_secret(self, text: str, secret_id: str = "") -> None:
         self.client("secretsmanager").put_secret_value(
-            SecretId=self.cloud.settings.secret_id,
-            SecretString=json.dumps({"CLOUDFLARE_TOKEN": token}),
+            SecretId=secret_id or self.cloud.settings.secret_id, SecretString=text
         )
 
-    def carry_out(self, remedy: str) -> None:
-        """Do what a remedy says, command by command."""
-        commands = re.findall(r"`([^`]+)`", remedy)
-        assert commands, f"no command in {remedy!r}"
-        for command in commands:
-            words = shlex.split(command)
-            if words[0] == "aws":
-                self._aws(words[1:])
-            elif words[:3] == ["elephant", "deploy", STAGE]:
+    def carry_out(self, *remedies: str) -> None:
+        """Do what remedies say, command by command; a deployment once, and last."""
+        commands: list[str] = []
+        for remedy in remedies:
+            found = re.findall(r"`([^`]+)`", remedy)
+            assert found, f"no command in {remedy!r}"
+            commands += [each for each in found if each not in commands]
+        deploy = f"elephant deploy {STAGE}"
+        for command in sorted(commands, key=lambda each: each == deploy):
+            program, *words = shlex.split(command)
+            if program == "aws":
+                self._aws(words)
+            elif command == deploy:
                 self.deploy()
             else:
-                assert words[0] == "elephant"
-                self._ops(words[1:])
+                assert program == "elephant"
+                done = self.run(*words)
+                assert done.exit_code == 0, done.output
 
     def _aws(self, words: list[str]) -> None:
         """Run a command of the AWS CLI: `aws SERVICE OPERATION --parameter value …`."""
@@ -149,10 +188,10 @@ class Deployed:
             request[shapes[name]] = _read(shape.type_name, values)
         getattr(client, method)(**request)
 
-    def _ops(self, words: list[str]) -> None:
+    def run(self, *words: str) -> Result:
+        """Run a command of the operator's on this project."""
         arguments = [*words, "--project", str(self.config_file.directory)]
-        result = CliRunner().invoke(main, arguments, input=f"{DEFAULT_TOKEN}\n")
-        assert result.exit_code == 0, result.output
+        return CliRunner().invoke(main, arguments, input=f"{DEFAULT_TOKEN}\n")
 
 
 def _read(kind: str, values: list[str]) -> object:
@@ -172,8 +211,3 @@ def _read(kind: str, values: list[str]) -> object:
 
 def ignore(_: str) -> None:
     """Say nothing."""
-
-
-def deployment_of(it: Deployed) -> Deployment:
-    """Return the stage's deployment as it is now."""
-    return Deployment(it.config_file, it.stage, it.account)

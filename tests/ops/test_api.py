@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from ops.account import Account
 from ops.api import (
     THROTTLES,
     Throttle,
@@ -21,15 +20,18 @@ from ops.api import (
 )
 from ops.iam_page import EXAMPLE
 from ops.stages import Stage
+from tests.ops.projects import account as kept_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ops.account import Account
 
 
 @pytest.fixture
 def account() -> Iterator[Account]:
     with mock_aws():
-        yield Account("us-west-2")
+        yield kept_account()
 
 
 def make_api(account: Account, function: str, name: str = "elephant") -> str:

@@ -67,21 +67,26 @@ def test_without_a_certificate_of_ours_nothing_is_said(config_file: ConfigFile) 
     assert examine(config_file, timedelta(days=60)) is None
 
 
+DAYS = timedelta(days=1)
+
+
 @pytest.mark.parametrize(
-    ("left", "level", "found"),
+    ("life", "left", "level", "found"),
     [
-        (timedelta(days=60), Level.OK, "until 2027-06-01"),
-        (timedelta(days=30), Level.OK, "until 2027-06-01"),
-        (timedelta(days=29, hours=23), Level.WARNING, "it expires on 2027-06-01, in 29 days"),
-        (timedelta(seconds=1), Level.WARNING, "in 0 days"),
-        (timedelta(0), Level.FAILURE, "it expired on 2027-06-01"),
-        (timedelta(days=-400), Level.FAILURE, "it expired on 2027-06-01"),
+        (LIFE, 60 * DAYS, Level.OK, "until 2027-06-01"),
+        (LIFE, 30 * DAYS, Level.OK, "until 2027-06-01"),
+        (LIFE, timedelta(days=29, hours=23), Level.WARNING, "expires on 2027-06-01, in 29 days"),
+        (LIFE, timedelta(seconds=1), Level.WARNING, "in 0 days"),
+        (LIFE, timedelta(0), Level.FAILURE, "it expired on 2027-06-01"),
+        (LIFE, -400 * DAYS, Level.FAILURE, "it expired on 2027-06-01"),
+        (30 * DAYS, 11 * DAYS, Level.OK, "until 2027-06-01"),
+        (30 * DAYS, 9 * DAYS, Level.WARNING, "in 9 days"),
     ],
 )
-def test_its_end_is_told_thirty_days_before(
-    config_file: ConfigFile, left: timedelta, level: Level, found: str
+def test_its_end_is_reported_thirty_days_before_or_when_a_third_of_a_short_life_is_left(
+    config_file: ConfigFile, life: timedelta, left: timedelta, level: Level, found: str
 ) -> None:
-    note(config_file)
+    note(config_file, life=life)
     check = examine(config_file, left)
     assert check is not None
     assert check.level is level
@@ -91,24 +96,13 @@ def test_its_end_is_told_thirty_days_before(
         assert f"delete {NOTE}" in check.remedy
 
 
-@pytest.mark.parametrize(("left", "level"), [(11, Level.OK), (9, Level.WARNING)])
-def test_the_end_of_a_short_life_is_told_when_a_third_is_left(
-    config_file: ConfigFile, left: int, level: Level
-) -> None:
-    note(config_file, life=timedelta(days=30))
-    check = examine(config_file, timedelta(days=left))
-    assert check is not None
-    assert check.level is level
-
-
 def test_a_certificate_for_another_domain_is_found_out(config_file: ConfigFile) -> None:
     note(config_file, ["*.other.example", "other.example"])
     check = examine(config_file, timedelta(days=60))
     assert check is not None
     assert check.level is Level.FAILURE
-    assert f"it is for *.other.example, other.example, but desktops are named *.{DOMAIN}" in (
-        check.found
-    )
+    expected = f"it is for *.other.example, other.example, but desktops are named *.{DOMAIN}"
+    assert expected in check.found
 
 
 @pytest.mark.parametrize("content", [b"", b"PEM", b"\xff\xfe"])

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import io
-import threading
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+import urllib3
 
 from ops.checks_code import _differences, _fetch, _NotAtHandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FILES = {
@@ -59,74 +57,65 @@ def _zipped(files: dict[str, str]) -> bytes:
     return packed.getvalue()
 
 
-def test_the_same_files_and_requirements_are_no_difference(checkout: Path) -> None:
-    assert _differences(checkout, _zipped(FILES | REQUIRED)) == []
-
-
-def test_what_python_cached_counts_nowhere(checkout: Path) -> None:
-    other = {"chalicelib/__pycache__/zone.cpython-313.pyc": "other"}
-    assert _differences(checkout, _zipped(FILES | REQUIRED | other)) == []
-
-
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("changed", "without", "differences"),
     [
-        ({"app.py": "older"}, "app.py differs"),
-        ({"chalicelib/extra.py": ""}, "chalicelib/extra.py is not here"),
-    ],
-)
-def test_what_differs_is_named(checkout: Path, change: dict[str, str], said: str) -> None:
-    assert _differences(checkout, _zipped(FILES | REQUIRED | change)) == [said]
-
-
-@pytest.mark.parametrize(
-    ("without", "said"),
-    [
-        ("chalicelib/data/table.json", "chalicelib/data/table.json is missing"),
+        ({}, "", []),
+        ({"chalicelib/__pycache__/zone.cpython-313.pyc": "other"}, "", []),
+        ({"app.py": "older"}, "", ["app.py differs"]),
+        ({"chalicelib/extra.py": ""}, "", ["chalicelib/extra.py is not here"]),
+        ({}, "chalicelib/data/table.json", ["chalicelib/data/table.json is missing"]),
         (
+            {},
             "typing_extensions-4.16.0.dist-info/RECORD",
-            "typing_extensions-4.16.0 is missing",
+            ["typing_extensions-4.16.0 is missing"],
         ),
     ],
 )
-def test_what_is_missing_is_named(checkout: Path, without: str, said: str) -> None:
-    files = FILES | REQUIRED
-    del files[without]
-    assert _differences(checkout, _zipped(files)) == [said]
+def test_what_differs_from_the_checkout_and_its_requirements_is_named(
+    checkout: Path, changed: dict[str, str], without: str, differences: list[str]
+) -> None:
+    files = FILES | REQUIRED | changed
+    files.pop(without, None)
+    assert _differences(checkout, _zipped(files)) == differences
 
 
 def test_what_is_no_zip_is_a_difference(checkout: Path) -> None:
     assert _differences(checkout, b"hello") == ["it is not a zip file"]
 
 
-@pytest.fixture
-def served(checkout: Path) -> Iterator[str]:
-    """Serve the checkout's files."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    handler = partial(Quiet, directory=str(checkout))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+SECRET = "https://s3.example/zip?signature=secret"
 
 
-def test_a_zip_is_fetched_from_where_lambda_says(served: str) -> None:
-    assert _fetch(f"{served}/app.py") == b"app"
+def _s3(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
+    """Answer a request for the zip, or fail with an error of urllib3."""
+
+    def request(_: object, method: str, url: str) -> object:
+        assert (method, url) == ("GET", SECRET)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(urllib3.PoolManager, "request", request)
 
 
-def test_an_address_that_no_longer_works_is_told_and_not_shown(served: str) -> None:
-    with pytest.raises(_NotAtHandError, match="S3 answered 404") as caught:
-        _fetch(f"{served}/gone?signature=secret")
-    assert "secret" not in str(caught.value)
+def test_a_zip_is_fetched_from_where_lambda_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    _s3(monkeypatch, SimpleNamespace(status=200, data=b"zip"))
+    assert _fetch(SECRET) == b"zip"
 
 
-def test_a_host_that_is_not_reached_is_told_and_not_shown(served: str) -> None:
-    del served
-    with pytest.raises(_NotAtHandError, match="fetching it failed") as caught:
-        _fetch("http://127.0.0.1:9/zip?signature=secret")
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (SimpleNamespace(status=404, data=b""), "S3 answered 404"),
+        (urllib3.exceptions.ConnectTimeoutError(SECRET), r"fetching it failed \(ConnectTimeoutE"),
+    ],
+)
+def test_what_cannot_be_fetched_is_reported_without_its_secret_address(
+    monkeypatch: pytest.MonkeyPatch, answer: object, said: str
+) -> None:
+    _s3(monkeypatch, answer)
+    with pytest.raises(_NotAtHandError, match=said) as caught:
+        _fetch(SECRET)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None

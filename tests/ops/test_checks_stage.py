@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.aws import copy_project
 from ops import checks_stage
 from ops.check import Context, Level, run
 from ops.configure import changes
-from ops.reach import Code
 from ops.stages import ConfigFile, Stage, write_files
+from tests.ops.projects import code, linked_project
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ops.check import Check
 
-ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 VARIABLES = {
     "DOMAIN_ROOT": "example.com",
@@ -31,16 +30,10 @@ VARIABLES = {
 
 @pytest.fixture
 def project(tmp_path: Path) -> ConfigFile:
-    """Copy the project and configure a stage of it."""
-    config_file = ConfigFile(copy_project(ROOT, tmp_path / "project"))
-    _configure(config_file, "prod")
+    config_file = linked_project(tmp_path / "project")
+    stage = Stage("prod", "123456789012", "us-west-2", VARIABLES)
+    write_files({each.path: each.after for each in changes(config_file, code(), stage)})
     return config_file
-
-
-def _configure(config_file: ConfigFile, name: str, **variables: str) -> None:
-    stage = Stage(name, "123456789012", "us-west-2", VARIABLES | variables)
-    found = changes(config_file, Code(config_file.directory), stage)
-    write_files({each.path: each.after for each in found if each.after is not None})
 
 
 def _edit(config_file: ConfigFile, name: str, **members: Any) -> None:  # noqa: ANN401
@@ -52,6 +45,8 @@ def _edit(config_file: ConfigFile, name: str, **members: Any) -> None:  # noqa: 
 def _checks(config_file: ConfigFile, name: str = "prod", **options: Any) -> dict[str, Check]:  # noqa: ANN401
     settled: dict[str, Any] = {"python": (3, 13), "now": lambda: NOW}
     context = Context(config_file, name, **settled | options)
+    if (config_file.directory / "app.py").is_symlink():
+        context.code = code()
     return {check.name: check for check in run(checks_stage.QUESTIONS, context)}
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
@@ -17,79 +16,80 @@ from chalicelib.cloudflare.client import TokenRefusedError
 from chalicelib.cloudflare.record_format import parse_record
 from chalicelib.dns.provider import UnavailableError
 from chalicelib.settings.stage import FEATURES
-from localcloud.aws import copy_project
 from ops import assemble, cli
 from ops import deployment as deployment_module
-from ops.account import Account, AwsError
+from ops.account import AwsError
 from ops.cloudflare_zone import ZoneView
 from ops.command import CommandError
 from ops.configure import changes
 from ops.deployment import Deployment, Removable
 from ops.features import with_features
-from ops.reach import Code
 from ops.removal import Removal
 from ops.stack import SupportingStack
 from ops.stages import ConfigError, ConfigFile, write_files
+from tests.ops.projects import account, code, linked_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from chalicelib.dns.record import Record
 
-PROJECT = Path(__file__).parent.parent.parent
+SECRET = "prod/elephant/cloudflare"
+THEIRS = parse_record(
+    {
+        "id": "1",
+        "type": "A",
+        "name": "i-00000001.elephant.example",
+        "content": "203.0.113.7",
+        "comment": "elephant:local m=m1 r=teacher",
+    }
+)
 
 
 @pytest.fixture
-def config_file(tmp_path: Path) -> ConfigFile:
-    """Copy the project, with a local stage that has no features."""
-    config_file = ConfigFile(copy_project(PROJECT, tmp_path / "project"))
+def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConfigFile:
+    """Make a project with a local stage that has no features."""
+    monkeypatch.setattr(deployment_module, "Code", lambda _: code())
+    config_file = linked_project(tmp_path / "project")
     local = config_file.stage("local")
     plain = replace(local, variables=with_features(local.variables, (), FEATURES))
-    found = changes(config_file, Code(config_file.directory), plain)
-    write_files({each.path: each.after for each in found})
+    write_files({each.path: each.after for each in changes(config_file, code(), plain)})
     return config_file
 
 
 @pytest.fixture
 def deployment(config_file: ConfigFile) -> Iterator[Deployment]:
     with mock_aws():
-        yield Deployment(config_file, config_file.stage("local"), Account("us-west-2"))
+        yield Deployment(config_file, config_file.stage("local"), account())
+
+
+@pytest.fixture
+def token(deployment: Deployment) -> None:
+    _ = deployment
+    account().client("secretsmanager").create_secret(Name=SECRET, SecretString="a-token")
 
 
 def silent(_: str) -> None:
     """Say nothing."""
 
 
-def record(name: str) -> Record:
-    """Make a record of the stage's."""
-    return parse_record(
-        {
-            "id": name,
-            "type": "A",
-            "name": name,
-            "content": "203.0.113.7",
-            "comment": "elephant:local m=m1 r=teacher",
-        }
-    )
-
-
 def stacks() -> list[str]:
-    answer = Account("us-west-2").client("cloudformation").describe_stacks()
+    answer = account().client("cloudformation").describe_stacks()
     return [stack["StackName"] for stack in answer["Stacks"]]
 
 
-def test_a_stage_of_another_account_is_not_touched(config_file: ConfigFile) -> None:
-    config = config_file.load()
-    config["stages"]["local"]["elephant"]["account"] = "999999999999"
-    config_file.path.write_text(json.dumps(config))
-    with mock_aws():
-        deployment = Deployment(config_file, config_file.stage("local"), Account("us-west-2"))
-        with pytest.raises(AwsError, match="is in account 999999999999"):
-            deployment.deploy(silent, silent)
-        with pytest.raises(AwsError, match="is in account 999999999999"):
-            deployment.destroy(Removable(), silent, silent)
+def test_a_stage_of_another_account_is_not_touched(
+    deployment: Deployment, config_file: ConfigFile
+) -> None:
+    stage = replace(config_file.stage("local"), account="999999999999")
+    deployment = Deployment(config_file, stage, account())
+    with pytest.raises(AwsError, match="is in account 999999999999"):
+        deployment.deploy(silent, silent)
+    with pytest.raises(AwsError, match="is in account 999999999999"):
+        deployment.destroy(Removable(), silent, silent)
 
-        assert stacks() == []
+    assert stacks() == []
 
 
 def test_nothing_is_deployed_while_a_policy_is_not_as_it_should_be(
@@ -98,89 +98,64 @@ def test_nothing_is_deployed_while_a_policy_is_not_as_it_should_be(
     policy = config_file.path.parent / "policy-local-dns_watchdog.json"
     policy.write_text(policy.read_text().replace("dynamodb:GetItem", "dynamodb:*"))
 
-    with pytest.raises(
-        ConfigError, match=r"policy-local-dns_watchdog\.json: .*elephant stage local"
-    ):
+    with pytest.raises(ConfigError, match=r"policy-local-dns_watchdog\.json: .*elephant stage lo"):
         deployment.deploy(silent, silent)
 
     assert stacks() == []
 
 
-class SmallAccount(Account):
-    """A new account, which may run ten functions at once and can reserve nothing."""
-
-    def client(self, service: str) -> Any:  # noqa: ANN401
-        client = super().client(service)
-        if service == "lambda":
-            client.get_account_settings = self.settings
-        return client
-
-    def settings(self) -> dict[str, Any]:
-        return {"AccountLimit": {"UnreservedConcurrentExecutions": 10}}
-
-
-class SilentAccount(SmallAccount):
-    """One whose operator may not ask for that."""
-
-    def settings(self) -> dict[str, Any]:
-        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetAccountSettings")
-
-
 def test_nothing_is_deployed_that_reserves_what_the_account_has_not(
-    config_file: ConfigFile,
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with mock_aws():
-        stage = config_file.stage("local")
-        deployment = Deployment(config_file, stage, SmallAccount("us-west-2"))
-        with pytest.raises(
-            ConfigError, match=r"10 are unreserved.*elephant stage local --concurrency"
-        ):
-            deployment.deploy(silent, silent)
+    settings = {"AccountLimit": {"UnreservedConcurrentExecutions": 10}}
+    client = account().client("lambda")
+    monkeypatch.setattr(client, "get_account_settings", lambda: settings)
 
-        assert stacks() == []
+    with pytest.raises(ConfigError, match=r"10 are unreserved.*elephant stage local --concurrency"):
+        deployment.deploy(silent, silent)
+
+    assert stacks() == []
 
 
 def test_an_account_that_does_not_tell_what_it_can_reserve_is_tried(
-    config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse() -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetAccountSettings")
+
     said: list[str] = []
-    made: list[object] = []
+    made: list[str] = []
+    monkeypatch.setattr(account().client("lambda"), "get_account_settings", refuse)
     monkeypatch.setattr(deployment_module, "run_chalice", lambda *_, **__: made.append("chalice"))
     monkeypatch.setattr(deployment_module, "settle_function", lambda *_: made.append("function"))
 
-    with mock_aws():
-        stage = config_file.stage("local")
-        Deployment(config_file, stage, SilentAccount("us-west-2")).deploy(silent, said.append)
+    deployment.deploy(silent, said.append)
 
     assert "GetAccountSettings answered AccessDeniedException" in said[0]
     assert made == ["chalice", "function", "function"]
 
 
-def test_a_right_that_chalice_lacks_is_explained(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> str:
-        raise CommandError("chalice deploy", 1, "ClientError: AccessDenied when calling CreateRole")
-
-    monkeypatch.setattr(deployment_module, "run_chalice", refuse)
-    monkeypatch.setattr(SupportingStack, "deploy", lambda *_: None)
-
-    with pytest.raises(AwsError, match="Rights an operator needs") as raised:
-        deployment.deploy(silent, silent)
-
-    assert "CreateRole" in str(raised.value)
-
-
-def test_chalices_own_failures_are_shown_as_they_are(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("printed", "error", "shown"),
+    [
+        ("AccessDenied when calling CreateRole", AwsError, "CreateRole.*\n.*Rights an operator ne"),
+        ("SyntaxError in app.py", CommandError, r"SyntaxError in app\.py"),
+    ],
+)
+def test_what_chalice_fails_at_is_shown_and_a_right_that_it_lacks_is_explained(
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    printed: str,
+    error: type[Exception],
+    shown: str,
 ) -> None:
     def fail(*_: object, **__: object) -> str:
-        raise CommandError("chalice deploy", 1, "SyntaxError in app.py")
+        raise CommandError("chalice deploy", 1, printed)
 
     monkeypatch.setattr(deployment_module, "run_chalice", fail)
     monkeypatch.setattr(SupportingStack, "deploy", lambda *_: None)
 
-    with pytest.raises(CommandError, match=r"SyntaxError in app\.py"):
+    with pytest.raises(error, match=shown):
         deployment.deploy(silent, silent)
 
 
@@ -192,18 +167,6 @@ def test_what_holds_data_goes_only_by_its_own_name(
         deployment.destroy(removable, silent, silent)
 
 
-def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
-    deployment: Deployment,
-) -> None:
-    client = Account("us-west-2").client("secretsmanager")
-
-    assert not deployment.has_token()
-    client.create_secret(Name="prod/elephant/cloudflare", SecretString="{}")
-    assert not deployment.has_token()
-    client.put_secret_value(SecretId="prod/elephant/cloudflare", SecretString="a-token")
-    assert deployment.has_token()
-
-
 def test_a_table_that_another_stage_uses_is_not_removed(
     deployment: Deployment, config_file: ConfigFile
 ) -> None:
@@ -213,6 +176,18 @@ def test_a_table_that_another_stage_uses_is_not_removed(
 
     with pytest.raises(ConfigError, match="stage 'other' uses the table 'elephant-meetings'"):
         deployment.destroy(Removable(table="elephant-meetings"), silent, silent)
+
+
+def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
+    deployment: Deployment,
+) -> None:
+    client = account().client("secretsmanager")
+
+    assert not deployment.has_token()
+    client.create_secret(Name=SECRET, SecretString="{}")
+    assert not deployment.has_token()
+    client.put_secret_value(SecretId=SECRET, SecretString="a-token")
+    assert deployment.has_token()
 
 
 def test_without_a_token_a_living_stage_is_left_as_it_is(
@@ -230,46 +205,61 @@ def test_without_a_token_a_living_stage_is_left_as_it_is(
 
 
 def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> None:
-    everything = Removable("elephant-meetings", "prod/elephant/cloudflare")
     said: list[str] = []
 
     for _ in range(2):
-        deployment.destroy(everything, silent, said.append)
+        deployment.destroy(Removable("elephant-meetings", SECRET), silent, said.append)
 
     assert "functions and token are removed already: not looking for records" in said
 
 
+@pytest.mark.usefixtures("token")
 def test_records_of_another_deployment_with_the_same_owner_are_not_removed(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Account("us-west-2").client("secretsmanager")
-    client.create_secret(Name="prod/elephant/cloudflare", SecretString="a-token")
-    theirs = record("i-00000001.elephant.example")
-    monkeypatch.setattr(ZoneView, "our_records", lambda *_: (theirs,))
+    monkeypatch.setattr(ZoneView, "our_records", lambda *_: (THEIRS,))
 
     with pytest.raises(ConfigError, match=r"has i-00000001\.elephant\.example, with no instance"):
         deployment.destroy(Removable(), silent, silent)
 
 
-@pytest.mark.parametrize("is_read", [True, False])
+@pytest.mark.usefixtures("token")
+@pytest.mark.parametrize(("is_read", "found"), [(True, "have the owner"), (False, "cannot be rea")])
 def test_nothing_is_deployed_into_a_wrong_zone_or_in_anothers_name(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, *, is_read: bool
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, *, is_read: bool, found: str
 ) -> None:
     def our_records(*_: object) -> tuple[Record, ...]:
         if is_read:
-            return (record("i-00000001.elephant.example"),)
+            return (THEIRS,)
         raise TokenRefusedError("no such zone")
 
-    client = Account("us-west-2").client("secretsmanager")
-    client.create_secret(Name="prod/elephant/cloudflare", SecretString="a-token")
     monkeypatch.setattr(ZoneView, "our_records", our_records)
     monkeypatch.setattr(ZoneView, "details", lambda _: SimpleNamespace(name="elephant.example"))
     monkeypatch.setattr(ZoneView, "zone_for", lambda *_: None)
 
-    with pytest.raises(ConfigError, match="have the owner" if is_read else "cannot be read"):
+    with pytest.raises(ConfigError, match=found):
         deployment.deploy(silent, silent)
 
     assert stacks() == []
+
+
+@pytest.mark.usefixtures("token")
+def test_a_note_that_cannot_be_read_is_named(
+    deployment: Deployment, config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files({config_file.path.parent / "deployed/local.json": "{"})
+    monkeypatch.setattr(deployment_module, "check_zone", lambda *_: ())
+
+    with pytest.raises(ConfigError, match=r"local\.json is not valid JSON: .*; remove it"):
+        deployment.deploy(silent, silent)
+
+
+def new_stage(config_file: ConfigFile, *options: str) -> tuple[int, str]:
+    arguments = ["stage", "new", "--account=123456789012", "--domain-root=example.com", *options]
+    place = f"--project={config_file.directory}"
+    token = {"CLOUDFLARE_API_TOKEN": "a-token"}
+    done = CliRunner().invoke(cli.main, [*arguments, place], env=token)
+    return done.exit_code, done.output
 
 
 def test_the_token_is_sent_nowhere_before_the_address_is_checked(
@@ -277,15 +267,11 @@ def test_the_token_is_sent_nowhere_before_the_address_is_checked(
 ) -> None:
     asked: list[object] = []
     monkeypatch.setattr(assemble, "find_zone", lambda *given: asked.append(given))
-    arguments = ["stage", "new", "--account=123456789012", "--domain-root=example.com"]
-    place = [f"--project={config_file.directory}", "--cloudflare-api-url=http://203.0.113.9/v4"]
 
-    done = CliRunner().invoke(
-        cli.main, [*arguments, *place], env={"CLOUDFLARE_API_TOKEN": "a-token"}
-    )
+    code, output = new_stage(config_file, "--cloudflare-api-url=http://203.0.113.9/v4")
 
-    assert done.exit_code == 1
-    assert "CLOUDFLARE_API_URL is 'http://203.0.113.9/v4'" in done.output
+    assert code == 1
+    assert "CLOUDFLARE_API_URL is 'http://203.0.113.9/v4'" in output
     assert asked == []
 
 
@@ -296,28 +282,9 @@ def test_a_zone_that_cannot_be_looked_up_is_asked_for(
         raise UnavailableError("could not reach Cloudflare")
 
     monkeypatch.setattr(assemble, "find_zone", fail)
-    arguments = ["stage", "new", "--account=123456789012", "--domain-root=example.com"]
 
-    done = CliRunner().invoke(
-        cli.main,
-        [*arguments, f"--project={config_file.directory}"],
-        env={"CLOUDFLARE_API_TOKEN": "a-token"},
-    )
+    code, output = new_stage(config_file)
 
-    assert done.exit_code == 2
-    assert "could not reach Cloudflare" in done.output
-    assert "--zone-id is missing" in done.output
-
-
-def test_a_note_that_cannot_be_read_is_named(
-    deployment: Deployment, config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = Account("us-west-2").client("secretsmanager")
-    client.create_secret(Name="prod/elephant/cloudflare", SecretString="a-token")
-    note = config_file.path.parent / "deployed" / "local.json"
-    note.parent.mkdir(exist_ok=True)
-    note.write_text("{")
-    monkeypatch.setattr(deployment_module, "check_zone", lambda *_: ())
-
-    with pytest.raises(ConfigError, match=r"local\.json is not valid JSON: .*; remove it"):
-        deployment.deploy(silent, silent)
+    assert code == 2
+    assert "could not reach Cloudflare" in output
+    assert "--zone-id is missing" in output

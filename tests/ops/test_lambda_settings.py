@@ -65,7 +65,9 @@ def test_failed_events_go_to_the_queue_and_logs_are_json_and_kept_for_a_month() 
 
     function = {"FunctionName": "elephant-qa-dns_watchdog"}
     group = {"logGroupName": "/aws/lambda/elephant-qa-dns_watchdog"}
-    assert [call for call in aws.calls if call[0] not in {"function_updated_v2", "wait"}] == [
+    rest = [("function_updated_v2", {}), ("wait", function)]  # before and after it is changed
+    assert aws.calls == [
+        *rest,
         (
             "put_function_event_invoke_config",
             function
@@ -76,6 +78,7 @@ def test_failed_events_go_to_the_queue_and_logs_are_json_and_kept_for_a_month() 
             },
         ),
         ("update_function_configuration", function | {"LoggingConfig": {"LogFormat": "JSON"}}),
+        *rest,
         ("create_log_group", group),
         ("describe_log_groups", {"logGroupNamePrefix": group["logGroupName"]}),
         ("put_retention_policy", group | {"retentionInDays": 30}),
@@ -95,17 +98,6 @@ def test_a_sweep_that_fails_is_left_to_the_next_one() -> None:
     ) in (aws.calls)
 
 
-def test_the_function_is_at_rest_before_and_after_it_is_changed() -> None:
-    aws = Aws()
-
-    settle(aws)
-
-    order = [name for name, _ in aws.calls]
-    at = order.index("update_function_configuration")
-    assert order[1] == order[at + 2] == "wait"
-    assert order.index("put_function_event_invoke_config") == 2
-
-
 def test_a_role_that_lambda_does_not_know_yet_is_waited_for() -> None:
     code = "InvalidParameterValueException"
     aws = Aws("put_function_event_invoke_config", code, times=2)
@@ -117,22 +109,20 @@ def test_a_role_that_lambda_does_not_know_yet_is_waited_for() -> None:
         settle(stubborn)
 
 
-def test_any_other_refusal_is_believed_at_once() -> None:
-    aws = Aws("put_function_event_invoke_config", "AccessDeniedException", times=1)
-
-    with pytest.raises(AwsError, match="AccessDeniedException"):
-        settle(aws)
-
-
-def test_a_log_group_that_is_there_is_kept() -> None:
-    settle(Aws("create_log_group", "ResourceAlreadyExistsException", times=1))
-
-    with pytest.raises(AwsError, match="LimitExceededException"):
-        settle(Aws("create_log_group", "LimitExceededException", times=1))
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("put_function_event_invoke_config", "AccessDeniedException"),
+        ("create_log_group", "LimitExceededException"),
+    ],
+)
+def test_any_other_refusal_is_believed_at_once(operation: str, code: str) -> None:
+    with pytest.raises(AwsError, match=code):
+        settle(Aws(operation, code, times=1))
 
 
-def test_logs_are_kept_for_as_long_as_was_said_elsewhere() -> None:
-    aws = Aws()
+def test_a_log_group_that_is_there_is_kept_with_its_retention() -> None:
+    aws = Aws("create_log_group", "ResourceAlreadyExistsException", times=1)
     aws.group = {"retentionInDays": 90}
 
     settle(aws)

@@ -9,7 +9,6 @@ import pytest
 
 from chalicelib.cloudflare.record_format import parse_record
 from localcloud.cloudflare import DEFAULT_TOKEN, DEFAULT_ZONE_ID, Fault, FaultKind
-from ops.account import Account
 from ops.cloudflare_zone import ZoneView
 from ops.preflight import (
     check_neighbours,
@@ -20,6 +19,7 @@ from ops.preflight import (
     unknown_records,
 )
 from ops.stages import ConfigError, ConfigFile, Stage
+from tests.ops.projects import account
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, World
 
 if TYPE_CHECKING:
@@ -100,50 +100,50 @@ def test_records_of_unknown_instances_or_of_other_names_are_not_this_stages(worl
     known = world.launch()
     names = [f"{each}.{DOMAIN}" for each in (known, GONE, "www")] + [f"{known}.lab.example.com"]
 
-    found = unknown_records(map(record, names), Account(REGION), stage(world))
+    found = unknown_records(map(record, names), account(), stage(world))
 
     assert set(found) == set(names[1:])
 
 
 def test_a_new_stage_does_not_take_the_owner_of_another_deployment(world: World) -> None:
     mine = f"{world.launch()}.{DOMAIN}"
-    check_new_owner([record(mine)], Account(REGION), stage(world))
+    check_new_owner([record(mine)], account(), stage(world))
 
     theirs = [record(f"i-{number:017x}.{DOMAIN}") for number in range(5)]
     with pytest.raises(ConfigError, match=r"and 2 more in the zone have .*--owner elephant:ANOTHE"):
-        check_new_owner(theirs, Account(REGION), stage(world))
+        check_new_owner(theirs, account(), stage(world))
 
 
 def test_the_records_of_another_deployment_are_not_removed(world: World) -> None:
-    check_records_to_remove([record(f"{world.launch()}.{DOMAIN}")], Account(REGION), stage(world))
+    check_records_to_remove([record(f"{world.launch()}.{DOMAIN}")], account(), stage(world))
 
     with pytest.raises(ConfigError, match="nothing was removed"):
-        check_records_to_remove([record(f"{GONE}.{DOMAIN}")], Account(REGION), stage(world))
+        check_records_to_remove([record(f"{GONE}.{DOMAIN}")], account(), stage(world))
 
 
 # A change of owner
 
 
 def test_an_owner_is_not_changed_while_something_bears_it(world: World) -> None:
-    renamed, account = stage(world, OWNER="elephant:new"), Account(REGION)
+    renamed, there = stage(world, OWNER="elephant:new"), account()
     desktop = world.desktop()
     with pytest.raises(ConfigError, match=f"the desktop {desktop} .*--owner {OWNER}"):
-        check_renamed_owner(OWNER, None, account, renamed)
+        check_renamed_owner(OWNER, None, there, renamed)
 
     world.terminate(desktop)
     world.put_own(GONE, "192.0.2.200")  # which another deployment made
-    check_renamed_owner(OWNER, view(world), account, renamed)
+    check_renamed_owner(OWNER, view(world), there, renamed)
     by_hand = world.launch()
     world.put_own(by_hand, "192.0.2.201")
     with pytest.raises(ConfigError, match=f"the record {by_hand}"):
-        check_renamed_owner(OWNER, view(world), account, renamed)
+        check_renamed_owner(OWNER, view(world), there, renamed)
 
 
 @pytest.mark.parametrize("before", [None, OWNER])
 def test_an_owner_that_stays_needs_no_look(world: World, before: str | None) -> None:
     world.desktop()
 
-    check_renamed_owner(before, view(world), Account(REGION), stage(world))
+    check_renamed_owner(before, view(world), account(), stage(world))
 
     assert world.cloudflare.api.calls == ()
 

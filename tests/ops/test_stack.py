@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from dataclasses import replace
+from functools import cache
 from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ REGION = "us-west-2"
 ARN = f"arn:aws:{{}}:{REGION}:123456789012:{{}}"
 
 _numbers = count(1)
+client_of = cache(aws_client)
 
 
 class Stage:
@@ -44,7 +46,7 @@ class Stage:
         self.stack = SupportingStack(self.client("cloudformation"), self.name, pause=never)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - botocore's clients have no static type
-        return aws_client(service, self._server.endpoint)
+        return client_of(service, self._server.endpoint)
 
     def deploy(self, **parameters: Any) -> StackOutputs:  # noqa: ANN401 - of several types
         usual = StackParameters(self.owner, self.table, create_table=True)
@@ -73,6 +75,28 @@ class Stage:
         topic = ARN.format("sns", f"elephant-{self.name}-alarms")
         answer = self.client("sns").list_subscriptions_by_topic(TopicArn=topic)
         return [each["Endpoint"] for each in answer["Subscriptions"]]
+
+    def there(self) -> dict[str, list[str]]:
+        """Name what the stage has that only features need."""
+        iam, mine = self.client("iam"), f"elephant-{self.name}"
+        pages = {
+            "roles": iam.list_roles()["Roles"],
+            "profiles": iam.list_instance_profiles()["InstanceProfiles"],
+            "groups": self.client("scheduler").list_schedule_groups()["ScheduleGroups"],
+            "secrets": self.client("secretsmanager").list_secrets()["SecretList"],
+            "tables": [
+                {"Name": each} for each in self.client("dynamodb").list_tables()["TableNames"]
+            ],
+        }
+        keys = {"roles": "RoleName", "profiles": "InstanceProfileName"}
+        found = {
+            kind: [each[keys.get(kind, "Name")] for each in page] for kind, page in pages.items()
+        }
+        ours = {
+            kind: sorted(name.removeprefix(mine) for name in names if name.startswith(mine))
+            for kind, names in found.items()
+        }
+        return {kind: names for kind, names in ours.items() if names}
 
     def dashboard(self) -> list[dict[str, Any]]:
         name = f"elephant-{self.name}"
@@ -121,27 +145,23 @@ def test_a_new_stage_gets_everything_it_stands_on(stage: Stage) -> None:
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert stage.alarms().keys() == {*stage.stack.alarms()}
     assert stage.addresses() == []
+    stack = stage.client("cloudformation").describe_stacks(StackName=stage.stack.name)["Stacks"][0]
+    queue_url = outputs.failure_queue_url
+    tags = stage.client("sqs").list_queue_tags(QueueUrl=queue_url)["Tags"]
+    assert {"Key": "elephant:stage", "Value": stage.name} in stack["Tags"]
+    assert tags["elephant:stage"] == stage.name
 
 
-def test_what_happens_is_said_line_by_line(stage: Stage) -> None:
-    stage.deploy()
-    stage.deploy(alarm_email="ops@example.com")
+def test_what_happens_is_said_line_by_line_and_the_second_time_nothing_does(stage: Stage) -> None:
+    first = stage.deploy()
+    assert stage.deploy() == first
 
     name = f"elephant-{stage.name}-support"
     assert stage.said == [  # moto has events of the stack alone; see test_stack_states.py for more
         f"{name}: create in progress (User Initiated)",
         f"{name}: create complete",
-        f"{name}: update in progress (User Initiated)",
-        f"{name}: update complete",
+        f"{name} is up to date",
     ]
-
-
-def test_the_second_time_nothing_changes(stage: Stage) -> None:
-    first = stage.deploy()
-    stage.said.clear()
-
-    assert stage.deploy() == first
-    assert stage.said == [f"elephant-{stage.name}-support is up to date"]
 
 
 def test_alarms_are_mailed_to_who_is_named_at_the_time(stage: Stage) -> None:
@@ -153,102 +173,60 @@ def test_alarms_are_mailed_to_who_is_named_at_the_time(stage: Stage) -> None:
     assert stage.addresses() == []
 
 
-def test_a_stage_that_gets_the_sweep_gets_its_alarms(stage: Stage) -> None:
+FEATURES: dict[str, tuple[int, dict[str, list[str]]]] = {
+    "has_sweep": (6, {}),
+    "has_meetings": (
+        6,
+        {
+            "roles": ["-desktop", "-scheduler"],
+            "profiles": ["-desktop"],
+            "groups": [""],
+            "secrets": ["-meeting-seed", "-schedule-key"],
+        },
+    ),
+    "has_notifications": (2, {"tables": ["-sent"]}),
+}
+"""How many alarms each adds, and what else."""
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_what_a_feature_stands_on_comes_and_goes_with_it(stage: Stage, feature: str) -> None:
+    count, resources = FEATURES[feature]
     stage.deploy()
-    assert not [name for name in stage.alarms() if "sweep" in name]
+    before = stage.stack.alarms()
+    assert (stage.there(), stage.alarms().keys()) == ({}, {*before})
 
-    stage.deploy(has_sweep=True)
-    with_sweep = stage.stack.alarms(has_sweep=True)
-    assert stage.alarms().keys() == {*with_sweep}
-    assert {*with_sweep} - {*stage.stack.alarms()} == {
-        f"elephant-{stage.name}-sweep-{what}"
-        for what in ("drift", "errors", "failed", "refused", "repairs", "stopped")
-    }
+    stage.deploy(**{feature: True})
 
+    after = stage.stack.alarms(**{feature: True})
+    assert (stage.there(), stage.alarms().keys()) == (resources, {*after})
+    assert len({*after} - {*before}) == count
+    assert stage.stack.has_meetings() is (feature == "has_meetings")
+    assert stage.stack.has_resource("MeetingSeed") is (feature == "has_meetings")
+    assert stage.stack.has_notifications() is (feature == "has_notifications")
     stage.deploy()
-    assert stage.alarms().keys() == {*stage.stack.alarms()}
+    assert (stage.there(), stage.alarms().keys()) == ({}, {*before})
 
 
-def test_a_stage_that_gets_meetings_gets_what_they_stand_on_and_loses_it_again(
+def test_a_stage_with_everything_shows_it_and_every_alarm_tells_when_it_comes_and_goes(
     stage: Stage,
 ) -> None:
-    def there() -> dict[str, list[str]]:
-        iam, mine = stage.client("iam"), f"elephant-{stage.name}"
-        found = {
-            "roles": [each["RoleName"] for each in iam.list_roles()["Roles"]],
-            "profiles": [
-                each["InstanceProfileName"]
-                for each in iam.list_instance_profiles()["InstanceProfiles"]
-            ],
-            "groups": [
-                each["Name"]
-                for each in stage.client("scheduler").list_schedule_groups()["ScheduleGroups"]
-            ],
-            "secrets": [
-                each["Name"] for each in stage.client("secretsmanager").list_secrets()["SecretList"]
-            ],
-        }
-        return {
-            kind: sorted(name for name in names if name.startswith(mine))
-            for kind, names in found.items()
-        }
+    topic = stage.deploy(**dict.fromkeys(FEATURES, True)).alarm_topic_arn
 
-    stage.deploy()
-    nothing = there()
-    assert not any(nothing.values())
-    assert not stage.stack.has_meetings()
-    assert not stage.stack.has_resource("MeetingSeed")
-
-    stage.deploy(has_meetings=True)
-    assert stage.stack.has_resource("MeetingSeed")
-    assert there() == {
-        "roles": [f"elephant-{stage.name}-desktop", f"elephant-{stage.name}-scheduler"],
-        "profiles": [f"elephant-{stage.name}-desktop"],
-        "groups": [f"elephant-{stage.name}"],
-        "secrets": [f"elephant-{stage.name}-meeting-seed", f"elephant-{stage.name}-schedule-key"],
-    }
-    assert stage.stack.has_meetings()
-    with_meetings = stage.stack.alarms(has_meetings=True)
-    assert stage.alarms().keys() == {*with_meetings}
-    assert len({*with_meetings} - {*stage.stack.alarms()}) == 6
-    assert [row for row in metrics(stage) if row[0] == "AWS/ApiGateway"]
-
-    stage.deploy()
-    assert there() == nothing
-    assert stage.alarms().keys() == {*stage.stack.alarms()}
-
-
-def test_what_notifications_need_comes_and_goes_with_them(stage: Stage) -> None:
+    alarms = stage.alarms()
+    assert alarms.keys() == {*stage.stack.alarms(**dict.fromkeys(FEATURES, True))}
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]
+        assert alarm["ActionsEnabled"]
+    shown = metrics(stage)
+    assert [row for row in shown if row[0] == "AWS/ApiGateway"]
+    assert [row for row in shown if row[3:4] == [f"elephant-{stage.name}-notify_deployment"]]
     table = f"elephant-{stage.name}-sent"
-
-    def tables() -> list[str]:
-        return list(stage.client("dynamodb").list_tables()["TableNames"])
-
-    stage.deploy()
-    assert table not in tables()
-    assert not stage.stack.has_notifications()
-
-    stage.deploy(has_notifications=True)
     expiry = stage.client("dynamodb").describe_time_to_live(TableName=table)
     assert expiry["TimeToLiveDescription"] == {
         "TimeToLiveStatus": "ENABLED",
         "AttributeName": "expires_at",
     }
-    assert stage.stack.has_notifications()
-    assert not stage.stack.has_meetings()
-    with_them = stage.stack.alarms(has_notifications=True)
-    assert stage.alarms().keys() == {*with_them}
-    assert len({*with_them} - {*stage.stack.alarms()}) == 2
-    notified = f"elephant-{stage.name}-notify_deployment"
-    assert [row for row in metrics(stage) if row[3:4] == [notified]]
-
-    stage.deploy(has_meetings=True, has_notifications=True, has_sweep=True)
-    everything = {"has_sweep": True, "has_meetings": True, "has_notifications": True}
-    assert stage.alarms().keys() == {*stage.stack.alarms(**everything)}
-
-    stage.deploy()
-    assert table not in tables()
-    assert stage.alarms().keys() == {*stage.stack.alarms()}
 
 
 def test_the_key_to_schedule_with_is_made_once(stage: Stage) -> None:
@@ -263,14 +241,6 @@ def test_the_key_to_schedule_with_is_made_once(stage: Stage) -> None:
 
     assert key() == first
     assert len(first) == 43
-
-
-def test_every_alarm_reaches_the_topic_when_it_comes_and_when_it_goes(stage: Stage) -> None:
-    topic = stage.deploy(has_sweep=True, has_meetings=True).alarm_topic_arn
-
-    for alarm in stage.alarms().values():
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]
-        assert alarm["ActionsEnabled"]
 
 
 def test_a_new_owner_is_in_alarms_and_dashboard(stage: Stage) -> None:
@@ -303,25 +273,13 @@ def test_another_stages_stack_is_left_alone(server: MotoServer) -> None:
     assert one.stack.outputs()
 
 
-def test_everything_is_tagged_with_the_stage(stage: Stage) -> None:
-    outputs = stage.deploy()
-
-    stack = stage.client("cloudformation").describe_stacks(StackName=stage.stack.name)["Stacks"][0]
-    queue = stage.client("sqs").list_queue_tags(QueueUrl=outputs.failure_queue_url)["Tags"]
-    assert {"Key": "elephant:stage", "Value": stage.name} in stack["Tags"]
-    assert queue["elephant:stage"] == stage.name
-
-
 class TestTable:
     """The table outlives its stack, and is never taken from anyone."""
 
-    def test_one_that_is_not_there_is_made_and_then_kept(self, stage: Stage) -> None:
-        assert stage.table_to_create()
-        stage.deploy()
-        assert stage.table_to_create()
-
     def test_it_outlives_the_stack_and_is_used_by_the_next_one(self, stage: Stage) -> None:
+        assert stage.table_to_create()
         stage.deploy()
+        assert stage.table_to_create()
         dynamodb = stage.client("dynamodb")
         dynamodb.put_item(TableName=stage.table, Item={"id": {"S": "m-1"}})
 
@@ -350,12 +308,9 @@ class TestTable:
 
         assert outputs.table_name == f"{stage.table}-2"
         assert stage.tables() == [stage.table, f"{stage.table}-2"]
-        stage.deploy(table_name=None, create_table=False)
-        assert stage.tables() == [stage.table, f"{stage.table}-2"]
-
-    def test_dns_alone_needs_none(self, stage: Stage) -> None:
-        outputs = stage.deploy(table_name=None, create_table=False)
+        outputs = stage.deploy(table_name=None, create_table=False)  # DNS alone needs none
         assert (outputs.table_name, outputs.table_stream_arn) == (None, None)
+        assert stage.tables() == [stage.table, f"{stage.table}-2"]
 
     @pytest.mark.parametrize(("key", "kind"), [("meeting", "S"), ("id", "N")])
     def test_one_with_another_key_is_refused(self, stage: Stage, key: str, kind: str) -> None:
@@ -411,7 +366,9 @@ def emitted() -> set[str]:
 
 
 @pytest.mark.parametrize("has_sweep", [False, True])
-def test_alarms_and_dashboard_show_what_there_is(stage: Stage, has_sweep: bool) -> None:  # noqa: FBT001 - a case
+def test_alarms_and_dashboard_show_what_there_is_and_can_be_laid_out(
+    stage: Stage, *, has_sweep: bool
+) -> None:
     stage.deploy(has_sweep=has_sweep)
 
     functions = {f"elephant-{stage.name}-dns_watchdog"}
@@ -441,10 +398,6 @@ def test_alarms_and_dashboard_show_what_there_is(stage: Stage, has_sweep: bool) 
         assert (dimension, value in values) == (name, True)
     assert {row[3] for row in rows if row[0] == "AWS/Lambda"} == functions
 
-
-@pytest.mark.parametrize("has_sweep", [False, True])
-def test_the_dashboard_can_be_laid_out(stage: Stage, has_sweep: bool) -> None:  # noqa: FBT001 - a case
-    stage.deploy(has_sweep=has_sweep)
     widgets = stage.dashboard()
 
     (alarms,) = (widget["properties"] for widget in widgets if widget["type"] == "alarm")

@@ -6,12 +6,12 @@ that takes its time and goes wrong is played here.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
@@ -28,9 +28,10 @@ from ops.stack import (
     TableError,
     table_to_create,
 )
+from tests.ops.projects import account
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 NAME = "elephant-dev-support"
 PARAMETERS = StackParameters("elephant:dev", "elephant-meetings", create_table=True)
@@ -204,75 +205,51 @@ def test_an_interrupted_run_is_waited_for_and_taken_up(status: str) -> None:
     ]
 
 
-def test_an_interruption_at_any_moment_is_made_good_by_running_again() -> None:
-    for moment in range(3):
-        aws = Stack(then={"create_stack": [Turn("CREATE_IN_PROGRESS")] * 3 + CREATED[1:]})
-        wait = aws._pause
+@pytest.mark.parametrize("moment", range(3))
+def test_an_interruption_at_any_moment_is_made_good_by_running_again(moment: int) -> None:
+    aws = Stack(then={"create_stack": [Turn("CREATE_IN_PROGRESS")] * 3 + CREATED[1:]})
 
-        def interrupted(
-            seconds: float,
-            aws: Stack = aws,
-            moment: int = moment,
-            wait: Any = wait,  # noqa: ANN401 - a method
-        ) -> None:
-            if aws.waits == moment:
-                raise KeyboardInterrupt
-            wait(seconds)
+    def interrupted(seconds: float) -> None:
+        if aws.waits == moment:
+            raise KeyboardInterrupt
+        aws._pause(seconds)
 
-        impatient = SupportingStack(aws, "dev", pause=interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            impatient.deploy(PARAMETERS, aws.said.append)
-        assert aws.deploy() == OUTPUTS
-        assert aws.calls == ["create_stack", "update_stack"]
+    with pytest.raises(KeyboardInterrupt):
+        SupportingStack(aws, "dev", pause=interrupted).deploy(PARAMETERS, aws.said.append)
+    assert aws.deploy() == OUTPUTS
+    assert aws.calls == ["create_stack", "update_stack"]
+
+
+REMADE = {"delete_stack": DELETED, "create_stack": CREATED}
+ROLLED_BACK_UPDATE = [Turn("UPDATE_ROLLBACK_IN_PROGRESS"), Turn("UPDATE_ROLLBACK_COMPLETE")]
+RESUMED = {
+    "continue_update_rollback": ROLLED_BACK_UPDATE,
+    "update_stack": [Turn("UPDATE_IN_PROGRESS"), Turn("UPDATE_COMPLETE")],
+}
 
 
 @pytest.mark.parametrize(
-    "status",
+    ("status", "coming", "then", "has_table"),
     [
-        "REVIEW_IN_PROGRESS",
-        "CREATE_FAILED",
-        "ROLLBACK_COMPLETE",
-        "ROLLBACK_FAILED",
-        "DELETE_FAILED",
+        ("REVIEW_IN_PROGRESS", [], REMADE, False),
+        ("CREATE_FAILED", [], REMADE, False),
+        ("ROLLBACK_COMPLETE", [], REMADE, False),
+        ("ROLLBACK_FAILED", [], REMADE, False),
+        ("DELETE_FAILED", [], REMADE, False),
+        ("DELETE_IN_PROGRESS", DELETED[1:], {"create_stack": CREATED}, False),
+        ("CREATE_IN_PROGRESS", ROLLED_BACK, REMADE, True),
+        ("UPDATE_ROLLBACK_FAILED", [], RESUMED, True),
     ],
 )
-def test_a_stack_that_never_was_whole_is_made_again(status: str) -> None:
-    aws = Stack(status, then={"delete_stack": DELETED, "create_stack": CREATED})
+def test_a_stack_that_is_not_whole_is_made_so(
+    status: str, coming: list[Turn], then: dict[str, list[Turn]], *, has_table: bool
+) -> None:
+    aws = Stack(status, coming=list(coming), then=then)
 
-    assert not aws.stack.table_state("elephant-meetings")
-    assert aws.deploy() == OUTPUTS
-    assert aws.calls == ["delete_stack", "create_stack"]
-
-
-def test_a_deletion_under_way_is_waited_for() -> None:
-    aws = Stack("DELETE_IN_PROGRESS", coming=DELETED[1:], then={"create_stack": CREATED})
-
-    assert not aws.stack.table_state("elephant-meetings")
-    assert aws.deploy() == OUTPUTS
-    assert aws.calls == ["create_stack"]
-
-
-def test_a_creation_that_rolls_back_meanwhile_is_made_again() -> None:
-    aws = Stack(
-        "CREATE_IN_PROGRESS",
-        coming=list(ROLLED_BACK),
-        then={"delete_stack": DELETED, "create_stack": CREATED},
-    )
-    assert aws.stack.table_state("elephant-meetings")
+    assert bool(aws.stack.table_state("elephant-meetings")) is has_table
     assert not aws.stack.table_state("another")
     assert aws.deploy() == OUTPUTS
-    assert aws.calls == ["delete_stack", "create_stack"]
-
-
-def test_an_update_left_half_undone_is_undone_first() -> None:
-    undone = [Turn("UPDATE_ROLLBACK_IN_PROGRESS"), Turn("UPDATE_ROLLBACK_COMPLETE")]
-    updated = [Turn("UPDATE_IN_PROGRESS"), Turn("UPDATE_COMPLETE")]
-    aws = Stack(
-        "UPDATE_ROLLBACK_FAILED",
-        then={"continue_update_rollback": undone, "update_stack": updated},
-    )
-    assert aws.deploy() == OUTPUTS
-    assert aws.calls == ["continue_update_rollback", "update_stack"]
+    assert aws.calls == list(then)
 
 
 def test_one_that_cannot_be_undone_is_left_to_a_person() -> None:
@@ -349,10 +326,7 @@ def test_another_stack_of_the_name_is_not_touched(stage: str | None) -> None:
 
 
 def test_a_mere_change_set_is_nobodys_stack() -> None:
-    aws = Stack(
-        "REVIEW_IN_PROGRESS", stage=None, then={"delete_stack": DELETED, "create_stack": CREATED}
-    )
-    assert aws.deploy() == OUTPUTS
+    assert Stack("REVIEW_IN_PROGRESS", stage=None, then=REMADE).deploy() == OUTPUTS
 
 
 def test_deleting_waits_for_what_is_under_way() -> None:
@@ -371,14 +345,16 @@ def test_a_deletion_that_fails_names_what_is_left() -> None:
         aws.delete()
 
 
-def test_a_right_that_is_missing_is_named() -> None:
-    client = botocore.session.Session().create_client(
-        "cloudformation",
-        region_name="us-west-2",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
-    )
+@contextmanager
+def answering(service: str) -> Iterator[tuple[Any, Stubber]]:
+    """Answer the calls of a client as AWS would."""
+    client = account().client(service)
     with Stubber(client) as stub:
+        yield client, stub
+
+
+def test_a_right_that_is_missing_is_named() -> None:
+    with answering("cloudformation") as (client, stub):
         stub.add_client_error("describe_stacks", "AccessDenied", "User: me is not authorized")
         with pytest.raises(StackRefusedError) as refusal:
             SupportingStack(client, "dev").deploy(PARAMETERS, print)
@@ -390,37 +366,23 @@ def test_a_right_that_is_missing_is_named() -> None:
     assert isinstance(refusal.value, AwsError)  # what the commands show without a stack trace
 
 
-def dynamodb_client() -> Any:  # noqa: ANN401 - botocore's clients have no static type
-    return botocore.session.Session().create_client(
-        "dynamodb",
-        region_name="us-west-2",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
-    )
-
-
 def test_a_table_on_its_way_out_is_neither_used_nor_made() -> None:
-    client = dynamodb_client()
-    with Stubber(client) as stub:
+    with answering("dynamodb") as (client, stub):
         stub.add_response("describe_table", {"Table": {"TableStatus": "DELETING"}})
         with pytest.raises(TableError, match="is being deleted: run the same command again"):
             table_to_create(client, "elephant-meetings", Stack().stack)
 
 
 def test_a_table_one_may_not_look_at_is_not_taken_for_missing() -> None:
-    client = dynamodb_client()
-    with Stubber(client) as stub:
+    with answering("dynamodb") as (client, stub):
         stub.add_client_error("describe_table", "AccessDeniedException", "me is not authorized")
-        with pytest.raises(
-            StackRefusedError, match=r"look at the table elephant-meetings: .* grant"
-        ):
+        with pytest.raises(StackRefusedError, match=r"look at the table elephant-meet.* grant"):
             table_to_create(client, "elephant-meetings", Stack().stack)
 
 
 @pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "DELETE_COMPLETE"])
 def test_a_table_that_is_not_made_yet_or_was_given_up_is_not_missed(state: str) -> None:
-    client = dynamodb_client()
-    with Stubber(client) as stub:
+    with answering("dynamodb") as (client, stub):
         stub.add_client_error("describe_table", "ResourceNotFoundException")
         aws = Stack("UPDATE_IN_PROGRESS", table=state)
         assert table_to_create(client, "elephant-meetings", aws.stack)

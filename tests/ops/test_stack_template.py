@@ -57,36 +57,35 @@ def test_every_alarm_leads_to_its_heading_and_every_heading_has_an_alarm() -> No
     assert [re.findall(r"#([a-z-]+)", text) for text in descriptions] == [[it] for it in anchors]
 
 
-def test_what_concerns_the_sweep_is_there_only_with_it() -> None:
-    for alarm in ALARMS.values():
-        is_of_sweep = "${Stage}-sweep-" in alarm["Properties"]["AlarmName"]["Fn::Sub"]
-        assert (alarm.get("Condition") == "Sweeps") == is_of_sweep
-    assert TEMPLATE["Parameters"]["HasSweep"]["Default"] == "no"
+ROLES: Final = {name for name, each in RESOURCES.items() if "::IAM::" in each["Type"]}
 
 
-def test_what_concerns_meetings_is_there_only_with_them() -> None:
-    of_meetings = {name for name, each in RESOURCES.items() if each.get("Condition") == "Meets"}
+@pytest.mark.parametrize(
+    ("parameter", "condition", "prefix", "count", "others"),
+    [
+        ("HasSweep", "Sweeps", "sweep", 6, set()),
+        (
+            "HasMeetings",
+            "Meets",
+            "meetings",
+            6,
+            {*ROLES, "Schedules", "ScheduleKey", "MeetingSeed"},
+        ),
+        ("HasNotifications", "Notifies", "notifications", 2, {"SentTable"}),
+    ],
+)
+def test_what_concerns_a_feature_is_there_only_with_it(
+    parameter: str, condition: str, prefix: str, count: int, others: set[str]
+) -> None:
+    theirs = {name for name, each in RESOURCES.items() if each.get("Condition") == condition}
     alarms = {
         name
         for name, alarm in ALARMS.items()
-        if "${Stage}-meetings-" in alarm["Properties"]["AlarmName"]["Fn::Sub"]
+        if f"${{Stage}}-{prefix}-" in alarm["Properties"]["AlarmName"]["Fn::Sub"]
     }
-    roles = {name for name, each in RESOURCES.items() if "::IAM::" in each["Type"]}
-    assert of_meetings == {*alarms, *roles, "Schedules", "ScheduleKey", "MeetingSeed"}
-    assert len(alarms) == 6
-    assert TEMPLATE["Parameters"]["HasMeetings"]["Default"] == "no"
-
-
-def test_what_concerns_notifications_is_there_only_with_them() -> None:
-    theirs = {name for name, each in RESOURCES.items() if each.get("Condition") == "Notifies"}
-    alarms = {
-        name
-        for name, alarm in ALARMS.items()
-        if "${Stage}-notifications-" in alarm["Properties"]["AlarmName"]["Fn::Sub"]
-    }
-    assert theirs == {*alarms, "SentTable"}
-    assert len(alarms) == 2
-    assert TEMPLATE["Parameters"]["HasNotifications"]["Default"] == "no"
+    assert theirs == alarms | others
+    assert len(alarms) == count
+    assert TEMPLATE["Parameters"][parameter]["Default"] == "no"
 
 
 def test_what_was_sent_is_forgotten_in_time() -> None:

@@ -12,6 +12,7 @@ from ops.account import Account
 from ops.iam_page import EXAMPLE
 from ops.meetings_table import TableError
 from ops.stream import PATTERN, SWITCHING_LOOKS, limits, settle_mapping, table_stream, wrong_limits
+from tests.ops.projects import account
 
 TABLE = "elephant-meetings"
 QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-prod-failed-events"
@@ -44,27 +45,31 @@ def silent(_: str) -> None:
     """Say nothing."""
 
 
+@mock_aws
 def test_a_stream_that_is_there_is_used_as_it_is() -> None:
-    with mock_aws():
-        account = Account("us-west-2")
-        made = account.client("dynamodb").create_table(
+    made = (
+        account()
+        .client("dynamodb")
+        .create_table(
             TableName=TABLE,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         )
-        assert table_stream(account, TABLE, silent) == made["TableDescription"]["LatestStreamArn"]
+    )
+
+    assert table_stream(account(), TABLE, silent) == made["TableDescription"]["LatestStreamArn"]
 
 
 def test_a_stream_is_switched_on_once_and_waited_for() -> None:
-    account, waited, said = SlowTable(3), list[float](), list[str]()
+    slow, waited, said = SlowTable(3), list[float](), list[str]()
 
-    arn = table_stream(account, TABLE, said.append, pause=waited.append)
+    arn = table_stream(slow, TABLE, said.append, pause=waited.append)
 
     assert arn == "the stream"
-    assert len(account.asked) == 1
-    assert {*account.asked[0]} == {"TableName", "StreamSpecification"}
+    assert len(slow.asked) == 1
+    assert {*slow.asked[0]} == {"TableName", "StreamSpecification"}
     assert len(waited) == 2
     assert "does not change its rows" in said[0]
 
@@ -118,10 +123,10 @@ class NewMapping(Account):
 
 
 def test_a_mapping_is_changed_once_it_is_made_and_only_once() -> None:
-    account, waited = NewMapping(3), list[float]()
+    new, waited = NewMapping(3), list[float]()
 
     for _ in range(2):
-        settle_mapping(account, EXAMPLE, QUEUE, silent, pause=waited.append)
+        settle_mapping(new, EXAMPLE, QUEUE, silent, pause=waited.append)
 
-    assert (account.changes, len(waited)) == (1, 2)
-    assert wrong_limits(account.mapping, QUEUE) == []
+    assert (new.changes, len(waited)) == (1, 2)
+    assert wrong_limits(new.mapping, QUEUE) == []

@@ -1,0 +1,457 @@
+"""What can go wrong with a deployed stage: what breaks it, and what the doctor says."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
+from localcloud.cloud import STAGE
+from ops.check import Level
+from ops.deployed_note import note_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.ops.deployed import Deployed
+
+    Change = Callable[[Deployed], object]
+
+PREFIX = "elephant-local"
+WATCHDOG = "elephant-local-dns_watchdog"
+SWEEP = "elephant-local-sweep"
+LAUNCH = "elephant-local-launch_ec2"
+SAFETY_NET = "elephant-local-safety_net"
+SCHEDULER = "elephant-local-scheduler"
+DESKTOP = "elephant-local-desktop"
+KEY = "elephant-local-schedule-key"
+SEED = "elephant-local-meeting-seed"
+SENT = "elephant-local-sent"
+TABLE = "elephant-meetings"
+DOMAIN = "elephant.example"
+ALL = (
+    "api_handler",
+    "dns_watchdog",
+    "launch_ec2",
+    "notify_deployment",
+    "notify_instance_termination",
+    "safety_net",
+    "sweep",
+    "terminator",
+)
+
+
+@dataclass(frozen=True)
+class Break:
+    """A change to what is deployed, the check that it changes, and part of what that says."""
+
+    change: Change
+    check: str
+    found: str
+    level: Level = Level.FAILURE
+
+
+def call(service: str, operation: str, **arguments: Any) -> Change:  # noqa: ANN401
+    """Change something by one call of AWS."""
+    return lambda it: getattr(it.client(service), operation)(**arguments)
+
+
+def function(name: str = WATCHDOG, **members: object) -> Change:
+    return call("lambda", "update_function_configuration", FunctionName=name, **members)
+
+
+def reserve(number: int, name: str) -> Change:
+    reserved = {"ReservedConcurrentExecutions": number}
+    return call("lambda", "put_function_concurrency", FunctionName=name, **reserved)
+
+
+def unreserve(name: str) -> Change:
+    return call("lambda", "delete_function_concurrency", FunctionName=name)
+
+
+def role_policy(role: str, name: str = "") -> Change:
+    """Let a role do something else: by a policy of its own, or by another one."""
+    policy = {"PolicyName": name or role, "PolicyDocument": MORE}
+    return call("iam", "put_role_policy", RoleName=role, **policy)
+
+
+def no_policy(role: str, name: str = "") -> Change:
+    return call("iam", "delete_role_policy", RoleName=role, PolicyName=name or role)
+
+
+def trust(role: str) -> Change:
+    document = MORE.replace("s3:*", "sts:AssumeRole").replace('"Resource": ', '"Principal": ')
+    return call("iam", "update_assume_role_policy", RoleName=role, PolicyDocument=document)
+
+
+def attach(role: str) -> Change:
+    def change(it: Deployed) -> None:
+        made = it.client("iam").create_policy(PolicyName=f"more-{role}", PolicyDocument=MORE)
+        it.client("iam").attach_role_policy(RoleName=role, PolicyArn=made["Policy"]["Arn"])
+
+    return change
+
+
+MORE = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
+    }
+)
+
+
+def failures(name: str, **members: object) -> Change:
+    """Handle a function's failed runs otherwise."""
+
+    def change(it: Deployed) -> None:
+        client = it.client("lambda")
+        there = client.get_function_event_invoke_config(FunctionName=name)
+        kept = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+        wanted = {key: there[key] for key in kept if key in there} | members
+        client.put_function_event_invoke_config(FunctionName=name, **wanted)
+
+    return change
+
+
+ELSEWHERE = {
+    "DestinationConfig": {
+        "OnFailure": {"Destination": f"arn:aws:sqs:{DEFAULT_REGION}:{ACCOUNT_ID}:mine"}
+    }
+}
+
+
+def rezipped(name: str, path: str = "") -> Change:
+    """Deploy a zip by hand: built here, with another file in it; or nowhere."""
+
+    def deploy(it: Deployed) -> None:
+        builds = it.config_file.directory / ".chalice/deployments"
+        files = {"app.py": b""}
+        if path:
+            with zipfile.ZipFile(next(builds.glob("*-python*.zip"))) as archive:
+                files = {each: archive.read(each) for each in archive.namelist()}
+            files[path] = b"# other"
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for each, content in files.items():
+                archive.writestr(each, content)
+        if path:
+            (builds / f"{name}.zip").write_bytes(packed.getvalue())
+        it.client("lambda").update_function_code(FunctionName=name, ZipFile=packed.getvalue())
+
+    return deploy
+
+
+def variables(it: Deployed) -> None:
+    others = {key: value for key, value in it.stage.variables.items() if key != "OWNER"}
+    others |= {"ZONE_ID": "f" * 32, "MINE": "a secret of mine"}
+    function(Environment={"Variables": others})(it)
+
+
+def no_rule(it: Deployed) -> None:
+    name = f"{PREFIX}-notify_deployment-event"
+    it.client("events").remove_targets(Rule=name, Ids=["1"])
+    it.client("events").delete_rule(Name=name)
+
+
+def no_permission(name: str, another_rule: str = "") -> Change:
+    def change(it: Deployed) -> None:
+        client = it.client("lambda")
+        policy = json.loads(client.get_policy(FunctionName=name)["Policy"])
+        for statement in policy["Statement"]:
+            client.remove_permission(FunctionName=name, StatementId=statement["Sid"])
+        if another_rule:
+            client.add_permission(
+                FunctionName=name,
+                StatementId="other",
+                Action="lambda:InvokeFunction",
+                Principal="events.amazonaws.com",
+                SourceArn=f"arn:aws:events:{DEFAULT_REGION}:{ACCOUNT_ID}:rule/{another_rule}",
+            )
+
+    return change
+
+
+def template_of_before(it: Deployed) -> None:
+    client, name = it.client("cloudformation"), f"{PREFIX}-support"
+    body = client.get_template(StackName=name)["TemplateBody"]
+    client.update_stack(
+        StackName=name,
+        TemplateBody=str(body).replace("Created and updated by", "Made by"),
+        Parameters=client.describe_stacks(StackName=name)["Stacks"][0]["Parameters"],
+        Tags=[{"Key": "elephant:stage", "Value": STAGE}],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+
+
+def own_table(it: Deployed, name: str = TABLE, key: str = "id", **stream: object) -> None:
+    """Make a table of the user's own, in the place of the stage's if it has its name."""
+    client = it.client("dynamodb")
+    if name == TABLE:
+        client.delete_table(TableName=name)
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        **({"StreamSpecification": stream} if stream else {}),
+    )
+    client.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    client.put_item(TableName=name, Item={key: {"S": "kept"}})
+
+
+def api_of(it: Deployed) -> str:
+    (api,) = it.client("apigateway").get_rest_apis()["items"]
+    return str(api["id"])
+
+
+def throttle(it: Deployed) -> None:
+    path = "/~1schedule/POST/throttling/rateLimit"
+    it.client("apigateway").update_stage(
+        restApiId=api_of(it),
+        stageName=STAGE,
+        patchOperations=[{"op": "replace", "path": path, "value": "500"}],
+    )
+
+
+def hide_answers(it: Deployed) -> None:
+    client = it.client("apigateway")
+    client.delete_gateway_response(restApiId=api_of(it), responseType="DEFAULT_4XX")
+
+
+def mapping_off(it: Deployed) -> None:
+    client = it.client("lambda")
+    (mapping,) = client.list_event_source_mappings()["EventSourceMappings"]
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+
+def unsubscribe(it: Deployed) -> None:
+    client = it.client("sns")
+    for each in client.list_subscriptions()["Subscriptions"]:
+        client.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+
+
+def queue_url(it: Deployed) -> str:
+    queue = f"{PREFIX}-failed-events"
+    return str(it.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"])
+
+
+def schedule(target: str) -> Change:
+    """Schedule something in the stage's group."""
+    return call(
+        "scheduler",
+        "create_schedule",
+        GroupName=PREFIX,
+        Name="launch-strange",
+        ScheduleExpression="at(2099-01-01T00:00:00)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": f"arn:aws:lambda:{DEFAULT_REGION}:{ACCOUNT_ID}:function:{target}",
+            "RoleArn": f"arn:aws:iam::{ACCOUNT_ID}:role/{SCHEDULER}",
+        },
+    )
+
+
+def edit_policy(it: Deployed) -> None:
+    path = it.config_file.path.with_name("policy-local-dns_watchdog.json")
+    path.write_text(path.read_text().replace("GetItem", "DeleteItem"))
+    it.config_file.path.with_name("policy-local-sweep.json").unlink()
+
+
+def nothing_reserved(it: Deployed) -> None:
+    it.edit_config("dns_watchdog", reserved_concurrency=None)
+    unreserve(WATCHDOG)(it)
+
+
+def switched_off(it: Deployed) -> None:
+    it.edit_config("sweep", reserved_concurrency=0)
+    reserve(0, SWEEP)(it)
+
+
+def nobody_notified(it: Deployed) -> None:
+    unsubscribe(it)
+    it.set_stage(alarm_email="")
+
+
+def lose_note(it: Deployed) -> None:
+    note_path(it.config_file, it.stage).unlink()
+
+
+def other_variables(it: Deployed) -> None:
+    it.set_variables(DCV_PORT="2053", EVENT_TAGS="required", SWEEP_SCHEDULE="rate(5 minutes)")
+
+
+def longer(it: Deployed) -> None:
+    it.edit_config(lambda_timeout=90)
+
+
+def fewer(it: Deployed) -> None:
+    it.edit_config("dns_watchdog", reserved_concurrency=5)
+
+
+def secret_gone(name: str) -> Change:
+    return call("secretsmanager", "delete_secret", SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+def topic_gone(it: Deployed) -> None:
+    arn = f"arn:aws:sns:{DEFAULT_REGION}:{ACCOUNT_ID}:{PREFIX}-alarms"
+    it.client("sns").delete_topic(TopicArn=arn)
+
+
+def queue_gone(it: Deployed) -> None:
+    it.client("sqs").delete_queue(QueueUrl=queue_url(it))
+
+
+def event_failed(it: Deployed) -> None:
+    it.client("sqs").send_message(QueueUrl=queue_url(it), MessageBody="{}")
+
+
+def profile_empty(it: Deployed) -> None:
+    names = {"InstanceProfileName": DESKTOP, "RoleName": DESKTOP}
+    it.client("iam").remove_role_from_instance_profile(**names)
+
+
+def no_recovery(it: Deployed) -> None:
+    wanted = {"PointInTimeRecoveryEnabled": False}
+    it.client("dynamodb").update_continuous_backups(
+        TableName=TABLE, PointInTimeRecoverySpecification=wanted
+    )
+
+
+def kept_forever(it: Deployed) -> None:
+    wanted = {"Enabled": False, "AttributeName": "expires_at"}
+    it.client("dynamodb").update_time_to_live(TableName=SENT, TimeToLiveSpecification=wanted)
+
+
+def short_key(it: Deployed) -> None:
+    it.store_secret("short", KEY)
+
+
+def nothing(_: Deployed) -> None:
+    """Change nothing more: an earlier change does it."""
+
+
+ENDED = "notify_instance_termination"
+ENDED_RULE = f"{PREFIX}-{ENDED}-event"
+ERRORS = f"{PREFIX}-errors"
+ANOTHER_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{PREFIX}-api_handler"
+START, REPORT = "start-meetings", "report-progress"
+WARNING = Level.WARNING
+
+BY_HAND = [
+    Break(variables, "variables dns_watchdog", "OWNER is missing;"),
+    Break(nothing, "variables dns_watchdog", "MINE is not in config.json; ZONE_ID is 'ffff"),
+    Break(other_variables, "rule dns_watchdog", f"{WATCHDOG}-event matches"),
+    *(Break(nothing, f"variables {each}", "DCV_PORT is") for each in ALL),
+    Break(longer, "limits terminator", "60 s, 256 MB, not 90 s, 256 MB"),
+    Break(nothing, "limits notify_deployment", "not 90 s"),
+    Break(nothing, f"limits {ENDED}", "not 90 s"),
+    Break(function(Timeout=3), "limits dns_watchdog", "3 s, 256 MB, not 90 s, 256 MB"),
+    Break(function(SWEEP, MemorySize=128), "limits sweep", "128 MB, not 120 s, 256 MB"),
+    Break(fewer, "concurrency dns_watchdog", "20 reserved, not 5"),
+    Break(unreserve(SWEEP), "concurrency sweep", "none reserved, not 1"),
+    Break(reserve(2, LAUNCH), "concurrency launch_ec2", "2 reserved, not none"),
+    Break(function(Runtime="python3.10"), "runtime dns_watchdog", "runs on python3.10", WARNING),
+    Break(rezipped(WATCHDOG, "app.py"), "code dns_watchdog", "app.py differs"),
+    Break(rezipped(SWEEP, "chalicelib/extra.py"), "code sweep", "chalicelib/extra.py is not here"),
+    Break(rezipped(LAUNCH), "code launch_ec2", "was not built here"),
+    Break(role_policy(WATCHDOG), "role dns_watchdog", "is not what the code needs"),
+    Break(no_policy(SWEEP), "role sweep", "or its policy is missing"),
+    Break(function(LAUNCH, Role=ANOTHER_ROLE), "role launch_ec2", f"_handler, not {LAUNCH}"),
+    Break(
+        call("events", "put_rule", Name=f"{SWEEP}-event", ScheduleExpression="rate(1 day)"),
+        "rule sweep",
+        "starts it at rate(1 day), not at rate(5 minutes)",
+    ),
+    Break(call("events", "disable_rule", Name=ENDED_RULE), f"rule {ENDED}", "is DISABLED"),
+    Break(no_rule, "rule notify_deployment", "does not exist"),
+    Break(no_permission(WATCHDOG, "another"), "permission dns_watchdog", "may not start"),
+    Break(no_permission(SWEEP), "permission sweep", "may not start"),
+    Break(failures(WATCHDOG, **ELSEWHERE), "failed events dns_watchdog", ":mine, not to arn:aws:"),
+    Break(failures(SWEEP, **ELSEWHERE), "failed events sweep", ":mine, not to a queue"),
+    Break(
+        failures(SAFETY_NET, MaximumRetryAttempts=0),
+        "failed events safety_net",
+        "are retried 0 times within 21600 s, not 2 within 21600 s",
+    ),
+    Break(
+        call("lambda", "delete_function_event_invoke_config", FunctionName=LAUNCH),
+        "failed events launch_ec2",
+        "are lost",
+    ),
+    Break(
+        call("logs", "delete_retention_policy", logGroupName=f"/aws/lambda/{PREFIX}"),
+        "logs api_handler",
+        "is kept forever",
+    ),
+    Break(
+        call("logs", "delete_log_group", logGroupName=f"/aws/lambda/{WATCHDOG}"),
+        "logs dns_watchdog",
+        "does not exist",
+    ),
+    Break(template_of_before, "stack", "another version of the template", WARNING),
+    Break(throttle, "API limits", "~1schedule/POST"),
+    Break(hide_answers, "API own answers", "DEFAULT_4XX: pages of https://app.example.com"),
+    Break(own_table, "table stream", "it has none, so meetings do not end"),
+    Break(nothing, "stream mapping", "terminator reads another stream"),
+]
+"""Repaired by a deployment."""
+
+FROM_THE_STACK = [
+    Break(call("cloudwatch", "delete_alarms", AlarmNames=[ERRORS]), "alarms", f"missing: {ERRORS}"),
+    Break(topic_gone, "alarm topic", "does not exist"),
+    Break(queue_gone, "failure queue", "does not exist"),
+    Break(call("scheduler", "delete_schedule_group", Name=PREFIX), "schedules", "group elephant-l"),
+    Break(no_policy(SCHEDULER, START), "scheduler role", "or its policy is missing"),
+    Break(secret_gone(KEY), "schedule key", f"secret {KEY} does not exist"),
+    Break(secret_gone(SEED), "meeting seed", f"secret {SEED} does not exist"),
+    Break(call("dynamodb", "delete_table", TableName=SENT), "sent table", f"{SENT} does not exist"),
+]
+"""Deleted by hand, which an update of the stack does not notice."""
+
+BY_COMMANDS = [
+    Break(schedule("another"), "schedules", "do not start this stage's functions: launch-strange"),
+    Break(
+        function(Handler="app.watch"), "function dns_watchdog", "it calls app.watch, not app.dns"
+    ),
+    Break(role_policy(WATCHDOG, "by-hand"), "role dns_watchdog", "has the policy by-hand as well"),
+    Break(attach(WATCHDOG), "role dns_watchdog", f"policy/more-{WATCHDOG} as well"),
+    Break(trust(WATCHDOG), "role dns_watchdog", "others than Lambda may assume"),
+    Break(role_policy(SCHEDULER, "more"), "scheduler role", "has the policy more as well"),
+    Break(
+        role_policy(SCHEDULER, START), "scheduler role", f"the policy {START} of {SCHEDULER} dif"
+    ),
+    Break(trust(SCHEDULER), "scheduler role", "others than intended may assume"),
+    Break(
+        role_policy(DESKTOP, REPORT), "desktop role", f"the policy {REPORT} of {DESKTOP} differs"
+    ),
+    Break(profile_empty, "desktop role profile", "gives desktops no role"),
+    Break(mapping_off, "stream mapping", "it is disabled"),
+    Break(no_recovery, "table recovery", "by mistake is lost", WARNING),
+    Break(kept_forever, "sent table", "keeps its rows forever", WARNING),
+    Break(unsubscribe, "alarm topic", "ops@example.com has unsubscribed", WARNING),
+    Break(event_failed, "failure queue", "1 event(s) failed", WARNING),
+    Break(
+        call("cloudwatch", "disable_alarm_actions", AlarmNames=[ERRORS]),
+        "alarms actions",
+        f"actions disabled: {ERRORS}",
+        WARNING,
+    ),
+    Break(short_key, "schedule key", "a key that can be guessed"),
+]
+"""Repaired by commands of AWS's."""
+
+IN_CONFIG = [
+    Break(nothing_reserved, "concurrency dns_watchdog", "a burst of events", WARNING),
+    Break(switched_off, "concurrency sweep", "0 reserved, so it never runs"),
+    Break(nobody_notified, "alarm topic", "nobody is notified of alarms", WARNING),
+    Break(edit_policy, "files", "policy-local-dns_watchdog.json"),
+    Break(nothing, "files", "policy-local-sweep.json"),
+]
+"""Repaired by `elephant stage` with other options, and a deployment."""
+
+ROUNDS = {"by hand": BY_HAND, "by commands": BY_COMMANDS, "in config.json": IN_CONFIG}

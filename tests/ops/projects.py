@@ -1,0 +1,49 @@
+"""A project and an account to test commands on, which many tests can use."""
+
+from __future__ import annotations
+
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from localcloud.aws import DEFAULT_REGION  # which teaches moto all that the stack needs
+from ops.account import Account
+from ops.reach import Code
+from ops.stages import ConfigFile
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@cache
+def code() -> Code:
+    """Return the project's code, read once."""
+    return Code(ROOT)
+
+
+def linked_project(directory: Path) -> ConfigFile:
+    """Make a project of one's own: with the same code, but its own configuration."""
+    (directory / ".chalice").mkdir(parents=True)
+    for path in (ROOT / ".chalice").glob("*.json"):
+        shutil.copy(path, directory / ".chalice")
+    for name in ("app.py", "requirements.txt", "chalicelib"):
+        (directory / name).symlink_to(ROOT / name)
+    return ConfigFile(directory)
+
+
+class KeptAccount(Account):
+    """An account whose clients are made once; in each test moto forgets the former one."""
+
+    def client(self, service: str) -> Any:  # noqa: ANN401
+        return _client(service)
+
+
+@cache
+def _client(service: str) -> Any:  # noqa: ANN401
+    return Account(DEFAULT_REGION).client(service)
+
+
+@cache
+def account() -> KeptAccount:
+    """Return the account, for use within `mock_aws`."""
+    return KeptAccount(DEFAULT_REGION)
