@@ -5,28 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from chalice.app import BadRequestError, Chalice, CloudWatchEvent, DynamoDBEvent, Response
 
-from chalicelib import aws
-from chalicelib.cloudflare.client import Cloudflare
-from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
-from chalicelib.cloudflare.transport import Urllib3Transport
-from chalicelib.cloudflare.zone import CloudflareZone
+from chalicelib.container import Container
 from chalicelib.ec2.event import event_of, event_pattern
-from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.table import Meetings
-from chalicelib.meetings import parts
-from chalicelib.notifications import parts as notification_parts
-from chalicelib.secrets import Token
 from chalicelib.settings.stage import Settings, SettingsError
-from chalicelib.step import Workers
-from chalicelib.telemetry import LogReporter
-from chalicelib.watchdog.handler import Watchdog
-from chalicelib.watchdog.sweep import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,67 +56,7 @@ class Api(Chalice):
 app = Api(app_name="elephant", configure_logs=False)
 
 
-@cache
-def watchdog() -> Watchdog:
-    """Build the watchdog, once for each execution environment."""
-    return Watchdog(
-        settings=settings,
-        instances=instances(),
-        zone=zone(KEPT_BY_EVENTS),
-        meetings=meetings(),
-        reporter=LogReporter("dns_watchdog", settings.owner),
-        executor=executor(),
-    )
-
-
-@cache
-def sweeper() -> Sweep:
-    """Build the sweep, once for each execution environment."""
-    return Sweep(
-        settings=settings,
-        instances=instances(),
-        zone=zone(KEPT_BY_SWEEPS),
-        meetings=meetings(),
-        reporter=LogReporter("sweep", settings.owner),
-        executor=executor(),
-    )
-
-
-def oversee(context: LambdaContext) -> None:
-    """In a stage with meetings, check that no desktop is left running."""
-    if settings.meetings:
-        parts.build_overseer(settings).oversee(context)
-
-
-def report_unreachable(context: LambdaContext) -> None:
-    """In a stage with notifications, notify people of desktops that never got an address."""
-    if settings.notifications:
-        notification_parts.build_address_reports(settings).report_missing(context)
-
-
-def instances() -> Instances:
-    """Build the EC2 gateway."""
-    return Instances(aws.client("ec2"), settings.project_tag, settings.owner)
-
-
-def zone(kept: float) -> CloudflareZone:
-    """Build the Cloudflare zone, which keeps this share of the quota for others."""
-    token = Token(aws.client("secretsmanager"), settings.secret_id)
-    token.read_ahead()
-    quota = Quota(kept=kept)
-    cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), quota)
-    return CloudflareZone(cloudflare, settings.zone_id, settings.batch_size)
-
-
-def meetings() -> Meetings | None:
-    """Build the meetings table's gateway, if there is a table."""
-    table = settings.table_name
-    return Meetings(aws.client("dynamodb"), table) if table else None
-
-
-def executor() -> Workers:
-    """Build the executor of parallel steps."""
-    return Workers()
+container = Container(settings)
 
 
 def stream_arn() -> str:
@@ -158,40 +84,42 @@ def ready_with(
     return prepare
 
 
-class AnyEvent(CloudWatchEvent):
+class RawEvent(CloudWatchEvent):
     """A raw event; Chalice's own class raises KeyError on unexpected payloads."""
 
     def _extract_attributes(self, event_dict: object) -> None:
         """Leave the event unchanged."""
 
 
-def of_any_shape(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not declare its type)
+def raw_event(handler: Any) -> Any:  # noqa: ANN401 (Chalice does not declare its type)
     """Pass raw events to the handler."""
-    handler.event_class = AnyEvent
+    handler.event_class = RawEvent
     return handler
 
 
-@of_any_shape
+@raw_event
 @app.on_cw_event(event_pattern(settings))
-@ready_with(watchdog)
-def dns_watchdog(event: AnyEvent) -> dict[str, Any]:
+@ready_with(lambda: container.watchdog)
+def dns_watchdog(event: RawEvent) -> dict[str, Any]:
     """Create, update or delete the DNS record of the instance in the event."""
-    return watchdog().handle(event.to_dict(), cast("LambdaContext", event.context))
+    return container.watchdog.handle(event.to_dict(), cast("LambdaContext", event.context))
 
 
-@of_any_shape
+@raw_event
 @app.schedule(settings.sweep_schedule)
-@ready_with(sweeper)
-def sweep(event: AnyEvent) -> dict[str, Any]:
+@ready_with(lambda: container.sweep)
+def sweep(event: RawEvent) -> dict[str, Any]:
     """Repair the drift that events left."""
     context = cast("LambdaContext", event.context)
-    try:
-        oversee(context)
-    finally:  # independent of each other's failures
+    try:  # independent of each other's failures
+        if settings.meetings:
+            container.overseer.oversee(context)
+    finally:
         try:
-            report_unreachable(context)
+            if settings.notifications:
+                container.address_reports.report_missing(context)
         finally:
-            result = sweeper().handle(context)
+            result = container.sweep.handle(context)
     return result
 
 
@@ -205,7 +133,7 @@ if settings.is_local:
         if not isinstance(body, dict):
             raise BadRequestError('send an EventBridge event, or {"instance-id": "i-…"}')
         context = app.lambda_context
-        return watchdog().handle(event_of(body, context.invoked_function_arn), context)
+        return container.watchdog.handle(event_of(body, context.invoked_function_arn), context)
 
 
 if settings.meetings:
@@ -217,59 +145,57 @@ if settings.meetings:
         return Request.of(request, request.context["path"])
 
     @app.route("/schedule", methods=["POST", "OPTIONS"], content_types=["*/*"])
-    @ready_with(lambda: parts.build_scheduling(settings), "app")
+    @ready_with(lambda: container.scheduling, "app")
     def schedule_meeting() -> Response:
         """Schedule a meeting."""
         context = app.lambda_context
         if settings.is_local and not context.invoked_function_arn:  # by `chalice local`
             context.invoked_function_arn = LOCAL_FUNCTION
-        return to_chalice(parts.build_scheduling(settings).handle(asked(), context))
+        return to_chalice(container.scheduling.handle(asked(), context))
 
     @app.route("/join/{meeting_id}/{role}", methods=["GET"])
-    @ready_with(lambda: parts.build_join(settings), "app")
+    @ready_with(lambda: container.join, "app")
     def join(meeting_id: str, role: str) -> Response:
         """Report a meeting's progress, and send people to their desktop."""
-        return to_chalice(parts.build_join(settings).handle(asked(), meeting_id, role))
+        return to_chalice(container.join.handle(asked(), meeting_id, role))
 
     @app.lambda_function()
-    @ready_with(lambda: parts.build_launch(settings))
+    @ready_with(lambda: container.launch)
     def launch_ec2(event: object, context: LambdaContext) -> dict[str, Any]:
         """Launch the desktops of the meeting that a schedule names."""
-        return parts.build_launch(settings).handle(event, context)
+        return container.launch.handle(event, context)
 
     @app.lambda_function()
-    @ready_with(lambda: parts.build_safety_net(settings))
+    @ready_with(lambda: container.safety_net)
     def safety_net(event: object, context: LambdaContext) -> dict[str, Any]:
         """Check the meeting that a schedule names, and end it if it is over."""
-        return parts.build_safety_net(settings).handle(event, context)
+        return container.safety_net.handle(event, context)
 
     @app.on_dynamodb_record(stream_arn=stream_arn())
-    @ready_with(lambda: parts.build_terminator(settings))
+    @ready_with(lambda: container.terminator)
     def terminator(event: DynamoDBEvent) -> dict[str, Any]:
         """End meetings that both sides have finished."""
-        return parts.build_terminator(settings).handle(
-            event.to_dict(), cast("LambdaContext", event.context)
-        )
+        return container.terminator.handle(event.to_dict(), cast("LambdaContext", event.context))
 
 
 if settings.notifications:
     from chalicelib.notifications.events import deployment_pattern, termination_pattern
 
-    @of_any_shape
+    @raw_event
     @app.on_cw_event(termination_pattern(settings.notifications))
-    @ready_with(lambda: notification_parts.build_termination_reports(settings))
-    def notify_instance_termination(event: AnyEvent) -> dict[str, Any]:
+    @ready_with(lambda: container.termination_reports)
+    def notify_instance_termination(event: RawEvent) -> dict[str, Any]:
         """Notify people of an instance that terminated because something failed."""
-        return notification_parts.build_termination_reports(settings).handle(
+        return container.termination_reports.handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )
 
-    @of_any_shape
+    @raw_event
     @app.on_cw_event(deployment_pattern(settings.notifications))
-    @ready_with(lambda: notification_parts.build_deployment_reports(settings))
-    def notify_deployment(event: AnyEvent) -> dict[str, Any]:
+    @ready_with(lambda: container.deployment_reports)
+    def notify_deployment(event: RawEvent) -> dict[str, Any]:
         """Notify people of a deployment."""
-        return notification_parts.build_deployment_reports(settings).handle(
+        return container.deployment_reports.handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )
 

@@ -12,6 +12,7 @@ BEGUN = (time.monotonic(), time.process_time())
 
 import importlib  # noqa: E402
 import json  # noqa: E402
+import operator  # noqa: E402
 import os  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -117,7 +118,7 @@ def main() -> None:
     imported = since(began)
     inside = dict(makers.spent)
     for name in told["prepare"]:
-        getattr(module, name)()
+        operator.attrgetter(name)(module)
     ready = since(began)
     wall, cpu = now()
     answer(

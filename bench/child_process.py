@@ -26,8 +26,8 @@ class ChildError(Exception):
 class Program:
     """What a child runs.
 
-    `makers` name the functions that make clients, `prepare` those of the module that make
-    everything ready, and `runtime` what Lambda's own runtime has imported before.
+    `makers` name the functions that make clients, `prepare` the members of the module that
+    make everything ready, and `runtime` what Lambda's own runtime has imported before.
     """
 
     module: str

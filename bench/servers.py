@@ -72,14 +72,14 @@ class Servers:
         }
 
     def ours(self, *, handler: str = "dns_watchdog", prepare: str = "watchdog") -> Program:
-        """Name a function of the deployed zip."""
+        """Name a function of the deployed zip; `prepare` is what the container builds for it."""
         path = (self.task_root, self.runtime)
-        return Program("app", handler, path, (prepare,), _OUR_MAKERS, _RUNTIME)
+        return Program("app", handler, path, (f"container.{prepare}",), _OUR_MAKERS, _RUNTIME)
 
     @property
     def sweep(self) -> Program:
         """The sweep of the deployed zip."""
-        return self.ours(handler="sweep", prepare="sweeper")
+        return self.ours(handler="sweep", prepare="sweep")
 
     @property
     def guide(self) -> Program:

@@ -49,10 +49,6 @@ def invoke(app: ModuleType, function: str, event: object) -> Any:  # noqa: ANN40
     return getattr(app, function)(event, Context(invoked_function_arn=f"{ARN}-{function}"))
 
 
-def built(parts: ModuleType) -> set[str]:
-    """Name the functions of a feature that were built; forget them."""
-    builders = {name: make for name, make in vars(parts).items() if name.startswith("build_")}
-    found = {name for name, make in builders.items() if make.cache_info().currsize}
-    for make in builders.values():
-        make.cache_clear()
-    return found
+def built(app: ModuleType) -> set[str]:
+    """Name the handlers that were built."""
+    return {name for name in vars(app.container) if not name.startswith("_")}

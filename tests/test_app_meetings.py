@@ -10,7 +10,6 @@ import pytest
 from moto.ec2.models import ec2_backends
 
 from chalicelib.dns.provider import DnsError
-from chalicelib.meetings import parts
 from localcloud.cloudflare import Fault, FaultKind
 from tests.application import ARN, MEETINGS, STAGE, built, invoke, load_app
 from tests.world import ACCOUNT, REGION, TABLE, Context, World
@@ -27,11 +26,6 @@ ID = "abcdefgh12345678"
 INVALID: tuple[object, ...] = ({}, [], None, {"meeting_id": 1, "meetingId": 1})
 EMPTY: tuple[object, ...] = ({"Records": []}, {"Records": [{}]})
 CLI = {"AWS_CHALICE_CLI_MODE": "true"}
-
-
-@pytest.fixture(autouse=True)
-def _new_environment() -> None:
-    built(parts)
 
 
 @pytest.fixture
@@ -78,19 +72,19 @@ def test_the_feature_is_three_functions_and_two_routes_more(
 @pytest.mark.parametrize(
     ("handler", "builders"),
     [
-        ("app", {"build_scheduling", "build_join"}),
-        ("launch_ec2", {"build_launch"}),
-        ("safety_net", {"build_safety_net"}),
-        ("terminator", {"build_terminator"}),
-        ("dns_watchdog", set()),
+        ("app", {"scheduling", "join"}),
+        ("launch_ec2", {"launch"}),
+        ("safety_net", {"safety_net"}),
+        ("terminator", {"terminator"}),
+        ("dns_watchdog", {"watchdog"}),
     ],
 )
 def test_a_function_builds_what_it_needs_before_its_first_event(
     monkeypatch: pytest.MonkeyPatch, handler: str, builders: set[str]
 ) -> None:
-    load_app(monkeypatch, STAGE | MEETINGS | {"_HANDLER": f"app.{handler}"})
+    app = load_app(monkeypatch, STAGE | MEETINGS | {"_HANDLER": f"app.{handler}"})
 
-    assert built(parts) == builders
+    assert built(app) == builders
 
 
 def test_a_deployment_maps_the_tables_stream_and_cannot_do_without(

@@ -13,8 +13,6 @@ from moto.ec2.models import ec2_backends
 
 from chalicelib import aws
 from chalicelib.dns.provider import DnsError
-from chalicelib.meetings import parts as meetings_parts
-from chalicelib.notifications import parts
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from localcloud.cloudflare import Fault, FaultKind
 from tests.application import MEETINGS, PROJECT, STAGE, built, invoke, load_app
@@ -41,8 +39,6 @@ def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
 @pytest.fixture(autouse=True)
 def _new_environment() -> None:
     aws._session.cache_clear()
-    built(parts)
-    built(meetings_parts)
 
 
 @pytest.fixture
@@ -83,24 +79,23 @@ def test_the_feature_is_two_functions_more_with_their_rules(
 @pytest.mark.parametrize(
     ("handler", "builders"),
     [
-        ("notify_instance_termination", {"build_termination_reports"}),
-        ("notify_deployment", {"build_deployment_reports"}),
-        ("dns_watchdog", set()),
+        ("notify_instance_termination", {"termination_reports"}),
+        ("notify_deployment", {"deployment_reports"}),
+        ("dns_watchdog", {"watchdog"}),
     ],
 )
 def test_a_function_builds_what_it_needs_before_its_first_event(
     monkeypatch: pytest.MonkeyPatch, handler: str, builders: set[str]
 ) -> None:
-    load(monkeypatch, _HANDLER=f"app.{handler}")
+    app = load(monkeypatch, _HANDLER=f"app.{handler}")
 
-    assert built(parts) == builders
+    assert built(app) == builders
 
 
 def test_functions_that_send_nothing_load_nothing_of_e_mails() -> None:
     """The watchdog is what must be fast."""
-    code = (
-        "import app, sys; app.watchdog(); print('chalicelib.notifications.layout' in sys.modules)"
-    )
+    layout = "'chalicelib.notifications.layout' in sys.modules"
+    code = f"import app, sys; app.container.watchdog; print({layout})"
     done = subprocess.run(  # noqa: S603 (this Python, with code of our own)
         [sys.executable, "-c", code],
         cwd=PROJECT,

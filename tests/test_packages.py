@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "chalicelib"
 FLOORS = (
+    {"container"},
     {"meetings", "notifications"},
     {"watchdog", "cloudflare"},
     {"dns"},

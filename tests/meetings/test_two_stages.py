@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.ec2.models import ec2_backends
 
+from chalicelib.container import Container
 from chalicelib.ec2.instances import OWNER_TAG
-from chalicelib.meetings import parts
 from tests.meetings.ends import make_record
 from tests.meetings.test_launch import Stage
 from tests.world import ACCOUNT, REGION, Context, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from botocore.session import Session
 
     from chalicelib.settings.stage import Settings
@@ -29,9 +27,8 @@ DEV = Context(60_000, invoked_function_arn=DEV_ARN)
 
 
 @pytest.fixture
-def dev(world: World, session: Session) -> Iterator[Settings]:
+def dev(world: World, session: Session) -> Settings:
     """Give a stage with the other's defaults, but for its own name, and short meetings."""
-    builders = (parts.build_safety_net, parts.build_overseer, parts.build_terminator)
     key = {"AttributeName": "id", "KeyType": "HASH"}
     world.dynamodb.create_table(
         TableName=DEV_TABLE,
@@ -41,9 +38,7 @@ def dev(world: World, session: Session) -> Iterator[Settings]:
     )
     scheduler: Any = session.create_client("scheduler")
     scheduler.create_schedule_group(Name="elephant-dev")
-    for each in builders:
-        each.cache_clear()
-    yield make_settings(
+    return make_settings(
         FEATURES="meetings",
         AMI_ID="ami-0123456789abcdef0",
         SECURITY_GROUP_IDS="sg-0123456789abcdef0",
@@ -51,8 +46,6 @@ def dev(world: World, session: Session) -> Iterator[Settings]:
         OWNER="elephant:dev",
         TABLE_NAME=DEV_TABLE,
     )
-    for each in builders:
-        each.cache_clear()
 
 
 @pytest.fixture
@@ -90,14 +83,14 @@ def put_finished_row(world: World, desktops: dict[str, str]) -> dict[str, dict[s
 def test_a_stage_never_ends_what_another_launched(
     world: World, dev: Settings, desktops: dict[str, str]
 ) -> None:
-    assert parts.build_overseer(dev).oversee(DEV) == ()
-    look = parts.build_safety_net(dev).handle({"meetingId": ID}, DEV)
+    assert Container(dev).overseer.oversee(DEV) == ()
+    look = Container(dev).safety_net.handle({"meetingId": ID}, DEV)
     assert (look["action"], look["reason"]) == ("left", "it has no row, and no desktop is left")
 
     item = put_finished_row(world, desktops)
     event = {"Records": [make_record(ID, item)]}
-    assert parts.build_terminator(dev).handle(event, DEV) == {"batchItemFailures": []}
-    parts.build_safety_net(dev).handle({"meetingId": ID}, DEV)
+    assert Container(dev).terminator.handle(event, DEV) == {"batchItemFailures": []}
+    Container(dev).safety_net.handle({"meetingId": ID}, DEV)
 
     copied = world.dynamodb.get_item(TableName=DEV_TABLE, Key={"id": {"S": ID}})["Item"]
     assert copied["status"] == {"S": "TERMINATED"}
@@ -113,7 +106,7 @@ def test_desktops_of_a_release_without_owners_are_ended_by_the_stage_that_has_th
     if has_row:
         put_finished_row(world, desktops)
 
-    look = parts.build_safety_net(dev).handle({"meetingId": ID}, DEV)
+    look = Container(dev).safety_net.handle({"meetingId": ID}, DEV)
 
     assert look["action"] == ("ended" if has_row else "waiting")
     assert states(world, desktops) == {"terminated" if has_row else "running"}

@@ -1,0 +1,295 @@
+"""The container: builds what each function needs, once for each execution environment.
+
+A builder imports its modules only when it is called: all functions of a stage are deployed as one
+package, and modules that a function does not need would make its cold start longer.
+"""
+# ruff: noqa: PLC0415 (imports at the top are what this module avoids)
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, cast
+
+from chalicelib import aws
+from chalicelib.ec2.instances import Instances
+from chalicelib.telemetry import LogReporter
+
+if TYPE_CHECKING:
+    from chalicelib.cloudflare.zone import CloudflareZone
+    from chalicelib.meeting_row.table import Meetings
+    from chalicelib.meetings.ending import Ending
+    from chalicelib.meetings.join import Join
+    from chalicelib.meetings.launch import Launch
+    from chalicelib.meetings.overseer import Overseer
+    from chalicelib.meetings.safety_net import SafetyNet
+    from chalicelib.meetings.scheduling import Scheduling
+    from chalicelib.meetings.terminator import Terminator
+    from chalicelib.notifications.address_reports import AddressReports
+    from chalicelib.notifications.deployment_reports import DeploymentReports
+    from chalicelib.notifications.notifier import Notifier
+    from chalicelib.notifications.termination_reports import TerminationReports
+    from chalicelib.settings.meetings import MeetingsSettings
+    from chalicelib.settings.notifications import NotificationsSettings
+    from chalicelib.settings.stage import Settings
+    from chalicelib.step import Workers
+    from chalicelib.watchdog.handler import Watchdog
+    from chalicelib.watchdog.sweep import Sweep
+
+API: Final = "api"
+"""The name of the function behind the routes in its log."""
+
+
+class Container:
+    """The handlers of a stage with these settings; each is built when it is first used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    # The core
+
+    @cached_property
+    def watchdog(self) -> Watchdog:
+        """The handler of instance events."""
+        from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS
+        from chalicelib.watchdog.handler import Watchdog
+
+        return Watchdog(
+            settings=self._settings,
+            instances=self._instances,
+            zone=self._zone(KEPT_BY_EVENTS),
+            meetings=self._table if self._settings.table_name else None,
+            reporter=self._reporter("dns_watchdog"),
+            executor=_workers(),
+        )
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """The sweep."""
+        from chalicelib.cloudflare.rate_limit import KEPT_BY_SWEEPS
+        from chalicelib.watchdog.sweep import Sweep
+
+        return Sweep(
+            settings=self._settings,
+            instances=self._instances,
+            zone=self._zone(KEPT_BY_SWEEPS),
+            meetings=self._table if self._settings.table_name else None,
+            reporter=self._reporter("sweep"),
+            executor=_workers(),
+        )
+
+    def _zone(self, kept: float) -> CloudflareZone:
+        """Build the DNS provider's zone, which keeps this share of the quota for others."""
+        from chalicelib.cloudflare.client import Cloudflare
+        from chalicelib.cloudflare.rate_limit import Quota
+        from chalicelib.cloudflare.transport import Urllib3Transport
+        from chalicelib.cloudflare.zone import CloudflareZone
+        from chalicelib.secrets import Token
+
+        settings = self._settings
+        token = Token(aws.client("secretsmanager"), settings.secret_id)
+        token.read_ahead()
+        url, quota = settings.cloudflare_api_url, Quota(kept=kept)
+        cloudflare = Cloudflare(url, token, Urllib3Transport(), quota)
+        return CloudflareZone(cloudflare, settings.zone_id, settings.batch_size)
+
+    @cached_property
+    def _instances(self) -> Instances:
+        settings = self._settings
+        return Instances(aws.client("ec2"), settings.project_tag, settings.owner)
+
+    @cached_property
+    def _table(self) -> Meetings:
+        from chalicelib.meeting_row.table import Meetings
+
+        return Meetings(aws.client("dynamodb"), str(self._settings.table_name))
+
+    def _reporter(self, function: str) -> LogReporter:
+        return LogReporter(function, self._settings.owner)
+
+    # The feature `meetings`
+
+    @cached_property
+    def scheduling(self) -> Scheduling:
+        """The handler of `POST /schedule`."""
+        from chalicelib.meetings.authorizer import Authorizer
+        from chalicelib.meetings.reservation import Reservations
+        from chalicelib.meetings.schedules import Scheduler, Unscheduler
+        from chalicelib.meetings.scheduling import Scheduling
+        from chalicelib.meetings.stage_secrets import Seeds
+
+        secrets = aws.client("secretsmanager")
+        scheduler = aws.client("scheduler")
+        return Scheduling(
+            settings=self._meetings,
+            authorizer=Authorizer(secrets),
+            seeds=Seeds(secrets),
+            reservations=Reservations(
+                table=self._table,
+                scheduler=Scheduler(scheduler),
+                unscheduler=Unscheduler(scheduler),
+            ),
+            reporter=self._reporter(API),
+        )
+
+    @cached_property
+    def join(self) -> Join:
+        """The handler of join links."""
+        from chalicelib.meetings.join import Join
+
+        return Join(
+            settings=self._settings,
+            meetings=self._meetings,
+            table=self._table,
+            reporter=self._reporter(API),
+        )
+
+    @cached_property
+    def launch(self) -> Launch:
+        """The handler of schedules that launch a meeting's desktops."""
+        from chalicelib.ec2.desktops import Starts, Terminations
+        from chalicelib.ec2.images import Images
+        from chalicelib.ec2.subnets import Subnets
+        from chalicelib.meetings.launch import Launch
+        from chalicelib.meetings.starter import Starter
+
+        ec2 = aws.client("ec2")
+        starter = Starter(
+            settings=self._meetings,
+            project_tag=self._settings.project_tag,
+            owner=self._settings.owner,
+            table=self._table,
+            instances=self._instances,
+            images=Images(ec2),
+            subnets=Subnets(ec2),
+            starts=Starts(ec2),
+        )
+        return Launch(
+            settings=self._meetings,
+            table=self._table,
+            starter=starter,
+            terminations=Terminations(ec2),
+            ending=self._ending,
+            reporter=self._reporter("launch_ec2"),
+        )
+
+    @cached_property
+    def safety_net(self) -> SafetyNet:
+        """The handler of schedules that check a meeting."""
+        from chalicelib.meetings.safety_net import SafetyNet
+        from chalicelib.meetings.schedules import Scheduler
+
+        return SafetyNet(
+            settings=self._meetings,
+            table=self._table,
+            instances=self._instances,
+            ending=self._ending,
+            scheduler=Scheduler(aws.client("scheduler")),
+            reporter=self._reporter("safety_net"),
+        )
+
+    @cached_property
+    def terminator(self) -> Terminator:
+        """The handler of the table's stream."""
+        from chalicelib.meetings.terminator import Terminator
+
+        return Terminator(
+            table=self._table, ending=self._ending, reporter=self._reporter("terminator")
+        )
+
+    @cached_property
+    def overseer(self) -> Overseer:
+        """The part of a sweep that checks for desktops left running."""
+        from chalicelib.meetings.overseer import Overseer
+        from chalicelib.meetings.schedules import Scheduler
+
+        return Overseer(
+            settings=self._meetings,
+            instances=self._instances,
+            table=self._table,
+            scheduler=Scheduler(aws.client("scheduler")),
+            reporter=self._reporter("sweep"),
+        )
+
+    @cached_property
+    def _ending(self) -> Ending:
+        from chalicelib.ec2.desktops import Terminations
+        from chalicelib.meetings.ending import Ending
+
+        return Ending(
+            table=self._table,
+            instances=self._instances,
+            terminations=Terminations(aws.client("ec2")),
+            settings=self._settings,
+        )
+
+    @property
+    def _meetings(self) -> MeetingsSettings:
+        """The feature's settings, which exist: this is used only in stages that have it."""
+        return cast("MeetingsSettings", self._settings.meetings)
+
+    # The feature `notifications`
+
+    @cached_property
+    def termination_reports(self) -> TerminationReports:
+        """The handler of instances that terminated."""
+        from chalicelib.notifications.termination_reports import TerminationReports
+
+        return TerminationReports(
+            settings=self._notifications,
+            project_tag=self._settings.project_tag,
+            owner=self._settings.owner,
+            instances=self._instances,
+            meetings=self._table if self._settings.meetings else None,
+            notifier=self._notifier,
+            reporter=self._reporter("notify_instance_termination"),
+        )
+
+    @cached_property
+    def deployment_reports(self) -> DeploymentReports:
+        """The handler of deployments."""
+        from chalicelib.notifications.deployment_reports import DeploymentReports
+        from chalicelib.notifications.deployments import Deployments
+
+        return DeploymentReports(
+            settings=self._notifications,
+            deployments=Deployments(aws.client("codedeploy")),
+            notifier=self._notifier,
+            reporter=self._reporter("notify_deployment"),
+        )
+
+    @cached_property
+    def address_reports(self) -> AddressReports:
+        """The part of a sweep that reports desktops without an address."""
+        from chalicelib.notifications.address_reports import AddressReports
+
+        return AddressReports(
+            settings=self._notifications,
+            instances=self._instances,
+            notifier=self._notifier,
+            reporter=self._reporter("sweep"),
+        )
+
+    @cached_property
+    def _notifier(self) -> Notifier:
+        from chalicelib.notifications.layout import lay_out
+        from chalicelib.notifications.mailer import Mailer
+        from chalicelib.notifications.notifier import Notifier
+        from chalicelib.notifications.sent import Sent
+
+        return Notifier(
+            sent=Sent(aws.client("dynamodb")),
+            mailer=Mailer(aws.client("sesv2"), self._notifications),
+            lay_out=lay_out,
+            owner=self._settings.owner,
+        )
+
+    @property
+    def _notifications(self) -> NotificationsSettings:
+        """The feature's settings, which exist: this is used only in stages that have it."""
+        return cast("NotificationsSettings", self._settings.notifications)
+
+
+def _workers() -> Workers:
+    from chalicelib.step import Workers
+
+    return Workers()
