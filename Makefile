@@ -8,7 +8,7 @@ CODE := app.py bench chalicelib localcloud ops tests
 .PHONY: help install install-dev demo test test-localcloud soak burst bench format lock clean
 
 help:  ## Show what there is to make
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
 
 install: .venv/installed  ## Install the operator's commands into .venv
 
