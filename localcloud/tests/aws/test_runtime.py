@@ -70,7 +70,7 @@ def test_the_context_is_lambdas(cloud: Cloud) -> None:
     *names, remaining = done.result
     arn = f"arn:aws:lambda:us-west-2:123456789012:function:{name}"
     assert names == [name, done.request_id, arn]
-    assert 0 < remaining <= 20_000
+    assert 0 < remaining <= 100_000
 
 
 def test_the_function_sees_lambdas_variables_and_its_own_only(
@@ -153,7 +153,7 @@ def test_the_clock_goes_forward_only() -> None:
     ahead = clock.ahead
     clock.reach(datetime.now(UTC))
     assert clock.ahead == ahead > 86400
-    assert clock.time() - time.time() == pytest.approx(ahead, abs=60)
+    assert time.time() + ahead <= clock.time() <= time.time() + ahead
     with pytest.raises(ValueError, match="time does not go back"):
         clock.skip(-1)
 
