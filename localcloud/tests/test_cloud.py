@@ -172,7 +172,7 @@ def test_desktops_do_what_another_process_wants(stage: Stage) -> None:
 
     def let(**wanted: str) -> list[tuple[Any, Any]]:
         done = stage.cloud._act_on_desktops(wanted)
-        return [(told["role"], told["done"]) for told in done]
+        return [(report["role"], report["done"]) for report in done]
 
     assert let(do="healthy", role="teacher") == [("teacher", True)]
     assert let(do="upload", meeting=teacher.meeting_id) == [("teacher", True)]

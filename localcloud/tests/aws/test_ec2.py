@@ -107,7 +107,7 @@ def test_a_token_whose_instance_has_ended_starts_no_other_one(ec2: Any) -> None:
     ("wrong", "code"),
     [
         ({"ImageId": "ami-00000000000000000"}, "InvalidAMIID.NotFound"),
-        ({"KeyName": "nobodys"}, "InvalidKeyPair.NotFound"),
+        ({"KeyName": "missing"}, "InvalidKeyPair.NotFound"),
         ({"IamInstanceProfile": {"Name": "other"}}, "InvalidParameterValue"),
         (
             {"IamInstanceProfile": {"Arn": "arn:aws:iam::123456789012:instance-profile/other"}},

@@ -162,9 +162,9 @@ def test_deployed_code_has_the_time_of_the_clock_however_it_asks(cloud: Cloud) -
     name, clock = cloud.function(NOW), cloud.functions.clock
     for _ in range(2):
         before = clock.time()
-        told: dict[str, float] = cloud.functions.invoke(name).result
+        moments: dict[str, float] = cloud.functions.invoke(name).result
         after = clock.time()  # some ways to ask give whole seconds
-        assert [way for way in told if not before - 1 <= told[way] <= after + 1] == []
+        assert [way for way in moments if not before - 1 <= moments[way] <= after + 1] == []
         clock.skip(40 * 86400)
 
 
