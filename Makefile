@@ -8,7 +8,7 @@ CODE := app.py bench chalicelib localcloud ops tests
 .PHONY: help install install-dev demo test test-localcloud soak burst bench pictures format lock clean
 
 help:  ## Show what there is to make
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
 
 install: .venv/installed  ## Install the operator's commands into .venv
 
@@ -44,7 +44,7 @@ test: install-dev  ## Check format, lint and types, and run the tests of the pro
 	$(BIN)/coverage report --include='chalicelib/*' --fail-under=100
 	$(BIN)/coverage report --include='ops/*' --fail-under=95
 
-test-localcloud: install-dev  ## Run the tests of the local cloud itself, and the demo
+test-localcloud: install-dev  ## Run the tests of the local cloud itself
 	$(BIN)/python -m pytest localcloud/tests --numprocesses=2 --dist=loadfile
 
 soak: install-dev  ## Run SCHEDULES=10000 of the simulation, from SEED=0; MEETINGS=1 that of meetings

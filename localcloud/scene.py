@@ -161,7 +161,7 @@ class Scene:
     def dig(self, name: str) -> list[str] | None:
         """Ask the zone's nameserver over UDP; None if there is no such name."""
         host, port = self.cloud.cloudflare.dns_address
-        answer = dns.query.udp(dns.message.make_query(name, "A"), host, port=port, timeout=5)
+        answer = dns.query.udp(dns.message.make_query(name, "A"), host, port=port, timeout=100)
         if answer.rcode() == dns.rcode.NXDOMAIN:
             return None
         return sorted(address.to_text() for held in answer.answer for address in held)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .state import DeployedFunction
 
-_INIT_TIMEOUT: Final = 30.0
+_INIT_TIMEOUT: Final = 100.0
 """On Lambda it is ten seconds; this machine may be slower."""
 
 

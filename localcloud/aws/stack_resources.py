@@ -1,66 +1,107 @@
-"""Types of CloudFormation that moto does not know and this project's stack has.
+"""Types of CloudFormation that the project's stack has and moto lacks, made by their own APIs.
 
-| type | here |
+| type | `Ref` |
 |---|---|
-| `AWS::Scheduler::ScheduleGroup` | the group, as by its own API; `Ref` is its name |
-| `AWS::SecretsManager::Secret` | the secret, its text given or generated; `Ref` is its ARN |
+| `AWS::CloudWatch::Alarm` on one metric | its name |
+| `AWS::Scheduler::ScheduleGroup` | its name |
+| `AWS::SecretsManager::Secret`, its text given or generated | its ARN |
+| `AWS::SNS::Subscription`, without confirmation | its ARN |
+
+A property that is not emulated is refused.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from uuid import uuid4
 
 from moto.cloudformation.exceptions import ValidationError
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.common_models import CloudFormationModel
 from moto.scheduler.exceptions import ScheduleGroupNotFound
 from moto.scheduler.models import scheduler_backends
 from moto.secretsmanager.exceptions import SecretNotFoundException
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.secretsmanager.utils import random_password
+from moto.sns.models import sns_backends
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     Json = dict[str, Any]
 
-_OF_GROUP = {"Name", "Tags"}
-_OF_SECRET = {"Name", "Description", "GenerateSecretString", "SecretString", "Tags"}
-_OF_GENERATING = {"PasswordLength", "ExcludePunctuation"}
+_ALARM: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "AlarmName": ("name", str),
+    "AlarmDescription": ("description", str),
+    "Namespace": ("namespace", str),
+    "MetricName": ("metric_name", str),
+    "Dimensions": ("dimensions", list),
+    "Statistic": ("statistic", str),
+    "Period": ("period", int),
+    "EvaluationPeriods": ("evaluation_periods", int),
+    "DatapointsToAlarm": ("datapoints_to_alarm", int),
+    "Threshold": ("threshold", float),
+    "ComparisonOperator": ("comparison_operator", str),
+    "TreatMissingData": ("treat_missing_data", str),
+    "AlarmActions": ("alarm_actions", list),
+    "OKActions": ("ok_actions", list),
+    "Tags": ("tags", list),
+}
+"""The properties of an alarm: moto's name for each, and its type."""
 
 
-def _known(properties: Json, names: set[str], what: str) -> None:
-    """Raise ValidationError for a property that would be a silent loss."""
-    unknown = sorted(properties.keys() - names)
-    if unknown:
-        raise ValidationError(message=f"the local {what} knows no {', '.join(unknown)}")
+class _Resource:
+    """A resource of a stack; the subclasses know how to make, change and delete theirs.
 
+    moto finds the direct subclasses of CloudFormationModel, so this is none.
+    """
 
-class ScheduleGroup(CloudFormationModel):
-    """`AWS::Scheduler::ScheduleGroup`."""
+    TYPE: ClassVar[str]
+    NAME: ClassVar[str] = ""
+    """The property that is its name, if it has one."""
+    PROPERTIES: ClassVar[Collection[str]]
 
-    def __init__(self, name: str, arn: str) -> None:
-        self.physical_resource_id = name
-        self._arn = arn
+    def __init__(self, name: str, arn: str, properties: Json, reference: str) -> None:
+        self.name = name
+        self.arn = arn
+        self.properties = properties
+        self.physical_resource_id = reference
+
+    @classmethod
+    def make(cls, name: str, properties: Json, account_id: str, region: str) -> Self:
+        """Make it."""
+        raise NotImplementedError
+
+    def change(self, properties: Json, account_id: str, region: str) -> Self:
+        """Give it other properties; by default it is replaced."""
+        self.delete(account_id, region)
+        return self.make(self.name, properties, account_id, region)
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Delete it, if it still exists."""
+        raise NotImplementedError
 
     def get_cfn_attribute(self, attribute: str) -> str:
         """Return the one attribute that there is."""
         if attribute != "Arn":
             raise NotImplementedError(f'"Fn::GetAtt" : [ "{{0}}" , "{attribute}" ]')
-        return self._arn
+        return self.arn
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
         """Return whether `Fn::GetAtt` finds it."""
         return attr == "Arn"
 
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Name the type in a template."""
-        return "AWS::Scheduler::ScheduleGroup"
+    @classmethod
+    def cloudformation_type(cls) -> str:
+        """Return the type in a template."""
+        return cls.TYPE
 
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """Name the property that is its name."""
-        return "Name"
+    @classmethod
+    def cloudformation_name_type(cls) -> str:
+        """Return the property that is its name."""
+        return cls.NAME
 
     @classmethod
     def create_from_cloudformation_json(
@@ -70,81 +111,118 @@ class ScheduleGroup(CloudFormationModel):
         account_id: str,
         region_name: str,
         **_: object,
-    ) -> ScheduleGroup:
-        """Make the group."""
+    ) -> Self:
+        """Make it as a template says."""
         properties = cloudformation_json.get("Properties", {})
-        _known(properties, _OF_GROUP, cls.cloudformation_type())
-        backend = scheduler_backends[account_id][region_name]
-        if resource_name in backend.schedule_groups:
-            raise ValidationError(message=f"there is a schedule group {resource_name} already")
-        group = backend.create_schedule_group(resource_name, properties.get("Tags", []))
-        return cls(group.name, group.arn)
+        _check(properties, cls.PROPERTIES, cls.TYPE)
+        return cls.make(resource_name, properties, account_id, region_name)
 
     @classmethod
     def update_from_cloudformation_json(
         cls,
-        original_resource: ScheduleGroup,
+        original_resource: Self,
         new_resource_name: str,
         cloudformation_json: Json,
         account_id: str,
         region_name: str,
-    ) -> ScheduleGroup:
-        """Tag it again; under another name it is another group."""
-        if original_resource.physical_resource_id != new_resource_name:
-            original_resource.delete(account_id, region_name)
-            return cls.create_from_cloudformation_json(
-                new_resource_name, cloudformation_json, account_id, region_name
-            )
+    ) -> Self:
+        """Change it as a template says; under another name it is another resource."""
         properties = cloudformation_json.get("Properties", {})
-        _known(properties, _OF_GROUP, cls.cloudformation_type())
-        backend = scheduler_backends[account_id][region_name]
-        backend.tag_resource(original_resource._arn, properties.get("Tags", []))
-        return original_resource
+        _check(properties, cls.PROPERTIES, cls.TYPE)
+        if original_resource.properties.get(cls.NAME) != properties.get(cls.NAME):
+            original_resource.delete(account_id, region_name)
+            return cls.make(new_resource_name, properties, account_id, region_name)
+        return original_resource.change(properties, account_id, region_name)
+
+
+def _check(properties: Json, known: Collection[str], what: str) -> None:
+    unknown = sorted(properties.keys() - {*known})
+    if unknown:
+        raise ValidationError(message=f"the local {what} knows no {', '.join(unknown)}")
+
+
+class Alarm(_Resource, CloudFormationModel):
+    """`AWS::CloudWatch::Alarm`."""
+
+    TYPE = "AWS::CloudWatch::Alarm"
+    NAME = "AlarmName"
+    PROPERTIES = _ALARM.keys()
+
+    @classmethod
+    def make(cls, name: str, properties: Json, account_id: str, region: str) -> Self:
+        """Put the alarm."""
+        arguments: Json = {"description": "", "dimensions": [], "alarm_actions": []}
+        for key, value in ({"AlarmName": name} | properties).items():
+            argument, kind = _ALARM[key]
+            arguments[argument] = kind(value)
+        alarm = cloudwatch_backends[account_id][region].put_metric_alarm(**arguments)
+        return cls(name, alarm.alarm_arn, properties, alarm.name)
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Delete it."""
+        cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])
+
+
+class Subscription(_Resource, CloudFormationModel):
+    """`AWS::SNS::Subscription`."""
+
+    TYPE = "AWS::SNS::Subscription"
+    PROPERTIES = ("TopicArn", "Endpoint", "Protocol")
+
+    @classmethod
+    def make(cls, name: str, properties: Json, account_id: str, region: str) -> Self:
+        """Subscribe."""
+        values = (properties[key] for key in cls.PROPERTIES)
+        arn = sns_backends[account_id][region].subscribe(*values).arn
+        return cls(name, arn, properties, arn)
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Unsubscribe."""
+        sns_backends[account_id][region_name].unsubscribe(self.arn)
+
+
+class ScheduleGroup(_Resource, CloudFormationModel):
+    """`AWS::Scheduler::ScheduleGroup`."""
+
+    TYPE = "AWS::Scheduler::ScheduleGroup"
+    NAME = "Name"
+    PROPERTIES = ("Name", "Tags")
+
+    @classmethod
+    def make(cls, name: str, properties: Json, account_id: str, region: str) -> Self:
+        """Make the group; one that exists already is refused."""
+        backend = scheduler_backends[account_id][region]
+        if name in backend.schedule_groups:
+            raise ValidationError(message=f"there is a schedule group {name} already")
+        group = backend.create_schedule_group(name, properties.get("Tags", []))
+        return cls(name, group.arn, properties, group.name)
+
+    def change(self, properties: Json, account_id: str, region: str) -> Self:
+        """Change its tags."""
+        scheduler_backends[account_id][region].tag_resource(self.arn, properties.get("Tags", []))
+        return self
 
     def delete(self, account_id: str, region_name: str) -> None:
         """Delete it, with its schedules."""
-        try:
-            scheduler_backends[account_id][region_name].delete_schedule_group(
-                self.physical_resource_id
-            )
-        except ScheduleGroupNotFound:
-            return  # somebody deleted it
+        with suppress(ScheduleGroupNotFound):
+            scheduler_backends[account_id][region_name].delete_schedule_group(self.name)
 
 
-class Secret(CloudFormationModel):
+class Secret(_Resource, CloudFormationModel):
     """`AWS::SecretsManager::Secret`."""
 
-    def __init__(self, arn: str, properties: Json) -> None:
-        self.physical_resource_id = arn
-        self._properties = properties
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Name the type in a template."""
-        return "AWS::SecretsManager::Secret"
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """Name the property that is its name."""
-        return "Name"
+    TYPE = "AWS::SecretsManager::Secret"
+    NAME = "Name"
+    PROPERTIES = ("Name", "Description", "GenerateSecretString", "SecretString", "Tags")
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,
-        cloudformation_json: Json,
-        account_id: str,
-        region_name: str,
-        **_: object,
-    ) -> Secret:
-        """Make the secret, and generate its text unless it is given."""
-        properties = cloudformation_json.get("Properties", {})
-        _known(properties, _OF_SECRET, cls.cloudformation_type())
-        backend = secretsmanager_backends[account_id][region_name]
-        if resource_name in backend.secrets:
-            raise ValidationError(message=f"there is a secret {resource_name} already")
+    def make(cls, name: str, properties: Json, account_id: str, region: str) -> Self:
+        """Make the secret; one that exists already is refused."""
+        backend = secretsmanager_backends[account_id][region]
+        if name in backend.secrets:
+            raise ValidationError(message=f"there is a secret {name} already")
         backend.create_secret(
-            name=resource_name,
+            name=name,
             secret_string=_text(properties),
             secret_binary=None,
             description=properties.get("Description"),
@@ -154,58 +232,38 @@ class Secret(CloudFormationModel):
             replica_regions=[],
             force_overwrite=False,
         )
-        return cls(str(backend.secrets[resource_name].arn), properties)
+        arn = str(backend.secrets[name].arn)
+        return cls(name, arn, properties, arn)
 
-    @classmethod
-    def update_from_cloudformation_json(
-        cls,
-        original_resource: Secret,
-        new_resource_name: str,
-        cloudformation_json: Json,
-        account_id: str,
-        region_name: str,
-    ) -> Secret:
-        """Change it; its text stays unless its template has changed.
-
-        Under another name it is another secret.
-        """
-        before = original_resource._properties
-        if before.get("Name") != cloudformation_json["Properties"].get("Name"):
-            original_resource.delete(account_id, region_name)
-            return cls.create_from_cloudformation_json(
-                new_resource_name, cloudformation_json, account_id, region_name
-            )
-        properties = cloudformation_json["Properties"]
-        _known(properties, _OF_SECRET, cls.cloudformation_type())
-        backend = secretsmanager_backends[account_id][region_name]
-        text_of = ("GenerateSecretString", "SecretString")
-        if any(before.get(name) != properties.get(name) for name in text_of):
+    def change(self, properties: Json, account_id: str, region: str) -> Self:
+        """Change its tags, and its text if that has changed in the template."""
+        backend = secretsmanager_backends[account_id][region]
+        keys = ("GenerateSecretString", "SecretString")
+        if any(self.properties.get(key) != properties.get(key) for key in keys):
             backend.put_secret_value(
-                secret_id=new_resource_name,
+                secret_id=self.name,
                 secret_string=_text(properties),
                 secret_binary="",
                 client_request_token=str(uuid4()),
                 version_stages=["AWSCURRENT"],
             )
         tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
-        backend.tag_resource(original_resource.physical_resource_id, tags)
-        return cls(original_resource.physical_resource_id, properties)
+        backend.tag_resource(self.arn, tags)
+        return type(self)(self.name, self.arn, properties, self.arn)
 
     def delete(self, account_id: str, region_name: str) -> None:
         """Delete it without recovery, as CloudFormation does."""
-        try:
+        with suppress(SecretNotFoundException):
             secretsmanager_backends[account_id][region_name].delete_secret(
-                self.physical_resource_id, None, force_delete_without_recovery=True
+                self.arn, None, force_delete_without_recovery=True
             )
-        except SecretNotFoundException:
-            return  # somebody deleted it
 
 
 def _text(properties: Json) -> str:
     generate = properties.get("GenerateSecretString")
     if generate is None:
         return str(properties.get("SecretString", ""))
-    _known(generate, _OF_GENERATING, "GenerateSecretString")
+    _check(generate, ("PasswordLength", "ExcludePunctuation"), "GenerateSecretString")
     return random_password(
         password_length=int(generate.get("PasswordLength", 32)),
         exclude_characters="",

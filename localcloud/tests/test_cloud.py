@@ -127,24 +127,26 @@ def test_everything_has_the_clouds_time(stage: Stage) -> None:
     before = cloud.clock.now()
     cloud.pass_minutes(60)
     now = cloud.clock.now()
-    assert timedelta(hours=1) <= now - before < timedelta(hours=1, minutes=1)
+    assert now - before >= timedelta(hours=1)
     desktop = stage.desktop()
     answer = cloud.client("ec2").describe_instances(InstanceIds=[desktop.instance_id])
     launched = answer["Reservations"][0]["Instances"][0]["LaunchTime"]
-    assert abs(launched - now) < timedelta(minutes=1)
+    assert now.replace(microsecond=0) <= launched <= cloud.clock.now()
     event = cloud.bridge.state_change(desktop.instance_id, "running")
     assert event["time"] >= now.strftime("%Y-%m-%dT%H:%M:%SZ")
     zone = cloud.cloudflare.api.zone(cloud.settings.zone_id)
     zone.create({"type": "A", "name": "a.elephant.example", "content": "192.0.2.1"})
     (record,) = zone.named("a.elephant.example")
-    assert abs(record.created_on - now.timestamp()) < 60
+    assert now.timestamp() <= record.created_on <= cloud.clock.time()
 
 
 @pytest.mark.parametrize(
     "row",
     [{"status": "LAUNCHED"}, {"status": "IN_PROGRESS", **LINK}, {"status": "TERMINATED", **LINK}],
 )
-def test_neither_too_early_nor_too_late(stage: Stage, row: dict[str, str]) -> None:
+def test_a_desktop_reports_neither_too_early_nor_too_late(
+    stage: Stage, row: dict[str, str]
+) -> None:
     desktop = stage.desktop(**row)
     assert not desktop.report_healthy()
     assert stage.row(desktop) == row
@@ -170,7 +172,7 @@ def test_desktops_do_what_another_process_wants(stage: Stage) -> None:
 
     def let(**wanted: str) -> list[tuple[Any, Any]]:
         done = stage.cloud._act_on_desktops(wanted)
-        return [(told["role"], told["done"]) for told in done]
+        return [(report["role"], report["done"]) for report in done]
 
     assert let(do="healthy", role="teacher") == [("teacher", True)]
     assert let(do="upload", meeting=teacher.meeting_id) == [("teacher", True)]

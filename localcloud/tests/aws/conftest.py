@@ -79,7 +79,7 @@ class Cloud:
             "Role": "arn:aws:iam::123456789012:role/any",
             "Handler": "index.handler",
             "Runtime": "python3.11",
-            "Timeout": 20,
+            "Timeout": 100,
         }
         self.client("lambda").create_function(
             FunctionName=name, Code={"ZipFile": zipped(source)}, **(settings | configuration)

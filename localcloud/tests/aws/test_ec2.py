@@ -107,7 +107,7 @@ def test_a_token_whose_instance_has_ended_starts_no_other_one(ec2: Any) -> None:
     ("wrong", "code"),
     [
         ({"ImageId": "ami-00000000000000000"}, "InvalidAMIID.NotFound"),
-        ({"KeyName": "nobodys"}, "InvalidKeyPair.NotFound"),
+        ({"KeyName": "missing"}, "InvalidKeyPair.NotFound"),
         ({"IamInstanceProfile": {"Name": "other"}}, "InvalidParameterValue"),
         (
             {"IamInstanceProfile": {"Arn": "arn:aws:iam::123456789012:instance-profile/other"}},
@@ -127,7 +127,7 @@ def test_a_token_whose_instance_has_ended_starts_no_other_one(ec2: Any) -> None:
         ),
     ],
 )
-def test_what_there_is_not_is_refused_and_nothing_is_started(
+def test_a_request_with_something_missing_is_refused_and_starts_nothing(
     ec2: Any,  # noqa: ANN401
     wrong: dict[str, Any],
     code: str,
@@ -137,7 +137,7 @@ def test_what_there_is_not_is_refused_and_nothing_is_started(
     assert len(ec2.describe_instances()["Reservations"]) == before
 
 
-def test_a_zone_refuses_as_often_as_it_is_told_to(cloud: Cloud, ec2: Any) -> None:  # noqa: ANN401
+def test_a_zone_refuses_as_often_as_configured(cloud: Cloud, ec2: Any) -> None:  # noqa: ANN401
     full = "InsufficientInstanceCapacity"
     cloud.server.refusals.add(Refusal(full, zone="us-west-2a", times=2))
     assert refused(lambda: start(ec2, "m5-teacher")) == full
@@ -148,7 +148,7 @@ def test_a_zone_refuses_as_often_as_it_is_told_to(cloud: Cloud, ec2: Any) -> Non
     assert cloud.server.refusals.on == ()
 
 
-def test_what_was_started_before_is_answered_even_where_there_is_no_room_now(
+def test_a_repeated_request_is_answered_even_without_capacity(
     cloud: Cloud,
     ec2: Any,  # noqa: ANN401
 ) -> None:

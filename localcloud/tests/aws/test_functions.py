@@ -13,7 +13,7 @@ from localcloud.aws import Functions, ThrottledError
 from .conftest import Cloud, Gate, zipped
 
 PID = "import os\ndef handler(event, context): return os.getpid()"
-FAIL = "def handler(event, context): raise ValueError('told to')"
+FAIL = "def handler(event, context): raise ValueError('no luck')"
 GATE = Gate.SOURCE + "\n        def handler(event, context): wait(event)"
 
 
@@ -85,7 +85,7 @@ def test_an_event_given_up_goes_to_the_on_failure_queue(cloud: Cloud) -> None:
     }
     assert record["requestPayload"] == {"n": 1}
     assert record["responseContext"]["functionError"] == "Unhandled"
-    assert record["responsePayload"]["errorMessage"] == "told to"
+    assert record["responsePayload"]["errorMessage"] == "no luck"
 
 
 def test_an_event_too_old_for_another_attempt_is_given_up(cloud: Cloud) -> None:

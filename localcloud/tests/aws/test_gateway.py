@@ -55,17 +55,17 @@ def test_what_a_view_is_told_of_the_address_leads_back_here(url: str, cloud: Clo
     cloud.functions.clock.skip(86400)
     before = cloud.functions.clock.time() * 1000
     _, body = fetch(url + "context/a%C3%A9/b")
-    told = json.loads(body)
+    answer = json.loads(body)
     host = cloud.server.endpoint.removeprefix("http://")
     name, port = host.split(":")
-    assert told["parameters"] == ["aé", "b"]
-    assert told["path"] == "/context/{one}/{two}"
-    headers = {key.lower(): value for key, value in told["headers"].items()}
+    assert answer["parameters"] == ["aé", "b"]
+    assert answer["path"] == "/context/{one}/{two}"
+    headers = {key.lower(): value for key, value in answer["headers"].items()}
     assert headers["host"] == host
     assert headers["x-forwarded-proto"] == "http"
     assert headers["x-forwarded-port"] == port
     assert headers["x-forwarded-for"] == "127.0.0.1"
-    context = told["context"]
+    context = answer["context"]
     assert (context["domainName"], context["stage"]) == (name, "api")
     here = url.removeprefix(cloud.server.endpoint)
     assert context["path"] == here + "context/aé/b"

@@ -54,8 +54,8 @@ def refusal(ses: Any, *addresses: str) -> str:  # noqa: ANN401
 
 def test_only_verified_senders_send_by_their_address_or_a_domain_around_it(ses: Any) -> None:  # noqa: ANN401
     assert send(ses, "a@mail.example.com")
-    said = refusal(ses, "a@example.net")
-    assert said == (
+    message = refusal(ses, "a@example.net")
+    assert message == (
         "Email address is not verified. The following identities failed the check in region "
         "US-WEST-2: a@example.net"
     )
@@ -69,8 +69,8 @@ def test_in_the_sandbox_the_recipients_have_to_be_verified_too(cloud: Cloud, ses
     cloud.server.outbox.is_production = False
     assert not ses.get_account()["ProductionAccessEnabled"]
 
-    said = refusal(ses, "a@example.com", "b@example.com", "c@example.org")
+    message = refusal(ses, "a@example.com", "b@example.com", "c@example.org")
 
-    assert said.endswith("US-WEST-2: c@example.org")
+    assert message.endswith("US-WEST-2: c@example.org")
     ses.create_email_identity(EmailIdentity="c@example.org")
     assert send(ses, "a@example.com", "b@example.com", "c@example.org")

@@ -70,7 +70,7 @@ def test_the_context_is_lambdas(cloud: Cloud) -> None:
     *names, remaining = done.result
     arn = f"arn:aws:lambda:us-west-2:123456789012:function:{name}"
     assert names == [name, done.request_id, arn]
-    assert 0 < remaining <= 20_000
+    assert 0 < remaining <= 100_000
 
 
 def test_the_function_sees_lambdas_variables_and_its_own_only(
@@ -153,7 +153,7 @@ def test_the_clock_goes_forward_only() -> None:
     ahead = clock.ahead
     clock.reach(datetime.now(UTC))
     assert clock.ahead == ahead > 86400
-    assert clock.time() - time.time() == pytest.approx(ahead, abs=60)
+    assert time.time() + ahead <= clock.time() <= time.time() + ahead
     with pytest.raises(ValueError, match="time does not go back"):
         clock.skip(-1)
 
@@ -162,9 +162,9 @@ def test_deployed_code_has_the_time_of_the_clock_however_it_asks(cloud: Cloud) -
     name, clock = cloud.function(NOW), cloud.functions.clock
     for _ in range(2):
         before = clock.time()
-        told: dict[str, float] = cloud.functions.invoke(name).result
+        moments: dict[str, float] = cloud.functions.invoke(name).result
         after = clock.time()  # some ways to ask give whole seconds
-        assert [way for way in told if not before - 1 <= told[way] <= after + 1] == []
+        assert [way for way in moments if not before - 1 <= moments[way] <= after + 1] == []
         clock.skip(40 * 86400)
 
 

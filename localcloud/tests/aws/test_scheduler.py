@@ -176,7 +176,7 @@ def test_what_cannot_be_invoked_goes_to_the_dead_letter_queue(
         ({"ScheduleExpression": "often"}, "ValidationException"),
         ({"ScheduleExpressionTimezone": "Mars/Olympus"}, "ValidationException"),
         ({"Name": "launch m1"}, "ValidationException"),
-        ({"GroupName": "nobodys"}, "ResourceNotFoundException"),
+        ({"GroupName": "missing"}, "ResourceNotFoundException"),
     ],
 )
 def test_a_schedule_that_aws_refuses_is_refused(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Feed = Callable[..., "Table"]
 
 KEEP = "def handler(event, context): return len(event['Records'])"
-FAIL = "def handler(event, context): raise ValueError('told to')"
+FAIL = "def handler(event, context): raise ValueError('no luck')"
 
 
 @dataclass(frozen=True)
