@@ -1,4 +1,4 @@
-"""Imports go down only: from features to handlers, to providers, to decisions, to the ground."""
+"""Imports go down only: from features to handlers and providers, to decisions, to the ground."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "chalicelib"
 FLOORS = (
     {"meetings", "notifications"},
-    {"watchdog"},
-    {"cloudflare"},
+    {"watchdog", "cloudflare"},
     {"dns"},
     {"meeting_row"},
     {"ec2"},
     {"settings", "resource_names", "step", "command_line"},
-    {"aws", "secrets", "telemetry"},
+    {"aws"},
+    {"secrets", "trust", "telemetry"},
     {"clients", "clock", "deadline"},
 )
 """From the top one down; packages of one floor do not import one another, not even for types."""

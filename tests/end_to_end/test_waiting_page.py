@@ -25,7 +25,7 @@ from chalicelib.meetings.join import Join
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.lifetime import LookAgain, verdict
 from chalicelib.meetings.page import HEADLINES, TITLES
-from tests.browser import Browser, BrowserError, Tab, find_chromium
+from tests.browser import CONTRASTS, Browser, BrowserError, Tab, find_chromium
 from tests.world import TABLE, link, make_settings
 
 if TYPE_CHECKING:
@@ -225,36 +225,6 @@ STILL = Answer(503, "nothing that a program can read")
 LATER = Answer(503, "nothing that a program can read", headers={"Retry-After": "3600"})
 """The same, and the page does not even say that it cannot reach anybody."""
 
-CONTRASTS = """
-(() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const light = (color) => {
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data).map((each) => {
-      const part = each / 255;
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    const color = getComputedStyle(element).backgroundColor;
-    return color === "rgba(0, 0, 0, 0)" ? ground(element.parentElement) : color;
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const found = [];
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
-    if (["SCRIPT", "NOSCRIPT"].includes(element.tagName)) continue;
-    const pair = [light(getComputedStyle(element).color), light(ground(element))];
-    found.push((Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05));
-  }
-  return found;
-})()
-"""
-"""The contrast of every text with what it stands on: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
-LEAST_CONTRAST: Final = 4.5
 TITLE_END: Final = " \N{EN DASH} Elephant"
 
 
@@ -275,7 +245,7 @@ def test_every_state_is_shown_in_every_look(site: Site, tab: Tab, name: str) -> 
         assert tab.find("document.documentElement.scrollWidth") <= width
         contrasts = tab.find(CONTRASTS)
         assert len(contrasts) >= 3
-        assert min(contrasts) >= LEAST_CONTRAST
+        assert min(contrasts) >= 4.5
         assert tab.find("document.getAnimations().length") == 0
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.cloudflare.client import CloudflareError
-from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
+from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS
 from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.provider import DnsError, QuotaSpentError
 from chalicelib.ec2.instances import IncompleteAnswerError
 from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.secrets import SecretError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 FAILURES: Final = (
     BotoCoreError,
     ClientError,
-    CloudflareError,
+    DnsError,
     IncompleteAnswerError,
     OutOfTimeError,
     QuotaSpentError,
