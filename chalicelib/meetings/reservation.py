@@ -62,7 +62,7 @@ class KeyReusedError(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A meeting to create, where, when it was requested, and the seed it is derived from.
+    """A meeting to create, where and by when, when it was requested, and the seed of its id.
 
     `is_repeatable` says that the seed is an Idempotency-Key's: the same request may be running
     elsewhere, or have run before.
@@ -74,6 +74,7 @@ class Wanted:
     seed: Seed
     is_repeatable: bool
     with_keys: bool
+    deadline: Deadline
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Reservations:
                 return Reserved(row, seed, is_new=False) if _is_made(row) else None
         return None
 
-    def reserve(self, wanted: Wanted, deadline: Deadline) -> Reserved:
+    def reserve(self, wanted: Wanted) -> Reserved:
         """Create the meeting, or find the one that the same request created before.
 
         Raises KeyReusedError, and NotReservedError if it could not be created. What was created by
@@ -118,29 +119,28 @@ class Reservations:
         ended as LAUNCH_FAILED or has no `scheduled_at`.
         """
         for seed in _seeds(wanted):
-            attempt = replace(wanted, seed=seed)
-            reserved = self._attempt(attempt, deadline)
+            reserved = self._attempt(replace(wanted, seed=seed))
             if reserved:
                 return reserved
         raise KeyReusedError(f"this Idempotency-Key failed {MOST_ATTEMPTS} times; use a new key")
 
-    def _attempt(self, wanted: Wanted, deadline: Deadline) -> Reserved | None:
+    def _attempt(self, wanted: Wanted) -> Reserved | None:
         """Create the meeting of exactly this seed; None if it was undone."""
         meeting_id = wanted.seed.meeting_id
         row = self._table.read_row(meeting_id) if wanted.is_repeatable else None
         is_new = row is None
         if row is None:
-            row = self._make(wanted, deadline)
+            row = self._make(wanted)
         if _is_undone(row):
             return None
         _require_same(row, wanted)
         if _is_made(row):
             return Reserved(row, wanted.seed, is_new=is_new)
-        return self._complete(row, wanted, deadline, is_new=is_new)
+        return self._complete(row, wanted, is_new=is_new)
 
-    def _make(self, wanted: Wanted, deadline: Deadline) -> Meeting:
+    def _make(self, wanted: Wanted) -> Meeting:
         meeting_id = wanted.seed.meeting_id
-        deadline.require(_STEP_TIME, f"create the row {meeting_id!r}")
+        wanted.deadline.require(_STEP_TIME, f"create the row {meeting_id!r}")
         texts = wanted.booking.row(wanted.seed, wanted.now, with_keys=wanted.with_keys)
         try:
             return self._table.make_row(meeting_id, texts)
@@ -153,9 +153,7 @@ class Reservations:
             item = {name: {"S": text} for name, text in (("id", meeting_id), *texts.items())}
             return self._give_up(Meeting(meeting_id, item), wanted, error)
 
-    def _complete(
-        self, row: Meeting, wanted: Wanted, deadline: Deadline, *, is_new: bool
-    ) -> Reserved | None:
+    def _complete(self, row: Meeting, wanted: Wanted, *, is_new: bool) -> Reserved | None:
         launch_at = wanted.booking.meet_time - LEAD
         safety_at = wanted.booking.meet_time + SHORTEST_MEETING
         schedules = (
@@ -165,12 +163,12 @@ class Reservations:
         made_at = format_time(wanted.now)
         try:
             for name, at, function, payload in schedules:
-                deadline.require(_STEP_TIME, f"create the schedule {name!r}")
+                wanted.deadline.require(_STEP_TIME, f"create the schedule {name!r}")
                 soonest = wanted.now + SOONEST
                 self._scheduler.create_schedule_at(
                     wanted.place, name, max(at, soonest), function, payload
                 )
-            deadline.require(_STEP_TIME, f"confirm the row {row.id!r}")
+            wanted.deadline.require(_STEP_TIME, f"confirm the row {row.id!r}")
             row = self._table.update_row(RowUpdate(row, {SCHEDULED_AT: made_at}, (REASON,)))
         except Exception as error:  # noqa: BLE001 (after any error, undo what was created)
             row = self._give_up(row, wanted, error)

@@ -138,10 +138,11 @@ class Scheduling:
             ),
             is_repeatable=key is not None,
             with_keys=self._settings.requires_join_keys,
+            deadline=deadline,
         )
         try:
             if refused is None:
-                return self._reservations.reserve(wanted, deadline)
+                return self._reservations.reserve(wanted)
             reserved = self._reservations.made_before(wanted)
         except KeyReusedError as error:
             raise _refused(409, str(error)) from error

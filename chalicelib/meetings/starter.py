@@ -99,12 +99,12 @@ class Starter:
             if others:
                 work.warnings.append(f"{role} has other desktops, left alone: {', '.join(others)}")
             if desktop:
-                self._tell(work, role, desktop.id)
+                self._note(work, role, desktop.id)
                 continue
             if not subnets:
                 devices = self._images.read_devices(self._settings.ami_id, self._settings.volume_gb)
                 subnets = self._subnets.read_subnets(self._settings.vpc_id)
-            self._tell(work, role, self._start(work, role, devices, subnets))
+            self._note(work, role, self._start(work, role, devices, subnets))
 
     def _start(
         self,
@@ -157,7 +157,7 @@ class Starter:
             raise NotNowError(f"{refusal}; EC2 does not show it yet") from refusal
         return desktop.id
 
-    def _tell(self, work: Work, role: str, instance_id: str) -> None:
+    def _note(self, work: Work, role: str, instance_id: str) -> None:
         self._write(work, lambda meeting: note_desktop(meeting, role, instance_id))
         noted = work.meeting.instance_id(role)
         if noted == instance_id:

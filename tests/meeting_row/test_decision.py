@@ -29,7 +29,7 @@ def instance(
     return Instance(instance_id, state, None, tags, NOW - timedelta(minutes=age))
 
 
-def meeting(item: dict[str, Any] | None = None, **attributes: str) -> Meeting:
+def meeting(item: dict[str, Any] | None = None, /, **attributes: str) -> Meeting:
     typed = {key: {"S": value} for key, value in attributes.items()}
     return Meeting("m1", {"id": {"S": "m1"}} | typed | (item or {}))
 

@@ -12,14 +12,13 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto.ec2.models import ec2_backends
 
 from chalicelib.clock import format_time
-from chalicelib.ec2.desktops import Terminations
 from chalicelib.ec2.instances import Instances
 from chalicelib.meeting_row.table import Meetings
-from chalicelib.meetings.ending import Ending
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler
 from chalicelib.meetings.terminator import Terminator
 from chalicelib.resource_names import Place
+from tests.meetings.launches import make_ending
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
 if TYPE_CHECKING:
@@ -124,15 +123,11 @@ class Ends:
         self.schedules = scheduler
         if not scheduler.list_schedule_groups(NamePrefix=GROUP)["ScheduleGroups"]:
             scheduler.create_schedule_group(Name=GROUP)
-        ec2, dynamodb = _Client(world.ec2, self.faults), _Client(world.dynamodb, self.faults)
+        ec2: Any = _Client(world.ec2, self.faults)
+        dynamodb: Any = _Client(world.dynamodb, self.faults)
         self.table = Meetings(dynamodb, TABLE)
         self.instances = Instances(ec2, settings.project_tag, settings.owner)
-        self.ending = Ending(
-            table=self.table,
-            instances=self.instances,
-            terminations=Terminations(ec2),
-            settings=settings,
-        )
+        self.ending = make_ending(settings, ec2, dynamodb)
         assert settings.meetings
         self.net = SafetyNet(
             settings=settings.meetings,

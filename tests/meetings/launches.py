@@ -1,6 +1,6 @@
 """A launch and the AWS that it meets, in memory, with what moto leaves out.
 
-moto starts an instance for every RunInstances, whatever its token; EC2 starts one for a token in
+moto starts an instance for every RunInstances, with any token; EC2 starts one for a token in
 each zone, shows it only after a while, and may have no room. Every call can go wrong, and lets
 other runs go on before it and after it.
 """
@@ -365,7 +365,7 @@ def with_retries(cloud: Cloud, first: Invocation) -> list[Invocation]:
 
 
 def require_promises(cloud: Cloud, *, most: int = 1) -> None:
-    """Require what holds whatever happened, at the end and after the safety net's look."""
+    """Require what always holds, at the end and after the safety net's look."""
     assert all(count <= most for count in cloud.started().values()), cloud.started()
     for role in ROLES:
         assert len(cloud.living(role)) <= 1

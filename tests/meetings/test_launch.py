@@ -63,7 +63,7 @@ class Stage:
         context = Context(60_000, invoked_function_arn=arn)
         return launch.handle({"meeting_id": ID} if event is None else event, context)
 
-    def put_row(self, *, starts: float = 10, **attributes: str) -> None:
+    def put_row(self, starts: float = 10, /, **attributes: str) -> None:
         """Write a meeting that starts so many minutes from now."""
         start = format_time(time_at(self.world.clock()) + minutes(starts))
         self.world.put_row(ID, **{"status": "SCHEDULED", "meet_time": start} | attributes)
@@ -203,7 +203,7 @@ def test_an_unknown_meeting_gets_no_desktops_and_no_row(stage: Stage) -> None:
 def test_a_meeting_that_is_not_due_is_ignored_with_a_warning(
     stage: Stage, starts: float, reason: str
 ) -> None:
-    stage.put_row(starts=starts)
+    stage.put_row(starts)
 
     result = stage.run()
 
@@ -296,7 +296,7 @@ def test_what_may_pass_is_left_to_lambdas_next_try(stage: Stage) -> None:
 def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the_first(
     stage: Stage, starts: float
 ) -> None:
-    stage.put_row(starts=starts)
+    stage.put_row(starts)
     stage.world.fail("RunInstances", "InstanceLimitExceeded")
     for pause in (60, 120):
         with pytest.raises(LaunchDelayedError):

@@ -237,9 +237,9 @@ def test_a_status_that_nobody_has_claimed_ends_nothing_before_its_time() -> None
     found = verdict(meeting, DESKTOPS, START + minutes(20), LONGEST)
     assert isinstance(found, LookAgain)
     assert found.why.startswith("its status is TERMINATED without a termination_reason")
-    found = verdict(meeting, DESKTOPS, START + LONGEST, LONGEST)
-    assert isinstance(found, End)
-    assert found.reason == "MAX_LENGTH_TIMEOUT"
+    over = verdict(meeting, DESKTOPS, START + LONGEST, LONGEST)
+    assert isinstance(over, End)
+    assert over.reason == "MAX_LENGTH_TIMEOUT"
     assert isinstance(verdict(meeting, (), START + LONGEST, LONGEST), Leave)
 
 
@@ -257,9 +257,9 @@ def test_a_look_just_before_the_longest_time_comes_again_a_minute_later() -> Non
 @pytest.mark.parametrize("texts", [{}, BOTH, {"status": "IN_PROGRESS"}])
 @pytest.mark.parametrize("early", [1.5, 14, 100])
 def test_a_look_that_comes_too_early_comes_again(texts: dict[str, str], early: float) -> None:
-    desktops = (desktop(START + SHORTEST_MEETING - minutes(early + 10)),)
+    now = START + SHORTEST_MEETING - minutes(early)
 
-    found = verdict(row(**texts), desktops, START + SHORTEST_MEETING - minutes(early), LONGEST)
+    found = verdict(row(**texts), (desktop(now - minutes(10)),), now, LONGEST)
 
     assert found == LookAgain(START + SHORTEST_MEETING, "it starts at 2026-11-21T15:30:00Z")
 
@@ -272,25 +272,17 @@ def test_a_start_far_ahead_does_not_keep_desktops_for_ever() -> None:
     """Whoever may write the row could move the start on and on."""
     meeting = row(meet_time="2099-01-01T00:00:00Z")
     latest = DESKTOPS[0].launched_at + LONGEST + LONGEST_AHEAD
+    why = "it starts at 2099-01-01T00:00:00Z"
 
-    found = verdict(meeting, DESKTOPS, latest - minutes(30), LONGEST)
-    assert isinstance(found, LookAgain)
-    assert found.at == latest
-
-    found = verdict(meeting, DESKTOPS, latest, LONGEST)
-    assert isinstance(found, End)
-    assert found.reason == "MAX_LENGTH_TIMEOUT"
-    assert found.relies_on == ("termination_reason",)
-    assert found.why.endswith("and a desktop is older than 195 minutes")
-
-
-def test_a_meeting_far_ahead_without_desktops_is_looked_at_when_it_starts() -> None:
-    meeting = row(meet_time="2099-01-01T00:00:00Z")
-
-    found = verdict(meeting, (), START, LONGEST)
-
-    assert isinstance(found, LookAgain)
-    assert found.at == datetime(2099, 1, 1, 0, 15, tzinfo=UTC)
+    assert verdict(meeting, (), START, LONGEST) == LookAgain(
+        datetime(2099, 1, 1, 0, 15, tzinfo=UTC), why
+    )
+    assert verdict(meeting, DESKTOPS, latest - minutes(30), LONGEST) == LookAgain(latest, why)
+    assert verdict(meeting, DESKTOPS, latest, LONGEST) == End(
+        "MAX_LENGTH_TIMEOUT",
+        f"{why}, and a desktop is older than 195 minutes",
+        ("termination_reason",),
+    )
 
 
 # Over
@@ -328,7 +320,7 @@ def test_a_terminated_meeting_is_left_once_nothing_of_it_is_left() -> None:
         (row(meet_time="soon", status="IN_PROGRESS"), "the row has no valid meet_time"),
     ],
 )
-def test_without_a_start_the_oldest_desktop_tells_when_it_is_over(
+def test_without_a_start_it_is_over_by_its_oldest_desktops_age(
     meeting: Meeting | None, what: str
 ) -> None:
     latest = DESKTOPS[0].launched_at + LONGEST
@@ -345,14 +337,12 @@ def test_without_a_start_the_oldest_desktop_tells_when_it_is_over(
 def test_without_a_row_what_may_be_anothers_is_left_until_any_stage_would_end_it() -> None:
     launched = DESKTOPS[0].launched_at
     unmarked = replace(DESKTOPS[0], tags={"Project": "Elephant", "MeetingID": ID})
-    of_any = minutes(24 * 60 + 15)
+    desktops, of_any = (unmarked, DESKTOPS[1]), minutes(24 * 60 + 15)
 
-    found = verdict(None, (unmarked, DESKTOPS[1]), launched + of_any - minutes(1), LONGEST)
+    found = verdict(None, desktops, launched + of_any - minutes(1), LONGEST)
     assert isinstance(found, LookAgain)
-    found = verdict(None, (unmarked, DESKTOPS[1]), launched + of_any, LONGEST)
-    assert isinstance(found, End)
-    found = verdict(row(meet_time=None), (unmarked,), launched + LONGEST, LONGEST)
-    assert isinstance(found, End)
+    assert isinstance(verdict(None, desktops, launched + of_any, LONGEST), End)
+    assert isinstance(verdict(row(meet_time=None), (unmarked,), launched + LONGEST, LONGEST), End)
 
 
 # With any row

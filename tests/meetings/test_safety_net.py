@@ -9,7 +9,6 @@ import pytest
 
 from chalicelib.meeting_row.meeting import RowUpdate
 from chalicelib.meeting_row.table import Meetings, RowChangedError
-from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.lifetime import is_over
 from chalicelib.meetings.schedules import ScheduleError
 from tests.meetings.ends import BOTH, FAULTS, GONE, GROUP, ID, LIVE, NET_ARN, Ends, minutes
@@ -358,9 +357,7 @@ def test_after_a_fault_at_any_call_everything_is_ended_in_time_and_nothing_is_bo
 @pytest.mark.parametrize(
     "operation", ["get_item", "describe_instances", "update_item", "terminate_instances"]
 )
-def test_an_outage_that_outlasts_lambdas_retries_is_outlasted_by_the_net(
-    ends: Ends, operation: str
-) -> None:
+def test_an_outage_raises_alarms_and_is_outlasted_by_the_net(ends: Ends, operation: str) -> None:
     desktops = ends.meeting()
     ends.book()
     ends.faults.refused = {(operation, "")}
@@ -368,34 +365,15 @@ def test_an_outage_that_outlasts_lambdas_retries_is_outlasted_by_the_net(
         assert ends.fire() == ID
         ends.invoke(ends.look)
         assert len(ends.booked()) == 1
+        said, fields, counts = ends.world.reports.lines[-1]
+        assert said.startswith("failed: ")
+        assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
     assert ends.states(*desktops) == LIVE
 
     ends.faults.refused.clear()
     ends.play()
 
     assert ends.states(*desktops) == GONE
-    assert ends.outcome() == NO_SHOW
-
-
-def test_a_desktop_that_ec2_refuses_to_end_is_tried_until_it_agrees(ends: Ends) -> None:
-    """And alarms until then: each run that fails is reported and raised."""
-    teacher, student = ends.meeting()
-    ends.faults.refused = {("terminate_instances", teacher)}
-    with pytest.raises(EndingError, match=teacher):
-        ends.look()
-    for _ in range(4):
-        ends.fire()
-        ends.invoke(ends.look)
-    assert ends.states(teacher, student) == ["running", "terminated"]
-    assert ends.outcome() == ("HEALTHY", "NO_SHOW_TIMEOUT")
-    said, fields, counts = ends.world.reports.lines[-1]
-    assert said.startswith("failed: could not terminate ")
-    assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
-
-    ends.faults.refused.clear()
-    ends.play()
-
-    assert ends.states(teacher, student) == GONE
     assert ends.outcome() == NO_SHOW
 
 

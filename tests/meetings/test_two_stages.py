@@ -1,4 +1,4 @@
-"""Two stages in one account and region: neither ends or tells of what the other launched."""
+"""Two stages in one account and region: neither ends or reports what the other launched."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.ec2.models import ec2_backends
 
+from chalicelib.clock import format_time
 from chalicelib.container import Container
 from chalicelib.ec2.instances import OWNER_TAG
-from tests.meetings.ends import make_record
+from tests.meetings.ends import ID, make_record
 from tests.meetings.test_launch import Stage
 from tests.world import ACCOUNT, REGION, Context, make_settings
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from chalicelib.settings.stage import Settings
     from tests.world import World
 
-ID = "abcdefgh12345678"
 DEV_TABLE = "elephant-dev-meetings"
 DEV_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-dev-safety_net"
 DEV = Context(60_000, invoked_function_arn=DEV_ARN)
@@ -72,7 +72,7 @@ def states(world: World, desktops: dict[str, str]) -> set[str]:
 def put_finished_row(world: World, desktops: dict[str, str]) -> dict[str, dict[str, str]]:
     """Write a row into dev's table that names prod's desktops, as a copy of prod's table has."""
     began = datetime.now(UTC) - timedelta(hours=2)
-    texts = {"id": ID, "status": "IN_PROGRESS", "meet_time": f"{began:%Y-%m-%dT%H:%M:%SZ}"}
+    texts = {"id": ID, "status": "IN_PROGRESS", "meet_time": format_time(began)}
     texts |= {f"{role}_ec2_id": each for role, each in desktops.items()}
     texts |= {f"{role}_session_data": "s3://bucket/session" for role in desktops}
     item = {name: {"S": text} for name, text in texts.items()}
