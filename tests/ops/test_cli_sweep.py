@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
-from localcloud.aws import copy_project
 from localcloud.cloudflare import Fault, FaultKind
 from ops.cli import main
 from tests.world import ACCOUNT, DOMAIN, OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from click.testing import Result
 
+    from ops.reach import Code
     from tests.world import World
 
     Ops = Callable[..., Result]
 
-ROOT = Path(__file__).parent.parent.parent
 OURS = f"{OWNER} managed by Elephant"
 OTHER = "elephant:other/us-west-2 managed by Elephant"
 
 
-@pytest.fixture(scope="module")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the project, whose code tells what is deployed."""
-    return copy_project(ROOT, tmp_path_factory.mktemp("ops") / "project")
-
-
 @pytest.fixture
-def project(code: Path, config: str) -> Path:
-    (code / ".chalice/config.json").write_text(config)
-    return code
-
-
-@pytest.fixture
-def ops(project: Path, monkeypatch: pytest.MonkeyPatch) -> Ops:
+def ops(project: Path, code: Code, monkeypatch: pytest.MonkeyPatch) -> Ops:
     """Run commands on the stage."""
+    monkeypatch.setattr("ops.deployment.Code", lambda _: code)
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(command: str, *options: str) -> Result:
