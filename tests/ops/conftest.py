@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from localcloud.cloudflare import DEFAULT_ZONE_ID
+from ops.reach import Code
 from ops.stages import OWN_KEY
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.world import World
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def code() -> Code:
+    """Read the project's code once for all commands."""
+    return Code(ROOT)
 
 
 @pytest.fixture
-def config(world: World) -> str:
-    """Return a configuration whose stage `test` is in the world."""
+def project(world: World, tmp_path: Path) -> Path:
+    """Make a project, without code, whose stage `test` is in the world."""
     variables = {
         "DOMAIN_ROOT": DOMAIN,
         "ZONE_ID": DEFAULT_ZONE_ID,
@@ -29,13 +37,8 @@ def config(world: World) -> str:
     }
     own = {"account": ACCOUNT, "region": REGION}
     stages = {"test": {OWN_KEY: own, "environment_variables": variables}}
-    return json.dumps({"version": "2.0", "app_name": "elephant", "stages": stages})
-
-
-@pytest.fixture
-def project(config: str, tmp_path: Path) -> Path:
-    """Make a project of this configuration alone, without code."""
     directory = tmp_path / "project"
     (directory / ".chalice").mkdir(parents=True)
-    (directory / ".chalice/config.json").write_text(config)
+    config = {"version": "2.0", "app_name": "elephant", "stages": stages}
+    (directory / ".chalice/config.json").write_text(json.dumps(config))
     return directory

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
 from ops import cli
 from ops.features import CORE_SETTINGS, SETTINGS_OF
-from ops.reach import Code
 
 if TYPE_CHECKING:
     from click.testing import Result
+
+    from ops.reach import Code
 
 PROJECT = Path(__file__).parent.parent.parent
 NEW = (
@@ -24,11 +25,6 @@ NEW = (
     "--domain-root=example.com",
     f"--zone-id={'0' * 32}",
 )
-
-
-@pytest.fixture(scope="module")
-def code() -> Code:
-    return Code(PROJECT)
 
 
 @pytest.fixture

@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
-from localcloud.aws import copy_project
 from localcloud.cloudflare import Fault, FaultKind
 from ops.cli import main
 from tests.world import ACCOUNT, DOMAIN, OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from click.testing import Result
 
+    from ops.reach import Code
     from tests.world import World
 
     Ops = Callable[..., Result]
 
-ROOT = Path(__file__).parent.parent.parent
 OURS = f"{OWNER} managed by Elephant"
 OTHER = "elephant:other/us-west-2 managed by Elephant"
 
 
-@pytest.fixture(scope="module")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the project, whose code tells what is deployed."""
-    return copy_project(ROOT, tmp_path_factory.mktemp("ops") / "project")
-
-
 @pytest.fixture
-def project(code: Path, config: str) -> Path:
-    (code / ".chalice/config.json").write_text(config)
-    return code
-
-
-@pytest.fixture
-def ops(project: Path, monkeypatch: pytest.MonkeyPatch) -> Ops:
+def ops(project: Path, code: Code, monkeypatch: pytest.MonkeyPatch) -> Ops:
     """Run commands on the stage."""
+    monkeypatch.setattr("ops.deployment.Code", lambda _: code)
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(command: str, *options: str) -> Result:
@@ -86,16 +74,6 @@ def test_status_lays_instances_records_and_rows_side_by_side(world: World, ops: 
     assert world.standing() == before
 
 
-def test_status_of_what_is_right_says_so(world: World, ops: Ops) -> None:
-    world.desktop()
-    assert ops("sweep").exit_code == 0
-
-    shown = ops("status")
-
-    assert "1 running, 1 record of ours; no drift" in shown.stdout
-    assert document(ops("status", "--json"))["drift"] is False
-
-
 def test_status_of_what_is_anothers_says_whose_it_is(world: World, ops: Ops, project: Path) -> None:
     for _ in range(2):
         world.put_record(f"{world.launch()}.{DOMAIN}", comment=OTHER)
@@ -135,12 +113,18 @@ def test_plan_shows_what_a_sweep_does_changes_nothing_and_exits_with_2(
     assert world.row() == {"status": "LAUNCHED"}
 
 
-def test_plan_exits_with_0_when_there_is_nothing_to_do(world: World, ops: Ops) -> None:
+def test_plan_exits_with_0_and_status_shows_no_drift_when_there_is_nothing_to_do(
+    world: World, ops: Ops
+) -> None:
+    world.desktop()
     world.launch(Project="Other")
+    assert ops("sweep").exit_code == 0
 
     result = ops("plan", "--json")
 
     assert (result.exit_code, document(result)["drift"]) == (0, False)
+    assert "1 running, 1 record of ours; no drift" in ops("status").stdout
+    assert document(ops("status", "--json"))["drift"] is False
 
 
 def test_plan_names_the_update_of_a_changed_address(world: World, ops: Ops) -> None:

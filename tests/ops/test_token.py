@@ -409,10 +409,8 @@ def test_the_token_is_proved_and_then_stored(
         assert token not in "".join(said) + output.out + output.err
 
 
-def test_the_prompt_is_used_on_a_terminal(
-    world: World, settings: Settings, said: list[str]
-) -> None:
-    person = Person(OTHER_TOKEN)
+def test_the_prompt_is_used_on_a_terminal(world: World, settings: Settings) -> None:
+    person, said = Person(OTHER_TOKEN), list[str]()
     outcome = set_token(settings, world.app_secrets, Terminal(), said.append, prompt=person)
     assert (outcome, person.prompts) == ("rotated", [PROMPT])
 
@@ -441,17 +439,10 @@ def test_what_cannot_be_read_as_a_token_asks_nobody(
     assert (world.calls, said) == (([], []), [])
 
 
-ACCOUNTS = "cfat_" + "a" * 48
 UNREMOVABLE = Fault(FaultKind.DROP, times=None, method="DELETE", path=f"{RECORDS}/*")
 READER = Token(OTHER_TOKEN, frozenset(Permission) - {Permission.DNS_WRITE})
 FAILED = {
     "only reads": (READER, Zone(), None, TokenRefusedError),
-    "an account's, only reads": (
-        Token(ACCOUNTS, frozenset({Permission.DNS_READ})),
-        Zone(),
-        None,
-        TokenRefusedError,
-    ),
     "of another zone": (Token(), Zone(name="example.org"), None, WrongZoneError),
     "leaves something behind": (Token(), Zone(), UNREMOVABLE, UnconfirmedError),
 }
@@ -474,14 +465,6 @@ def test_a_token_whose_proof_fails_is_not_stored(
     assert (caught.value.leftover is not None) is bool(fault)
     assert world.aws_calls == []
     assert token.value not in everything_said_by(caught.value) + "".join(said)
-
-
-def test_an_accounts_token_is_stored(world: World, said: list[str]) -> None:
-    token = Token(ACCOUNTS, frozenset({Permission.DNS_WRITE}))
-    with CloudflareStandIn([Zone()], [token], dns_port=None) as cloudflare:
-        settings = make_settings(CLOUDFLARE_API_URL=cloudflare.url)
-        assert rotate(settings, world.app_secrets, token.value, said.append) == "rotated"
-        assert asked(cloudflare) == PROOF
 
 
 def test_a_secret_of_something_else_is_overwritten_only_if_asked(

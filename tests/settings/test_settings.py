@@ -289,20 +289,20 @@ ACCEPTED = [
     ("CODEDEPLOY_APPLICATIONS", "shop, shop-api", ("shop", "shop-api")),
     ("DEPLOYMENT_STATES", "FAILURE, SUCCESS", ("FAILURE", "SUCCESS")),
 ]
-UNPROXIED_PORTS = [("DCV_PORT", str(port), port) for port in (1, 22, 8444, 65535)]
-UNPROXIED_TTLS = [("TTL", str(ttl), ttl) for ttl in (1, 30, 120, 86400)]
+ACCEPTED_UNPROXIED = [
+    *(("DCV_PORT", str(port), port) for port in (1, 22, 8444, 65535)),
+    *(("TTL", str(ttl), ttl) for ttl in (1, 30, 120, 86400)),
+]
 
 
-@pytest.mark.parametrize(("variable", "text", "value"), ACCEPTED)
-def test_what_can_be_used_is_accepted(variable: str, text: str, value: object) -> None:
-    assert value_of(parse(**{variable: text}), variable) == value
-
-
-@pytest.mark.parametrize(("variable", "text", "value"), [*UNPROXIED_PORTS, *UNPROXIED_TTLS])
-def test_any_port_and_ttl_are_accepted_when_not_proxied(
-    variable: str, text: str, value: int
+@pytest.mark.parametrize(
+    ("others", "variable", "text", "value"),
+    [({}, *case) for case in ACCEPTED] + [(UNPROXIED, *case) for case in ACCEPTED_UNPROXIED],
+)
+def test_what_can_be_used_is_accepted(
+    others: dict[str, str], variable: str, text: str, value: object
 ) -> None:
-    assert value_of(parse(**UNPROXIED, **{variable: text}), variable) == value
+    assert value_of(parse(**others, **{variable: text}), variable) == value
 
 
 ZONE = "the zone's id, 32 characters of 0-9 and a-f, from the zone's overview page at Cloudflare"
