@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 CODE := app.py bench chalicelib localcloud ops tests
 
-.PHONY: help install install-dev demo test soak burst bench format lock clean
+.PHONY: help install install-dev demo test soak burst bench pictures format lock clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -52,6 +52,9 @@ burst: install-dev  ## Start 2,000 desktops at once against Cloudflare's real li
 
 bench: install-dev  ## Measure it beside the guide and octodns (some minutes), into docs/performance.md
 	$(BIN)/python -m bench
+
+pictures:  ## Draw docs/pictures/architecture.svg (needs Graphviz)
+	dot -Tsvg docs/pictures/architecture.dot -o docs/pictures/architecture.svg
 
 format: install-dev  ## Format the code and fix what the linter can
 	$(BIN)/ruff check --fix-only $(CODE)

@@ -15,10 +15,10 @@ from chalicelib import aws
 from chalicelib.cloudflare.client import Cloudflare
 from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.cloudflare.transport import Urllib3Transport
-from chalicelib.cloudflare.zone import Zone
+from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.ec2.event import event_of, event_pattern
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings import parts
 from chalicelib.notifications import parts as notification_parts
 from chalicelib.secrets import Token
@@ -113,12 +113,13 @@ def instances() -> Instances:
     return Instances(aws.client("ec2"), settings.project_tag, settings.owner)
 
 
-def zone(kept: float) -> Zone:
+def zone(kept: float) -> CloudflareZone:
     """Build the Cloudflare zone, which keeps this share of the quota for others."""
     token = Token(aws.client("secretsmanager"), settings.secret_id)
+    token.read_ahead()
     quota = Quota(kept=kept)
     cloudflare = Cloudflare(settings.cloudflare_api_url, token, Urllib3Transport(), quota)
-    return Zone(cloudflare, settings.zone_id, settings.batch_size)
+    return CloudflareZone(cloudflare, settings.zone_id, settings.batch_size)
 
 
 def meetings() -> Meetings | None:

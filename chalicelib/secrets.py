@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.deadline import Deadline, OutOfTimeError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from chalicelib.clients import SecretsManagerClient
 
 KEYS: Final = ("CLOUDFLARE_TOKEN", "CLOUDFLARE_API_TOKEN")
 """The keys under which a secret of key-value pairs may hold the token, in this order."""
@@ -22,6 +27,8 @@ _PATIENCE: Final = 30.0
 """Seconds for which an older token is used while Secrets Manager is unavailable, before another
 attempt: so that a run does not wait for it before each of its calls."""
 
+_AHEAD_SECONDS: Final = 3.0
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -29,12 +36,7 @@ class SecretError(Exception):
     """The secret has no usable token; the message names the secret and the remedy."""
 
 
-class SecretsManagerClient(Protocol):
-    """The calls that are made to Secrets Manager."""
-
-    def get_secret_value(self, **request: object) -> Mapping[str, Any]:
-        """`GetSecretValue` of the API reference."""
-        ...
+_READ_ERRORS: Final = (BotoCoreError, ClientError, OutOfTimeError, SecretError)
 
 
 class Token:
@@ -66,6 +68,15 @@ class Token:
                     raise
                 self._read_at = self._clock() - LIFETIME + _PATIENCE
         return self._value
+
+    def read_ahead(self) -> None:
+        """Read the token before it is needed; a failure is left to its first use.
+
+        For the init phase, which Lambda ends after ten seconds: no attempt begins after three.
+        """
+        deadline = Deadline(self._clock() + _AHEAD_SECONDS, self._clock)
+        with deadline.in_force(), suppress(*_READ_ERRORS):
+            self.read()
 
     def read(self) -> str:
         """Read the token again, as after Cloudflare rejected the current one."""

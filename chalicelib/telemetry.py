@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from chalicelib.deadline import LambdaContext
 
 NAMESPACE: Final = "Elephant"
 
@@ -31,34 +34,52 @@ class Reporter(Protocol):
         ...
 
 
-class Outcome(Protocol):
+@dataclass(frozen=True)
+class Outcome:
     """The result of a run."""
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """The counts by metric."""
-        ...
+    action: str
+    reason: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Empty ones are omitted."""
+    warnings: Sequence[str] = ()
+    metrics: Mapping[str, int] | None = None
+    """None counts the action."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Serialize to JSON: the function's result."""
-        ...
+        """Serialize to JSON."""
+        more = {**self.details, "warnings": list(self.warnings)}
+        given = {name: value for name, value in more.items() if value}
+        return {"action": self.action, "reason": self.reason, **given}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts by metric."""
+        metrics = {self.action.capitalize(): 1} if self.metrics is None else self.metrics
+        return {**metrics, "Warnings": len(self.warnings)}
 
 
 def reported(
-    reporter: Reporter, fields: Mapping[str, Any], run: Callable[[], Outcome]
+    reporter: Reporter,
+    context: LambdaContext,
+    run: Callable[[dict[str, Any]], Outcome | None],
 ) -> dict[str, Any]:
-    """Run, report once, and return the function's result.
+    """Run, report once, and return the function's result; nothing is reported for None.
 
-    `fields` are read when the run is over, so it may add to them. What it raises is reported as a
-    failure and raised, so that Lambda retries and alarms see it.
+    `run` adds what the run is about to its argument, for the result and the report. What it raises
+    is reported as a failure and raised, so that Lambda retries and alarms see it.
     """
+    about: dict[str, Any] = {}
+    run_id = {"request_id": context.aws_request_id}
     try:
-        outcome = run()
+        outcome = run(about)
     except Exception as error:
-        reporter.failed(fields, {"Failed": 1}, error)
+        reporter.failed(run_id | about, {"Failed": 1}, error)
         raise
-    result = outcome.to_dict()
-    reporter.succeeded({**fields, **result}, outcome.counts)
+    if outcome is None:
+        return {}
+    result = about | outcome.to_dict()
+    reporter.succeeded(run_id | result, outcome.counts)
     return result
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.secrets import KEYS
 from ops.command import run_command
-from ops.features import STREAM_VARIABLE, VARIABLES
+from ops.features import SETTINGS, STREAM_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     Chalice passes them to app.py with the stage's own, so that a setting missing in the stage would
     seem to exist. And neither Chalice nor the programs that it starts, such as pip, need a token.
     """
-    names = {*VARIABLES, STREAM_VARIABLE, *KEYS}
+    names = {*SETTINGS, STREAM_VARIABLE, *KEYS}
     return {name: value for name, value in environment.items() if name not in names}
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from botocore.exceptions import ClientError
 from chalice.config import Config
 
-from chalicelib.cloudflare.client import CloudflareError, RateLimitedError, UnavailableError
 from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.provider import DnsError, RateLimitedError, UnavailableError
 from chalicelib.secrets import SecretError, Token
 from chalicelib.settings.stage import SettingsError
 from ops.account import Account, AwsError, error_code, readable_errors
@@ -288,7 +288,7 @@ def _refusal(error: Exception, fallback: str) -> Finding:
 
 _SAID: Final = (
     AwsError,
-    CloudflareError,
+    DnsError,
     ConfigError,
     OSError,
     OutOfTimeError,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.dns.provider import DnsError
 from ops.account import Account, readable_errors
 from ops.assemble import TOKEN_VARIABLE
 from ops.certificate import (
@@ -147,7 +147,7 @@ def _ssl_mode(stage: Stage, token: str) -> str:
     settings = stage.settings
     try:
         mode = ZoneView(settings.cloudflare_api_url, token, settings.zone_id).ssl_mode()
-    except CloudflareError:
+    except DnsError:
         mode = None
     if mode is None:
         return "unknown; once desktops have the certificate, it should be " + _STRICT

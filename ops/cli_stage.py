@@ -8,50 +8,58 @@ from typing import TYPE_CHECKING
 import click
 
 from chalicelib.settings.stage import FEATURES
-from ops.assemble import ADDRESS_VARIABLE, TOKEN_VARIABLE, Features, assemble
+from chalicelib.settings.variables import Choice
+from ops.assemble import Features, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes
 from ops.console import json_option, project_option, said_clearly, stage_argument
+from ops.features import CORE_SETTINGS, SETTINGS_OF, capitalized
 from ops.neighbours import refuse_new_conflicts
 from ops.reach import Code
 from ops.stages import ConfigFile, check_name, write_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+    from chalicelib.settings.variables import Setting
+
+    Command = Callable[..., None]
+
+
+def _setting_options(settings_of: Mapping[str, Iterable[Setting]]) -> Callable[[Command], Command]:
+    """Add the option of each setting to a command; its parameter is named like the variable."""
+    options = [
+        _option(feature, each)
+        for feature, settings in settings_of.items()
+        for each in settings
+        if each.option
+    ]
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _option(feature: str, setting: Setting) -> Callable[[Command], Command]:
+    text = f"{feature}: {setting.meaning}" if feature else capitalized(setting.meaning)
+    default = f"  [default: {setting.default}]" if setting.default else ""
+    return click.option(
+        f"--{setting.option}",
+        setting.variable,
+        type=click.Choice(setting.parse.words) if isinstance(setting.parse, Choice) else None,
+        help=f"{text}.{default}",
+    )
 
 
 @click.command()
 @stage_argument
-@click.option("--domain-root", help="The domain under which instances get their names.")
-@click.option(
-    "--zone-id", help=f"Its zone's id; looked up by the domain if {TOKEN_VARIABLE} is set."
-)
-@click.option("--secret", help="Name or ARN of the secret with the Cloudflare token.")
-@click.option(
-    "--owner", help="Marks our records: 'elephant:…'.  [default: elephant:NAME/ACCOUNT/REGION]"
-)
-@click.option(
-    "--table", help="The meetings table; '' for DNS only.  [default: elephant-NAME-meetings]"
-)
+@_setting_options({"": CORE_SETTINGS})
 @click.option("--region", help="The stage's AWS region.  [default: your AWS configuration's]")
 @click.option("--account", help="The AWS account.  [default: your credentials']")
-@click.option("--project-tag", help="The tag that makes an instance ours, Key=Value.")
-@click.option("--dcv-port", help="The port in the links.")
-@click.option(
-    "--proxied", type=click.Choice(["true", "false"]), help="Whether Cloudflare proxies records."
-)
-@click.option("--ttl", help="The records' TTL in seconds; 1 for automatic.")
-@click.option("--event-tags", type=click.Choice(["optional", "required"]))
-@click.option("--sweep-schedule", help="When the sweep runs: 'rate(1 minute)', 'cron(…)'.")
-@click.option("--sweep-batch-size", help="Changes in one call to Cloudflare.")
-@click.option(
-    "--sweep-delete-limit", help="Hold back unproven deletions beyond this number in a day …"
-)
-@click.option("--sweep-delete-percent", help="… and beyond this percentage of our records.")
-@click.option(
-    "--grace-minutes",
-    help="Minutes to leave a new record alone while EC2 does not know its instance.",
-)
 @click.option(
     "--concurrency",
     metavar="N|none",
@@ -59,52 +67,16 @@ if TYPE_CHECKING:
     "[default: 20]",
 )
 @click.option(
-    "--with", "added", multiple=True, type=click.Choice(FEATURES), help="A feature to add."
+    "--with", "added", multiple=True, type=click.Choice(list(FEATURES)), help="A feature to add."
 )
 @click.option(
-    "--without", "removed", multiple=True, type=click.Choice(FEATURES), help="A feature to remove."
+    "--without",
+    "removed",
+    multiple=True,
+    type=click.Choice(list(FEATURES)),
+    help="A feature to remove.",
 )
-@click.option("--ami", help="meetings: the desktops' image.")
-@click.option(
-    "--security-groups", help="meetings: the desktops' security groups, separated by commas."
-)
-@click.option("--instance-type", help="meetings: the desktops' instance type.  [default: t3.large]")
-@click.option("--key-name", help="meetings: the desktops' key pair; '' for none.")
-@click.option("--vpc", help="meetings: the desktops' VPC; '' for the default VPC.")
-@click.option(
-    "--volume-gb", help="meetings: size of the root volume; 0 for the image's own.  [default: 60]"
-)
-@click.option(
-    "--allowed-origins", help="meetings: origins of browser front ends, separated by commas."
-)
-@click.option(
-    "--join-keys",
-    type=click.Choice(["required", "off"]),
-    help="meetings: whether join links have keys.",
-)
-@click.option("--max-meeting-minutes", help="meetings: maximum length in minutes.  [default: 180]")
-@click.option("--mail-from", help="notifications: the sender's address.")
-@click.option("--mail-to", help="notifications: the recipients' addresses, separated by commas.")
-@click.option("--auto-scaling-groups", help="notifications: groups to report, separated by commas.")
-@click.option(
-    "--termination-causes",
-    type=click.Choice(["health-checks", "all"]),
-    help="notifications: which terminations to report.  [default: health-checks]",
-)
-@click.option(
-    "--codedeploy-applications", help="notifications: applications to report, separated by commas."
-)
-@click.option(
-    "--deployment-states", help="notifications: SUCCESS, FAILURE or both.  [default: SUCCESS]"
-)
-@click.option(
-    "--address-minutes",
-    help="notifications: minutes without an address before an e-mail.  [default: 10]",
-)
-@click.option(
-    "--cloudflare-api-url",
-    help=f"The API's address.  [default: {ADDRESS_VARIABLE}, or Cloudflare's own]",
-)
+@_setting_options(SETTINGS_OF)
 @click.option("--alarm-email", help="The address that alarms are sent to; '' for none.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @json_option

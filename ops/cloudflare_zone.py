@@ -11,16 +11,11 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.cloudflare.client import (
-    Call,
-    CloudflareError,
-    RecordNotFoundError,
-    TokenRefusedError,
-    UnconfirmedError,
-)
-from chalicelib.cloudflare.zone import BATCH_SIZE, Zone
+from chalicelib.cloudflare.client import Call, TokenRefusedError
+from chalicelib.cloudflare.zone import BATCH_SIZE, CloudflareZone
 from chalicelib.dns.change import Delete
-from chalicelib.dns.record import ADDRESS_RECORD, WantedRecord
+from chalicelib.dns.provider import DnsError, RecordNotFoundError, UnconfirmedError
+from chalicelib.dns.record import ADDRESS_RECORD, Record
 from chalicelib.settings.stage import AUTOMATIC_TTL
 from ops.token_view import TokenView, details_in, member_in, object_in, soon
 from ops.write_check import PAUSE, WriteCheck
@@ -28,7 +23,6 @@ from ops.write_check import PAUSE, WriteCheck
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chalicelib.dns.record import Record
     from ops.token_view import ZoneDetails
     from ops.write_check import WriteProof
 
@@ -43,7 +37,7 @@ _CHECK_ADDRESS: Final = "192.0.2.1"
 _NO_DANGER: Final = ("strict", "origin_pull")
 
 
-class RecordsRemainError(CloudflareError):
+class RecordsRemainError(DnsError):
     """Records of the owner are still in the zone after repeated removals."""
 
 
@@ -72,11 +66,11 @@ class Usage:
         return None if self.quota is None else max(0, self.quota - self.used)
 
 
-class Records(Zone):
+class Records(CloudflareZone):
     """The zone's address records, by any filter of the API."""
 
     def matching(self, member: str, text: str) -> tuple[Record, ...]:
-        """List all address records whose field starts with this. Raises CloudflareError."""
+        """List all address records whose field starts with this. Raises DnsError."""
         query = [("type", ADDRESS_RECORD), (f"{member}.startswith", text)]
         return self._list(query, soon()).whole()
 
@@ -87,7 +81,7 @@ def find_zone(api_url: str, token: str, domain: str) -> str | None:
 
 
 class ZoneView(TokenView):
-    """A zone as a token may see and change it. Every method raises CloudflareError."""
+    """A zone as a token may see and change it. Every method raises DnsError."""
 
     def __init__(
         self,
@@ -143,7 +137,8 @@ class ZoneView(TokenView):
         is left behind, if anything.
         """
         name = f"{_CHECK_PREFIX}{token_hex(8)}.{domain_root}"
-        wanted = WantedRecord(name, _CHECK_ADDRESS, proxied, ttl, f"{owner} check")
+        comment = f"{owner} check"
+        wanted = Record.address(name, _CHECK_ADDRESS, proxied=proxied, ttl=ttl, comment=comment)
         return WriteCheck(self._api, self._records, self.zone_id, wanted, self._sleep).prove()
 
     def remove_all(self, owner: str, say: Callable[[str], None]) -> int:
@@ -152,7 +147,7 @@ class ZoneView(TokenView):
         Returns once the zone shows none. Raises RecordsRemainError if that never happens.
         """
         seen: set[str] = set()
-        problem: CloudflareError | None = None
+        problem: DnsError | None = None
         for _ in range(ROUNDS):
             records = self.our_records(owner)
             if not records:

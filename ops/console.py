@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 import click
 from click.shell_completion import CompletionItem
 
-from chalicelib.cloudflare.client import CloudflareError
-from chalicelib.cloudflare.rate_limit import QuotaSpentError
 from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.provider import DnsError, QuotaSpentError
 from chalicelib.secrets import SecretError
 from chalicelib.settings.stage import SettingsError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
@@ -73,7 +72,7 @@ def said_clearly() -> Iterator[None]:
 _MENDABLE: Final = (
     AwsError,
     CertificateError,
-    CloudflareError,
+    DnsError,
     ConfigError,
     QuotaSpentError,
     RowsNotUpdatedError,

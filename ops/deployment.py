@@ -10,6 +10,7 @@ from chalicelib.secrets import SecretError, Token
 from chalicelib.settings.stage import TABLE_NAME as TABLE_DEFAULT
 from ops.account import AwsError, readable_errors
 from ops.api import api_stage, settle_api
+from ops.bytecode import compile_project
 from ops.chalice import forget_build, run_chalice, without_settings
 from ops.cloudflare_zone import ZoneView
 from ops.command import CommandError
@@ -169,6 +170,7 @@ class Deployment:
 
     def _run_chalice(self, stream_arn: str | None, say: Say) -> None:
         forget_build(self._config_file.directory)
+        compile_project(self._config_file.directory)
         environment = {
             **without_settings(os.environ),
             "AWS_DEFAULT_REGION": self._stage.region,

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.settings.meetings import VARIABLES as MEETINGS_VARIABLES
-from chalicelib.settings.notifications import VARIABLES as NOTIFICATIONS_VARIABLES
-from chalicelib.settings.stage import FEATURES
-from chalicelib.settings.stage import VARIABLES as PLAIN_VARIABLES
+from chalicelib.settings.stage import FEATURES, Settings
+from chalicelib.settings.variables import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from chalicelib.settings.variables import Setting
+
 MEETINGS: Final = "meetings"
 NOTIFICATIONS: Final = "notifications"
 
-VARIABLES_OF: Final[Mapping[str, tuple[str, ...]]] = {
-    MEETINGS: MEETINGS_VARIABLES,
-    NOTIFICATIONS: NOTIFICATIONS_VARIABLES,
-}
-"""The variables that a stage has only with the feature."""
+CORE_SETTINGS: Final = tuple(declared(Settings).values())
+"""The settings of every stage."""
 
-VARIABLES: Final = (*PLAIN_VARIABLES, *MEETINGS_VARIABLES, *NOTIFICATIONS_VARIABLES)
-"""Every variable that a stage may have."""
+SETTINGS_OF: Final[Mapping[str, tuple[Setting, ...]]] = {
+    feature: tuple(declared(kind).values()) for feature, kind in FEATURES.items()
+}
+"""The settings that a stage has only with the feature."""
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    each.variable: each for each in (*CORE_SETTINGS, *chain(*SETTINGS_OF.values()))
+}
+"""Every setting that a stage may have, by its variable."""
 
 STREAM_VARIABLE: Final = "TABLE_STREAM_ARN"
 """Variables for Chalice's process during a deployment only, which a stage does not keep."""
 
 FEATURES_VARIABLE: Final = "FEATURES"
+
+
+def capitalized(meaning: str) -> str:
+    """Return a setting's meaning as the beginning of a sentence."""
+    return meaning[0].upper() + meaning[1:]
 
 
 def features_in(variables: Mapping[str, str]) -> tuple[str, ...]:
@@ -41,7 +51,12 @@ def with_features(
 ) -> dict[str, str]:
     """Add and remove features; variables of removed features are dropped."""
     wanted = sorted({*features_in(variables), *added} - set(removed))
-    gone = {name for each in FEATURES if each not in wanted for name in VARIABLES_OF[each]}
+    gone = {
+        each.variable
+        for feature, settings in SETTINGS_OF.items()
+        if feature not in wanted
+        for each in settings
+    }
     kept = {name: value for name, value in variables.items() if name not in gone}
     kept.pop(FEATURES_VARIABLE, None)
     return kept | ({FEATURES_VARIABLE: ",".join(wanted)} if wanted else {})

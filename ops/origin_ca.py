@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
-from chalicelib.cloudflare.client import Call, RejectedError, UnavailableError, UnconfirmedError
+from chalicelib.cloudflare.client import Call
+from chalicelib.dns.provider import RejectedError, UnavailableError, UnconfirmedError
 from ops.token_view import TokenView, member_in, object_in
 
 if TYPE_CHECKING:

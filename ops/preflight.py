@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.cloudflare.client import (
-    CloudflareError,
-    RateLimitedError,
-    TokenRefusedError,
-    UnavailableError,
-)
+from chalicelib.cloudflare.client import TokenRefusedError
+from chalicelib.dns.provider import DnsError, RateLimitedError, UnavailableError
 from chalicelib.ec2.instances import Instances
 from ops.account import readable_errors
 from ops.meetings import desktops_of
@@ -55,7 +51,7 @@ def check_zone(zone: ZoneView, stage: Stage, say: Say) -> tuple[Record, ...]:
     except (UnavailableError, RateLimitedError) as error:
         say(f"Cloudflare does not answer, so the zone is not checked: {error}")
         return ()
-    except CloudflareError as error:
+    except DnsError as error:
         raise ConfigError(
             f"the records of zone {settings.zone_id} cannot be read: {error}. Nothing was "
             f"deployed; {_zone_remedy(zone, stage)}, or another token with `elephant token "
@@ -151,7 +147,7 @@ def _zone_remedy(zone: ZoneView, stage: Stage) -> str:
     """Format the command that sets the right zone, whose id the token may see."""
     try:
         right = zone.zone_for(stage.settings.domain_root)
-    except CloudflareError:
+    except DnsError:
         right = None
     return f"set the right one with `elephant stage {stage.name} --zone-id {right or '…'}`"
 

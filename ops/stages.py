@@ -17,7 +17,7 @@ from botocore.regions import EndpointResolver
 
 from chalicelib.resource_names import Place
 from chalicelib.settings.stage import Settings
-from ops.features import VARIABLES
+from ops.features import SETTINGS
 from ops.functions import NOTHING, absent_functions, defaults
 from ops.reach import ROUTES_FUNCTION
 
@@ -265,7 +265,7 @@ class ConfigFile:
 
     def _check_place(self, where: str, written: Mapping[str, Any]) -> None:
         """Raise ConfigError if settings are where Chalice would silently merge them."""
-        settings = set(written.get("environment_variables", ())) & set(VARIABLES)
+        settings = set(written.get("environment_variables", ())) & set(SETTINGS)
         if settings:
             raise ConfigError(
                 f"{where} has {', '.join(sorted(settings))} among its environment_variables: "

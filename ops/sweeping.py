@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.cloudflare.client import Cloudflare
 from chalicelib.cloudflare.rate_limit import KEPT_BY_SWEEPS, Quota
 from chalicelib.cloudflare.transport import Urllib3Transport
-from chalicelib.cloudflare.zone import Zone
+from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.deadline import Deadline
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.secrets import Token
 from chalicelib.step import Steps
 from chalicelib.watchdog.sweep import Sweep
@@ -43,7 +43,7 @@ class Sweeping:
         self._sweep = Sweep(
             settings=settings,
             instances=Instances(account.client("ec2"), settings.project_tag, settings.owner),
-            zone=Zone(cloudflare, settings.zone_id, settings.batch_size),
+            zone=CloudflareZone(cloudflare, settings.zone_id, settings.batch_size),
             meetings=Meetings(account.client("dynamodb"), table) if table else None,
             reporter=_Nobody(),
             executor=self._executor,

@@ -10,16 +10,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from chalicelib.cloudflare.client import (
-    Call,
-    Cloudflare,
-    CloudflareError,
-    TokenRefusedError,
-    UnavailableError,
-)
+from chalicelib.cloudflare.client import Call, Cloudflare, TokenRefusedError
 from chalicelib.cloudflare.rate_limit import Quota
 from chalicelib.cloudflare.transport import Urllib3Transport
 from chalicelib.deadline import Deadline
+from chalicelib.dns.provider import DnsError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +31,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 T = TypeVar("T")
 
 
-class AmbiguousZoneError(CloudflareError):
+class AmbiguousZoneError(DnsError):
     """Several zones have the domain's name; the operator has to choose one."""
 
 
@@ -104,7 +99,7 @@ class _Api(Cloudflare):
 
 
 class TokenView:
-    """Cloudflare as a token sees it. Every method raises CloudflareError, the constructor as well.
+    """Cloudflare as a token sees it. Every method raises DnsError, the constructor as well.
 
     `needs` is the permission to name if the token is refused.
     """

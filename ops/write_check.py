@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.cloudflare.client import (
-    Call,
-    CloudflareError,
+from chalicelib.cloudflare.client import Call
+from chalicelib.cloudflare.record_format import parse_record, to_json
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.change import Delete
+from chalicelib.dns.provider import (
+    DnsError,
     RecordExistsError,
     RejectedError,
     UnconfirmedError,
+    WrongZoneError,
 )
-from chalicelib.cloudflare.zone import WrongZoneError
-from chalicelib.deadline import OutOfTimeError
-from chalicelib.dns.change import Delete
 from chalicelib.dns.record import Record
 from ops.token_view import soon
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chalicelib.cloudflare.client import Cloudflare
-    from chalicelib.dns.record import WantedRecord
+    from chalicelib.dns.record import Record
     from ops.cloudflare_zone import Records
 
 LOOKS: Final = 3
@@ -67,7 +68,7 @@ class Leftover:
         return f"it may still exist: remove record {self.record_id} ({self.name}) by hand"
 
 
-class WriteCheckError(CloudflareError):
+class WriteCheckError(DnsError):
     """The test of the token failed at `step`, for the reason that is its cause."""
 
     def __init__(self, message: str, step: Step, leftover: Leftover | None) -> None:
@@ -84,7 +85,7 @@ class WriteCheck:
         api: Cloudflare,
         records: Records,
         zone_id: str,
-        wanted: WantedRecord,
+        wanted: Record,
         sleep: Callable[[float], None],
     ) -> None:
         self._api = api
@@ -106,7 +107,7 @@ class WriteCheck:
             self._delete(made)
             step = Step.MISS
             self._miss(made)
-        except CloudflareError as error:
+        except DnsError as error:
             # A removal that failed was tried twice already.
             leftover = self._leftover() if step is Step.DELETE else self._clean_up()
             raise WriteCheckError(
@@ -124,7 +125,7 @@ class WriteCheck:
 
     def _create(self) -> Record:
         path = f"/zones/{self._zone_id}/dns_records"
-        call = Call("POST", path, self._wanted.to_dict())
+        call = Call("POST", path, to_json(self._wanted))
         self._may_be_made = True
         try:
             self._made = self._confirmed(call, self._api.answer(call, soon()).result)
@@ -134,7 +135,7 @@ class WriteCheck:
                 self._may_be_made = False
                 raise
             self._made = found[0]
-        except CloudflareError:
+        except DnsError:
             self._may_be_made = False
             raise
         if self._made.name != self._wanted.name:
@@ -149,7 +150,7 @@ class WriteCheck:
         record = None
         if isinstance(answered, dict):
             with suppress(KeyError, TypeError, ValueError, AttributeError):
-                record = Record.parse(answered)
+                record = parse_record(answered)
         if record is None or not self._is_ours(record):
             raise UnconfirmedError(f"could not confirm {call}: the answer has another record")
         return record
@@ -159,7 +160,7 @@ class WriteCheck:
         shown = [record for record in found if record.id == made.id]
         if not shown:
             raise UnconfirmedError(f"record {made.id} was created, but the zone does not show it")
-        if not shown[0].is_right(self._wanted):
+        if not shown[0].matches(self._wanted):
             raise RejectedError(f"asked for {self._wanted}, but the zone shows {shown[0]}")
 
     def _delete(self, made: Record) -> None:
@@ -200,7 +201,7 @@ class WriteCheck:
             self._made = self._made or next(iter(self._list()), None)
             if self._made:
                 self._delete(self._made)
-        except (CloudflareError, OutOfTimeError):
+        except (DnsError, OutOfTimeError):
             return self._leftover()
         return None
 

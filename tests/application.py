@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from localcloud.cloudflare import DEFAULT_ZONE_ID
+from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, Context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,10 +16,24 @@ if TYPE_CHECKING:
     import pytest
 
 PROJECT = Path(__file__).parent.parent
+STAGE = {
+    "DOMAIN_ROOT": DOMAIN,
+    "ZONE_ID": DEFAULT_ZONE_ID,
+    "SECRET_ARN": SECRET,
+    "OWNER": OWNER,
+    "AWS_REGION": REGION,
+}
+MEETINGS = {
+    "FEATURES": "meetings",
+    "AMI_ID": "ami-0123456789abcdef0",
+    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
+    "ALLOWED_ORIGINS": "https://app.example.com",
+}
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
 
 
 def load_app(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> ModuleType:
-    """Import app.py anew, with these variables until the test is over."""
+    """Import app.py again, with these variables until the test is over."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     spec = importlib.util.spec_from_file_location("app", PROJECT / "app.py")
@@ -25,3 +42,17 @@ def load_app(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> M
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def invoke(app: ModuleType, function: str, event: object) -> Any:  # noqa: ANN401 (its answer)
+    """Invoke a function as Lambda does, and return its answer."""
+    return getattr(app, function)(event, Context(invoked_function_arn=f"{ARN}-{function}"))
+
+
+def built(parts: ModuleType) -> set[str]:
+    """Name the functions of a feature that were built; forget them."""
+    builders = {name: make for name, make in vars(parts).items() if name.startswith("build_")}
+    found = {name for name, make in builders.items() if make.cache_info().currsize}
+    for make in builders.values():
+        make.cache_clear()
+    return found

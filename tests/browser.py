@@ -35,6 +35,37 @@ _HURRY: Final = """
 """
 _ELSEWHERE: Final = "<!doctype html><title>Desktop</title><p>The desktop itself."
 
+CONTRASTS: Final = """
+(() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (color) => {
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data).map((each) => {
+      const part = each / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    if (!element) return "rgb(255, 255, 255)";
+    const color = getComputedStyle(element).backgroundColor;
+    return color === "rgba(0, 0, 0, 0)" ? ground(element.parentElement) : color;
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
+    if (["SCRIPT", "NOSCRIPT"].includes(element.tagName)) continue;
+    const pair = [light(getComputedStyle(element).color), light(ground(element))];
+    found.push((Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05));
+  }
+  return found;
+})()
+"""
+"""The contrast of every text with its background: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
+
 
 def find_chromium() -> str | None:
     """Return the browser's path; None if this machine has none."""

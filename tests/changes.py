@@ -1,26 +1,28 @@
-"""Changes for tests, and a zone that takes them or does not."""
+"""Changes for tests, and calls that fail."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chalicelib.cloudflare.batches import Applied, Batches
-from chalicelib.cloudflare.client import RejectedError
-from chalicelib.cloudflare.rate_limit import Quota
 from chalicelib.deadline import Deadline
+from chalicelib.dns.batches import Applied, Batches
 from chalicelib.dns.change import Change, Create, Delete, Update
-from chalicelib.dns.record import Record, WantedRecord
+from chalicelib.dns.provider import RejectedError
+from chalicelib.dns.record import Record
 from chalicelib.step import Steps
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from tests.memory_dns import Failure, MemoryZone
+
 FAR = Deadline(1000, lambda: 0)
-Failure = Callable[[Sequence[Change]], Exception | None]
 
 
 def create(number: int) -> Create:
-    return Create(WantedRecord(f"i-{number:08x}", "192.0.2.1", proxied=True, ttl=1, comment=""))
+    return Create(Record.address(f"i-{number:08x}", "192.0.2.1", proxied=True, ttl=1, comment=""))
 
 
 def delete(number: int) -> Delete:
@@ -60,31 +62,6 @@ class Hanging(Inline):
 STEPS = Steps(Inline(), FAR)
 
 
-class Zone:
-    """A zone that fails as a test wants, and keeps what it was asked and what it carried out."""
-
-    def __init__(self, *fail: Failure, size: int = 200) -> None:
-        self.batch_size = size
-        self.quota = Quota(lambda: 0)
-        self.fail = list(fail)
-        self.calls: list[list[Change]] = []
-        self.carried_out: list[Change] = []
-
-    def apply(
-        self, changes: Sequence[Change], _deadline: Deadline, _objection: object = None
-    ) -> None:
-        self.calls.append(list(changes))
-        for fail in self.fail:
-            error = fail(changes)
-            if error:
-                raise error
-        self.carried_out += changes
-
-    @property
-    def sizes(self) -> list[int]:
-        return [len(call) for call in self.calls]
-
-
 def refusing(*bad: Change, error: Exception | None = None) -> Failure:
     """Refuse every call that has one of these changes."""
     return lambda changes: (
@@ -98,15 +75,11 @@ def at_call(number: int, error: Exception) -> Failure:
     return lambda _: error if next(calls) == number else None
 
 
-def make(zone: Zone) -> Batches:
-    stand_in: Any = zone
-    return Batches(stand_in)
-
-
-def apply(zone: Zone, changes: Sequence[Change]) -> Applied:
-    """Apply the changes, and hold what becomes of them to what is always so."""
+def apply(zone: MemoryZone, changes: Sequence[Change]) -> Applied:
+    """Apply the changes to a zone that has what they delete and update."""
+    zone.records += [change.record for change in changes if not isinstance(change, Create)]
     progress: list[int] = []
-    applied = make(zone).apply(changes, STEPS, progress.append)
+    applied = Batches(zone).apply(changes, STEPS, progress.append)
     accounted(applied, changes)
     assert applied.done == zone.carried_out
     assert sum(progress) == len(changes)

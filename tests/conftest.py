@@ -2,59 +2,76 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
+from moto.backends import get_backend
 
-from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Token, Zone
+from localcloud.cloudflare import DEFAULT_TOKEN, Api, CloudflareStandIn, Token, Zone
+from tests.clients import LendingSession
 from tests.world import OTHER_TOKEN, REGION, SECRET, TABLE, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from botocore.session import Session
+gc.disable()  # while tests are collected: it would take half of the time
 
 # No outcome depends on the machine's speed.
 settings.register_profile("elephant", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("elephant")
 
 
-@pytest.fixture(autouse=True)
-def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, but not among all that was imported: it stays."""
+    gc.enable()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_account() -> Iterator[None]:
     """Keep every test away from the account of whoever runs it."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_CONFIG_FILE", "/dev/null")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
 
 
 @pytest.fixture(scope="session")
-def session() -> Session:
+def session() -> LendingSession:
     """Give one session to all tests: the services' models are read once."""
-    return botocore.session.get_session()
+    return LendingSession()
+
+
+@pytest.fixture(scope="session")
+def _cloudflare() -> Iterator[CloudflareStandIn]:
+    """One server for all tests, each of which gets an API of its own."""
+    with CloudflareStandIn(dns_port=None) as cloudflare:
+        for service in ("ec2", "dynamodb", "secretsmanager"):
+            get_backend(service)
+        gc.freeze()
+        yield cloudflare
 
 
 @pytest.fixture
-def world(session: Session) -> Iterator[World]:
+def world(session: LendingSession, _cloudflare: CloudflareStandIn) -> Iterator[World]:
     """AWS with the secret and an empty meetings table, and Cloudflare with an empty zone."""
     zones = (Zone(record_quota=1000),)
     tokens = (Token(DEFAULT_TOKEN, owner="user"), Token(OTHER_TOKEN, owner="user"))
-    with (
-        mock_aws(),
-        CloudflareStandIn(zones, tokens, dns_port=None) as cloudflare,
-        ThreadPoolExecutor(max_workers=4) as executor,
-    ):
-        made = World(cloudflare, session.create_client, executor)
+    _cloudflare.serve(Api(zones, tokens))
+    with mock_aws(), session.lending(), ThreadPoolExecutor(max_workers=4) as executor:
+        made = World(_cloudflare, session.create_client, executor)
         made.secrets.create_secret(
             Name=SECRET, SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN})
         )
@@ -65,6 +82,7 @@ def world(session: Session) -> Iterator[World]:
             BillingMode="PAY_PER_REQUEST",
         )
         yield made
+        get_backend("ec2").clear()
 
 
 @pytest.fixture

@@ -6,20 +6,20 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from moto.ec2.models import ec2_backends
 
 from chalicelib import aws
-from chalicelib.cloudflare.client import CloudflareError
+from chalicelib.dns.provider import DnsError
 from chalicelib.meetings import parts as meetings_parts
 from chalicelib.notifications import parts
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from localcloud.cloudflare import Fault, FaultKind
-from tests.application import PROJECT, load_app
-from tests.notifications.office import SENT, VARIABLES, Office, event, run_of
-from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
+from tests.application import MEETINGS, PROJECT, STAGE, built, invoke, load_app
+from tests.notifications.harness import SENT, VARIABLES, Stage, event
+from tests.world import ACCOUNT, DOMAIN, OWNER, REGION
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -28,22 +28,9 @@ if TYPE_CHECKING:
 
     from tests.world import World
 
-STAGE = {
-    "DOMAIN_ROOT": DOMAIN,
-    "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
-    "SECRET_ARN": SECRET,
-    "OWNER": OWNER,
-}
-MEETINGS = {
-    "FEATURES": "meetings,notifications",
-    "AMI_ID": "ami-0123456789abcdef0",
-    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
-}
-BUILDERS = {
-    "notify_instance_termination": {"build_termination_reports"},
-    "notify_deployment": {"build_deployment_reports"},
-    "dns_watchdog": set[str](),
-}
+INVALID: tuple[object, ...] = ({}, [], "x", None)
+FUNCTIONS = {"notify_instance_termination", "notify_deployment"}
+BOTH = MEETINGS | {"FEATURES": "meetings,notifications"}
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
@@ -52,71 +39,61 @@ def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_environment() -> None:
-    """Begin as a new execution environment does."""
+def _new_environment() -> None:
     aws._session.cache_clear()
-    for module in (parts, meetings_parts):
-        for name in dir(module):
-            if name.startswith("build_"):
-                getattr(module, name).cache_clear()
+    built(parts)
+    built(meetings_parts)
 
 
 @pytest.fixture
-def office(world: World, session: Session) -> Office:
-    return Office(world, session)
+def stage(world: World, session: Session) -> Stage:
+    return Stage(world, session)
 
 
 @pytest.fixture
 def app(world: World, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return load(monkeypatch, CLOUDFLARE_API_URL=world.cloudflare.url, AWS_REGION=REGION)
+    return load(monkeypatch, CLOUDFLARE_API_URL=world.cloudflare.url)
 
 
-def invoke(app: ModuleType, function: str, event: object) -> Any:  # noqa: ANN401 (what it answers)
-    """Invoke a function as Lambda does, and return what it answers."""
-    return getattr(app, function)(event, run_of(function))
-
-
-def forlorn(office: Office) -> str:
-    """Have a desktop that never got an address, for a long time."""
-    desktop = office.world.launch(public=False, Role="student", MeetingID="m1")
+@pytest.fixture
+def unreachable(stage: Stage) -> str:
+    """Have a desktop that has run without an address for a long time."""
+    desktop = stage.world.launch(public=False, Role="student", MeetingID="m1")
     launched = ec2_backends[ACCOUNT][REGION].get_instance(desktop)
     launched.launch_time = (datetime.now(UTC) - timedelta(hours=1)).replace(tzinfo=None)
     return desktop
 
 
-def test_the_feature_is_two_functions_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_it, without = load(monkeypatch).app, load(monkeypatch, FEATURES="").app
-    with_meetings = load(monkeypatch, **MEETINGS).app
+def test_the_feature_is_two_functions_more_with_their_rules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_it, with_both = load(monkeypatch), load(monkeypatch, **BOTH).app
+    without = load(monkeypatch, FEATURES="").app
 
-    ours = {"notify_instance_termination", "notify_deployment"}
-    assert set(with_it.handler_map) - set(without.handler_map) == ours
-    assert with_it.routes == {}
-    assert set(with_meetings.handler_map) > ours | {"launch_ec2", "terminator"}
-
-
-def test_the_rules_ask_for_what_the_stage_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = load(monkeypatch)
-
-    rules = {each.name: each.event_pattern for each in app.app.event_sources[2:]}
-
+    assert set(with_it.app.handler_map) - set(without.handler_map) == FUNCTIONS
+    assert with_it.app.routes == {}
+    assert set(with_both.handler_map) > FUNCTIONS | {"launch_ec2", "terminator"}
+    rules = {each.name: each.event_pattern for each in with_it.app.event_sources[2:]}
     assert rules == {
-        "notify_instance_termination": termination_pattern(app.settings.notifications),
-        "notify_deployment": deployment_pattern(app.settings.notifications),
+        "notify_instance_termination": termination_pattern(with_it.settings.notifications),
+        "notify_deployment": deployment_pattern(with_it.settings.notifications),
     }
 
 
-@pytest.mark.parametrize("handler", BUILDERS)
-def test_only_what_a_function_needs_is_made_before_its_first_event(
-    monkeypatch: pytest.MonkeyPatch, handler: str
+@pytest.mark.parametrize(
+    ("handler", "builders"),
+    [
+        ("notify_instance_termination", {"build_termination_reports"}),
+        ("notify_deployment", {"build_deployment_reports"}),
+        ("dns_watchdog", set()),
+    ],
+)
+def test_a_function_builds_what_it_needs_before_its_first_event(
+    monkeypatch: pytest.MonkeyPatch, handler: str, builders: set[str]
 ) -> None:
     load(monkeypatch, _HANDLER=f"app.{handler}")
 
-    made = {
-        name
-        for name in dir(parts)
-        if name.startswith("build_") and getattr(parts, name).cache_info().currsize
-    }
-    assert made == BUILDERS[handler]
+    assert built(parts) == builders
 
 
 def test_functions_that_send_nothing_load_nothing_of_e_mails() -> None:
@@ -135,95 +112,86 @@ def test_functions_that_send_nothing_load_nothing_of_e_mails() -> None:
     assert done.stdout == "False\n"
 
 
-def test_a_failed_instance_becomes_an_e_mail(app: ModuleType, office: Office) -> None:
-    result = invoke(app, "notify_instance_termination", event("autoscaling-elb-health-check"))
-
-    assert result["action"] == "notified"
-    assert office.subjects == [
-        "i-0123456789abcdef0 terminated: ELB system health check failed (web)"
-    ]
-    assert OWNER in office.mails[0].body
-
-
-@pytest.mark.parametrize(("features", "count"), [(MEETINGS, 1), ({}, 0)])
-def test_a_meeting_that_was_never_healthy_becomes_an_e_mail_where_there_are_meetings(
-    office: Office, monkeypatch: pytest.MonkeyPatch, features: dict[str, str], count: int
+@pytest.mark.parametrize(
+    ("function", "name", "subject"),
+    [
+        (
+            "notify_instance_termination",
+            "autoscaling-elb-health-check",
+            "i-0123456789abcdef0 terminated: ELB system health check failed (web)",
+        ),
+        ("notify_deployment", "codedeploy-success", "shop deployed to production"),
+    ],
+)
+def test_each_event_becomes_one_e_mail_or_an_error_and_invalid_ones_are_ignored(
+    app: ModuleType, stage: Stage, function: str, name: str, subject: str
 ) -> None:
-    office.world.put_row("m1", status="TERMINATED", termination_reason="NEVER_HEALTHY")
-    desktop = office.ended("Client.UserInitiatedShutdown", MeetingID="m1", Role="teacher")
-    app = load(monkeypatch, AWS_REGION=REGION, **features)
+    for invalid in INVALID:
+        assert invoke(app, function, invalid)["action"] == "ignored"
+
+    stage.ses.delete_email_identity(EmailIdentity="example.com")
+    with pytest.raises(Exception, match="not verified"):
+        invoke(app, function, event(name))
+
+    stage.ses.create_email_identity(EmailIdentity="example.com")
+    actions = [invoke(app, function, event(name))["action"] for _ in range(3)]
+    assert actions == ["notified", "unchanged", "unchanged"]
+    assert stage.subjects == [subject]
+    assert OWNER in stage.mails[0].body
+
+
+@pytest.mark.parametrize(("features", "count"), [(BOTH, 1), ({}, 0)], ids=["with", "without"])
+def test_a_meeting_that_was_never_healthy_becomes_an_e_mail_where_there_are_meetings(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, features: dict[str, str], count: int
+) -> None:
+    stage.world.put_row("m1", status="TERMINATED", termination_reason="NEVER_HEALTHY")
+    desktop = stage.ended("Client.UserInitiatedShutdown", MeetingID="m1", Role="teacher")
+    app = load(monkeypatch, **features)
 
     invoke(app, "notify_instance_termination", event("ec2-terminated", **{"instance-id": desktop}))
 
-    assert len(office.mails) == count
+    assert len(stage.mails) == count
 
 
-def test_a_deployment_becomes_an_e_mail(app: ModuleType, office: Office) -> None:
-    result = invoke(app, "notify_deployment", event("codedeploy-success"))
-
-    assert result["action"] == "notified"
-    assert office.subjects == ["shop deployed to production"]
-
-
-def test_a_repeated_event_becomes_none(app: ModuleType, office: Office) -> None:
-    for _ in range(3):
-        invoke(app, "notify_deployment", event("codedeploy-success"))
-
-    assert len(office.mails) == 1
-
-
-@pytest.mark.parametrize("function", ["notify_instance_termination", "notify_deployment"])
-@pytest.mark.parametrize("shape", [{}, [], "x", None])
-def test_an_event_of_any_shape_is_answered(app: ModuleType, function: str, shape: object) -> None:
-    assert invoke(app, function, shape)["action"] == "ignored"
-
-
-def test_what_fails_is_told_to_lambda(app: ModuleType, office: Office) -> None:
-    office.ses.delete_email_identity(EmailIdentity="example.com")
-
-    with pytest.raises(Exception, match="not verified"):
-        invoke(app, "notify_deployment", event("codedeploy-success"))
-
-
-def test_the_sweep_tells_of_desktops_without_an_address(
-    app: ModuleType, office: Office, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("cloudflare_works", [True, False])
+def test_the_sweep_reports_desktops_without_an_address_even_without_cloudflare(
+    app: ModuleType,
+    stage: Stage,
+    unreachable: str,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    cloudflare_works: bool,
 ) -> None:
-    desktop = forlorn(office)
+    if cloudflare_works:
+        assert invoke(app, "sweep", {})["action"] == "unchanged"
+    else:
+        stage.world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=503, times=9))
+        with pytest.raises(DnsError):
+            invoke(app, "sweep", {})
 
-    assert invoke(app, "sweep", {})["action"] == "unchanged"
-
-    assert office.subjects == ["Student's desktop without an address for 1 h"]
+    assert stage.subjects == ["Student's desktop without an address for 1 h"]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [each["instances"] for each in lines if each.get("action") == "notified"] == [[desktop]]
+    notified = [each["instances"] for each in lines if each.get("action") == "notified"]
+    assert notified == [[unreachable]]
 
 
-def test_the_sweep_tells_of_them_even_without_cloudflare(app: ModuleType, office: Office) -> None:
-    forlorn(office)
-    office.world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=503, times=9))
-
-    with pytest.raises(CloudflareError):
-        invoke(app, "sweep", {})
-
-    assert len(office.mails) == 1
-
-
-def test_the_sweep_repairs_even_if_no_e_mail_can_be_sent(app: ModuleType, office: Office) -> None:
-    office.world.dynamodb.delete_table(TableName=SENT)
-    forlorn(office)
-    lost = office.world.desktop(meeting="m2")
+@pytest.mark.usefixtures("unreachable")
+def test_the_sweep_repairs_even_if_no_e_mail_can_be_sent(app: ModuleType, stage: Stage) -> None:
+    stage.world.dynamodb.delete_table(TableName=SENT)
+    lost = stage.world.desktop(meeting="m2")
 
     with pytest.raises(Exception, match="not found"):
         invoke(app, "sweep", {})
 
-    assert [name for name, _, _ in office.world.standing()] == [f"{lost}.{DOMAIN}"]
+    assert [name for name, _, _ in stage.world.standing()] == [f"{lost}.{DOMAIN}"]
 
 
+@pytest.mark.usefixtures("unreachable")
 def test_a_sweep_of_a_stage_without_the_feature_sends_nothing(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = load(monkeypatch, FEATURES="", CLOUDFLARE_API_URL=office.world.cloudflare.url)
-    forlorn(office)
+    app = load(monkeypatch, FEATURES="", CLOUDFLARE_API_URL=stage.world.cloudflare.url)
 
     invoke(app, "sweep", {})
 
-    assert office.mails == []
+    assert stage.mails == []

@@ -1,4 +1,4 @@
-"""The token is found however it was stored, read seldom, and never shown."""
+"""The token is found in every usual form, read rarely, and never shown."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import json
 import traceback
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from botocore.stub import Stubber
 from moto import mock_aws
 
 from chalicelib.secrets import SecretError, Token
+from tests.answers import Vault, refusal
+from tests.world import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from botocore.session import Session
 
 SECRET = "prod/elephant/cloudflare"
@@ -28,56 +26,22 @@ SHAPE = (
 )
 
 
-class Vault:
-    """Secrets Manager, and how often the token was asked for."""
+class Store(Vault):
+    """A token, and the secret that holds it."""
 
-    def __init__(self, client: Any) -> None:  # noqa: ANN401
-        self.client = client
-        self.calls: list[dict[str, Any]] = []
-        self.now = 1_000_000.0
-        self.token = Token(client, SECRET, clock=lambda: self.now)
+    def __init__(self, text: str | None = TOKEN) -> None:
+        super().__init__(text)
+        self.token = Token(self, SECRET, clock=lambda: self.now)
 
-    def store(self, text: str) -> None:
-        """Store the secret."""
-        self.client.create_secret(Name=SECRET, SecretString=text)
-        self.record_calls()
-
-    def rotate(self, text: str) -> None:
-        """Store another value."""
-        self.client.put_secret_value(SecretId=SECRET, SecretString=text)
-        self.calls.clear()
-
-    def record_calls(self) -> None:
-        """Begin to record calls."""
-
-        def record(model: Any, params: dict[str, Any], **_: object) -> None:  # noqa: ANN401
-            self.calls.append({"operation": model.name, **json.loads(params["body"])})
-
-        self.client.meta.events.register("before-call.secrets-manager.*", record)
-
-
-@pytest.fixture(scope="module")
-def session() -> Session:
-    """Make the session of all clients here, which reads each service's model once."""
-    return botocore.session.get_session()
-
-
-@pytest.fixture
-def vault(session: Session) -> Iterator[Vault]:
-    """Make a Secrets Manager without a secret."""
-    with mock_aws():
-        yield Vault(session.create_client("secretsmanager", region_name="us-west-2"))
-
-
-def failure(token: Token) -> SecretError:
-    """Read the token, which must fail, and return the error."""
-    with pytest.raises(SecretError) as caught:
-        token.value()
-    return caught.value
+    def failure(self) -> SecretError:
+        """Read the token, which must fail, and return the error."""
+        with pytest.raises(SecretError) as caught:
+            self.token.value()
+        return caught.value
 
 
 def everything_said_by(error: BaseException) -> str:
-    """Spell all that a log or an error tracker may show of an error and those behind it."""
+    """Return everything that a log may show of an error and its causes."""
     said = "".join(traceback.format_exception(error))
     behind: BaseException | None = error
     while behind:
@@ -106,24 +70,22 @@ READABLE = {
 
 
 @pytest.mark.parametrize("text", READABLE.values(), ids=READABLE)
-def test_the_token_is_found_however_it_was_stored(vault: Vault, text: str) -> None:
-    vault.store(text)
-
-    assert vault.token.value() == TOKEN
+def test_the_token_is_found_in_every_usual_form(text: str) -> None:
+    assert Store(text).token.value() == TOKEN
 
 
-TOO_STRANGE = f"secret 'prod/elephant/cloudflare' does not hold a Cloudflare token; {SHAPE}"
-NO_JSON = f"secret 'prod/elephant/cloudflare' is not valid JSON; {SHAPE}"
-NO_KEY = f"secret 'prod/elephant/cloudflare' has a token under none of its keys; {SHAPE}"
-EMPTY = f"secret 'prod/elephant/cloudflare' is empty; {SHAPE}"
-UNREADABLE = {
-    "quoted": (f'"{TOKEN}"', TOO_STRANGE),
-    "quoted once more": (pairs(CLOUDFLARE_TOKEN=f"'{TOKEN}'"), "secret 'prod/elephant/cloudflare'"),
-    "with its header": (f"Bearer {TOKEN}", TOO_STRANGE),
-    "of two lines": (f"{TOKEN}\n{TOKEN}", TOO_STRANGE),
-    "an assignment": (f"CLOUDFLARE_TOKEN={TOKEN}", TOO_STRANGE),
-    "a list": (json.dumps([TOKEN]), TOO_STRANGE),
-    "not ASCII": (f"{TOKEN}é", TOO_STRANGE),
+NO_TOKEN = f"does not hold a Cloudflare token; {SHAPE}"
+NO_JSON = f"is not valid JSON; {SHAPE}"
+NO_KEY = f"has a token under none of its keys; {SHAPE}"
+EMPTY = f"is empty; {SHAPE}"
+UNREADABLE: dict[str, tuple[str | None, str]] = {
+    "quoted": (f'"{TOKEN}"', NO_TOKEN),
+    "quoted once more": (pairs(CLOUDFLARE_TOKEN=f"'{TOKEN}'"), NO_TOKEN),
+    "with its header": (f"Bearer {TOKEN}", NO_TOKEN),
+    "of two lines": (f"{TOKEN}\n{TOKEN}", NO_TOKEN),
+    "an assignment": (f"CLOUDFLARE_TOKEN={TOKEN}", NO_TOKEN),
+    "a list": (json.dumps([TOKEN]), NO_TOKEN),
+    "not ASCII": (f"{TOKEN}é", NO_TOKEN),
     "broken pairs": (f'{{"CLOUDFLARE_TOKEN": "{TOKEN}"', NO_JSON),
     "pairs without quotes": (f"{{CLOUDFLARE_TOKEN: {TOKEN}}}", NO_JSON),
     "pairs and more": (f'{{"CLOUDFLARE_TOKEN": "{TOKEN}"}} {TOKEN}', NO_JSON),
@@ -132,213 +94,175 @@ UNREADABLE = {
     "deeper": (pairs(CLOUDFLARE_TOKEN={"value": TOKEN}), NO_KEY),
     "in a list": (pairs(CLOUDFLARE_TOKEN=[TOKEN]), NO_KEY),
     "no pairs": ("{}", NO_KEY),
-    "white": (" \n", EMPTY),
+    "white space": (" \n", EMPTY),
+    "binary": (None, EMPTY),
 }
 
 
-@pytest.mark.parametrize(("text", "said"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_secret_without_a_token_is_named_with_the_keys_and_never_shown(
-    vault: Vault, text: str, said: str
+@pytest.mark.parametrize(("text", "error"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_secret_without_a_token_is_named_with_the_remedy_and_never_shown(
+    text: str | None, error: str
 ) -> None:
-    # given a secret that a person stored in some other form
-    vault.store(text)
+    found = Store(text).failure()
 
-    # when it is read
-    error = failure(vault.token)
-
-    # then the error names the secret, the keys and the remedy
-    assert str(error).startswith(said)
-    assert str(error).endswith(SHAPE)
-
-    # and neither it nor any error behind it shows what the secret holds
-    assert TOKEN not in everything_said_by(error)
+    assert str(found) == f"secret 'prod/elephant/cloudflare' {error}"
+    assert TOKEN not in everything_said_by(found)
 
 
-def test_a_secret_that_is_binary_has_no_token(vault: Vault) -> None:
-    vault.client.create_secret(Name=SECRET, SecretBinary=TOKEN.encode())
-
-    error = failure(vault.token)
-
-    assert str(error) == EMPTY
-    assert TOKEN not in everything_said_by(error)
-
-
-def test_a_missing_secret_is_named_with_the_remedy(vault: Vault) -> None:
-    error = failure(vault.token)
-
-    assert str(error) == (
-        "secret 'prod/elephant/cloudflare': no such secret in this region; "
-        "create it, or set SECRET_ARN to the one that holds the token"
-    )
-    assert isinstance(error.__cause__, ClientError)
+REMEDIES = {
+    "ResourceNotFoundException": "no such secret in this region; create it, or set SECRET_ARN to "
+    "the one that holds the token",
+    "InvalidRequestException": "it cannot be read now; restore it if it is marked for deletion",
+    "AccessDeniedException": "this function may not read it; grant it "
+    "secretsmanager:GetSecretValue on this secret, and kms:Decrypt on the key if it has its own",
+    "DecryptionFailure": "it cannot be decrypted; grant this function kms:Decrypt on its key",
+}
 
 
-def test_a_secret_that_is_marked_for_deletion_is_named_with_the_remedy(vault: Vault) -> None:
-    vault.store(TOKEN)
-    vault.client.delete_secret(SecretId=SECRET)
+@pytest.mark.parametrize(("code", "remedy"), REMEDIES.items())
+def test_a_secret_that_cannot_be_read_is_named_with_the_remedy(code: str, remedy: str) -> None:
+    store = Store()
+    store.error = refusal(code)
 
-    assert str(failure(vault.token)) == (
-        "secret 'prod/elephant/cloudflare': it cannot be read now; "
-        "restore it if it is marked for deletion"
-    )
+    found = store.failure()
 
-
-@pytest.mark.parametrize(
-    ("code", "remedy"),
-    [
-        (
-            "AccessDeniedException",
-            "grant it secretsmanager:GetSecretValue on this secret, and kms:",
-        ),
-        ("DecryptionFailure", "grant this function kms:Decrypt on its key"),
-    ],
-)
-def test_a_right_that_is_lacking_is_named(vault: Vault, code: str, remedy: str) -> None:
-    with Stubber(vault.client) as stub:
-        stub.add_client_error("get_secret_value", code, expected_params={"SecretId": SECRET})
-        error = failure(vault.token)
-
-    assert str(error).startswith("secret 'prod/elephant/cloudflare': ")
-    assert remedy in str(error)
+    assert str(found) == f"secret 'prod/elephant/cloudflare': {remedy}"
+    assert found.__cause__ is store.error
 
 
-def test_a_failure_that_no_person_can_mend_is_raised_as_it_is(vault: Vault) -> None:
-    """Lambda's next try may succeed, and advice on the secret would mislead."""
-    with Stubber(vault.client) as stub:
-        stub.add_client_error("get_secret_value", "InternalServiceError")
-        with pytest.raises(ClientError, match="InternalServiceError"):
-            vault.token.value()
+def test_an_error_without_a_remedy_is_raised_unchanged() -> None:
+    """Lambda's next attempt may succeed, and advice about the secret would mislead."""
+    store = Store()
+    store.error = refusal("InternalServiceError")
+
+    with pytest.raises(ClientError, match="InternalServiceError"):
+        store.token.value()
 
 
-def test_the_token_itself_shows_nothing(vault: Vault) -> None:
-    vault.store(TOKEN)
-    vault.token.value()
+def test_the_secret_is_read_from_secrets_manager(session: Session) -> None:
+    with mock_aws():
+        client: Any = session.create_client("secretsmanager", region_name=REGION)
+        client.create_secret(Name=SECRET, SecretString=TOKEN)
+        client.create_secret(Name="binary", SecretBinary=TOKEN.encode())
+        client.create_secret(Name="deleted", SecretString=TOKEN)
+        client.delete_secret(SecretId="deleted")
 
-    assert TOKEN not in f"{vault.token!r} {vault.token}"
-    assert vault.token.secret_id == SECRET
-
-
-CALL = {"operation": "GetSecretValue", "SecretId": SECRET}
-
-
-def test_the_token_is_read_once_in_five_minutes(vault: Vault) -> None:
-    # given a token that was used, and rotated since
-    vault.store(TOKEN)
-    for _ in range(3):
-        assert vault.token.value() == TOKEN
-    assert vault.calls == [CALL]
-    vault.rotate(OTHER)
-
-    # when it is used again within the five minutes
-    vault.now += 299.9
-    assert vault.token.value() == TOKEN
-
-    # then it is not read again, and just after them it is
-    assert vault.calls == []
-    vault.now += 0.1
-    assert vault.token.value() == OTHER
-    assert vault.calls == [CALL]
-
-    # and the five minutes begin anew
-    vault.now += 299
-    assert vault.token.value() == OTHER
-    assert vault.calls == [CALL]
+        assert Token(client, SECRET).value() == TOKEN
+        for name, error in (
+            ("binary", "is empty"),
+            ("deleted", "marked for deletion"),
+            ("missing", "no such secret"),
+        ):
+            with pytest.raises(SecretError, match=error):
+                Token(client, name).value()
 
 
-def test_reading_again_does_not_wait_for_the_five_minutes(vault: Vault) -> None:
-    # given a token that Cloudflare refuses since it was rotated
-    vault.store(TOKEN)
-    vault.token.value()
-    vault.rotate(OTHER)
+def test_the_token_itself_shows_nothing() -> None:
+    store = Store()
+    store.token.value()
 
-    # when it is read again
-    vault.now += 200
-    assert vault.token.read() == OTHER
-
-    # then the new one is used for five minutes from there
-    vault.now += 299
-    assert vault.token.value() == OTHER
-    assert vault.calls == [CALL]
+    assert TOKEN not in f"{store.token!r} {store.token}"
+    assert store.token.secret_id == SECRET
 
 
-def test_a_failure_is_not_remembered(vault: Vault) -> None:
-    # given a secret without a token
-    vault.store("{}")
-    failure(vault.token)
-
-    # when a person mends it
-    vault.rotate(TOKEN)
-
-    # then the next use finds it
-    assert vault.token.value() == TOKEN
+# When it is read
 
 
-def test_a_failure_does_not_renew_a_token_that_is_five_minutes_old(vault: Vault) -> None:
-    vault.store(TOKEN)
-    vault.token.value()
-    vault.rotate("{}")
+def test_the_token_is_read_once_in_five_minutes_and_not_before_it_is_needed() -> None:
+    store = Store()
+    assert store.reads == []
+    assert [store.token.value() for _ in range(3)] == [TOKEN] * 3
+    assert store.reads == [{"SecretId": SECRET}]
 
-    vault.now += 300
+    store.text = OTHER
+    for seconds, value, reads in ((299.9, TOKEN, 1), (0.1, OTHER, 2), (299, OTHER, 2)):
+        store.now += seconds
+        assert store.token.value() == value
+        assert len(store.reads) == reads
 
-    failure(vault.token)
-    failure(vault.token)
-    assert vault.calls == [CALL, CALL]
+
+def test_reading_again_does_not_wait_for_the_five_minutes() -> None:
+    """Cloudflare rejects a token that was rotated."""
+    store = Store()
+    store.token.value()
+    store.text = OTHER
+
+    store.now += 200
+    assert store.token.read() == OTHER
+
+    store.now += 299
+    assert store.token.value() == OTHER
+    assert len(store.reads) == 2
+
+
+def test_an_invalid_secret_is_read_again_each_time() -> None:
+    store = Store("{}")
+    store.failure()
+
+    store.text = TOKEN
+    assert store.token.value() == TOKEN
+
+    store.text = "{}"
+    store.now += 300
+    store.failure()
+    store.failure()
+    assert len(store.reads) == 4
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        ClientError({"Error": {"Code": "InternalServiceError"}}, "GetSecretValue"),
+        refusal("InternalServiceError"),
         EndpointConnectionError(endpoint_url="https://secretsmanager"),
     ],
 )
-def test_while_secrets_manager_is_away_the_token_at_hand_is_used(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    # given a token that was read five minutes ago
-    vault.store(TOKEN)
-    vault.token.value()
-    vault.now += 300
-    asked: list[float] = []
+def test_while_secrets_manager_is_unavailable_the_cached_token_is_used(error: Exception) -> None:
+    store = Store()
+    store.token.value()
+    store.now += 300
+    store.error = error
+    store.reads.clear()
 
-    def away(**_: object) -> None:
-        asked.append(vault.now)
-        raise error
+    # Secrets Manager is asked again only by a later run.
+    for seconds, reads in ((0, 1), (29.9, 1), (0.1, 2)):
+        store.now += seconds
+        assert [store.token.value() for _ in range(3)] == [TOKEN] * 3
+        assert len(store.reads) == reads
+    with pytest.raises(type(error)):  # Cloudflare has rejected the cached one
+        store.token.read()
 
-    # when Secrets Manager does not answer
-    with monkeypatch.context() as patch:
-        patch.setattr(vault.client, "get_secret_value", away)
-
-        # then the token goes on being used, and Secrets Manager is asked again by a later run only
-        assert [vault.token.value() for _ in range(3)] == [TOKEN] * 3
-        vault.now += 29.9
-        assert vault.token.value() == TOKEN
-        assert len(asked) == 1
-        vault.now += 0.1
-        assert vault.token.value() == TOKEN
-        assert len(asked) == 2
-
-        # and when Cloudflare refuses it, there is none
-        with pytest.raises(type(error)):
-            vault.token.read()
-
-    # and once Secrets Manager is there again, the new one is used
-    vault.rotate(OTHER)
-    vault.now += 30
-    assert vault.token.value() == OTHER
+    store.error, store.text = None, OTHER
+    store.now += 30
+    assert store.token.value() == OTHER
 
 
-def test_nothing_is_read_before_the_token_is_needed(vault: Vault) -> None:
-    vault.store(TOKEN)
-
-    Token(vault.client, SECRET)
-
-    assert vault.calls == []
-
-
-def test_the_clock_is_the_time_of_day_unless_another_is_given(vault: Vault) -> None:
-    vault.store(TOKEN)
-    token = Token(vault.client, SECRET)
+def test_the_clock_is_the_time_of_day_by_default() -> None:
+    vault = Vault(TOKEN)
+    token = Token(vault, SECRET)
 
     assert (token.value(), token.value()) == (TOKEN, TOKEN)
-    assert vault.calls == [CALL]
+    assert len(vault.reads) == 1
+
+
+# Ahead of the first event
+
+
+def test_a_token_read_ahead_is_the_one_that_is_used() -> None:
+    store = Store()
+
+    store.token.read_ahead()
+
+    assert store.token.value() == TOKEN
+    assert len(store.reads) == 1
+
+
+def test_a_failure_ahead_is_left_to_the_first_use_which_reports_it() -> None:
+    store = Store()
+    store.text = ""
+    store.token.read_ahead()
+
+    with pytest.raises(SecretError):
+        store.token.value()
+
+    store.text = TOKEN
+    assert store.token.value() == TOKEN

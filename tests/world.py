@@ -13,10 +13,10 @@ from botocore.compat import HTTPHeaders
 from chalicelib.cloudflare.client import Cloudflare
 from chalicelib.cloudflare.rate_limit import Quota
 from chalicelib.cloudflare.transport import Urllib3Transport
-from chalicelib.cloudflare.zone import Zone
+from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.deadline import Deadline
 from chalicelib.ec2.instances import OWNER_TAG, Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.secrets import Token
 from chalicelib.settings.stage import Settings
 from chalicelib.step import Steps
@@ -158,9 +158,11 @@ class World:
             jitter=lambda: 1.0,
         )
 
-    def zone(self, zone_id: str = DEFAULT_ZONE_ID, transport: Transport | None = None) -> Zone:
+    def zone(
+        self, zone_id: str = DEFAULT_ZONE_ID, transport: Transport | None = None
+    ) -> CloudflareZone:
         """Make the application's end of the zone."""
-        return Zone(self.api(transport), zone_id)
+        return CloudflareZone(self.api(transport), zone_id)
 
     def meetings(self) -> Meetings:
         """Make the application's end of the meetings table."""
@@ -194,7 +196,7 @@ class World:
         return Sweep(
             settings=settings,
             instances=self.instances(settings.project_tag, settings.owner),
-            zone=Zone(cloudflare, settings.zone_id, settings.batch_size),
+            zone=CloudflareZone(cloudflare, settings.zone_id, settings.batch_size),
             meetings=self.meetings() if settings.table_name else None,
             reporter=self.reports,
             executor=self.executor,

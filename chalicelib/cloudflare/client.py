@@ -1,4 +1,4 @@
-"""Cloudflare API client: calls, answers, and errors by what the caller must do.
+"""Cloudflare API client: calls, answers, and the errors that they mean.
 
 https://developers.cloudflare.com/fundamentals/api/how-to/make-api-calls/
 """
@@ -13,6 +13,17 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
 
 from chalicelib.cloudflare.transport import NoAnswerError, NotSentError
+from chalicelib.dns.provider import (
+    DnsError,
+    NameOccupiedError,
+    RateLimitedError,
+    RecordExistsError,
+    RecordNotFoundError,
+    RejectedError,
+    UnavailableError,
+    UnconfirmedError,
+    ZoneFullError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,48 +54,8 @@ _REMEDIES: Final = {
 }
 
 
-class CloudflareError(Exception):
-    """A call to Cloudflare failed."""
-
-
-class UnavailableError(CloudflareError):
-    """The call had no effect and no result; retry it later."""
-
-
-class UnconfirmedError(CloudflareError):
-    """A write was sent without a clear answer: read the records before retrying."""
-
-
-class RateLimitedError(CloudflareError):
-    """Cloudflare rejects all calls for `seconds`; make none before."""
-
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-
-class TokenRefusedError(CloudflareError):
+class TokenRefusedError(DnsError):
     """The token is not accepted for this call; fix the secret or the token."""
-
-
-class RejectedError(CloudflareError):
-    """Cloudflare understood the call and rejects it; retrying does not help."""
-
-
-class RecordExistsError(RejectedError):
-    """An identical record already exists: read the records again."""
-
-
-class RecordNotFoundError(RejectedError):
-    """The record no longer exists: read the records again."""
-
-
-class NameOccupiedError(RejectedError):
-    """A conflicting record of another type exists, and is not ours to remove."""
-
-
-class ZoneFullError(RejectedError):
-    """The zone has reached its record limit."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +134,7 @@ class Cloudflare:
 
         `objection` is asked before each attempt. Once it gives a reason nothing more is sent, and
         UnavailableError names it.
-        Raises CloudflareError (UnconfirmedError if a write may have been carried out),
+        Raises DnsError (UnconfirmedError if a write may have been carried out),
         SecretError or OutOfTimeError.
         """
         token = self._token.value()
@@ -244,7 +215,7 @@ class Cloudflare:
         raise _unclear(call, text)
 
 
-def _unclear(call: Call, text: str) -> CloudflareError:
+def _unclear(call: Call, text: str) -> DnsError:
     """Report that a read failed, or that a write's outcome is unknown."""
     if call.changes_something:
         return UnconfirmedError(f"could not confirm {text}")

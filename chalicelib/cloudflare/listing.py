@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.cloudflare.client import UnavailableError
-from chalicelib.dns.record import Record
+from chalicelib.cloudflare.record_format import parse_record
+from chalicelib.dns.provider import Listing, UnavailableError
 
 if TYPE_CHECKING:
     from chalicelib.cloudflare.client import Answer
+    from chalicelib.dns.record import Record
 
 MOST_RECORDS: Final = 100_000
 """The most that are read: more would exceed a run's quota and memory."""
@@ -19,24 +20,6 @@ MOST_PAGES: Final = 50
 
 _SMALLEST_PAGE: Final = 100
 """Cloudflare's default page size."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The records of a list, and the names, in lower case, of those that could not be parsed.
-
-    A record that cannot be parsed exists all the same: whoever deletes or creates records of its
-    name acts on incomplete knowledge.
-    """
-
-    records: tuple[Record, ...]
-    unreadable: frozenset[str] = frozenset()
-
-    def whole(self) -> tuple[Record, ...]:
-        """Return the records. Raises UnavailableError if one could not be parsed."""
-        if self.unreadable:
-            raise UnavailableError(f"a record of {min(self.unreadable)} could not be parsed")
-        return self.records
 
 
 @dataclass
@@ -94,7 +77,7 @@ class Pages:
             raise UnavailableError(f"record {record_id} was listed twice")
         self._ids.add(record_id)
         try:
-            self._records.append(Record.parse(answered))
+            self._records.append(parse_record(answered))
         except (KeyError, TypeError, ValueError, AttributeError):
             self._unreadable.add(name.lower())
 

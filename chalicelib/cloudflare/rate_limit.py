@@ -9,6 +9,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.dns.provider import QuotaSpentError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -27,10 +29,6 @@ regardless of any header. A wrong one would otherwise silence an environment for
 
 _POLICY = re.compile(r'"?(?P<name>[^";,\s]+)"?\s*(?P<parameters>(?:;\s*[a-z]+=[^;,\s]*)+)')
 _PARAMETER = re.compile(r";\s*(?P<key>[a-z]+)=(?P<number>\d{1,9})\b")
-
-
-class QuotaSpentError(Exception):
-    """The rest of Cloudflare's quota is kept for others for now; a later sweep continues."""
 
 
 class Quota:

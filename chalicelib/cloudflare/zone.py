@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.cloudflare.client import (
-    ANSWER_SECONDS,
-    Call,
-    CloudflareError,
-    RecordNotFoundError,
-    RejectedError,
-    UnavailableError,
-    UnconfirmedError,
-)
-from chalicelib.cloudflare.listing import Listing, Pages
+from chalicelib.cloudflare.client import ANSWER_SECONDS, Call
+from chalicelib.cloudflare.listing import Pages
+from chalicelib.cloudflare.record_format import parse_record, to_json
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.dns.change import Create, Delete, Update
-from chalicelib.dns.record import ADDRESS_RECORD, Record
+from chalicelib.dns.provider import (
+    DnsError,
+    Listing,
+    RecordNotFoundError,
+    StoredOtherwiseError,
+    UnavailableError,
+    UnconfirmedError,
+    WrongZoneError,
+)
+from chalicelib.dns.record import ADDRESS_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.cloudflare.client import Answer, Cloudflare
     from chalicelib.deadline import Deadline
     from chalicelib.dns.change import Change
+    from chalicelib.dns.record import Record
 
 PAGE_SIZE: Final = 5000
 BATCH_SIZE: Final = 200
@@ -37,37 +40,27 @@ OPERATION_SECONDS: Final = 0.02
 """Seconds that each operation adds to a batch's timeout: 10 s for 200, 76 s for 3,500."""
 
 
-class WrongZoneError(RejectedError):
-    """The zone is not the domain's: Cloudflare appended its name to the record's name."""
-
-
-class StoredOtherwiseError(RejectedError):
-    """Cloudflare stored a record differently than asked; retrying the change does not help.
-
-    `changes` says what was stored for each. All other changes of the same call are done.
-    """
-
-    def __init__(self, call: Call, changes: Mapping[Change, str]) -> None:
-        super().__init__(f"{call}: {'; '.join(changes.values())}")
-        self.changes = changes
-
-
-class Zone:
-    """The address records of one zone."""
+class CloudflareZone:
+    """The address records of one zone: `chalicelib.dns.provider.Zone` for Cloudflare."""
 
     def __init__(self, cloudflare: Cloudflare, zone_id: str, batch_size: int = BATCH_SIZE) -> None:
         self._cloudflare = cloudflare
         self.batch_size = batch_size
         self._zone_id = zone_id
         self._path = f"/zones/{zone_id}/dns_records"
-        self.quota = cloudflare.quota
+        self._quota = cloudflare.quota
+
+    @property
+    def calls_left(self) -> int | None:
+        """The calls left, as the last answer said."""
+        return self._quota.remaining
+
+    def require_quota(self) -> None:
+        """Raise QuotaSpentError if less of the quota is left than is kept for others."""
+        self._quota.require()
 
     def records_named(self, name: str, deadline: Deadline) -> tuple[Record, ...]:
-        """List every address record of exactly this name.
-
-        Raises CloudflareError; UnavailableError also for a record of this name that cannot be
-        parsed, since it cannot be reconciled.
-        """
+        """List every address record of exactly this name, as the protocol says."""
         # Filtered again: an answer to another query must not be taken for the answer to ours.
         query = [("type", ADDRESS_RECORD), ("name.exact", name)]
         found = self._list(query, deadline)
@@ -78,9 +71,7 @@ class Zone:
     def records_of(self, owner: str, deadline: Deadline) -> Listing:
         """List every address record of this owner, and all records named like an instance's.
 
-        The latter may have any owner and type. One list has both, so that conflicts are known
-        before a record is created. A record that cannot be parsed does not keep the others from
-        being listed. Raises CloudflareError.
+        One list has both, so that conflicts are known before a record is created.
         """
         either = [("match", "any"), ("comment.startswith", owner), ("name.startswith", "i-")]
         found = self._list(either, deadline)
@@ -97,25 +88,15 @@ class Zone:
         deadline: Deadline,
         objection: Callable[[], str] = lambda: "",
     ) -> None:
-        """Apply the changes, deletions first; returns only if Cloudflare confirmed each one.
-
-        One change is one call; more are batches, each of which is applied as a whole or not at
-        all. Once `objection` gives a reason nothing more is sent, and UnavailableError names it.
-        Raises CloudflareError: UnconfirmedError, RecordExistsError and RecordNotFoundError
-        mean that the zone should be read again, StoredOtherwiseError that a record has the
-        right name and address but differs otherwise from what was asked.
-        """
+        """Apply the changes as the protocol says: one is one call, more are batches."""
         if len(changes) == 1:
             self._apply_one(changes[0], deadline, objection)
             return
         for start in range(0, len(changes), self.batch_size):
             self._apply_batch(changes[start : start + self.batch_size], deadline, objection)
 
-    def remove_strays(self, name: str, owner: str, deadline: Deadline) -> None:
-        """Remove a record that a lost answer left with another zone's name appended to ours.
-
-        Raises WrongZoneError if there was one, and reports its removal.
-        """
+    def remove_misplaced(self, name: str, owner: str, deadline: Deadline) -> None:
+        """Remove a record that a lost answer left with another zone's name appended to ours."""
         found = self._list([("type", ADDRESS_RECORD), ("name.startswith", f"{name}.")], deadline)
         strays = [each for each in found.records if _is_stray(each, name) and each.owner == owner]
         if strays:
@@ -137,10 +118,10 @@ class Zone:
 
     def _apply_one(self, change: Change, deadline: Deadline, objection: Callable[[], str]) -> None:
         if isinstance(change, Create):
-            call = Call("POST", self._path, change.wanted.to_dict())
+            call = Call("POST", self._path, to_json(change.wanted))
         elif isinstance(change, Update):
             path = f"{self._path}/{change.record.id}"
-            call = Call("PATCH", path, change.wanted.to_dict())
+            call = Call("PATCH", path, to_json(change.wanted))
         else:
             call = Call("DELETE", f"{self._path}/{change.record.id}")
         try:
@@ -160,11 +141,11 @@ class Zone:
                 {"id": change.record.id} for change in changes if isinstance(change, Delete)
             ],
             "patches": [
-                {"id": change.record.id, **change.wanted.to_dict()}
+                {"id": change.record.id, **to_json(change.wanted)}
                 for change in changes
                 if isinstance(change, Update)
             ],
-            "posts": [change.wanted.to_dict() for change in changes if isinstance(change, Create)],
+            "posts": [to_json(change.wanted) for change in changes if isinstance(change, Create)],
         }
         call = Call(
             "POST",
@@ -224,7 +205,7 @@ class Zone:
                 self._cloudflare.answer(call, deadline)
         except RecordNotFoundError:
             return "which is already gone"
-        except (CloudflareError, OutOfTimeError) as error:
+        except (DnsError, OutOfTimeError) as error:
             return f"which could not be removed: delete record {stray.id} manually ({error})"
         return "which was removed"
 
@@ -239,7 +220,7 @@ def _record(
     answered: Any,  # noqa: ANN401
 ) -> Record:
     try:
-        return Record.parse(answered)
+        return parse_record(answered)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnconfirmedError(
             f"could not confirm {call}: the answer is not a valid record ({error!r})"
@@ -250,14 +231,14 @@ def _refuse_differences(call: Call, pairs: Iterable[tuple[Change, Any]]) -> None
     differences = {change: _difference(change, answered) for change, answered in pairs}
     found = {change: difference for change, difference in differences.items() if difference}
     if found:
-        raise StoredOtherwiseError(call, found)
+        raise StoredOtherwiseError(str(call), found)
 
 
 def _difference(change: Change, answered: Mapping[str, Any]) -> str:
     """Return how an answered record differs from what was asked."""
     if isinstance(change, Delete):
         return ""
-    wanted, stored = change.wanted, Record.parse(answered)
+    wanted, stored = change.wanted, parse_record(answered)
     members = {
         "proxied": (stored.proxied, wanted.proxied),
         "ttl": (stored.ttl, wanted.ttl),

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chalicelib.dns.record import Record, WantedRecord
+    from chalicelib.dns.record import Record
 
 
 @dataclass(frozen=True)
 class Create:
     """A record to create."""
 
-    wanted: WantedRecord
+    wanted: Record
 
     @property
     def name(self) -> str:
@@ -29,7 +29,7 @@ class Update:
     """A record to overwrite."""
 
     record: Record
-    wanted: WantedRecord
+    wanted: Record
 
     @property
     def name(self) -> str:
@@ -58,4 +58,4 @@ class Delete:
 Change = Create | Update | Delete
 
 ORDER = (Delete, Update, Create)
-"""The order in which changes are applied, which is also that of Cloudflare's batches."""
+"""The order in which changes are applied, also within a batch."""

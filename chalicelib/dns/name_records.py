@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from chalicelib.settings.stage import Settings
 
 _EXCLUSIVE_TYPES: Final = frozenset({"CNAME"})
-"""Record types that exclude any other record of the same name:
-https://developers.cloudflare.com/dns/manage-dns-records/troubleshooting/records-with-same-name/"""
+"""Record types that exclude any other record of the same name: RFC 1034, section 3.6.2."""
 
 
 @dataclass(frozen=True)
-class Holding:
+class NameRecords:
     """`ours` match by owner comment in any domain; all others match by exact name."""
 
     ours: tuple[Record, ...]
@@ -37,7 +36,9 @@ class Holding:
     than the one that the change was made for."""
 
     @classmethod
-    def of(cls, records: Iterable[Record], name: str, settings: Settings, now: datetime) -> Holding:
+    def of(
+        cls, records: Iterable[Record], name: str, settings: Settings, now: datetime
+    ) -> NameRecords:
         """Group the records; ignore those that are neither ours nor of this name."""
         ours, unmarked, others = [], [], []
         for record in records:

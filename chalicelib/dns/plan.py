@@ -1,4 +1,4 @@
-"""The plan for records: from EC2's and Cloudflare's answers to the changes to apply.
+"""The plan for records: from EC2's and the DNS provider's answers to the changes to apply.
 
 Pure: no input, no output, no clock. For one instance or for many.
 """
@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.dns.change import ORDER, Change, Create, Delete, Update
-from chalicelib.dns.name_records import Holding
-from chalicelib.dns.record import ADDRESS_RECORD, WantedRecord, ownership_comment
+from chalicelib.dns.name_records import NameRecords
+from chalicelib.dns.record import ADDRESS_RECORD, Record, ownership_comment
 from chalicelib.ec2.instances import OWNER_TAG, PENDING, RUNNING, is_instance_id
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.meeting import Assignment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
-    from chalicelib.dns.record import Record
     from chalicelib.ec2.instances import Instance
     from chalicelib.settings.stage import Settings
 
@@ -29,7 +28,7 @@ UNTAGGED: Final = "no longer tagged"
 
 @dataclass(frozen=True)
 class Observation:
-    """What EC2 and Cloudflare answered about some instances, completely and without error.
+    """What EC2 and the DNS provider answered about some instances, completely and without error.
 
     `instances` has None for an instance that EC2 reports as unknown, asked for that very id;
     `unclear` names those that it neither showed nor reported as unknown. `records` has every
@@ -139,27 +138,39 @@ def decide(observation: Observation, settings: Settings) -> Plan:
     )
     for instance_id, instance in observation.instances.items():
         name = settings.record_name(instance_id)
-        holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
+        records = held.pop(instance_id, [])
+        finding = decide_instance(instance_id, instance, records, observation.at, settings)
         if name in observation.unreadable:
-            findings[instance_id] = _unreadable(name)
-        elif instance is None:
-            findings[instance_id] = _decide_unknown(holding)
-        else:
-            finding = _decide_known(instance, holding, settings)
-            if finding.is_untagged and not is_tag_known:
-                # The setting is wrong, rather than the tags of every instance.
-                finding = replace(finding, unproven=True)
-            findings[instance_id] = finding
+            finding = _unreadable(name)
+        elif finding.is_untagged and not is_tag_known:
+            # The setting is wrong, rather than the tags of every instance.
+            finding = replace(finding, unproven=True)
+        findings[instance_id] = finding
     for instance_id in observation.unclear:
         name = settings.record_name(instance_id)
-        holding = Holding.of(held.pop(instance_id, ()), name, settings, observation.at)
+        holding = NameRecords.of(held.pop(instance_id, ()), name, settings, observation.at)
         reason = "EC2 gives no clear answer about this instance"
         findings[instance_id] = Finding(Presence.UNCERTAIN, reason, waits=bool(holding.ours))
     for name, records in held.items():
-        holding = Holding.of(records, name, settings, observation.at)
+        holding = NameRecords.of(records, name, settings, observation.at)
         if holding.ours and name not in observation.unreadable:
             findings[name] = _decide_astray(holding)
     return Plan(_unlisted(observation.unreadable, settings) | findings)
+
+
+def decide_instance(
+    instance_id: str,
+    instance: Instance | None,
+    records: Iterable[Record],
+    at: datetime,
+    settings: Settings,
+) -> Finding:
+    """Decide the changes to the records of one instance; None if EC2 reports it as unknown.
+
+    `records` has every address record under its name, without error; others are ignored.
+    """
+    found = NameRecords.of(records, settings.record_name(instance_id), settings, at)
+    return _decide_known(instance, found, settings) if instance else _decide_unknown(found)
 
 
 def _unlisted(unreadable: Collection[str], settings: Settings) -> dict[str, Finding]:
@@ -176,7 +187,7 @@ def _unreadable(name: str) -> Finding:
     return Finding(Presence.UNCERTAIN, f"a record {name} could not be read", waits=True)
 
 
-def _decide_unknown(records: Holding) -> Finding:
+def _decide_unknown(records: NameRecords) -> Finding:
     """Decide for an instance that EC2 does not know: not yet or no longer.
 
     That does not prove its termination, so it is AWAY and not ENDED. What follows can be undone:
@@ -202,7 +213,7 @@ def _decide_unknown(records: Holding) -> Finding:
     )
 
 
-def _decide_astray(records: Holding) -> Finding:
+def _decide_astray(records: NameRecords) -> Finding:
     """Decide for records of ours that name no instance."""
     if records.fresh:
         reason = "no instance has this name; the record is within the grace period"
@@ -215,7 +226,7 @@ def _decide_astray(records: Holding) -> Finding:
     )
 
 
-def _decide_known(instance: Instance, records: Holding, settings: Settings) -> Finding:
+def _decide_known(instance: Instance, records: NameRecords, settings: Settings) -> Finding:
     is_tagged = instance.belongs_to(settings.project_tag, settings.owner)
     if not is_tagged and not records.ours:
         launched_by = instance.tags.get(OWNER_TAG)
@@ -229,7 +240,7 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
     tagged = Assignment.of(instance)
     assignment = tagged or next(iter(records.assignments), None)
     if presence is Presence.LIVE and instance.address:
-        wanted = WantedRecord(
+        wanted = Record.address(
             name=settings.record_name(instance.id),
             content=instance.address,
             proxied=settings.proxied,
@@ -255,7 +266,7 @@ def _decide_known(instance: Instance, records: Holding, settings: Settings) -> F
     )
 
 
-def _formers(assignment: Assignment | None, records: Holding) -> tuple[Assignment, ...]:
+def _formers(assignment: Assignment | None, records: NameRecords) -> tuple[Assignment, ...]:
     """List the other assignments in the comments; each meeting's row is updated once."""
     current = assignment.meeting_id if assignment and assignment.is_valid else None
     return tuple(each for each in records.assignments if each.meeting_id != current)
@@ -274,12 +285,12 @@ def _presence(instance: Instance, *, is_tagged: bool) -> tuple[Presence, str]:
     return Presence.LIVE, f"running at {instance.address}"
 
 
-def _bring_about(wanted: WantedRecord, records: Holding) -> tuple[Change, ...]:
+def _bring_about(wanted: Record, records: NameRecords) -> tuple[Change, ...]:
     """Plan changes that leave exactly one record, the wanted one.
 
     A record without an owner comment is adopted; beside another owner's record only ours are
     touched, and none is created. If a record that stays already has the address, ours are
-    deleted: Cloudflare does not accept identical records.
+    deleted: a zone has no two identical records (RFC 2181, section 5).
     """
     misplaced = tuple(record for record in records.ours if record.name != wanted.name)
     ours = [record for record in records.ours if record.name == wanted.name]
@@ -292,9 +303,9 @@ def _bring_about(wanted: WantedRecord, records: Holding) -> tuple[Change, ...]:
         return gone if records.others else (*gone, Create(wanted))
     kept, *extra = sorted(
         candidates,
-        key=lambda record: (not record.is_right(wanted), record.owner is None, record.id),
+        key=lambda record: (not record.matches(wanted), record.owner is None, record.id),
     )
     changes: list[Change] = [*gone, *(Delete(record) for record in extra)]
-    if not kept.is_right(wanted):
+    if not kept.matches(wanted):
         changes.append(Update(kept, wanted))
     return tuple(changes)

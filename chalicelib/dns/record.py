@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 from chalicelib.ec2.instances import is_instance_id
 from chalicelib.meeting_row.meeting import Assignment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
 
 ADDRESS_RECORD: Final = "A"
 
 LONGEST_COMMENT: Final = 100
-"""On every plan: https://developers.cloudflare.com/dns/manage-dns-records/reference/record-attributes/"""
+"""What every provider has to keep; Cloudflare keeps no more:
+https://developers.cloudflare.com/dns/manage-dns-records/reference/record-attributes/"""
 
 _MARKER: Final = "elephant:"
 _NO_MEETING: Final = "managed by Elephant"
@@ -26,30 +26,8 @@ _KEPT = "".join(map(chr, range(ord("!"), ord("~") + 1))).replace("%", "")
 
 
 @dataclass(frozen=True)
-class WantedRecord:
-    """An address record as it should be in the zone."""
-
-    name: str
-    content: str
-    proxied: bool
-    ttl: int
-    comment: str
-
-    def to_dict(self) -> dict[str, object]:
-        """Serialize for Cloudflare's API, with every field, so that none takes a default."""
-        return {
-            "type": ADDRESS_RECORD,
-            "name": self.name,
-            "content": self.content,
-            "proxied": self.proxied,
-            "ttl": self.ttl,
-            "comment": self.comment,
-        }
-
-
-@dataclass(frozen=True)
 class Record:
-    """A record as it is in the zone."""
+    """A record as it is in the zone, or as it should be: that one has no id and no times yet."""
 
     id: str
     type: str
@@ -62,24 +40,9 @@ class Record:
     created_at: datetime | None = None
 
     @classmethod
-    def parse(cls, answered: Mapping[str, Any]) -> Record:
-        """Parse a record of Cloudflare's API; unknown fields are ignored.
-
-        Raises KeyError, TypeError, ValueError or AttributeError if it is not a valid record.
-        """
-        created = answered.get("created_on")
-        modified = answered.get("modified_on") or created
-        return cls(
-            id=str(answered["id"]),
-            type=str(answered["type"]),
-            name=str(answered["name"]).lower(),
-            content=str(answered["content"]),
-            proxied=bool(answered.get("proxied", False)),
-            ttl=int(answered.get("ttl", 0)),
-            comment=str(answered.get("comment") or ""),
-            modified_at=_moment(modified) if modified else None,
-            created_at=_moment(created) if created else None,
-        )
+    def address(cls, name: str, content: str, *, proxied: bool, ttl: int, comment: str) -> Record:
+        """Make an address record that is not in the zone yet."""
+        return cls("", ADDRESS_RECORD, name, content, proxied, ttl, comment)
 
     @property
     def owner(self) -> str | None:
@@ -101,7 +64,7 @@ class Record:
             return None
         return Assignment(unquote(found["meeting"]), unquote(found["role"]))
 
-    def is_right(self, wanted: WantedRecord) -> bool:
+    def matches(self, wanted: Record) -> bool:
         """Return True if the record already is as wanted."""
         return (self.name, self.content, self.proxied, self.ttl, self.comment) == (
             wanted.name,
@@ -110,12 +73,6 @@ class Record:
             wanted.ttl,
             wanted.comment,
         )
-
-
-def _moment(text: str) -> datetime:
-    """Parse a time, which is in UTC unless it has an offset."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def ownership_comment(owner: str, assignment: Assignment | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,28 +14,10 @@ from chalicelib.ec2.launch_errors import NoRoomError, NotNowError, refusal_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chalicelib.clients import DesktopClient
+
 _NOT_FOUND: Final = "InvalidInstanceID.NotFound"
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9+=.,_:@-]+")
-
-
-class DesktopClient(Protocol):
-    """The EC2 calls that launch and terminate desktops."""
-
-    def describe_images(self, **request: object) -> Mapping[str, Any]:
-        """`DescribeImages` of the API reference."""
-        ...
-
-    def describe_subnets(self, **request: object) -> Mapping[str, Any]:
-        """`DescribeSubnets` of the API reference."""
-        ...
-
-    def run_instances(self, **request: object) -> Mapping[str, Any]:
-        """`RunInstances` of the API reference."""
-        ...
-
-    def terminate_instances(self, **request: object) -> Mapping[str, Any]:
-        """`TerminateInstances` of the API reference."""
-        ...
 
 
 class TerminationError(Exception):

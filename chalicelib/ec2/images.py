@@ -11,7 +11,7 @@ from chalicelib.ec2.launch_errors import NeverError, NotNowError, refusal_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.ec2.desktops import DesktopClient
+    from chalicelib.clients import DesktopClient
 
 _AVAILABLE: Final = "available"
 _COMING: Final = frozenset({"pending", "transient"})

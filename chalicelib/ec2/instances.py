@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from chalicelib.clients import Ec2Client
 
 INSTANCE_ID: Final = r"i-(?:[0-9a-f]{17}|[0-9a-f]{8})"
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html"""
@@ -47,14 +49,6 @@ class _UnknownIdsError(Exception):
     def __init__(self, message: str) -> None:
         self.named = frozenset(_NAMED_IDS.findall(message))
         super().__init__(message)
-
-
-class Ec2Client(Protocol):
-    """The calls that are made to EC2."""
-
-    def describe_instances(self, **request: object) -> Mapping[str, Any]:
-        """`DescribeInstances` of the API reference."""
-        ...
 
 
 @dataclass(frozen=True)

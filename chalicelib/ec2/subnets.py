@@ -13,7 +13,7 @@ from chalicelib.ec2.launch_errors import NeverError, refusal_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from chalicelib.ec2.desktops import DesktopClient
+    from chalicelib.clients import DesktopClient
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.ec2.instances import MEETING_TAG, RUNNING
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.meeting import (
-    DNS_WRITTEN,
     ROLES,
-    STATUSES,
-    TERMINATED,
     Assignment,
     Meeting,
     MeetingChange,
+    Status,
     instance_attribute,
     link_attribute,
 )
@@ -33,8 +31,8 @@ MOST_CONDITIONS: Final = 100
 """A condition may have 4 KB, and a row may have any number of links.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
-_BEFORE_DNS: Final = frozenset({None, *STATUSES[: STATUSES.index(DNS_WRITTEN)]})
-_BEFORE_END: Final = frozenset({None, *STATUSES[: STATUSES.index(TERMINATED)]})
+_BEFORE_DNS: Final = (None, *Status.DNS_WRITTEN.earlier)
+_BEFORE_END: Final = (None, *Status.TERMINATED.earlier)
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _decide_live(
             return MeetingDecision(f"{rival.id} has the role of {role}", change)
     if meeting.link(role) != desktop.link:
         links[role] = desktop.link
-    status = DNS_WRITTEN if meeting.status in _BEFORE_DNS else None
+    status = Status.DNS_WRITTEN if meeting.status in _BEFORE_DNS else None
     if not (links or status):
         return MeetingDecision("the row is up to date")
     relies_on = [link_attribute(each) for each in {**links, role: None}]
@@ -159,7 +157,7 @@ def _decide_gone(
         relies_on = [instance_attribute(desktop.role), "status"]
         relies_on += [link_attribute(role) for role in dict.fromkeys((*mine, *meeting.roles))]
         relies_on += [instance_attribute(role) for role in ROLES if role != desktop.role]
-    status = None if blocker else TERMINATED
+    status = None if blocker else Status.TERMINATED
     relied = tuple(relies_on[:MOST_CONDITIONS])
     change = MeetingChange(meeting, dict.fromkeys(mine), status, relied)
     return MeetingDecision(change.summary, change, successor)

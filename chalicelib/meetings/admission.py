@@ -7,27 +7,26 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import in_minutes
 from chalicelib.meeting_row.meeting import (
     NEVER_HEALTHY,
-    STATUSES,
+    REASON,
+    Status,
     instance_attribute,
     link_attribute,
 )
-from chalicelib.meeting_row.rows import REASON, text_of
 from chalicelib.meetings.lifetime import (
-    IN_PROGRESS,
     LAUNCH_FAILED,
     LEAD,
     MAX_LENGTH_TIMEOUT,
     NO_SHOW_TIMEOUT,
     PARTIAL_NO_SHOW_TIMEOUT,
-    SHORTEST,
     SUCCESS,
     SUCCESS_AT_15_MINUTES,
-    in_minutes,
     is_over,
     meet_time_of,
 )
+from chalicelib.settings.meetings import SHORTEST_MEETING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +34,11 @@ if TYPE_CHECKING:
 
     from chalicelib.meeting_row.meeting import Meeting
 
-HEALTHY: Final = "HEALTHY"
-OPEN_STATUSES: Final = (HEALTHY, IN_PROGRESS)
+OPEN_STATUSES: Final = (Status.HEALTHY, Status.IN_PROGRESS)
 """The statuses in which a role's link is given out."""
 
 _FAR: Final = timedelta(minutes=2)
-_WAIT: Final = in_minutes(SHORTEST)
+_WAIT: Final = in_minutes(SHORTEST_MEETING)
 
 
 class Phase(StrEnum):
@@ -165,9 +163,9 @@ def admit(
     unless the meeting is being ended. `link_to` returns the link to an instance; any other address
     in the row is not given out, and causes a warning.
     """
-    status = meeting.status or STATUSES[0]
+    status = meeting.status or Status.SCHEDULED
     if is_over(meeting):
-        reason = text_of(meeting, REASON) or ""
+        reason = meeting.text(REASON) or ""
         return Admission(Phase.OVER, _ENDS.get(reason, _MESSAGES[Phase.OVER]), status)
     link, warnings = _own_link(meeting, role, link_to)
     if link and status in OPEN_STATUSES:
@@ -203,9 +201,9 @@ def _step(
     """Return the step of the role's own desktop; the status is that of both."""
     if is_linked:
         return Phase.CHECKING
-    if text_of(meeting, instance_attribute(role)):
+    if meeting.text(instance_attribute(role)):
         return Phase.ADDRESS
-    is_booked = meeting.status in {None, "", STATUSES[0]}
+    is_booked = meeting.status in {None, "", Status.SCHEDULED}
     if is_booked and (meet_time is None or now < meet_time - LEAD):
         return Phase.SCHEDULED
     return Phase.STARTING

@@ -16,7 +16,7 @@ from chalicelib.secrets import SecretError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.secrets import SecretsManagerClient
+    from chalicelib.clients import SecretsManagerClient
 
 LIFETIME: Final = 300.0
 """Seconds for which keys are used before they are read again."""

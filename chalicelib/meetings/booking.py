@@ -10,16 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.meeting_row.meeting import ROLES
-from chalicelib.meeting_row.rows import MEET_TIME, REQUEST_HASH
+from chalicelib.clock import format_time
+from chalicelib.meeting_row.meeting import MEET_TIME, REQUEST_HASH, ROLES, Status
 from chalicelib.meetings.keys import hash_of, key_hash_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.meetings.keys import Seed
-
-SCHEDULED: Final = "SCHEDULED"
 
 LONGEST_NAME: Final = 100
 FURTHEST: Final = timedelta(days=366)
@@ -87,7 +85,7 @@ class Booking:
         is_late = MEET_TIME not in reader.errors and booking.meet_time < now.replace(microsecond=0)
         is_only_late = is_late and not reader.errors
         if is_late:
-            reader.errors[MEET_TIME] = f"has passed; it is {_spell(now)} now"
+            reader.errors[MEET_TIME] = f"has passed; it is {format_time(now)} now"
         if reader.errors:
             raise BookingError(reader.errors, booking if is_only_late else None)
         return booking
@@ -95,7 +93,7 @@ class Booking:
     @property
     def time(self) -> str:
         """The meeting's time as in rows and answers: `2026-11-21T15:30:00Z`."""
-        return _spell(self.meet_time)
+        return format_time(self.meet_time)
 
     @property
     def fingerprint(self) -> str:
@@ -110,8 +108,8 @@ class Booking:
             "student_name": self.student_name,
             MEET_TIME: self.time,
             "jitsi_url": f"https://meet.jit.si/{seed.meeting_id}",
-            "created_at": _spell(now),
-            "status": SCHEDULED,
+            "created_at": format_time(now),
+            "status": Status.SCHEDULED,
             REQUEST_HASH: self.fingerprint,
         }
         if self.teacher_email:
@@ -186,7 +184,3 @@ def _is_visible(text: str) -> bool:
         unicodedata.category(character)[0] in "LNPS" and character not in _BLANK
         for character in text
     )
-
-
-def _spell(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -2,7 +2,7 @@
 
 The order makes it safe. The claim is one conditional write, so whoever joins or launches either
 comes before it, and the meeting is not ended, or finds it over. A run that dies in between leaves
-a claim without `TERMINATED`, and the next run continues from there.
+a claim without `Status.TERMINATED`, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.desktops import TerminationError
 from chalicelib.ec2.instances import MEETING_TAG
-from chalicelib.meeting_row.meeting import ROLES, TERMINATED, Meeting, RowChangedError
-from chalicelib.meeting_row.rows import MEET_TIME, REASON, RowFullError, RowUpdate
+from chalicelib.meeting_row.meeting import MEET_TIME, REASON, ROLES, Meeting, RowUpdate, Status
+from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data, waiting_attribute
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chalicelib.ec2.desktops import Terminations
     from chalicelib.ec2.instances import Instance, Instances
-    from chalicelib.meeting_row.rows import RowReader, RowWriter
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
 
 
@@ -32,7 +32,7 @@ _KEPT: Final = frozenset({"id", "status", REASON})
 
 
 class EndingError(Exception):
-    """EC2 did not accept every termination; the row is not yet TERMINATED. Try again."""
+    """EC2 did not accept every termination; the row is not yet Status.TERMINATED. Try again."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,12 @@ class Ending:
     def __init__(
         self,
         *,
-        reader: RowReader,
-        writer: RowWriter,
+        table: Meetings,
         instances: Instances,
         terminations: Terminations,
         settings: Settings,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
+        self._table = table
         self._instances = instances
         self._terminations = terminations
         self._settings = settings
@@ -80,29 +78,27 @@ class Ending:
                 raise
             ended = self._end(meeting.id, meeting)
             # Both at once: the status may be what leaves no room for a reason.
-            texts = {REASON: reason, "status": TERMINATED}
-            self._writer.update_row(
-                RowUpdate(self._make_room(meeting, relies_on), texts, relies_on)
-            )
+            texts = {REASON: reason, "status": Status.TERMINATED}
+            self._table.update_row(RowUpdate(self._make_room(meeting, relies_on), texts, relies_on))
             return ended
         ended = self._end(meeting.id, claimed)
-        if claimed.status != TERMINATED:
+        if claimed.status != Status.TERMINATED:
             self._write_status(claimed)
         return ended
 
     def _write_status(self, claimed: Meeting) -> None:
-        update = RowUpdate(claimed, {"status": TERMINATED}, (REASON,))
+        update = RowUpdate(claimed, {"status": Status.TERMINATED}, (REASON,))
         try:
-            self._writer.update_row(update)
+            self._table.update_row(update)
         except RowFullError:
             roomy = self._make_room(claimed, (REASON,))
-            self._writer.update_row(replace(update, meeting=roomy))
+            self._table.update_row(replace(update, meeting=roomy))
 
     def _make_room(self, meeting: Meeting, relies_on: tuple[str, ...]) -> Meeting:
         filling = _what_fills(meeting)
         if not filling:
             return meeting
-        return self._writer.update_row(RowUpdate(meeting, {}, relies_on, filling))
+        return self._table.update_row(RowUpdate(meeting, {}, relies_on, filling))
 
     def end_desktops_of(self, meeting_id: str) -> Ended:
         """Terminate the desktops of a meeting without a row. Raises EndingError."""
@@ -114,10 +110,10 @@ class Ending:
         relied = _relied_on(meeting) if relies_on is None else relies_on
         update = RowUpdate(meeting, {REASON: reason}, relied)
         try:
-            return self._writer.update_row(update)
+            return self._table.update_row(update)
         except RowChangedError:
             # Also after a successful write whose answer was lost: botocore sends it again.
-            now = self._reader.read_row(meeting.id)
+            now = self._table.read_row(meeting.id)
             if now is None or REASON not in now.item:
                 raise
             return now

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.meeting_row.meeting import ROLES, RowChangedError, link_attribute
-from chalicelib.meeting_row.rows import REASON, RowFullError, RowUpdate, text_of
+from chalicelib.clock import format_time, time_at
+from chalicelib.meeting_row.meeting import REASON, ROLES, RowUpdate, Status, link_attribute
+from chalicelib.meeting_row.table import RowChangedError, RowFullError, decide_again
 from chalicelib.meetings.admission import (
-    HEALTHY,
     REFUSED,
     TROUBLE,
     UNKNOWN,
@@ -25,18 +23,19 @@ from chalicelib.meetings.admission import (
 from chalicelib.meetings.http import Answer, json_answer, with_cors
 from chalicelib.meetings.keys import key_hash_attribute, opens
 from chalicelib.meetings.lifetime import (
-    IN_PROGRESS,
     JOINED_AT,
     waiting_attribute,
     wants_presence,
 )
 from chalicelib.meetings.page import HEADERS, render
+from chalicelib.telemetry import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from chalicelib.meeting_row.meeting import Meeting
-    from chalicelib.meeting_row.rows import RowReader, RowWriter
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.http import Request
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.settings.stage import Settings
@@ -147,20 +146,18 @@ class Visit:
 class Join:
     """Answers `GET /join/{meeting_id}/{role}`; one for each execution environment."""
 
-    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+    def __init__(
         self,
         *,
         settings: Settings,
         meetings: MeetingsSettings,
-        reader: RowReader,
-        writer: RowWriter,
+        table: Meetings,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._meetings = meetings
-        self._reader = reader
-        self._writer = writer
+        self._table = table
         self._reporter = reporter
         self._clock = clock
 
@@ -188,17 +185,15 @@ class Join:
         except Exception as error:  # noqa: BLE001 (reported, which alarms; see above)
             self._reporter.failed(fields, {"Failed": 1}, error)
             return self._answer(visit, None, TROUBLE)
-        self._report(fields, visit, admission)
+        outcome = _outcome_of(visit, admission)
+        self._reporter.succeeded(fields | outcome.to_dict(), outcome.counts)
         return answer
 
     def _admit(self, visit: Visit) -> tuple[Meeting | None, Admission]:
         """Decide, and set the meeting IN_PROGRESS if the visitor is sent in."""
         if visit.role not in ROLES:
             return None, REFUSED
-        for _ in range(ATTEMPTS - 1):
-            with suppress(RowChangedError):
-                return self._look_and_write(visit)
-        return self._look_and_write(visit)
+        return decide_again(ATTEMPTS, lambda: self._look_and_write(visit))
 
     def _look_and_write(self, visit: Visit) -> tuple[Meeting | None, Admission]:
         meeting = self._open(visit)
@@ -207,14 +202,14 @@ class Join:
         now = self._now()
         longest = self._meetings.longest
         admission = admit(meeting, visit.role, now, longest, self._settings.link)
-        if not (admission.link and visit.enters and admission.status == HEALTHY):
+        if not (admission.link and visit.enters and admission.status == Status.HEALTHY):
             if visit.waits and wants_presence(meeting, visit.role, now, longest):
                 admission = self._note_presence(visit, meeting, admission, now)
             return meeting, admission
         relies_on = ("status", link_attribute(visit.role), REASON)
-        texts = {"status": IN_PROGRESS, JOINED_AT: _written(self._now())}
-        meeting = self._writer.update_row(RowUpdate(meeting, texts, relies_on))
-        return meeting, replace(admission, status=IN_PROGRESS)
+        texts = {"status": Status.IN_PROGRESS, JOINED_AT: format_time(self._now())}
+        meeting = self._table.update_row(RowUpdate(meeting, texts, relies_on))
+        return meeting, replace(admission, status=Status.IN_PROGRESS)
 
     def _note_presence(
         self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
@@ -226,7 +221,7 @@ class Join:
         attribute = waiting_attribute(visit.role)
         relies_on = ("status", REASON, JOINED_AT, attribute)
         try:
-            self._writer.update_row(RowUpdate(meeting, {attribute: _written(now)}, relies_on))
+            self._table.update_row(RowUpdate(meeting, {attribute: format_time(now)}, relies_on))
         except RowChangedError:
             return admission
         except (BotoCoreError, ClientError, RowFullError) as error:
@@ -235,26 +230,16 @@ class Join:
         return admission
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
+        return time_at(self._clock())
 
     def _open(self, visit: Visit) -> Meeting | None:
         """Read the meeting's row; None unless it exists and the key opens it for the role."""
-        meeting = self._reader.read_row(visit.meeting_id) if visit.is_possible else None
+        meeting = self._table.read_row(visit.meeting_id) if visit.is_possible else None
         if not self._meetings.requires_join_keys:
             return meeting
-        key_hash = text_of(meeting, key_hash_attribute(visit.role)) if meeting else None
+        key_hash = meeting.text(key_hash_attribute(visit.role)) if meeting else None
         is_open = opens(visit.request.query.get("key"), key_hash or _NO_HASH)
         return meeting if is_open else None
-
-    def _report(self, fields: dict[str, Any], visit: Visit, admission: Admission) -> None:
-        is_joining = admission.phase is Phase.READY and visit.enters
-        action = _ACTIONS.get(admission.phase, "waiting")
-        if admission.phase is Phase.READY and not is_joining:
-            action = "shown"
-        said = {"action": action, "reason": admission.phase.value, "status": admission.status}
-        warnings = {"warnings": list(admission.warnings)} if admission.warnings else {}
-        counts = {"Joined": int(is_joining), "Warnings": len(admission.warnings)}
-        self._reporter.succeeded(fields | said | warnings, counts)
 
     def _answer(self, visit: Visit, meeting: Meeting | None, admission: Admission) -> Answer:
         headers = _headers(admission)
@@ -275,8 +260,18 @@ class Join:
         return with_cors(answer, visit.request, self._meetings.allowed_origins, METHODS)
 
 
-def _written(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _outcome_of(visit: Visit, admission: Admission) -> Outcome:
+    is_joining = admission.phase is Phase.READY and visit.enters
+    action = _ACTIONS.get(admission.phase, "waiting")
+    if admission.phase is Phase.READY and not is_joining:
+        action = "shown"
+    return Outcome(
+        action,
+        admission.phase.value,
+        {"status": admission.status},
+        admission.warnings,
+        {"Joined": int(is_joining)},
+    )
 
 
 def _document(admission: Admission) -> dict[str, str]:

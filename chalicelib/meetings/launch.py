@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.clock import time_at
 from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.ec2.desktops import TerminationError
 from chalicelib.ec2.launch_errors import NeverError, NotNowError
-from chalicelib.meeting_row.meeting import Meeting, RowChangedError
-from chalicelib.meeting_row.rows import REASON, text_of
+from chalicelib.meeting_row.meeting import REASON
+from chalicelib.meeting_row.table import RowChangedError, decide_again
+from chalicelib.meetings.ending import Ended
 from chalicelib.meetings.launch_plan import (
     IN_FLIGHT,
     Lease,
@@ -35,14 +35,16 @@ from chalicelib.meetings.launch_plan import (
 from chalicelib.meetings.lifetime import LAUNCH_FAILED, is_in_progress, is_over
 from chalicelib.meetings.starter import MeetingOverError, Work
 from chalicelib.resource_names import Place
-from chalicelib.telemetry import reported
+from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.ec2.desktops import Terminations
-    from chalicelib.meeting_row.rows import RowReader, RowWriter
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.ending import Ending
     from chalicelib.meetings.starter import Starter
     from chalicelib.settings.meetings import MeetingsSettings
@@ -62,40 +64,6 @@ class LaunchFailedError(Exception):
     """The desktops could not be started. The message says why, and whether the meeting ended."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a run, which the function returns."""
-
-    action: str
-    reason: str
-    meeting_id: str | None = None
-    desktops: Mapping[str, str] = field(default_factory=dict)
-    """The desktops recorded in the row, by role."""
-    ended: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Serialize to JSON, omitting empty fields."""
-        more = {
-            "meeting_id": self.meeting_id,
-            "desktops": dict(self.desktops),
-            "ended": list(self.ended),
-            "warnings": list(self.warnings),
-        }
-        always = {"action": self.action, "reason": self.reason}
-        return always | {key: value for key, value in more.items() if value}
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The counts: desktops, or runs with nothing to do."""
-        done = {
-            "launched": {"Launched": len(self.desktops)},
-            "ended": {"Ended": len(self.ended)},
-        }
-        counts = done.get(self.action, {self.action.capitalize(): 1})
-        return counts | {"Warnings": len(self.warnings)}
-
-
 class Launch:
     """Launches meetings, one at a time; one for each execution environment."""
 
@@ -103,8 +71,7 @@ class Launch:
         self,
         *,
         settings: MeetingsSettings,
-        reader: RowReader,
-        writer: RowWriter,
+        table: Meetings,
         starter: Starter,
         terminations: Terminations,
         ending: Ending,
@@ -114,8 +81,7 @@ class Launch:
         holder: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._settings = settings
-        self._reader = reader
-        self._writer = writer
+        self._table = table
         self._starter = starter
         self._terminations = terminations
         self._ending = ending
@@ -131,44 +97,48 @@ class Launch:
         `ended` (it is over, and desktops of it were left). Raises LaunchDelayedError for Lambda to
         retry, LaunchFailedError if that would not help; other errors are raised too.
         """
-        fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
+        return reported(self._reporter, context, lambda about: self._handle(event, context, about))
 
-    def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
+    def _handle(self, event: object, context: LambdaContext, about: dict[str, Any]) -> Outcome:
         meeting_id = meeting_id_of(event)
         if meeting_id is None:
             return Outcome("ignored", 'the event is not {"meeting_id": …}')
-        fields["meeting_id"] = meeting_id
+        about["meeting_id"] = meeting_id
         deadline = Deadline.of(context, self._clock)
         holder = self._holder()
-        for _ in range(ATTEMPTS):
-            meeting = self._reader.read_row(meeting_id)
-            if meeting is None:
-                return Outcome("ignored", "no such meeting", meeting_id)
-            if is_over(meeting):
-                return self._finish(meeting)
-            reason = why_not(meeting, self._now(), self._settings.longest)
-            if reason:
-                return Outcome("ignored", reason, meeting_id, warnings=(reason,))
-            if not is_confirmed(meeting):
-                raise LaunchDelayedError(
-                    f"meeting {meeting_id!r} was never confirmed (no scheduled_at)"
-                )
-            try:
-                if not missing_roles(meeting):
-                    return self._settle(meeting)
-                leased = self._lease(meeting, holder, deadline)
-            except RowChangedError:
-                continue
-            profile = Place.of(context.invoked_function_arn).instance_profile
-            return self._launch(Work(leased, profile, deadline))
-        raise LaunchDelayedError(f"row {meeting_id!r} kept changing; nothing was done")
+        try:
+            found = decide_again(ATTEMPTS, lambda: self._decide(meeting_id, holder, deadline))
+        except RowChangedError as error:
+            message = f"row {meeting_id!r} kept changing; nothing was done"
+            raise LaunchDelayedError(message) from error
+        if isinstance(found, Outcome):
+            return found
+        profile = Place.of(context.invoked_function_arn).instance_profile
+        return self._launch(Work(found, profile, deadline))
+
+    def _decide(self, meeting_id: str, holder: str, deadline: Deadline) -> Outcome | Meeting:
+        """Acquire the lease and return the row with it, or the outcome if there is no launch."""
+        meeting = self._table.read_row(meeting_id)
+        if meeting is None:
+            return Outcome("ignored", "no such meeting")
+        if is_over(meeting):
+            return self._finish(meeting)
+        reason = why_not(meeting, self._now(), self._settings.longest)
+        if reason:
+            return Outcome("ignored", reason, warnings=(reason,))
+        if not is_confirmed(meeting):
+            raise LaunchDelayedError(
+                f"meeting {meeting_id!r} was never confirmed (no scheduled_at)"
+            )
+        if missing_roles(meeting):
+            return self._lease(meeting, holder, deadline)
+        return self._settle(meeting)
 
     def _settle(self, meeting: Meeting) -> Outcome:
         update = settle(meeting)
         if update:
-            self._writer.update_row(update)
-        return Outcome("unchanged", "its desktops were already started", meeting.id)
+            self._table.update_row(update)
+        return Outcome("unchanged", "its desktops were already started")
 
     def _lease(self, meeting: Meeting, holder: str, deadline: Deadline) -> Meeting:
         """Acquire the row's lease, or raise LaunchDelayedError while another run has it."""
@@ -180,8 +150,8 @@ class Launch:
             raise LaunchDelayedError(
                 f"another run is launching meeting {meeting.id!r} until {until}"
             )
-        end = datetime.fromtimestamp(deadline.at, UTC)
-        return self._writer.update_row(begin(meeting, Lease(end + IN_FLIGHT, holder), now))
+        end = time_at(deadline.at)
+        return self._table.update_row(begin(meeting, Lease(end + IN_FLIGHT, holder), now))
 
     def _launch(self, work: Work) -> Outcome:
         try:
@@ -202,9 +172,9 @@ class Launch:
         return Outcome(
             "launched",
             "its desktops were started",
-            work.meeting.id,
-            desktops=work.noted,
-            warnings=tuple(work.warnings),
+            {"desktops": work.noted},
+            work.warnings,
+            {"Launched": len(work.noted)},
         )
 
     def _rest(self, work: Work) -> None:
@@ -212,51 +182,49 @@ class Launch:
         update = rest(work.meeting, self._now())
         if update:
             with contextlib.suppress(BotoCoreError, ClientError, RowChangedError):
-                self._writer.update_row(update)
+                self._table.update_row(update)
 
     def _give_up(self, work: Work, problem: Exception) -> LaunchFailedError:
         """End the meeting unless somebody is in it; return the error to raise."""
-        meeting: Meeting | None = work.meeting
-        for _ in range(ATTEMPTS):
-            if meeting and is_in_progress(meeting):
-                return LaunchFailedError(f"not launched; somebody is in the meeting: {problem}")
-            try:
-                ended = self._ending.end_meeting(meeting, LAUNCH_FAILED) if meeting else None
-            except RowChangedError:
-                meeting = self._reader.read_row(work.meeting.id)
-            else:
-                seen = ended.instances if ended else ()
-                self._end_started([each for each in work.started if each not in seen])
-                return LaunchFailedError(f"not launched, and the meeting was ended: {problem}")
-        return LaunchFailedError(f"not launched, and the row kept changing: {problem}")
+        try:
+            ended = decide_again(ATTEMPTS, lambda: self._end_unless_joined(work.meeting.id))
+        except RowChangedError:
+            return LaunchFailedError(f"not launched, and the row kept changing: {problem}")
+        if ended is None:
+            return LaunchFailedError(f"not launched; somebody is in the meeting: {problem}")
+        self._end_started([each for each in work.started if each not in ended.instances])
+        return LaunchFailedError(f"not launched, and the meeting was ended: {problem}")
+
+    def _end_unless_joined(self, meeting_id: str) -> Ended | None:
+        meeting = self._table.read_row(meeting_id)
+        if meeting is None:
+            return Ended(())
+        return None if is_in_progress(meeting) else self._ending.end_meeting(meeting, LAUNCH_FAILED)
 
     def _take_back(self, work: Work) -> Outcome:
         """Terminate what was started for a meeting that was ended concurrently."""
         self._end_started(work.started)
-        meeting = self._reader.read_row(work.meeting.id)
-        outcome = self._finish(meeting) if meeting else None
-        warnings = (*work.warnings, *(outcome.warnings if outcome else ()))
-        ended = dict.fromkeys([*work.started, *(outcome.ended if outcome else ())])
-        action = "ended" if ended else "ignored"
-        reason = outcome.reason if outcome else "its row was removed concurrently"
-        return Outcome(action, reason, work.meeting.id, ended=tuple(ended), warnings=warnings)
+        meeting = self._table.read_row(work.meeting.id)
+        if meeting:
+            return self._finish(meeting, work.started, work.warnings)
+        return _ended("its row was removed concurrently", work.started, work.warnings)
 
-    def _finish(self, meeting: Meeting) -> Outcome:
+    def _finish(
+        self, meeting: Meeting, started: Sequence[str] = (), warnings: Sequence[str] = ()
+    ) -> Outcome:
         """Clean up after a meeting that is over; its ending may have been interrupted.
 
         An unclaimed status is not an end: the meeting may be in use, and the safety net decides.
         """
         if REASON not in meeting.item:
             why = f"its status is {meeting.status} without a {REASON}: it is left to the safety net"
-            return Outcome("ignored", why, meeting.id)
-        reason = text_of(meeting, REASON) or LAUNCH_FAILED
-        ended = self._ending.end_meeting(meeting, reason)
-        return Outcome(
-            "ended" if ended.instances else "ignored",
-            f"the meeting is over: {text_of(meeting, REASON) or meeting.status}",
-            meeting.id,
-            ended=ended.instances,
-            warnings=ended.warnings,
+            return _ended(why, started, warnings)
+        reason = meeting.text(REASON)
+        ended = self._ending.end_meeting(meeting, reason or LAUNCH_FAILED)
+        return _ended(
+            f"the meeting is over: {reason or meeting.status}",
+            (*started, *ended.instances),
+            (*warnings, *ended.warnings),
         )
 
     def _end_started(self, instance_ids: list[str]) -> None:
@@ -282,4 +250,12 @@ class Launch:
         raise LaunchDelayedError(f"cannot terminate {instance_id} yet: EC2 does not know it")
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
+        return time_at(self._clock())
+
+
+def _ended(reason: str, instance_ids: Sequence[str], warnings: Sequence[str]) -> Outcome:
+    """Return the outcome for a meeting that is over, of which these desktops were terminated."""
+    ended = list(dict.fromkeys(instance_ids))
+    if not ended:
+        return Outcome("ignored", reason, warnings=warnings)
+    return Outcome("ended", reason, {"ended": ended}, warnings, {"Ended": len(ended)})

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import format_time, parse_time
 from chalicelib.ec2.instances import ROLE_TAG
-from chalicelib.meeting_row.meeting import ROLES, STATUSES, Meeting, instance_attribute
-from chalicelib.meeting_row.rows import (
+from chalicelib.meeting_row.meeting import (
     MEET_TIME,
     REASON,
     REQUEST_HASH,
+    ROLES,
     SCHEDULED_AT,
+    Meeting,
     RowUpdate,
-    text_of,
+    Status,
+    instance_attribute,
 )
 from chalicelib.meetings.lifetime import LEAD, meet_time_of
 
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.ec2.instances import Instance
-
-SCHEDULED, LAUNCHED = STATUSES[:2]
 
 SLACK: Final = timedelta(minutes=1)
 """A schedule fires at some time within its minute, and clocks differ."""
@@ -72,7 +73,7 @@ def why_not(meeting: Meeting, now: datetime, longest: timedelta) -> str | None:
     if start is None:
         return f"the row has no valid {MEET_TIME}"
     if now < start - LEAD - SLACK:
-        return f"it is not due before {start - LEAD:%Y-%m-%dT%H:%M:%SZ}"
+        return f"it is not due before {format_time(start - LEAD)}"
     if now >= start + longest:
         return "its longest time is over"
     return None
@@ -84,7 +85,7 @@ def is_confirmed(meeting: Meeting) -> bool:
     Otherwise it was left by a request that died, whose links nobody has, or that request is being
     retried at this moment.
     """
-    is_begun = meeting.status not in {None, SCHEDULED}
+    is_begun = meeting.status not in {None, Status.SCHEDULED}
     return is_begun or REQUEST_HASH not in meeting.item or SCHEDULED_AT in meeting.item
 
 
@@ -106,7 +107,7 @@ class Lease:
     @classmethod
     def of(cls, meeting: Meeting) -> Lease | None:
         """Parse the row's lease; None if there is none, or it is malformed."""
-        until, _, holder = (text_of(meeting, LEASE) or "").partition(" ")
+        until, _, holder = (meeting.text(LEASE) or "").partition(" ")
         moment = _moment(until)
         return cls(moment, holder) if moment else None
 
@@ -135,7 +136,7 @@ def rest(meeting: Meeting, now: datetime) -> RowUpdate | None:
 def intend(meeting: Meeting, role: str, subnet_id: str) -> RowUpdate | None:
     """Record where the role's desktop is about to be requested; None if that is recorded."""
     name = subnet_attribute(role)
-    if text_of(meeting, name) == subnet_id:
+    if meeting.text(name) == subnet_id:
         return None
     return RowUpdate(
         meeting, {name: subnet_id}, (name, instance_attribute(role), LEASE, REASON, "status")
@@ -173,19 +174,15 @@ def desktop_of(found: Iterable[Instance], role: str) -> tuple[Instance | None, t
 
 
 def _with_status(meeting: Meeting, texts: dict[str, str], *, is_complete: bool) -> RowUpdate | None:
-    if is_complete and meeting.status in {None, SCHEDULED}:
-        texts["status"] = LAUNCHED
+    if is_complete and meeting.status in {None, Status.SCHEDULED}:
+        texts["status"] = Status.LAUNCHED
     return RowUpdate(meeting, texts, (*_INSTANCE_IDS, REASON, "status")) if texts else None
 
 
 def _begun_at(meeting: Meeting) -> datetime | None:
-    return _moment(text_of(meeting, BEGUN_AT) or "")
+    return _moment(meeting.text(BEGUN_AT) or "")
 
 
 def _moment(text: str) -> datetime | None:
     """Parse a time as this module formats it; None if it is not one."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else None
-    except (OverflowError, ValueError):
-        return None
+    return parse_time(text) if text.endswith("+00:00") else None

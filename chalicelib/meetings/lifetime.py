@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import format_time, in_minutes, parse_time
 from chalicelib.ec2.instances import OWNER_TAG
-from chalicelib.meeting_row.meeting import NEVER_HEALTHY, ROLES, STATUSES, TERMINATED, Meeting
-from chalicelib.meeting_row.rows import MEET_TIME, REASON, text_of
-from chalicelib.settings.meetings import LONGEST_MEETING
+from chalicelib.meeting_row.meeting import MEET_TIME, NEVER_HEALTHY, REASON, ROLES, Meeting, Status
+from chalicelib.settings.meetings import LONGEST_MEETING, SHORTEST_MEETING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,6 @@ LAUNCH_FAILED: Final = "LAUNCH_FAILED"
 
 _FOR_ABSENCE: Final = frozenset({NO_SHOW_TIMEOUT, PARTIAL_NO_SHOW_TIMEOUT})
 """The reasons for which no meeting is ended while somebody waits."""
-_BEFORE_HEALTHY: Final = frozenset(STATUSES[: STATUSES.index("HEALTHY")])
-
-IN_PROGRESS: Final = STATUSES[STATUSES.index(TERMINATED) - 1]
 
 JOINED_AT: Final = "joined_at"
 """Written together with IN_PROGRESS by the first who joins, and never removed.
@@ -42,22 +39,17 @@ The status may be set back: a desktop that finds itself healthy writes HEALTHY.
 
 LEAD: Final = timedelta(minutes=10)
 """How long before a meeting's start its desktops are launched."""
-SHORTEST: Final = timedelta(minutes=15)
-"""After its start; until then no meeting is ended, regardless of its row."""
 SLACK: Final = timedelta(minutes=1)
 """A check that is early by no more than this counts as on time: clocks differ."""
 PRESENCE: Final = timedelta(minutes=5)
 """How long a visitor counts as present after the page has asked; hidden tabs ask once a minute."""
-PRESENCE_FROM: Final = SHORTEST - PRESENCE
+PRESENCE_FROM: Final = SHORTEST_MEETING - PRESENCE
 """After the start; a presence before that has expired when the meeting could be ended."""
 BETWEEN_NOTES: Final = timedelta(minutes=1)
 """A visitor's presence is written at most this often."""
 BETWEEN_LOOKS: Final = timedelta(minutes=10)
 LONGEST_AHEAD: Final = timedelta(minutes=15)
 """Desktops are launched ten minutes before the start, so never earlier than this."""
-
-_DATE_ONLY = len("2026-W47-6")
-_FIRST_YEAR, _LAST_YEAR = 2000, 8999  # far from where sums of times overflow
 
 
 @dataclass(frozen=True)
@@ -92,33 +84,24 @@ Verdict = End | LookAgain | Leave
 
 
 def meet_time_of(meeting: Meeting) -> datetime | None:
-    """Return the meeting's start; None if the row has no valid one.
-
-    A time without an offset is UTC, like every time in the table. A date alone is not a time.
-    """
-    return _moment_of(meeting, MEET_TIME)
+    """Return the meeting's start; None if the row has no valid one."""
+    return _time_of(meeting, MEET_TIME)
 
 
-def _moment_of(meeting: Meeting, attribute: str) -> datetime | None:
-    text = (text_of(meeting, attribute) or "").strip()
-    if len(text) <= _DATE_ONLY:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
+def _time_of(meeting: Meeting, attribute: str) -> datetime | None:
+    return parse_time(meeting.text(attribute) or "")
 
 
 def is_over(meeting: Meeting) -> bool:
     """Whether the meeting has been or is being ended: then nothing of it is started."""
-    return meeting.status == TERMINATED or REASON in meeting.item
+    return meeting.status == Status.TERMINATED or REASON in meeting.item
 
 
 def is_in_progress(meeting: Meeting) -> bool:
     """Whether somebody has joined the meeting and it is not over."""
-    return not is_over(meeting) and (meeting.status == IN_PROGRESS or JOINED_AT in meeting.item)
+    return not is_over(meeting) and (
+        meeting.status == Status.IN_PROGRESS or JOINED_AT in meeting.item
+    )
 
 
 def has_data(meeting: Meeting, role: str) -> bool:
@@ -144,7 +127,7 @@ def waiting_attribute(role: str) -> str:
 
 def is_present(meeting: Meeting, role: str, now: datetime) -> bool:
     """Whether the role's visitor has waited recently. A time ahead of all clocks is invalid."""
-    seen = _moment_of(meeting, waiting_attribute(role))
+    seen = _time_of(meeting, waiting_attribute(role))
     return seen is not None and -SLACK <= now - seen <= PRESENCE
 
 
@@ -159,7 +142,7 @@ def wants_presence(meeting: Meeting, role: str, now: datetime, longest: timedelt
         return False
     if is_over(meeting) or is_in_progress(meeting):
         return False
-    seen = _moment_of(meeting, waiting_attribute(role))
+    seen = _time_of(meeting, waiting_attribute(role))
     return seen is None or abs(now - seen) >= BETWEEN_NOTES
 
 
@@ -186,8 +169,8 @@ def verdict(
     no-show decided for a time before its visitor's page asked. So a decision for a time in the
     past requires decisions for the time since then as well, in steps of PRESENCE.
     """
-    if meeting is not None and meeting.status == TERMINATED and not desktops:
-        return Leave(f"it is {TERMINATED}, and no desktop is left")
+    if meeting is not None and meeting.status == Status.TERMINATED and not desktops:
+        return Leave(f"it is {Status.TERMINATED}, and no desktop is left")
     if meeting is not None and REASON in meeting.item:
         return End(_reason_of(meeting), "it is being ended")
     start = meet_time_of(meeting) if meeting else None
@@ -195,7 +178,7 @@ def verdict(
         what = "it has no row" if meeting is None else f"the row has no valid {MEET_TIME}"
         patience = longest if meeting else _longest_without_row(desktops, longest)
         return _decide_by_age(what, desktops, now, patience)
-    if now < start + SHORTEST - SLACK:
+    if now < start + SHORTEST_MEETING - SLACK:
         return _decide_early(start, desktops, now, longest)
     return _decide_due(meeting, start, now, longest)
 
@@ -227,8 +210,8 @@ def _decide_early(
     start: datetime, desktops: Sequence[Instance], now: datetime, longest: timedelta
 ) -> Verdict:
     """Wait for the start, but not forever: a row's start may be changed while desktops run."""
-    due = start + SHORTEST
-    why = f"it starts at {start:%Y-%m-%dT%H:%M:%SZ}"
+    due = start + SHORTEST_MEETING
+    why = f"it starts at {format_time(start)}"
     if desktops:
         latest = _oldest(desktops) + LONGEST_AHEAD + longest
         if now >= latest:
@@ -239,21 +222,20 @@ def _decide_early(
 
 
 def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timedelta) -> Verdict:
-    latest = start + longest
+    latest, late = start + longest, f"{in_minutes(SHORTEST_MEETING)} after its start"
     if has_all_data(meeting):
         found: Verdict = End(SUCCESS_AT_15_MINUTES, "both sides have finished")
     elif is_in_progress(meeting):
         found = _decide_in_progress("it is in progress", now, latest, longest)
-    elif meeting.status == TERMINATED:  # nobody has claimed its end: it may be in use
-        why = f"its status is {TERMINATED} without a {REASON}, and desktops are left"
+    elif meeting.status == Status.TERMINATED:  # nobody has claimed its end: it may be in use
+        why = f"its status is {Status.TERMINATED} without a {REASON}, and desktops are left"
         found = _decide_in_progress(why, now, latest, longest)
     elif any(has_data(meeting, role) for role in ROLES):
         found = End(PARTIAL_NO_SHOW_TIMEOUT, "one side has finished, and nobody is in it")
-    elif meeting.status in _BEFORE_HEALTHY:
-        why = f"{in_minutes(SHORTEST)} after its start no desktop has reported that it is healthy"
-        found = End(NEVER_HEALTHY, why)
+    elif meeting.status in Status.HEALTHY.earlier:
+        found = End(NEVER_HEALTHY, f"{late} no desktop has reported that it is healthy")
     else:
-        found = End(NO_SHOW_TIMEOUT, f"{in_minutes(SHORTEST)} after its start nobody is in it")
+        found = End(NO_SHOW_TIMEOUT, f"{late} nobody is in it")
     if isinstance(found, End) and now >= latest:
         return replace(found, relies_on=(REASON, MEET_TIME, JOINED_AT))
     if isinstance(found, End) and found.reason in _FOR_ABSENCE:
@@ -286,9 +268,4 @@ def _oldest(desktops: Sequence[Instance]) -> datetime:
 
 def _reason_of(meeting: Meeting) -> str:
     """Return the reason in the row; others may have written something that is not text."""
-    return text_of(meeting, REASON) or "unknown"
-
-
-def in_minutes(time: timedelta) -> str:
-    """Format a duration for people: `15 minutes`."""
-    return f"{time // timedelta(minutes=1)} minutes"
+    return meeting.text(REASON) or "unknown"

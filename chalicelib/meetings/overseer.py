@@ -8,21 +8,25 @@ while ago. It ends nothing itself: the function that runs every minute may not t
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import time_at
 from chalicelib.ec2.instances import MEETING_TAG
-from chalicelib.meeting_row.rows import REASON
+from chalicelib.meeting_row.meeting import REASON
 from chalicelib.meetings.lifetime import PRESENCE, End, next_look, verdict
 from chalicelib.meetings.safety_net import book_look
 from chalicelib.resource_names import Place
+from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.ec2.instances import Instance, Instances
-    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.schedules import Scheduler
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
@@ -39,14 +43,14 @@ class Overseer:
         *,
         settings: MeetingsSettings,
         instances: Instances,
-        meetings: Meetings,
+        table: Meetings,
         scheduler: Scheduler,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._longest = settings.longest
         self._instances = instances
-        self._meetings = meetings
+        self._table = table
         self._scheduler = scheduler
         self._reporter = reporter
         self._clock = clock
@@ -58,44 +62,35 @@ class Overseer:
         too, takes a moment between the claim and EC2's listing after it. Errors are reported and
         raised.
         """
-        fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        try:
-            overdue, missed = self._oversee(context)
-        except Exception as error:
-            self._reporter.failed(fields, {"Failed": 1}, error)
-            raise
-        if overdue:
-            fields |= {"action": "overseen", "meetings": list(overdue)}
-            fields["reason"] = f"desktops of {len(overdue)} meetings were left running"
-            if missed:
-                ids = ", ".join(missed)
-                fields["warnings"] = [f"the safety net did not end them, see its errors: {ids}"]
-            counts = {"Overdue": len(missed), "Warnings": int(bool(missed))}
-            self._reporter.succeeded(fields, counts)
-        return overdue
+        result = reported(self._reporter, context, lambda _: self._oversee(context))
+        return tuple(result.get("meetings", ()))
 
-    def _oversee(self, context: LambdaContext) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the meetings that are overdue, and those of them that nobody has begun to end."""
-        now = datetime.fromtimestamp(self._clock(), UTC)
+    def _oversee(self, context: LambdaContext) -> Outcome | None:
+        now = time_at(self._clock())
         desktops: dict[str, list[Instance]] = {}
         for each in self._instances.of_project():
             meeting_id = each.tags.get(MEETING_TAG)
             if meeting_id and not each.has_ended and each.launched_at <= now - PATIENCE:
                 desktops.setdefault(meeting_id, []).append(each)
-        read = self._meetings.rows_of(desktops)
+        read = self._table.rows_of(desktops)
         rows = read.rows
-        overdue = tuple(
+        overdue = [
             meeting_id
             for meeting_id, left in desktops.items()
             if meeting_id not in read.unread and self._is_overdue(rows.get(meeting_id), left, now)
-        )
+        ]
         place = Place.of(context.invoked_function_arn)
         for meeting_id in overdue:
             book_look(self._scheduler, place, meeting_id, next_look(now))
         if read.errors:
             raise read.errors[0]  # once every meeting that could be read is handled
-        missed = (each for each in overdue if each not in rows or REASON not in rows[each].item)
-        return overdue, tuple(missed)
+        if not overdue:
+            return None
+        missed = [each for each in overdue if each not in rows or REASON not in rows[each].item]
+        why = f"desktops of {len(overdue)} meetings were left running"
+        warning = f"the safety net did not end them, see its errors: {', '.join(missed)}"
+        warnings = (warning,) if missed else ()
+        return Outcome("overseen", why, {"meetings": overdue}, warnings, {"Overdue": len(missed)})
 
     def _is_overdue(self, meeting: Meeting | None, desktops: list[Instance], now: datetime) -> bool:
         """Whether it should have been ended a while ago, and nobody has waited for it since."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import ROLES
-from chalicelib.meeting_row.rows import text_of
 from chalicelib.meetings.admission import STEPS, Phase
 from chalicelib.meetings.lifetime import meet_time_of
 
@@ -111,7 +111,7 @@ def render(
         footer = _FOOTER
     return _PAGE.substitute(
         phase=phase,
-        now=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        now=format_time(now),
         title=escape(TITLES.get(phase, HEADLINES[phase])),
         headline=escape(HEADLINES[phase]),
         message=escape(admission.message),
@@ -151,10 +151,10 @@ def _facts(meeting: Meeting, role: str) -> str:
     entries = []
     if at := meet_time_of(meeting):
         written = f"{at:%A} {at.day} {at:%B %Y, %H:%M} UTC"
-        time = f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{written}</time>'
+        time = f'<time datetime="{format_time(at)}">{written}</time>'
         entries.append(("Time", f'{time} <span id="until"></span>'))
     for each in ROLES:
-        name = (text_of(meeting, f"{each}_name") or "").strip()[:_LONGEST_TEXT]
+        name = (meeting.text(f"{each}_name") or "").strip()[:_LONGEST_TEXT]
         you = " (you)" if each == role else ""
         if name or you:
             shown = f"<bdi>{escape(name)}</bdi>{you}" if name else "you"

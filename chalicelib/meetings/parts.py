@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from chalicelib import aws
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.rows import RowMaker, RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.telemetry import LogReporter
 
 if TYPE_CHECKING:
@@ -40,16 +40,13 @@ def build_scheduling(settings: Settings) -> Scheduling:
     from chalicelib.meetings.stage_secrets import Seeds
 
     secrets = aws.client("secretsmanager")
-    dynamodb, scheduler = aws.client("dynamodb"), aws.client("scheduler")
-    table = str(settings.table_name)
+    scheduler = aws.client("scheduler")
     return Scheduling(
         settings=_feature(settings),
         authorizer=Authorizer(secrets),
         seeds=Seeds(secrets),
         reservations=Reservations(
-            reader=RowReader(dynamodb, table),
-            writer=RowWriter(dynamodb, table),
-            maker=RowMaker(dynamodb, table),
+            table=_build_table(settings),
             scheduler=Scheduler(scheduler),
             unscheduler=Unscheduler(scheduler),
         ),
@@ -62,12 +59,10 @@ def build_join(settings: Settings) -> Join:
     """Build the handler of join links."""
     from chalicelib.meetings.join import Join
 
-    dynamodb, table = aws.client("dynamodb"), str(settings.table_name)
     return Join(
         settings=settings,
         meetings=_feature(settings),
-        reader=RowReader(dynamodb, table),
-        writer=RowWriter(dynamodb, table),
+        table=_build_table(settings),
         reporter=LogReporter(API, settings.owner),
     )
 
@@ -81,15 +76,12 @@ def build_launch(settings: Settings) -> Launch:
     from chalicelib.meetings.launch import Launch
     from chalicelib.meetings.starter import Starter
 
-    ec2, dynamodb = aws.client("ec2"), aws.client("dynamodb")
-    table = str(settings.table_name)
-    reader, writer = RowReader(dynamodb, table), RowWriter(dynamodb, table)
+    ec2, table = aws.client("ec2"), _build_table(settings)
     starter = Starter(
         settings=_feature(settings),
         project_tag=settings.project_tag,
         owner=settings.owner,
-        reader=reader,
-        writer=writer,
+        table=table,
         instances=Instances(ec2, settings.project_tag, settings.owner),
         images=Images(ec2),
         subnets=Subnets(ec2),
@@ -97,8 +89,7 @@ def build_launch(settings: Settings) -> Launch:
     )
     return Launch(
         settings=_feature(settings),
-        reader=reader,
-        writer=writer,
+        table=table,
         starter=starter,
         terminations=Terminations(ec2),
         ending=_build_ending(settings),
@@ -114,7 +105,7 @@ def build_safety_net(settings: Settings) -> SafetyNet:
 
     return SafetyNet(
         settings=_feature(settings),
-        reader=RowReader(aws.client("dynamodb"), str(settings.table_name)),
+        table=_build_table(settings),
         instances=Instances(aws.client("ec2"), settings.project_tag, settings.owner),
         ending=_build_ending(settings),
         scheduler=Scheduler(aws.client("scheduler")),
@@ -128,7 +119,7 @@ def build_terminator(settings: Settings) -> Terminator:
     from chalicelib.meetings.terminator import Terminator
 
     return Terminator(
-        reader=RowReader(aws.client("dynamodb"), str(settings.table_name)),
+        table=_build_table(settings),
         ending=_build_ending(settings),
         reporter=LogReporter("terminator", settings.owner),
     )
@@ -137,14 +128,13 @@ def build_terminator(settings: Settings) -> Terminator:
 @cache
 def build_overseer(settings: Settings) -> Overseer:
     """Build the overseer."""
-    from chalicelib.meeting_row.meeting import Meetings
     from chalicelib.meetings.overseer import Overseer
     from chalicelib.meetings.schedules import Scheduler
 
     return Overseer(
         settings=_feature(settings),
         instances=Instances(aws.client("ec2"), settings.project_tag, settings.owner),
-        meetings=Meetings(aws.client("dynamodb"), str(settings.table_name)),
+        table=_build_table(settings),
         scheduler=Scheduler(aws.client("scheduler")),
         reporter=LogReporter("sweep", settings.owner),
     )
@@ -154,15 +144,17 @@ def _build_ending(settings: Settings) -> Ending:
     from chalicelib.ec2.desktops import Terminations
     from chalicelib.meetings.ending import Ending
 
-    ec2, dynamodb = aws.client("ec2"), aws.client("dynamodb")
-    table = str(settings.table_name)
+    ec2 = aws.client("ec2")
     return Ending(
-        reader=RowReader(dynamodb, table),
-        writer=RowWriter(dynamodb, table),
+        table=_build_table(settings),
         instances=Instances(ec2, settings.project_tag, settings.owner),
         terminations=Terminations(ec2),
         settings=settings,
     )
+
+
+def _build_table(settings: Settings) -> Meetings:
+    return Meetings(aws.client("dynamodb"), str(settings.table_name))
 
 
 def _feature(settings: Settings) -> MeetingsSettings:

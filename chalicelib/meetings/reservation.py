@@ -11,29 +11,31 @@ remains as a row that says so, while a retry creates the meeting under the next 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.meeting_row.meeting import TERMINATED, Meeting, RowChangedError
-from chalicelib.meeting_row.rows import (
+from chalicelib.clock import format_time
+from chalicelib.meeting_row.meeting import (
     REASON,
     REQUEST_HASH,
     SCHEDULED_AT,
-    RowExistsError,
+    Meeting,
     RowUpdate,
-    text_of,
+    Status,
 )
-from chalicelib.meetings.booking import SCHEDULED, Booking
-from chalicelib.meetings.lifetime import LAUNCH_FAILED, LEAD, SHORTEST
+from chalicelib.meeting_row.table import RowChangedError, RowExistsError
+from chalicelib.meetings.lifetime import LAUNCH_FAILED, LEAD
 from chalicelib.meetings.schedules import ScheduleError
+from chalicelib.settings.meetings import SHORTEST_MEETING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chalicelib.deadline import Deadline
-    from chalicelib.meeting_row.rows import RowMaker, RowReader, RowWriter
+    from chalicelib.meeting_row.table import Meetings
+    from chalicelib.meetings.booking import Booking
     from chalicelib.meetings.keys import Seed
     from chalicelib.meetings.schedules import Scheduler, Unscheduler
     from chalicelib.resource_names import Place
@@ -89,22 +91,18 @@ class Reservations:
     def __init__(
         self,
         *,
-        reader: RowReader,
-        writer: RowWriter,
-        maker: RowMaker,
+        table: Meetings,
         scheduler: Scheduler,
         unscheduler: Unscheduler,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._maker = maker
+        self._table = table
         self._scheduler = scheduler
         self._unscheduler = unscheduler
 
     def made_before(self, wanted: Wanted) -> Reserved | None:
         """Find the meeting that the same request created before. Raises KeyReusedError."""
         for seed in _seeds(wanted):
-            row = self._reader.read_row(seed.meeting_id)
+            row = self._table.read_row(seed.meeting_id)
             if row is None:
                 return None
             if not _is_undone(row):
@@ -129,7 +127,7 @@ class Reservations:
     def _attempt(self, wanted: Wanted, deadline: Deadline) -> Reserved | None:
         """Create the meeting of exactly this seed; None if it was undone."""
         meeting_id = wanted.seed.meeting_id
-        row = self._reader.read_row(meeting_id) if wanted.is_repeatable else None
+        row = self._table.read_row(meeting_id) if wanted.is_repeatable else None
         is_new = row is None
         if row is None:
             row = self._make(wanted, deadline)
@@ -145,9 +143,9 @@ class Reservations:
         deadline.require(_STEP_TIME, f"create the row {meeting_id!r}")
         texts = wanted.booking.row(wanted.seed, wanted.now, with_keys=wanted.with_keys)
         try:
-            return self._maker.make_row(meeting_id, texts)
+            return self._table.make_row(meeting_id, texts)
         except RowExistsError as error:  # of a concurrent request, or of this one's own retry
-            row = self._reader.read_row(meeting_id)
+            row = self._table.read_row(meeting_id)
             if row is None:
                 raise NotReservedError(f"row {meeting_id!r} was deleted concurrently") from error
             return row
@@ -159,12 +157,12 @@ class Reservations:
         self, row: Meeting, wanted: Wanted, deadline: Deadline, *, is_new: bool
     ) -> Reserved | None:
         launch_at = wanted.booking.meet_time - LEAD
-        safety_at = wanted.booking.meet_time + SHORTEST
+        safety_at = wanted.booking.meet_time + SHORTEST_MEETING
         schedules = (
             (_safety_name(row), safety_at, "safety_net", {"meetingId": row.id}),
             (_launch_name(row), launch_at, "launch_ec2", {"meeting_id": row.id}),
         )
-        made_at = f"{wanted.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        made_at = format_time(wanted.now)
         try:
             for name, at, function, payload in schedules:
                 deadline.require(_STEP_TIME, f"create the schedule {name!r}")
@@ -173,7 +171,7 @@ class Reservations:
                     wanted.place, name, max(at, soonest), function, payload
                 )
             deadline.require(_STEP_TIME, f"confirm the row {row.id!r}")
-            row = self._writer.update_row(RowUpdate(row, {SCHEDULED_AT: made_at}, (REASON,)))
+            row = self._table.update_row(RowUpdate(row, {SCHEDULED_AT: made_at}, (REASON,)))
         except Exception as error:  # noqa: BLE001 (after any error, undo what was created)
             row = self._give_up(row, wanted, error)
         return None if _is_undone(row) else Reserved(row, wanted.seed, is_new=is_new)
@@ -205,14 +203,14 @@ class Reservations:
 
     def _end(self, row: Meeting) -> Meeting | None:
         """End a row that is not a meeting yet; return it as it is then, in any case."""
-        texts = {REASON: LAUNCH_FAILED, "status": TERMINATED}
+        texts = {REASON: LAUNCH_FAILED, "status": Status.TERMINATED}
         for _ in range(2):
             try:
-                return self._writer.update_row(
+                return self._table.update_row(
                     RowUpdate(row, texts, ("status", REASON, SCHEDULED_AT))
                 )
             except (RowChangedError, ClientError, BotoCoreError):
-                now = self._reader.read_row(row.id)  # a lost answer may have been a success
+                now = self._table.read_row(row.id)  # a lost answer may have been a success
             if now is None or _is_made(now) or _is_undone(now):
                 break
         return now
@@ -227,7 +225,7 @@ class Reservations:
         may_deceive = not _is_undone(row)
         if not wanted.is_repeatable:
             try:
-                self._maker.take_back_row(row)
+                self._table.take_back_row(row)
                 may_deceive = False
             except (RowChangedError, ClientError, BotoCoreError) as error:
                 left.append(f"the row: {error}")
@@ -255,11 +253,11 @@ def _is_undone(row: Meeting) -> bool:
 
 def _is_made(row: Meeting) -> bool:
     """Return True if it became a meeting, even if that is over."""
-    return SCHEDULED_AT in row.item or (REASON not in row.item and row.status != SCHEDULED)
+    return SCHEDULED_AT in row.item or (REASON not in row.item and row.status != Status.SCHEDULED)
 
 
 def _require_same(row: Meeting, wanted: Wanted) -> None:
-    if text_of(row, REQUEST_HASH) != wanted.booking.fingerprint:
+    if row.text(REQUEST_HASH) != wanted.booking.fingerprint:
         raise KeyReusedError("this Idempotency-Key was used to schedule another meeting")
 
 

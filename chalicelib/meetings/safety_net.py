@@ -9,22 +9,23 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.meeting_row.meeting import NEVER_HEALTHY, RowChangedError
+from chalicelib.clock import format_time, time_at
+from chalicelib.meeting_row.meeting import NEVER_HEALTHY
+from chalicelib.meeting_row.table import decide_again
 from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
 from chalicelib.resource_names import Place
-from chalicelib.telemetry import reported
+from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.ec2.instances import Instances
     from chalicelib.meeting_row.meeting import Meeting
-    from chalicelib.meeting_row.rows import RowReader
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.ending import Ending
     from chalicelib.meetings.schedules import Scheduler
     from chalicelib.settings.meetings import MeetingsSettings
@@ -41,40 +42,6 @@ _NO_CHARACTER = re.compile("[\ud800-\udfff]")  # which JSON can represent, and U
 _IN_A_NAME = re.compile(r"[0-9A-Za-z_.-]{1,40}")
 
 
-@dataclass(frozen=True)
-class Look:
-    """The result of a check, which the function returns."""
-
-    meeting_id: str | None
-    action: str
-    """`ended`, `waiting` for the next check, `left` for good, or `ignored`."""
-    reason: str
-    instances: tuple[str, ...] = ()
-    next_look: datetime | None = None
-    warnings: tuple[str, ...] = ()
-    was_never_healthy: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Serialize to JSON, omitting empty fields."""
-        always = {"meeting_id": self.meeting_id, "action": self.action, "reason": self.reason}
-        more = {
-            "instances": list(self.instances),
-            "next_look": f"{self.next_look:%Y-%m-%dT%H:%M:%SZ}" if self.next_look else None,
-            "warnings": list(self.warnings),
-        }
-        return always | {key: value for key, value in more.items() if value}
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Count it for the metrics."""
-        return {
-            "Ended": int(self.action == "ended"),
-            "Ignored": int(self.action == "ignored"),
-            "Warnings": len(self.warnings),
-            **({"NeverHealthy": 1} if self.was_never_healthy else {}),
-        }
-
-
 class SafetyNet:
     """Checks meetings, one at a time."""
 
@@ -82,7 +49,7 @@ class SafetyNet:
         self,
         *,
         settings: MeetingsSettings,
-        reader: RowReader,
+        table: Meetings,
         instances: Instances,
         ending: Ending,
         scheduler: Scheduler,
@@ -90,7 +57,7 @@ class SafetyNet:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._longest = settings.longest
-        self._reader = reader
+        self._table = table
         self._instances = instances
         self._ending = ending
         self._scheduler = scheduler
@@ -98,55 +65,53 @@ class SafetyNet:
         self._clock = clock
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Check the meeting that the event names, report once, and return a Look as a dictionary.
+        """Check the meeting that the event names, report once, and return the result.
 
-        Errors are reported and raised, so that Lambda retries and alarms see them.
+        The action is `ended`, `waiting` for the next check, `left` for good, or `ignored`. Errors
+        are reported and raised, so that Lambda retries and alarms see them.
         """
-        fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        arn = context.invoked_function_arn
-        return reported(self._reporter, fields, lambda: self._handle(event, arn, fields))
+        return reported(self._reporter, context, lambda about: self._handle(event, context, about))
 
-    def _handle(self, event: object, function_arn: str, fields: dict[str, Any]) -> Look:
+    def _handle(self, event: object, context: LambdaContext, about: dict[str, Any]) -> Outcome:
         meeting_id = _meeting_id_of(event)
         if meeting_id is None:
-            return Look(None, "ignored", "the event does not name a meeting as its meetingId")
-        fields["meeting_id"] = meeting_id
-        place = Place.of(function_arn)
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._look_at(meeting_id, place)
-            except RowChangedError:
-                continue  # somebody may have joined: decide again
-        return self._look_at(meeting_id, place)
+            return Outcome("ignored", "the event does not name a meeting as its meetingId")
+        about["meeting_id"] = meeting_id
+        place = Place.of(context.invoked_function_arn)
+        return decide_again(ATTEMPTS, lambda: self._look_at(meeting_id, place))
 
-    def _look_at(self, meeting_id: str, place: Place) -> Look:
-        now = datetime.fromtimestamp(self._clock(), UTC)
+    def _look_at(self, meeting_id: str, place: Place) -> Outcome:
+        now = time_at(self._clock())
         again: datetime | None = next_look(now)
         try:
-            meeting = self._reader.read_row(meeting_id)
+            meeting = self._table.read_row(meeting_id)
             desktops = self._instances.of_meeting(meeting_id)
             found = verdict(meeting, desktops, now, self._longest)
             if isinstance(found, Leave):
                 again = None
-                return Look(meeting_id, "left", found.why)
+                return Outcome("left", found.why, metrics={})
             if isinstance(found, LookAgain):
                 again = found.at
-                return Look(meeting_id, "waiting", found.why, next_look=again)
-            return self._end(meeting_id, meeting, found, again)
+                return Outcome("waiting", found.why, _details(again), metrics={})
+            return self._end(meeting_id, meeting, found, next_look(now))
         finally:
             if again is not None:
                 book_look(self._scheduler, place, meeting_id, again)
 
     def _end(
-        self, meeting_id: str, meeting: Meeting | None, found: End, again: datetime | None
-    ) -> Look:
+        self, meeting_id: str, meeting: Meeting | None, found: End, again: datetime
+    ) -> Outcome:
         if meeting is None:
             ended = self._ending.end_desktops_of(meeting_id)
         else:
             ended = self._ending.end_meeting(meeting, found.reason, found.relies_on)
         why = f"{found.reason}: {found.why}"
-        unhealthy = found.reason == NEVER_HEALTHY
-        return Look(meeting_id, "ended", why, ended.instances, again, ended.warnings, unhealthy)
+        metrics = {"Ended": 1} | ({"NeverHealthy": 1} if found.reason == NEVER_HEALTHY else {})
+        return Outcome("ended", why, _details(again, ended.instances), ended.warnings, metrics)
+
+
+def _details(again: datetime, instances: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"instances": list(instances), "next_look": format_time(again)}
 
 
 def book_look(scheduler: Scheduler, place: Place, meeting_id: str, at: datetime) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from chalicelib.clients import SchedulerClient
     from chalicelib.resource_names import Place
 
 _UNTIL_ACCEPTED: Final = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
@@ -26,18 +27,6 @@ https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
 
 class ScheduleError(Exception):
     """A schedule could not be created or removed, or the outcome is unknown; see the message."""
-
-
-class SchedulerClient(Protocol):
-    """The calls that are made to EventBridge Scheduler."""
-
-    def create_schedule(self, **request: object) -> Mapping[str, Any]:
-        """`CreateSchedule` of the API reference."""
-        ...
-
-    def delete_schedule(self, **request: object) -> Mapping[str, Any]:
-        """`DeleteSchedule` of the API reference."""
-        ...
 
 
 class Scheduler:

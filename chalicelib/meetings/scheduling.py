@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.clock import time_at
 from chalicelib.deadline import Deadline, OutOfTimeError
-from chalicelib.meeting_row.meeting import ROLES
-from chalicelib.meeting_row.rows import text_of
+from chalicelib.meeting_row.meeting import MEET_TIME, ROLES
 from chalicelib.meetings.authorizer import UnauthorizedError
 from chalicelib.meetings.booking import Booking, BookingError
 from chalicelib.meetings.http import json_answer, preflight, with_cors
@@ -26,6 +25,7 @@ from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.meetings.authorizer import Authorizer, Caller
@@ -110,7 +110,7 @@ class Scheduling:
             self._reporter.failed(fields, {"Failed": 1}, error)
             return json_answer(500, {"message": "Something went wrong on our side."})
         action = "scheduled" if reserved.is_new else "repeated"
-        time_of_it = text_of(reserved.meeting, "meet_time")
+        time_of_it = reserved.meeting.text(MEET_TIME)
         reason = f"meeting {reserved.meeting.id} at {time_of_it}"
         fields |= {"action": action, "reason": reason, "meeting_id": reserved.meeting.id}
         self._reporter.succeeded(fields, {"Scheduled": int(reserved.is_new)})
@@ -125,7 +125,7 @@ class Scheduling:
         fields["caller"] = caller.name
         _require_readable(request)
         key = request.headers.get(_IDEMPOTENCY_KEY)
-        now = datetime.fromtimestamp(self._clock(), UTC)
+        now = time_at(self._clock())
         booking, refused = _booking_of(request.body, key, now)
         wanted = Wanted(
             booking=booking,
@@ -208,7 +208,7 @@ def _answer_of(reserved: Reserved, base_url: str) -> Answer:
         "message": "Meeting scheduled" if reserved.is_new else "Meeting was already scheduled",
         "meeting_id": meeting.id,
         **links,
-        "jitsi_url": text_of(meeting, "jitsi_url"),
-        "meet_time": text_of(meeting, "meet_time"),
+        "jitsi_url": meeting.text("jitsi_url"),
+        MEET_TIME: meeting.text(MEET_TIME),
     }
     return json_answer(201 if reserved.is_new else 200, document)

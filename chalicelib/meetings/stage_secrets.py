@@ -10,7 +10,7 @@ from chalicelib.meetings.keys import Seed
 from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
-    from chalicelib.secrets import SecretsManagerClient
+    from chalicelib.clients import SecretsManagerClient
 
 SHORTEST_SEED: Final = 32
 """The minimum length of the text from which seeds are derived."""

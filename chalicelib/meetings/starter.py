@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.launch_errors import AlreadyAskedError, NeverError, NoRoomError, NotNowError
 from chalicelib.ec2.subnets import in_order
-from chalicelib.meeting_row.meeting import RowChangedError
-from chalicelib.meeting_row.rows import text_of
+from chalicelib.meeting_row.table import RowChangedError, decide_again
 from chalicelib.meetings.launch_plan import (
     LEASE,
     desktop_of,
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from chalicelib.ec2.images import Images
     from chalicelib.ec2.instances import Instances
     from chalicelib.ec2.subnets import Subnet, Subnets
-    from chalicelib.meeting_row.meeting import Meeting
-    from chalicelib.meeting_row.rows import RowReader, RowUpdate, RowWriter
+    from chalicelib.meeting_row.meeting import Meeting, RowUpdate
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.meetings import MeetingsSettings
 
 ATTEMPTS: Final = 5
@@ -71,8 +70,7 @@ class Starter:
         settings: MeetingsSettings,
         project_tag: tuple[str, str],
         owner: str,
-        reader: RowReader,
-        writer: RowWriter,
+        table: Meetings,
         instances: Instances,
         images: Images,
         subnets: Subnets,
@@ -81,8 +79,7 @@ class Starter:
         self._settings = settings
         self._project_tag = project_tag
         self._owner = owner
-        self._reader = reader
-        self._writer = writer
+        self._table = table
         self._instances = instances
         self._images = images
         self._subnets = subnets
@@ -131,7 +128,7 @@ class Starter:
             key_name=settings.key_name,
         )
         refusals: list[NoRoomError] = []
-        asked_in = text_of(meeting, subnet_attribute(role))
+        asked_in = meeting.text(subnet_attribute(role))
         for subnet_id in in_order(subnets, meeting.id, asked_in):
             work.deadline.require(_ONE_CALL, f"start the {role}'s desktop")
             self._write(work, lambda now, to=subnet_id: intend(now, role, to))  # type: ignore[misc]
@@ -172,24 +169,29 @@ class Starter:
 
     def _write(self, work: Work, decide: Callable[[Meeting], RowUpdate | None]) -> None:
         """Write what is decided from the current row, unless the meeting is over."""
-        lease = text_of(work.meeting, LEASE)
-        for _ in range(ATTEMPTS):
+        lease = work.meeting.text(LEASE)
+
+        def attempt() -> None:
             update = decide(work.meeting)
             if update is None:
                 return
             try:
-                work.meeting = self._writer.update_row(update)
+                work.meeting = self._table.update_row(update)
             except RowChangedError:
                 work.meeting = self._read(work.meeting)
-                if text_of(work.meeting, LEASE) != lease:
+                if work.meeting.text(LEASE) != lease:
                     taken = f"another run took over meeting {work.meeting.id!r}"
                     raise NotNowError(taken) from None
-            else:
-                return
-        raise NotNowError(f"row {work.meeting.id!r} kept changing; nothing was written")
+                raise
+
+        try:
+            decide_again(ATTEMPTS, attempt)
+        except RowChangedError as error:
+            message = f"row {work.meeting.id!r} kept changing; nothing was written"
+            raise NotNowError(message) from error
 
     def _read(self, meeting: Meeting) -> Meeting:
-        now = self._reader.read_row(meeting.id)
+        now = self._table.read_row(meeting.id)
         if now is None or is_over(now):
             raise MeetingOverError(f"meeting {meeting.id!r} was ended concurrently")
         return now

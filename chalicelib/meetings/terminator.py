@@ -12,18 +12,26 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.clock import in_minutes, time_at
 from chalicelib.deadline import Deadline
-from chalicelib.meeting_row.meeting import TERMINATED, Meeting, RowChangedError
-from chalicelib.meetings.lifetime import SHORTEST, SUCCESS, has_all_data, is_over, meet_time_of
+from chalicelib.meeting_row.meeting import Meeting, Status
+from chalicelib.meeting_row.table import decide_again
+from chalicelib.meetings.lifetime import (
+    SUCCESS,
+    has_all_data,
+    is_over,
+    meet_time_of,
+)
+from chalicelib.settings.meetings import SHORTEST_MEETING
+from chalicelib.telemetry import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.deadline import LambdaContext
-    from chalicelib.meeting_row.rows import RowReader
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.ending import Ending
     from chalicelib.telemetry import Reporter
 
@@ -72,26 +80,22 @@ class Batch:
     errors: dict[str, Exception] = field(default_factory=dict)
     """By sequence number."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Format it for the log, omitting empty fields."""
+    @property
+    def outcome(self) -> Outcome:
+        """The result to report."""
         done = Counter(ended=len(self.ended), left=len(self.left), ignored=self.ignored)
         said = ", ".join(f"{number} {what}" for what, number in done.items())
-        more = {"meetings": self.ended, "left": self.left, "warnings": self.warnings}
-        return {
-            "action": "ended" if self.ended else "ignored",
-            "reason": f"records: {said}, {len(self.errors)} failed",
-            **{key: value for key, value in more.items() if value},
-        }
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Count it for the metrics."""
-        return {
-            "Ended": len(self.ended),
-            "Ignored": self.ignored + len(self.left),
-            "Failed": len(self.errors),
-            "Warnings": len(self.warnings),
-        }
+        return Outcome(
+            "ended" if self.ended else "ignored",
+            f"records: {said}, {len(self.errors)} failed",
+            {"meetings": self.ended, "left": self.left},
+            self.warnings,
+            {
+                "Ended": len(self.ended),
+                "Ignored": self.ignored + len(self.left),
+                "Failed": len(self.errors),
+            },
+        )
 
 
 class Terminator:
@@ -100,12 +104,12 @@ class Terminator:
     def __init__(
         self,
         *,
-        reader: RowReader,
+        table: Meetings,
         ending: Ending,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._reader = reader
+        self._table = table
         self._ending = ending
         self._reporter = reporter
         self._clock = clock
@@ -137,18 +141,12 @@ class Terminator:
             return
         meeting_id = change.meeting.id
         deadline.require(_LONGEST_END, f"end the meeting {meeting_id!r}")
-        for _ in range(ATTEMPTS - 1):
-            try:
-                self._look_at(meeting_id, batch)
-            except RowChangedError:
-                continue
-            return
-        self._look_at(meeting_id, batch)
+        decide_again(ATTEMPTS, lambda: self._look_at(meeting_id, batch))
 
     def _look_at(self, meeting_id: str, batch: Batch) -> None:
         """Decide by the current row; a claim in it may be a dead run's."""
-        meeting = self._reader.read_row(meeting_id)
-        if meeting is None or meeting.status == TERMINATED or not has_all_data(meeting):
+        meeting = self._table.read_row(meeting_id)
+        if meeting is None or meeting.status == Status.TERMINATED or not has_all_data(meeting):
             batch.ignored += 1
             return
         why = None if is_over(meeting) else self._what_keeps_it(meeting)
@@ -163,17 +161,18 @@ class Terminator:
         start = meet_time_of(meeting)
         if start is None:
             return "its row has no valid start"
-        if datetime.fromtimestamp(self._clock(), UTC) < start + SHORTEST:
-            return f"it started less than {SHORTEST // timedelta(minutes=1)} minutes ago"
+        if time_at(self._clock()) < start + SHORTEST_MEETING:
+            return f"it started less than {in_minutes(SHORTEST_MEETING)} ago"
         return None
 
     def _report(self, batch: Batch, context: LambdaContext) -> None:
-        fields = {"request_id": context.aws_request_id, **batch.to_dict()}
+        outcome = batch.outcome
+        fields = {"request_id": context.aws_request_id, **outcome.to_dict()}
         if not batch.errors:
-            self._reporter.succeeded(fields, batch.counts)
+            self._reporter.succeeded(fields, outcome.counts)
             return
         fields["failed"] = {number: repr(error) for number, error in batch.errors.items()}
-        self._reporter.failed(fields, batch.counts, next(iter(batch.errors.values())))
+        self._reporter.failed(fields, outcome.counts, next(iter(batch.errors.values())))
 
 
 def _records_of(event: object) -> list[object]:

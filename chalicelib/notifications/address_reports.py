@@ -5,18 +5,19 @@ No event says that an address never came, so the sweep checks for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib.ec2.instances import RUNNING
 from chalicelib.notifications.notices import no_address_notice
 from chalicelib.resource_names import Place
+from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.ec2.instances import Instance, Instances
-    from chalicelib.notifications.notifier import Delivery, Notifier
+    from chalicelib.notifications.notifier import Notifier
     from chalicelib.settings.notifications import NotificationsSettings
     from chalicelib.telemetry import Reporter
 
@@ -36,38 +37,24 @@ class AddressReports:
         self._instances = instances
         self._notifier = notifier
         self._reporter = reporter
-        self._told: frozenset[str] = frozenset()
+        self._reported: frozenset[str] = frozenset()
 
     def report_missing(self, context: LambdaContext) -> tuple[str, ...]:
         """Notify once for each such desktop, all in one e-mail; return those in the e-mail.
 
         Reports only if there is one. Errors are reported and raised, and the next sweep retries.
         """
-        fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        try:
-            delivery = self._report(context)
-        except Exception as error:
-            self._reporter.failed(fields, {"Failed": 1}, error)
-            raise
-        sent = tuple(_instance_id(key) for key in delivery.sent)
-        if sent:
-            fields |= {"action": "notified", "instances": list(sent)}
-            fields |= {"reason": f"{len(sent)} desktops have no address"}
-            fields |= {"message_id": delivery.message_id}
-            if delivery.warnings:
-                fields["warnings"] = list(delivery.warnings)
-            counts = {"Notified": 1, "Warnings": len(delivery.warnings)}
-            self._reporter.succeeded(fields, counts)
-        return sent
+        result = reported(self._reporter, context, lambda _: self._report(context))
+        return tuple(result.get("instances", ()))
 
-    def _report(self, context: LambdaContext) -> Delivery:
+    def _report(self, context: LambdaContext) -> Outcome | None:
         now = self._notifier.now()
         place = Place.of(context.invoked_function_arn)
         missing = {
             each.id: each for each in self._instances.of_project() if self._is_missing(each, now)
         }
         delivery = self._notifier.notify_once(
-            [_key(each) for each in sorted(missing.keys() - self._told)],
+            [_key(each) for each in sorted(missing.keys() - self._reported)],
             lambda keys: no_address_notice(
                 [missing[_instance_id(key)] for key in keys], now, place
             ),
@@ -75,8 +62,13 @@ class AddressReports:
         )
         # The table knows as well; this saves reading it every minute.
         learned = {_instance_id(key) for key in (*delivery.sent, *delivery.known)}
-        self._told = frozenset((self._told & missing.keys()) | learned)
-        return delivery
+        self._reported = frozenset((self._reported & missing.keys()) | learned)
+        if not delivery.sent:
+            return None
+        sent = [_instance_id(key) for key in delivery.sent]
+        details = {"instances": sent, "message_id": delivery.message_id}
+        reason = f"{len(sent)} desktops have no address"
+        return Outcome("notified", reason, details, delivery.warnings)
 
     def _is_missing(self, instance: Instance, now: datetime) -> bool:
         is_running = instance.state == RUNNING and instance.address is None

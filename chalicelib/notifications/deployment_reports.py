@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.ec2.event import IgnoredEventError
 from chalicelib.notifications.events import DeploymentChange, read_deployment
 from chalicelib.notifications.notices import deployment_notice
-from chalicelib.notifications.outcome import Outcome
 from chalicelib.resource_names import Place
-from chalicelib.telemetry import reported
+from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
@@ -40,24 +39,21 @@ class DeploymentReports:
 
         Errors are raised, so that Lambda retries.
         """
-        fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
+        return reported(self._reporter, context, lambda about: self._handle(event, context, about))
 
-    def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
+    def _handle(self, event: object, context: LambdaContext, about: dict[str, Any]) -> Outcome:
         place = Place.of(context.invoked_function_arn)
-        about: dict[str, str] = {}
         try:
             change = read_deployment(event, place)
             about["deployment_id"] = change.deployment_id
-            fields |= about
             self._require_watched(change)
         except IgnoredEventError as error:
-            return Outcome("ignored", str(error), about)
+            return Outcome("ignored", str(error))
         deployment = self._deployments.look_up_deployment(change.deployment_id)
         notice = deployment_notice(change, deployment, place)
         key = f"deployment/{change.deployment_id}/{change.state}"
         delivery = self._notifier.notify_once([key], lambda _: notice, context)
-        return Outcome.of(delivery, notice.subject, about)
+        return delivery.outcome(notice.subject)
 
     def _require_watched(self, change: DeploymentChange) -> None:
         """Raise IgnoredEventError for what the stage does not watch: its rule may be outdated."""

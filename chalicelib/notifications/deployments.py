@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -13,15 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from chalicelib.clients import CodeDeployClient
+
 _NOT_FOUND: Final = "DeploymentDoesNotExistException"
-
-
-class CodeDeployClient(Protocol):
-    """The calls that are made to CodeDeploy."""
-
-    def get_deployment(self, **request: object) -> Mapping[str, Any]:
-        """`GetDeployment` of the API reference."""
-        ...
 
 
 @dataclass(frozen=True)

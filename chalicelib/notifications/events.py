@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.clock import parse_time
 from chalicelib.ec2.event import DETAIL_TYPE as STATE_CHANGE
 from chalicelib.ec2.event import SOURCE as EC2
 from chalicelib.ec2.event import IgnoredEventError, InstanceEvent
 from chalicelib.ec2.instances import is_instance_id
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from chalicelib.resource_names import Place
     from chalicelib.settings.notifications import NotificationsSettings
 
@@ -126,7 +128,7 @@ def read_termination(event: object, place: Place) -> GroupTermination | Instance
         instance_id=instance_id,
         group=_text(detail, "AutoScalingGroupName"),
         cause=_text(detail, "Cause"),
-        at=_moment(detail.get("EndTime")) or _moment(body.get("time")),
+        at=_time(detail.get("EndTime")) or _time(body.get("time")),
         zone=str(more.get("Availability Zone", "")) if isinstance(more, Mapping) else "",
         # https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html
         was_kept=detail.get("Destination") == "WarmPool",
@@ -145,7 +147,7 @@ def read_deployment(event: object, place: Place) -> DeploymentChange:
         application=_text(detail, "application"),
         group=_text(detail, "deploymentGroup"),
         state=_text(detail, "state"),
-        at=_moment(body.get("time")),
+        at=_time(body.get("time")),
     )
 
 
@@ -153,7 +155,7 @@ def _read_state_change(body: Mapping[str, object], place: Place) -> InstanceTerm
     found = InstanceEvent.parse(body, place.function_arn("notify_instance_termination"))
     if found.state != _TERMINATED:
         raise IgnoredEventError(f"its state is {found.state!r}, not {_TERMINATED!r}")
-    return InstanceTermination(_text(body, "id"), found.instance_id, _moment(body.get("time")))
+    return InstanceTermination(_text(body, "id"), found.instance_id, _time(body.get("time")))
 
 
 def _detail(body: Mapping[str, object], place: Place) -> Mapping[str, object]:
@@ -180,12 +182,8 @@ def _text(body: Mapping[str, object], key: str) -> str:
     return value
 
 
-def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+def _time(value: object) -> datetime | None:
+    return parse_time(value) if isinstance(value, str) else None
 
 
 def _short(value: object) -> str:

@@ -6,22 +6,13 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from chalicelib.clients import MailClient
     from chalicelib.settings.notifications import NotificationsSettings
 
 _CHARSET: Final = "UTF-8"
-
-
-class MailClient(Protocol):
-    """The calls that are made to SES."""
-
-    def send_email(self, **request: object) -> Mapping[str, Any]:
-        """`SendEmail` of the API reference, version 2."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import in_minutes
 from chalicelib.ec2.instances import MEETING_TAG, ROLE_TAG
 from chalicelib.meeting_row.meeting import NEVER_HEALTHY
 from chalicelib.notifications.causes import failed_check
@@ -21,6 +22,7 @@ from chalicelib.notifications.notice import (
     spelled_duration,
     spelled_time,
 )
+from chalicelib.settings.meetings import SHORTEST_MEETING
 from chalicelib.settings.notifications import SUCCESS
 
 if TYPE_CHECKING:
@@ -100,8 +102,8 @@ def never_healthy_notice(meeting_id: str, desktops: Sequence[Instance], place: P
         label="Never healthy",
         heading=f"{title} was ended: its desktops never became healthy",
         summary=(
-            "15 minutes after its start none of its desktops had reported HEALTHY, so nobody could "
-            "enter, and the safety net ended it."
+            f"{in_minutes(SHORTEST_MEETING)} after its start none of its desktops had reported "
+            "HEALTHY, so nobody could enter, and the safety net ended it."
         ),
         facts=(
             Fact("Meeting", meeting_id),

@@ -6,17 +6,19 @@ import contextlib
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.clock import time_at
 from chalicelib.deadline import Deadline
 from chalicelib.notifications.sent import Claim, Standing
 from chalicelib.resource_names import Place
+from chalicelib.telemetry import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.notifications.mailer import Mail, Mailer
@@ -44,6 +46,16 @@ class Delivery:
     message_id: str = ""
     warnings: tuple[str, ...] = ()
 
+    def outcome(self, subject: str) -> Outcome:
+        """Return the result for a notice with this subject."""
+        if self.sent:
+            details = {"message_id": self.message_id}
+            return Outcome("notified", subject, details, self.warnings)
+        sender = (
+            "the e-mail was already sent" if self.known else "another run is sending the e-mail"
+        )
+        return Outcome("unchanged", sender)
+
 
 class Notifier:
     """Sends notices; one for each execution environment."""
@@ -67,7 +79,7 @@ class Notifier:
 
     def now(self) -> datetime:
         """Return the current time for notices."""
-        return datetime.fromtimestamp(self._clock(), UTC)
+        return time_at(self._clock())
 
     def notify_once(
         self,

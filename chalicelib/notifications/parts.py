@@ -11,7 +11,7 @@ from chalicelib.ec2.instances import Instances
 from chalicelib.telemetry import LogReporter
 
 if TYPE_CHECKING:
-    from chalicelib.meeting_row.meeting import Meetings
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.notifications.address_reports import AddressReports
     from chalicelib.notifications.deployment_reports import DeploymentReports
     from chalicelib.notifications.notifier import Notifier
@@ -66,7 +66,7 @@ def build_address_reports(settings: Settings) -> AddressReports:
 def _build_meetings(settings: Settings) -> Meetings | None:
     """Build the meetings table's gateway: a stage without meetings may not read a table."""
     if settings.meetings:
-        from chalicelib.meeting_row.meeting import Meetings
+        from chalicelib.meeting_row.table import Meetings
 
         return Meetings(aws.client("dynamodb"), str(settings.table_name))
     return None

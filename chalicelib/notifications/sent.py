@@ -7,14 +7,16 @@ releases its claim; the claim of a run that died expires at the end of the time 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from chalicelib.clock import format_time, time_at
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from chalicelib.clients import DynamoDbClient
 
 KEPT: Final = timedelta(days=30)
 """How long sent notices are remembered; no event is repeated for as long."""
@@ -22,26 +24,6 @@ EXPIRY: Final = "expires_at"
 """The attribute by which DynamoDB expires items."""
 
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
-
-
-class SentClient(Protocol):
-    """The calls that are made to DynamoDB."""
-
-    def get_item(self, **request: object) -> Mapping[str, Any]:
-        """`GetItem` of the API reference."""
-        ...
-
-    def put_item(self, **request: object) -> Mapping[str, Any]:
-        """`PutItem` of the API reference."""
-        ...
-
-    def update_item(self, **request: object) -> Mapping[str, Any]:
-        """`UpdateItem` of the API reference."""
-        ...
-
-    def delete_item(self, **request: object) -> Mapping[str, Any]:
-        """`DeleteItem` of the API reference."""
-        ...
 
 
 class Standing(Enum):
@@ -69,7 +51,7 @@ class Claim:
 class Sent:
     """The notices that were sent or are being sent."""
 
-    def __init__(self, client: SentClient) -> None:
+    def __init__(self, client: DynamoDbClient) -> None:
         self._client = client
 
     def claim_notice(self, claim: Claim, now: float, until: float) -> Standing:
@@ -117,7 +99,7 @@ class Sent:
             Key={"id": {"S": claim.key}},
             UpdateExpression=f"SET sent_at = :at, message_id = :message, {EXPIRY} = :expiry",
             ExpressionAttributeValues={
-                ":at": {"S": f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}"},
+                ":at": {"S": format_time(time_at(now))},
                 ":message": {"S": message_id},
                 ":expiry": {"N": _expiry(now)},
             },

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.ec2.event import IgnoredEventError
 from chalicelib.ec2.instances import MEETING_TAG
-from chalicelib.meeting_row.meeting import NEVER_HEALTHY
+from chalicelib.meeting_row.meeting import NEVER_HEALTHY, REASON
 from chalicelib.notifications.causes import failed_check, is_failure
 from chalicelib.notifications.events import GroupTermination, InstanceTermination, read_termination
 from chalicelib.notifications.notices import (
@@ -18,14 +18,13 @@ from chalicelib.notifications.notices import (
     group_termination_notice,
     never_healthy_notice,
 )
-from chalicelib.notifications.outcome import Outcome
 from chalicelib.resource_names import Place
-from chalicelib.telemetry import reported
+from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
     from chalicelib.ec2.instances import Instance, Instances
-    from chalicelib.meeting_row.meeting import Meetings
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.notifications.notice import Notice
     from chalicelib.notifications.notifier import Notifier
     from chalicelib.settings.notifications import NotificationsSettings
@@ -65,21 +64,18 @@ class TerminationReports:
         once for each such meeting. `meetings` is None in a stage without meetings. Errors are
         raised, so that Lambda retries.
         """
-        fields: dict[str, Any] = {"request_id": context.aws_request_id}
-        return reported(self._reporter, fields, lambda: self._handle(event, context, fields))
+        return reported(self._reporter, context, lambda about: self._handle(event, context, about))
 
-    def _handle(self, event: object, context: LambdaContext, fields: dict[str, Any]) -> Outcome:
+    def _handle(self, event: object, context: LambdaContext, about: dict[str, Any]) -> Outcome:
         place = Place.of(context.invoked_function_arn)
-        about: dict[str, str] = {}
         try:
             ended = read_termination(event, place)
             about["instance_id"] = ended.instance_id
-            fields |= about
             key, notice = self._notice(ended, place)
         except IgnoredEventError as error:
-            return Outcome("ignored", str(error), about)
+            return Outcome("ignored", str(error))
         delivery = self._notifier.notify_once([key], lambda _: notice, context)
-        return Outcome.of(delivery, notice.subject, about)
+        return delivery.outcome(notice.subject)
 
     def _notice(
         self, ended: GroupTermination | InstanceTermination, place: Place
@@ -121,8 +117,8 @@ class TerminationReports:
         """Read the meeting's row, in a stage with meetings: it has the reason for its end."""
         if self._meetings is None or not meeting_id:
             return False
-        meeting = self._meetings.find(meeting_id)
-        return meeting is not None and meeting.termination_reason == NEVER_HEALTHY
+        meeting = self._meetings.read_row(meeting_id)
+        return meeting is not None and meeting.text(REASON) == NEVER_HEALTHY
 
     def _desktops_of(self, meeting_id: str, ended: Instance) -> tuple[Instance, ...]:
         """List the meeting's desktops from EC2: what is in a row may be another stage's."""

@@ -2,131 +2,116 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import Final
 
-from chalicelib.settings.variables import matching, whole, words
-
-if TYPE_CHECKING:
-    from chalicelib.settings.variables import Reader
-
-VARIABLES: Final = (
-    "AMI_ID",
-    "SECURITY_GROUP_IDS",
-    "INSTANCE_TYPE",
-    "KEY_NAME",
-    "VPC_ID",
-    "VOLUME_GB",
-    "ALLOWED_ORIGINS",
-    "JOIN_KEYS",
-    "MAX_MEETING_MINUTES",
+from chalicelib.settings.variables import (
+    Choice,
+    listed,
+    matching,
+    minutes,
+    optional,
+    setting,
+    settings,
+    unordered,
+    whole,
 )
-"""Every variable that is read."""
 
+MINUTE: Final = timedelta(minutes=1)
+SHORTEST_MEETING: Final = timedelta(minutes=15)
+"""From its start; until then no meeting is ended, regardless of its row."""
 LONGEST_MEETING: Final = timedelta(days=1)
 """The upper limit for the longest time of a stage's meetings."""
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
-_HEX = r"(?:[0-9a-f]{17}|[0-9a-f]{8})"
-_IMAGE = re.compile(rf"ami-{_HEX}")
-_GROUP = re.compile(rf"sg-{_HEX}")
-_VPC = re.compile(rf"vpc-{_HEX}")
-_TYPE = re.compile(r"[a-z0-9-]{1,20}\.[a-z0-9-]{1,20}")
-_KEY_NAME = re.compile(r"[ -~]{1,255}")
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?")
+_HEX = "(?:[0-9a-f]{17}|[0-9a-f]{8})"
+_ORIGIN = r"(?:https://[a-z0-9.-]+|http://(?:127\.0\.0\.1|localhost))(?::[0-9]{1,5})?"
 _MOST_GROUPS = 5
 _LARGEST_VOLUME = 16_384
-_SHORTEST_MEETING = timedelta(minutes=15)
-_LOOPBACK = ("127.0.0.1", "localhost")
 
 
-@dataclass(frozen=True)
+@settings
 class MeetingsSettings:
-    """The settings of a stage with meetings; see the table in docs/meetings.md.
+    """The settings of a stage with meetings."""
 
-    `volume_gb` of 0 keeps the image's root volume size, `vpc_id` None uses the default
-    VPC, and `longest` counts from a meeting's start.
-    """
-
-    ami_id: str
-    security_group_ids: tuple[str, ...]
-    instance_type: str
-    key_name: str | None
-    vpc_id: str | None
-    volume_gb: int
-    allowed_origins: frozenset[str]
-    requires_join_keys: bool
-    longest: timedelta
-
-    @classmethod
-    def read(cls, reader: Reader) -> MeetingsSettings:
-        """Read the settings; the reader collects the problems."""
-        return cls(
-            ami_id=reader.read("AMI_ID", _ami_id),
-            security_group_ids=reader.read("SECURITY_GROUP_IDS", _security_groups),
-            instance_type=reader.read("INSTANCE_TYPE", _instance_type, "t3.large"),
-            key_name=reader.read("KEY_NAME", _key_name, ""),
-            vpc_id=reader.read("VPC_ID", _vpc_id, ""),
-            volume_gb=reader.read("VOLUME_GB", _volume, "60"),
-            allowed_origins=reader.read("ALLOWED_ORIGINS", _origins, ""),
-            requires_join_keys=reader.read("JOIN_KEYS", _join_keys, "required"),
-            longest=reader.read("MAX_MEETING_MINUTES", _longest, "180"),
-        )
-
-
-def _ami_id(text: str) -> str:
-    return matching(_IMAGE, text, "the id of the desktops' image, ami-…")
-
-
-def _security_groups(text: str) -> tuple[str, ...]:
-    remedy = f"the ids of 1 to {_MOST_GROUPS} security groups, sg-…, separated by commas"
-    groups = tuple(matching(_GROUP, word, remedy) for word in words(text))
-    if not 0 < len(groups) <= _MOST_GROUPS:
-        raise ValueError(remedy)
-    return groups
-
-
-def _instance_type(text: str) -> str:
-    return matching(_TYPE, text, "an instance type such as t3.large or g4dn.xlarge")
-
-
-def _key_name(text: str) -> str | None:
-    return matching(_KEY_NAME, text, "the name of a key pair, or empty for none") if text else None
-
-
-def _vpc_id(text: str) -> str | None:
-    remedy = "the id of a VPC, vpc-…, or empty for the default one"
-    return matching(_VPC, text, remedy) if text else None
-
-
-def _volume(text: str) -> int:
-    remedy = f"the root volume's size in GB up to {_LARGEST_VOLUME}, or 0 for the image's own"
-    return whole(text, 0, _LARGEST_VOLUME, remedy)
-
-
-def _origins(text: str) -> frozenset[str]:
-    remedy = "origins such as https://app.example.com, separated by commas and without a path"
-    origins = frozenset(matching(_ORIGIN, word, remedy) for word in words(text))
-    if any(not _is_secure(origin) for origin in origins):
-        raise ValueError(remedy)
-    return origins
-
-
-def _is_secure(origin: str) -> bool:
-    url = urlsplit(origin)
-    return url.scheme == "https" or url.hostname in _LOOPBACK
-
-
-def _join_keys(text: str) -> bool:
-    if text not in {"required", "off"}:
-        raise ValueError("'required', or 'off' for links without a key")
-    return text == "required"
-
-
-def _longest(text: str) -> timedelta:
-    shortest, most = (each // timedelta(minutes=1) for each in (_SHORTEST_MEETING, LONGEST_MEETING))
-    remedy = f"{shortest} to {most} minutes from a meeting's start"
-    return timedelta(minutes=whole(text, shortest, most, remedy))
+    ami_id: str = setting(
+        "AMI_ID",
+        matching(f"ami-{_HEX}", "the id of the desktops' image, ami-…"),
+        meaning="the id of the desktops' image",
+        option="ami",
+    )
+    security_group_ids: tuple[str, ...] = setting(
+        "SECURITY_GROUP_IDS",
+        listed(
+            f"sg-{_HEX}",
+            f"the ids of 1 to {_MOST_GROUPS} security groups, sg-…, separated by commas",
+            least=1,
+            most=_MOST_GROUPS,
+            repeated=True,
+        ),
+        meaning="the ids of the desktops' security groups, separated by commas",
+        option="security-groups",
+    )
+    instance_type: str = setting(
+        "INSTANCE_TYPE",
+        matching(
+            r"[a-z0-9-]{1,20}\.[a-z0-9-]{1,20}",
+            "an instance type such as t3.large or g4dn.xlarge",
+        ),
+        "t3.large",
+        meaning="the desktops' instance type",
+    )
+    key_name: str | None = setting(
+        "KEY_NAME",
+        optional(matching("[ -~]{1,255}", "the name of a key pair, or empty for none")),
+        "",
+        meaning="the desktops' key pair; empty for none",
+    )
+    vpc_id: str | None = setting(
+        "VPC_ID",
+        optional(
+            matching(f"vpc-{_HEX}", "the id of a VPC, vpc-…, or empty for the default one"),
+        ),
+        "",
+        meaning=(
+            "the desktops' VPC; empty for the default one. They start in any of its subnets whose "
+            "Availability Zone has capacity"
+        ),
+        option="vpc",
+    )
+    volume_gb: int = setting(
+        "VOLUME_GB",
+        whole(
+            0,
+            _LARGEST_VOLUME,
+            f"the root volume's size in GB up to {_LARGEST_VOLUME}, or 0 for the image's own",
+        ),
+        "60",
+        meaning="size of the root volume in GB; 0 for the image's own",
+    )
+    allowed_origins: frozenset[str] = setting(
+        "ALLOWED_ORIGINS",
+        unordered(
+            listed(
+                _ORIGIN,
+                "origins such as https://app.example.com, separated by commas and without a path",
+                repeated=True,
+            )
+        ),
+        "",
+        meaning="origins of front ends in browsers, separated by commas",
+    )
+    requires_join_keys: bool = setting(
+        "JOIN_KEYS",
+        Choice(("required", "off"), "required", "'required', or 'off' for links without a key"),
+        "required",
+        meaning="whether join links have keys; 'off' for links without",
+    )
+    longest: timedelta = setting(
+        "MAX_MEETING_MINUTES",
+        minutes(
+            SHORTEST_MEETING // MINUTE, LONGEST_MEETING // MINUTE, "minutes from a meeting's start"
+        ),
+        "180",
+        meaning="this many minutes after its start a meeting is ended, even if people are in it",
+    )

@@ -15,7 +15,7 @@ from chalicelib.dns.change import Delete
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.cloudflare.batches import Applied
+    from chalicelib.dns.batches import Applied
     from chalicelib.dns.plan import Plan
     from chalicelib.dns.record import Record
     from chalicelib.settings.stage import Settings

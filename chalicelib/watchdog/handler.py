@@ -1,6 +1,6 @@
 """The event handler: reconcile DNS and the meeting's row for the instance that an event names.
 
-Three round trips: EC2 and Cloudflare are read in parallel; the record is written while the row
+Three round trips: EC2 and the zone are read in parallel; the record is written while the row
 is read; the row is updated.
 """
 
@@ -10,10 +10,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.cloudflare.client import RateLimitedError
-from chalicelib.cloudflare.rate_limit import QuotaSpentError
 from chalicelib.deadline import Deadline
 from chalicelib.dns.change import Create
+from chalicelib.dns.provider import NoCallsError
 from chalicelib.ec2.event import IgnoredEventError, InstanceEvent
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop, MeetingDecision
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from chalicelib.cloudflare.zone import Zone
     from chalicelib.deadline import LambdaContext
+    from chalicelib.dns.provider import Zone
     from chalicelib.ec2.instances import Instances
-    from chalicelib.meeting_row.meeting import Assignment, Meetings
+    from chalicelib.meeting_row.meeting import Assignment
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
     from chalicelib.telemetry import Reporter
-    from chalicelib.watchdog.reconciler import Settlement, Sighting
-    from chalicelib.watchdog.row_update import RowReading
+    from chalicelib.watchdog.reconciler import Reconciliation
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Watchdog:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._quota = zone.quota
+        self._zone = zone
         self._reconciler = Reconciler(settings, instances, zone, clock)
         self._rows = Rows(meetings, instances) if meetings else None
         self._reporter = reporter
@@ -106,11 +105,11 @@ class Watchdog:
             "event_state": notice.state,
         }
         try:
-            self._quota.require()
+            self._zone.require_quota()
             outcome, successor = self._look_at(instance_id, steps)
             if successor:  # it may have waited for the ended instance's link
                 self._look_at(successor, steps)
-        except (QuotaSpentError, RateLimitedError) as reason:
+        except NoCallsError as reason:
             return Outcome(instance_id, "deferred", f"deferred to the next sweep: {reason}")
         return outcome
 
@@ -125,59 +124,59 @@ class Watchdog:
                 instance_id, "deferred", f"deferred to the next sweep: {finding.reason}"
             ), None
         for former in finding.formers:
-            self._finish_row(self._begin_row(seen, former, finding.in_former, steps), steps)
-        reading = self._begin_row(seen, finding.assignment, finding.presence, steps)
+            self._begin_row(seen, former, finding.in_former, steps)()
+        finish_row = self._begin_row(seen, finding.assignment, finding.presence, steps)
         if finding.row_comes_first:
-            decision = self._finish_row(reading, steps)
-            settlement = self._reconciler.settle(seen, steps)
+            decision = finish_row()
+            settled = self._reconciler.settle(seen, steps)
         else:
-            settlement = self._reconciler.settle(seen, steps)
-            if settlement.seen is not seen:
-                now = settlement.seen.finding
-                reading = self._begin_row(settlement.seen, now.assignment, now.presence, steps)
-            decision = self._finish_row(reading, steps)
-        settled = settlement.seen.finding
+            settled = self._reconciler.settle(seen, steps)
+            now = settled.finding
+            if now is not finding:
+                finish_row = self._begin_row(settled, now.assignment, now.presence, steps)
+            decision = finish_row()
         outcome = Outcome(
             instance_id,
-            _action(settlement, decision),
-            settled.reason,
+            _action(settled, decision),
+            settled.finding.reason,
             record=self._settings.record_name(instance_id),
             meeting=decision.reason if decision else None,
-            warnings=(*settled.warnings, *settlement.warnings),
+            warnings=(*settled.finding.warnings, *settled.warnings),
         )
         return outcome, decision.successor if decision else None
 
     def _begin_row(
-        self, seen: Sighting, assignment: Assignment | None, presence: Presence, steps: Steps
-    ) -> RowReading | None:
-        """Start reading the row, if there is one to update."""
+        self, seen: Reconciliation, assignment: Assignment | None, presence: Presence, steps: Steps
+    ) -> Callable[[], MeetingDecision | None]:
+        """Start reading the row, if there is one to update; return what updates it."""
         is_known = presence not in {Presence.UNCERTAIN, Presence.FOREIGN}
         if not (self._rows and is_known and assignment and assignment.is_valid):
-            return None
+            return _no_row
         if presence is Presence.LIVE and not seen.finding.may_be_linked:
-            return None
+            return _no_row
         link, settings = self._settings.link(seen.instance_id), self._settings
         tag, owner = settings.project_tag, settings.owner
         desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance, tag, owner)
         return self._rows.begin(desktop, steps)
 
-    def _finish_row(self, reading: RowReading | None, steps: Steps) -> MeetingDecision | None:
-        return self._rows.finish(reading, steps) if self._rows and reading else None
-
     def _counts(self, action: str) -> dict[str, int]:
         counts = {action.capitalize(): 1}
-        if self._quota.remaining is not None:
-            counts["QuotaLeft"] = self._quota.remaining
+        if self._zone.calls_left is not None:
+            counts["QuotaLeft"] = self._zone.calls_left
         return counts
 
 
-def _action(settlement: Settlement, decision: MeetingDecision | None) -> str:
+def _no_row() -> None:
+    """Update no row."""
+
+
+def _action(settled: Reconciliation, decision: MeetingDecision | None) -> str:
     """Name the action: on the records, or else on the row."""
-    finding = settlement.seen.finding
-    if settlement.done:
+    finding = settled.finding
+    if settled.done:
         if finding.presence is not Presence.LIVE:
             return "deleted"
-        is_new = any(isinstance(change, Create) for change in settlement.done)
+        is_new = any(isinstance(change, Create) for change in settled.done)
         return "created" if is_new else "updated"
     if decision and decision.change:
         return "updated"

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.cloudflare.client import (
-    RateLimitedError,
+from chalicelib.dns.plan import decide_instance
+from chalicelib.dns.provider import (
+    DnsError,
+    NoCallsError,
+    QuotaSpentError,
     RecordExistsError,
     RecordNotFoundError,
+    StoredOtherwiseError,
     UnconfirmedError,
 )
-from chalicelib.cloudflare.rate_limit import QuotaSpentError
-from chalicelib.cloudflare.zone import StoredOtherwiseError
-from chalicelib.dns.plan import Finding, Observation, Plan, decide
 from chalicelib.ec2.presence import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.cloudflare.zone import Zone
     from chalicelib.dns.change import Change
+    from chalicelib.dns.plan import Finding
+    from chalicelib.dns.provider import Zone
     from chalicelib.ec2.instances import Instance, Instances
     from chalicelib.settings.stage import Settings
     from chalicelib.step import Steps
@@ -31,29 +33,16 @@ ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """An instance as it was seen (None if EC2 did not know it), and the plan for the zone."""
+class Reconciliation:
+    """An instance as last seen (None if EC2 did not know it), and what became of its records."""
 
     instance_id: str
     instance: Instance | None
-    plan: Plan
-
-    @property
-    def finding(self) -> Finding:
-        """The finding about this instance."""
-        return self.plan.findings[self.instance_id]
-
-
-@dataclass(frozen=True)
-class Settlement:
-    """The instance as last seen, and the changes that Cloudflare has confirmed.
-
-    `warnings` say what Cloudflare stored differently than asked; name and address are correct.
-    """
-
-    seen: Sighting
-    done: tuple[Change, ...]
+    finding: Finding
+    done: tuple[Change, ...] = ()
+    """The changes that the provider has confirmed."""
     warnings: tuple[str, ...] = ()
+    """What the provider stored differently than asked; name and address are correct."""
 
 
 class Reconciler:
@@ -67,8 +56,8 @@ class Reconciler:
         self._zone = zone
         self._clock = clock
 
-    def observe(self, instance_id: str, steps: Steps) -> Sighting:
-        """Read EC2 and Cloudflare in parallel, and decide.
+    def observe(self, instance_id: str, steps: Steps) -> Reconciliation:
+        """Read EC2 and the zone in parallel, and decide; nothing is done yet.
 
         Raises what either raised, and QuotaSpentError if there is something to write and no
         quota left for it.
@@ -80,17 +69,18 @@ class Reconciler:
         )
         instance = described.result()
         now = datetime.fromtimestamp(self._clock(), UTC)
-        plan = decide(Observation(now, {instance_id: instance}, listed.result()), self._settings)
-        if plan.changes:
-            self._zone.quota.require()
-        return Sighting(instance_id, instance, plan)
+        records = listed.result()
+        finding = decide_instance(instance_id, instance, records, now, self._settings)
+        if finding.changes:
+            self._zone.require_quota()
+        return Reconciliation(instance_id, instance, finding)
 
-    def settle(self, seen: Sighting, steps: Steps) -> Settlement:
-        """Apply the changes until Cloudflare has confirmed that none is left.
+    def settle(self, seen: Reconciliation, steps: Steps) -> Reconciliation:
+        """Apply the changes until the provider has confirmed that none is left.
 
         After an unclear answer, or one that says the zone has changed since it was read,
         everything is observed and decided again before anything is retried: the instance may
-        have changed as well. Raises CloudflareError and QuotaSpentError.
+        have changed as well. Raises DnsError.
         """
         for _ in range(ATTEMPTS - 1):
             try:
@@ -101,37 +91,38 @@ class Reconciler:
                 before, seen = seen, self._look_again(seen, error, steps)
                 if seen.finding.presence is Presence.UNCERTAIN:
                     raise
-                if not seen.plan.changes:
-                    return Settlement(seen, before.plan.changes if _is_as(before, seen) else ())
+                if not seen.finding.changes:
+                    done = before.finding.changes if _is_as(before, seen) else ()
+                    return replace(seen, done=done)
         return self._apply(seen, steps)
 
-    def _apply(self, seen: Sighting, steps: Steps) -> Settlement:
-        changes = seen.plan.changes
+    def _apply(self, seen: Reconciliation, steps: Steps) -> Reconciliation:
+        changes = seen.finding.changes
         if not changes:
-            return Settlement(seen, changes)
+            return seen
         what = "; ".join(map(str, changes))
         applying = steps.begin(what, self._zone.apply, changes, steps.deadline)
         try:
             applying.result()
         except StoredOtherwiseError as error:  # a retry would store the same
-            return Settlement(seen, changes, tuple(error.changes.values()))
-        return Settlement(seen, changes)
+            return replace(seen, done=changes, warnings=tuple(error.changes.values()))
+        return replace(seen, done=changes)
 
-    def _look_again(self, seen: Sighting, error: Exception, steps: Steps) -> Sighting:
+    def _look_again(self, seen: Reconciliation, error: DnsError, steps: Steps) -> Reconciliation:
         try:
-            self._zone.quota.require()
+            self._zone.require_quota()
             again = self.observe(seen.instance_id, steps)
-        except (QuotaSpentError, RateLimitedError) as reason:
+        except NoCallsError as reason:
             raise QuotaSpentError(f"{reason}; {error}") from error
         name = self._settings.record_name(seen.instance_id)
-        if isinstance(error, RecordExistsError) and again.plan.changes == seen.plan.changes:
+        if isinstance(error, RecordExistsError) and again.finding.changes == seen.finding.changes:
             # It exists, but not under the requested name.
             what, owner = f"look for misplaced records of {name}", self._settings.owner
-            steps.begin(what, self._zone.remove_strays, name, owner, steps.deadline).result()
+            steps.begin(what, self._zone.remove_misplaced, name, owner, steps.deadline).result()
         return again
 
 
-def _is_as(before: Sighting, after: Sighting) -> bool:
+def _is_as(before: Reconciliation, after: Reconciliation) -> bool:
     """Return True if what was wanted before is what is found afterwards."""
     return (before.finding.presence, before.finding.in_the_way) == (
         after.finding.presence,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.meeting_row.table import RowChangedError, RowFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from chalicelib.meeting_row.decision import Desktop
-    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.step import Step, Steps
     from chalicelib.watchdog.row_plan import Roster, RowWrite
 
@@ -99,7 +100,7 @@ class Register:
                 step.result()
             except (RowChangedError, OutOfTimeError) as error:
                 self._leave(meeting_id, desktops, error)
-            except (ClientError, BotoCoreError) as error:
+            except (ClientError, BotoCoreError, RowFullError) as error:
                 self._leave(meeting_id, desktops, error)
                 self.row_results.errors.append(error)
             else:

@@ -1,8 +1,8 @@
 """A survey: a snapshot of our records, the project's instances and the rows of their meetings.
 
 Records are read before instances, so that a record created meanwhile never looks orphaned, and
-rows last. Answers of Cloudflare and EC2 are complete, or there is no survey: anything that fails
-or is incomplete raises. A row that could not be read, an instance that EC2 neither shows nor
+rows last. Answers of the DNS provider and EC2 are complete, or there is no survey: anything that
+fails or is incomplete raises. A row that could not be read, an instance that EC2 neither shows nor
 reports as unknown and a malformed record are left out and named.
 """
 
@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.dns.plan import Observation, Plan, decide
 from chalicelib.dns.record import ADDRESS_RECORD
-from chalicelib.meeting_row.meeting import Assignment, RowsRead
+from chalicelib.meeting_row.meeting import Assignment
+from chalicelib.meeting_row.table import RowsRead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from chalicelib.cloudflare.zone import Zone
+    from chalicelib.dns.provider import Zone
     from chalicelib.dns.record import Record
     from chalicelib.ec2.instances import Instance, Instances
-    from chalicelib.meeting_row.meeting import Meeting, Meetings
+    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
     from chalicelib.step import Steps
 

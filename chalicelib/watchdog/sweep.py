@@ -6,10 +6,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.cloudflare.batches import Batches
-from chalicelib.cloudflare.client import RateLimitedError
-from chalicelib.cloudflare.rate_limit import QuotaSpentError
 from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.dns.batches import Batches
+from chalicelib.dns.provider import NoCallsError
 from chalicelib.step import Steps
 from chalicelib.watchdog.deletion_limit import DeletionLimit
 from chalicelib.watchdog.row_plan import Roster
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from chalicelib.cloudflare.zone import Zone
     from chalicelib.deadline import LambdaContext
+    from chalicelib.dns.provider import Zone
     from chalicelib.ec2.instances import Instances
-    from chalicelib.meeting_row.meeting import Meetings
+    from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
     from chalicelib.telemetry import Reporter
     from chalicelib.watchdog.survey import Survey
@@ -45,7 +44,7 @@ class Sweep:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._quota = zone.quota
+        self._zone = zone
         self._meetings = meetings
         self._surveyor = Surveyor(settings, instances, zone, meetings, clock)
         self._batches = Batches(zone)
@@ -110,7 +109,7 @@ class Sweep:
         while latest.grew_old and latest.made_progress:
             try:
                 survey = self.survey(steps)
-            except (QuotaSpentError, RateLimitedError, OutOfTimeError):
+            except (NoCallsError, OutOfTimeError):
                 break  # what is left is named, and deferred to the next run
             latest = self._repair_once(survey, steps, force=force, progress=progress)
             repair = repair.then(latest)
@@ -155,9 +154,9 @@ class Sweep:
 
     def _run(self, steps: Steps) -> tuple[dict[str, Any], dict[str, int], RowResults]:
         try:
-            self._quota.require()
+            self._zone.require_quota()
             repair = self._repair(self.survey(steps), steps)
-        except (QuotaSpentError, RateLimitedError) as reason:
+        except NoCallsError as reason:
             said = {"action": "deferred", "reason": f"deferred to the next run: {reason}"}
             return said, {"Deferred": 1}, RowResults()
         result, done = repair.to_dict(), repair.counts
@@ -184,5 +183,5 @@ class Sweep:
         return now - min(self._skipped.values(), default=now)
 
     def _with_quota(self, counts: dict[str, int]) -> dict[str, int]:
-        left = self._quota.remaining
+        left = self._zone.calls_left
         return counts if left is None else counts | {"QuotaLeft": left}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.cloudflare.batches import Applied
+from chalicelib.dns.batches import Applied
 from chalicelib.dns.change import Create, Delete, Update
 from chalicelib.ec2.presence import Presence
 from chalicelib.watchdog.row_writer import RowResults
@@ -101,7 +101,7 @@ class Repair:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """What Cloudflare rejects permanently or stores differently, and why."""
+        """What the DNS provider rejects permanently or stores differently, and why."""
         refused = (*self.applied.refused, *self.applied.stored_otherwise)
         return tuple(f"{change}: {reason}" for change, reason in refused)
 
@@ -138,7 +138,7 @@ class Repair:
         numbers = {"running": running, "records": len(self.survey.records)}
         said = [f"{count} {_spelled(name, count)}" for name, count in counts.items() if count]
         said += [f"{len(left)} deferred to the next run"] if left else []
-        said += [f"{len(refused)} rejected by Cloudflare"] if refused else []
+        said += [f"{len(refused)} rejected by the DNS provider"] if refused else []
         said += [f"{len(waiting)} waiting for more information"] if waiting else []
         said += [f"{len(held)} deletions held back: {HOW_TO_FORCE}"] if held else []
         reason = ", ".join(said) or "everything is up to date"

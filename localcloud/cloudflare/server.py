@@ -60,6 +60,7 @@ class CloudflareStandIn:
         self._dns_port = dns_port
         self._edge = edge
         self._stopping = Event()
+        self._server: _HttpServer | None = None
         self._http: Running | None = None
         self._nameserver: Nameserver | None = None
         self._address: tuple[str, int] | None = None
@@ -104,13 +105,21 @@ class CloudflareStandIn:
         if self._dns_port is not None:
             self._nameserver = Nameserver(self.api, self._host, self._dns_port, self._edge)
         try:
-            server = _HttpServer((self._host, self._http_port), self.api, self._stopping)
+            self._server = _HttpServer((self._host, self._http_port), self._answering(self.api))
         except OSError as error:
             self.stop()
             raise PortTakenError("HTTP", self._host, self._http_port, error) from error
-        self._address = (self._host, int(server.server_address[1]))
-        self._http = Running(server, "standin-http")
+        self._address = (self._host, int(self._server.server_address[1]))
+        self._http = Running(self._server, "standin-http")
         return self
+
+    def serve(self, api: Api) -> None:
+        """Serve another API over HTTP from now on; no connection that is open reaches it."""
+        self.api.faults.release()
+        self.api = api
+        if self._server is not None:
+            self._server.answering = self._answering(api)
+            self._server.disconnect()
 
     def stop(self) -> None:
         """End every connection, delay and thread, and close the sockets."""
@@ -122,6 +131,9 @@ class CloudflareStandIn:
         if self._nameserver is not None:
             self._nameserver.stop()
             self._nameserver = None
+
+    def _answering(self, api: Api) -> _Answering:
+        return _Answering(api, self._stopping)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -136,13 +148,20 @@ class CloudflareStandIn:
 
 
 class _HttpServer(TcpServer):
-    """The control endpoints and the API on one port; carries out the delays of faults."""
+    """The control endpoints and the API on one port."""
 
-    def __init__(self, address: tuple[str, int], api: Api, stopping: Event) -> None:
+    def __init__(self, address: tuple[str, int], answering: _Answering) -> None:
+        self.answering = answering
+        super().__init__(address, _ApiHandler)
+
+
+class _Answering:
+    """Answers requests, and carries out the delays of faults."""
+
+    def __init__(self, api: Api, stopping: Event) -> None:
         self._api = api
         self._control = Control(api)
         self._stopping = stopping
-        super().__init__(address, _ApiHandler)
 
     def answer(self, request: Request) -> Response | Dropped:
         controlled = self._control.handle(request)
@@ -169,6 +188,11 @@ class _ApiHandler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _HttpServer
 
+    def setup(self) -> None:
+        """Keep to one API for as long as the connection is open."""
+        super().setup()
+        self._answering = self.server.answering
+
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
@@ -180,7 +204,7 @@ class _ApiHandler(BaseHTTPRequestHandler):
             body=self.rfile.read(length),
             client=str(self.client_address[0]),
         )
-        result = self.server.answer(request)
+        result = self._answering.answer(request)
         if isinstance(result, Dropped):
             self.close_connection = True
             return

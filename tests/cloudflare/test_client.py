@@ -11,23 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
-from chalicelib.cloudflare.client import (
-    Call,
-    Cloudflare,
-    CloudflareError,
+from chalicelib.cloudflare.client import Call, Cloudflare, TokenRefusedError
+from chalicelib.cloudflare.rate_limit import Quota
+from chalicelib.cloudflare.transport import NoAnswerError, NotSentError, Response
+from chalicelib.deadline import Deadline, OutOfTimeError, require_time
+from chalicelib.dns.provider import (
+    DnsError,
     NameOccupiedError,
     RateLimitedError,
     RecordExistsError,
     RecordNotFoundError,
     RejectedError,
-    TokenRefusedError,
     UnavailableError,
     UnconfirmedError,
     ZoneFullError,
 )
-from chalicelib.cloudflare.rate_limit import Quota
-from chalicelib.cloudflare.transport import NoAnswerError, NotSentError, Response
-from chalicelib.deadline import Deadline, OutOfTimeError, require_time
 from chalicelib.secrets import Token
 
 if TYPE_CHECKING:
@@ -226,7 +224,7 @@ def test_past_the_deadline_nothing_is_asked() -> None:
 )
 @pytest.mark.parametrize("call", [READ, WRITE])
 def test_a_refusal_is_named_by_its_code_and_not_repeated(
-    answer: Response, error: type[CloudflareError], call: Call
+    answer: Response, error: type[DnsError], call: Call
 ) -> None:
     api = Api(answer)
 
@@ -390,7 +388,7 @@ def test_no_answer_is_so_odd_that_it_is_not_understood(status: int, envelope: ob
 
     try:
         api.ask()
-    except CloudflareError:
+    except DnsError:
         return
     assert isinstance(envelope, dict)
     assert envelope["success"] is True

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from chalicelib.cloudflare import transport as transport_module
 from chalicelib.cloudflare.transport import NoAnswerError, NotSentError, Response, Urllib3Transport
 from chalicelib.deadline import Deadline, OutOfTimeError
+from tests.tls import serve_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +41,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: Server
+    is_new = True
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -245,6 +241,37 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(
     assert answer.status == 200
     assert [received.method for received in server.received] == ["GET", "POST"]
     assert server.connections == 2
+
+
+def closing_kept_connections(handler: Handler) -> None:
+    """Answer the first request of a connection, and close it at the second."""
+    if handler.is_new:
+        handler.is_new = False
+        handler.answer()
+    else:
+        handler.hang_up()
+
+
+def test_a_read_on_a_kept_connection_that_was_closed_is_repeated_at_once(
+    server: Server, transport: Urllib3Transport
+) -> None:
+    server.behaviour = closing_kept_connections
+    get(transport, server.url)
+
+    assert get(transport, server.url).status == 200
+    assert (len(server.received), server.connections) == (3, 2)
+
+
+def test_a_write_on_a_kept_connection_that_was_closed_is_not_repeated(
+    server: Server, transport: Urllib3Transport
+) -> None:
+    server.behaviour = closing_kept_connections
+    get(transport, server.url)
+
+    with pytest.raises(NoAnswerError, match="closed"):
+        post(transport, server.url)
+
+    assert (len(server.received), server.connections) == (2, 1)
 
 
 # Not sent
@@ -525,51 +552,13 @@ def test_a_request_without_an_answer_does_not_spoil_the_next(
     assert get(transport, server.url).body == b"{}"
 
 
-def certificate_for(host: str, directory: Path) -> Path:
-    """Make a certificate that nobody vouches for."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = directory / "certificate.pem"
-    path.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return path
-
-
-def secured(server: Server, directory: Path) -> Path:
-    """Have the server speak TLS, and return its certificate."""
-    certificate = certificate_for("localhost", directory)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(
-        server.socket, server_side=True, do_handshake_on_connect=False
-    )
-    return certificate
-
-
 def test_over_tls_as_well_an_answer_that_trickles_ends_with_the_seconds_given(
-    transport: Urllib3Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a server that is trusted, and a connection to it that has answered once
     trusted = Server()
-    monkeypatch.setenv("SSL_CERT_FILE", str(secured(trusted, tmp_path)))
+    monkeypatch.setenv("SSL_CERT_FILE", str(serve_tls(trusted, tmp_path)))
+    transport = Urllib3Transport()
     with serving(trusted):
         url = f"https://localhost:{trusted.server_port}"
         assert get(transport, url).body == b"{}"
@@ -581,6 +570,27 @@ def test_over_tls_as_well_an_answer_that_trickles_ends_with_the_seconds_given(
         with pytest.raises(NoAnswerError, match="timed out"):
             get(transport, url, seconds=0.5)
         assert trusted.connections == 1
+        transport._pool.clear()
+
+
+def test_certificates_are_parsed_when_a_transport_is_made_and_never_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = Server()
+    monkeypatch.setenv("SSL_CERT_FILE", str(serve_tls(trusted, tmp_path)))
+    transport = Urllib3Transport()
+    monkeypatch.delenv("SSL_CERT_FILE")
+
+    def answer_and_hang_up(handler: Handler) -> None:
+        handler.answer()
+        handler.hang_up()
+
+    trusted.behaviour = answer_and_hang_up
+    with serving(trusted):
+        for _ in range(2):
+            assert get(transport, f"https://localhost:{trusted.server_port}").status == 200
+        assert trusted.connections == 2
+        transport._pool.clear()
 
 
 def test_the_token_is_not_sent_to_whoever_has_no_valid_certificate(
@@ -588,7 +598,7 @@ def test_the_token_is_not_sent_to_whoever_has_no_valid_certificate(
 ) -> None:
     # given a server that only claims to be the one
     impostor = Server()
-    secured(impostor, tmp_path)
+    serve_tls(impostor, tmp_path)
 
     # when a request is made to it
     with serving(impostor), pytest.raises((NoAnswerError, NotSentError), match="CERTIFICATE"):

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.cloudflare import zone as zone_module
-from chalicelib.cloudflare.batches import Batches
-from chalicelib.cloudflare.client import (
+from chalicelib.cloudflare.transport import NoAnswerError
+from chalicelib.cloudflare.zone import CloudflareZone
+from chalicelib.dns.batches import Batches
+from chalicelib.dns.change import Create, Delete, Update
+from chalicelib.dns.provider import (
     RateLimitedError,
     RecordExistsError,
     RecordNotFoundError,
     RejectedError,
+    StoredOtherwiseError,
     UnavailableError,
     UnconfirmedError,
+    WrongZoneError,
 )
-from chalicelib.cloudflare.transport import NoAnswerError
-from chalicelib.cloudflare.zone import StoredOtherwiseError, WrongZoneError, Zone
-from chalicelib.dns.change import Create, Delete, Update
-from chalicelib.dns.record import Record, WantedRecord
+from chalicelib.dns.record import Record
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
 from tests.transports import Tampering
 from tests.world import DOMAIN, OWNER, RECORDS, World
@@ -36,8 +38,8 @@ NAME = f"i-0123456789abcdef0.{DOMAIN}"
 BATCH = ("POST", f"{RECORDS}/batch")
 
 
-def wanted(name: str = NAME, content: str = "203.0.113.7") -> WantedRecord:
-    return WantedRecord(name, content, proxied=True, ttl=1, comment=f"{OWNER} m=m1 r=teacher")
+def wanted(name: str = NAME, content: str = "203.0.113.7") -> Record:
+    return Record.address(name, content, proxied=True, ttl=1, comment=f"{OWNER} m=m1 r=teacher")
 
 
 def listed(world: World, name: str = NAME) -> tuple[Record, ...]:
@@ -216,7 +218,7 @@ def test_the_time_that_an_answer_has_grows_with_what_is_asked(
             raise NoAnswerError("timed out")
 
     transport = Waiting()
-    zone = Zone(world.api(transport), DEFAULT_ZONE_ID, batch_size=3500)
+    zone = CloudflareZone(world.api(transport), DEFAULT_ZONE_ID, batch_size=3500)
 
     with pytest.raises(UnconfirmedError):
         zone.apply([Create(wanted())] * count, world.deadline(3600))
@@ -226,7 +228,7 @@ def test_the_time_that_an_answer_has_grows_with_what_is_asked(
 
 def test_a_batch_holds_as_many_as_the_stage_says(world: World) -> None:
     changes = [Create(wanted(f"i-{number:08x}.{DOMAIN}")) for number in range(5)]
-    zone = Zone(world.api(), DEFAULT_ZONE_ID, batch_size=2)
+    zone = CloudflareZone(world.api(), DEFAULT_ZONE_ID, batch_size=2)
 
     zone.apply(changes, world.deadline())
 
@@ -379,14 +381,14 @@ def test_a_stray_record_in_a_batch_is_removed(world: World) -> None:
 
 def test_strays_that_were_left_are_found_if_they_are_ours(world: World) -> None:
     world.put_record(f"{STRAY}.example.com", comment="by hand")
-    world.zone().remove_strays(STRAY, OWNER, world.deadline())
+    world.zone().remove_misplaced(STRAY, OWNER, world.deadline())
     assert len(world.records()) == 1
 
     for last in (3, 4):
         address = f"192.0.2.{last}"
         world.put_record(f"{STRAY}.example.com", address, comment=f"{OWNER} m=m1 r=teacher")
     with pytest.raises(WrongZoneError):
-        world.zone().remove_strays(STRAY, OWNER, world.deadline())
+        world.zone().remove_misplaced(STRAY, OWNER, world.deadline())
 
     assert [comment for _, _, comment in world.standing()] == ["by hand"]
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.cloudflare import zone as zone_module
-from chalicelib.cloudflare.client import UnavailableError
-from chalicelib.cloudflare.listing import Listing
+from chalicelib.dns.provider import Listing, UnavailableError
 from localcloud.cloudflare import Fault, FaultKind
 from tests.transports import Noting, Tampering
 from tests.world import DOMAIN, OWNER, RECORDS, World

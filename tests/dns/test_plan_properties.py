@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chalicelib.dns.change import Change, Create, Delete, Update
 from chalicelib.dns.plan import Observation, Plan, decide
-from chalicelib.dns.record import Record, WantedRecord
+from chalicelib.dns.record import Record
 from chalicelib.ec2.instances import Instance
 from chalicelib.ec2.presence import Presence
 from tests.world import DOMAIN, OWNER, make_settings
@@ -22,7 +22,7 @@ ADDRESS = "203.0.113.7"
 COMMENT = f"{OWNER} m=m1 r=teacher"
 TAGS = {"Project": "Elephant", "MeetingID": "m1", "Role": "teacher"}
 RUNNING = Instance(ID, "running", ADDRESS, TAGS, NOW - timedelta(hours=1))
-WANTED = WantedRecord(NAME, ADDRESS, proxied=True, ttl=1, comment=COMMENT)
+WANTED = Record.address(NAME, ADDRESS, proxied=True, ttl=1, comment=COMMENT)
 
 
 def plan(instance: Instance | None, records: list[Record]) -> Plan:
@@ -76,7 +76,7 @@ def carry_out(records: list[Record], changes: tuple[Change, ...]) -> list[Record
     return list(standing.values())
 
 
-def record_of(record_id: str, wanted: WantedRecord) -> Record:
+def record_of(record_id: str, wanted: Record) -> Record:
     return Record(
         record_id, "A", wanted.name, wanted.content, wanted.proxied, wanted.ttl, wanted.comment, NOW
     )
@@ -144,4 +144,4 @@ def test_a_live_instance_has_exactly_one_record_unless_another_is_in_the_way(
         assert not any(isinstance(change, Create) for change in found.changes)
     else:
         addresses = [each for each in after if each.type == "A" and each.name == NAME]
-        assert [record.is_right(WANTED) for record in addresses] == [True]
+        assert [record.matches(WANTED) for record in addresses] == [True]

@@ -1,4 +1,4 @@
-"""A desktop's volumes are the image's; its root has the size asked for, and all end with it."""
+"""A desktop has the image's volumes, a root of the size asked for, and all are deleted with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.ec2.images import Images, devices_of
 from chalicelib.ec2.launch_errors import NeverError, NotNowError
-from tests.ec2.test_desktops import client
+from tests.answers import answering
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -33,56 +33,55 @@ def image(**members: Any) -> dict[str, Any]:  # noqa: ANN401
     } | members
 
 
-def root_of(**members: Any) -> Any:  # noqa: ANN401
-    """Return the root device's part of a decision."""
-    gigabytes = members.pop("volume_gb", 60)
-    return devices_of(image(**members), gigabytes)[0]
-
-
-def test_only_size_and_end_are_said_all_else_is_as_the_image_has_it() -> None:
+def test_size_and_deletion_are_set_and_everything_else_is_the_images() -> None:
     assert devices_of(image(), 60) == (
         {"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": True, "VolumeSize": 60}},
         {"DeviceName": "xvdb", "Ebs": {"DeleteOnTermination": True}},
     )
 
 
-def test_the_root_device_is_whichever_the_image_names() -> None:
-    mappings = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8}}]
-
-    root = root_of(RootDeviceName="/dev/xvda", BlockDeviceMappings=mappings)
-
-    assert root == {
-        "DeviceName": "/dev/xvda",
-        "Ebs": {"DeleteOnTermination": True, "VolumeSize": 60},
-    }
+XVDA = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8}}]
 
 
-def test_without_a_size_the_images_own_stands() -> None:
-    assert root_of(volume_gb=0) == {"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": True}}
+@pytest.mark.parametrize(
+    ("members", "asked", "device", "size"),
+    [
+        ({"RootDeviceName": "/dev/xvda", "BlockDeviceMappings": XVDA}, 60, "/dev/xvda", 60),
+        ({}, 8, "/dev/sda1", 30),
+        ({}, 0, "/dev/sda1", None),
+    ],
+    ids=["the root is what the image names", "never smaller than the image", "as the image"],
+)
+def test_the_root_has_the_size_asked_for(
+    members: dict[str, Any], asked: int, device: str, size: int | None
+) -> None:
+    root = devices_of(image(**members), asked)[0]
+
+    assert root["DeviceName"] == device
+    assert root["Ebs"] == {"DeleteOnTermination": True} | ({"VolumeSize": size} if size else {})
 
 
-def test_a_volume_is_not_smaller_than_the_images() -> None:
-    assert root_of(volume_gb=8)["Ebs"]["VolumeSize"] == 30
+@pytest.mark.parametrize(
+    ("members", "error", "message"),
+    [
+        ({"State": "pending"}, NotNowError, f"image {AMI} is pending"),
+        ({"State": "transient"}, NotNowError, f"image {AMI} is transient"),
+        ({"State": "deregistered"}, NeverError, f"image {AMI} is deregistered"),
+        ({"State": "failed"}, NeverError, f"image {AMI} is failed"),
+        ({"State": "disabled"}, NeverError, f"image {AMI} is disabled"),
+        ({"BlockDeviceMappings": []}, NeverError, "no EBS root device"),
+        ({"RootDeviceName": None}, NeverError, "no EBS root device"),
+        ({"ImageId": "ami-01234567"}, NeverError, "correct AMI_ID"),
+    ],
+)
+def test_an_unusable_image_is_refused_or_waited_for(
+    members: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Images(answering({"Images": [image(**members)]})).read_devices(AMI, 60)
 
 
-def test_an_image_on_its_way_is_waited_for() -> None:
-    with pytest.raises(NotNowError, match=f"image {AMI} is pending"):
-        root_of(State="pending")
-
-
-@pytest.mark.parametrize("state", ["deregistered", "failed", "disabled"])
-def test_an_image_that_will_not_come_is_not_waited_for(state: str) -> None:
-    with pytest.raises(NeverError, match=f"image {AMI} is {state}"):
-        root_of(State=state)
-
-
-@pytest.mark.parametrize("members", [{"BlockDeviceMappings": []}, {"RootDeviceName": None}])
-def test_an_image_without_such_a_root_device_is_refused(members: dict[str, Any]) -> None:
-    with pytest.raises(NeverError, match="no EBS root device"):
-        root_of(**members)
-
-
-def test_an_image_is_looked_at_by_its_id(world: World) -> None:
+def test_an_image_is_read_by_its_id(world: World) -> None:
     device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 15}}
     ami = world.ec2.register_image(
         Name="desktop", RootDeviceName="/dev/sda1", BlockDeviceMappings=[device]
@@ -92,15 +91,10 @@ def test_an_image_is_looked_at_by_its_id(world: World) -> None:
 
     ebs = {"DeleteOnTermination": True, "VolumeSize": 60}
     assert devices == ({"DeviceName": "/dev/sda1", "Ebs": ebs},)
-    assert world.aws_calls == ["DescribeImages"]
-
-
-def test_an_image_that_does_not_exist_is_refused(world: World) -> None:
     with pytest.raises(NeverError, match=f"image {AMI}: .*InvalidAMIID.NotFound"):
         Images(world.app_ec2).read_devices(AMI, 60)
 
 
-@pytest.mark.parametrize("images", [[], [image(ImageId="ami-01234567")]])
-def test_an_answer_without_the_image_is_a_refusal(images: list[dict[str, Any]]) -> None:
+def test_an_answer_without_images_is_a_refusal() -> None:
     with pytest.raises(NeverError, match="correct AMI_ID"):
-        Images(client({"Images": images})).read_devices(AMI, 60)
+        Images(answering({"Images": []})).read_devices(AMI, 60)

@@ -1,192 +1,356 @@
-"""Everything that the project has in EC2 is listed, whole, or the list fails."""
+"""EC2 is asked for exactly what is needed; its answer is complete, or an error."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.ec2.instances import IncompleteAnswerError, Instances, is_instance_id
+from chalicelib.ec2.instances import (
+    OWNER_TAG,
+    IncompleteAnswerError,
+    Instance,
+    Instances,
+    is_instance_id,
+)
+from tests.answers import INSTANCE, LAUNCHED_AT, answering, described, page, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from tests.world import World
 
 PROJECT = ("Project", "Elephant")
-LAUNCHED_AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-OF_PROJECT = [{"Name": "tag:Project", "Values": ["Elephant"]}]
+OTHER = "i-0fedcba9876543210"
+IDS = [f"i-{number:08x}" for number in range(6)]
 
 
-class Ec2:
-    """EC2 that has pages for each question, and keeps what was asked."""
-
-    def __init__(self, *pages: Mapping[str, Any] | Exception) -> None:
-        self._pages = list(pages)
-        self.requests: list[dict[str, Any]] = []
-
-    def describe_instances(self, **request: object) -> Mapping[str, Any]:
-        self.requests.append(dict(request))
-        page = self._pages.pop(0)
-        if isinstance(page, Exception):
-            raise page
-        return page
+def instances(client: Any, owner: str | None = None) -> Instances:  # noqa: ANN401 (any client)
+    return Instances(client, PROJECT, owner)
 
 
-def page(*instance_ids: str, **members: object) -> dict[str, Any]:
-    instances = [
-        {"InstanceId": each, "State": {"Name": "running"}, "LaunchTime": LAUNCHED_AT}
-        for each in instance_ids
-    ]
-    return {"Reservations": [{"Instances": instances}], **members}
+def ids(found: tuple[Instance, ...]) -> list[str]:
+    return [each.id for each in found]
 
 
-def throttled() -> ClientError:
-    return ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "DescribeInstances")
+# One instance
 
 
-def test_a_page_that_leads_to_one_that_was_read_is_no_list() -> None:
-    """It would be read for ever."""
-    pages = [page(NextToken="second"), page(NextToken="third"), page(NextToken="second")]
+def test_an_instance_is_found_with_address_and_tags_by_one_call(world: World) -> None:
+    world.launch(MeetingID="m2")
+    instance_id = world.launch(MeetingID="m1", Role="teacher")
+    raw = world.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"]
 
-    with pytest.raises(IncompleteAnswerError, match="returned the same page twice"):
-        Instances(Ec2(*pages), PROJECT, None).of_project()
+    assert world.instances().find(instance_id) == Instance(
+        id=instance_id,
+        state="running",
+        address=raw[0]["PublicIpAddress"],
+        tags={"Project": "Elephant", "MeetingID": "m1", "Role": "teacher"},
+        launched_at=raw[0]["LaunchTime"],
+    )
+    assert world.aws_calls == ["DescribeInstances"]
+    assert world.instances().find(INSTANCE) is None
 
 
-# Of the project
+@pytest.mark.parametrize(
+    ("stop", "state"), [("stop_instances", "stopped"), ("terminate_instances", "terminated")]
+)
+def test_an_instance_that_was_stopped_says_when(world: World, stop: str, state: str) -> None:
+    instance_id = world.launch()
+    getattr(world.ec2, stop)(InstanceIds=[instance_id])
+
+    found = world.instances().find(instance_id)
+
+    assert found
+    assert (found.state, found.address, found.has_ended) == (state, None, state == "terminated")
+    assert found.stopped_at
+    assert timedelta(0) <= datetime.now(UTC) - found.stopped_at < timedelta(minutes=1)
 
 
-def test_the_project_has_its_instances_in_whatever_state(world: World) -> None:
+QUESTIONS: dict[str, Callable[[Instances], object]] = {
+    "find": lambda asked: asked.find(INSTANCE),
+    "of_meeting": lambda asked: asked.of_meeting("m1"),
+    "of_project": lambda asked: asked.of_project(),
+    "among": lambda asked: asked.among(IDS),
+    "look_up": lambda asked: asked.look_up(IDS),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+@pytest.mark.parametrize(
+    "code", ["UnauthorizedOperation", "RequestLimitExceeded", "InvalidInstanceID.Malformed"]
+)
+def test_any_other_refusal_is_raised_and_never_taken_for_none(
+    question: Callable[[Instances], object], code: str
+) -> None:
+    with pytest.raises(ClientError, match=code):
+        question(instances(answering(refusal(code))))
+
+
+def test_only_the_instance_itself_is_taken_from_an_answer() -> None:
+    client = answering(page(OTHER, INSTANCE), page(OTHER), page())
+
+    assert instances(client).find(INSTANCE) == Instance.parse(described(INSTANCE))
+    assert client.requests == [{"InstanceIds": [INSTANCE]}]
+    for _ in range(2):
+        with pytest.raises(IncompleteAnswerError, match=INSTANCE):
+            instances(client).find(INSTANCE)
+
+
+# What is read of an instance
+
+STOPPED_AT = datetime(2026, 11, 20, 7, 59, 58, tzinfo=UTC)
+PARSED = (
+    {
+        "a stopped one keeps its Elastic IP": (
+            {"State": {"Name": "stopped"}, "PublicIpAddress": "192.0.2.1"},
+            {"state": "stopped", "address": "192.0.2.1"},
+        ),
+        "no address": ({}, {"address": None}),
+        "empty address": ({"PublicIpAddress": ""}, {"address": None}),
+        "null address": ({"PublicIpAddress": None}, {"address": None}),
+        "a tag without value": (
+            {"Tags": [{"Key": "Project"}, {"Key": "Role", "Value": "teacher"}]},
+            {"tags": {"Project": "", "Role": "teacher"}},
+        ),
+    }
+    | {
+        state: ({"State": {"Name": state}}, {"has_ended": state in {"shutting-down", "terminated"}})
+        for state in ("pending", "running", "stopping", "stopped", "shutting-down", "terminated")
+    }
+    | {
+        f"stopped: {reason}": ({"StateTransitionReason": reason}, {"stopped_at": moment})
+        for reason, moment in (
+            ("User initiated (2026-11-20 07:59:58 GMT)", STOPPED_AT),
+            ("User initiated (2026-11-20 07:59:58 UTC)", STOPPED_AT),
+            ("Server.SpotInstanceTermination (2026-11-20 07:59:58 GMT) x", STOPPED_AT),
+            ("User initiated", None),
+            ("User initiated shutdown (yesterday)", None),
+            ("(2026-11-20 07:59:58 PST)", None),
+            ("User initiated (2026-13-40 25:61:61 GMT)", None),
+            ("", None),
+        )
+    }
+)
+
+
+@pytest.mark.parametrize(("members", "expected"), PARSED.values(), ids=PARSED)
+def test_what_ec2_describes_is_read(members: dict[str, Any], expected: dict[str, Any]) -> None:
+    instance = Instance.parse(described(**members))
+
+    assert {name: getattr(instance, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("tags", "has"),
+    [
+        ({"Role": "teacher", "Project": "Elephant"}, True),
+        ({}, False),
+        *(({"Project": value}, False) for value in ("elephant", "Elephant2", "")),
+        *(({key: "Elephant"}, False) for key in ("project", "Role")),
+    ],
+)
+def test_a_tag_counts_with_exactly_its_value(tags: dict[str, str], *, has: bool) -> None:
+    assert Instance(INSTANCE, "running", None, tags, LAUNCHED_AT).has_tag(PROJECT) is has
+
+
+# Listings
+
+
+def test_a_meeting_has_its_instances_of_the_project_that_have_not_ended(world: World) -> None:
+    teacher, student, ended = (world.launch(MeetingID="m1") for _ in range(3))
+    world.ec2.stop_instances(InstanceIds=[student])
+    world.terminate(ended)
+    world.launch()
+    world.launch(MeetingID="m10")
+    world.launch(MeetingID="m1", Project="Giraffe")
+    blue = world.launch(MeetingID="m1", Project="", Team="Blue")
+
+    assert set(ids(world.instances().of_meeting("m1"))) == {teacher, student}
+    assert world.aws_calls == ["DescribeInstances"]
+    assert ids(world.instances(("Team", "Blue")).of_meeting("m1")) == [blue]
+    assert world.instances().of_meeting("m2") == ()
+
+
+def test_a_project_has_its_instances_in_every_state(world: World) -> None:
     running, stopped, ended = world.desktop(), world.launch(), world.launch()
     world.ec2.stop_instances(InstanceIds=[stopped])
     world.terminate(ended)
-    world.launch(Project="Giraffe")
+    giraffe = world.launch(Project="Giraffe")
     world.launch(Project="")
 
     found = {each.id: each.state for each in world.instances().of_project()}
 
     assert found == {running: "running", stopped: "stopped", ended: "terminated"}
     assert world.aws_calls == ["DescribeInstances"]
+    assert ids(world.instances(("Project", "Giraffe")).of_project()) == [giraffe]
+    assert world.instances(("Project", "Zebra")).of_project() == ()
 
 
-def test_a_project_without_instances_has_none(world: World) -> None:
-    world.launch(Project="Giraffe")
-
-    assert world.instances().of_project() == ()
-
-
-def test_a_project_goes_by_a_tag_of_its_own(world: World) -> None:
-    world.launch()
-    giraffe = world.launch(Project="Giraffe")
-
-    instances = world.instances(("Project", "Giraffe"))
-
-    assert [each.id for each in instances.of_project()] == [giraffe]
-
-
-def test_every_page_of_the_projects_instances_is_read() -> None:
-    """An instance on a page that was not read would lose its record."""
-    ec2 = Ec2(page("i-00000001", NextToken="second"), page(NextToken="third"), page("i-00000002"))
-
-    found = Instances(ec2, PROJECT, None).of_project()
-
-    assert [each.id for each in found] == ["i-00000001", "i-00000002"]
-    asked = {"Filters": OF_PROJECT, "MaxResults": 1000}
-    assert ec2.requests == [
-        asked,
-        asked | {"NextToken": "second"},
-        asked | {"NextToken": "third"},
-    ]
-
-
-def test_an_instance_that_two_pages_have_is_one() -> None:
-    ec2 = Ec2(page("i-00000001", NextToken="second"), page("i-00000001", "i-00000002"))
-
-    assert len(Instances(ec2, PROJECT, None).of_project()) == 2
-
-
-def test_a_page_that_fails_makes_the_list_fail() -> None:
-    ec2 = Ec2(page("i-00000001", NextToken="second"), throttled())
-
-    with pytest.raises(ClientError, match="RequestLimitExceeded"):
-        Instances(ec2, PROJECT, None).of_project()
-
-
-def test_wildcards_in_the_projects_tag_stand_for_themselves() -> None:
-    """A project named `*` would otherwise have everybody's instances."""
-    ec2 = Ec2(page())
-
-    Instances(ec2, ("Project", "*?\\"), None).of_project()
-
-    assert ec2.requests[0]["Filters"] == [{"Name": "tag:Project", "Values": ["\\*\\?\\\\"]}]
-
-
-# Among some
-
-
-def test_of_some_instances_those_are_found_that_ec2_knows_whatever_their_tags(
-    world: World,
-) -> None:
-    giraffe, bare, ended = world.launch(Project="Giraffe"), world.launch(Project=""), world.launch()
+def test_of_some_instances_those_that_ec2_knows_are_found_regardless_of_tags(world: World) -> None:
+    known = {world.launch(Project="Giraffe"), world.launch(Project=""), ended := world.launch()}
     world.terminate(ended)
     world.launch()
 
-    asked = [giraffe, bare, ended, "i-0123456789abcdef0", "i-01234567"]
-    found = world.instances().among(asked)
+    found = world.instances().among([*known, INSTANCE, "i-01234567"])
 
-    assert {each.id for each in found} == {giraffe, bare, ended}
+    assert set(ids(found)) == known
     assert world.aws_calls == ["DescribeInstances"]
 
 
-def test_nothing_is_asked_about_no_instance(world: World) -> None:
-    assert world.instances().among([]) == ()
-    assert world.aws_calls == []
+OF_PROJECT = {"Name": "tag:Project", "Values": ["Elephant"]}
+LISTINGS = {
+    "of_meeting": [OF_PROJECT, {"Name": "tag:MeetingID", "Values": ["m1"]}],
+    "of_project": [OF_PROJECT],
+    "among": [{"Name": "instance-id", "Values": IDS}],
+}
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_every_page_of_a_listing_is_read(listing: str) -> None:
+    """An instance on an unread page would lose its record, or its meeting be taken for over."""
+    pages = [
+        page(IDS[0], IDS[1], NextToken="second"),
+        page(NextToken="third"),
+        page(IDS[1], IDS[2], NextToken=""),
+    ]
+    client = answering(*pages)
+
+    found = QUESTIONS[listing](instances(client))
+
+    assert isinstance(found, tuple)
+    assert ids(found) == IDS[:3]
+    request = {"Filters": LISTINGS[listing], "MaxResults": 1000}
+    tokens = [{}, {"NextToken": "second"}, {"NextToken": "third"}]
+    assert client.requests == [request | token for token in tokens]
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_a_page_that_fails_makes_the_listing_fail(listing: str) -> None:
+    pages = page(IDS[0], NextToken="second"), refusal("RequestLimitExceeded")
+
+    with pytest.raises(ClientError, match="RequestLimitExceeded"):
+        QUESTIONS[listing](instances(answering(*pages)))
+
+
+def test_a_page_that_leads_back_to_one_that_was_read_is_no_list() -> None:
+    pages = (page(NextToken=token) for token in ("second", "third", "second"))
+
+    with pytest.raises(IncompleteAnswerError, match="returned the same page twice"):
+        instances(answering(*pages)).of_project()
 
 
 @pytest.mark.parametrize(
-    ("count", "sizes"), [(1, [1]), (200, [200]), (201, [200, 1]), (450, [200, 200, 50])]
+    ("owner", "is_listed"),
+    [("elephant:prod", True), (None, True), ("elephant:dev", False), ("", False)],
 )
-def test_many_are_asked_about_by_as_many_as_a_filter_takes(count: int, sizes: list[int]) -> None:
+def test_what_another_stage_launched_is_not_listed(owner: str | None, *, is_listed: bool) -> None:
+    marked = [] if owner is None else [{"Key": OWNER_TAG, "Value": owner}]
+    tags = [{"Key": "Project", "Value": "Elephant"}, *marked]
+    client = answering(*[page(described(Tags=tags))] * 3)
+
+    ours = instances(client, "elephant:prod")
+
+    assert bool(ours.of_meeting("m1")) is is_listed
+    assert bool(ours.of_project()) is is_listed
+    assert instances(client).of_project()
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        *(("*", r"\*"), ("m?", r"m\?"), (r"a\b", r"a\\b"), (r"\*", r"\\\*")),
+        *(("**??", r"\*\*\?\?"), ("m-1_x.y/z", "m-1_x.y/z")),
+    ],
+)
+def test_wildcards_in_tags_match_literally(text: str, escaped: str) -> None:
+    """A MeetingID of `*` would otherwise be every meeting's."""
+    client = answering(page())
+
+    Instances(client, ("Project", text), None).of_meeting(text)
+
+    (request,) = client.requests
+    assert [each["Values"] for each in request["Filters"]] == [[escaped], [escaped]]
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (200, [200]), (201, [200, 1]), (450, [200, 200, 50])]
+)
+def test_as_many_are_asked_for_at_once_as_a_filter_takes(count: int, sizes: list[int]) -> None:
     wanted = [f"i-{number:08x}" for number in range(count)]
-    ec2 = Ec2(*(page() for _ in sizes))
+    client = answering(*(page() for _ in sizes))
 
-    assert Instances(ec2, PROJECT, None).among([*reversed(wanted), wanted[0]]) == ()
+    assert instances(client).among([*reversed(wanted), *wanted[:1]]) == ()
 
-    asked = [request["Filters"][0]["Values"] for request in ec2.requests]
+    asked = [request["Filters"][0]["Values"] for request in client.requests]
     assert [len(values) for values in asked] == sizes
     assert [each for values in asked for each in values] == wanted
-    assert {request["Filters"][0]["Name"] for request in ec2.requests} == {"instance-id"}
 
 
-def test_every_page_about_some_instances_is_read() -> None:
-    ec2 = Ec2(page("i-00000001", NextToken="second"), page("i-00000002"))
-
-    found = Instances(ec2, PROJECT, None).among(["i-00000001", "i-00000002"])
-
-    assert [each.id for each in found] == ["i-00000001", "i-00000002"]
-    assert [request.get("NextToken") for request in ec2.requests] == [None, "second"]
+# Looking up by id
 
 
-def test_a_part_that_fails_makes_the_answer_fail() -> None:
-    ec2 = Ec2(page("i-00000001"), throttled())
+class Asked:
+    """EC2 that knows some instances, and shows or hides them, or names those it does not know."""
 
-    with pytest.raises(ClientError, match="RequestLimitExceeded"):
-        Instances(ec2, PROJECT, None).among([f"i-{number:08x}" for number in range(201)])
+    def __init__(self, known: list[str], *, names: int = 1000, hides: bool = False) -> None:
+        self._known = known
+        self._names = names
+        self._hides = hides
+        self.questions: list[list[str]] = []
+
+    def describe_instances(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+        asked = request["InstanceIds"]
+        self.questions.append(asked)
+        unknown = [each for each in asked if each not in self._known]
+        if unknown and not self._hides:
+            named = f"The instance IDs '{', '.join(unknown[: self._names])}' do not exist"
+            raise refusal("InvalidInstanceID.NotFound", named)
+        return page(*(each for each in asked if each in self._known))
 
 
-# Ids
+@pytest.mark.parametrize(("names", "questions"), [(1000, 2), (1, 4), (0, 11)])
+def test_looked_up_by_id_an_instance_is_shown_or_denied(names: int, questions: int) -> None:
+    """EC2 may name every id that it does not know, or one, or none."""
+    ec2 = Asked(IDS[::2], names=names)
+
+    found = instances(ec2).look_up(IDS)
+
+    assert {each: instance and instance.id for each, instance in found.items()} == {
+        each: each if each in IDS[::2] else None for each in IDS
+    }
+    assert len(ec2.questions) == questions
+
+
+def test_what_is_neither_shown_nor_denied_is_left_out() -> None:
+    assert list(instances(Asked(IDS[::2], hides=True)).look_up(IDS)) == IDS[::2]
+
+
+def test_many_are_looked_up_at_once_and_in_a_bounded_number_of_calls() -> None:
+    many = [f"i-{number:08x}" for number in range(1, 251)]
+    ec2, slow = Asked(many), Asked([], names=1)
+
+    assert len(instances(ec2).look_up(many)) == 250
+    assert sorted(map(len, ec2.questions)) == [50, 100, 100]
+    assert len(instances(slow).look_up(many)) == 100
 
 
 @pytest.mark.parametrize("text", ["i-01234567", "i-0123456789abcdef0"])
-def test_an_instances_id_has_8_or_17_digits(text: str) -> None:
+def test_an_instance_id_has_8_or_17_hexadecimal_digits(text: str) -> None:
     assert is_instance_id(text)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "i-", "i-1", "i-012345678", "I-01234567", "i-0123456G", "i-01234567\n", " i-01234567"],
+    [
+        *("", "i-", "i-1", "i-0123456", "i-012345678", "i-0123456789abcdef", "i-*"),
+        *("i-0123456789abcdef01", "i-0123456789ABCDEF0", "i-0123456789abcdefg"),
+        *("I-0123456789abcdef0", " i-0123456789abcdef0", "i-0123456789abcdef0\n"),
+        *("xi-0123456789abcdef0", "i-0123456789abcdef0.example.com", "vol-0123456789abcdef0"),
+        "i-\u0660123456789abcdef0",
+    ],
 )
-def test_what_looks_like_one_is_none(text: str) -> None:
+def test_everything_else_is_no_instance_id(text: str) -> None:
     assert not is_instance_id(text)

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.ec2.launch_errors import NeverError, NotNowError
 from chalicelib.ec2.subnets import Subnet, Subnets, in_order
-from tests.ec2.test_desktops import client
+from tests.answers import answering, refusal
 from tests.world import REGION
 
 if TYPE_CHECKING:
@@ -23,93 +23,60 @@ def described(subnet_id: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"SubnetId": subnet_id, "AvailabilityZone": "a", "MapPublicIpOnLaunch": True} | members
 
 
-def test_without_a_vpc_the_default_ones_subnets_are_taken_one_in_each_zone(world: World) -> None:
+def test_without_a_vpc_the_default_subnets_of_the_default_vpc_are_taken(world: World) -> None:
     world.ec2.create_vpc(CidrBlock="10.1.0.0/16")
+    subnets = Subnets(world.app_ec2)
 
-    found = Subnets(world.app_ec2).read_subnets(None)
+    found = subnets.read_subnets(None)
 
     assert [each.zone for each in found] == [f"{REGION}{zone}" for zone in "abcd"]
     assert all(each.has_room and each.is_public for each in found)
     assert world.aws_calls == ["DescribeSubnets"]
 
-
-def test_of_a_vpc_its_public_subnets_are_taken(world: World) -> None:
-    vpc, public = make_vpc(world)
-    world.ec2.modify_subnet_attribute(SubnetId=public, MapPublicIpOnLaunch={"Value": True})
-
-    assert [each.id for each in Subnets(world.app_ec2).read_subnets(vpc)] == [public]
+    for each in found:
+        world.ec2.delete_subnet(SubnetId=each.id)
+    with pytest.raises(NeverError, match=r"the default VPC has no usable subnet .* set VPC_ID"):
+        subnets.read_subnets(None)
 
 
-def test_of_a_vpc_that_marks_none_as_public_all_are_taken(world: World) -> None:
-    vpc, _ = make_vpc(world)
+def test_of_a_vpc_its_public_subnets_are_taken_or_all_if_none_is_marked(world: World) -> None:
+    vpc = world.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    subnets = Subnets(world.app_ec2)
+    with pytest.raises(NeverError, match=rf"{vpc} has no usable subnet .* correct VPC_ID"):
+        subnets.read_subnets(vpc)
 
-    assert len(Subnets(world.app_ec2).read_subnets(vpc)) == 2
-
-
-def make_vpc(world: World) -> tuple[str, str]:
-    """Make a VPC with two subnets; return its id and one of theirs."""
-    vpc = str(world.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"])
-    made = [
+    public, other = (
         world.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.1.{number}.0/24")["Subnet"]["SubnetId"]
         for number in range(2)
-    ]
-    return vpc, str(made[0])
+    )
+    assert {each.id for each in subnets.read_subnets(vpc)} == {public, other}
+
+    world.ec2.modify_subnet_attribute(SubnetId=public, MapPublicIpOnLaunch={"Value": True})
+    assert [each.id for each in subnets.read_subnets(vpc)] == [public]
 
 
-def test_a_vpc_without_subnets_is_refused_by_its_name(world: World) -> None:
-    with pytest.raises(NeverError, match=r"vpc-01234567 has no usable subnet .* correct VPC_ID"):
-        Subnets(world.app_ec2).read_subnets("vpc-01234567")
-
-
-def test_a_region_without_a_default_vpc_asks_for_one(world: World) -> None:
-    for subnet in world.ec2.describe_subnets()["Subnets"]:
-        world.ec2.delete_subnet(SubnetId=subnet["SubnetId"])
-
-    with pytest.raises(NeverError, match=r"the default VPC has no usable subnet .* set VPC_ID"):
-        Subnets(world.app_ec2).read_subnets(None)
-
-
-def test_a_refusal_is_told(world: World) -> None:
-    world.fail("DescribeSubnets", "RequestLimitExceeded")
-
+def test_a_refusal_says_what_was_asked() -> None:
     with pytest.raises(NotNowError, match="listing subnets"):
-        Subnets(world.app_ec2).read_subnets(None)
-
-
-class Pages:
-    """A client that answers one page after the other."""
-
-    def __init__(self, *pages: list[dict[str, Any]]) -> None:
-        self._pages = pages
-        self.requests: list[dict[str, Any]] = []
-
-    def describe_subnets(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
-        self.requests.append(dict(request))
-        number = int(request.get("NextToken", 0))
-        more = number + 1 < len(self._pages)
-        return {"Subnets": self._pages[number]} | ({"NextToken": str(number + 1)} if more else {})
+        Subnets(answering(refusal("RequestLimitExceeded"))).read_subnets(None)
 
 
 def test_every_page_is_read_and_outposts_are_left_out() -> None:
     outpost = described("subnet-2", OutpostArn="arn:aws:outposts:…")
-    pages: Any = Pages([described("subnet-1"), outpost], [described("subnet-3")])
+    first = {"Subnets": [described("subnet-1"), outpost], "NextToken": "1"}
+    client = answering(first, {"Subnets": [described("subnet-3")]})
 
-    found = Subnets(pages).read_subnets("vpc-1")
+    found = Subnets(client).read_subnets("vpc-1")
 
     assert [each.id for each in found] == ["subnet-1", "subnet-3"]
     filters = [
         {"Name": "vpc-id", "Values": ["vpc-1"]},
         {"Name": "state", "Values": ["available"]},
     ]
-    assert pages.requests == [{"Filters": filters}, {"Filters": filters, "NextToken": "1"}]
+    assert client.requests == [{"Filters": filters}, {"Filters": filters, "NextToken": "1"}]
 
 
-def test_a_subnet_without_an_address_left_is_known() -> None:
-    full = described("subnet-1", AvailableIpAddressCount=0)
-
-    (found,) = Subnets(client({"Subnets": [full]})).read_subnets(None)
-
-    assert not found.has_room
+def test_a_subnet_without_a_free_address_has_no_room() -> None:
+    assert not Subnet.parse(described("subnet-1", AvailableIpAddressCount=0)).has_room
 
 
 def test_the_order_is_the_same_for_a_meeting_however_they_are_listed() -> None:
@@ -136,7 +103,7 @@ def test_a_zone_more_changes_nothing_in_the_order_of_the_others() -> None:
 
 
 def test_of_a_zone_one_subnet_is_tried_and_none_that_is_full() -> None:
-    """A token is good for a zone: in its second subnet it would only be refused."""
+    """A token is good for one Availability Zone: in its second subnet it would be rejected."""
     same_zone = [Subnet(f"subnet-{number}", "a", has_room=True, is_public=True) for number in "12"]
     full = Subnet("subnet-3", "b", has_room=False, is_public=True)
 
@@ -147,7 +114,7 @@ def test_of_a_zone_one_subnet_is_tried_and_none_that_is_full() -> None:
 
 
 @pytest.mark.parametrize("first", ["subnet-c", "subnet-gone"])
-def test_the_one_that_was_asked_in_is_tried_first_whatever_it_is_like(first: str) -> None:
+def test_the_subnet_of_an_earlier_attempt_is_tried_first_in_any_case(first: str) -> None:
     order = in_order(THREE, "m1", first)
 
     assert order[0] == first

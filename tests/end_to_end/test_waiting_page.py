@@ -18,14 +18,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from chalicelib.meeting_row.rows import RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.admission import Phase
 from chalicelib.meetings.http import Answer, Request
 from chalicelib.meetings.join import Join
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.lifetime import LookAgain, verdict
 from chalicelib.meetings.page import HEADLINES, TITLES
-from tests.browser import Browser, BrowserError, Tab, find_chromium
+from tests.browser import CONTRASTS, Browser, BrowserError, Tab, find_chromium
 from tests.world import TABLE, link, make_settings
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ class Site:
         self._join = Join(
             settings=SETTINGS,
             meetings=SETTINGS.meetings,
-            reader=RowReader(world.app_dynamodb, TABLE),
-            writer=RowWriter(world.app_dynamodb, TABLE),
+            table=Meetings(world.app_dynamodb, TABLE),
             reporter=world.reports,
         )
         site = self
@@ -226,36 +225,6 @@ STILL = Answer(503, "nothing that a program can read")
 LATER = Answer(503, "nothing that a program can read", headers={"Retry-After": "3600"})
 """The same, and the page does not even say that it cannot reach anybody."""
 
-CONTRASTS = """
-(() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const light = (color) => {
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data).map((each) => {
-      const part = each / 255;
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    const color = getComputedStyle(element).backgroundColor;
-    return color === "rgba(0, 0, 0, 0)" ? ground(element.parentElement) : color;
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const found = [];
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || !element.checkVisibility()) continue;
-    if (["SCRIPT", "NOSCRIPT"].includes(element.tagName)) continue;
-    const pair = [light(getComputedStyle(element).color), light(ground(element))];
-    found.push((Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05));
-  }
-  return found;
-})()
-"""
-"""The contrast of every text with what it stands on: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
-LEAST_CONTRAST: Final = 4.5
 TITLE_END: Final = " \N{EN DASH} Elephant"
 
 
@@ -276,7 +245,7 @@ def test_every_state_is_shown_in_every_look(site: Site, tab: Tab, name: str) -> 
         assert tab.find("document.documentElement.scrollWidth") <= width
         contrasts = tab.find(CONTRASTS)
         assert len(contrasts) >= 3
-        assert min(contrasts) >= LEAST_CONTRAST
+        assert min(contrasts) >= 4.5
         assert tab.find("document.getAnimations().length") == 0
 
 
@@ -432,7 +401,7 @@ def test_a_page_that_nobody_sees_asks_slowly_and_enters_as_soon_as_it_is_seen(
         keep(tab, "hidden-ready")
         assert set(site.asked) == {"page", "waits"}
         assert site.world.row(ID)["status"] == "HEALTHY"
-        meeting = RowReader(site.world.app_dynamodb, TABLE).read_row(ID)
+        meeting = Meetings(site.world.app_dynamodb, TABLE).read_row(ID)
         found = verdict(meeting, (), datetime.now(UTC) + MINUTE, timedelta(hours=3))
         assert isinstance(found, LookAgain)
 

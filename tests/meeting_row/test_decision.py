@@ -11,7 +11,7 @@ import pytest
 from chalicelib.ec2.instances import Instance
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop, MeetingDecision, decide_meeting, rivals_of
-from chalicelib.meeting_row.meeting import STATUSES, Assignment, Meeting
+from chalicelib.meeting_row.meeting import Assignment, Meeting, Status
 from tests.world import DOMAIN, OWNER
 
 ID, OTHER = "i-0123456789abcdef0", "i-0fedcba9876543210"
@@ -74,7 +74,7 @@ SET: dict[str, str | None] = {"teacher": link(ID)}
 REMOVED: dict[str, str | None] = {"teacher": None}
 
 
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", Status)
 def test_a_link_moves_the_status_forward_only(status: str) -> None:
     expected = "DNS_WRITTEN" if status in {"SCHEDULED", "LAUNCHED"} else None
 
@@ -207,7 +207,7 @@ def test_a_link_of_an_older_domain_or_port_is_still_this_instances() -> None:
     assert written(away(row)) == (REMOVED, None)
 
 
-@pytest.mark.parametrize("status", [*STATUSES[:-1], None])
+@pytest.mark.parametrize("status", [*Status.TERMINATED.earlier, None])
 def test_the_last_end_ends_the_meeting_whatever_its_status(status: str | None) -> None:
     known = {"status": {"S": status}} if status else {}
     row = meeting(known, teacher_ec2_link=link(ID))

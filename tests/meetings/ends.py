@@ -12,7 +12,7 @@ from moto.ec2.models import ec2_backends
 
 from chalicelib.ec2.desktops import Terminations
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.rows import RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.ending import Ending
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler
@@ -126,11 +126,10 @@ class Ends:
         if not scheduler.list_schedule_groups(NamePrefix=GROUP)["ScheduleGroups"]:
             scheduler.create_schedule_group(Name=GROUP)
         ec2, dynamodb = _Client(world.ec2, self.faults), _Client(world.dynamodb, self.faults)
-        self.reader = RowReader(dynamodb, TABLE)
+        self.table = Meetings(dynamodb, TABLE)
         self.instances = Instances(ec2, settings.project_tag, settings.owner)
         self.ending = Ending(
-            reader=self.reader,
-            writer=RowWriter(dynamodb, TABLE),
+            table=self.table,
             instances=self.instances,
             terminations=Terminations(ec2),
             settings=settings,
@@ -138,7 +137,7 @@ class Ends:
         assert settings.meetings
         self.net = SafetyNet(
             settings=settings.meetings,
-            reader=self.reader,
+            table=self.table,
             instances=self.instances,
             ending=self.ending,
             scheduler=Scheduler(_Client(scheduler, self.faults)),
@@ -146,7 +145,7 @@ class Ends:
             clock=self.clock,
         )
         self.terminator = Terminator(
-            reader=self.reader, ending=self.ending, reporter=world.reports, clock=self.clock
+            table=self.table, ending=self.ending, reporter=world.reports, clock=self.clock
         )
 
     # What there is
@@ -184,7 +183,7 @@ class Ends:
         return teacher, student
 
     def meeting_read(self, meeting: str = ID) -> Any:  # noqa: ANN401
-        return RowReader(self.world.dynamodb, TABLE).read_row(meeting)
+        return Meetings(self.world.dynamodb, TABLE).read_row(meeting)
 
     def set(self, meeting: str = ID, **attributes: str) -> None:
         """Write into a row what others write."""

@@ -12,7 +12,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto.backends import get_backend
 
-from chalicelib.meeting_row.rows import RowMaker, RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.http import Request
 from chalicelib.meetings.reservation import Reservations
@@ -104,9 +104,7 @@ class FrontDesk:
             authorizer=Authorizer(self.faulty("secretsmanager"), lambda: self.now),
             seeds=Seeds(self.secrets),  # read once and for all: it is not among the calls
             reservations=Reservations(
-                reader=RowReader(dynamodb, TABLE),
-                writer=RowWriter(dynamodb, TABLE),
-                maker=RowMaker(dynamodb, TABLE),
+                table=Meetings(dynamodb, TABLE),
                 scheduler=Scheduler(scheduler),
                 unscheduler=Unscheduler(scheduler),
             ),

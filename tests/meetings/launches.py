@@ -20,8 +20,8 @@ from chalicelib.ec2.desktops import Starts, Terminations
 from chalicelib.ec2.images import Images
 from chalicelib.ec2.instances import Instances
 from chalicelib.ec2.subnets import Subnets
-from chalicelib.meeting_row.meeting import ROLES, STATUSES
-from chalicelib.meeting_row.rows import RowReader, RowWriter
+from chalicelib.meeting_row.meeting import ROLES, Status
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.ending import Ending
 from chalicelib.meetings.launch import Launch
 from chalicelib.meetings.starter import Starter
@@ -230,18 +230,16 @@ class Invocation:
         client: Any = self
         meetings = SETTINGS.meetings
         assert meetings
-        reader, writer = RowReader(client, TABLE), RowWriter(client, TABLE)
+        table = Meetings(client, TABLE)
         instances = Instances(client, SETTINGS.project_tag, SETTINGS.owner)
         return Launch(
             settings=meetings,
-            reader=reader,
-            writer=writer,
+            table=table,
             starter=Starter(
                 settings=meetings,
                 project_tag=SETTINGS.project_tag,
                 owner=SETTINGS.owner,
-                reader=reader,
-                writer=writer,
+                table=table,
                 instances=instances,
                 images=Images(client),
                 subnets=Subnets(client),
@@ -259,8 +257,7 @@ class Invocation:
         """Make what ends meetings."""
         client: Any = self
         return Ending(
-            reader=RowReader(client, TABLE),
-            writer=RowWriter(client, TABLE),
+            table=Meetings(client, TABLE),
             instances=Instances(client, SETTINGS.project_tag, SETTINGS.owner),
             terminations=Terminations(client),
             settings=SETTINGS,
@@ -275,7 +272,7 @@ class Invocation:
     def read(self) -> Meeting | None:
         """Read the row."""
         client: Any = self
-        return RowReader(client, TABLE).read_row(ID)
+        return Meetings(client, TABLE).read_row(ID)
 
     def _call(self, name: str, execute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         if self.dead:
@@ -337,7 +334,7 @@ def require_promises(cloud: Cloud, *, most: int = 1) -> None:
     assert all(count <= most for count in cloud.started().values()), cloud.started()
     for role in ROLES:
         assert len(cloud.living(role)) <= 1
-    order = [STATUSES.index(status) for status in cloud.statuses]
+    order = [list(Status).index(Status(status)) for status in cloud.statuses]
     assert order == sorted(order), cloud.statuses
     for machine in cloud.machines:
         assert machine.tags["MeetingID"] == ID

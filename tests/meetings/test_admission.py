@@ -1,4 +1,4 @@
-"""Nobody enters before the desktop is healthy, nobody enters an ended meeting, all are told why."""
+"""Nobody enters before the desktop is healthy or once the meeting ends; visitors learn why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.meeting_row.meeting import STATUSES, Meeting
+from chalicelib.meeting_row.meeting import Meeting, Status
 from chalicelib.meetings.admission import (
     REFUSED,
     STEPS,
@@ -28,24 +28,16 @@ START = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
 SOON = START - timedelta(minutes=5)
 MINUTE = timedelta(minutes=1)
 LONGEST = timedelta(hours=3)
-
-
-def meeting(**attributes: str) -> Meeting:
-    texts = {"meet_time": "2026-11-21T15:30:00Z"} | attributes
-    return Meeting("m1", {name: {"S": text} for name, text in texts.items() if text})
+LAUNCHED = {"student_ec2_id": A}
+LINKED = LAUNCHED | {"student_ec2_link": link(A)}
 
 
 def admitted(
-    now: datetime = SOON,
-    role: str = "student",
-    row: Mapping[str, str] | None = None,
-    **attributes: str,
+    row: Mapping[str, str], now: datetime = SOON, role: str = "student", **texts: str
 ) -> Admission:
-    return admit(meeting(**{**(row or {}), **attributes}), role, now, LONGEST, link)
-
-
-def linked(instance_id: str = A) -> dict[str, str]:
-    return {"student_ec2_id": instance_id, "student_ec2_link": link(instance_id)}
+    every = {"meet_time": "2026-11-21T15:30:00Z"} | dict(row) | texts
+    meeting = Meeting("m1", {name: {"S": text} for name, text in every.items() if text})
+    return admit(meeting, role, now, LONGEST, link)
 
 
 # Who may enter
@@ -53,35 +45,33 @@ def linked(instance_id: str = A) -> dict[str, str]:
 
 @pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])
 @pytest.mark.parametrize("now", [SOON, START + MINUTE, START + LONGEST + MINUTE])
-def test_the_gate_is_open_with_a_link_and_a_healthy_status(now: datetime, status: str) -> None:
-    found = admitted(now, status=status, row=linked())
+@pytest.mark.parametrize("instance_id", [A, B], ids=["launched", "replaced"])
+def test_the_link_is_given_out_in_a_healthy_status(
+    now: datetime, status: str, instance_id: str
+) -> None:
+    found = admitted(LINKED, now, status=status, student_ec2_link=link(instance_id))
 
-    assert (found.phase, found.link, found.status) == (Phase.READY, link(A), status)
+    assert (found.phase, found.link, found.status) == (Phase.READY, link(instance_id), status)
     assert (found.step, found.retry_after, found.warnings) == (Phase.READY, None, ())
 
 
 @pytest.mark.parametrize("status", ["", "SCHEDULED", "LAUNCHED", "DNS_WRITTEN", "odd"])
-def test_the_gate_is_closed_before_the_status_is_healthy(status: str) -> None:
-    found = admitted(status=status, row=linked())
+def test_nobody_enters_before_the_status_is_healthy(status: str) -> None:
+    found = admitted(LINKED, status=status)
 
     assert (found.phase, found.link) == (Phase.CHECKING, None)
     assert found.status == (status or "SCHEDULED")
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_the_gate_is_closed_without_a_link_of_the_visitors_own(status: str) -> None:
-    found = admitted(role="teacher", status=status, row=linked())
+@pytest.mark.parametrize("status", Status)
+def test_nobody_enters_by_the_other_roles_link_or_once_the_meeting_ends(status: str) -> None:
+    other = admitted(LINKED, role="teacher", status=status)
+    assert other.link is None
+    assert other.phase is not Phase.READY
 
-    assert found.link is None
-    assert found.phase is not Phase.READY
-
-
-@pytest.mark.parametrize("status", STATUSES)
-def test_the_gate_is_closed_once_somebody_ends_the_meeting(status: str) -> None:
-    found = admitted(status=status, termination_reason="SUCCESS", row=linked())
-
-    assert (found.phase, found.link, found.status) == (Phase.OVER, None, status)
-    assert (found.step, found.retry_after) == (None, None)
+    ended = admitted(LINKED, status=status, termination_reason="SUCCESS")
+    assert (ended.phase, ended.link, ended.status) == (Phase.OVER, None, status)
+    assert (ended.step, ended.retry_after) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -97,102 +87,59 @@ def test_the_gate_is_closed_once_somebody_ends_the_meeting(status: str) -> None:
         "https://i-012.desktops.example.com:8443",
     ],
 )
-def test_an_address_that_is_no_desktops_own_is_not_handed_out(address: str) -> None:
-    """Whoever may write the table must not be able to send people anywhere."""
-    row = linked() | {"student_ec2_link": address}
+def test_an_address_that_is_no_desktops_link_is_not_given_out(address: str) -> None:
+    """A writer of the table must not be able to send people anywhere."""
+    warning = f"student_ec2_link is not a link to a desktop of this stage: {address!r}"
 
-    found = admitted(status="HEALTHY", row=row)
+    found = admitted(LAUNCHED, status="HEALTHY", student_ec2_link=address)
+    passed = admitted({}, START + LONGEST, student_ec2_link=address)
 
     assert (found.phase, found.link) == (Phase.ADDRESS, None)
-    assert found.warnings == (
-        f"student_ec2_link is not a link to a desktop of this stage: {address!r}",
-    )
+    assert found.warnings == passed.warnings == (warning,)
 
 
-def test_a_desktop_that_replaced_the_launched_one_may_be_entered() -> None:
-    row = linked(A) | {"student_ec2_link": link(B)}
-
-    assert admitted(status="HEALTHY", row=row).link == link(B)
-
-
-# What one waits for
+# How far it is
 
 
 @pytest.mark.parametrize(
-    ("row", "before", "phase"),
+    ("row", "before", "phase", "seconds"),
     [
-        ({"status": "SCHEDULED"}, 60, Phase.SCHEDULED),
-        ({}, 11, Phase.SCHEDULED),
-        ({"status": "SCHEDULED"}, 10, Phase.STARTING),
-        ({"status": "LAUNCHED"}, 60, Phase.STARTING),
-        ({"status": "LAUNCHED", "teacher_ec2_id": A}, 9, Phase.STARTING),
-        ({"status": "SCHEDULED", "student_ec2_id": A}, 9, Phase.ADDRESS),
-        ({"status": "IN_PROGRESS", "student_ec2_id": A}, 9, Phase.ADDRESS),
-        ({"status": "DNS_WRITTEN", **linked()}, 9, Phase.CHECKING),
+        ({"status": "SCHEDULED"}, 60, Phase.SCHEDULED, 60),
+        ({}, 12, Phase.SCHEDULED, 60),
+        ({}, 11, Phase.SCHEDULED, 5),
+        ({"status": "SCHEDULED"}, 10, Phase.STARTING, 5),
+        ({"status": "LAUNCHED"}, 60, Phase.STARTING, 5),
+        ({"status": "LAUNCHED", "teacher_ec2_id": A}, 9, Phase.STARTING, 5),
+        ({"status": "SCHEDULED"} | LAUNCHED, 9, Phase.ADDRESS, 2),
+        ({"status": "IN_PROGRESS"} | LAUNCHED, 9, Phase.ADDRESS, 2),
+        ({"status": "DNS_WRITTEN"} | LINKED, 9, Phase.CHECKING, 2),
+        # Without a readable time nothing is late.
+        ({"meet_time": ""}, 5, Phase.SCHEDULED, 60),
+        ({"meet_time": "tomorrow", "status": "LAUNCHED"}, 5, Phase.STARTING, 5),
+        ({"meet_time": "tomorrow", "status": "HEALTHY"} | LINKED, 5, Phase.READY, None),
     ],
 )
-def test_a_visitor_is_told_how_far_the_own_desktop_is(
-    row: dict[str, str], before: int, phase: Phase
+def test_a_visitor_learns_how_far_the_own_desktop_is_and_when_to_ask_again(
+    row: dict[str, str], before: int, phase: Phase, seconds: int | None
 ) -> None:
-    found = admitted(START - before * MINUTE, row=row)
+    found = admitted(row, START - before * MINUTE)
 
-    assert (found.phase, found.step) == (phase, phase)
+    assert (found.phase, found.step, found.retry_after) == (phase, phase, seconds)
     assert found.message
 
 
-@pytest.mark.parametrize("row", [{}, {"student_ec2_id": A}, {**linked(), "status": "DNS_WRITTEN"}])
-def test_from_the_start_on_a_desktop_is_late(row: dict[str, str]) -> None:
-    just_before, at_start = admitted(START - MINUTE, row=row), admitted(START, row=row)
+@pytest.mark.parametrize("row", [{}, LAUNCHED, LINKED | {"status": "DNS_WRITTEN"}])
+def test_from_the_start_on_a_desktop_is_late_and_at_last_over(row: dict[str, str]) -> None:
+    before, late, later, over = (
+        admitted(row, START + after) for after in (-MINUTE, timedelta(0), LONGEST - MINUTE, LONGEST)
+    )
 
-    assert just_before.phase is not Phase.LATE
-    assert (at_start.phase, at_start.step) == (Phase.LATE, just_before.step)
-    assert "not ready 15 minutes after the start, the meeting is ended" in at_start.message
-
-
-def test_a_meeting_that_nobody_entered_in_its_longest_time_has_passed() -> None:
-    row = {"status": "LAUNCHED", "student_ec2_id": A}
-
-    assert admitted(START + LONGEST - MINUTE, row=row).phase is Phase.LATE
-    found = admitted(START + LONGEST, row=row)
-
-    assert (found.phase, found.status) == (Phase.OVER, "LAUNCHED")
-    assert "has passed" in found.message
-    assert found.retry_after is None
-
-
-def test_what_is_wrong_with_a_link_is_told_of_a_meeting_that_has_passed_too() -> None:
-    found = admitted(START + LONGEST, student_ec2_link="https://evil.example")
-
-    assert len(found.warnings) == 1
-
-
-@pytest.mark.parametrize("meet_time", ["", "tomorrow"])
-def test_without_a_readable_time_nothing_is_late(meet_time: str) -> None:
-    assert admitted(meet_time=meet_time, status="SCHEDULED").phase is Phase.SCHEDULED
-    assert admitted(meet_time=meet_time, status="LAUNCHED").phase is Phase.STARTING
-    assert admitted(meet_time=meet_time, status="HEALTHY", row=linked()).phase is Phase.READY
-
-
-@pytest.mark.parametrize(
-    ("row", "before", "seconds"),
-    [
-        ({}, 60, 60),
-        ({}, 12, 60),
-        ({}, 11, 5),
-        ({}, 5, 5),
-        ({"student_ec2_id": A}, 5, 2),
-        (linked(), 5, 2),
-        (linked(), -5, 5),
-        ({"meet_time": "some day"}, 5, 60),
-    ],
-)
-def test_one_is_asked_to_wait_longer_the_further_it_is(
-    row: dict[str, str], before: int, seconds: int
-) -> None:
-    assert admitted(START - before * MINUTE, row=row).retry_after == seconds
-
-
-# What one is told at the end
+    assert before.phase is not Phase.LATE
+    for each in (late, later):
+        assert (each.phase, each.step, each.retry_after) == (Phase.LATE, before.step, 5)
+        assert "not ready 15 minutes after the start, the meeting is ended" in each.message
+    assert (over.phase, over.status, over.retry_after) == (Phase.OVER, before.status, None)
+    assert "has passed" in over.message
 
 
 @pytest.mark.parametrize(
@@ -209,8 +156,8 @@ def test_one_is_asked_to_wait_longer_the_further_it_is(
         ("", "ask the person who invited you"),
     ],
 )
-def test_the_end_is_told_with_its_reason(reason: str, words: str) -> None:
-    found = admitted(status="TERMINATED", termination_reason=reason)
+def test_the_end_is_explained_by_its_reason(reason: str, words: str) -> None:
+    found = admitted({}, status="TERMINATED", termination_reason=reason)
 
     assert found.phase is Phase.OVER
     assert words in found.message
@@ -228,25 +175,29 @@ def test_a_row_whose_attributes_are_no_texts_opens_nothing() -> None:
 def test_a_visitor_never_goes_back_while_the_row_goes_on() -> None:
     rows = [
         {"status": "SCHEDULED"},
-        {"status": "SCHEDULED", "student_ec2_id": A},
-        {"status": "LAUNCHED", "student_ec2_id": A},
-        {"status": "DNS_WRITTEN", "student_ec2_id": A},
-        {"status": "DNS_WRITTEN", **linked()},
-        {"status": "HEALTHY", **linked()},
-        {"status": "IN_PROGRESS", **linked()},
+        {"status": "SCHEDULED"} | LAUNCHED,
+        {"status": "LAUNCHED"} | LAUNCHED,
+        {"status": "DNS_WRITTEN"} | LAUNCHED,
+        {"status": "DNS_WRITTEN"} | LINKED,
+        {"status": "HEALTHY"} | LINKED,
+        {"status": "IN_PROGRESS"} | LINKED,
     ]
-    steps = [step for row in rows if (step := admitted(row=row).step)]
+    steps = [step for row in rows if (step := admitted(row).step)]
 
     assert len(steps) == len(rows)
     assert all(STEPS.index(now) <= STEPS.index(later) for now, later in pairwise(steps))
 
 
-def test_only_what_may_change_is_worth_asking_again() -> None:
-    assert UNKNOWN.retry_after is None
-    assert REFUSED.retry_after is None
-    assert TROUBLE.retry_after
-    assert {each.phase for each in (UNKNOWN, REFUSED, TROUBLE)} == {
-        Phase.UNKNOWN,
-        Phase.REFUSED,
-        Phase.TROUBLE,
-    }
+@pytest.mark.parametrize(
+    ("admission", "phase", "is_final"),
+    [
+        (UNKNOWN, Phase.UNKNOWN, True),
+        (REFUSED, Phase.REFUSED, True),
+        (TROUBLE, Phase.TROUBLE, False),
+    ],
+)
+def test_only_an_answer_that_may_change_is_worth_asking_again(
+    admission: Admission, phase: Phase, *, is_final: bool
+) -> None:
+    assert admission.phase is phase
+    assert (admission.retry_after is None) is is_final

@@ -1,4 +1,4 @@
-"""Only who shows a key of the secret may schedule; the keys are read seldom, and never shown."""
+"""Only a key of the secret authorizes scheduling; the keys are read rarely, and never shown."""
 
 from __future__ import annotations
 
@@ -7,40 +7,33 @@ import json
 import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError
-from hypothesis import given
+from botocore.exceptions import ConnectTimeoutError
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from moto import mock_aws
 
 from chalicelib.meetings.authorizer import FRESH, LIFETIME, Authorizer, Caller, UnauthorizedError
 from chalicelib.secrets import SecretError
+from tests.answers import Vault, refusal
+from tests.world import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.world import World
+    from botocore.session import Session
 
 NAME = "elephant-test-schedule-key"
 KEY = "k3y-0f-the-front-end-0123456789abcdef"
 OTHER = "k3y-0f-the-office-0123456789abcdefgh"
 
 
-class Vault:
-    """Secrets Manager with one secret, and how often it was read."""
+class Door(Vault):
+    """An authorizer, and the secret of its keys."""
 
     def __init__(self, text: str = KEY) -> None:
-        self.text = text
-        self.reads: list[object] = []
-        self.error: Exception | None = None
-        self.now = 1_000_000.0
+        super().__init__(text)
         self.authorizer = Authorizer(self, lambda: self.now)
-
-    def get_secret_value(self, **request: object) -> Mapping[str, Any]:
-        self.reads.append(request)
-        if self.error:
-            raise self.error
-        return {"SecretString": self.text}
 
     def caller(self, key: str) -> str:
         return self.authorizer.caller_of(f"Bearer {key}", NAME).name
@@ -51,138 +44,114 @@ class Vault:
         return True
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "GetSecretValue")
+@pytest.mark.parametrize(
+    ("text", "callers"),
+    [
+        (KEY, {KEY: "default"}),
+        (f" {KEY}\n", {KEY: "default"}),
+        (json.dumps({"front end": KEY, "office": OTHER}), {KEY: "front end", OTHER: "office"}),
+        (json.dumps({"front end": [KEY, OTHER]}), {KEY: "front end", OTHER: "front end"}),
+    ],
+    ids=["one key", "with spaces", "a key for each caller", "being rotated"],
+)
+def test_a_key_of_the_secret_names_its_caller(text: str, callers: dict[str, str]) -> None:
+    door = Door(text)
 
-
-def test_the_key_of_the_secret_is_good(world: World) -> None:
-    world.secrets.create_secret(Name=NAME, SecretString=KEY)
-
-    caller = Authorizer(world.app_secrets).caller_of(f"Bearer {KEY}", NAME)
-
-    assert caller == Caller("default")
-
-
-def test_each_caller_may_have_a_key() -> None:
-    vault = Vault(json.dumps({"front end": KEY, "office": OTHER}))
-
-    assert (vault.caller(KEY), vault.caller(OTHER)) == ("front end", "office")
-
-
-def test_a_key_is_rotated_under_the_callers_name() -> None:
-    vault = Vault(json.dumps({"front end": [KEY, OTHER], "office": "k3y" * 9}))
-
-    assert vault.caller(KEY) == vault.caller(OTHER) == "front end"
+    assert {key: door.caller(key) for key in callers} == callers
 
 
 @pytest.mark.parametrize("header", [f"bearer {KEY}", f"BEARER   {KEY} "])
-def test_the_scheme_may_be_spelled_in_any_case(header: str) -> None:
+def test_the_scheme_may_be_written_in_any_case(header: str) -> None:
     """As https://www.rfc-editor.org/rfc/rfc9110#section-11.1 says."""
-    assert Vault().authorizer.caller_of(header, NAME).name == "default"
+    assert Door().authorizer.caller_of(header, NAME).name == "default"
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        None,
-        "",
-        KEY,
-        "Bearer",
-        "Bearer ",
-        f"Basic {KEY}",
-        f"Bearer {KEY} x",
-        f"Bearer\n{KEY}",
-        f"Bearer {KEY}\n",
-        "Bearer k\u00e9y",
-        "Bearer \ud800",
+        *(None, "", KEY, "Bearer", "Bearer ", f"Basic {KEY}", f"Bearer {KEY} x"),
+        *(f"Bearer\n{KEY}", f"Bearer {KEY}\n", "Bearer k\u00e9y", "Bearer \ud800"),
     ],
 )
-def test_who_shows_no_key_is_refused_and_the_secret_is_not_read(header: str | None) -> None:
-    vault = Vault()
+def test_without_a_key_a_request_is_refused_and_the_secret_is_not_read(header: str | None) -> None:
+    door = Door()
 
     with pytest.raises(UnauthorizedError, match="Authorization: Bearer KEY"):
-        vault.authorizer.caller_of(header, NAME)
+        door.authorizer.caller_of(header, NAME)
 
-    assert vault.reads == []
+    assert door.reads == []
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=50))
+@example(KEY[:-1])
+@example(KEY + "x")
+@example(KEY.upper())
+@example("default")
 def test_no_other_key_is_good(key: str) -> None:
-    if key != KEY:
-        assert Vault().refuses(key)
+    assume(key != KEY)
+    with pytest.raises(UnauthorizedError) as caught:
+        Door().caller(key)
 
-
-@pytest.mark.parametrize("key", [KEY[:-1], KEY + "x", KEY.upper(), "default", "x"])
-def test_a_key_that_is_nearly_right_is_refused(key: str) -> None:
-    assert Vault().refuses(key)
+    assert str(caught.value) == "the key is not one that may schedule meetings"
 
 
 @pytest.mark.parametrize("key", [KEY, OTHER, "wrong", KEY[:-1] + "x"])
-def test_the_time_of_a_comparison_tells_nothing(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only this function of Python's library takes as long for whatever differs where."""
-    vault = Vault(json.dumps({"front end": KEY, "office": OTHER}))
-    compared: list[int] = []
-    compare = hmac.compare_digest
-
-    def noting(one: bytes, another: bytes) -> bool:
-        compared.append(len(one) - len(another))
-        return compare(one, another)
-
-    monkeypatch.setattr(hmac, "compare_digest", noting)
+def test_the_time_of_a_comparison_reveals_nothing(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only this function of Python's library takes as long wherever the texts differ."""
+    door = Door(json.dumps({"front end": KEY, "office": OTHER}))
+    compare = Mock(wraps=hmac.compare_digest)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
 
     with suppress(UnauthorizedError):
-        vault.caller(key)
+        door.caller(key)
 
-    assert compared == [0, 0], "every key, whichever it is"
+    lengths = [tuple(map(len, call.args)) for call in compare.call_args_list]
+    assert lengths == [(32, 32)] * 2, "every key, whichever it is"
 
 
 # When it is read
 
 
 def test_the_keys_are_read_once_in_five_minutes() -> None:
-    vault = Vault()
+    door = Door()
 
     for _ in range(3):
-        vault.caller(KEY)
-    vault.now += LIFETIME - 1
-    vault.caller(KEY)
-    assert vault.reads == [{"SecretId": NAME}]
+        door.caller(KEY)
+    door.now += LIFETIME - 1
+    door.caller(KEY)
+    assert door.reads == [{"SecretId": NAME}]
 
-    vault.now += 1
-    vault.caller(KEY)
-    assert len(vault.reads) == 2
-
-
-def test_a_key_that_was_taken_away_is_refused_five_minutes_later() -> None:
-    vault = Vault()
-    vault.caller(KEY)
-
-    vault.text = OTHER
-    vault.now += LIFETIME
-
-    assert vault.refuses(KEY)
-    assert vault.caller(OTHER) == "default"
+    door.now += 1
+    door.caller(KEY)
+    assert len(door.reads) == 2
 
 
-def test_a_new_key_is_good_at_once() -> None:
-    vault = Vault()
-    vault.caller(KEY)
+@pytest.mark.parametrize("seconds", [FRESH, LIFETIME])
+def test_a_new_key_is_good_at_once_and_an_old_one_is_refused_in_five_minutes(
+    seconds: float,
+) -> None:
+    door = Door()
+    door.caller(KEY)
 
-    vault.text = OTHER
-    vault.now += FRESH
+    door.text = OTHER
+    door.now += seconds
 
-    assert vault.caller(OTHER) == "default"
-    assert vault.refuses(KEY)
+    if seconds == LIFETIME:
+        assert door.refuses(KEY)
+    assert door.caller(OTHER) == "default"
+    assert door.refuses(KEY)
 
 
-def test_whoever_tries_keys_does_not_have_the_secret_read_for_each() -> None:
-    vault = Vault()
+def test_guessing_keys_does_not_read_the_secret_each_time() -> None:
+    door = Door()
 
     for number in range(3 * round(FRESH)):
-        vault.refuses(f"guess-{number}")
-        vault.now += 1
+        door.refuses(f"guess-{number}")
+        door.now += 1
 
-    assert len(vault.reads) == 3
+    assert len(door.reads) == 3
 
 
 # What fails
@@ -191,96 +160,77 @@ def test_whoever_tries_keys_does_not_have_the_secret_read_for_each() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "  ",
-        "too-short",
-        "with a space in its middle",
-        "{",
-        "{}",
-        '{"front end": ""}',
+        *("", "  ", "too-short", "with a space in its middle", "{" + KEY, "{}"),
+        *('{"front end": ""}', '{"front end": []}', '{"a":' * 100_000),
         json.dumps({"front end": KEY, "office": "too-short"}),
         json.dumps({"front end": KEY, "office": None}),
+        json.dumps({"front end": KEY, "office": f"{OTHER} "[:12]}),
         json.dumps({"front end": [KEY, ""]}),
-        '{"front end": []}',
-        '{"a":' * 100_000,
     ],
+    ids=lambda text: text[:20],
 )
-def test_a_secret_without_keys_lets_nobody_in(text: str) -> None:
-    vault = Vault(text)
+def test_a_secret_without_keys_lets_nobody_in_and_is_not_shown(text: str) -> None:
+    door = Door(text)
 
-    with pytest.raises(SecretError, match=f"secret '{NAME}' does not hold keys; store one key"):
-        vault.caller(KEY)
+    with pytest.raises(
+        SecretError, match=f"secret '{NAME}' does not hold keys; store one"
+    ) as caught:
+        door.caller(KEY)
 
-
-def test_a_secret_of_bytes_lets_nobody_in(world: World) -> None:
-    world.secrets.create_secret(Name=NAME, SecretBinary=KEY.encode())
-
-    with pytest.raises(SecretError):
-        Authorizer(world.app_secrets).caller_of(f"Bearer {KEY}", NAME)
-
-
-def test_a_secret_that_is_not_there_is_named_with_what_to_do(world: World) -> None:
-    with pytest.raises(SecretError, match=f"'{NAME}': it does not exist; .*elephant deploy"):
-        Authorizer(world.app_secrets).caller_of(f"Bearer {KEY}", NAME)
+    behind = [caught.value.__cause__, caught.value.__context__]
+    shown = "".join(traceback.format_exception(caught.value)) + repr(behind)
+    assert not [key for key in (KEY, OTHER[:12]) if key in shown]
 
 
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
+        ("ResourceNotFoundException", f"'{NAME}': it does not exist; .*elephant deploy"),
         ("AccessDeniedException", "may not read it"),
         ("InvalidRequestException", "marked for deletion"),
         ("DecryptionFailure", "kms:Decrypt"),
     ],
 )
-def test_a_secret_that_may_not_be_read_says_what_to_do(code: str, remedy: str) -> None:
-    vault = Vault()
-    vault.error = refusal(code)
+def test_a_secret_that_cannot_be_read_is_an_error_with_a_remedy(code: str, remedy: str) -> None:
+    door = Door()
+    door.error = refusal(code)
 
     with pytest.raises(SecretError, match=remedy):
-        vault.caller(KEY)
+        door.caller(KEY)
 
 
 @pytest.mark.parametrize(
-    "error",
-    [refusal("ThrottlingException"), ConnectTimeoutError(endpoint_url="https://secrets")],
+    "error", [refusal("ThrottlingException"), ConnectTimeoutError(endpoint_url="https://secrets")]
 )
-def test_who_cannot_be_known_is_not_let_in(error: Exception) -> None:
-    """Nor is a key used for longer because it cannot be read whether it is still good."""
-    vault = Vault()
-    vault.caller(KEY)
-    vault.error = error
-    vault.now += LIFETIME
+def test_while_the_keys_cannot_be_read_nobody_is_let_in(error: Exception) -> None:
+    """Nor is a key used for longer because it is unknown whether it is still good."""
+    door = Door()
+    door.caller(KEY)
+    door.error = error
+    door.now += LIFETIME
 
     with pytest.raises(type(error)):
-        vault.caller(KEY)
+        door.caller(KEY)
 
-    vault.error = None
-    assert vault.caller(KEY) == "default"
+    door.error = None
+    assert door.caller(KEY) == "default"
 
 
-# What is never shown
+def test_the_secret_is_read_from_secrets_manager(session: Session) -> None:
+    with mock_aws():
+        client: Any = session.create_client("secretsmanager", region_name=REGION)
+        client.create_secret(Name=NAME, SecretString=KEY)
+        client.create_secret(Name="binary", SecretBinary=KEY.encode())
+
+        assert Authorizer(client).caller_of(f"Bearer {KEY}", NAME) == Caller("default")
+        with pytest.raises(SecretError, match="'binary' does not hold keys"):
+            Authorizer(client).caller_of(f"Bearer {KEY}", "binary")
+        with pytest.raises(SecretError, match="'missing': it does not exist"):
+            Authorizer(client).caller_of(f"Bearer {KEY}", "missing")
 
 
 def test_keys_are_never_shown() -> None:
-    vault = Vault(json.dumps({"front end": KEY}))
-    caller = vault.authorizer.caller_of(f"Bearer {KEY}", NAME)
+    door = Door(json.dumps({"front end": KEY}))
+    caller = door.authorizer.caller_of(f"Bearer {KEY}", NAME)
 
-    assert KEY not in f"{caller} {caller!r} {vault.authorizer!r} {vars(vault.authorizer)!r}"
-
-
-@pytest.mark.parametrize("text", ["{" + KEY, json.dumps({"office": f"{KEY} "[:12]})])
-def test_errors_do_not_show_the_secret(text: str) -> None:
-    with pytest.raises(SecretError) as caught:
-        Vault(text).caller(KEY)
-
-    said = "".join(traceback.format_exception(caught.value))
-    behind = [caught.value.__cause__, caught.value.__context__]
-    assert text[1:] not in said + repr(behind)
-    assert KEY[:12] not in str(caught.value) + repr(caught.value.args) + repr(behind)
-
-
-def test_refusals_do_not_show_the_key() -> None:
-    with pytest.raises(UnauthorizedError) as caught:
-        Vault().caller("a-key-that-is-wrong")
-
-    assert "a-key-that-is-wrong" not in repr(caught.value)
+    assert KEY not in f"{caller} {caller!r} {door.authorizer!r} {vars(door.authorizer)!r}"

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.meeting_row.meeting import RowChangedError
-from chalicelib.meeting_row.rows import RowFullError, RowUpdate, RowWriter
+from chalicelib.meeting_row.table import Meetings, RowChangedError, RowFullError
 from chalicelib.meetings.ending import Ended, EndingError
 from tests.meetings.ends import DATA, ID, Died, Ends
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.meeting_row.meeting import Meeting, RowUpdate
     from tests.world import World
 
 REASON = "NO_SHOW_TIMEOUT"
@@ -323,16 +322,16 @@ def test_a_row_that_its_own_status_fills_is_claimed_and_ended_in_one_write(
 ) -> None:
     """Nothing can be removed from it, and the new status leaves room for the reason."""
     desktops = ends.meeting()
-    meeting, write = ends.meeting_read(), RowWriter.update_row
+    meeting, write = ends.meeting_read(), Meetings.update_row
     written: list[set[str]] = []
 
-    def full_at_first(writer: RowWriter, update: RowUpdate) -> Meeting:
+    def full_at_first(writer: Meetings, update: RowUpdate) -> Meeting:
         written.append(set(update.texts))
         if len(written) == 1:
             raise RowFullError("the row is full")
         return write(writer, update)
 
-    monkeypatch.setattr(RowWriter, "update_row", full_at_first)
+    monkeypatch.setattr(Meetings, "update_row", full_at_first)
 
     ends.ending.end_meeting(meeting, REASON, BY_TIME)
 

@@ -5,87 +5,121 @@ from __future__ import annotations
 import hmac
 import json
 from datetime import UTC, datetime
-from itertools import count
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
+from moto import mock_aws
 
-from chalicelib.meeting_row.rows import RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.admission import Phase
 from chalicelib.meetings.http import Answer, Request
 from chalicelib.meetings.join import ATTEMPTS, Join
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.page import HEADERS, HEADLINES
+from tests.meetings.front_desk import ORIGIN, REFUSED, FrontDesk
 from tests.world import TABLE, link, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from tests.world import World
+    from botocore.session import Session
 
 A, B = "i-0123456789abcdef0", "i-0123456789abcdef1"
 ID = "abcdefgh12345678"
 KEY, TEACHERS_KEY = "the-students-key", "the-teachers-key"
-ORIGIN = "https://app.example.com"
 SOON = datetime(2026, 11, 21, 15, 25, tzinfo=UTC).timestamp()
+LATE = datetime(2026, 11, 21, 15, 41, 7, tzinfo=UTC).timestamp()
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-READY = {"student_ec2_id": A, "student_ec2_link": link(A)}
+PROGRAM = "application/json"
 LIBRARY = "*/*"
 FETCH = {"sec-fetch-dest": "empty", "sec-fetch-mode": "cors"}
+WAITING = {"elephant-waiting": "1"}
+"""What the page says while nobody sees it, or until its button is pressed."""
+READY = {"status": "HEALTHY", "student_ec2_id": A, "student_ec2_link": link(A)}
+ROW = {
+    "id": ID,
+    "status": "LAUNCHED",
+    "meet_time": "2026-11-21T15:30:00Z",
+    "student_name": "Zoë",
+    "teacher_name": "Ada",
+    "student_key_hash": hash_of(KEY),
+    "teacher_key_hash": hash_of(TEACHERS_KEY),
+}
 
 
-def make_join(world: World, now: float = SOON, **variables: str) -> Join:
-    settings = make_settings(
-        FEATURES="meetings",
-        AMI_ID="ami-0123456789abcdef0",
-        SECURITY_GROUP_IDS="sg-0123456789abcdef0",
-        ALLOWED_ORIGINS=ORIGIN,
-        **variables,
-    )
-    assert settings.meetings
-    return Join(
-        settings=settings,
-        meetings=settings.meetings,
-        reader=RowReader(world.app_dynamodb, TABLE),
-        writer=RowWriter(world.app_dynamodb, TABLE),
-        reporter=world.reports,
-        clock=lambda: now,
-    )
+class Door:
+    """The route behind join links, and a table of meetings."""
+
+    def __init__(self, desk: FrontDesk) -> None:
+        self.desk = desk
+        self.now = SOON
+
+    def put(self, row: Mapping[str, str] | None = None, **attributes: str) -> None:
+        self.desk.put_row(ROW | dict(row or {}) | attributes)
+
+    @property
+    def row(self) -> dict[str, str]:
+        return self.desk.rows()[ID]
+
+    @property
+    def report(self) -> tuple[str, dict[str, Any], dict[str, int]]:
+        return self.desk.reports.lines[-1]
+
+    @property
+    def calls(self) -> list[str]:
+        return self.desk.calls
+
+    def ask(  # noqa: PLR0913 (all that a request may differ in)
+        self,
+        role: str = "student",
+        meeting_id: str = ID,
+        *,
+        key: str | None = KEY,
+        accept: str | None = PROGRAM,
+        more: Mapping[str, str] | None = None,
+        join_keys: str = "required",
+        **query: str,
+    ) -> Answer:
+        """Send a request to a new execution environment."""
+        settings = make_settings(
+            FEATURES="meetings",
+            AMI_ID="ami-0123456789abcdef0",
+            SECURITY_GROUP_IDS="sg-0123456789abcdef0",
+            ALLOWED_ORIGINS=ORIGIN,
+            JOIN_KEYS=join_keys,
+        )
+        assert settings.meetings
+        dynamodb = self.desk.faulty("dynamodb")
+        join = Join(
+            settings=settings,
+            meetings=settings.meetings,
+            table=Meetings(dynamodb, TABLE),
+            reporter=self.desk.reports,
+            clock=lambda: self.now,
+        )
+        request = Request(
+            method="GET",
+            path=f"/api/join/{meeting_id}/{role}",
+            headers=({} if accept is None else {"accept": accept}) | dict(more or {}),
+            query=query | ({} if key is None else {"key": key}),
+            body=b"",
+            base_url="https://api.example.com/api",
+        )
+        self.desk.calls.clear()
+        return join.handle(request, meeting_id, role)
 
 
-def put(world: World, status: str = "LAUNCHED", **attributes: str) -> None:
-    row = {
-        "status": status,
-        "meet_time": "2026-11-21T15:30:00Z",
-        "student_name": "Zoë",
-        "teacher_name": "Ada",
-        "student_key_hash": hash_of(KEY),
-        "teacher_key_hash": hash_of(TEACHERS_KEY),
-    }
-    world.put_row(ID, **(row | attributes))
+@pytest.fixture(scope="module")
+def desk(session: Session) -> Iterator[FrontDesk]:
+    with mock_aws():
+        yield FrontDesk(session)
 
 
-def ask(  # noqa: PLR0913 (all that a request may differ in)
-    join: Join,
-    role: str = "student",
-    meeting_id: str = ID,
-    *,
-    key: str | None = KEY,
-    accept: str | None = "application/json",
-    origin: str | None = None,
-    more: Mapping[str, str] | None = None,
-    **query: str,
-) -> Answer:
-    headers = {"accept": accept, "origin": origin, **(more or {})}
-    request = Request(
-        method="GET",
-        path=f"/api/join/{meeting_id}/{role}",
-        headers={name: value for name, value in headers.items() if value is not None},
-        query=query | ({} if key is None else {"key": key}),
-        body=b"",
-        base_url="https://api.example.com/api",
-    )
-    return join.handle(request, meeting_id, role)
+@pytest.fixture
+def door(desk: FrontDesk) -> Door:
+    desk.begin_anew()
+    return Door(desk)
 
 
 def document(answer: Answer) -> dict[str, Any]:
@@ -94,117 +128,127 @@ def document(answer: Answer) -> dict[str, Any]:
     return found
 
 
-# The contract for programs
+# Who enters, who waits, and who only looks
+
+IN_PROGRESS = {"status": "IN_PROGRESS"}
+JOINED = IN_PROGRESS | {"joined_at": "2026-11-21T15:25:00Z"}
+ENDING = READY | {"termination_reason": "MAX_LENGTH_TIMEOUT"}
+OTHERS = IN_PROGRESS | {"teacher_ec2_link": link(B)}
+PREFETCH = {"sec-purpose": "prefetch"}
+IMAGE = {"sec-fetch-dest": "image", "sec-fetch-mode": "no-cors"}
+NO_CORS, SAME_ORIGIN = (FETCH | {"sec-fetch-mode": mode} for mode in ("no-cors", "same-origin"))
+BUTTON = {"accept": BROWSER, "enter": "1"}
+LOOKS: dict[str, dict[str, Any]] = {
+    "a library": {"accept": LIBRARY},
+    "no Accept": {"accept": None},
+    "an empty Accept": {"accept": ""},
+    "any text": {"accept": "text/*"},
+    "XHTML": {"accept": "application/xhtml+xml"},
+    "an image": {"accept": "image/avif,image/*,*/*;q=0.8", "more": IMAGE},
+    "oEmbed": {"accept": "application/json+oembed"},
+    "not a front end's fetch()": {"accept": LIBRARY, "more": NO_CORS},
+    "a prefetch": {"more": PREFETCH},
+    "a prefetching fetch()": {"accept": LIBRARY, "more": FETCH | PREFETCH},
+    "an old prefetch": {"more": {"purpose": "prefetch"}},
+    "a Mozilla prefetch": {"more": {"x-moz": "prefetch"}},
+    "a part": {"more": {"range": "bytes=0-65535"}},
+    "a browser": {"accept": BROWSER},
+    "a browser that prefetches the button": BUTTON | {"more": PREFETCH},
+    "another value than the button's": BUTTON | {"enter": "yes"},
+    "a value that says no": BUTTON | {"enter": "0"},
+    "an empty value": BUTTON | {"enter": ""},
+    "a page that waits": {"more": WAITING | FETCH},
+}
+Case = tuple[dict[str, str], dict[str, Any], int, dict[str, str], str]
+CASES: dict[str, Case] = {
+    "not ready": ({}, {}, 202, {}, "waiting"),
+    "no link of one's own": (OTHERS, {}, 202, {}, "waiting"),
+    "the first one in": (READY, {}, 200, JOINED, "joined"),
+    "a later one": (READY | IN_PROGRESS, {}, 200, {}, "joined"),
+    "being ended": (ENDING, {}, 202, {}, "refused"),
+    "over": (READY | {"status": "TERMINATED"}, {}, 202, {}, "refused"),
+    "axios": (READY, {"accept": "application/json, text/plain, */*"}, 200, JOINED, "joined"),
+    "fetch()": (READY, {"accept": LIBRARY, "more": FETCH}, 200, JOINED, "joined"),
+    "of the same origin": (READY, {"accept": LIBRARY, "more": SAME_ORIGIN}, 200, JOINED, "joined"),
+    "an older one's": (READY, {"accept": None, "more": {"origin": ORIGIN}}, 200, JOINED, "joined"),
+    "the page's button": (READY, BUTTON, 303, JOINED, "joined"),
+}
+CASES |= {
+    f"{name}, {row['status']}": (row, ask, 200 if BROWSER in ask.values() else 202, {}, "shown")
+    for name, ask in LOOKS.items()
+    for row in (READY, READY | IN_PROGRESS)
+}
 
 
-@pytest.mark.parametrize(
-    "role", ["Teacher", "STUDENT", "admin", "", "student ", "status", "student\n"]
-)
-def test_a_role_that_there_is_not_is_refused_without_a_look(world: World, role: str) -> None:
-    put(world, "HEALTHY", **READY)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_only_a_visitor_who_asks_to_enter_a_ready_desktop_enters(door: Door, case: Case) -> None:
+    """Mail programs and messengers open links before people do."""
+    row, ask, status, written, action = case
+    door.put(row)
+    before = door.row
 
-    answer = ask(make_join(world), role)
+    answer = door.ask(**ask)
 
-    assert answer.status == 400
-    assert set(document(answer)) == {"message"}
-    assert world.aws_calls == []
-    assert world.reports.lines[-1][1]["action"] == "refused"
-
-
-@pytest.mark.parametrize(
-    ("status", "row"),
-    [
-        ("SCHEDULED", {}),
-        ("LAUNCHED", {}),
-        ("DNS_WRITTEN", READY),
-        ("HEALTHY", {"teacher_ec2_link": link(B)}),
-        ("IN_PROGRESS", {"student_ec2_id": A}),
-    ],
-)
-def test_until_the_desktop_is_ready_one_is_asked_to_come_again(
-    world: World, status: str, row: dict[str, str]
-) -> None:
-    put(world, status, **row)
-
-    answer = ask(make_join(world))
-
-    assert answer.status == 202
-    assert set(document(answer)) == {"message", "status"}
-    assert document(answer)["status"] == status
-    assert int(answer.headers["Retry-After"]) > 0
-    assert world.aws_calls == ["GetItem"]
-    assert world.row(ID)["status"] == status
+    assert (answer.status, door.row) == (status, before | written)
+    assert door.calls == ["GetItem", "UpdateItem"][: 1 + bool(written)]
+    enters = action == "joined"
+    assert door.report[1]["action"] == action
+    assert door.report[2] == {"Joined": enters, "Warnings": 0}
+    assert (A in answer.body + str(answer.headers)) is enters
+    assert ("Retry-After" in answer.headers) is (action == "waiting")
+    if status == 303:
+        assert (answer.headers["Location"], answer.body) == (link(A), "")
+    elif BROWSER in ask.values():
+        assert f'href="?key={KEY}&amp;enter=1"' in answer.body
+    else:
+        told = document(answer)
+        said = {"dcv_url": link(A)} if enters else {"status": door.row["status"]}
+        assert told == {"message": told["message"]} | said
+        needs_hint = action == "shown" and ask.get("more") != WAITING | FETCH
+        assert ("Accept: application/json" in told["message"]) is needs_hint
+    assert action != "shown" or answer.headers["Elephant-Phase"] == "ready"
 
 
-def test_the_first_one_in_makes_a_healthy_meeting_one_in_progress(world: World) -> None:
-    put(world, "HEALTHY", **READY)
-    before = world.row(ID)
+@pytest.mark.parametrize("role", ["Teacher", "STUDENT", "admin", "", "student ", "student\n"])
+def test_an_unknown_role_is_refused_without_a_read(door: Door, role: str) -> None:
+    door.put(READY)
 
-    answer = ask(make_join(world))
+    answer = door.ask(role)
 
-    assert answer.status == 200
-    assert set(document(answer)) == {"message", "dcv_url"}
-    assert document(answer)["dcv_url"] == link(A)
-    assert "Retry-After" not in answer.headers
-    now = {"status": "IN_PROGRESS", "joined_at": "2026-11-21T15:25:00Z"}
-    assert world.row(ID) == before | now
-    assert world.aws_calls == ["GetItem", "UpdateItem"]
+    assert (answer.status, set(document(answer)), door.calls) == (400, {"message"}, [])
+    assert door.report[1]["action"] == "refused"
 
 
-def test_those_who_come_after_write_nothing(world: World) -> None:
-    put(world, "IN_PROGRESS", **READY)
+def test_a_foreign_address_is_withheld_and_causes_a_warning(door: Door) -> None:
+    door.put(READY, student_ec2_link="https://evil.example/")
 
-    assert document(ask(make_join(world)))["dcv_url"] == link(A)
-    assert world.aws_calls == ["GetItem"]
-
-
-@pytest.mark.parametrize("status", ["IN_PROGRESS", "HEALTHY", "TERMINATED"])
-def test_a_meeting_that_is_being_ended_lets_nobody_in(world: World, status: str) -> None:
-    put(world, status, termination_reason="MAX_LENGTH_TIMEOUT", **READY)
-
-    answer = ask(make_join(world))
-
-    assert answer.status == 202
-    assert document(answer)["status"] == status
-    assert "Retry-After" not in answer.headers
-    assert world.row(ID)["status"] == status
-
-
-def test_a_foreign_address_is_kept_back_and_warned_of(world: World) -> None:
-    put(world, "HEALTHY", student_ec2_link="https://evil.example/")
-
-    answer = ask(make_join(world))
+    answer = door.ask()
 
     assert answer.status == 202
     assert "evil" not in answer.body
-    outcome, fields, counts = world.reports.lines[-1]
+    outcome, fields, counts = door.report
     assert (outcome, counts) == ("succeeded", {"Joined": 0, "Warnings": 1})
     assert fields["warnings"] == [
         "student_ec2_link is not a link to a desktop of this stage: 'https://evil.example/'"
     ]
 
 
-# Those who wait
-
-WAITING = {"elephant-waiting": "1"}
-"""What the page says while nobody sees it, or until its button is pressed."""
-LATE = datetime(2026, 11, 21, 15, 41, 7, tzinfo=UTC).timestamp()
+# Waiting visitors
 
 
 @pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])
 def test_a_page_that_only_waits_learns_that_all_is_ready_and_does_not_enter(
-    world: World, status: str
+    door: Door, status: str
 ) -> None:
-    put(world, status, **READY)
+    door.put(READY, status=status)
 
-    answer = ask(make_join(world), more=WAITING | FETCH)
+    answer = door.ask(more=WAITING | FETCH)
 
     assert (answer.status, answer.headers["Elephant-Phase"]) == (202, "ready")
     assert document(answer)["message"].startswith("You may enter now.")
     assert A not in answer.body + str(answer.headers)
-    assert world.row(ID)["status"] == status
-    assert world.aws_calls == ["GetItem"]
-    assert world.reports.lines[-1][2]["Joined"] == 0
+    assert (door.row["status"], door.calls) == (status, ["GetItem"])
+    assert door.report[2]["Joined"] == 0
 
 
 @pytest.mark.parametrize(
@@ -219,40 +263,41 @@ def test_a_page_that_only_waits_learns_that_all_is_ready_and_does_not_enter(
     ],
 )
 def test_late_in_the_wait_the_row_says_who_waits(
-    world: World, status: str, more: dict[str, str], *, is_written: bool
+    door: Door, status: str, more: dict[str, str], *, is_written: bool
 ) -> None:
-    """Who asks to enter waits as well, and a front end's visitor like the page's."""
-    put(world, status, **READY)
-    before = world.row(ID)
+    """Whoever asks to enter waits as well, and a front end's visitor like the page's."""
+    door.put(READY, status=status)
+    before = door.row
 
-    ask(make_join(world, LATE), more=more)
+    for door.now, calls in ((LATE, 1 + is_written), (LATE + 59, 1)):
+        door.ask(more=more)
 
-    written = {"student_waiting_at": "2026-11-21T15:41:07Z"} if is_written else {}
-    assert world.row(ID) == before | written
-    assert world.aws_calls == ["GetItem", "UpdateItem"][: 1 + is_written]
-    ask(make_join(world, LATE + 59), more=more)
-    assert world.row(ID) == before | written
+        written = {"student_waiting_at": "2026-11-21T15:41:07Z"} if is_written else {}
+        assert door.row == before | written
+        assert door.calls == ["GetItem", "UpdateItem"][:calls]
 
 
 @pytest.mark.parametrize("became", ["IN_PROGRESS", "TERMINATED"])
-def test_presence_is_not_written_over_what_has_changed_meanwhile(world: World, became: str) -> None:
-    put(world)
-    world.meanwhile("UpdateItem", lambda: put(world, became))
+def test_presence_is_not_written_over_a_concurrent_change(door: Door, became: str) -> None:
+    door.put()
+    door.now = LATE
+    door.desk.meanwhile = {1: lambda: door.put(status=became)}
 
-    assert ask(make_join(world, LATE), more=WAITING).status == 202
-    assert "student_waiting_at" not in world.row(ID)
-    assert world.aws_calls == ["GetItem", "UpdateItem"]
-    assert world.reports.lines[-1][2]["Warnings"] == 0
+    assert door.ask(more=WAITING).status == 202
+    assert "student_waiting_at" not in door.row
+    assert door.calls == ["GetItem", "UpdateItem"]
+    assert door.report[2]["Warnings"] == 0
 
 
-def test_presence_that_cannot_be_written_spoils_no_answer(world: World) -> None:
-    put(world)
-    world.fail("UpdateItem", "AccessDeniedException")
+def test_presence_that_cannot_be_written_only_causes_a_warning(door: Door) -> None:
+    door.put()
+    door.now = LATE
+    door.desk.faults = {1: REFUSED}
 
-    answer = ask(make_join(world, LATE), more=WAITING)
+    answer = door.ask(more=WAITING)
 
     assert (answer.status, answer.headers["Elephant-Phase"]) == (202, "late")
-    outcome, fields, counts = world.reports.lines[-1]
+    outcome, fields, counts = door.report
     assert (outcome, counts) == ("succeeded", {"Joined": 0, "Warnings": 1})
     assert fields["warnings"][0].startswith("could not record that the student waits: ")
 
@@ -260,422 +305,239 @@ def test_presence_that_cannot_be_written_spoils_no_answer(world: World) -> None:
 # Keys
 
 
-@pytest.mark.parametrize("accept", ["application/json", BROWSER])
-def test_a_wrong_key_is_answered_like_a_meeting_that_there_is_not(
-    world: World, accept: str
-) -> None:
-    join = make_join(world)
-    unknown = ask(join, meeting_id="another", accept=accept)
-    work = list(world.aws_calls)
-    put(world, "HEALTHY", **READY)
+@pytest.mark.parametrize("accept", [PROGRAM, BROWSER])
+def test_a_wrong_key_is_answered_like_an_unknown_meeting(door: Door, accept: str) -> None:
+    unknown = door.ask(meeting_id="another", accept=accept)
+    assert (unknown.status, door.calls) == (404, ["GetItem"])
+    door.put(READY)
 
     for key in ("wrong", "", None, TEACHERS_KEY, hash_of(KEY), KEY.upper(), "\ud800", "é"):
-        world.forget_calls()
-        assert ask(join, key=key, accept=accept) == unknown
-        assert world.aws_calls == work == ["GetItem"]
+        assert door.ask(key=key, accept=accept) == unknown
+        assert door.calls == ["GetItem"]
 
-    assert unknown.status == 404
-    assert world.row(ID)["status"] == "HEALTHY"
-    assert {line[1]["action"] for line in world.reports.lines} == {"refused"}
+    assert accept == BROWSER or set(document(unknown)) == {"message"}
+    assert door.ask("teacher", key=KEY, accept=accept) == unknown
+    assert {line[1]["action"] for line in door.desk.reports.lines} == {"refused"}
 
 
 def test_the_time_of_an_answer_tells_no_wrong_key_from_an_unknown_meeting(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(world)
-    world.put_row("guides", status="HEALTHY", **READY)
-    compared: list[tuple[int, int]] = []
-    compare = hmac.compare_digest
-
-    def noting(one: bytes, another: bytes) -> bool:
-        compared.append((len(one), len(another)))
-        return compare(one, another)
-
-    monkeypatch.setattr(hmac, "compare_digest", noting)
+    door.put()
+    door.desk.put_row({"id": "guides"} | READY)
+    compare = Mock(wraps=hmac.compare_digest)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
 
     for meeting_id in (ID, "another", "guides", "x" * 256):
-        assert ask(make_join(world), meeting_id=meeting_id, key="wrong").status == 404
-    assert compared == [(64, 64)] * 4
+        assert door.ask(meeting_id=meeting_id, key="wrong").status == 404
 
-
-def test_a_program_is_told_of_an_unknown_meeting_in_a_message_alone(world: World) -> None:
-    assert set(document(ask(make_join(world)))) == {"message"}
-
-
-def test_each_role_has_its_own_key(world: World) -> None:
-    put(world)
-    join = make_join(world)
-
-    assert ask(join, "teacher", key=TEACHERS_KEY).status == 202
-    assert ask(join, "teacher", key=KEY).status == 404
+    assert [tuple(map(len, call.args)) for call in compare.call_args_list] == [(64, 64)] * 4
 
 
 @pytest.mark.parametrize("key", [KEY, "", None])
-def test_a_row_without_a_hash_opens_for_nobody_where_keys_are_required(
-    world: World, key: str | None
+@pytest.mark.parametrize("stored", [{}, {"student_key_hash": ""}])
+def test_a_row_without_a_hash_opens_only_where_keys_are_off(
+    door: Door, key: str | None, stored: dict[str, str]
 ) -> None:
-    world.put_row(ID, status="HEALTHY", **READY)
-    world.put_row("empty", status="HEALTHY", student_key_hash="", **READY)
+    door.desk.put_row({"id": ID} | READY | stored)
 
-    assert ask(make_join(world), key=key).status == 404
-    assert ask(make_join(world), meeting_id="empty", key=key).status == 404
-
-
-@pytest.mark.parametrize("key", [None, "whatever"])
-def test_where_keys_are_off_a_row_of_the_guides_own_opens(world: World, key: str | None) -> None:
-    world.put_row(ID, status="HEALTHY", **READY)
-
-    answer = ask(make_join(world, JOIN_KEYS="off"), key=key)
-
-    assert document(answer)["dcv_url"] == link(A)
-    assert ask(make_join(world, JOIN_KEYS="off"), meeting_id="another").status == 404
+    assert door.ask(key=key).status == 404
+    assert document(door.ask(key=key, join_keys="off"))["dcv_url"] == link(A)
+    assert door.ask(meeting_id="another", join_keys="off").status == 404
 
 
 @pytest.mark.parametrize("meeting_id", ["", "x" * 256, "a\nb", "a\x00", "\ud800", "\u202eabc"])
 @pytest.mark.parametrize("keys", ["required", "off"])
-def test_an_id_that_there_cannot_be_is_unknown_without_a_look(
-    world: World, meeting_id: str, keys: str
-) -> None:
-    answer = ask(make_join(world, JOIN_KEYS=keys), meeting_id=meeting_id)
-
-    assert answer.status == 404
-    assert world.aws_calls == []
+def test_an_impossible_id_is_unknown_without_a_read(door: Door, meeting_id: str, keys: str) -> None:
+    assert door.ask(meeting_id=meeting_id, join_keys=keys).status == 404
+    assert door.calls == []
 
 
 @pytest.mark.parametrize("meeting_id", ["../x", "é", "a b", "%2e", "x' OR '1'='1", "x" * 255])
-def test_an_odd_id_is_an_id_like_any_other(world: World, meeting_id: str) -> None:
-    assert ask(make_join(world), meeting_id=meeting_id).status == 404
-    world.put_row(meeting_id, status="LAUNCHED", student_key_hash=hash_of(KEY))
-    assert ask(make_join(world), meeting_id=meeting_id).status == 202
+def test_an_odd_id_is_an_id_like_any_other(door: Door, meeting_id: str) -> None:
+    assert door.ask(meeting_id=meeting_id).status == 404
+    door.put(id=meeting_id)
+    assert door.ask(meeting_id=meeting_id).status == 202
 
 
-def test_no_key_is_ever_reported(world: World) -> None:
-    put(world, "HEALTHY", **READY)
-    ask(make_join(world))
-    ask(make_join(world), key="a-wrong-one", accept=BROWSER)
-    world.fail("GetItem", "AccessDeniedException")
-    ask(make_join(world))
+def test_no_key_is_ever_reported(door: Door) -> None:
+    door.put(READY)
+    door.ask()
+    door.ask(key="a-wrong-one", accept=BROWSER)
+    door.desk.faults = {0: REFUSED}
+    door.ask()
 
-    assert len(world.reports.lines) == 3
-    assert KEY not in str(world.reports.lines)
-    assert "a-wrong-one" not in str(world.reports.lines)
-
-
-# Others write the row at the same time
+    assert len(door.desk.reports.lines) == 3
+    assert KEY not in str(door.desk.reports.lines)
+    assert "a-wrong-one" not in str(door.desk.reports.lines)
 
 
-def test_of_two_who_come_at_once_both_enter_and_one_writes(world: World) -> None:
-    put(world, "HEALTHY", **READY, teacher_ec2_link=link(B))
-    join = make_join(world)
+# Concurrent changes of the row
+
+
+def test_two_visitors_at_once_both_enter(door: Door) -> None:
+    door.put(READY, teacher_ec2_link=link(B))
+    rival = Door(door.desk.rival)
     answers: list[Answer] = []
+    door.desk.meanwhile = {1: lambda: answers.append(rival.ask("teacher", key=TEACHERS_KEY))}
 
-    def teacher() -> None:
-        answers.append(ask(join, "teacher", key=TEACHERS_KEY))
-
-    world.meanwhile("UpdateItem", teacher)
-    answers.append(ask(join))
+    answers.append(door.ask())
 
     assert [document(each)["dcv_url"] for each in answers] == [link(B), link(A)]
-    assert world.row(ID)["status"] == "IN_PROGRESS"
-    assert world.aws_calls.count("UpdateItem") == 2
+    assert door.row["status"] == "IN_PROGRESS"
+    assert door.calls == ["GetItem", "UpdateItem", "GetItem"]
 
 
 @pytest.mark.parametrize(
-    ("row", "phase"),
+    ("row", "status", "phase"),
     [
-        ({"termination_reason": "NO_SHOW_TIMEOUT", "status": "HEALTHY", **READY}, "over"),
-        ({"status": "TERMINATED", **READY}, "over"),
-        ({"status": "HEALTHY", "student_ec2_id": A}, "address"),
+        (READY | {"termination_reason": "NO_SHOW_TIMEOUT"}, 202, "over"),
+        (READY | {"status": "TERMINATED"}, 202, "over"),
+        ({"status": "HEALTHY", "student_ec2_id": A}, 202, "address"),
+        (READY | {"student_ec2_link": link(B)}, 200, "ready"),
+        (None, 404, "unknown"),
     ],
+    ids=["ending", "over", "without a link", "another desktop", "removed"],
 )
-def test_what_has_ended_meanwhile_is_not_begun_again(
-    world: World, row: dict[str, str], phase: str
+def test_a_row_that_changes_meanwhile_is_judged_again(
+    door: Door, row: dict[str, str] | None, status: int, phase: str
 ) -> None:
-    """Neither is a link handed out that was taken away between reading and writing."""
-    put(world, "HEALTHY", **READY)
-    world.meanwhile("UpdateItem", lambda: put(world, **row))
+    door.put(READY)
+    door.desk.meanwhile = {1: door.desk.clear_rows if row is None else lambda: door.put(row)}
 
-    answer = ask(make_join(world))
+    answer = door.ask()
 
-    assert (answer.status, answer.headers["Elephant-Phase"]) == (202, phase)
-    assert world.row(ID)["status"] == row["status"]
-
-
-def test_a_row_that_is_removed_meanwhile_is_not_made_again(world: World) -> None:
-    put(world, "HEALTHY", **READY)
-    world.meanwhile(
-        "UpdateItem",
-        lambda: world.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": ID}}),
-    )
-
-    assert ask(make_join(world)).status == 404
-    assert world.rows() == []
+    assert (answer.status, answer.headers["Elephant-Phase"]) == (status, phase)
+    assert document(answer).get("dcv_url") == (link(B) if status == 200 else None)
+    written = JOINED if status == 200 else {}
+    assert door.desk.rows() == ({} if row is None else {ID: ROW | row | written})
 
 
-def test_a_desktop_that_is_replaced_meanwhile_is_the_one_that_is_entered(world: World) -> None:
-    put(world, "HEALTHY", **READY)
-    world.meanwhile("UpdateItem", lambda: put(world, "HEALTHY", student_ec2_link=link(B)))
+def test_a_row_that_keeps_changing_is_given_up_after_three_attempts(door: Door) -> None:
+    door.put(READY)
+    addresses = iter(f"i-{number:017x}" for number in range(9))
+    door.desk.meanwhile = {
+        number: lambda: door.put(READY, student_ec2_link=link(next(addresses)))
+        for number in range(1, 9, 2)
+    }
 
-    assert document(ask(make_join(world)))["dcv_url"] == link(B)
-
-
-def test_a_row_that_keeps_changing_is_left_after_three_attempts(world: World) -> None:
-    put(world, "HEALTHY", **READY)
-    numbers = count()
-
-    def change() -> None:
-        put(world, "HEALTHY", student_ec2_link=link(f"i-{next(numbers):017x}"))
-        world.meanwhile("UpdateItem", change)
-
-    world.meanwhile("UpdateItem", change)
-    answer = ask(make_join(world))
+    answer = door.ask()
 
     assert answer.status == 503
     assert answer.headers["Retry-After"]
-    assert next(numbers) == ATTEMPTS
-    assert world.reports.lines[-1][0].startswith("failed: row 'abcdefgh12345678' was changed")
+    assert door.calls == ["GetItem", "UpdateItem"] * ATTEMPTS
+    assert door.report[0].startswith("failed: row 'abcdefgh12345678' was changed")
 
 
-# What fails
-
-
-@pytest.mark.parametrize("operation", ["GetItem", "UpdateItem"])
-@pytest.mark.parametrize("accept", ["application/json", BROWSER])
-def test_what_aws_refuses_is_reported_and_answered_so_that_one_tries_again(
-    world: World, operation: str, accept: str
+@pytest.mark.parametrize("number", [0, 1], ids=["GetItem", "UpdateItem"])
+@pytest.mark.parametrize("accept", [PROGRAM, BROWSER])
+def test_an_error_of_aws_is_reported_and_answered_with_a_retry(
+    door: Door, number: int, accept: str
 ) -> None:
-    """A write that is refused may not pass for one: the safety net would end a live meeting."""
-    put(world, "HEALTHY", **READY)
-    world.fail(operation, "AccessDeniedException")
+    """A rejected write must not count: the safety net would end a live meeting."""
+    door.put(READY)
+    door.desk.faults = {number: REFUSED}
 
-    answer = ask(make_join(world), accept=accept, origin=ORIGIN, enter="1")
+    answer = door.ask(accept=accept, more={"origin": ORIGIN}, enter="1")
 
     assert answer.status == 503
     assert answer.headers["Retry-After"]
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert link(A) not in answer.body
-    outcome, fields, counts = world.reports.lines[-1]
-    assert "AccessDeniedException" in outcome
+    outcome, fields, counts = door.report
+    assert "ThrottlingException" in outcome
     assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
 
 
 # The page
 
 
-def test_a_browser_gets_the_page_with_the_same_status(world: World) -> None:
-    join = make_join(world)
-    found = {"404": ask(join, accept=BROWSER), "400": ask(join, "Student", accept=BROWSER)}
-    put(world)
-    found["202"] = ask(join, accept=BROWSER)
-    put(world, "HEALTHY", **READY)
-    found["200"] = ask(join, accept=BROWSER)
+@pytest.mark.parametrize(
+    ("role", "row", "status", "phase"),
+    [
+        ("Student", None, 400, Phase.REFUSED),
+        ("student", None, 404, Phase.UNKNOWN),
+        ("student", {}, 202, Phase.STARTING),
+        ("student", READY, 200, Phase.READY),
+    ],
+)
+def test_a_browser_gets_the_page_with_the_same_status(
+    door: Door, role: str, row: dict[str, str] | None, status: int, phase: Phase
+) -> None:
+    if row is not None:
+        door.put(row)
 
-    for status, answer in found.items():
-        assert str(answer.status) == status
+    for enter in ("0", "1" if phase is not Phase.READY else "0"):  # too early, the page is shown
+        answer = door.ask(role, accept=BROWSER, enter=enter)
+
+        assert answer.status == status
         assert answer.content_type == "text/html; charset=utf-8"
         assert answer.body.startswith("<!doctype html>")
+        assert HEADLINES[phase] in answer.body
         assert HEADERS.items() <= answer.headers.items()
-    assert HEADLINES[Phase.STARTING] in found["202"].body
-
-
-def test_looking_at_the_page_starts_nothing(world: World) -> None:
-    """Mail programs and messengers look at links before people do."""
-    put(world, "HEALTHY", **READY)
-
-    answer = ask(make_join(world), accept=BROWSER)
-
-    assert answer.status == 200
-    assert world.aws_calls == ["GetItem"]
-    assert world.row(ID)["status"] == "HEALTHY"
-    assert f'href="?key={KEY}&amp;enter=1"' in answer.body
-    assert link(A) not in answer.body
-    assert world.reports.lines[-1][1]["action"] == "shown"
-
-
-@pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])
-@pytest.mark.parametrize(
-    ("accept", "more"),
-    [
-        (LIBRARY, {}),
-        (None, {}),
-        ("", {}),
-        ("text/*", {}),
-        ("application/xhtml+xml", {}),
-        ("image/avif,image/*,*/*;q=0.8", {"sec-fetch-dest": "image", "sec-fetch-mode": "no-cors"}),
-        ("application/json+oembed", {}),
-        (LIBRARY, {"sec-fetch-dest": "empty", "sec-fetch-mode": "no-cors"}),
-        ("application/json", {"sec-purpose": "prefetch"}),
-        (LIBRARY, {**FETCH, "sec-purpose": "prefetch;prerender"}),
-        ("application/json", {"purpose": "prefetch"}),
-        ("application/json", {"x-moz": "prefetch"}),
-        ("application/json", {"range": "bytes=0-65535"}),
-    ],
-)
-def test_a_preview_neither_joins_nor_learns_the_address(
-    world: World, status: str, accept: str | None, more: dict[str, str]
-) -> None:
-    put(world, status, **READY)
-
-    answer = ask(make_join(world), accept=accept, more=more, enter="1")
-
-    assert answer.status == 202
-    assert set(document(answer)) == {"message", "status"}
-    assert "Accept: application/json" in document(answer)["message"]
-    assert A not in answer.body + str(answer.headers)
-    assert world.aws_calls == ["GetItem"]
-    assert world.reports.lines[-1][1]["action"] == "shown"
 
 
 @pytest.mark.parametrize(
-    ("accept", "more"),
+    ("key", "join_keys", "href"),
     [
-        ("application/json, text/plain, */*", {}),
-        (LIBRARY, FETCH),
-        (LIBRARY, FETCH | {"sec-fetch-mode": "same-origin"}),
-        (None, {"origin": ORIGIN}),
+        ('a&b="c"/é', "required", "?key=a%26b%3D%22c%22%2F%C3%A9&amp;enter=1"),
+        (None, "off", "?enter=1"),
+        ("\ud800", "off", "?key=%3F&amp;enter=1"),
+        ("\x00", "off", "?key=%00&amp;enter=1"),
+        ("x" * 5000, "off", f"?key={'x' * 5000}&amp;enter=1"),
     ],
+    ids=["special", "none", "surrogate", "null", "long"],
 )
-def test_a_front_end_enters_by_what_its_browser_says(
-    world: World, accept: str | None, more: dict[str, str]
+def test_the_button_repeats_the_key_and_nothing_else(
+    door: Door, key: str | None, join_keys: str, href: str
 ) -> None:
-    """The guide's asks by fetch(), which accepts anything; older browsers send Origin alone."""
-    put(world, "HEALTHY", **READY)
+    door.put(READY, student_key_hash=hash_of(key or ""))
 
-    assert document(ask(make_join(world), accept=accept, more=more))["dcv_url"] == link(A)
-    assert world.row(ID)["status"] == "IN_PROGRESS"
+    answer = door.ask(key=key, join_keys=join_keys, accept=BROWSER, utm="tracking")
 
-
-def test_a_button_that_is_prefetched_enters_nobody(world: World) -> None:
-    put(world, "HEALTHY", **READY)
-
-    more = {"sec-purpose": "prefetch"}
-    assert ask(make_join(world), accept=BROWSER, more=more, enter="1").status == 200
-    assert world.row(ID)["status"] == "HEALTHY"
-
-
-def test_the_button_enters(world: World) -> None:
-    put(world, "HEALTHY", **READY)
-
-    answer = ask(make_join(world), accept=BROWSER, enter="1")
-
-    assert (answer.status, answer.headers["Location"], answer.body) == (303, link(A), "")
-    assert world.row(ID)["status"] == "IN_PROGRESS"
-    assert world.reports.lines[-1][1]["action"] == "joined"
-    assert world.reports.lines[-1][2] == {"Joined": 1, "Warnings": 0}
-
-
-@pytest.mark.parametrize("enter", ["0", "", "yes"])
-def test_only_the_buttons_own_address_enters(world: World, enter: str) -> None:
-    put(world, "HEALTHY", **READY)
-
-    assert ask(make_join(world), accept=BROWSER, enter=enter).status == 200
-    assert world.row(ID)["status"] == "HEALTHY"
-
-
-def test_a_button_that_is_pressed_too_early_shows_the_page(world: World) -> None:
-    put(world)
-
-    answer = ask(make_join(world), accept=BROWSER, enter="1")
-
-    assert answer.status == 202
-    assert "<h1" in answer.body
-
-
-def test_the_button_repeats_the_key_as_it_was_and_nothing_else(world: World) -> None:
-    odd = 'a&b="c"/é'
-    put(world, "HEALTHY", student_key_hash=hash_of(odd), **READY)
-
-    answer = ask(make_join(world), key=odd, accept=BROWSER, utm="tracking")
-
-    assert 'href="?key=a%26b%3D%22c%22%2F%C3%A9&amp;enter=1"' in answer.body
+    assert f'href="{href}"' in answer.body
     assert "tracking" not in answer.body
+    assert answer.body.encode()
 
 
-@pytest.mark.parametrize("key", ["\ud800", "\x00", "x" * 5000])
-def test_no_key_is_too_odd_for_an_answer(world: World, key: str) -> None:
-    put(world, "HEALTHY", **READY)
-
-    for keys, status in (("required", 404), ("off", 200)):
-        answer = ask(make_join(world, JOIN_KEYS=keys), key=key, accept=BROWSER)
-        assert answer.status == status
-        assert answer.body.encode()
+@pytest.mark.parametrize("accept", ["text/html", "application/json, TEXT/HTML;q=0.5"])
+def test_only_who_accepts_html_gets_a_page(door: Door, accept: str) -> None:
+    assert door.ask(accept=accept).body.startswith("<")
+    assert not door.ask(accept="text/htmlx").body.startswith("<")
 
 
-def test_where_keys_are_off_the_button_needs_none(world: World) -> None:
-    put(world, "HEALTHY", **READY)
-
-    answer = ask(make_join(world, JOIN_KEYS="off"), key=None, accept=BROWSER)
-
-    assert 'href="?enter=1"' in answer.body
+# Every answer
 
 
-@pytest.mark.parametrize(
-    ("accept", "is_page"),
-    [
-        (BROWSER, True),
-        ("text/html", True),
-        ("application/json, TEXT/HTML;q=0.5", True),
-        ("application/json", False),
-        ("*/*", False),
-        ("text/htmlx", False),
-        ("", False),
-        (None, False),
-    ],
-)
-def test_only_who_accepts_html_gets_a_page(
-    world: World,
-    accept: str | None,
-    is_page: bool,  # noqa: FBT001 (a parameter of the test)
+@pytest.mark.parametrize("row", [None, {}, READY, {"status": "TERMINATED"}])
+@pytest.mark.parametrize("fault", [{}, {0: REFUSED}], ids=["", "a fault"])
+@pytest.mark.parametrize("accept", [BROWSER, PROGRAM])
+@pytest.mark.parametrize("role", ["student", "nobody"])
+def test_no_answer_is_cached_and_only_the_configured_front_end_may_read_it(
+    door: Door, row: dict[str, str] | None, fault: dict[int, str], accept: str, role: str
 ) -> None:
-    assert ask(make_join(world), accept=accept).body.startswith("<") is is_page
+    if row is not None:
+        door.put(row)
+    door.desk.faults = fault
+
+    for origin in (None, ORIGIN, "https://elsewhere.example"):
+        headers = door.ask(role, accept=accept, more={"origin": origin} if origin else {}).headers
+
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Elephant-Phase"] in HEADLINES
+        assert {"Accept", "Origin"} <= set(headers["Vary"].split(", "))
+        allowed = ORIGIN if origin == ORIGIN else None
+        assert headers.get("Access-Control-Allow-Origin") == allowed
 
 
-# What every answer has
+def test_each_request_is_reported_once_with_its_result(door: Door) -> None:
+    door.put()
+    door.ask()
+    door.ask(meeting_id="x" * 5000)
 
-
-def every_answer(world: World, origin: str | None) -> list[Answer]:
-    join = make_join(world)
-    states: list[Callable[[], object]] = [
-        lambda: None,
-        lambda: put(world),
-        lambda: put(world, "HEALTHY", **READY),
-        lambda: put(world, "TERMINATED"),
-        lambda: world.fail("GetItem", "InternalServerError"),
-    ]
-    answers = []
-    for prepare in states:
-        prepare()
-        for accept in (BROWSER, "application/json"):
-            for role in ("student", "nobody"):
-                answers.append(ask(join, role, accept=accept, origin=origin))  # noqa: PERF401
-    return answers
-
-
-def test_no_answer_is_kept_guessed_at_or_told_of(world: World) -> None:
-    for answer in every_answer(world, None):
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
-        assert "Accept" in answer.headers["Vary"]
-        assert answer.headers["Elephant-Phase"] in HEADLINES
-        assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-def test_the_configured_front_end_may_read_every_answer_and_no_other_may(world: World) -> None:
-    for answer in every_answer(world, ORIGIN):
-        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-        assert {"Accept", "Origin"} <= set(answer.headers["Vary"].split(", "))
-    world.recover()
-    for answer in every_answer(world, "https://elsewhere.example"):
-        assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-def test_each_request_is_reported_once_with_what_it_came_to(world: World) -> None:
-    put(world)
-    ask(make_join(world))
-    ask(make_join(world), meeting_id="x" * 5000, role="student")
-
-    (_, waiting, counts), (_, refused, _) = world.reports.lines
+    (_, waiting, counts), (_, refused, _) = door.desk.reports.lines
     assert waiting == {
         "meeting_id": ID,
         "role": "student",

@@ -1,4 +1,4 @@
-"""A seed gives an id and two keys that nobody can guess, and the same seed the same ones."""
+"""A seed gives an id and a key for each role, always the same ones, that nobody can guess."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hmac
 import random
 import re
 from collections import Counter
+from unittest.mock import Mock
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.meeting_row.meeting import ROLES
@@ -21,15 +22,18 @@ def derived(key: str, caller: str = "front end", secret: bytes = SECRET) -> Seed
     return Seed.derived(secret, caller, key)
 
 
-def test_an_id_is_16_letters_and_digits_as_the_table_has_them() -> None:
-    ids = [Seed.random().meeting_id for _ in range(300)]
+def test_ids_and_keys_are_unique_and_long_enough_not_to_be_guessed() -> None:
+    seeds = [Seed.random() for _ in range(300)]
 
+    ids = {each.meeting_id for each in seeds}
+    keys = {each.join_key(role) for each in seeds for role in ROLES}
     assert all(re.fullmatch("[a-z0-9]{16}", each) for each in ids)
-    assert len(set(ids)) == 300
+    assert all(re.fullmatch("[A-Za-z0-9_-]{24}", each) for each in keys)
+    assert (len(ids), len(keys)) == (300, 600)
 
 
-def test_ids_come_from_no_generator_that_can_be_foreseen() -> None:
-    """The guide's came from the module random, whose numbers tell the next ones."""
+def test_ids_come_from_no_generator_that_can_be_predicted() -> None:
+    """The guide's came from the module random, whose numbers reveal the next ones."""
     state = random.getstate()
     ids = set()
     for _ in range(2):
@@ -48,49 +52,31 @@ def test_every_letter_and_digit_occurs_about_as_often() -> None:
     assert max(letters.values()) < 1.5 * min(letters.values())
 
 
-def test_a_key_stands_in_an_address_as_it_is_and_is_long_enough_not_to_be_guessed() -> None:
+SAME = ("order 1", "front end", SECRET)
+
+
+@given(st.tuples(st.text(max_size=40), st.text(max_size=40), st.binary(min_size=1, max_size=40)))
+@example(SAME)
+@example(("order 1", "front end", b"another"))
+@example(("1", "front end order", SECRET))
+@example(('1", "x', "front end", SECRET))
+def test_the_same_request_of_the_same_caller_gives_the_same_id_and_keys_and_no_other_does(
+    other: tuple[str, str, bytes],
+) -> None:
+    one, another = derived(*SAME), derived(*other)
+
+    assert (one.meeting_id == another.meeting_id) == (other == SAME)
     for role in ROLES:
-        assert re.fullmatch(r"[A-Za-z0-9_-]{24}", Seed.random().join_key(role))
+        assert (one.join_key(role) == another.join_key(role)) == (other == SAME)
 
 
-def test_the_same_request_gives_the_same_id_and_keys() -> None:
-    first, again = derived("order 1"), derived("order 1")
-
-    assert first.meeting_id == again.meeting_id
-    assert first.join_key("teacher") == again.join_key("teacher")
-
-
-@given(st.text(max_size=40), st.text(max_size=40))
-def test_other_requests_give_other_ids_and_keys(one: str, other: str) -> None:
-    seeds = derived(one), derived(other)
-
-    assert (seeds[0].meeting_id == seeds[1].meeting_id) == (one == other)
-    assert (seeds[0].join_key("student") == seeds[1].join_key("student")) == (one == other)
-
-
-def test_two_callers_requests_are_two_whatever_they_are_called() -> None:
+def test_no_caller_can_repeat_a_request_of_another_by_choosing_names() -> None:
     whose = [("a", "bc"), ("ab", "c"), ("a b", "c"), ("a", "b c"), ('a", "b', "c"), ("a", 'b", "c')]
 
     assert len({derived(key, caller).meeting_id for caller, key in whose}) == len(whose)
 
 
-def test_nobody_without_the_secret_finds_the_keys_of_a_request() -> None:
-    seeds = derived("order 1"), derived("order 1", secret=b"another")
-
-    assert seeds[0].meeting_id != seeds[1].meeting_id
-    assert seeds[0].join_key("teacher") != seeds[1].join_key("teacher")
-
-
-def test_a_link_is_good_for_its_role_only() -> None:
-    seed = Seed.random()
-    teacher, student = seed.join_key("teacher"), seed.join_key("student")
-
-    assert opens(teacher, hash_of(teacher))
-    assert not opens(teacher, hash_of(student))
-    assert not opens(student, hash_of(teacher))
-
-
-def test_each_attempt_has_an_id_and_keys_of_its_own() -> None:
+def test_each_attempt_has_its_own_id_and_keys() -> None:
     seed = derived("order 1")
     attempts = [seed.attempt(number) for number in range(10)]
 
@@ -102,39 +88,27 @@ def test_each_attempt_has_an_id_and_keys_of_its_own() -> None:
 
 @pytest.mark.parametrize("key", [None, "", "wrong", "\ud800", "k\u00e9y"])
 @pytest.mark.parametrize("key_hash", ["", hash_of("right"), "n\u00f6 hash", "\ud800"])
-def test_what_is_no_key_opens_nothing(key: str | None, key_hash: str) -> None:
+def test_no_other_key_opens_a_link(key: str | None, key_hash: str) -> None:
     assert not opens(key, key_hash)
-
-
-@pytest.mark.parametrize("key", [None, "", "x", "wrong", "right"])
-def test_the_time_of_a_comparison_tells_nothing(
-    key: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only this function of Python's library takes as long for whatever differs where."""
-    compared: list[tuple[bytes, bytes]] = []
-    compare = hmac.compare_digest
-
-    def noting(shown: bytes, stored: bytes) -> bool:
-        compared.append((shown, stored))
-        return compare(shown, stored)
-
-    monkeypatch.setattr(hmac, "compare_digest", noting)
-
-    assert opens(key, hash_of("right")) == (key == "right")
-
-    ((shown, stored),) = compared
-    assert len(shown) == len(stored) == 64
-
-
-def test_no_key_is_no_empty_key() -> None:
     assert not opens(None, hash_of(""))
 
 
+@pytest.mark.parametrize("key", [None, "", "x", "wrong", "right"])
+def test_the_time_of_a_comparison_reveals_nothing(
+    key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only this function of Python's library takes as long wherever the texts differ."""
+    compare = Mock(wraps=hmac.compare_digest)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+
+    assert opens(key, hash_of("right")) == (key == "right")
+
+    ((shown, stored),) = [call.args for call in compare.call_args_list]
+    assert len(shown) == len(stored) == 64
+
+
 def test_the_row_has_an_attribute_for_each_roles_hash() -> None:
-    assert [key_hash_attribute(role) for role in ROLES] == [
-        "teacher_key_hash",
-        "student_key_hash",
-    ]
+    assert list(map(key_hash_attribute, ROLES)) == ["teacher_key_hash", "student_key_hash"]
 
 
 def test_a_seed_is_never_shown() -> None:

@@ -12,7 +12,7 @@ from chalicelib.ec2.desktops import Starts, Terminations
 from chalicelib.ec2.images import Images
 from chalicelib.ec2.instances import Instances
 from chalicelib.ec2.subnets import Subnets
-from chalicelib.meeting_row.rows import RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.ending import Ending
 from chalicelib.meetings.launch import Launch, LaunchDelayedError, LaunchFailedError
 from chalicelib.meetings.starter import Starter
@@ -50,19 +50,17 @@ class Stage:
         """Make the function's inside, as a new execution environment would."""
         ec2, rows, meetings = self.world.app_ec2, self.world.app_dynamodb, self.settings.meetings
         assert meetings
-        reader, writer = RowReader(rows, TABLE), RowWriter(rows, TABLE)
+        table = Meetings(rows, TABLE)
         settings, terminations = self.settings, Terminations(ec2)
         instances = Instances(ec2, settings.project_tag, settings.owner)
         return Launch(
             settings=meetings,
-            reader=reader,
-            writer=writer,
+            table=table,
             starter=Starter(
                 settings=meetings,
                 project_tag=settings.project_tag,
                 owner=settings.owner,
-                reader=reader,
-                writer=writer,
+                table=table,
                 instances=instances,
                 images=Images(ec2),
                 subnets=Subnets(ec2),
@@ -70,8 +68,7 @@ class Stage:
             ),
             terminations=terminations,
             ending=Ending(
-                reader=reader,
-                writer=writer,
+                table=table,
                 instances=instances,
                 terminations=terminations,
                 settings=self.settings,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from chalicelib.ec2.instances import Instance
-from chalicelib.meeting_row.meeting import STATUSES, Meeting
+from chalicelib.meeting_row.meeting import Meeting, Status
 from chalicelib.meetings.launch_plan import (
     BEGUN_AT,
     LEASE,
@@ -202,7 +202,7 @@ def test_a_row_that_has_no_status_is_launched_as_well() -> None:
     assert update.texts["status"] == "LAUNCHED"
 
 
-@pytest.mark.parametrize("status", [*STATUSES[1:], "PAUSED"])
+@pytest.mark.parametrize("status", [*list(Status)[1:], "PAUSED"])
 def test_a_status_is_never_put_back(status: str) -> None:
     update = note_desktop(row(status=status, teacher_ec2_id=TEACHER), "student", STUDENT)
 

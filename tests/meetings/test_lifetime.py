@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.clock import in_minutes
 from chalicelib.ec2.instances import Instance
-from chalicelib.meeting_row.meeting import STATUSES, Meeting
+from chalicelib.meeting_row.meeting import Meeting, Status
 from chalicelib.meetings.lifetime import (
     BETWEEN_LOOKS,
+    LEAD,
     LONGEST_AHEAD,
-    SHORTEST,
+    PRESENCE_FROM,
     SLACK,
     End,
     Leave,
@@ -28,6 +31,7 @@ from chalicelib.meetings.lifetime import (
     verdict,
     wants_presence,
 )
+from chalicelib.settings.meetings import SHORTEST_MEETING
 
 START = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
 LONGEST = timedelta(minutes=180)
@@ -84,7 +88,7 @@ def test_a_row_may_have_no_start(item: dict[str, Any]) -> None:
     assert meet_time_of(Meeting(ID, item)) is None
 
 
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", Status)
 def test_a_meeting_is_over_once_it_is_claimed_or_terminated(status: str) -> None:
     assert is_over(row(status=status)) is (status == "TERMINATED")
     assert is_over(row(status=status, termination_reason="SUCCESS"))
@@ -141,7 +145,7 @@ def test_a_side_has_finished_once_its_data_is_there_and_not_empty(
 def test_a_meeting_that_nobody_is_in_ends_for_the_guides_reasons(
     texts: dict[str, str | None], reason: str
 ) -> None:
-    found = verdict(row(**texts), DESKTOPS, START + SHORTEST, LONGEST)
+    found = verdict(row(**texts), DESKTOPS, START + SHORTEST_MEETING, LONGEST)
 
     assert isinstance(found, End)
     assert found.reason == reason
@@ -165,10 +169,10 @@ def test_nobody_is_absent_who_waits(ago: float, data: dict[str, str], *, is_pres
 @pytest.mark.parametrize(
     ("texts", "after"),
     [
-        ({"status": "DNS_WRITTEN"}, SHORTEST),
+        ({"status": "DNS_WRITTEN"}, SHORTEST_MEETING),
         ({}, LONGEST),
-        (BOTH, SHORTEST),
-        ({"teacher_waiting_at": "just now"}, SHORTEST),
+        (BOTH, SHORTEST_MEETING),
+        ({"teacher_waiting_at": "just now"}, SHORTEST_MEETING),
     ],
 )
 def test_who_waits_keeps_no_meeting_that_is_over_for_another_reason(
@@ -207,7 +211,7 @@ def test_presence_is_written_when_it_can_matter_and_once_a_minute(
 @pytest.mark.parametrize("data", [{}, {"teacher_session_data": "x"}])
 def test_a_meeting_in_progress_goes_on(data: dict[str, str]) -> None:
     """The guide ended it once one side had uploaded, and never looked again if none had."""
-    now = START + SHORTEST
+    now = START + SHORTEST_MEETING
     found = verdict(row(status="IN_PROGRESS", **data), DESKTOPS, now, LONGEST)
 
     assert found == LookAgain(START + minutes(20), "it is in progress")
@@ -251,15 +255,15 @@ def test_a_look_just_before_the_longest_time_comes_again_a_minute_later() -> Non
 @pytest.mark.parametrize("texts", [{}, BOTH, {"status": "IN_PROGRESS"}])
 @pytest.mark.parametrize("early", [1.5, 14, 100])
 def test_a_look_that_comes_too_early_comes_again(texts: dict[str, str], early: float) -> None:
-    desktops = (desktop(START + SHORTEST - minutes(early + 10)),)
+    desktops = (desktop(START + SHORTEST_MEETING - minutes(early + 10)),)
 
-    found = verdict(row(**texts), desktops, START + SHORTEST - minutes(early), LONGEST)
+    found = verdict(row(**texts), desktops, START + SHORTEST_MEETING - minutes(early), LONGEST)
 
-    assert found == LookAgain(START + SHORTEST, "it starts at 2026-11-21T15:30:00Z")
+    assert found == LookAgain(START + SHORTEST_MEETING, "it starts at 2026-11-21T15:30:00Z")
 
 
 def test_a_look_that_is_early_by_a_clocks_difference_is_on_time() -> None:
-    assert isinstance(verdict(row(), DESKTOPS, START + SHORTEST - SLACK, LONGEST), End)
+    assert isinstance(verdict(row(), DESKTOPS, START + SHORTEST_MEETING - SLACK, LONGEST), End)
 
 
 def test_a_start_far_ahead_does_not_keep_desktops_for_ever() -> None:
@@ -290,7 +294,7 @@ def test_a_meeting_far_ahead_without_desktops_is_looked_at_when_it_starts() -> N
 # Over
 
 
-@pytest.mark.parametrize("now", [START - minutes(5), START + SHORTEST, START + 2 * LONGEST])
+@pytest.mark.parametrize("now", [START - minutes(5), START + SHORTEST_MEETING, START + 2 * LONGEST])
 def test_an_end_that_was_begun_goes_on_for_its_own_reason(now: datetime) -> None:
     meeting = row(status="IN_PROGRESS", termination_reason="SUCCESS")
 
@@ -356,7 +360,7 @@ def test_without_a_row_what_may_be_anothers_is_left_until_any_stage_would_end_it
 
 TEXTS = st.fixed_dictionaries(
     {
-        "status": st.sampled_from([*STATUSES, None, "", "PAUSED"]),
+        "status": st.sampled_from([*Status, None, "", "PAUSED"]),
         "meet_time": st.sampled_from(
             ["2026-11-21T15:30:00Z", "2026-11-21T16:30:00+01:00", "soon", None]
         ),
@@ -450,7 +454,9 @@ def test_the_next_look_can_be_booked_and_comes_in_time(
         assert found.at.microsecond == 0
         start = meet_time_of(meeting) if meeting else None
         in_the_rhythm = now + BETWEEN_LOOKS + SLACK
-        assert found.at <= (max(in_the_rhythm, start + SHORTEST) if start else in_the_rhythm)
+        assert found.at <= (
+            max(in_the_rhythm, start + SHORTEST_MEETING) if start else in_the_rhythm
+        )
 
 
 @given(TIMES, st.floats(0, 8))
@@ -461,3 +467,25 @@ def test_looks_that_are_booked_twice_become_one(now: datetime, later: float) -> 
     assert now + SLACK < first <= now + SLACK + BETWEEN_LOOKS
     assert second in {first, first + BETWEEN_LOOKS}
     assert next_look(first) == first + BETWEEN_LOOKS
+
+
+# The guide
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize(
+    ("page", "figure"),
+    [
+        ("meetings", f"| {in_minutes(LEAD)} before | `launch_ec2` |"),
+        ("meetings", f"| {in_minutes(SHORTEST_MEETING)} after the start | `safety_net` |"),
+        ("meetings", f"| `NEVER_HEALTHY` | {in_minutes(SHORTEST_MEETING)} after the start"),
+        ("meetings", f"from {in_minutes(PRESENCE_FROM)} after the start"),
+        ("operations", f"`NEVER_HEALTHY`: {in_minutes(SHORTEST_MEETING)} after its start"),
+        ("security", f"from {in_minutes(SHORTEST_MEETING)} after the start"),
+        ("iam", f"its desktops {in_minutes(SHORTEST_MEETING)} after its start"),
+    ],
+)
+def test_the_guide_gives_the_times_that_the_code_keeps_to(page: str, figure: str) -> None:
+    assert figure in (DOCS / f"{page}.md").read_text()

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.overseer import Overseer
 from chalicelib.meetings.schedules import Scheduler
 from tests.meetings.ends import GROUP, ID, Ends
@@ -35,7 +35,7 @@ def overseer(ends: Ends) -> Overseer:
     return Overseer(
         settings=ends.settings.meetings,
         instances=Instances(world.app_ec2, ends.settings.project_tag, ends.settings.owner),
-        meetings=Meetings(world.app_dynamodb, TABLE),
+        table=Meetings(world.app_dynamodb, TABLE),
         scheduler=Scheduler(ends.schedules),
         reporter=world.reports,
         clock=ends.clock,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.meeting_row.meeting import RowChangedError
-from chalicelib.meeting_row.rows import RowUpdate, RowWriter
+from chalicelib.meeting_row.meeting import RowUpdate
+from chalicelib.meeting_row.table import Meetings, RowChangedError
 from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.lifetime import is_over
 from chalicelib.meetings.schedules import ScheduleError
@@ -305,7 +305,7 @@ def test_an_instance_of_somebody_else_in_the_row_is_left_alone_with_a_warning(en
     assert look["warnings"] == [
         f"the row names {other}, which is not a desktop of this stage's meeting; left alone"
     ]
-    assert ends.world.reports.lines[-1][2] == {"Ended": 1, "Ignored": 0, "Warnings": 1}
+    assert ends.world.reports.lines[-1][2] == {"Ended": 1, "Warnings": 1}
     assert ends.state(other) == "running"
 
 
@@ -321,7 +321,7 @@ def join(ends: Ends, meeting_id: str) -> bool:
     if is_over(meeting):
         return False
     update = RowUpdate(meeting, {"status": "IN_PROGRESS"}, ("status", "termination_reason"))
-    RowWriter(ends.world.dynamodb, TABLE).update_row(update)
+    Meetings(ends.world.dynamodb, TABLE).update_row(update)
     return True
 
 
@@ -462,11 +462,11 @@ def test_an_event_that_names_no_meeting_is_ignored(ends: Ends, event: object) ->
 
     look = ends.net.handle(event, Context(invoked_function_arn=NET_ARN))
 
-    assert (look["meeting_id"], look["action"]) == (None, "ignored")
+    assert look == {"action": "ignored", "reason": look["reason"]}
     assert ends.faults.calls == []
     assert ends.states(*desktops) == LIVE
     (line,) = ends.world.reports.lines
-    assert line == ("succeeded", line[1], {"Ended": 0, "Ignored": 1, "Warnings": 0})
+    assert line == ("succeeded", line[1], {"Ignored": 1, "Warnings": 0})
 
 
 @pytest.mark.parametrize(
@@ -511,7 +511,7 @@ def test_a_run_reports_once(ends: Ends) -> None:
     assert line == (
         "succeeded",
         {"request_id": Context().aws_request_id} | look,
-        {"Ended": 1, "Ignored": 0, "Warnings": 0},
+        {"Ended": 1, "Warnings": 0},
     )
 
 

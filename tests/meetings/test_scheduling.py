@@ -1,19 +1,26 @@
-"""`POST /schedule`: one request, one meeting with two schedules; whatever else, a clear answer."""
+"""`POST /schedule`: one request, one meeting with two schedules; otherwise a clear answer."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from moto import mock_aws
 
 from chalicelib.meeting_row.meeting import ROLES
 from chalicelib.meetings import reservation
+from chalicelib.meetings.http import Request
 from chalicelib.meetings.keys import Seed, hash_of
 from chalicelib.telemetry import LogReporter
+from tests.json_values import JSON
 from tests.meetings.front_desk import (
     ARN,
     BASE,
@@ -21,6 +28,7 @@ from tests.meetings.front_desk import (
     KEY,
     MEET_TIME,
     NOW,
+    ORIGIN,
     PLACE,
     REFUSED,
     SEED,
@@ -34,8 +42,11 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-NEW = ["GetSecretValue", "PutItem", "CreateSchedule", "CreateSchedule", "UpdateItem"]
-AGAIN = ["GetItem"]
+Change = Callable[[FrontDesk], object]
+Repetition = Callable[[FrontDesk, str], object]
+OTHER_KEY = "k3y-0f-the-office-0123456789abcdefgh"
+WRONG = "wrong-0123456789abcdef"
+LATE = BODY | {"meet_time": "2026-11-20T12:00:00Z"}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +57,7 @@ def one_desk(session: Session) -> Iterator[FrontDesk]:
 
 @pytest.fixture
 def desk(one_desk: FrontDesk) -> FrontDesk:
+    one_desk.store_keys(KEY)
     one_desk.begin_anew()
     return one_desk
 
@@ -54,10 +66,14 @@ def keys_in(document: dict[str, Any]) -> dict[str, str]:
     return {role: parse_qs(urlsplit(document[f"{role}_link"]).query)["key"][0] for role in ROLES}
 
 
+def is_empty(desk: FrontDesk) -> bool:
+    return (desk.rows(), desk.schedules()) == ({}, set())
+
+
 # A meeting
 
 
-def test_a_meeting_is_scheduled(desk: FrontDesk) -> None:
+def test_a_meeting_is_scheduled_with_row_links_and_report(desk: FrontDesk) -> None:
     answer = desk.post()
 
     document = read(answer)
@@ -71,8 +87,7 @@ def test_a_meeting_is_scheduled(desk: FrontDesk) -> None:
         "jitsi_url": f"https://meet.jit.si/{key}",
         "meet_time": MEET_TIME,
     }
-    row = desk.rows()[key]
-    assert row.items() >= {
+    assert desk.rows()[key].items() >= {
         "status": "SCHEDULED",
         "teacher_name": "Ada Lovelace",
         "student_name": "Zoë",
@@ -81,50 +96,52 @@ def test_a_meeting_is_scheduled(desk: FrontDesk) -> None:
         "jitsi_url": f"https://meet.jit.si/{key}",
         "created_at": "2026-11-21T12:00:00Z",
         "scheduled_at": "2026-11-21T12:00:00Z",
+        "teacher_key_hash": hash_of(keys_in(document)["teacher"]),
+        "student_key_hash": hash_of(keys_in(document)["student"]),
     }.items()  # fmt: skip
-    for role in ROLES:
-        assert row[f"{role}_key_hash"] == hash_of(keys_in(document)[role])
+    fields = {
+        "request_id": desk.context.aws_request_id,
+        "caller": "default",
+        "action": "scheduled",
+        "reason": f"meeting {key} at {MEET_TIME}",
+        "meeting_id": key,
+    }
+    assert desk.reports.lines == [("succeeded", fields, {"Scheduled": 1})]
 
 
 def test_the_row_comes_first_and_the_safety_net_before_the_launch(desk: FrontDesk) -> None:
-    """Nothing may start that nothing would end, and nothing for a meeting that there is not."""
+    """Nothing may start that nothing would end, and nothing for a meeting that does not exist."""
     desk.post()
 
-    assert desk.calls == NEW
+    schedules = ["CreateSchedule", "CreateSchedule"]
+    assert desk.calls == ["GetSecretValue", "PutItem", *schedules, "UpdateItem"]
     names = [each["Name"][:6] for each in desk.requests if "ScheduleExpression" in each]
     assert names == ["safety", "launch"]
 
 
-def test_both_functions_are_started_in_time(desk: FrontDesk) -> None:
-    key = read(desk.post())["meeting_id"]
+@pytest.mark.parametrize(
+    ("meet_time", "launch_at", "check_at"),
+    [(MEET_TIME, "14:20:00", "14:45:00"), (NOW.isoformat(), "12:01:00", "12:15:00")],
+    ids=["later", "now"],
+)
+def test_both_functions_are_started_in_time(
+    desk: FrontDesk, meet_time: str, launch_at: str, check_at: str
+) -> None:
+    key = read(desk.post(BODY | {"meet_time": meet_time}))["meeting_id"]
 
     assert desk.schedules() == {f"launch-{key}", f"safety-{key}"}
-    launch, safety = desk.schedule(f"launch-{key}"), desk.schedule(f"safety-{key}")
-    assert launch["ScheduleExpression"] == "at(2026-11-21T14:20:00)"
-    assert safety["ScheduleExpression"] == "at(2026-11-21T14:45:00)"
-    assert launch["Target"]["Arn"] == PLACE.function_arn("launch_ec2")
-    assert safety["Target"]["Arn"] == PLACE.function_arn("safety_net")
-    assert json.loads(launch["Target"]["Input"]) == {"meeting_id": key}
-    assert json.loads(safety["Target"]["Input"]) == {"meetingId": key}
-
-
-def test_a_meeting_that_begins_at_once_is_launched_at_once(desk: FrontDesk) -> None:
-    key = read(desk.post(BODY | {"meet_time": NOW.isoformat()}))["meeting_id"]
-
-    launch, safety = desk.schedule(f"launch-{key}"), desk.schedule(f"safety-{key}")
-    assert launch["ScheduleExpression"] == "at(2026-11-21T12:01:00)"
-    assert safety["ScheduleExpression"] == "at(2026-11-21T12:15:00)"
-
-
-def test_two_requests_make_two_meetings(desk: FrontDesk) -> None:
-    first, second = read(desk.post()), read(desk.post())
-
-    assert first["meeting_id"] != second["meeting_id"]
-    assert len(desk.rows()) == 2
-    assert len(desk.schedules()) == 4
+    for name, at, function, parameter in (
+        ("launch", launch_at, "launch_ec2", "meeting_id"),
+        ("safety", check_at, "safety_net", "meetingId"),
+    ):
+        schedule = desk.schedule(f"{name}-{key}")
+        assert schedule["ScheduleExpression"] == f"at(2026-11-21T{at})"
+        assert schedule["Target"]["Arn"] == PLACE.function_arn(function)
+        assert json.loads(schedule["Target"]["Input"]) == {parameter: key}
 
 
 def test_a_stage_may_do_without_keys_in_its_links(desk: FrontDesk, session: Session) -> None:
+    with_keys = read(desk.post(key="order-1"))
     other = FrontDesk(session, is_first=False, JOIN_KEYS="off")
 
     document = read(other.post())
@@ -132,101 +149,54 @@ def test_a_stage_may_do_without_keys_in_its_links(desk: FrontDesk, session: Sess
     key = document["meeting_id"]
     assert document["teacher_link"] == f"{BASE}/join/{key}/teacher"
     assert not [name for name in desk.rows()[key] if name.endswith("key_hash")]
-
-
-def test_a_repeated_request_gets_the_same_links_whatever_the_stage_has_come_to(
-    desk: FrontDesk, session: Session
-) -> None:
-    first = read(desk.post(key="order-1"))
-
-    again = FrontDesk(session, is_first=False, JOIN_KEYS="off").post(key="order-1")
-
-    assert read(again)["teacher_link"] == first["teacher_link"]
-
-
-def test_the_run_reports_who_scheduled_what(desk: FrontDesk) -> None:
-    key = read(desk.post())["meeting_id"]
-
-    assert desk.reports.lines == [
-        (
-            "succeeded",
-            {
-                "request_id": desk.context.aws_request_id,
-                "caller": "default",
-                "action": "scheduled",
-                "reason": f"meeting {key} at {MEET_TIME}",
-                "meeting_id": key,
-            },
-            {"Scheduled": 1},
-        )
-    ]
+    # A meeting that was made with keys keeps them.
+    assert read(other.post(key="order-1"))["teacher_link"] == with_keys["teacher_link"]
 
 
 # The same request again
 
+OVER, FAILED = {"status": "TERMINATED"}, "LAUNCH_FAILED"
+REPEATED: dict[str, Repetition] = {
+    "at once": lambda _, __: None,
+    "when launched": lambda desk, key: desk.change_row(key, status="LAUNCHED"),
+    "when over": lambda desk, key: desk.change_row(key, **OVER, termination_reason="SUCCESS"),
+    "when failed": lambda desk, key: desk.change_row(key, **OVER, termination_reason=FAILED),
+    "hours later": lambda desk, _: setattr(desk, "now", desk.now + 5 * 3600),
+    "in a new environment": lambda desk, _: setattr(desk, "scheduling", desk.new_scheduling()),
+}
 
-def test_the_same_request_again_makes_no_second_meeting(desk: FrontDesk) -> None:
-    first, second = desk.post(key="order-1"), desk.post(key="order-1")
+
+@pytest.mark.parametrize("change", REPEATED.values(), ids=REPEATED)
+@pytest.mark.parametrize("body", [BODY, BODY | {"meet_time": MEET_TIME, "note": 1}])
+def test_a_repeated_request_gets_the_same_answer_and_makes_nothing(
+    desk: FrontDesk, change: Repetition, body: dict[str, Any]
+) -> None:
+    """A client that lost the answer may repeat it hours later, written differently."""
+    first = desk.post(key="order-1")
+    key = read(first)["meeting_id"]
+    change(desk, key)
+    for name in desk.schedules():  # they have fired, and must not be made again
+        desk.scheduler.delete_schedule(Name=name, GroupName=PLACE.schedule_group)
+
+    second = desk.post(body, key="order-1")
 
     assert (first.status, second.status) == (201, 200)
     assert read(second) == read(first) | {"message": "Meeting was already scheduled"}
-    assert len(desk.rows()) == 1
-    assert len(desk.schedules()) == 2
-    assert desk.calls == AGAIN, "a schedule that has fired must not be made again"
+    assert set(desk.calls) <= {"GetItem", "GetSecretValue"}
+    assert (list(desk.rows()), desk.schedules()) == ([key], set())
     assert desk.reports.lines[-1][2] == {"Scheduled": 0}
 
 
-def test_it_may_be_spelled_otherwise(desk: FrontDesk) -> None:
-    first = read(desk.post(key="order-1"))
+def test_requests_without_or_with_other_idempotency_keys_make_other_meetings(
+    desk: FrontDesk,
+) -> None:
+    made = [desk.post(), desk.post(), desk.post(key="order-1"), desk.post(key="~" * 255)]
 
-    again = read(desk.post(BODY | {"meet_time": MEET_TIME, "note": 1}, key="order-1"))
-
-    assert again["meeting_id"] == first["meeting_id"]
-
-
-def test_a_new_environment_knows_it_too(desk: FrontDesk) -> None:
-    first = read(desk.post(key="order-1"))
-    desk.scheduling = desk.new_scheduling()
-
-    assert read(desk.post(key="order-1"))["teacher_link"] == first["teacher_link"]
+    assert [each.status for each in made] == [201] * 4
+    assert (len(desk.rows()), len(desk.schedules())) == (4, 8)
 
 
-@pytest.mark.parametrize(
-    "since",
-    [
-        {"status": "LAUNCHED"},
-        {"status": "TERMINATED", "termination_reason": "SUCCESS"},
-        {"status": "TERMINATED", "termination_reason": "LAUNCH_FAILED"},
-    ],
-)
-def test_a_meeting_that_went_on_is_still_the_same(desk: FrontDesk, since: dict[str, str]) -> None:
-    first = read(desk.post(key="order-1"))
-    desk.change_row(first["meeting_id"], **since)
-    for name in desk.schedules():
-        desk.scheduler.delete_schedule(Name=name, GroupName=PLACE.schedule_group)
-
-    answer = desk.post(key="order-1")
-
-    assert answer.status == 200
-    assert read(answer)["teacher_link"] == first["teacher_link"]
-    assert desk.schedules() == set()
-
-
-def test_it_is_the_same_even_after_its_time(desk: FrontDesk) -> None:
-    """A client that lost the answer may ask again hours later."""
-    first = read(desk.post(key="order-1"))
-    desk.now += timedelta(hours=5).total_seconds()
-
-    answer = desk.post(key="order-1")
-    assert (answer.status, read(answer)["meeting_id"]) == (200, first["meeting_id"])
-
-    other = desk.post(key="order-2")
-    assert other.status == 400
-    assert "has passed" in read(other)["errors"]["meet_time"]
-    assert len(desk.rows()) == 1
-
-
-def test_the_same_key_for_another_meeting_is_refused(desk: FrontDesk) -> None:
+def test_the_same_idempotency_key_for_another_meeting_is_refused(desk: FrontDesk) -> None:
     first = read(desk.post(key="order-1"))
     before = desk.rows()
 
@@ -237,40 +207,33 @@ def test_the_same_key_for_another_meeting_is_refused(desk: FrontDesk) -> None:
     assert first["teacher_link"] not in answer.body
     assert desk.rows() == before
     assert len(desk.schedules()) == 2
-    late = desk.post(BODY | {"meet_time": "2026-11-20T12:00:00Z"}, key="order-1")
-    assert late.status == 409
+    assert desk.post(LATE, key="order-1").status == 409
 
 
-def test_two_callers_may_use_the_same_key(desk: FrontDesk) -> None:
-    other = "k3y-0f-the-office-0123456789abcdefgh"
-    desk.store_keys({"front end": KEY, "office": other})
+def test_two_callers_may_use_the_same_idempotency_key(desk: FrontDesk) -> None:
+    desk.store_keys({"front end": KEY, "office": OTHER_KEY})
 
-    first, second = desk.post(key="1"), desk.post(key="1", bearer=other)
-    desk.store_keys(KEY)
+    first, second = desk.post(key="1"), desk.post(key="1", bearer=OTHER_KEY)
 
     assert (first.status, second.status) == (201, 201)
     assert read(first)["meeting_id"] != read(second)["meeting_id"]
     assert [line[1]["caller"] for line in desk.reports.lines] == ["front end", "office"]
 
 
-def test_a_key_to_schedule_with_is_rotated_without_a_second_meeting(desk: FrontDesk) -> None:
-    new = "k3y-0f-the-front-end-that-is-new-0123"
+@pytest.mark.parametrize("stored", [[KEY, OTHER_KEY], OTHER_KEY], ids=["both", "the new one"])
+def test_a_callers_key_is_rotated_without_a_second_meeting(
+    desk: FrontDesk, stored: str | list[str]
+) -> None:
     first = read(desk.post(key="order-1"))
 
-    links = []
-    stores: tuple[dict[str, str | list[str]], ...] = ({"default": [KEY, new]}, {"default": new})
-    for stored in stores:
-        desk.store_keys(stored)
-        desk.scheduling = desk.new_scheduling()
-        links.append(read(desk.post(key="order-1", bearer=new))["teacher_link"])
-    desk.store_keys(KEY)
+    desk.store_keys({"default": stored})
+    desk.scheduling = desk.new_scheduling()
+    again = desk.post(key="order-1", bearer=OTHER_KEY)
 
-    assert links == [first["teacher_link"]] * 2
+    assert read(again)["teacher_link"] == first["teacher_link"]
 
 
-def test_who_holds_the_key_to_schedule_with_cannot_compute_a_meetings_links(
-    desk: FrontDesk,
-) -> None:
+def test_no_holder_of_a_callers_key_can_compute_a_meetings_links(desk: FrontDesk) -> None:
     """Not those of a request whose Idempotency-Key they know, or guess."""
     made = read(desk.post(key="order-1"))
 
@@ -282,24 +245,25 @@ def test_who_holds_the_key_to_schedule_with_cannot_compute_a_meetings_links(
 
 
 @pytest.mark.parametrize("text", [None, "too short"])
-def test_without_its_seed_a_request_makes_no_meeting(desk: FrontDesk, text: str | None) -> None:
+def test_without_its_seed_a_repeatable_request_makes_no_meeting(
+    desk: FrontDesk, text: str | None
+) -> None:
     """Another seed would make a second one of a request that was made before."""
     desk.scheduling = desk.new_scheduling()
-    seed = desk.secrets.get_secret_value(SecretId=PLACE.seed_secret)["SecretString"]
     desk.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
     if text:
         desk.secrets.create_secret(Name=PLACE.seed_secret, SecretString=text)
 
     answer, other = desk.post(key="order-1"), desk.post()
 
-    store = desk.secrets.put_secret_value if text else desk.secrets.create_secret
-    store(**{"SecretId" if text else "Name": PLACE.seed_secret}, SecretString=seed)
+    desk.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
+    desk.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
     assert (answer.status, other.status) == (503, 201)
     assert f"secret '{PLACE.seed_secret}'" in desk.reports.lines[0][0]
     assert ("32 or more" if text else "elephant deploy") in desk.reports.lines[0][0]
 
 
-def test_a_key_that_always_comes_to_nothing_is_given_up(
+def test_an_idempotency_key_whose_attempts_all_failed_is_given_up(
     desk: FrontDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reservation, "MOST_ATTEMPTS", 3)
@@ -316,82 +280,170 @@ def test_a_key_that_always_comes_to_nothing_is_given_up(
     assert desk.post(key="order-1").status == 400
 
 
+# Refusals
+
+
+@pytest.mark.parametrize("authorization", [None, f"Basic {KEY}", f"Bearer {WRONG}"])
+def test_nobody_without_a_key_can_schedule_or_learns_what_else_is_wrong(
+    desk: FrontDesk, authorization: str | None
+) -> None:
+    headers = {} if authorization is None else {"authorization": authorization}
+
+    answers = [
+        desk.post(body, bearer=None, key=key, **headers)
+        for body in (BODY, {}, b"no JSON", b"x" * 10_000)
+        for key in (None, "\n")
+    ]
+
+    assert {each.status for each in answers} == {401}
+    assert {each.headers["WWW-Authenticate"] for each in answers} == {"Bearer"}
+    assert len({each.body for each in answers}) == 1
+    assert set(read(answers[0])) == {"message"}
+    assert is_empty(desk)
+    assert desk.reports.lines[-1][2] == {"Ignored": 1}
+
+
+TYPE = "Content-Type: application/json"
+INVALID: dict[str, tuple[object, dict[str, str], int, str]] = {
+    "no JSON": (b"{", {}, 400, "send a JSON object"),
+    "no field": ({}, {}, 400, "is missing"),
+    "no offset": (BODY | {"meet_time": "2026-11-21T15:30:00"}, {}, 400, "needs its offset"),
+    "too late": (BODY | {"meet_time": "2026-11-21T11:59:59Z"}, {}, 400, "has passed"),
+    "too late to be a repetition": (LATE, {"key": "order-1"}, 400, "has passed"),
+    "too large": (b" " * 8193, {}, 413, "larger than 8192 bytes"),
+    "JSON and its charset": ({}, {"content_type": "Application/JSON; charset=x"}, 400, "missing"),
+    "a kind of JSON": ({}, {"content_type": "application/vnd.api+json"}, 400, "missing"),
+    "sent as text": (BODY, {"content_type": "text/plain"}, 415, TYPE),
+    "sent by a form": (BODY, {"content_type": "application/x-www-form-urlencoded"}, 415, TYPE),
+    "sent as nothing": (BODY, {"content_type": ""}, 415, TYPE),
+    "sent as json": (BODY, {"content_type": "json"}, 415, TYPE),
+}
+
+
+@pytest.mark.parametrize(("body", "sent", "status", "error"), INVALID.values(), ids=INVALID)
+def test_an_invalid_request_is_refused_with_its_errors(
+    desk: FrontDesk, body: object, sent: dict[str, Any], status: int, error: str
+) -> None:
+    answer = desk.post(body, **sent)
+
+    assert answer.status == status
+    read(answer)
+    assert error in answer.body
+    assert is_empty(desk)
+    assert desk.reports.lines[-1][1]["action"] == "refused"
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "k\u00e9y", "a\tb", "\ud800"])
+def test_a_wrong_idempotency_key_is_reported_beside_what_else_is_wrong(
+    desk: FrontDesk, key: str
+) -> None:
+    for wrong in ({"student_name": "", "meet_time": "2020-01-01T00:00Z"}, LATE, {}):
+        answer = desk.post(BODY | wrong, key=key)
+
+        assert answer.status == 400
+        fields = {name for name in wrong if BODY[name] != wrong[name]}
+        assert set(read(answer)["errors"]) == {"Idempotency-Key"} | fields
+
+
+def test_without_a_host_there_is_no_link_to_return(desk: FrontDesk) -> None:
+    headers = {"authorization": f"Bearer {KEY}", "origin": ORIGIN}
+    body = json.dumps(BODY).encode()
+
+    answer = desk.send(Request("POST", "/schedule", headers, {}, body, ""))
+
+    assert answer.status == 400
+    assert "Host" in read(answer)["message"]
+    assert is_empty(desk)
+
+
+def test_a_preflight_is_answered_without_any_call(desk: FrontDesk) -> None:
+    answer = desk.send(Request("OPTIONS", "/schedule", {"origin": ORIGIN}, {}, b"", BASE))
+
+    assert answer.status == 204
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    assert desk.calls == []
+
+
+BODIES = (
+    st.binary(max_size=200)
+    | JSON
+    | st.fixed_dictionaries({}, optional=dict.fromkeys(BODY, JSON))
+    | st.builds(lambda name, value: BODY | {name: value}, st.sampled_from(list(BODY)), JSON)
+)
+
+
+@given(body=BODIES, key=st.none() | st.text(max_size=20), bearer=st.sampled_from([KEY, "x"]))
+def test_every_request_has_an_answer(
+    one_desk: FrontDesk, body: object, key: str | None, bearer: str
+) -> None:
+    answer = one_desk.post(body, key=key, bearer=bearer)
+
+    assert answer.status in {200, 201, 400, 401, 409, 413}
+    read(answer)
+    assert KEY not in str(one_desk.reports.lines)
+
+
 # What fails
 
 
-def test_what_cannot_be_made_now_is_told_so(desk: FrontDesk) -> None:
-    desk.faults = {2: REFUSED}
-
-    answer = desk.post()
-
-    assert answer.status == 503
-    assert answer.headers["Retry-After"] == "5"
-    assert "try again" in read(answer)["message"]
-    said, fields, counts = desk.reports.lines[-1]
-    assert "schedule 'safety-" in said
-    assert "ThrottlingException" in said
-    assert said.endswith("everything was undone")
-    assert (fields["caller"], counts) == ("default", {"Failed": 1})
+def run_as(arn: str) -> Change:
+    return lambda desk: setattr(desk.context, "invoked_function_arn", arn)
 
 
-def test_a_stage_without_its_secret_schedules_nothing(desk: FrontDesk) -> None:
-    desk.context.invoked_function_arn = ARN.replace("elephant-test", "elephant-other")
-
-    assert desk.post().status == 503
-    assert "'elephant-other-schedule-key': it does not exist" in desk.reports.lines[-1][0]
-
-
-def test_without_time_nothing_is_begun(desk: FrontDesk) -> None:
-    desk.context.milliseconds = 1500
-
-    assert desk.post().status == 503
-    assert desk.rows() == {}
-    assert "no time left to create the row" in desk.reports.lines[-1][0]
-
-
-@pytest.mark.parametrize("number", [2, 3, 4])
-def test_when_time_runs_out_what_was_made_is_taken_back(desk: FrontDesk, number: int) -> None:
-    def pass_time() -> None:
+def out_of_time_before(number: int) -> Change:
+    def pass_time(desk: FrontDesk) -> None:
         desk.now += 58.5
 
-    desk.meanwhile = {number - 1: pass_time}
-
-    assert desk.post().status == 503
-    assert (desk.rows(), desk.schedules()) == ({}, set())
-    assert "no time left" in desk.reports.lines[-1][0]
+    return lambda desk: desk.meanwhile.update({number - 1: partial(pass_time, desk)})
 
 
-def test_a_mistake_of_ours_is_answered_too(desk: FrontDesk) -> None:
-    desk.context.invoked_function_arn = ""
+REFUSAL = "schedule 'safety-.*ThrottlingException.*everything was undone$"
+NO_SECRET = "'elephant-other-schedule-key': it does not exist"
+FAILURES: dict[str, tuple[Change, int, str]] = {
+    "AWS refuses": (lambda desk: desk.faults.update({2: REFUSED}), 503, REFUSAL),
+    "no secret": (run_as(ARN.replace("-test", "-other")), 503, NO_SECRET),
+    "no time": (lambda desk: setattr(desk.context, "milliseconds", 1500), 503, "to create the row"),
+    "no time after the row": (out_of_time_before(2), 503, "no time left"),
+    "no time after a schedule": (out_of_time_before(3), 503, "no time left"),
+    "no time after both": (out_of_time_before(4), 503, "no time left"),
+    "our mistake": (run_as(""), 500, "''"),
+}
+ANSWERS = {
+    503: ("The meeting could not be scheduled now. Please try again.", "5"),
+    500: ("Something went wrong on our side.", None),
+}
+
+
+@pytest.mark.parametrize(("change", "status", "error"), FAILURES.values(), ids=FAILURES)
+def test_a_failure_leaves_nothing_and_is_answered_and_reported(
+    desk: FrontDesk, change: Change, status: int, error: str
+) -> None:
+    change(desk)
 
     answer = desk.post()
 
-    assert answer.status == 500
-    assert read(answer) == {"message": "Something went wrong on our side."}
-    said, fields, counts = desk.reports.lines[-1]
-    assert said.startswith("failed: ''")
+    assert answer.status == status
+    told = read(answer)["message"], answer.headers.get("Retry-After")
+    assert told == ANSWERS[status]
+    assert is_empty(desk)
+    report, fields, counts = desk.reports.lines[-1]
+    assert re.search(error, report)
     assert counts == {"Failed": 1}
-    assert "resource_names.py" in fields["trace"][-1]
+    assert ("resource_names.py" in str(fields.get("trace"))) == (status == 500)
 
 
-# What is never shown
-
-
-def test_no_key_is_logged(desk: FrontDesk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_key_and_no_name_is_logged(desk: FrontDesk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.reports = LogReporter("schedule_meeting", "elephant:test")  # type: ignore[assignment]
     desk.scheduling = desk.new_scheduling()
-    secrets = [KEY, "wrong-0123456789abcdef"]
-    document = read(desk.post(key="order-1"))
-    secrets += keys_in(document).values()
-    desk.post(bearer="wrong-0123456789abcdef")
+    secrets = [KEY, WRONG, "Lovelace", *keys_in(read(desk.post(key="order-1"))).values()]
+    desk.post(bearer=WRONG)
     for number in range(6):
         desk.faults = {number: UNREACHED}
         desk.post(key="order-2")
     desk.context.invoked_function_arn = "arn"
     desk.post(key="order-1")
 
-    said = capsys.readouterr()
-    lines = [json.loads(line) for line in said.out.splitlines()]
+    logged = capsys.readouterr()
+    lines = [json.loads(line) for line in logged.out.splitlines()]
     assert len([line for line in lines if "level" in line]) == 9
-    assert not [secret for secret in secrets if secret in said.out + said.err]
-    assert "Lovelace" not in said.out, "nor are people"
+    assert not [secret for secret in secrets if secret in logged.out + logged.err]

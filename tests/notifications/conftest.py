@@ -1,4 +1,4 @@
-"""The office of all tests of e-mails."""
+"""The stage of all tests of notifications."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.notifications.office import Office
+from tests.notifications.harness import Stage
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def office(world: World, session: Session) -> Office:
-    return Office(world, session)
+def stage(world: World, session: Session) -> Stage:
+    return Stage(world, session)

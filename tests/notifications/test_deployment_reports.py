@@ -1,73 +1,73 @@
-"""People are told of the deployments that the stage asks for."""
+"""Deployments become e-mails with what CodeDeploy knows, as the stage asks for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.notifications.office import event, run_of
-from tests.notifications.test_notices import FAILED, S3, at
+from chalicelib.notifications.deployments import Deployments
+from tests.notifications.harness import event, run_of
+from tests.notifications.test_notices import COMMIT, FAILED, GITHUB, S3, at
 
 if TYPE_CHECKING:
-    from tests.notifications.office import Office
+    from tests.notifications.harness import Stage
 
 RUN = run_of("notify_deployment")
+DESCRIBED = {key: value for key, value in FAILED.items() if key != "revision"}
 
 
-def test_a_deployment_is_told_with_what_codedeploy_knows(office: Office) -> None:
-    deployment_id = office.deploy(S3, startTime=at(15, 20), completeTime=at(15, 24))
+def test_a_deployment_is_reported_with_what_codedeploy_knows(stage: Stage) -> None:
+    deployment_id = stage.deploy(S3, startTime=at(15, 20), completeTime=at(15, 24))
 
-    result = office.deployments().handle(
+    result = stage.deployments().handle(
         event("codedeploy-success", deploymentId=deployment_id), RUN
     )
 
-    assert office.subjects == ["shop 1.4.2 deployed to production"]
+    assert stage.subjects == ["shop 1.4.2 deployed to production"]
     assert result == {
         "action": "notified",
-        "reason": office.subjects[0],
+        "reason": stage.subjects[0],
         "deployment_id": deployment_id,
-        "message_id": office.mails[0].id,
+        "message_id": stage.mails[0].id,
     }
-    assert "The deployment succeeded after 4 min." in office.mails[0].body
-    assert list(office.sent()) == [f"deployment/{deployment_id}/SUCCESS"]
+    assert "The deployment succeeded after 4 min." in stage.mails[0].body
+    assert list(stage.sent()) == [f"deployment/{deployment_id}/SUCCESS"]
 
 
-def test_a_deployment_that_failed_is_told_with_what_failed(office: Office) -> None:
-    described = {key: value for key, value in FAILED.items() if key != "revision"}
-    deployment_id = office.deploy(S3, **described)
+def test_a_failed_deployment_is_reported_with_its_error(stage: Stage) -> None:
+    deployment_id = stage.deploy(S3, **DESCRIBED)
 
-    office.deployments().handle(event("codedeploy-failure", deploymentId=deployment_id), RUN)
+    stage.deployments().handle(event("codedeploy-failure", deploymentId=deployment_id), RUN)
 
-    assert office.subjects == ["shop 1.4.2 FAILED on production"]
-    assert "Too few healthy instances." in office.mails[0].body
-
-
-def test_a_deployment_that_codedeploy_has_forgotten_is_told_all_the_same(office: Office) -> None:
-    assert office.deployments().handle(event("codedeploy-failure"), RUN)["action"] == "notified"
-    assert office.subjects == ["shop FAILED on production"]
+    assert stage.subjects == ["shop 1.4.2 FAILED on production"]
+    assert "Too few healthy instances." in stage.mails[0].body
 
 
-def test_each_state_of_a_deployment_is_told_once(office: Office) -> None:
-    """Whatever ids the events have: a deployment ends once."""
+def test_each_state_of_a_deployment_is_reported_once_even_if_codedeploy_forgot_it(
+    stage: Stage,
+) -> None:
+    """Events may have different ids, but a deployment ends once."""
     names = ["codedeploy-failure", "codedeploy-success", "codedeploy-failure"]
-    found = [
-        event(name, deploymentId="d-A1B2C3D4E") | {"id": str(number)}
+    results = [
+        stage.deployments().handle(event(name) | {"id": str(number)}, RUN)
         for number, name in enumerate(names)
     ]
 
-    results = [office.deployments().handle(each, RUN) for each in found]
-
     assert [each["action"] for each in results] == ["notified", "notified", "unchanged"]
     assert results[-1]["reason"] == "the e-mail was already sent"
+    assert stage.subjects == ["shop FAILED on production", "shop deployed to production"]
+
+
+NOT_WATCHED = "application 'shop' is not watched"
 
 
 @pytest.mark.parametrize(
     ("name", "variables", "reason"),
     [
-        ("codedeploy-success", {"CODEDEPLOY_APPLICATIONS": "api"}, "application 'shop' is not"),
-        ("codedeploy-success", {"CODEDEPLOY_APPLICATIONS": ""}, "application 'shop' is not"),
+        ("codedeploy-success", {"CODEDEPLOY_APPLICATIONS": "api"}, NOT_WATCHED),
+        ("codedeploy-success", {"CODEDEPLOY_APPLICATIONS": ""}, NOT_WATCHED),
         (
             "codedeploy-failure",
             {"DEPLOYMENT_STATES": "SUCCESS"},
@@ -75,29 +75,53 @@ def test_each_state_of_a_deployment_is_told_once(office: Office) -> None:
         ),
     ],
 )
-def test_what_the_stage_does_not_ask_for_is_not_told(
-    office: Office, name: str, variables: dict[str, str], reason: str
+def test_a_deployment_that_the_stage_does_not_watch_is_ignored(
+    stage: Stage, name: str, variables: dict[str, str], reason: str
 ) -> None:
-    result = office.deployments(**variables).handle(event(name), RUN)
+    result = stage.deployments(**variables).handle(event(name), RUN)
 
-    assert result["action"] == "ignored"
-    assert result["reason"].startswith(reason)
-    assert office.faults.calls == []
-
-
-@pytest.mark.parametrize("shape", [None, [], {}, {"source": "aws.codedeploy"}])
-def test_an_event_of_any_shape_is_answered(office: Office, shape: Any) -> None:  # noqa: ANN401
-    assert office.deployments().handle(shape, RUN)["action"] == "ignored"
-    assert office.world.reports.lines[-1][0] == "succeeded"
+    assert (result["action"], result["reason"]) == ("ignored", reason)
+    assert stage.faults.calls == []
 
 
-def test_a_codedeploy_that_does_not_answer_is_asked_again_by_lambda(office: Office) -> None:
-    office.faults.refused = {("get_deployment", "")}
+@pytest.mark.parametrize("body", [None, [], {}, {"source": "aws.codedeploy"}])
+def test_an_invalid_event_is_ignored(stage: Stage, body: object) -> None:
+    assert stage.deployments().handle(body, RUN)["action"] == "ignored"
+    assert stage.world.reports.lines[-1][0] == "succeeded"
 
-    with pytest.raises(ClientError):
-        office.deployments().handle(event("codedeploy-success"), RUN)
 
-    assert office.sent() == {}
-    ((outcome, fields, counts),) = office.world.reports.lines
+def test_a_failed_read_is_left_to_lambdas_retry(stage: Stage) -> None:
+    stage.faults.refused = {("get_deployment", "d-A1B2C3D4E")}
+
+    with pytest.raises(ClientError, match="InternalError"):
+        stage.deployments().handle(event("codedeploy-success"), RUN)
+
+    assert stage.sent() == {}
+    ((outcome, fields, counts),) = stage.world.reports.lines
     assert outcome.startswith("failed: ")
     assert (fields["deployment_id"], counts) == ("d-A1B2C3D4E", {"Failed": 1})
+
+
+# What is read of a deployment
+
+
+def test_a_deployment_is_read_as_codedeploy_describes_it(stage: Stage) -> None:
+    found = Deployments(stage.codedeploy).look_up_deployment(stage.deploy(S3, **DESCRIBED))
+
+    assert found
+    assert found.revision
+    assert found.revision.version == "1.4.2"
+    assert (found.began_at, found.completed_at) == (at(15, 20), None)
+    assert (found.error_code, found.error) == ("HEALTH_CONSTRAINTS", "Too few healthy instances.")
+    assert found.instances["Failed"] == 2
+    assert found.rollback == "Rolled back."
+
+
+def test_a_deployment_that_just_began_has_neither_end_nor_error(stage: Stage) -> None:
+    found = Deployments(stage.codedeploy).look_up_deployment(stage.deploy(GITHUB))
+
+    assert found
+    assert found.revision
+    assert found.revision.name == f"acme/shop@{COMMIT}"
+    assert found.began_at is not None
+    assert (found.completed_at, found.error_code, found.rollback) == (None, "", "")

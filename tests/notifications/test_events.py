@@ -1,4 +1,4 @@
-"""Events are asked for by patterns that fit what AWS sends, and read whatever their shape."""
+"""The patterns match what AWS sends; an event is read, or ignored."""
 
 from __future__ import annotations
 
@@ -19,27 +19,12 @@ from chalicelib.notifications.events import (
     read_termination,
     termination_pattern,
 )
-from tests.notifications.office import EVENTS, PLACE, VARIABLES, event
+from tests.notifications.harness import EVENTS, PLACE, VARIABLES, event
 from tests.world import make_settings
 
-TERMINATIONS = [
-    "autoscaling-elb-health-check",
-    "autoscaling-scale-in",
-    "autoscaling-status-check",
-    "ec2-terminated",
-]
-DEPLOYMENTS = ["codedeploy-failure", "codedeploy-success"]
-
-
-def matching(pattern: dict[str, Any]) -> list[str]:
-    """Name the files with an event that a pattern matches."""
-    names = sorted(path.stem for path in EVENTS.glob("*.json"))
-    return [name for name in names if matches(pattern, event(name))]
-
-
-def matches(pattern: dict[str, Any], occurred: dict[str, Any]) -> bool:
-    """Tell whether EventBridge, as moto has it, lets the event through."""
-    return EventPattern.load(json.dumps(pattern)).matches_event(cast("Any", occurred))
+CHECK, SCALE_IN = "autoscaling-elb-health-check", "autoscaling-scale-in"
+STATUS, ENDED = "autoscaling-status-check", "ec2-terminated"
+FAILURE, SUCCESS = "codedeploy-failure", "codedeploy-success"
 
 
 def patterns(**variables: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -49,17 +34,41 @@ def patterns(**variables: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return termination_pattern(settings), deployment_pattern(settings)
 
 
-def test_each_rule_asks_for_its_own_events() -> None:
-    terminations, deployments = patterns()
+def matches(pattern: dict[str, Any], occurred: dict[str, Any]) -> bool:
+    """Return whether EventBridge, as moto has it, lets the event through."""
+    return EventPattern.load(json.dumps(pattern)).matches_event(cast("Any", occurred))
 
-    assert matching(terminations) == TERMINATIONS
-    assert matching(deployments) == DEPLOYMENTS
+
+def read(name: str, body: object) -> Any:  # noqa: ANN401 (of either kind)
+    reader = read_deployment if name in {FAILURE, SUCCESS} else read_termination
+    return reader(body, PLACE)
+
+
+@pytest.mark.parametrize(
+    ("variables", "terminations", "deployments"),
+    [
+        ({}, [CHECK, SCALE_IN, STATUS, ENDED], [FAILURE, SUCCESS]),
+        (
+            {"AUTO_SCALING_GROUPS": "workers", "DEPLOYMENT_STATES": "FAILURE"},
+            [STATUS, ENDED],
+            [FAILURE],
+        ),
+        ({"AUTO_SCALING_GROUPS": "", "CODEDEPLOY_APPLICATIONS": ""}, [ENDED], []),
+    ],
+    ids=["everything", "some", "its desktops alone"],
+)
+def test_each_rule_asks_for_what_the_stage_names(
+    variables: dict[str, str], terminations: list[str], deployments: list[str]
+) -> None:
+    names = sorted(path.stem for path in EVENTS.glob("*.json"))
+    for pattern, expected in zip(patterns(**variables), (terminations, deployments), strict=True):
+        assert [name for name in names if matches(pattern, event(name))] == expected
+        for state in ("pending", "running", "stopped", "shutting-down"):
+            assert not matches(pattern, event(ENDED, state=state))
 
 
 def test_the_pattern_of_terminations_is_one_for_both_sources() -> None:
-    terminations, _ = patterns()
-
-    assert terminations == {
+    assert patterns()[0] == {
         "source": ["aws.autoscaling", "aws.ec2"],
         "detail-type": [
             "EC2 Instance Terminate Successful",
@@ -70,97 +79,79 @@ def test_the_pattern_of_terminations_is_one_for_both_sources() -> None:
             "state": ["terminated", {"exists": False}],
         },
     }
+    assert patterns(CODEDEPLOY_APPLICATIONS="")[1]["detail"]["application"] == [""]
 
 
-def test_only_what_the_stage_names_is_asked_for() -> None:
-    terminations, deployments = patterns(AUTO_SCALING_GROUPS="workers", DEPLOYMENT_STATES="FAILURE")
-
-    assert matching(terminations) == ["autoscaling-status-check", "ec2-terminated"]
-    assert matching(deployments) == ["codedeploy-failure"]
-
-
-def test_a_stage_that_names_nothing_asks_for_its_desktops_alone() -> None:
-    terminations, deployments = patterns(AUTO_SCALING_GROUPS="", CODEDEPLOY_APPLICATIONS="")
-
-    assert matching(terminations) == ["ec2-terminated"]
-    assert matching(deployments) == []
-    assert deployments["detail"]["application"] == [""]
-
-
-@pytest.mark.parametrize("state", ["pending", "running", "stopped", "shutting-down"])
-def test_no_other_change_of_an_instance_is_asked_for(state: str) -> None:
-    for pattern in (*patterns(), *patterns(AUTO_SCALING_GROUPS="")):
-        assert not matches(pattern, event("ec2-terminated", state=state))
-
-
-def test_a_groups_event_is_read() -> None:
-    found = read_termination(event("autoscaling-elb-health-check"), PLACE)
-
-    assert found == GroupTermination(
-        id="3e3c153a-8339-4e30-8c35-687ebef853fe",
-        instance_id="i-0123456789abcdef0",
-        group="web",
-        cause="At 2026-11-21T15:30:11Z an instance was taken out of service in response to an ELB "
-        "system health check failure.",
-        at=datetime(2026, 11, 21, 15, 35, 15, 651000, UTC),
-        zone="us-west-2b",
-        was_kept=False,
-    )
-
-
-def test_an_instances_event_is_read() -> None:
-    assert read_termination(event("ec2-terminated"), PLACE) == InstanceTermination(
-        id="7bf73129-1428-4cd3-a780-95db273d1602",
-        instance_id="i-0abcd1234abcd1234",
-        at=datetime(2026, 11, 21, 15, 29, 54, tzinfo=UTC),
-    )
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            CHECK,
+            GroupTermination(
+                id="3e3c153a-8339-4e30-8c35-687ebef853fe",
+                instance_id="i-0123456789abcdef0",
+                group="web",
+                cause="At 2026-11-21T15:30:11Z an instance was taken out of service in response to "
+                "an ELB system health check failure.",
+                at=datetime(2026, 11, 21, 15, 35, 15, 651000, UTC),
+                zone="us-west-2b",
+                was_kept=False,
+            ),
+        ),
+        (
+            ENDED,
+            InstanceTermination(
+                id="7bf73129-1428-4cd3-a780-95db273d1602",
+                instance_id="i-0abcd1234abcd1234",
+                at=datetime(2026, 11, 21, 15, 29, 54, tzinfo=UTC),
+            ),
+        ),
+        (
+            SUCCESS,
+            DeploymentChange(
+                id="c071bfbf-83c4-49ca-a6ff-3df053957145",
+                deployment_id="d-A1B2C3D4E",
+                application="shop",
+                group="production",
+                state="SUCCESS",
+                at=datetime(2026, 11, 21, 15, 24, 31, tzinfo=UTC),
+            ),
+        ),
+    ],
+    ids=["group", "instance", "deployment"],
+)
+def test_an_event_is_read(name: str, expected: object) -> None:
+    assert read(name, event(name)) == expected
 
 
-def test_a_deployments_event_is_read() -> None:
-    assert read_deployment(event("codedeploy-success"), PLACE) == DeploymentChange(
-        id="c071bfbf-83c4-49ca-a6ff-3df053957145",
-        deployment_id="d-A1B2C3D4E",
-        application="shop",
-        group="production",
-        state="SUCCESS",
-        at=datetime(2026, 11, 21, 15, 24, 31, tzinfo=UTC),
-    )
+SENT_AT = datetime(2026, 11, 21, 15, 35, 15, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("details", [None, "us-west-2b", {}])
-@pytest.mark.parametrize("end", [None, "", "yyyy-mm-ddThh:mm:ssZ", 0])
-def test_what_a_groups_event_need_not_say_may_be_missing(details: object, end: object) -> None:
-    found = read_termination(
-        event("autoscaling-elb-health-check", Details=details, EndTime=end), PLACE
-    )
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        *(({"Details": details}, {"zone": ""}) for details in (None, "us-west-2b", {"x": 1})),
+        *(({"EndTime": end}, {"at": SENT_AT}) for end in (None, "", "yyyy-mm-ddThh:mm:ssZ", 0)),
+        ({"EndTime": "2026-11-21T15:35:14"}, {"at": SENT_AT.replace(second=14)}),
+        ({"Destination": "WarmPool"}, {"was_kept": True}),
+    ],
+)
+def test_optional_members_of_a_groups_event_may_be_missing(
+    detail: dict[str, object], expected: dict[str, object]
+) -> None:
+    found = read(CHECK, event(CHECK, **detail))
 
-    assert isinstance(found, GroupTermination)
-    assert (found.zone, found.at) == ("", datetime(2026, 11, 21, 15, 35, 15, tzinfo=UTC))
-
-
-def test_a_time_without_a_zone_is_universal_as_all_of_awss_are() -> None:
-    found = read_termination(
-        event("autoscaling-elb-health-check", EndTime="2026-11-21T15:35:15"), PLACE
-    )
-    assert found.at == datetime(2026, 11, 21, 15, 35, 15, tzinfo=UTC)
-
-
-def test_an_instance_that_goes_back_to_the_warm_pool_was_not_terminated() -> None:
-    found = read_termination(event("autoscaling-scale-in", Destination="WarmPool"), PLACE)
-
-    assert isinstance(found, GroupTermination)
-    assert found.was_kept
+    assert {name: getattr(found, name) for name in expected} == expected
 
 
-@pytest.mark.parametrize("shape", [None, [], "x", {}, {"source": "aws.s3"}])
-def test_what_is_no_such_event_is_ignored(shape: object) -> None:
+@pytest.mark.parametrize("body", [None, [], "x", {}, {"source": "aws.s3"}])
+@pytest.mark.parametrize("name", [ENDED, SUCCESS])
+def test_what_is_no_event_is_ignored(name: str, body: object) -> None:
     with pytest.raises(IgnoredEventError):
-        read_termination(shape, PLACE)
-    with pytest.raises(IgnoredEventError):
-        read_deployment(shape, PLACE)
+        read(name, body)
 
 
-@pytest.mark.parametrize("name", [*TERMINATIONS, *DEPLOYMENTS])
+@pytest.mark.parametrize("name", [CHECK, ENDED, SUCCESS])
 @pytest.mark.parametrize(
     ("member", "value"),
     [
@@ -177,33 +168,26 @@ def test_what_is_no_such_event_is_ignored(shape: object) -> None:
 def test_an_event_of_another_kind_or_place_is_ignored(
     name: str, member: str, value: object
 ) -> None:
-    read = read_deployment if name.startswith("codedeploy") else read_termination
-    read(event(name), PLACE)
-
     with pytest.raises(IgnoredEventError, match=r"^(its|the event)"):
-        read(event(name) | {member: value}, PLACE)
+        read(name, event(name) | {member: value})
 
 
 @pytest.mark.parametrize(
     ("name", "member", "value"),
     [
-        ("autoscaling-elb-health-check", "EC2InstanceId", "i-1"),
-        ("autoscaling-elb-health-check", "EC2InstanceId", None),
-        ("autoscaling-elb-health-check", "AutoScalingGroupName", ""),
-        ("autoscaling-elb-health-check", "Cause", ["x" * 200]),
-        ("ec2-terminated", "instance-id", "../x"),
-        ("ec2-terminated", "state", "running"),
-        ("codedeploy-success", "deploymentId", None),
-        ("codedeploy-success", "application", 1),
-        ("codedeploy-success", "deploymentGroup", None),
-        ("codedeploy-success", "state", None),
+        (CHECK, "EC2InstanceId", "i-1"),
+        (CHECK, "EC2InstanceId", None),
+        (CHECK, "AutoScalingGroupName", ""),
+        (CHECK, "Cause", ["x" * 200]),
+        (ENDED, "instance-id", "../x"),
+        (ENDED, "state", "running"),
+        (SUCCESS, "deploymentId", None),
+        (SUCCESS, "application", 1),
+        (SUCCESS, "deploymentGroup", None),
+        (SUCCESS, "state", None),
     ],
 )
-def test_an_event_that_does_not_say_enough_is_ignored(
-    name: str, member: str, value: object
-) -> None:
-    read = read_deployment if name.startswith("codedeploy") else read_termination
-
+def test_an_incomplete_event_is_ignored(name: str, member: str, value: object) -> None:
     with pytest.raises(IgnoredEventError) as caught:
-        read(event(name, **{member: value}), PLACE)
+        read(name, event(name, **{member: value}))
     assert len(str(caught.value)) < 200

@@ -1,4 +1,4 @@
-"""Times, durations and subjects are spelled for people."""
+"""Times, durations and subjects are written for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from chalicelib.notifications.notice import one_line, spelled_duration, spelled_time
 
 
-def test_a_moment_is_spelled_in_universal_time() -> None:
+def test_a_time_is_written_in_utc() -> None:
     there = timezone(timedelta(hours=2))
 
     assert spelled_time(datetime(2026, 11, 1, 9, 5, 7, tzinfo=UTC)) == "1 Nov 2026, 09:05:07 UTC"
@@ -17,7 +17,7 @@ def test_a_moment_is_spelled_in_universal_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "spelled"),
+    ("seconds", "written"),
     [
         (-3, "0 s"),
         (0, "0 s"),
@@ -33,15 +33,19 @@ def test_a_moment_is_spelled_in_universal_time() -> None:
         (86400 * 400, "400 d"),
     ],
 )
-def test_a_duration_is_as_exact_as_anybody_wants(seconds: float, spelled: str) -> None:
-    assert spelled_duration(timedelta(seconds=seconds)) == spelled
+def test_a_duration_has_at_most_two_units(seconds: float, written: str) -> None:
+    assert spelled_duration(timedelta(seconds=seconds)) == written
 
 
-def test_a_subject_is_one_line_whatever_is_in_a_name() -> None:
-    assert one_line(" a\r\nBcc: x@example.com\t\x00\u2028b  ") == "a Bcc: x@example.com b"
-    assert one_line("web\u202e3-\u2066gpj\u200f") == "web3-gpj"
-
-
-def test_a_subject_is_not_longer_than_people_read() -> None:
-    assert one_line("x" * 120) == "x" * 120
-    assert one_line("x" * 118 + " yz") == "x" * 118 + "…"
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (" a\r\nBcc: x@example.com\t\x00\u2028b  ", "a Bcc: x@example.com b"),
+        ("web\u202e3-\u2066gpj\u200f", "web3-gpj"),
+        ("x" * 120, "x" * 120),
+        ("x" * 118 + " yz", "x" * 118 + "…"),
+    ],
+    ids=["line breaks", "reading order", "longest", "too long"],
+)
+def test_a_subject_is_one_line_of_limited_length(text: str, line: str) -> None:
+    assert one_line(text) == line

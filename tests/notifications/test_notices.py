@@ -1,4 +1,4 @@
-"""What is told of an event: everything that helps, and of what is not known, nothing."""
+"""A notice has every fact that is known, and leaves out the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chalicelib.notifications.notices import (
     never_healthy_notice,
     no_address_notice,
 )
-from tests.notifications.office import PLACE, event
+from tests.notifications.harness import PLACE, event
 
 if TYPE_CHECKING:
     from chalicelib.notifications.notice import Notice
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 CONSOLE = "https://us-west-2.console.aws.amazon.com"
 EC2 = f"{CONSOLE}/ec2/home?region=us-west-2"
 MEETING = "k3v9x2m8q1z7w5r4"
+ID = "i-0123456789abcdef0"
+CHECK, SCALE_IN = "autoscaling-elb-health-check", "autoscaling-scale-in"
+FAILED_CHECK = "ELB system health check failed (web)"
 
 
 def at(hour: int, minute: int, second: int = 0) -> datetime:
     return datetime(2026, 11, 21, hour, minute, second, tzinfo=UTC)
 
 
-def instance(
-    instance_id: str = "i-0123456789abcdef0", state: str = "terminated", **tags: str
-) -> Instance:
+def instance(instance_id: str = ID, state: str = "terminated", **tags: str) -> Instance:
     return Instance(instance_id, state, None, tags, launched_at=at(12, 3, 9))
 
 
@@ -51,7 +52,7 @@ def links(notice: Notice) -> dict[str, str]:
     return {fact.label: fact.link for fact in notice.facts if fact.link}
 
 
-def of_group(name: str = "autoscaling-elb-health-check") -> GroupTermination:
+def of_group(name: str = CHECK) -> GroupTermination:
     found = read_termination(event(name), PLACE)
     assert isinstance(found, GroupTermination)
     return found
@@ -66,12 +67,12 @@ def of_instance() -> InstanceTermination:
 # An instance of a group
 
 
-def test_an_instance_that_failed_a_check_is_told_with_all_that_is_known() -> None:
+def test_an_instance_that_failed_a_check_has_everything_that_is_known() -> None:
     notice = group_termination_notice(of_group(), instance(Name="web-3"), PLACE)
 
     assert notice.subject == "web-3 terminated: ELB system health check failed (web)"
     assert facts(notice) == {
-        "Instance": "i-0123456789abcdef0",
+        "Instance": ID,
         "Name": "web-3",
         "Group": "web",
         "Zone": "us-west-2b",
@@ -86,37 +87,35 @@ def test_an_instance_that_failed_a_check_is_told_with_all_that_is_known() -> Non
     assert not notice.is_good
 
 
-def test_an_instance_that_is_gone_is_told_without_its_name_and_age() -> None:
-    notice = group_termination_notice(replace(of_group(), zone="", at=None), None, PLACE)
+@pytest.mark.parametrize(
+    ("name", "known", "subject", "labels"),
+    [
+        (CHECK, None, f"{ID} terminated: {FAILED_CHECK}", ["Instance", "Group"]),
+        (CHECK, instance(), f"{ID} terminated: {FAILED_CHECK}", ["Instance", "Group"]),
+        (
+            CHECK,
+            instance(Name="web\r\nBcc: x@y.example"),
+            f"web Bcc: x@y.example terminated: {FAILED_CHECK}",
+            ["Instance", "Name", "Group"],
+        ),
+        (SCALE_IN, None, f"{ID} terminated: ended by its group (web)", ["Instance", "Group"]),
+    ],
+    ids=["unknown to EC2", "without a name", "a name that looks like a header", "no check"],
+)
+def test_what_is_not_known_of_an_instance_is_left_out(
+    name: str, known: Instance | None, subject: str, labels: list[str]
+) -> None:
+    notice = group_termination_notice(replace(of_group(name), zone="", at=None), known, PLACE)
 
-    assert notice.subject == "i-0123456789abcdef0 terminated: ELB system health check failed (web)"
-    assert list(facts(notice)) == ["Instance", "Group"]
-
-
-def test_an_instance_without_a_name_is_told_by_its_id() -> None:
-    notice = group_termination_notice(of_group(), instance(), PLACE)
-
-    assert notice.subject.startswith("i-0123456789abcdef0 terminated")
-    assert "Name" not in facts(notice)
-
-
-def test_an_instance_that_failed_nothing_is_not_said_to_have() -> None:
-    notice = group_termination_notice(of_group("autoscaling-scale-in"), None, PLACE)
-
-    assert notice.subject == "i-0123456789abcdef0 terminated: ended by its group (web)"
-    assert notice.summary == "Its Auto Scaling group terminated it; it did not fail a check."
-
-
-def test_a_name_cannot_make_a_header_of_its_own() -> None:
-    notice = group_termination_notice(of_group(), instance(Name="web\r\nBcc: x@y.example"), PLACE)
-
-    assert notice.subject.startswith("web Bcc: x@y.example terminated")
+    assert notice.subject == subject
+    assert list(facts(notice)) == labels
+    assert ("did not fail a check" in notice.summary) is (name == SCALE_IN)
 
 
 # A desktop
 
 
-def test_a_desktop_that_failed_is_told_with_its_meeting() -> None:
+def test_a_desktop_that_failed_has_its_meeting() -> None:
     failed = replace(
         instance("i-0abcd1234abcd1234", Role="teacher", MeetingID=MEETING),
         reason_code="Server.InternalError",
@@ -139,7 +138,7 @@ def test_a_desktop_that_failed_is_told_with_its_meeting() -> None:
     assert notice.action.link == f"{EC2}#InstanceDetails:instanceId=i-0abcd1234abcd1234"
 
 
-def test_a_desktop_of_no_meeting_is_told_by_its_name() -> None:
+def test_a_desktop_without_a_meeting_has_its_name() -> None:
     failed = replace(instance(Name="spare"), reason_code="Server.ScheduledStop")
 
     notice = desktop_termination_notice(of_instance(), failed, PLACE)
@@ -151,7 +150,7 @@ def test_a_desktop_of_no_meeting_is_told_by_its_name() -> None:
 # A meeting whose desktops never became healthy
 
 
-def test_a_meeting_that_was_never_healthy_is_told_with_its_desktops() -> None:
+def test_a_meeting_that_was_never_healthy_has_its_desktops() -> None:
     teacher = replace(instance(Role="teacher"), stopped_at=at(12, 28, 9))
     student = instance("i-0aaaa1234abcd1234", Role="student")
 
@@ -162,7 +161,7 @@ def test_a_meeting_that_was_never_healthy_is_told_with_its_desktops() -> None:
     assert facts(notice) == {
         "Meeting": MEETING,
         "Reason": "NEVER_HEALTHY",
-        "Teacher's desktop": "i-0123456789abcdef0",
+        "Teacher's desktop": ID,
         "Student's desktop": "i-0aaaa1234abcd1234",
     }
     assert [fact.more for fact in notice.facts] == ["", "", "lived 25 min", ""]
@@ -172,29 +171,29 @@ def test_a_meeting_that_was_never_healthy_is_told_with_its_desktops() -> None:
 # Desktops without an address
 
 
-def test_a_desktop_without_an_address_is_told_with_its_age() -> None:
+def test_a_desktop_without_an_address_has_its_age() -> None:
     notice = no_address_notice(
         [instance(state="running", Role="student", MeetingID=MEETING)], at(12, 15, 9), PLACE
     )
 
     assert notice.subject == "Student's desktop without an address for 12 min"
-    assert facts(notice) == {"Student's desktop": "i-0123456789abcdef0"}
+    assert facts(notice) == {"Student's desktop": ID}
     assert notice.facts[0].more == f"running for 12 min, meeting {MEETING}"
     assert notice.action.link == notice.facts[0].link
 
 
-def test_several_desktops_are_told_together_longest_first_in_the_subject() -> None:
+def test_the_subject_of_several_desktops_has_the_longest_time() -> None:
     young = replace(instance("i-0aaaa1234abcd1234", "running"), launched_at=at(12, 30, 9))
     notice = no_address_notice([young, instance(state="running")], at(12, 45, 9), PLACE)
 
     assert notice.subject == "2 desktops without an address for 42 min"
-    assert [fact.text for fact in notice.facts] == ["i-0aaaa1234abcd1234", "i-0123456789abcdef0"]
+    assert [fact.text for fact in notice.facts] == ["i-0aaaa1234abcd1234", ID]
     assert [fact.label for fact in notice.facts] == ["Desktop", "Desktop"]
     assert notice.facts[0].more == "running for 15 min"
     assert notice.action.link == f"{EC2}#Instances:instanceState=running"
 
 
-def test_a_great_many_desktops_make_no_endless_e_mail() -> None:
+def test_at_most_40_desktops_are_listed() -> None:
     many = [instance(f"i-{number:017x}", "running") for number in range(500)]
 
     notice = no_address_notice(many, at(12, 45), PLACE)
@@ -219,7 +218,7 @@ FAILED = {
 }
 
 
-def test_a_deployment_that_succeeded_is_told_with_its_revision_and_duration() -> None:
+def test_a_deployment_that_succeeded_has_its_revision_and_duration() -> None:
     change = read_deployment(event("codedeploy-success"), PLACE)
 
     notice = deployment_notice(change, Deployment.parse(SUCCEEDED), PLACE)
@@ -241,7 +240,7 @@ def test_a_deployment_that_succeeded_is_told_with_its_revision_and_duration() ->
     }
 
 
-def test_a_deployment_that_failed_is_told_with_what_failed() -> None:
+def test_a_deployment_that_failed_has_its_error() -> None:
     change = read_deployment(event("codedeploy-failure"), PLACE)
 
     notice = deployment_notice(change, Deployment.parse(FAILED), PLACE)
@@ -263,7 +262,7 @@ def test_a_deployment_that_failed_is_told_with_what_failed() -> None:
     assert (notice.quote, notice.advice) == ("Too few healthy instances.", "Rolled back.")
 
 
-def test_what_a_deployment_got_over_is_no_news_once_it_succeeded() -> None:
+def test_a_deployment_that_succeeded_has_no_error() -> None:
     change = read_deployment(event("codedeploy-success"), PLACE)
 
     notice = deployment_notice(change, Deployment.parse(FAILED), PLACE)
@@ -273,7 +272,7 @@ def test_what_a_deployment_got_over_is_no_news_once_it_succeeded() -> None:
 
 
 @pytest.mark.parametrize("described", [None, {}, {"startTime": at(15, 20)}])
-def test_a_deployment_of_which_little_is_known_is_told_all_the_same(
+def test_what_is_not_known_of_a_deployment_is_left_out(
     described: dict[str, object] | None,
 ) -> None:
     change = replace(read_deployment(event("codedeploy-failure"), PLACE), at=None)

@@ -1,4 +1,4 @@
-"""A revision is told by the name and the version that people know it by."""
+"""A revision has the name and the version by which people know it."""
 
 from __future__ import annotations
 
@@ -50,45 +50,44 @@ def test_a_name_gives_the_version_that_trying_every_reading_gives(name: str) -> 
 @pytest.mark.parametrize("end", ["@main", " (2)", "-"])
 def test_a_name_costs_no_more_than_its_length(end: str) -> None:
     """Trying every reading of these would outlast the sun."""
-    commit = "5f1c2a9d8e7b6a5f4c3d2e1f0a9b8c7d6e5f4a3b"
+    name = f"shop-1.4.2-{COMMIT * 2}{end}"
 
-    assert version_of(f"shop-1.4.2-{commit * 2}{end}.zip") == f"shop-1.4.2-{commit * 2}{end}"
+    assert version_of(f"{name}.zip") == name
     assert version_of(f"shop-{'1.2' * 300}{end}.zip").endswith(end)
 
 
-def test_a_revision_in_s3_is_told_by_bucket_key_and_version() -> None:
-    location = {"bucket": "releases", "key": "shop/shop-1.4.2.zip", "version": "rXm1l0vH"}
-
-    assert Revision.parse({"revisionType": "S3", "s3Location": location}) == Revision(
-        "s3://releases/shop/shop-1.4.2.zip", "1.4.2", "rXm1l0vH"
-    )
+COMMIT = "5f1c2a9d8e7b6a5f4c3d2e1f0a9b8c7d6e5f4a3b"
+KEY = {"bucket": "releases", "key": "shop/shop-1.4.2.zip"}
+NAME = "s3://releases/shop/shop-1.4.2.zip"
 
 
-def test_an_object_without_versions_has_none() -> None:
-    found = Revision.parse({"s3Location": {"bucket": "releases", "key": "shop-1.4.2.zip"}})
-
-    assert found == Revision("s3://releases/shop-1.4.2.zip", "1.4.2")
+def github(repository: str, commit: str = COMMIT) -> dict[str, object]:
+    return {"gitHubLocation": {"repository": repository, "commitId": commit}}
 
 
-def test_a_revision_at_github_is_told_by_repository_and_commit_with_a_link() -> None:
-    commit = "5f1c2a9d8e7b6a5f4c3d2e1f0a9b8c7d6e5f4a3b"
-    location = {"repository": "acme/shop", "commitId": commit}
-
-    assert Revision.parse({"revisionType": "GitHub", "gitHubLocation": location}) == Revision(
-        f"acme/shop@{commit}",
-        "5f1c2a9",
-        link=f"https://github.com/acme/shop/commit/{commit}",
-    )
-
-
-@pytest.mark.parametrize("repository", ["shop", "../acme/shop", "acme/shop?x", ""])
-def test_what_is_no_repository_gets_no_link(repository: str) -> None:
-    found = Revision.parse({"gitHubLocation": {"repository": repository, "commitId": "5f1c2a9"}})
-
-    assert found
-    assert found.link is None
-
-
-@pytest.mark.parametrize("location", [{}, {"revisionType": "String"}, {"appSpecContent": {}}])
-def test_a_revision_of_another_kind_has_no_name(location: dict[str, object]) -> None:
-    assert Revision.parse(location) is None
+@pytest.mark.parametrize(
+    ("location", "revision"),
+    [
+        ({"s3Location": KEY | {"version": "rXm1l0vH"}}, Revision(NAME, "1.4.2", "rXm1l0vH")),
+        ({"s3Location": KEY}, Revision(NAME, "1.4.2")),
+        (
+            github("acme/shop"),
+            Revision(
+                f"acme/shop@{COMMIT}",
+                "5f1c2a9",
+                link=f"https://github.com/acme/shop/commit/{COMMIT}",
+            ),
+        ),
+        *(
+            (github(repository), Revision(f"{repository}@{COMMIT}", "5f1c2a9"))
+            for repository in ("shop", "../acme/shop", "acme/shop?x", "")
+        ),
+        ({}, None),
+        ({"revisionType": "String"}, None),
+        ({"appSpecContent": {}}, None),
+    ],
+)
+def test_a_revision_has_a_name_a_version_and_a_link(
+    location: dict[str, object], revision: Revision | None
+) -> None:
+    assert Revision.parse(location) == revision

@@ -1,4 +1,4 @@
-"""People are told of instances that failed, of the groups and of the project, and of no others."""
+"""Failed instances of the groups and of the project become e-mails, and no others."""
 
 from __future__ import annotations
 
@@ -9,228 +9,193 @@ from botocore.exceptions import ClientError
 
 from chalicelib.meeting_row.meeting import NEVER_HEALTHY
 from chalicelib.notifications.termination_reports import NotEndedError
-from tests.notifications.office import event, run_of
+from tests.notifications.harness import event, run_of
 
 if TYPE_CHECKING:
-    from tests.notifications.office import Office
+    from tests.notifications.harness import Stage
 
 RUN = run_of("notify_instance_termination")
-CHECK = "autoscaling-elb-health-check"
+CHECK, SCALE_IN = "autoscaling-elb-health-check", "autoscaling-scale-in"
+NORMAL = "Client.UserInitiatedShutdown"
 
 
-def test_an_instance_of_a_group_that_failed_a_check_is_told_with_its_name(office: Office) -> None:
-    instance_id = office.world.launch(Project="", Name="web-3")
-    office.world.terminate(instance_id)
+def end_of(stage: Stage, desktop: str, number: int = 1) -> dict[str, Any]:
+    """Handle the event of a desktop's termination."""
+    return stage.terminated("ec2-terminated", number, **{"instance-id": desktop})
 
-    result = office.terminated(CHECK, EC2InstanceId=instance_id)
 
-    assert office.subjects == ["web-3 terminated: ELB system health check failed (web)"]
+def test_an_instance_of_a_group_that_failed_a_check_is_reported_by_name(stage: Stage) -> None:
+    instance_id = stage.world.launch(Project="", Name="web-3")
+    stage.world.terminate(instance_id)
+
+    result = stage.terminated(CHECK, EC2InstanceId=instance_id)
+
+    assert stage.subjects == ["web-3 terminated: ELB system health check failed (web)"]
     assert result == {
         "action": "notified",
-        "reason": office.subjects[0],
+        "reason": stage.subjects[0],
         "instance_id": instance_id,
-        "message_id": office.mails[0].id,
+        "message_id": stage.mails[0].id,
     }
-    assert "Lived" in office.mails[0].body
+    assert "Lived" in stage.mails[0].body
 
 
-def test_an_instance_that_ec2_has_forgotten_is_told_without_its_name(office: Office) -> None:
-    assert office.terminated("autoscaling-status-check")["action"] == "notified"
+def test_an_instance_that_ec2_no_longer_knows_is_reported_by_id(stage: Stage) -> None:
+    assert stage.terminated("autoscaling-status-check")["action"] == "notified"
 
-    assert office.subjects == [
+    assert stage.subjects == [
         "i-0fedcba9876543210 terminated: EC2 instance status check failed (workers)"
     ]
 
 
-def test_an_instance_that_a_smaller_group_had_no_room_for_is_not_told(office: Office) -> None:
-    result = office.terminated("autoscaling-scale-in")
+@pytest.mark.parametrize("code", ["Server.InternalError", "Client.VolumeLimitExceeded"])
+@pytest.mark.parametrize("has_meetings", [False, True])
+def test_a_desktop_that_failed_is_reported(stage: Stage, code: str, *, has_meetings: bool) -> None:
+    if has_meetings:
+        make_unhealthy(stage)
+    desktop = stage.ended(code, "The words of AWS", Role="teacher", MeetingID="m1")
 
-    assert result["action"] == "ignored"
-    assert result["reason"].startswith("it did not fail a check: At 2026-11-21T15:48:47Z a monitor")
-    assert office.mails == []
-    assert office.faults.calls == []
+    assert end_of(stage, desktop)["action"] == "notified"
+    assert stage.subjects == [f"Teacher's desktop failed: {code} (meeting m1)"]
+    assert "The words of AWS" in stage.mails[0].body
 
 
-def test_every_cause_is_told_where_it_is_asked_for(office: Office) -> None:
-    reports = office.terminations(TERMINATION_CAUSES="all")
+def test_every_cause_is_reported_where_the_stage_asks_for_it(stage: Stage) -> None:
+    reports = stage.terminations(TERMINATION_CAUSES="all")
 
-    assert reports.handle(event("autoscaling-scale-in"), RUN)["action"] == "notified"
-    kept = event("autoscaling-scale-in", Destination="WarmPool") | {"id": "another"}
+    assert reports.handle(event(SCALE_IN), RUN)["action"] == "notified"
+    kept = event(SCALE_IN, Destination="WarmPool") | {"id": "another"}
     assert reports.handle(kept, RUN)["reason"] == (
         "it returned to the warm pool and was not terminated"
     )
-    assert office.subjects == ["i-0123456789abcdef0 terminated: ended by its group (web)"]
+    desktop = stage.ended(NORMAL)  # which concerns groups only
+    found = event("ec2-terminated", **{"instance-id": desktop})
+    assert reports.handle(found, RUN)["action"] == "ignored"
+    assert stage.subjects == ["i-0123456789abcdef0 terminated: ended by its group (web)"]
 
 
-def test_a_group_that_is_not_watched_any_more_is_not_told_of(office: Office) -> None:
-    result = office.terminated(CHECK, AutoScalingGroupName="another")
+@pytest.mark.parametrize(
+    ("name", "detail", "reason", "calls"),
+    [
+        (SCALE_IN, {}, "it did not fail a check: At 2026-11-21T15:48:47Z a monitor", []),
+        (CHECK, {"AutoScalingGroupName": "another"}, "group 'another' is not watched", []),
+        ("ec2-terminated", {}, "EC2 no longer knows it", ["describe_instances"]),
+    ],
+    ids=["a smaller group", "another group", "unknown"],
+)
+def test_an_event_without_a_failure_is_ignored(
+    stage: Stage, name: str, detail: dict[str, Any], reason: str, calls: list[str]
+) -> None:
+    result = stage.terminated(name, **detail)
 
-    assert (result["action"], result["reason"]) == ("ignored", "group 'another' is not watched")
+    assert result["action"] == "ignored"
+    assert result["reason"].startswith(reason)
+    assert (stage.mails, stage.faults.calls) == ([], calls)
 
 
-@pytest.mark.parametrize("code", ["Server.InternalError", "Client.VolumeLimitExceeded"])
-def test_a_desktop_that_failed_is_told(office: Office, code: str) -> None:
-    desktop = office.ended(code, "The words of AWS", Role="teacher", MeetingID="m1")
+@pytest.mark.parametrize(
+    ("code", "tags", "reason"),
+    [
+        (NORMAL, {}, f"it did not fail: {NORMAL}"),
+        ("", {}, "it did not fail: EC2 gives no reason for its termination"),
+        ("Server.InternalError", {"Project": "Giraffe"}, "it is not this stage's"),
+        ("Server.InternalError", {"elephant:owner": "elephant:dev"}, "it is not this stage's"),
+    ],
+)
+def test_a_desktop_that_did_not_fail_or_is_not_ours_is_ignored(
+    stage: Stage, code: str, tags: dict[str, str], reason: str
+) -> None:
+    desktop = stage.ended(code, **tags)
 
-    assert office.terminated("ec2-terminated", **{"instance-id": desktop})["action"] == "notified"
-
-    assert office.subjects == [f"Teacher's desktop failed: {code} (meeting m1)"]
-    assert "The words of AWS" in office.mails[0].body
-
-
-def test_a_desktop_that_the_project_ended_is_not_told(office: Office) -> None:
-    desktop = office.world.desktop()
-    office.world.terminate(desktop)
-
-    result = office.terminated("ec2-terminated", **{"instance-id": desktop})
-
-    assert result == {
+    assert end_of(stage, desktop) == {
         "action": "ignored",
-        "reason": "it did not fail: Client.UserInitiatedShutdown",
+        "reason": reason,
         "instance_id": desktop,
     }
-    assert office.mails == []
+    assert stage.mails == []
 
 
-def test_a_desktop_of_which_ec2_does_not_say_why_it_ended_is_not_told(office: Office) -> None:
-    desktop = office.ended("")
-
-    result = office.terminated("ec2-terminated", **{"instance-id": desktop})
-
-    assert result["reason"] == "it did not fail: EC2 gives no reason for its termination"
-
-
-def test_whatever_groups_are_told_of_a_desktops_usual_end_is_not(office: Office) -> None:
-    desktop = office.ended("Client.UserInitiatedShutdown")
-    found = event("ec2-terminated", **{"instance-id": desktop})
-
-    reports = office.terminations(TERMINATION_CAUSES="all")
-
-    assert reports.handle(found, RUN)["action"] == "ignored"
-
-
-@pytest.mark.parametrize("tags", [{"Project": "Giraffe"}, {"elephant:owner": "elephant:dev"}])
-def test_an_instance_of_others_is_none_of_our_business(
-    office: Office, tags: dict[str, str]
-) -> None:
-    other = office.ended("Server.InternalError", **tags)
-
-    result = office.terminated("ec2-terminated", **{"instance-id": other})
-
-    assert (result["action"], result["reason"]) == ("ignored", "it is not this stage's")
-
-
-def test_an_instance_that_ec2_has_forgotten_is_nobodys(office: Office) -> None:
-    assert office.terminated("ec2-terminated")["reason"] == "EC2 no longer knows it"
-
-
-def test_a_description_that_is_behind_the_event_is_asked_for_again(office: Office) -> None:
-    desktop = office.world.desktop()
-
-    with pytest.raises(NotEndedError, match=r"still describes .* as running"):
-        office.terminated("ec2-terminated", **{"instance-id": desktop})
-    assert office.world.reports.lines[-1][2] == {"Failed": 1}
-
-
-@pytest.mark.parametrize("shape", [None, [], {}, {"source": "aws.autoscaling"}])
-def test_an_event_of_any_shape_is_answered(office: Office, shape: Any) -> None:  # noqa: ANN401
-    result = office.terminations().handle(shape, RUN)
+@pytest.mark.parametrize("body", [None, [], {}, {"source": "aws.autoscaling"}])
+def test_an_invalid_event_is_ignored(stage: Stage, body: object) -> None:
+    result = stage.terminations().handle(body, RUN)
 
     assert result["action"] == "ignored"
     assert "instance_id" not in result
-    assert office.world.reports.lines[-1][0] == "succeeded"
-    assert office.world.reports.lines[-1][2] == {"Ignored": 1, "Warnings": 0}
+    assert stage.world.reports.lines[-1][0] == "succeeded"
+    assert stage.world.reports.lines[-1][2] == {"Ignored": 1, "Warnings": 0}
 
 
-def test_an_ec2_that_does_not_answer_is_asked_again_by_lambda(office: Office) -> None:
-    office.faults.refused = {("describe_instances", "")}
+def test_a_description_that_is_behind_the_event_is_left_to_lambdas_retry(stage: Stage) -> None:
+    desktop = stage.world.desktop()
 
-    with pytest.raises(ClientError):
-        office.terminated(CHECK)
-    assert office.sent() == {}
+    with pytest.raises(NotEndedError, match=r"still describes .* as running"):
+        end_of(stage, desktop)
+    assert stage.world.reports.lines[-1][2] == {"Failed": 1}
 
 
 # Meetings whose desktops never became healthy
 
-NORMAL = "Client.UserInitiatedShutdown"
+
+def make_unhealthy(stage: Stage, reason: str = NEVER_HEALTHY) -> None:
+    """Have meetings, of which m1 was ended."""
+    stage.has_meetings = True
+    stage.world.put_row(status="TERMINATED", termination_reason=reason)
 
 
-def end_of(office: Office, desktop: str, number: int = 1) -> dict[str, Any]:
-    """Handle the event of a desktop's end; each number is an event of its own."""
-    ended = event("ec2-terminated", **{"instance-id": desktop}) | {"id": f"event-{number}"}
-    run = run_of("notify_instance_termination", request=str(number))
-    return office.terminations().handle(ended, run)
-
-
-@pytest.fixture
-def unhealthy(office: Office) -> Office:
-    """Have a stage with meetings, of which m1 was ended because it was never healthy."""
-    office.has_meetings = True
-    office.world.put_row(status="TERMINATED", termination_reason=NEVER_HEALTHY)
-    return office
-
-
-def test_a_meeting_that_was_never_healthy_is_told_once_with_both_desktops(
-    unhealthy: Office,
+def test_a_meeting_that_was_never_healthy_is_reported_once_with_both_desktops(
+    stage: Stage,
 ) -> None:
-    teacher, student = (
-        unhealthy.ended(NORMAL, Role=role, MeetingID="m1") for role in ("teacher", "student")
-    )
-    other = unhealthy.ended(
-        NORMAL, Role="teacher", MeetingID="m1", **{"elephant:owner": "elephant:dev"}
-    )
-
-    results = [end_of(unhealthy, teacher)]
-    assert unhealthy.faults.calls.count("get_item") == 1
-    results += [
-        end_of(unhealthy, desktop, number)
-        for number, desktop in [(1, teacher), (2, student), (3, other)]
+    make_unhealthy(stage)
+    owners = "elephant:test/us-west-2", "elephant:test/us-west-2", "elephant:dev"
+    desktops = [
+        stage.ended(NORMAL, Role="teacher", MeetingID="m1", **{"elephant:owner": owner})
+        for owner in owners
     ]
 
-    assert [each["action"] for each in results] == ["notified", "unchanged", "unchanged", "ignored"]
-    assert unhealthy.subjects == ["Desktops never healthy: Meeting m1 was ended"]
-    body = unhealthy.mails[0].body
-    assert [each in body for each in (teacher, student, other)] == [True, True, False]
+    results = [end_of(stage, desktops[0])]
+    assert stage.faults.calls.count("get_item") == 1
+    results += [end_of(stage, desktop, number) for number, desktop in enumerate(desktops, 2)]
+
+    actions = [each["action"] for each in results]
+    assert actions == ["notified", "unchanged", "unchanged", "ignored"]
+    assert stage.subjects == ["Desktops never healthy: Meeting m1 was ended"]
+    assert [each in stage.mails[0].body for each in desktops] == [True, True, False]
 
 
-@pytest.mark.parametrize("row", [None, "NO_SHOW_TIMEOUT", ""])
-def test_of_a_meeting_that_ended_otherwise_nothing_is_told(office: Office, row: str | None) -> None:
-    office.has_meetings = True
-    if row is not None:
-        office.world.put_row(status="TERMINATED", termination_reason=row)
-    desktop = office.ended(NORMAL, MeetingID="m1")
+@pytest.mark.parametrize("reason", [None, "NO_SHOW_TIMEOUT", ""])
+def test_a_meeting_that_ended_otherwise_is_not_reported(stage: Stage, reason: str | None) -> None:
+    stage.has_meetings = True
+    if reason is not None:
+        make_unhealthy(stage, reason)
+    desktop = stage.ended(NORMAL, MeetingID="m1")
 
-    assert end_of(office, desktop)["reason"] == f"it did not fail: {NORMAL}"
-    assert office.mails == []
+    assert end_of(stage, desktop)["reason"] == f"it did not fail: {NORMAL}"
+    assert stage.mails == []
 
 
-def test_a_stage_without_meetings_and_a_desktop_without_one_read_no_row(
-    unhealthy: Office,
+@pytest.mark.parametrize(
+    ("has_meetings", "tags"), [(True, {}), (False, {"MeetingID": "m1"})], ids=["spare", "without"]
+)
+def test_a_desktop_without_a_meeting_and_a_stage_without_meetings_read_no_row(
+    stage: Stage, tags: dict[str, str], *, has_meetings: bool
 ) -> None:
-    spare = unhealthy.ended(NORMAL)
-    assert end_of(unhealthy, spare)["action"] == "ignored"
-    unhealthy.has_meetings = False
-    desktop = unhealthy.ended(NORMAL, MeetingID="m1")
+    make_unhealthy(stage)
+    stage.has_meetings = has_meetings
 
-    assert end_of(unhealthy, desktop, 2)["action"] == "ignored"
-    assert unhealthy.mails == []
+    assert end_of(stage, stage.ended(NORMAL, **tags))["action"] == "ignored"
+    assert (stage.mails, stage.faults.calls) == ([], ["describe_instances"])
 
 
-def test_a_desktop_that_failed_by_itself_is_told_of_as_such(unhealthy: Office) -> None:
-    desktop = unhealthy.ended("Server.InternalError", Role="teacher", MeetingID="m1")
-
-    end_of(unhealthy, desktop)
-
-    assert unhealthy.subjects == ["Teacher's desktop failed: Server.InternalError (meeting m1)"]
-
-
-def test_a_row_that_cannot_be_read_is_read_again_by_lambda(unhealthy: Office) -> None:
-    desktop = unhealthy.ended(NORMAL, Role="teacher", MeetingID="m1")
-    unhealthy.faults.refused = {("get_item", "m1")}
+@pytest.mark.parametrize("operation", ["describe_instances", "get_item"])
+def test_a_failed_read_is_left_to_lambdas_retry(stage: Stage, operation: str) -> None:
+    make_unhealthy(stage)
+    desktop = stage.ended(NORMAL, Role="teacher", MeetingID="m1")
+    stage.faults.refused = {(operation, "")}
 
     with pytest.raises(ClientError):
-        end_of(unhealthy, desktop)
-    assert unhealthy.world.reports.lines[-1][2] == {"Failed": 1}
-    unhealthy.faults.refused = set()
+        end_of(stage, desktop)
+    assert stage.sent() == {}
+    assert stage.world.reports.lines[-1][2] == {"Failed": 1}
 
-    assert end_of(unhealthy, desktop)["action"] == "notified"
+    stage.faults.refused = set()
+    assert end_of(stage, desktop)["action"] == "notified"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from chalicelib.cloudflare.client import RateLimitedError, RejectedError, UnavailableError
+from chalicelib.dns.provider import RateLimitedError, RejectedError, UnavailableError
 from chalicelib.secrets import SecretError
 from ops.account import AwsError
 from ops.check import (

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from chalicelib.settings.meetings import VARIABLES as MEETINGS_VARIABLES
-from chalicelib.settings.notifications import VARIABLES as NOTIFICATIONS_VARIABLES
 from localcloud.aws import copy_project
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
 from ops import cli
+from ops.features import CORE_SETTINGS, SETTINGS_OF
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -82,22 +81,6 @@ def test_a_stage_of_an_earlier_release_keeps_its_owner_and_its_table(config: Pat
 
     assert run(config).exit_code == 0
     assert written(config)["environment_variables"] == variables
-
-
-def test_every_setting_of_the_sweep_has_its_option(config: Path) -> None:
-    given = {
-        "SWEEP_SCHEDULE": "rate(5 minutes)",
-        "SWEEP_BATCH_SIZE": "3500",
-        "SWEEP_DELETE_LIMIT": "50",
-        "SWEEP_DELETE_PERCENT": "60",
-        "GRACE_MINUTES": "20",
-    }
-    options = [f"--{name.lower().replace('_', '-')}={value}" for name, value in given.items()]
-
-    done = run(config, *NEW, *options)
-
-    assert done.exit_code == 0, done.output
-    assert written(config)["environment_variables"].items() >= given.items()
 
 
 def test_a_new_stage_asks_cloudflare_where_the_token_is_from(
@@ -173,56 +156,67 @@ MEETINGS = ("--with=meetings", "--ami=ami-00000000", "--security-groups=sg-00000
 NOTIFICATIONS = ("--with=notifications", "--mail-from=a@example.com", "--mail-to=b@example.com")
 
 
-def test_every_setting_of_meetings_has_its_option(config: Path) -> None:
-    given = {
-        "AMI_ID": "ami-11111111",
-        "SECURITY_GROUP_IDS": "sg-11111111,sg-22222222",
-        "INSTANCE_TYPE": "g4dn.xlarge",
-        "KEY_NAME": "desktops",
-        "VPC_ID": "vpc-11111111",
-        "VOLUME_GB": "0",
-        "ALLOWED_ORIGINS": "https://app.example.com",
-        "JOIN_KEYS": "off",
-        "MAX_MEETING_MINUTES": "240",
-    }
-    options = {"AMI_ID": "ami", "SECURITY_GROUP_IDS": "security-groups", "VPC_ID": "vpc"}
-    spelled = [
-        f"--{options.get(name, name.lower().replace('_', '-'))}={value}"
-        for name, value in given.items()
-    ]
+CORE_OPTIONS = {
+    "domain-root": "vm.example.org",
+    "zone-id": "f" * 32,
+    "secret": "cloudflare",
+    "owner": "elephant:me",
+    "table": "meetings",
+    "project-tag": "Team=Blue",
+    "proxied": "false",
+    "dcv-port": "443",
+    "ttl": "60",
+    "event-tags": "required",
+    "sweep-schedule": "rate(5 minutes)",
+    "sweep-batch-size": "3500",
+    "sweep-delete-limit": "50",
+    "sweep-delete-percent": "60",
+    "grace-minutes": "20",
+    "cloudflare-api-url": "https://api.example.com",
+}
+FEATURE_OPTIONS = {
+    "ami": "ami-11111111",
+    "security-groups": "sg-11111111,sg-22222222",
+    "instance-type": "g4dn.xlarge",
+    "key-name": "desktops",
+    "vpc": "vpc-11111111",
+    "volume-gb": "0",
+    "allowed-origins": "https://app.example.com",
+    "join-keys": "off",
+    "max-meeting-minutes": "240",
+    "mail-from": "elephant@example.com",
+    "mail-to": "ops@example.com,you@example.com",
+    "auto-scaling-groups": "shop,till",
+    "termination-causes": "all",
+    "codedeploy-applications": "shop",
+    "deployment-states": "SUCCESS,FAILURE",
+    "address-minutes": "5",
+}
 
-    done = run(config, *NEW, "--with=meetings", *spelled)
+
+def test_every_setting_has_its_option(config: Path) -> None:
+    given = CORE_OPTIONS | FEATURE_OPTIONS
+    options = [f"--{name}={value}" for name, value in given.items()]
+    features = ("--with=meetings", "--with=notifications")
+
+    done = run(config, *NEW[:2], *features, *options)
 
     assert done.exit_code == 0, done.output
-    assert {*given} == {*MEETINGS_VARIABLES}
-    variables = written(config)["environment_variables"]
-    assert variables.items() >= {**given, "FEATURES": "meetings"}.items()
+    settings = [*CORE_SETTINGS, *SETTINGS_OF["meetings"], *SETTINGS_OF["notifications"]]
+    values = {each.variable: given[each.option] for each in settings if each.option}
+    values["FEATURES"] = "meetings,notifications"
+    assert written(config)["environment_variables"] == values
+    functions = {*written(config)["lambda_functions"]}
+    assert functions > {"terminator", "notify_deployment", "notify_instance_termination"}
 
 
-def test_every_setting_of_notifications_has_its_option(config: Path) -> None:
-    given = {
-        "MAIL_FROM": "elephant@example.com",
-        "MAIL_TO": "ops@example.com,you@example.com",
-        "AUTO_SCALING_GROUPS": "shop,till",
-        "TERMINATION_CAUSES": "all",
-        "CODEDEPLOY_APPLICATIONS": "shop",
-        "DEPLOYMENT_STATES": "SUCCESS,FAILURE",
-        "ADDRESS_MINUTES": "5",
-    }
-    spelled = [f"--{name.lower().replace('_', '-')}={value}" for name, value in given.items()]
+def test_the_help_says_what_each_option_means(config: Path) -> None:
+    said = " ".join(run(config, "--help").output.split())
 
-    done = run(config, *NEW, "--with=notifications", *spelled)
-
-    assert done.exit_code == 0, done.output
-    assert {*given} == {*NOTIFICATIONS_VARIABLES}
-    variables = written(config)["environment_variables"]
-    assert variables.items() >= {**given, "FEATURES": "notifications"}.items()
-    assert {*written(config)["lambda_functions"]} == {
-        "dns_watchdog",
-        "sweep",
-        "notify_deployment",
-        "notify_instance_termination",
-    }
+    assert "--dcv-port TEXT The port in the links; if proxied," in said
+    assert "--join-keys [required|off] meetings: whether join links have keys; 'off'" in said
+    assert "--volume-gb TEXT meetings: size of the root volume" in said
+    assert "image's own. [default: 60]" in said
 
 
 def test_features_come_and_go_each_by_itself(config: Path) -> None:

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.cloudflare.client import (
-    Call,
-    CloudflareError,
+from chalicelib.cloudflare.client import Call, TokenRefusedError, _parse
+from chalicelib.dns.provider import (
+    DnsError,
     RateLimitedError,
     RejectedError,
-    TokenRefusedError,
     UnavailableError,
     UnconfirmedError,
-    _parse,
+    WrongZoneError,
 )
-from chalicelib.cloudflare.zone import WrongZoneError
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
     DEFAULT_ZONE_ID,
@@ -735,4 +733,4 @@ def test_a_token_that_only_reads_removes_nothing_and_is_told(
 
 def test_every_error_is_one_of_cloudflares() -> None:
     for error in (AmbiguousZoneError, RecordsRemainError, WriteCheckError):
-        assert issubclass(error, CloudflareError)
+        assert issubclass(error, DnsError)

@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
-from chalicelib.cloudflare.client import TokenRefusedError, UnavailableError
-from chalicelib.dns.record import Record
+from chalicelib.cloudflare.client import TokenRefusedError
+from chalicelib.cloudflare.record_format import parse_record
+from chalicelib.dns.provider import UnavailableError
 from chalicelib.settings.stage import FEATURES
 from localcloud.aws import copy_project
 from ops import assemble, cli
@@ -32,6 +33,8 @@ from ops.stages import ConfigError, ConfigFile, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from chalicelib.dns.record import Record
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -59,7 +62,7 @@ def silent(_: str) -> None:
 
 def record(name: str) -> Record:
     """Make a record of the stage's."""
-    return Record.parse(
+    return parse_record(
         {
             "id": name,
             "type": "A",

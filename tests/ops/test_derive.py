@@ -146,7 +146,7 @@ FOUND = {
 REFUSED = {
     "a call on what may be a client": ("return context.put_item()", "annotate what has put_item"),
     "a call on what may have one": ("return context.images()", "annotate what has images"),
-    "another client": ("return context.create_client()", "annotate what has create_client"),
+    "another client": ("return context.create_client()", "may create_client"),
     "a client of another library": (
         "import boto3 as b\n    b.resource('sqs')",
         "boto3 hides what is reached",

@@ -10,13 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from chalicelib.cloudflare.client import (
-    Answer,
-    RejectedError,
-    TokenRefusedError,
-    UnavailableError,
-    UnconfirmedError,
-)
+from chalicelib.cloudflare.client import Answer, TokenRefusedError
+from chalicelib.dns.provider import RejectedError, UnavailableError, UnconfirmedError
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
     DEFAULT_ZONE_ID,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.dns.record import Record
+from chalicelib.cloudflare.record_format import parse_record
 from localcloud.cloudflare import DEFAULT_TOKEN, DEFAULT_ZONE_ID, Fault, FaultKind
 from ops.account import Account
 from ops.cloudflare_zone import ZoneView
@@ -24,6 +24,8 @@ from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, World
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from chalicelib.dns.record import Record
 
 GONE = "i-0123456789abcdef0"
 
@@ -48,7 +50,7 @@ def view(world: World, zone_id: str = DEFAULT_ZONE_ID) -> ZoneView:
 def record(name: str) -> Record:
     """Make a record of the stage's."""
     comment = f"{OWNER} managed by Elephant"
-    return Record.parse(
+    return parse_record(
         {"id": name, "type": "A", "name": name, "content": "203.0.113.7", "comment": comment}
     )
 

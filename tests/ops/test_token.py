@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.cloudflare.client import TokenRefusedError, UnconfirmedError
-from chalicelib.cloudflare.zone import WrongZoneError
+from chalicelib.cloudflare.client import TokenRefusedError
+from chalicelib.dns.provider import UnconfirmedError, WrongZoneError
 from chalicelib.secrets import Token as AppToken
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,

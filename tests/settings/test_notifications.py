@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.settings import notifications as notifications_settings
 from chalicelib.settings.notifications import NotificationsSettings
 from chalicelib.settings.stage import SettingsError
+from chalicelib.settings.variables import declared
 from tests.world import make_settings
 
+VARIABLES = [each.variable for each in declared(NotificationsSettings).values()]
 FEATURE = {
     "FEATURES": "notifications",
     "MAIL_FROM": "elephant@example.com",
@@ -73,11 +74,11 @@ def test_every_variable_is_read_beside_those_of_another_feature() -> None:
 
 
 def test_every_variable_that_is_wrong_is_named_at_once() -> None:
-    wrong = dict.fromkeys(notifications_settings.VARIABLES, "a\nb")
+    wrong = dict.fromkeys(VARIABLES, "a\nb")
 
     found = problems(**wrong)
 
-    assert [problem.split(" is ")[0] for problem in found] == list(notifications_settings.VARIABLES)
+    assert [problem.split(" is ")[0] for problem in found] == VARIABLES
 
 
 @pytest.mark.parametrize("name", ["MAIL_FROM", "MAIL_TO"])

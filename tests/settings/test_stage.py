@@ -79,6 +79,7 @@ def test_what_is_required_is_enough() -> None:
         delete_percent=30,
         grace=timedelta(minutes=10),
         cloudflare_api_url="https://api.cloudflare.com/client/v4",
+        features=frozenset(),
     )
 
 
@@ -120,6 +121,7 @@ def test_every_variable_is_read() -> None:
         delete_percent=100,
         grace=timedelta(hours=2),
         cloudflare_api_url="http://127.0.0.1:8080/client/v4",
+        features=frozenset(),
     )
 
 

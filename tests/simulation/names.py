@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from chalicelib.meeting_row.meeting import STATUSES
+from chalicelib.meeting_row.meeting import Status
 from tests.world import DOMAIN, OWNER, make_settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SETTINGS: Final = make_settings()
 NEIGHBOUR: Final = f"{OWNER}1"
 """Another deployment, whose name begins with ours."""
 ROLES: Final = ("teacher", "student")
-RANKS: Final = {status: rank for rank, status in enumerate(STATUSES)}
+RANKS: Final[dict[str, int]] = {status: rank for rank, status in enumerate(Status)}
 
 _MEETING = re.compile(r"m=(\S+) r=(\S+)")
 _INSTANCE = r"i-[0-9a-f]{17}"

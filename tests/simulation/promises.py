@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.cloudflare.client import CloudflareError
-from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, QuotaSpentError
+from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS
 from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.provider import DnsError, QuotaSpentError
 from chalicelib.ec2.instances import IncompleteAnswerError
-from chalicelib.meeting_row.meeting import RowChangedError
+from chalicelib.meeting_row.table import RowChangedError
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from tests.simulation import limit_promises, record_promises, row_promises
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 FAILURES: Final = (
     BotoCoreError,
     ClientError,
-    CloudflareError,
+    DnsError,
     IncompleteAnswerError,
     OutOfTimeError,
     QuotaSpentError,

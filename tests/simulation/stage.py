@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.cloudflare.client import Cloudflare
 from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
-from chalicelib.cloudflare.zone import Zone
+from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.deadline import Deadline
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.secrets import Token
 from chalicelib.step import Steps
 from chalicelib.watchdog.handler import Watchdog
@@ -171,7 +171,7 @@ class Stage:
         ends: dict[str, Any] = {
             "settings": self.settings,
             "instances": Instances(self.ec2, self.settings.project_tag, self.settings.owner),
-            "zone": Zone(cloudflare, self.settings.zone_id, self.settings.batch_size),
+            "zone": CloudflareZone(cloudflare, self.settings.zone_id, self.settings.batch_size),
             "meetings": Meetings(self.dynamodb, TABLE, self.strands.sleep),
             "reporter": Silence(),
             "executor": StepExecutor(self.strands),

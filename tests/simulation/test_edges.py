@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meeting, MeetingChange, Meetings, RowChangedError
+from chalicelib.meeting_row.meeting import Meeting, MeetingChange
+from chalicelib.meeting_row.table import Meetings, RowChangedError
 from tests.simulation.stage import Stage
 from tests.world import REGION, TABLE
 
@@ -104,7 +105,7 @@ def test_rows_change_alike(stage: Stage, dynamodb: Any, name: str) -> None:  # n
     assert outcome(ours, change) == outcome(motos, change)
 
     for row in ("m1", "m2"):
-        assert ours.find(row) == motos.find(row)
+        assert ours.read_row(row) == motos.read_row(row)
     assert ours.rows_of(["m1", "m2", "m3"]) == motos.rows_of(["m1", "m2", "m3"])
 
 

@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.cloudflare.batches import Applied
+from chalicelib.dns.batches import Applied
 from chalicelib.dns.change import Change, Create, Delete, Update
 from chalicelib.dns.plan import Finding, Plan
-from chalicelib.dns.record import Record, WantedRecord
+from chalicelib.dns.record import Record
 from chalicelib.ec2.presence import Presence
 from chalicelib.watchdog.deletion_limit import DeletionLimit, held_back
 from chalicelib.watchdog.survey import Survey
 from tests.world import DOMAIN, OWNER, make_settings
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-WANTED = WantedRecord(f"i-00000001.{DOMAIN}", "192.0.2.1", proxied=True, ttl=1, comment=OWNER)
+WANTED = Record.address(f"i-00000001.{DOMAIN}", "192.0.2.1", proxied=True, ttl=1, comment=OWNER)
 
 
 def record(number: int) -> Record:

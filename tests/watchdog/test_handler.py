@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from chalicelib.cloudflare.client import (
+from chalicelib.cloudflare.client import TokenRefusedError
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.provider import (
     NameOccupiedError,
     RejectedError,
-    TokenRefusedError,
     UnavailableError,
     UnconfirmedError,
+    WrongZoneError,
 )
-from chalicelib.cloudflare.zone import WrongZoneError
-from chalicelib.deadline import OutOfTimeError
 from chalicelib.secrets import SecretError
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
 from tests.transports import Tampering

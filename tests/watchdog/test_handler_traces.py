@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.cloudflare.client import UnconfirmedError
+from chalicelib.dns.provider import UnconfirmedError
 from localcloud.cloudflare import Fault, FaultKind
 from tests.transports import Noting
 from tests.world import DOMAIN, OWNER, RECORDS, Context, World, link, make_event

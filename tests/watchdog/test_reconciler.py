@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.cloudflare.client import UnconfirmedError
-from chalicelib.cloudflare.rate_limit import QuotaSpentError
+from chalicelib.dns.provider import QuotaSpentError, UnconfirmedError
 from chalicelib.ec2.presence import Presence
-from chalicelib.watchdog.reconciler import Reconciler, Settlement
+from chalicelib.watchdog.reconciler import Reconciler
 from localcloud.cloudflare import Fault, FaultKind, When
 from tests.world import DOMAIN, World, make_settings
 
@@ -51,7 +50,7 @@ def test_nothing_is_written_when_nothing_is_to_change(world: World) -> None:
 
     seen = reconciler.observe(instance_id, steps)
 
-    assert reconciler.settle(seen, steps) == Settlement(seen, ())
+    assert reconciler.settle(seen, steps) == seen
     assert [method for method, _ in world.dns_calls] == ["GET"]
 
 
@@ -75,12 +74,12 @@ def test_records_that_came_meanwhile_are_decided_upon_anew(world: World) -> None
     world.put_record(name, world.address(instance_id))
     world.put_record(name, "192.0.2.1", comment="elephant:other m=m1 r=teacher")
 
-    settlement = reconciler.settle(seen, steps)
+    settled = reconciler.settle(seen, steps)
 
-    finding = settlement.seen.finding
+    finding = settled.finding
     assert [record.content for record in finding.in_the_way] == ["192.0.2.1"]
     assert not finding.may_be_linked
-    assert settlement.done == ()
+    assert settled.done == ()
 
 
 def test_an_instance_that_ended_after_an_unclear_write_gets_no_record(world: World) -> None:
@@ -91,10 +90,10 @@ def test_an_instance_that_ended_after_an_unclear_write_gets_no_record(world: Wor
     world.cloudflare.faults.add(Fault(FaultKind.DROP, method="POST"))
     world.terminate(instance_id)
 
-    settlement = reconciler.settle(seen, steps)
+    settled = reconciler.settle(seen, steps)
 
-    assert settlement.seen.finding.presence is Presence.ENDED
-    assert (settlement.done, world.records()) == ((), ())
+    assert settled.finding.presence is Presence.ENDED
+    assert (settled.done, world.records()) == ((), ())
 
 
 def test_an_instance_that_runs_again_after_an_unclear_deletion_keeps_its_record(

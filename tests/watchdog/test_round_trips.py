@@ -67,7 +67,7 @@ def handle(
         trips.arrive("of_meeting" if is_list else model.name)
 
     watchdog = world.watchdog(transport=Waiting(trips))
-    watchdog._reconciler._zone._cloudflare._token.value()
+    watchdog._reconciler._zone._cloudflare._token.value()  # type: ignore[attr-defined]
     for client in (world.app_ec2, world.app_dynamodb):
         client.meta.events.register("before-call.*.*", arrive)
     try:

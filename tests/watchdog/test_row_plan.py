@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.ec2.presence import Presence
-from chalicelib.meeting_row.meeting import STATUSES, Assignment
+from chalicelib.meeting_row.meeting import Assignment, Status
 from chalicelib.watchdog.row_plan import Roster
 from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import DOMAIN, link
@@ -313,7 +313,7 @@ def test_nothing_is_written_to_a_row_that_is_right() -> None:
     assert told([instance()], [record()], [linked(teacher=A)]) is None
 
 
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", Status)
 def test_a_replacement_is_one_write_that_never_ends_the_meeting(status: str) -> None:
     old, new = instance(B, "terminated", age=2 * HOUR), instance(A)
 

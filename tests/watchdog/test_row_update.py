@@ -6,14 +6,11 @@ import pytest
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop
-from chalicelib.meeting_row.meeting import (
-    Assignment,
-    Meeting,
-    MeetingChange,
-    Meetings,
-    RowChangedError,
-)
+from chalicelib.meeting_row.meeting import Assignment, Meeting, MeetingChange
+from chalicelib.meeting_row.table import Meetings, RowChangedError
+from chalicelib.step import Steps
 from chalicelib.watchdog.row_update import Rows
+from tests.changes import Inline
 from tests.world import OWNER, Context, World, make_event, make_settings
 
 SETTINGS = make_settings()
@@ -29,9 +26,9 @@ class Contested(Meetings):
         self._changes = list(changes)
         self.reads = 0
 
-    def find(self, meeting_id: str) -> Meeting | None:
+    def read_row(self, meeting_id: str) -> Meeting | None:
         self.reads += 1
-        return super().find(meeting_id)
+        return super().read_row(meeting_id)
 
     def apply(self, change: MeetingChange) -> None:
         if self._changes:
@@ -53,7 +50,7 @@ def tell(world: World, meetings: Meetings, instance_id: str) -> str:
     desktop = Desktop(instance_id, assignment, Presence.LIVE, link, instance, tag, OWNER)
     rows = Rows(meetings, world.instances())
     steps = world.steps()
-    return rows.finish(rows.begin(desktop, steps), steps).reason
+    return rows.begin(desktop, steps)().reason
 
 
 def test_a_row_that_was_changed_is_decided_upon_anew(world: World) -> None:
@@ -160,22 +157,19 @@ def test_of_two_desktops_that_end_at_once_the_second_ends_the_meeting(world: Wor
     teacher, student = world.desktop("teacher"), world.desktop("student")
     for each in (teacher, student):
         world.watchdog().handle(make_event(each), CONTEXT)
-    rows, steps = Rows(world.meetings(), world.instances()), world.steps()
+    rows = Rows(world.meetings(), world.instances())
+    steps = Steps(Inline(), world.deadline())  # each read is over when it has begun
 
     def ended(instance_id: str, role: str) -> Desktop:
         assignment, tag = Assignment("m1", role), SETTINGS.project_tag
         link = SETTINGS.link(instance_id)
         return Desktop(instance_id, assignment, Presence.ENDED, link, None, tag, OWNER)
 
-    first = rows.begin(ended(teacher, "teacher"), steps)
-    second = rows.begin(ended(student, "student"), steps)
-    for reading in (first, second):  # both have read before either writes, and both still run
-        assert reading.row.result()
-        assert reading.others
-        assert len(reading.others.result()) == 2
+    finish_first = rows.begin(ended(teacher, "teacher"), steps)
+    finish_second = rows.begin(ended(student, "student"), steps)  # both still run
     world.terminate(teacher, student)
 
-    rows.finish(first, steps)
-    rows.finish(second, steps)
+    finish_first()
+    finish_second()
 
     assert world.row() == {"status": "TERMINATED"}

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from chalicelib.deadline import Deadline
-from chalicelib.meeting_row.meeting import MeetingChange, RowChangedError
+from chalicelib.meeting_row.table import RowChangedError
 from chalicelib.step import Steps
 from chalicelib.watchdog.row_plan import Roster
 from chalicelib.watchdog.row_writer import Register, RowsNotUpdatedError
@@ -21,6 +21,7 @@ from tests.world import link
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from chalicelib.meeting_row.meeting import MeetingChange
     from chalicelib.watchdog.survey import Survey
 
 FAR = Deadline(1000, lambda: 0)

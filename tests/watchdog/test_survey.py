@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.cloudflare.client import RateLimitedError, UnavailableError
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.dns.change import Delete
+from chalicelib.dns.provider import RateLimitedError, UnavailableError
 from chalicelib.ec2.presence import Presence
 from chalicelib.step import Steps
 from chalicelib.watchdog.survey import Surveyor

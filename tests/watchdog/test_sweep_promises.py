@@ -12,36 +12,27 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.cloudflare.client import (
+from chalicelib.dns.change import Change, Create, Delete, Update
+from chalicelib.dns.provider import (
     RateLimitedError,
-    RecordExistsError,
-    RecordNotFoundError,
     RejectedError,
     UnavailableError,
     UnconfirmedError,
 )
-from chalicelib.cloudflare.listing import Listing
-from chalicelib.cloudflare.rate_limit import Quota
-from chalicelib.dns.change import Change, Create, Delete, Update
-from chalicelib.dns.record import Record, WantedRecord, ownership_comment
-from chalicelib.meeting_row.meeting import (
-    STATUSES,
-    Assignment,
-    Meeting,
-    MeetingChange,
-    RowChangedError,
-    RowsRead,
-)
+from chalicelib.dns.record import Record, ownership_comment
+from chalicelib.meeting_row.meeting import Assignment, Meeting, MeetingChange, Status
+from chalicelib.meeting_row.table import RowChangedError, RowsRead
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from chalicelib.watchdog.sweep import Sweep
 from tests.changes import Inline
+from tests.memory_dns import MemoryZone
 from tests.surveys import ADDRESS, HOUR, NOW, A, B, C, ago
 from tests.surveys import instance as an_instance
 from tests.surveys import row as a_row
 from tests.world import DOMAIN, OWNER, Context, Reports, link, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from chalicelib.ec2.instances import Instance
 
@@ -55,15 +46,15 @@ class Small:
     """EC2, the zone and the table, each of which fails at the calls that a test names."""
 
     seen: Mapping[str, Instance]
-    records: list[Record]
+    zone: MemoryZone
     rows: dict[str, Meeting]
     zone_fails: dict[int, Exception | None] = field(default_factory=dict)
     """By the number of the call; None: it is carried out, and the answer lost."""
     row_fails: dict[int, Exception] = field(default_factory=dict)
-    batch_size: int = 3
-    quota: Quota = field(default_factory=lambda: Quota(lambda: 0))
-    made: int = 0
     writes: int = 0
+
+    def __post_init__(self) -> None:
+        self.zone.fail = [self.before_zone_call]
 
     # EC2
 
@@ -75,39 +66,20 @@ class Small:
 
     # The zone
 
-    def records_of(self, _owner: str, _deadline: object) -> Listing:
-        return Listing(tuple(self.records))
-
-    def apply(self, changes: Any, *_: object) -> None:  # noqa: ANN401
-        if isinstance(changes, MeetingChange):
-            self._tell(changes)
-            return
-        assert 0 < len(changes) <= self.batch_size
-        self.made += 1
-        fails = self.made in self.zone_fails
-        error = self.zone_fails.get(self.made)
-        if error:
-            raise error
-        standing = list(self.records)
-        for change in sorted(changes, key=lambda each: [Delete, Update, Create].index(type(each))):
-            self._carry_out(change, standing)
-        self.records = standing
-        if fails:
-            raise UnconfirmedError("the answer was lost")
-
-    def _carry_out(self, change: Change, standing: list[Record]) -> None:
-        if isinstance(change, Create):
-            assert self.is_live(change.name)
-            _add(record_of(f"new {self.made} {change.name}", change.wanted), standing)
-            return
-        found = next((each for each in standing if each.id == change.record.id), None)
-        if found is None:
-            raise RecordNotFoundError("81044")
-        self._may_be_touched(found)
-        standing.remove(found)
-        if isinstance(change, Update):
-            assert self.is_live(change.name)
-            _add(record_of(found.id, change.wanted), standing)
+    def before_zone_call(self, changes: Sequence[Change]) -> Exception | None:
+        """Fail as the test wants, and watch over what is about to be written."""
+        number = len(self.zone.calls)
+        if error := self.zone_fails.get(number):
+            return error
+        self.zone.loses_answer = number in self.zone_fails
+        for change in changes:
+            if isinstance(change, Create | Update):
+                assert self.is_live(change.name)
+            if isinstance(change, Update | Delete):
+                for each in self.zone.records:
+                    if each.id == change.record.id:
+                        self._may_be_touched(each)
+        return None
 
     def _may_be_touched(self, record: Record) -> None:
         """Hold rule 3: ours, or nobody's under the name of an instance that is surely ours."""
@@ -129,14 +101,14 @@ class Small:
 
     def right(self, instance_id: str) -> list[Record]:
         """Return the address records of an instance's name."""
-        return [each for each in self.records if each.name == f"{instance_id}.{DOMAIN}"]
+        return [each for each in self.zone.records if each.name == f"{instance_id}.{DOMAIN}"]
 
     # The table
 
     def rows_of(self, meeting_ids: Iterable[str]) -> RowsRead:
         return RowsRead({each: self.rows[each] for each in meeting_ids if each in self.rows})
 
-    def _tell(self, change: MeetingChange) -> None:
+    def apply(self, change: MeetingChange) -> None:
         self.writes += 1
         if self.writes in self.row_fails:
             raise self.row_fails[self.writes]
@@ -159,7 +131,7 @@ class Small:
                 serves = instance and Assignment.of(instance) == Assignment(before.id, role)
                 assert not (serves and self.is_live(gone))
         if after.status != before.status:
-            known = [None, *STATUSES]
+            known = [None, *Status]
             assert known.index(after.status) > known.index(before.status)
         if after.status == "TERMINATED" and before.status != "TERMINATED":
             assert not any(after.link(role) for role in after.roles)
@@ -185,7 +157,7 @@ class Small:
         sweep = Sweep(
             settings=SETTINGS,
             instances=ends,
-            zone=ends,
+            zone=self.zone,
             meetings=ends,
             reporter=Reports(),
             executor=Inline(),
@@ -208,19 +180,12 @@ class Small:
 
     def standing(self) -> tuple[object, object]:
         return (
-            sorted((each.name, each.content, each.comment) for each in self.records),
+            sorted((each.name, each.content, each.comment) for each in self.zone.records),
             {each: dict(row.item) for each, row in self.rows.items()},
         )
 
 
-def _add(record: Record, standing: list[Record]) -> None:
-    """Add a record unless an identical one stands."""
-    if any((each.name, each.content) == (record.name, record.content) for each in standing):
-        raise RecordExistsError("81058")
-    standing.append(record)
-
-
-def record_of(record_id: str, wanted: WantedRecord) -> Record:
+def record_of(record_id: str, wanted: Record) -> Record:
     members = (wanted.name, wanted.content, wanted.proxied, wanted.ttl, wanted.comment)
     return Record(record_id, "A", *members, modified_at=NOW)
 
@@ -265,7 +230,7 @@ def worlds(draw: st.DrawFn, *, tidy: bool = False) -> Small:
             served[record.name.partition(".")[0]].add(record.assignment)
     found = {}
     for meeting in draw(st.sets(st.sampled_from(MEETINGS))):
-        attributes = {"status": draw(st.sampled_from(["", *STATUSES]))}
+        attributes = {"status": draw(st.sampled_from(["", *Status]))}
         for role in ROLES:
             links = ["", *LINKED]
             if tidy:  # a link that nothing leads to is not promised to go
@@ -275,7 +240,7 @@ def worlds(draw: st.DrawFn, *, tidy: bool = False) -> Small:
             launched = ["", "", *(each for each in IDS if each in seen or not tidy)]
             attributes[f"{role}_ec2_id"] = draw(st.sampled_from(launched))
         found[meeting] = a_row(meeting, **{key: text for key, text in attributes.items() if text})
-    return Small(seen, standing, found)
+    return Small(seen, zone_of(standing), found)
 
 
 @st.composite
@@ -290,14 +255,18 @@ def records(draw: st.DrawFn, noted: Mapping[str, Assignment | None], *, tidy: bo
         ours = ownership_comment(OWNER, wrong or noted[instance_id])
         comment = draw(st.sampled_from([ours, ours, ours, "elephant:other m=m1 r=teacher", ""]))
         name = f"{instance_id}.{domain}"
-        made = WantedRecord(name, content, draw(st.booleans()), 1, comment)
+        made = Record.address(name, content, proxied=draw(st.booleans()), ttl=1, comment=comment)
         age = ago(draw(st.sampled_from([60, HOUR])))
         found.append(replace(record_of(f"record of {name} at {content}", made), modified_at=age))
     return found
 
 
+def zone_of(records: Sequence[Record]) -> MemoryZone:
+    return MemoryZone(records=records, size=3, clock=lambda: NOW)
+
+
 def copy(world: Small) -> Small:
-    return replace(world, records=list(world.records), rows=dict(world.rows))
+    return replace(world, zone=zone_of(world.zone.records), rows=dict(world.rows))
 
 
 ZONE_FAILS = st.dictionaries(
@@ -326,11 +295,11 @@ ROW_FAILS = st.dictionaries(
 @given(worlds())
 def test_two_sweeps_settle_whatever_stands(world: Small) -> None:
     """What a row is told may be known only once the records are right, so there may be a second."""
-    foreign = [each for each in world.records if each.owner not in {None, OWNER}]
+    foreign = [each for each in world.zone.records if each.owner not in {None, OWNER}]
 
     assert world.settle() <= 3
 
-    assert [each for each in world.records if each.owner not in {None, OWNER}] == foreign
+    assert [each for each in world.zone.records if each.owner not in {None, OWNER}] == foreign
     for instance_id in IDS:
         ours = [each for each in world.right(instance_id) if each.owner == OWNER]
         others = [each for each in world.right(instance_id) if each.owner not in {None, OWNER}]

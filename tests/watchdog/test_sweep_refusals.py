@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.cloudflare.client import TokenRefusedError
-from chalicelib.cloudflare.zone import WrongZoneError
+from chalicelib.dns.provider import WrongZoneError
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind
 from tests.transports import Tampering
 from tests.world import DOMAIN, RECORDS, Context, World, link
@@ -88,7 +88,7 @@ def test_one_bad_record_of_200_is_reported_and_the_others_are_made(world: World)
 
     again = sweep.handle(Context())
 
-    assert (again["action"], again["reason"]) == ("unchanged", "1 rejected by Cloudflare")
+    assert (again["action"], again["reason"]) == ("unchanged", "1 rejected by the DNS provider")
     assert world.dns_calls == [LIST, ("POST", RECORDS)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.cloudflare.batches import Applied
+from chalicelib.dns.batches import Applied
 from chalicelib.meeting_row.meeting import MeetingChange
 from chalicelib.watchdog.row_plan import RowWrite
 from chalicelib.watchdog.row_writer import RowResults
@@ -145,7 +145,7 @@ def test_what_is_refused_says_why_and_is_a_warning() -> None:
 
     assert (found["action"], found["reason"]) == (
         "repaired",
-        "1 updated, 1 rejected by Cloudflare",
+        "1 updated, 1 rejected by the DNS provider",
     )
     assert found["refused"] == found["warnings"] == [f"delete {C}.{DOMAIN} at {ADDRESS}: 9003 no"]
     assert found["skipped"] == 0
@@ -190,7 +190,7 @@ def test_long_lists_are_cut_and_the_counts_are_not() -> None:
     assert len(done["repaired"]) == 2 * SHOWN
     assert (left["skipped"], len(left["left"])) == (50, SHOWN)
     assert (waiting["skipped"], len(waiting["waiting"])) == (50, SHOWN)
-    assert refused["reason"] == "50 rejected by Cloudflare"
+    assert refused["reason"] == "50 rejected by the DNS provider"
     assert len(refused["refused"]) == len(refused["warnings"]) == SHOWN
 
 

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -12,6 +13,7 @@ from urllib3.exceptions import MaxRetryError, ProtocolError, ReadTimeoutError
 
 from localcloud.cloudflare import (
     DEFAULT_ZONE_ID,
+    Api,
     Call,
     CloudflareStandIn,
     Fault,
@@ -152,8 +154,27 @@ def test_another_process_can_switch_faults_and_see_the_calls(
     assert calls == [{"method": "GET", "path": RECORDS, "query": [], "status": 401}]
 
 
+def test_an_api_that_replaces_another_gets_none_of_its_calls(
+    cloudflare: CloudflareStandIn, pool: urllib3.PoolManager
+) -> None:
+    former, latter = cloudflare.api, Api()
+    address = urlsplit(cloudflare.url)
+    earlier = socket.create_connection((address.hostname, address.port), timeout=5)
+    assert pool.request("GET", f"{cloudflare.url}{RECORDS}", headers=HEADERS).status == 200
+
+    cloudflare.serve(latter)
+
+    assert earlier.recv(1) == b""
+    earlier.close()
+    assert (len(former.calls), latter.calls) == (1, ())
+    assert pool.request("GET", f"{cloudflare.url}{RECORDS}", headers=HEADERS).status == 200
+    pool.clear()
+    assert (len(former.calls), len(latter.calls)) == (1, 1)
+    assert cloudflare.calls == latter.calls
+
+
 def test_stopping_ends_delays_and_idle_connections_and_leaves_no_thread() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     standin = CloudflareStandIn().start()
     pool = urllib3.PoolManager(retries=False, timeout=5)
     pool.request("GET", f"{standin.url}{RECORDS}", headers=HEADERS)
@@ -167,7 +188,7 @@ def test_stopping_ends_delays_and_idle_connections_and_leaves_no_thread() -> Non
     standin.stop()
     standin.stop()
     assert time.monotonic() - started < 5
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     for connection in (pool, waiting, resolver):
         connection.clear() if isinstance(connection, urllib3.PoolManager) else connection.close()
 

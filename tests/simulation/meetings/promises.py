@@ -10,8 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.ec2.desktops import TerminationError
 from chalicelib.ec2.instances import IncompleteAnswerError
-from chalicelib.meeting_row.meeting import RowChangedError
-from chalicelib.meeting_row.rows import RowFullError
+from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.launch import LaunchDelayedError, LaunchFailedError
 from chalicelib.meetings.schedules import ScheduleError

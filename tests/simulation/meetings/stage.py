@@ -9,8 +9,7 @@ from chalicelib.ec2.desktops import Starts, Terminations
 from chalicelib.ec2.images import Images
 from chalicelib.ec2.instances import Instances
 from chalicelib.ec2.subnets import Subnets
-from chalicelib.meeting_row.meeting import Meetings
-from chalicelib.meeting_row.rows import RowMaker, RowReader, RowWriter
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.ending import Ending
 from chalicelib.meetings.join import Join
@@ -99,12 +98,11 @@ class MeetingStage(Stage):
             return self._build_sweep()
         if function == API:
             return self._build_api()
-        reader, writer = RowReader(self.dynamodb, TABLE), RowWriter(self.dynamodb, TABLE)
+        table = Meetings(self.dynamodb, TABLE)
         instances = Instances(self.ec2, SETTINGS.project_tag, SETTINGS.owner)
         terminations = Terminations(self.ec2)
         ending = Ending(
-            reader=reader,
-            writer=writer,
+            table=table,
             instances=instances,
             terminations=terminations,
             settings=SETTINGS,
@@ -115,8 +113,7 @@ class MeetingStage(Stage):
                 settings=MEETINGS,
                 project_tag=SETTINGS.project_tag,
                 owner=SETTINGS.owner,
-                reader=reader,
-                writer=writer,
+                table=table,
                 instances=instances,
                 images=Images(self.ec2),
                 subnets=Subnets(self.ec2),
@@ -124,8 +121,7 @@ class MeetingStage(Stage):
             )
             launch = Launch(
                 settings=MEETINGS,
-                reader=reader,
-                writer=writer,
+                table=table,
                 starter=starter,
                 terminations=terminations,
                 sleep=self.strands.sleep,
@@ -136,13 +132,13 @@ class MeetingStage(Stage):
         if function == SAFETY_NET:
             net = SafetyNet(
                 settings=MEETINGS,
-                reader=reader,
+                table=table,
                 instances=instances,
                 scheduler=Scheduler(self.scheduler),
                 **ends,
             )
             return lambda run: net.handle(run.event, run)
-        terminator = Terminator(reader=reader, **ends)
+        terminator = Terminator(table=table, **ends)
         return lambda run: terminator.handle(run.event, run)
 
     def _build_sweep(self) -> Callable[[Invocation], Any]:
@@ -150,7 +146,7 @@ class MeetingStage(Stage):
         overseer = Overseer(
             settings=MEETINGS,
             instances=Instances(self.ec2, SETTINGS.project_tag, SETTINGS.owner),
-            meetings=Meetings(self.dynamodb, TABLE, self.strands.sleep),
+            table=Meetings(self.dynamodb, TABLE, self.strands.sleep),
             scheduler=Scheduler(self.scheduler),
             reporter=Silence(),
             clock=self.clock,
@@ -173,11 +169,9 @@ class MeetingStage(Stage):
         return handle
 
     def _build_api(self) -> Callable[[Invocation], Any]:
-        reader, writer = RowReader(self.dynamodb, TABLE), RowWriter(self.dynamodb, TABLE)
+        table = Meetings(self.dynamodb, TABLE)
         reservations = Reservations(
-            reader=reader,
-            writer=writer,
-            maker=RowMaker(self.dynamodb, TABLE),
+            table=table,
             scheduler=Scheduler(self.scheduler),
             unscheduler=Unscheduler(self.scheduler),
         )
@@ -189,7 +183,7 @@ class MeetingStage(Stage):
             reservations=reservations,
             **ends,
         )
-        join = Join(settings=SETTINGS, meetings=MEETINGS, reader=reader, writer=writer, **ends)
+        join = Join(settings=SETTINGS, meetings=MEETINGS, table=table, **ends)
 
         def handle(run: Invocation) -> Any:  # noqa: ANN401
             call = run.event

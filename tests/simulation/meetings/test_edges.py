@@ -13,8 +13,8 @@ from chalicelib.ec2.desktops import DesktopOrder, Starts, Terminations
 from chalicelib.ec2.images import Images
 from chalicelib.ec2.launch_errors import AlreadyAskedError, NoRoomError
 from chalicelib.ec2.subnets import Subnets
-from chalicelib.meeting_row.meeting import Meeting, RowChangedError
-from chalicelib.meeting_row.rows import RowExistsError, RowMaker, RowReader, RowUpdate, RowWriter
+from chalicelib.meeting_row.meeting import Meeting, RowUpdate
+from chalicelib.meeting_row.table import Meetings, RowChangedError, RowExistsError
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.resource_names import Place
 from tests.simulation.aws_edge import AwsFault
@@ -94,10 +94,10 @@ UPDATES = {
 def test_rows_change_alike(stage: MeetingStage, client: Callable[[str], Any], name: str) -> None:
     found = []
     for dynamodb in (stage.dynamodb, client("dynamodb")):
-        RowMaker(dynamodb, TABLE).make_row("m1", TEXTS)
-        writer, reader = RowWriter(dynamodb, TABLE), RowReader(dynamodb, TABLE)
-        answer = outcome(writer.update_row, UPDATES[name])
-        found.append((answer, [row and row.item for row in map(reader.read_row, ("m1", "m2"))]))
+        table = Meetings(dynamodb, TABLE)
+        table.make_row("m1", TEXTS)
+        answer = outcome(table.update_row, UPDATES[name])
+        found.append((answer, [row and row.item for row in map(table.read_row, ("m1", "m2"))]))
     assert found[0] == found[1]
 
 
@@ -106,33 +106,33 @@ def test_rows_are_made_and_taken_back_alike(
 ) -> None:
     found = []
     for dynamodb in (stage.dynamodb, client("dynamodb")):
-        maker, writer = RowMaker(dynamodb, TABLE), RowWriter(dynamodb, TABLE)
-        said = [outcome(maker.make_row, "m1", TEXTS) for _ in range(2)]
-        writer.update_row(RowUpdate(READ, {"status": "LAUNCHED"}))
-        said.append(outcome(maker.take_back_row, READ))
-        writer.update_row(RowUpdate(READ, {"status": "SCHEDULED"}))
-        said += [outcome(maker.take_back_row, READ) for _ in range(2)]
-        found.append((said, RowReader(dynamodb, TABLE).read_row("m1")))
+        table = Meetings(dynamodb, TABLE)
+        said = [outcome(table.make_row, "m1", TEXTS) for _ in range(2)]
+        table.update_row(RowUpdate(READ, {"status": "LAUNCHED"}))
+        said.append(outcome(table.take_back_row, READ))
+        table.update_row(RowUpdate(READ, {"status": "SCHEDULED"}))
+        said += [outcome(table.take_back_row, READ) for _ in range(2)]
+        found.append((said, table.read_row("m1")))
     assert found[0] == found[1]
     assert found[0] == ([READ, "RowExistsError", "RowChangedError", None, None], None)
 
 
 def test_a_write_whose_answer_was_lost_is_refused_the_second_time(stage: MeetingStage) -> None:
-    maker, writer = RowMaker(stage.dynamodb, TABLE), RowWriter(stage.dynamodb, TABLE)
+    table = Meetings(stage.dynamodb, TABLE)
     stage.dynamodb.edge.faults.append(AwsFault(WRITTEN_BEFORE))
     with pytest.raises(RowExistsError):
-        maker.make_row("m1", TEXTS)
+        table.make_row("m1", TEXTS)
     stage.dynamodb.edge.faults.append(AwsFault(WRITTEN_BEFORE))
     with pytest.raises(RowChangedError):
-        writer.update_row(RowUpdate(READ, {"a": "1"}, ("a",)))
+        table.update_row(RowUpdate(READ, {"a": "1"}, ("a",)))
     assert stage.dynamodb.items["m1"] == {**ITEM, "a": {"S": "1"}}
 
 
 def test_the_stream_tells_of_changes_alone(stage: MeetingStage) -> None:
-    maker, writer = RowMaker(stage.dynamodb, TABLE), RowWriter(stage.dynamodb, TABLE)
-    maker.make_row("m1", TEXTS)
-    writer.update_row(RowUpdate(READ, {"status": "SCHEDULED"}))
-    writer.update_row(RowUpdate(READ, {"status": "LAUNCHED"}))
+    table = Meetings(stage.dynamodb, TABLE)
+    table.make_row("m1", TEXTS)
+    table.update_row(RowUpdate(READ, {"status": "SCHEDULED"}))
+    table.update_row(RowUpdate(READ, {"status": "LAUNCHED"}))
     stage.dynamodb.store("m1", None)
     kinds = [each["eventName"] for each in stage.stream.waiting]
     numbers = [each["dynamodb"]["SequenceNumber"] for each in stage.stream.waiting]

@@ -6,40 +6,37 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.cloudflare.batches import SPLIT_CALLS, Applied
-from chalicelib.cloudflare.client import (
+from chalicelib.cloudflare.client import TokenRefusedError
+from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.dns.batches import SPLIT_CALLS, Applied, Batches
+from chalicelib.dns.provider import (
     NameOccupiedError,
     RateLimitedError,
     RecordExistsError,
     RecordNotFoundError,
     RejectedError,
-    TokenRefusedError,
     UnavailableError,
     UnconfirmedError,
+    WrongZoneError,
 )
-from chalicelib.cloudflare.zone import WrongZoneError
-from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.secrets import SecretError
 from chalicelib.step import Steps
 from tests.changes import (
     STEPS,
     Hanging,
-    Zone,
     apply,
     at_call,
     create,
     creates,
     delete,
-    make,
     names,
     refusing,
     update,
 )
+from tests.memory_dns import MemoryZone
 
 if TYPE_CHECKING:
     from chalicelib.dns.change import Change
-
-SPENT = {"Ratelimit": '"default";r=1;t=60'}
 
 
 # Without a failure
@@ -60,7 +57,7 @@ SPENT = {"Ratelimit": '"default";r=1;t=60'}
 def test_so_many_changes_are_as_few_calls_as_can_be(
     count: int, size: int, sizes: list[int]
 ) -> None:
-    zone = Zone(size=size)
+    zone = MemoryZone(size=size)
 
     applied = apply(zone, creates(count))
 
@@ -70,7 +67,7 @@ def test_so_many_changes_are_as_few_calls_as_can_be(
 
 def test_changes_are_made_in_the_order_in_which_they_come() -> None:
     changes: list[Change] = [delete(1), delete(2), update(3), create(4), create(5)]
-    zone = Zone(size=2)
+    zone = MemoryZone(size=2)
 
     apply(zone, changes)
 
@@ -84,7 +81,7 @@ def test_changes_are_made_in_the_order_in_which_they_come() -> None:
     "error", [UnavailableError("HTTP 502"), UnconfirmedError("could not confirm: HTTP 502")]
 )
 def test_a_batch_that_fails_passingly_is_left_and_the_others_go_on(error: Exception) -> None:
-    zone = Zone(at_call(2, error), size=10)
+    zone = MemoryZone(at_call(2, error), size=10)
 
     applied = apply(zone, creates(30))
 
@@ -97,7 +94,7 @@ def test_a_batch_that_fails_passingly_is_left_and_the_others_go_on(error: Except
     "error", [RateLimitedError("HTTP 429", 300), OutOfTimeError("no time left")]
 )
 def test_after_a_refusal_of_every_call_none_is_made(error: Exception) -> None:
-    zone = Zone(at_call(2, error), size=10)
+    zone = MemoryZone(at_call(2, error), size=10)
 
     applied = apply(zone, creates(50))
 
@@ -107,20 +104,19 @@ def test_after_a_refusal_of_every_call_none_is_made(error: Exception) -> None:
 
 
 def test_once_our_half_of_the_quota_is_spent_no_call_is_made() -> None:
-    zone = Zone(size=10)
-    zone.fail.append(lambda _: zone.quota.note(SPENT))
+    zone = MemoryZone(size=10)
+    zone.fail.append(lambda _: setattr(zone, "spent", "kept for others"))
 
     applied = apply(zone, creates(30))
 
     assert applied.done == creates(30)[:10]
-    reason = "Cloudflare's quota is kept for others for another 60 s (1 calls left)"
-    assert applied.left == [(change, reason) for change in creates(30)[10:]]
+    assert applied.left == [(change, "kept for others") for change in creates(30)[10:]]
     assert zone.sizes == [10]
 
 
 def test_with_a_spent_quota_nothing_is_begun() -> None:
-    zone = Zone()
-    zone.quota.note(SPENT)
+    zone = MemoryZone()
+    zone.spent = "kept for others"
 
     applied = apply(zone, creates(3))
 
@@ -132,10 +128,10 @@ def test_with_a_spent_quota_nothing_is_begun() -> None:
     [TokenRefusedError("no"), WrongZoneError("no"), SecretError("no"), ValueError("a mistake")],
 )
 def test_what_a_person_has_to_mend_is_raised_at_once(error: Exception) -> None:
-    zone = Zone(at_call(2, error), size=10)
+    zone = MemoryZone(at_call(2, error), size=10)
 
     with pytest.raises(type(error)):
-        make(zone).apply(creates(50), STEPS)
+        Batches(zone).apply(creates(50), STEPS)
 
     assert zone.sizes == [10, 10]
 
@@ -148,16 +144,15 @@ def test_what_a_person_has_to_mend_is_raised_at_once(error: Exception) -> None:
 )
 def test_once_nothing_may_be_written_everything_not_yet_done_is_left(calls: int, done: int) -> None:
     """Asked before each call, those that split a refused batch as well."""
-    zone = Zone(refusing(create(0)), size=10)
-    reasons = iter([""] * calls + ["what was read is too old"])
-    batches = make(zone)
+    zone = MemoryZone(refusing(create(0)), size=10)
+    too_old = "what was read is too old"
 
-    applied = batches.apply(
-        [*creates(20)], STEPS, may_write=lambda: next(reasons, "asked after it had said no")
+    applied = Batches(zone).apply(
+        creates(20), STEPS, may_write=lambda: too_old if len(zone.calls) >= calls else ""
     )
 
     assert len(zone.calls) == calls
-    assert {why for _, why in applied.left} == {"what was read is too old"}
+    assert {why for _, why in applied.left} == {too_old}
     assert applied.refused == []
     if calls < 3:
         assert len(applied.done) == done
@@ -165,10 +160,10 @@ def test_once_nothing_may_be_written_everything_not_yet_done_is_left(calls: int,
 
 def test_a_batch_that_hangs_is_left_at_the_deadline_and_the_others_with_it() -> None:
     """A resolver may take longer than any time-out of the request."""
-    zone = Zone(size=10)
+    zone = MemoryZone(size=10)
     steps = Steps(Hanging(), Deadline(0.2, lambda: 0))
 
-    applied = make(zone).apply(creates(20), steps)
+    applied = Batches(zone).apply(creates(20), steps)
 
     reason = "no time left while waiting to write 10 records; its outcome is unknown"
     assert applied.left == [(change, reason) for change in creates(20)]
@@ -181,7 +176,7 @@ def test_a_batch_that_hangs_is_left_at_the_deadline_and_the_others_with_it() -> 
 def test_one_bad_change_of_200_is_found_alone_and_the_others_go_through(
     bad: int, calls: int
 ) -> None:
-    zone = Zone(refusing(create(bad)))
+    zone = MemoryZone(refusing(create(bad)))
 
     applied = apply(zone, creates(200))
 
@@ -193,7 +188,7 @@ def test_one_bad_change_of_200_is_found_alone_and_the_others_go_through(
 
 @pytest.mark.parametrize("position", range(16))
 def test_wherever_it_stands_the_bad_one_is_found(position: int) -> None:
-    zone = Zone(refusing(create(position)), size=16)
+    zone = MemoryZone(refusing(create(position)), size=16)
 
     applied = apply(zone, creates(16))
 
@@ -202,7 +197,7 @@ def test_wherever_it_stands_the_bad_one_is_found(position: int) -> None:
 
 
 def test_a_bad_change_that_comes_alone_is_not_tried_twice() -> None:
-    zone = Zone(refusing(create(0)))
+    zone = MemoryZone(refusing(create(0)))
 
     assert names(apply(zone, creates(1)).refused) == creates(1)
     assert zone.sizes == [1]
@@ -210,7 +205,7 @@ def test_a_bad_change_that_comes_alone_is_not_tried_twice() -> None:
 
 def test_every_other_batch_goes_first() -> None:
     """What is wrong with one must not use up the time or the quota of the others."""
-    zone = Zone(refusing(create(3)), size=10)
+    zone = MemoryZone(refusing(create(3)), size=10)
 
     apply(zone, creates(30))
 
@@ -219,7 +214,7 @@ def test_every_other_batch_goes_first() -> None:
 
 @pytest.mark.parametrize("error", [NameOccupiedError("a CNAME"), RejectedError("9003")])
 def test_a_refused_change_says_why(error: Exception) -> None:
-    zone = Zone(refusing(create(1), error=error))
+    zone = MemoryZone(refusing(create(1), error=error))
 
     assert apply(zone, creates(3)).refused == [(create(1), str(error))]
 
@@ -235,7 +230,7 @@ def test_a_zone_that_has_changed_since_is_left_to_the_next_run(
     change: Change, error: Exception
 ) -> None:
     """An event or another sweep was faster, which is nobody's fault."""
-    zone = Zone(refusing(change, error=error))
+    zone = MemoryZone(refusing(change, error=error))
 
     applied = apply(zone, [change, create(2), create(3)])
 
@@ -246,7 +241,7 @@ def test_a_zone_that_has_changed_since_is_left_to_the_next_run(
 
 def test_however_much_is_refused_a_run_spends_no_more_than_so_many_calls_on_it() -> None:
     everything = creates(1000)
-    zone = Zone(refusing(*everything))
+    zone = MemoryZone(refusing(*everything))
 
     applied = apply(zone, everything)
 
@@ -261,7 +256,7 @@ def test_however_much_is_refused_a_run_spends_no_more_than_so_many_calls_on_it()
     "error", [RateLimitedError("HTTP 429", 300), OutOfTimeError("no time left")]
 )
 def test_a_search_that_is_cut_short_leaves_the_rest(error: Exception) -> None:
-    zone = Zone(at_call(4, error), refusing(create(0)), size=16)
+    zone = MemoryZone(at_call(4, error), refusing(create(0)), size=16)
 
     applied = apply(zone, creates(32))
 
@@ -271,7 +266,7 @@ def test_a_search_that_is_cut_short_leaves_the_rest(error: Exception) -> None:
 
 
 def test_a_half_that_fails_passingly_is_left_and_not_split() -> None:
-    zone = Zone(at_call(2, UnconfirmedError("HTTP 502")), refusing(create(0)), size=16)
+    zone = MemoryZone(at_call(2, UnconfirmedError("HTTP 502")), refusing(create(0)), size=16)
 
     applied = apply(zone, creates(16))
 

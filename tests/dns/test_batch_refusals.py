@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.cloudflare.batches import SPLIT_CALLS
-from chalicelib.cloudflare.client import (
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.batches import SPLIT_CALLS, Batches
+from chalicelib.dns.provider import (
     NameOccupiedError,
+    QuotaSpentError,
     RateLimitedError,
     RecordExistsError,
     RecordNotFoundError,
@@ -18,57 +20,39 @@ from chalicelib.cloudflare.client import (
     UnconfirmedError,
     ZoneFullError,
 )
-from chalicelib.cloudflare.rate_limit import QuotaSpentError
-from chalicelib.deadline import OutOfTimeError
-from chalicelib.dns.change import Change, Create
 from tests.changes import (
     STEPS,
-    Zone,
     apply,
     at_call,
     create,
     creates,
     delete,
-    make,
     names,
     refusing,
     update,
 )
+from tests.memory_dns import MemoryZone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from chalicelib.dns.change import Change
 
 # A zone that is full
 
 
-def full(room: int, size: int) -> Zone:
-    """Make a zone that takes only so many records more."""
-    zone = Zone(size=size)
-
-    def fail(changes: Sequence[Change]) -> Exception | None:
-        stand = sum(isinstance(each, Create) for each in zone.carried_out)
-        more = sum(isinstance(each, Create) for each in changes)
-        return ZoneFullError("81045 full") if more and stand + more > room else None
-
-    zone.fail.append(fail)
-    return zone
-
-
 def test_a_full_zone_takes_what_it_can_and_refuses_once() -> None:
     """A person has to act; one call for each record would tell nothing more."""
-    zone = full(30, size=200)
+    zone = MemoryZone(room=30)
 
     applied = apply(zone, creates(600))
 
     assert applied.done == creates(30)
-    assert applied.refused == [(create(30), "81045 full")]
-    assert {why for _, why in applied.left} == {"81045 full"}
+    assert applied.refused == [(create(30), "the zone is full")]
+    assert {why for _, why in applied.left} == {"the zone is full"}
     assert len(zone.calls) < 25
 
 
 def test_a_full_zone_does_not_keep_deletions_and_updates_back() -> None:
-    zone = full(0, size=4)
+    zone = MemoryZone(size=4, room=1)
     changes: list[Change] = [delete(1), update(2), create(3), create(4), create(5), create(6)]
 
     applied = apply(zone, changes)
@@ -81,9 +65,10 @@ def test_a_full_zone_does_not_keep_deletions_and_updates_back() -> None:
 
 
 def test_what_was_refused_alone_is_tried_last_and_by_itself() -> None:
-    zone = Zone(refusing(create(1)), size=10)
-    batches = make(zone)
+    zone = MemoryZone(refusing(create(1)), size=10)
+    batches = Batches(zone)
     batches.apply(creates(20), STEPS)
+    zone.records.clear()
     zone.calls.clear()
 
     applied = batches.apply(creates(20), STEPS)
@@ -94,12 +79,14 @@ def test_what_was_refused_alone_is_tried_last_and_by_itself() -> None:
 
 
 def test_what_was_refused_once_is_done_when_it_is_taken() -> None:
-    zone = Zone(refusing(create(1)), size=10)
-    batches = make(zone)
+    zone = MemoryZone(refusing(create(1)), size=10)
+    batches = Batches(zone)
     batches.apply(creates(20), STEPS)
     zone.fail.clear()
+    zone.records.clear()
 
     assert batches.apply(creates(20), STEPS).left == []
+    zone.records.clear()
     zone.calls.clear()
     batches.apply(creates(20), STEPS)
 
@@ -107,12 +94,13 @@ def test_what_was_refused_once_is_done_when_it_is_taken() -> None:
 
 
 def test_what_was_refused_is_remembered_over_a_run_that_did_not_get_to_it() -> None:
-    zone = Zone(refusing(create(1)), size=10)
-    batches = make(zone)
+    zone = MemoryZone(refusing(create(1)), size=10)
+    batches = Batches(zone)
     batches.apply(creates(20), STEPS)
     zone.fail.insert(0, lambda _: RateLimitedError("HTTP 429", 300))
     batches.apply(creates(20), STEPS)
     del zone.fail[0]
+    zone.records.clear()
     zone.calls.clear()
 
     batches.apply(creates(20), STEPS)
@@ -150,7 +138,7 @@ def test_every_change_is_accounted_for_whatever_fails(
 ) -> None:
     fails = [at_call(number, error) for number, error in passing.items()]
     fails += [refusing(create(number), error=error) for number, error in bad.items()]
-    zone = Zone(*fails, size=size)
+    zone = MemoryZone(*fails, size=size)
 
     applied = apply(zone, creates(count))
 
@@ -168,7 +156,7 @@ def test_what_is_not_bad_goes_through_beside_a_few_that_are(
     count: int, size: int, bad: set[int]
 ) -> None:
     wrong = [create(number) for number in sorted(bad) if number < count]
-    zone = Zone(refusing(*wrong), size=size)
+    zone = MemoryZone(refusing(*wrong), size=size)
 
     applied = apply(zone, creates(count))
 

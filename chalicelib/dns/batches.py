@@ -5,31 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.cloudflare.client import (
-    RateLimitedError,
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.change import Create
+from chalicelib.dns.provider import (
+    NoCallsError,
     RecordExistsError,
     RecordNotFoundError,
     RejectedError,
+    StoredOtherwiseError,
     UnavailableError,
     UnconfirmedError,
+    WrongZoneError,
     ZoneFullError,
 )
-from chalicelib.cloudflare.rate_limit import QuotaSpentError
-from chalicelib.cloudflare.suspects import PROBES, arrange, chunks, suspect
-from chalicelib.cloudflare.zone import StoredOtherwiseError, WrongZoneError
-from chalicelib.deadline import OutOfTimeError
-from chalicelib.dns.change import Create
+from chalicelib.dns.suspects import PROBES, arrange, chunks, suspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chalicelib.cloudflare.suspects import Suspicions
-    from chalicelib.cloudflare.zone import Zone
     from chalicelib.dns.change import Change
+    from chalicelib.dns.provider import Zone
+    from chalicelib.dns.suspects import Suspicions
     from chalicelib.step import Steps
 
 SPLIT_CALLS: Final = 60
-"""The most calls that one run spends on isolating changes that Cloudflare rejects or fails on."""
+"""The most calls that one run spends on isolating changes that the provider rejects or fails on."""
 
 _OUTAGE: Final = 3
 """After this many unclear answers and nothing done, the changes are not to blame."""
@@ -53,7 +53,7 @@ class Applied:
 class Batches:
     """Applies changes in batches, in the given order.
 
-    Changes that Cloudflare rejected by themselves, and those in batches that failed twice without
+    Changes that were rejected by themselves, and those in batches that failed twice without
     a clear answer, are remembered for the life of the environment and tried last, the latter in
     smaller and smaller batches, so that neither blocks the rest for good.
     """
@@ -75,8 +75,8 @@ class Batches:
 
         A batch with a transient failure is deferred. A rejected one is split until the faulty
         change is isolated. `may_write` is called before each of these calls: once it returns an
-        objection, everything that is not done yet is deferred. Raises WrongZoneError,
-        TokenRefusedError and SecretError, which somebody has to fix.
+        objection, everything that is not done yet is deferred. Raises WrongZoneError, and what else
+        the provider raises that somebody has to fix.
         """
         run = _Run(self._zone, steps, progress, may_write)
         size = self._zone.batch_size
@@ -119,11 +119,11 @@ class _Run:
             self.leave(chunk, reason)
             return None
         try:
-            self.zone.quota.require()
+            self.zone.require_quota()
             # A step: nothing, not even a resolver, may keep the run past its deadline.
             what, deadline = f"write {len(chunk)} records", self.steps.deadline
             self.steps.begin(what, self.zone.apply, chunk, deadline, self.may_write).result()
-        except (QuotaSpentError, RateLimitedError, OutOfTimeError) as error:
+        except (NoCallsError, OutOfTimeError) as error:
             self.stopped = str(error)
             self.leave(chunk, self.stopped)
         except UnavailableError as error:  # never sent, so not caused by its changes
@@ -150,7 +150,7 @@ class _Run:
         self.progress(len(chunk))
 
     def probe(self, chunk: Sequence[Change]) -> RejectedError | None:
-        """Try a batch of suspects, unless Cloudflare fails for everything."""
+        """Try a batch of suspects, unless the provider fails for everything."""
         is_outage = self.unclear_calls >= _OUTAGE and not self.applied.done
         if is_outage or self.calls_left <= SPLIT_CALLS - PROBES:
             self.leave(chunk, "earlier batches with it got no clear answer")

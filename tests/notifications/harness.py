@@ -1,18 +1,19 @@
-"""Where e-mails are sent from: moto's AWS, faults at any call, and time that jumps."""
+"""A stage with notifications in moto's AWS, with faults at any call, and time that jumps."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import StateReason
 from moto.ses.models import ses_backends
 
 from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.meeting import Meetings
+from chalicelib.meeting_row.table import Meetings
 from chalicelib.notifications.address_reports import AddressReports
 from chalicelib.notifications.deployment_reports import DeploymentReports
 from chalicelib.notifications.deployments import Deployments
@@ -70,15 +71,20 @@ class _Client:
         return lambda **request: self._faults.call(name, getattr(self._client, name), request)
 
 
-class Office:
+@cache
+def _ses(session: Session) -> Any:  # noqa: ANN401
+    return session.create_client("sesv2", region_name=REGION)
+
+
+class Stage:
     """A stage with notifications, and what reaches its people."""
 
     def __init__(self, world: World, session: Session) -> None:
         self.world = world
         self.elapsed = timedelta()
         self.faults = Faults(self.now)
-        self.ses = cast("Any", session.create_client("sesv2"))
-        self.codedeploy = cast("Any", session.create_client("codedeploy"))
+        self._session = session
+        self.ses = _ses(session)
         self.ses.create_email_identity(EmailIdentity="example.com")
         world.dynamodb.create_table(
             TableName=SENT,
@@ -89,8 +95,12 @@ class Office:
         self.has_meetings = False
         self._holders = 0
 
+    @cached_property
+    def codedeploy(self) -> Any:  # noqa: ANN401
+        return self._session.create_client("codedeploy", region_name=REGION)
+
     def now(self) -> datetime:
-        """Tell the stage's time: the real one, and what a test lets pass."""
+        """Return the stage's time: the real one, and what a test lets pass."""
         return datetime.now(UTC) + self.elapsed
 
     def pass_time(self, minutes: float) -> None:
@@ -99,64 +109,48 @@ class Office:
 
     # What the application is given
 
-    def settings(self, **variables: str) -> Settings:
-        """Make the stage's settings."""
-        return make_settings(**VARIABLES | variables)
+    def terminations(self, **variables: str) -> TerminationReports:
+        """Make the reports of terminated instances of a new execution environment."""
+        settings = make_settings(**VARIABLES | variables)
+        meetings = Meetings(self.faulty(self.world.dynamodb), TABLE)
+        return TerminationReports(
+            project_tag=settings.project_tag,
+            owner=settings.owner,
+            instances=self._instances(settings),
+            meetings=meetings if self.has_meetings else None,
+            **self._common(settings),
+        )
 
-    def notifier(self, settings: Settings) -> Notifier:
-        """Make a notifier, as a new execution environment would."""
+    def deployments(self, **variables: str) -> DeploymentReports:
+        """Make the reports of deployments of a new execution environment."""
+        settings = make_settings(**VARIABLES | variables)
+        deployments = Deployments(self.faulty(self.codedeploy))
+        return DeploymentReports(deployments=deployments, **self._common(settings))
+
+    def addresses(self, **variables: str) -> AddressReports:
+        """Make the reports of desktops without an address of a new execution environment."""
+        settings = make_settings(**VARIABLES | variables)
+        return AddressReports(instances=self._instances(settings), **self._common(settings))
+
+    def _common(self, settings: Settings) -> dict[str, Any]:
         assert settings.notifications
-        return Notifier(
-            sent=Sent(self._faulty(self.world.dynamodb)),
-            mailer=Mailer(self._faulty(self.ses), settings.notifications),
+        notifier = Notifier(
+            sent=Sent(self.faulty(self.world.dynamodb)),
+            mailer=Mailer(self.faulty(self.ses), settings.notifications),
             lay_out=lay_out,
             owner=settings.owner,
             clock=lambda: self.now().timestamp(),
             holder=self._holder,
         )
+        reporter = self.world.reports
+        return {"settings": settings.notifications, "notifier": notifier, "reporter": reporter}
 
-    def terminations(self, **variables: str) -> TerminationReports:
-        """Make what tells of ended instances."""
-        settings = self.settings(**variables)
-        assert settings.notifications
-        return TerminationReports(
-            settings=settings.notifications,
-            project_tag=settings.project_tag,
-            owner=settings.owner,
-            instances=self._instances(settings),
-            meetings=Meetings(self._faulty(self.world.dynamodb), TABLE)
-            if self.has_meetings
-            else None,
-            notifier=self.notifier(settings),
-            reporter=self.world.reports,
-        )
-
-    def deployments(self, **variables: str) -> DeploymentReports:
-        """Make what tells of deployments."""
-        settings = self.settings(**variables)
-        assert settings.notifications
-        return DeploymentReports(
-            settings=settings.notifications,
-            deployments=Deployments(self._faulty(self.codedeploy)),
-            notifier=self.notifier(settings),
-            reporter=self.world.reports,
-        )
-
-    def addresses(self, **variables: str) -> AddressReports:
-        """Make what tells of desktops without an address."""
-        settings = self.settings(**variables)
-        assert settings.notifications
-        return AddressReports(
-            settings=settings.notifications,
-            instances=self._instances(settings),
-            notifier=self.notifier(settings),
-            reporter=self.world.reports,
-        )
-
-    def terminated(self, name: str, **detail: object) -> dict[str, Any]:
-        """Handle an event of a file, and return the result."""
-        run = run_of("notify_instance_termination")
-        return self.terminations().handle(event(name, **detail), run)
+    def terminated(self, name: str, number: int = 1, **detail: object) -> dict[str, Any]:
+        """Handle an event of a file, and return the result; each number is another event."""
+        run = run_of("notify_instance_termination", request=str(number))
+        found = event(name, **detail)
+        found["id"] += f"-{number}" if number > 1 else ""
+        return self.terminations().handle(found, run)
 
     # What people and AWS do
 
@@ -209,9 +203,9 @@ class Office:
         }
 
     def _instances(self, settings: Settings) -> Instances:
-        return Instances(self._faulty(self.world.ec2), settings.project_tag, settings.owner)
+        return Instances(self.faulty(self.world.ec2), settings.project_tag, settings.owner)
 
-    def _faulty(self, client: Any) -> Any:  # noqa: ANN401
+    def faulty(self, client: Any) -> Any:  # noqa: ANN401
         return _Client(client, self.faults)
 
     def _holder(self) -> str:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.cloudflare.batches import SPLIT_CALLS, Batches
-from chalicelib.cloudflare.client import RateLimitedError, UnavailableError, UnconfirmedError
-from chalicelib.cloudflare.suspects import PROBES
-from tests.changes import STEPS, Zone, accounted, create, creates, make, names, refusing
+from chalicelib.dns.batches import SPLIT_CALLS, Batches
+from chalicelib.dns.provider import RateLimitedError, UnavailableError, UnconfirmedError
+from chalicelib.dns.suspects import PROBES
+from tests.changes import STEPS, accounted, create, creates, names, refusing
+from tests.memory_dns import MemoryZone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chalicelib.cloudflare.batches import Applied
+    from chalicelib.dns.batches import Applied
     from chalicelib.dns.change import Change
-    from tests.changes import Failure
+    from tests.memory_dns import Failure
 
 UNCLEAR = UnconfirmedError("could not confirm: HTTP 502")
 
@@ -30,7 +31,7 @@ def everything(_: Sequence[Change]) -> Exception:
     return UNCLEAR
 
 
-def run(batches: Batches, zone: Zone, changes: Sequence[Change]) -> Applied:
+def run(batches: Batches, zone: MemoryZone, changes: Sequence[Change]) -> Applied:
     """Make what is still to be made, as a sweep would after it has looked again."""
     zone.calls.clear()
     made = set(zone.carried_out)
@@ -41,8 +42,8 @@ def run(batches: Batches, zone: Zone, changes: Sequence[Change]) -> Applied:
 
 
 def test_a_change_that_makes_batches_fail_is_alone_in_the_fifth_run() -> None:
-    zone = Zone(failing(137))
-    batches, changes = make(zone), creates(200)
+    zone = MemoryZone(failing(137))
+    batches, changes = Batches(zone), creates(200)
 
     sizes = []
     for _ in range(6):
@@ -57,8 +58,8 @@ def test_a_change_that_makes_batches_fail_is_alone_in_the_fifth_run() -> None:
 
 
 def test_a_batch_of_unknown_outcome_is_not_repeated_before_the_zone_is_read_again() -> None:
-    zone = Zone(failing(0), size=10)
-    batches = make(zone)
+    zone = MemoryZone(failing(0), size=10)
+    batches = Batches(zone)
 
     for _ in range(4):
         run(batches, zone, creates(10))
@@ -68,8 +69,8 @@ def test_a_batch_of_unknown_outcome_is_not_repeated_before_the_zone_is_read_agai
 
 
 def test_new_changes_go_first_and_in_whole_batches() -> None:
-    zone = Zone(failing(0), size=10)
-    batches = make(zone)
+    zone = MemoryZone(failing(0), size=10)
+    batches = Batches(zone)
     for more in range(3):
         run(batches, zone, creates(10 + 10 * more))
 
@@ -78,8 +79,10 @@ def test_new_changes_go_first_and_in_whole_batches() -> None:
 
 
 def test_what_was_never_sent_makes_nothing_suspect() -> None:
-    zone = Zone(refusing(create(0), error=UnavailableError("could not reach Cloudflare")), size=10)
-    batches = make(zone)
+    zone = MemoryZone(
+        refusing(create(0), error=UnavailableError("could not reach Cloudflare")), size=10
+    )
+    batches = Batches(zone)
 
     for _ in range(4):
         run(batches, zone, creates(10))
@@ -88,8 +91,8 @@ def test_what_was_never_sent_makes_nothing_suspect() -> None:
 
 
 def test_an_outage_costs_few_calls_and_afterwards_everything_is_made_at_once() -> None:
-    zone = Zone(everything, size=100)
-    batches = make(zone)
+    zone = MemoryZone(everything, size=100)
+    batches = Batches(zone)
     for _ in range(2):
         run(batches, zone, creates(1000))
     for _ in range(10):
@@ -104,8 +107,8 @@ def test_an_outage_costs_few_calls_and_afterwards_everything_is_made_at_once() -
 
 
 def test_a_run_that_is_cut_short_clears_nobody() -> None:
-    zone = Zone(failing(0), size=10)
-    batches = make(zone)
+    zone = MemoryZone(failing(0), size=10)
+    batches = Batches(zone)
     for _ in range(2):
         run(batches, zone, creates(10))
     zone.fail.insert(0, lambda _: RateLimitedError("HTTP 429", 300))
@@ -118,13 +121,14 @@ def test_a_run_that_is_cut_short_clears_nobody() -> None:
 
 
 def test_what_no_longer_makes_a_batch_fail_goes_with_the_others_again() -> None:
-    zone = Zone(failing(0), size=10)
-    batches = make(zone)
+    zone = MemoryZone(failing(0), size=10)
+    batches = Batches(zone)
     for _ in range(3):
         run(batches, zone, creates(10))
     zone.fail.clear()
     run(batches, zone, creates(10))
     zone.carried_out.clear()
+    zone.records.clear()
 
     run(batches, zone, creates(10))
 
@@ -133,8 +137,8 @@ def test_what_no_longer_makes_a_batch_fail_goes_with_the_others_again() -> None:
 
 def test_a_run_spends_no_more_than_so_many_calls_on_suspects() -> None:
     bad = range(0, 400, 10)
-    zone = Zone(failing(*bad))
-    batches = make(zone)
+    zone = MemoryZone(failing(*bad))
+    batches = Batches(zone)
 
     for _ in range(12):
         run(batches, zone, [*creates(400), create(1000 + len(zone.carried_out))])
@@ -147,8 +151,8 @@ def test_a_run_spends_no_more_than_so_many_calls_on_suspects() -> None:
     bad=st.sets(st.integers(0, 399), max_size=5),
 )
 def test_what_is_not_bad_is_made_within_a_few_runs(count: int, size: int, bad: set[int]) -> None:
-    zone = Zone(failing(*bad), size=size)
-    batches, changes = make(zone), creates(count)
+    zone = MemoryZone(failing(*bad), size=size)
+    batches, changes = Batches(zone), creates(count)
     wrong = [create(number) for number in sorted(bad) if number < count]
 
     for _ in range(9):

@@ -1,6 +1,6 @@
 """Suspects: changes that may make batches fail without a clear answer, tracked across runs.
 
-Cloudflare applies a batch as a whole or not at all, and does not say at which change it failed. A
+A batch is applied as a whole or not at all, and its error does not say which change caused it. A
 batch whose outcome is unknown is never retried before the zone has been read again, so the next
 run tries its changes in smaller batches, until the faulty change is isolated.
 """

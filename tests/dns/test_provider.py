@@ -1,0 +1,201 @@
+"""What every DNS provider promises: Cloudflare's over HTTP, and the one in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chalicelib.deadline import Deadline
+from chalicelib.dns.change import Create, Delete, Update
+from chalicelib.dns.provider import (
+    NameOccupiedError,
+    QuotaSpentError,
+    RecordExistsError,
+    RecordNotFoundError,
+    UnavailableError,
+    ZoneFullError,
+)
+from chalicelib.dns.record import Record
+from tests.memory_dns import MemoryZone
+from tests.world import DOMAIN, OWNER
+
+if TYPE_CHECKING:
+    from chalicelib.dns.provider import Zone
+    from tests.world import World
+
+SOON = Deadline(60, lambda: 0)
+ROOM = 1000
+"""The records that the `world`'s zone takes."""
+NAME = f"i-00000001.{DOMAIN}"
+
+
+def wanted(name: str = NAME, content: str = "203.0.113.7", comment: str = f"{OWNER} x") -> Record:
+    return Record.address(name, content, proxied=True, ttl=1, comment=comment)
+
+
+class Provider:
+    """An empty zone, and what others do to it by the provider's own tools."""
+
+    zone: Zone
+
+    def add(self, kind: str, name: str, content: str) -> None:
+        raise NotImplementedError
+
+    def fill(self) -> None:
+        raise NotImplementedError
+
+    def spend_quota(self) -> None:
+        raise NotImplementedError
+
+
+class Memory(Provider):
+    """The provider in memory."""
+
+    def __init__(self) -> None:
+        self.zone: MemoryZone = MemoryZone(room=3)
+
+    def add(self, kind: str, name: str, content: str) -> None:
+        record = replace(wanted(name, content), id=f"{kind} {name}", type=kind)
+        self.zone.records.append(record)
+
+    def fill(self) -> None:
+        for number in range(3):
+            self.add("A", f"{number}.{DOMAIN}", "192.0.2.1")
+
+    def spend_quota(self) -> None:
+        self.zone.spent = "kept for others"
+
+
+class Cloudflare(Provider):
+    """Cloudflare, at the stand-in."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.zone = world.zone()
+
+    def add(self, kind: str, name: str, content: str) -> None:
+        self._world.put_record(name, content, kind=kind)
+
+    def fill(self) -> None:
+        for number in range(ROOM):
+            self.add("A", f"{number}.{DOMAIN}", "192.0.2.1")
+
+    def spend_quota(self) -> None:
+        self._world.quota.note({"Ratelimit": '"default";r=1;t=60'})
+
+
+@pytest.fixture(params=["memory", "Cloudflare"])
+def provider(request: pytest.FixtureRequest) -> Provider:
+    return Memory() if request.param == "memory" else Cloudflare(request.getfixturevalue("world"))
+
+
+@pytest.fixture
+def zone(provider: Provider) -> Zone:
+    return provider.zone
+
+
+def contents(zone: Zone, name: str = NAME) -> list[str]:
+    return sorted(record.content for record in zone.records_named(name, SOON))
+
+
+def test_a_record_is_stored_as_it_was_wanted_until_it_is_deleted(zone: Zone) -> None:
+    zone.apply([Create(wanted())], SOON)
+    (record,) = zone.records_named(NAME, SOON)
+    assert record.matches(wanted())
+    assert record.owner == OWNER
+    assert record.created_at
+
+    zone.apply([Update(record, wanted(content="203.0.113.8"))], SOON)
+    (record,) = zone.records_named(NAME, SOON)
+    assert record.matches(wanted(content="203.0.113.8"))
+
+    zone.apply([Delete(record)], SOON)
+    assert contents(zone) == []
+
+
+def test_a_list_has_our_records_and_all_that_are_named_like_an_instance(
+    provider: Provider,
+) -> None:
+    provider.add("CNAME", NAME, "elsewhere.example.com")
+    provider.add("A", f"www.{DOMAIN}", "192.0.2.1")
+    provider.zone.apply([Create(wanted(f"old-name.{DOMAIN}"))], SOON)
+
+    listed = provider.zone.records_of(OWNER, SOON).whole()
+
+    names = {record.name for record in listed if record.owner == OWNER or record.instance_id}
+    assert names >= {NAME, f"old-name.{DOMAIN}"}
+
+
+def test_a_batch_is_applied_as_a_whole_or_not_at_all(zone: Zone) -> None:
+    zone.apply([Create(wanted())], SOON)
+    (record,) = zone.records_named(NAME, SOON)
+    missing = replace(record, id="0" * 32)
+
+    with pytest.raises(RecordNotFoundError):
+        zone.apply([Delete(missing), Create(wanted(content="203.0.113.8"))], SOON)
+
+    assert contents(zone) == ["203.0.113.7"]
+
+
+def test_deletions_of_a_batch_come_first(zone: Zone) -> None:
+    zone.apply([Create(wanted())], SOON)
+    (record,) = zone.records_named(NAME, SOON)
+
+    zone.apply([Create(replace(wanted(), comment=f"{OWNER} y")), Delete(record)], SOON)
+
+    (record,) = zone.records_named(NAME, SOON)
+    assert record.comment == f"{OWNER} y"
+
+
+def test_what_is_gone_is_deleted_and_cannot_be_updated(zone: Zone) -> None:
+    gone = replace(wanted(), id="0" * 32)
+
+    zone.apply([Delete(gone)], SOON)
+    with pytest.raises(RecordNotFoundError):
+        zone.apply([Update(gone, wanted())], SOON)
+
+
+def test_an_identical_record_is_rejected(zone: Zone) -> None:
+    zone.apply([Create(wanted())], SOON)
+
+    with pytest.raises(RecordExistsError):
+        zone.apply([Create(wanted())], SOON)
+
+
+def test_a_conflicting_record_is_rejected(provider: Provider) -> None:
+    provider.add("CNAME", NAME, "elsewhere.example.com")
+
+    with pytest.raises(NameOccupiedError):
+        provider.zone.apply([Create(wanted())], SOON)
+
+
+def test_a_full_zone_is_named_as_the_reason(provider: Provider) -> None:
+    provider.fill()
+
+    with pytest.raises(ZoneFullError):
+        provider.zone.apply([Create(wanted())], SOON)
+
+
+def test_after_an_objection_nothing_is_sent(zone: Zone) -> None:
+    with pytest.raises(UnavailableError, match="too old"):
+        zone.apply([Create(wanted())], SOON, lambda: "too old")
+
+    assert contents(zone) == []
+
+
+def test_the_quota_of_others_is_kept(provider: Provider) -> None:
+    provider.zone.require_quota()
+    provider.spend_quota()
+
+    with pytest.raises(QuotaSpentError):
+        provider.zone.require_quota()
+
+
+def test_nothing_is_misplaced_in_the_right_zone(zone: Zone) -> None:
+    zone.apply([Create(wanted())], SOON)
+
+    zone.remove_misplaced(NAME, OWNER, SOON)
+
+    assert contents(zone) == ["203.0.113.7"]

@@ -1,0 +1,114 @@
+"""AWS is trusted by Amazon's own root certificates, and by all others if these do not suffice."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import SSLError
+
+from chalicelib import aws, trust
+from tests.tls import certificate_for, serve_tls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Secrets Manager with one secret."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"SecretString": "token"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    """A server that says nothing of clients that do not trust it."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Say nothing."""
+
+
+@contextmanager
+def secrets_manager(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Serve over TLS; yield the URL and the certificate by which it is trusted."""
+    server = Server(("127.0.0.1", 0), Handler)
+    certificate = serve_tls(server, directory)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"https://localhost:{server.server_port}", certificate
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    aws._session.cache_clear()
+    yield
+    aws._session.cache_clear()
+
+
+def read(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    client = aws.client("secretsmanager")
+    return str(client.get_secret_value(SecretId="s")["SecretString"])
+
+
+def test_amazons_roots_suffice_for_what_they_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with secrets_manager(tmp_path) as (url, certificate):
+        monkeypatch.setattr(trust, "AMAZON", certificate)
+        monkeypatch.setattr(trust, "where", lambda: pytest.fail("the whole bundle was read"))
+
+        assert read(url, monkeypatch) == "token"
+
+
+def test_for_what_another_root_signed_all_are_used_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with secrets_manager(tmp_path) as (url, certificate):
+        monkeypatch.setattr(trust, "where", lambda: str(certificate))
+        monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("pause") if seconds else None)
+
+        assert read(url, monkeypatch) == "token"
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_whoever_no_root_signed_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with secrets_manager(tmp_path) as (url, _), pytest.raises(SSLError):
+        read(url, monkeypatch)
+
+
+def test_a_bundle_of_the_users_own_is_used_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with secrets_manager(tmp_path) as (url, certificate):
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        assert read(url, monkeypatch) == "token"
+
+        aws._session.cache_clear()
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate_for("other", tmp_path)))
+        monkeypatch.setattr(trust, "where", lambda: pytest.fail("another bundle was used"))
+        with pytest.raises(SSLError):
+            read(url, monkeypatch)
