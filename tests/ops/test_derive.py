@@ -234,6 +234,17 @@ def test_what_cannot_be_followed_is_refused_with_its_place(tree: Tree, case: str
         tree.calls(NAMES[case], WORLDS[0])
 
 
+def test_a_call_names_the_line_that_makes_it(tree: Tree) -> None:
+    lines = dedent(PARTS).splitlines()
+    calls = tree.calls(NAMES["the calls of both"], WORLDS[0])
+
+    assert {call.file for call in calls} == {"chalicelib/parts.py"}
+    assert {call.action: lines[call.line - 1].rpartition(" ")[2] for call in calls} == {
+        IMAGES: "self.ec2.describe_images()",
+        WRITE: "self.table.put_item()",
+    }
+
+
 def test_a_decorator_of_chalice_that_is_not_known_is_refused(tree: Tree) -> None:
     with pytest.raises(UnreadableCallError, match=r"^app\.py:\d+: add @app\.on_new_thing to"):
         tree.calls("new", WORLDS[0])
