@@ -101,7 +101,7 @@ class Tree:
         for name, file in files.items():
             self._collect(result.files[name], file)
         self._methods = {name.rpartition(".")[2] for name in self._functions}
-        self._operations = {"create_client", "get_paginator", "get_waiter"}
+        self._operations = {"get_paginator", "get_waiter"}
         self._operations.update(*map(_operations, self._clients))
         for name, file in files.items():
             self._always += self._uses(result.files[name], file)
@@ -249,9 +249,10 @@ class Tree:
         found, name, where = self._types.get(node.expr), node.name, f"{file}:{node.line}"
         if isinstance(node.expr, nodes.RefExpr) and isinstance(node.expr.node, nodes.MypyFile):
             return
+        if name == "create_client" and file != f"{_AWS.replace('.', '/')}.py":
+            yield _Problem(f"{where}: only {_AWS} may create_client")
         is_unknown = name in self._methods and is_any(found)
-        is_unknown = is_unknown or (name in self._operations and may_be_any(found))
-        if is_unknown and (name, file) != ("create_client", f"{_AWS.replace('.', '/')}.py"):
+        if is_unknown or (name in self._operations and may_be_any(found)):
             yield _Problem(f"{where}: annotate what has {name}: it may be or have a client")
         for info in classes_of(found):
             yield _Member(info, name)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ops.configure import changes
-from ops.iam_page import EXAMPLE, PLAIN
+from ops.iam_page import EXAMPLE, PLAIN, iam_page
 from ops.policies import policies
 from ops.reach import Code
 from ops.stack_roles import DESKTOP, SCHEDULER, role_of
@@ -32,6 +32,10 @@ def test_every_stages_files_are_what_the_code_asks_for(name: str) -> None:
     found = changes(CONFIG, CODE, CONFIG.stage(name))
 
     assert not found, "".join(each.difference(PROJECT) for each in found)
+
+
+def test_the_page_is_the_one_of_this_code() -> None:
+    assert (PROJECT / "docs/iam.md").read_text() == iam_page(CODE), "run `python -m ops.derive`"
 
 
 def lint(document: str) -> tuple[int, list[dict[str, Any]]]:

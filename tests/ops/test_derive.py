@@ -146,7 +146,7 @@ FOUND = {
 REFUSED = {
     "a call on what may be a client": ("return context.put_item()", "annotate what has put_item"),
     "a call on what may have one": ("return context.images()", "annotate what has images"),
-    "another client": ("return context.create_client()", "annotate what has create_client"),
+    "another client": ("return context.create_client()", "may create_client"),
     "a client of another library": (
         "import boto3 as b\n    b.resource('sqs')",
         "boto3 hides what is reached",
@@ -232,6 +232,17 @@ def test_a_function_reaches(tree: Tree, case: str) -> None:
 def test_what_cannot_be_followed_is_refused_with_its_place(tree: Tree, case: str) -> None:
     with pytest.raises(UnreadableCallError, match=rf"^app\.py:\d+: .*{REFUSED[case][1]}"):
         tree.calls(NAMES[case], WORLDS[0])
+
+
+def test_a_call_names_the_line_that_makes_it(tree: Tree) -> None:
+    lines = dedent(PARTS).splitlines()
+    calls = tree.calls(NAMES["the calls of both"], WORLDS[0])
+
+    assert {call.file for call in calls} == {"chalicelib/parts.py"}
+    assert {call.action: lines[call.line - 1].rpartition(" ")[2] for call in calls} == {
+        IMAGES: "self.ec2.describe_images()",
+        WRITE: "self.table.put_item()",
+    }
 
 
 def test_a_decorator_of_chalice_that_is_not_known_is_refused(tree: Tree) -> None:
