@@ -26,13 +26,13 @@ class LendingSession(Session):
     @contextmanager
     def lending(self) -> Iterator[None]:
         """Lend every client that is asked for, until the end of the block."""
-        self._returns = []
+        outer, self._returns = self._returns, []
         try:
             yield
         finally:
             for give_back in self._returns:
                 give_back()
-            self._returns = None
+            self._returns = outer
 
     def create_client(  # type: ignore[override]  # one signature for all services
         self,
@@ -45,7 +45,6 @@ class LendingSession(Session):
             return super().create_client(service_name, region_name, **options)
         idle = self._idle[service_name, region_name]
         client = idle.pop() if idle else self._new(service_name, region_name)
-
         members = dict(vars(client))
 
         def give_back() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.cloudflare.client import TokenRefusedError
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.dns.provider import (
     NameOccupiedError,
@@ -17,14 +16,12 @@ from chalicelib.dns.provider import (
     UnconfirmedError,
     WrongZoneError,
 )
-from chalicelib.secrets import SecretError
 from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
 from tests.transports import Noting, Tampering
 from tests.world import (
     DOMAIN,
     OWNER,
     RECORDS,
-    SECRET,
     Context,
     World,
     link,
@@ -435,12 +432,9 @@ def test_a_failed_list_writes_nothing(world: World) -> None:
 # Cloudflare's answers
 
 
-@pytest.mark.parametrize("kind", [FaultKind.DROP, FaultKind.EDGE_ERROR, FaultKind.UNSUCCESSFUL])
-def test_a_write_of_unknown_outcome_is_looked_up_before_it_is_repeated(
-    world: World, kind: FaultKind
-) -> None:
+def test_a_write_of_unknown_outcome_is_looked_up_before_it_is_repeated(world: World) -> None:
     world.put_row(status="LAUNCHED")
-    world.cloudflare.faults.add(Fault(kind, when=When.AFTER, method="POST"))
+    world.cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
 
     assert world.handle(world.desktop())["action"] == "created"
 
@@ -449,13 +443,12 @@ def test_a_write_of_unknown_outcome_is_looked_up_before_it_is_repeated(
     assert world.row()["status"] == "DNS_WRITTEN"
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_write_that_was_not_executed_is_repeated(world: World, times: int) -> None:
-    world.cloudflare.faults.add(Fault(FaultKind.DROP, method="POST", times=times))
+def test_a_write_that_was_not_executed_is_repeated(world: World) -> None:
+    world.cloudflare.faults.add(Fault(FaultKind.DROP, method="POST", times=2))
 
     assert world.handle(world.desktop())["action"] == "created"
 
-    assert world.dns_calls == [LIST, CREATE] * (times + 1)
+    assert world.dns_calls == [LIST, CREATE] * 3
 
 
 def test_a_write_that_cannot_be_confirmed_fails(world: World) -> None:
@@ -576,26 +569,6 @@ def test_a_rotated_token_is_picked_up_at_the_first_refusal(world: World) -> None
 
     assert world.aws_calls.count("GetSecretValue") == 1
     assert world.dns_calls == [LIST, LIST, CREATE]
-
-
-def test_a_refused_token_fails_by_name_after_one_more_look_at_the_secret(world: World) -> None:
-    world.store_token("x" * 40)
-
-    with pytest.raises(TokenRefusedError, match=f"rejects the token in secret '{SECRET}'") as error:
-        world.handle(world.desktop())
-
-    assert world.aws_calls.count("GetSecretValue") == 2
-    assert world.dns_calls == [LIST]
-    assert "x" * 40 not in repr(error.getrepr(style="long"))
-
-
-def test_a_missing_secret_fails_by_name(world: World) -> None:
-    world.secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
-
-    with pytest.raises(SecretError, match=SECRET):
-        world.handle(world.desktop())
-
-    assert world.dns_calls == []
 
 
 def test_below_half_of_the_quota_the_work_is_left_without_a_call(world: World) -> None:

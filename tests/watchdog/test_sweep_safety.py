@@ -194,15 +194,14 @@ def test_a_refusal_to_describe_an_instance_that_is_only_named_changes_nothing(
     assert broken.aws_calls.count("DescribeInstances") == 2
 
 
-@pytest.mark.parametrize("kind", [FaultKind.EDGE_ERROR, FaultKind.DROP, FaultKind.UNSUCCESSFUL])
-@pytest.mark.parametrize("page", [1, 2])
 def test_a_page_of_records_that_fails_changes_nothing(
-    broken: World, monkeypatch: pytest.MonkeyPatch, kind: FaultKind, page: int
+    broken: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zone_module, "PAGE_SIZE", 2)
-    broken.cloudflare.faults.add(Fault(kind, times=None, skip=page - 1))
+    broken.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, times=None, skip=1))
 
     fails_whole(broken, UnavailableError)
+    assert len(broken.dns_calls) > 1
 
 
 @pytest.mark.parametrize("shown", [[], slice(1), None], ids=["empty", "half", "no list"])
