@@ -14,7 +14,8 @@ from chalicelib import aws
 from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.instances import Instances
 from ops.models import CALLS, DIRECTORY, models
-from ops.reach import IAM_PREFIXES, Code
+from ops.reach import IAM_PREFIXES
+from tests.ops.projects import code
 from tests.world import REGION, World
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def test_the_files_are_what_the_installed_botocore_says() -> None:
 
 
 def test_every_call_that_the_code_can_reach_is_in_the_models() -> None:
-    code = Code(DIRECTORY.parent.parent)
-    reached = {call.action for function in code.functions for call in code.calls(function)}
+    reached = {call.action for function in code().functions for call in code().calls(function)}
     assert reached == {
         f"{IAM_PREFIXES.get(service, service)}:{name}"
         for service, calls in CALLS.items()
