@@ -133,13 +133,13 @@ class Deployed:
     @contextmanager
     def put_back(self) -> Iterator[None]:
         """Put the stage's files, the zone and the e-mails back as they were."""
-        zone = self.zone.zone
-        files = {path: path.read_text() for path in self.config_file.path.parent.glob("*.json")}
+        zone, directory = self.zone.zone, self.config_file.path.parent
+        files = {path: path.read_text() for path in directory.rglob("*.json")}
         yield
         self.zone.zone = zone
         for record in self.zone.records:
             self.zone.delete(record.id)
-        for path in self.config_file.path.parent.glob("*.json"):
+        for path in directory.rglob("*.json"):
             path.unlink()
         write_files(files)
         self.cloud.aws.outbox.is_production = True

@@ -57,23 +57,23 @@ def _refused(context: Context, error: Exception, remedy: str = "") -> Check:
 
 def test_a_result_bears_the_name_of_the_question_and_of_what_it_is_about(context: Context) -> None:
     single = question("alone")(lambda _: ok("well"))
-    several = _asks("several", ok("well", of="one"), warning("old", "mend it", of="two"))
+    several = _asks("several", ok("well", of="one"), warning("old", "fix it", of="two"))
     assert run([single, several], context) == (
         Check("alone", Level.OK, "well"),
         Check("several one", Level.OK, "well"),
-        Check("several two", Level.WARNING, "old", "mend it"),
+        Check("several two", Level.WARNING, "old", "fix it"),
     )
 
 
-def test_results_are_told_as_they_come_in_the_order_of_the_questions(context: Context) -> None:
-    told: list[Check] = []
+def test_results_are_reported_as_they_come_in_the_order_of_the_questions(context: Context) -> None:
+    reported: list[Check] = []
 
     def ask(_: Context) -> Finding:
-        assert [check.name for check in told] == ["first"]
+        assert [check.name for check in reported] == ["first"]
         return ok("well")
 
-    checks = run([_asks("first", ok("well")), question("second")(ask)], context, told.append)
-    assert tuple(told) == checks
+    checks = run([_asks("first", ok("well")), question("second")(ask)], context, reported.append)
+    assert tuple(reported) == checks
 
 
 def test_what_needs_a_failed_check_is_skipped_because_of_the_one_that_failed(
@@ -81,7 +81,7 @@ def test_what_needs_a_failed_check_is_skipped_because_of_the_one_that_failed(
 ) -> None:
     checks = run(
         [
-            _asks("root", ok("well", of="one"), failure("broken", "mend it", of="two")),
+            _asks("root", ok("well", of="one"), failure("broken", "fix it", of="two")),
             _asks("branch", failure("never asked", ""), needs=("root",)),
             _asks("leaf", failure("never asked", ""), needs=("branch",)),
             _asks("other", ok("well")),
@@ -96,7 +96,7 @@ def test_what_needs_a_failed_check_is_skipped_because_of_the_one_that_failed(
     assert all(check.found == "depends on failed check 'root'" for check in checks[2:4])
 
 
-@pytest.mark.parametrize("finding", [warning("old", "mend it"), skipped("not asked")])
+@pytest.mark.parametrize("finding", [warning("old", "fix it"), skipped("not asked")])
 def test_a_warning_or_an_unknown_keeps_nothing_from_being_looked_at(
     context: Context, finding: Finding
 ) -> None:
@@ -147,7 +147,7 @@ def test_a_mistake_of_our_own_is_no_result(context: Context) -> None:
         run([_raises(ZeroDivisionError())], context)
 
 
-def test_our_commands_are_spelled_for_the_stage(context: Context) -> None:
+def test_our_commands_are_formatted_for_the_stage(context: Context) -> None:
     assert context.command("deploy") == "`elephant deploy prod`"
     assert context.command("doctor", "--prove") == "`elephant doctor prod --prove`"
 

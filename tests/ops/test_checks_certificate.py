@@ -106,7 +106,9 @@ def test_a_certificate_for_another_domain_is_found_out(config_file: ConfigFile) 
 
 
 @pytest.mark.parametrize("content", [b"", b"PEM", b"\xff\xfe"])
-def test_a_note_that_is_none_is_told(config_file: ConfigFile, content: bytes) -> None:
+def test_a_note_that_holds_no_certificate_is_reported(
+    config_file: ConfigFile, content: bytes
+) -> None:
     note_path(config_file, "test").write_bytes(content)
     check = examine(config_file, timedelta(days=60))
     assert check is not None

@@ -631,7 +631,7 @@ def test_a_policy_attached_to_the_desktops_role_is_a_warning(deployed: Deployed)
 def test_the_key_is_long_and_shown_nowhere(deployed: Deployed) -> None:
     key = deployed.client("secretsmanager").get_secret_value(SecretId=KEY)["SecretString"]
     found = deployed.ask("schedule key").found
-    assert len(key) >= 20
+    assert len(key) >= 40
     assert key not in found
     assert f"--secret-id {KEY}" in found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,10 +10,12 @@ import pytest
 
 from ops.check import Context
 from ops.checks_rule import _lets_in, _problem, functions_with_rule
-from ops.stages import ConfigFile, Stage
+from ops.iam_page import PLAIN
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ops.stages import ConfigFile
 
 APP = """
 @app.on_cw_event(event_pattern(settings))
@@ -28,7 +31,7 @@ def launch_ec2(event, context): ...
 def helper(): ...
 """
 RULE = "arn:aws:events:us-west-2:123456789012:rule/elephant-prod-sweep-event"
-TARGETS = [{"Arn": "arn:aws:lambda:us-west-2:123456789012:function:elephant-prod-sweep"}]
+TARGETS = [{"Arn": "arn:aws:lambda:us-west-2:111122223333:function:elephant-prod-sweep"}]
 STATEMENT = {
     "Effect": "Allow",
     "Principal": {"Service": "events.amazonaws.com"},
@@ -39,14 +42,7 @@ STATEMENT = {
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    variables = {
-        "DOMAIN_ROOT": "example.com",
-        "ZONE_ID": "f" * 32,
-        "SECRET_ARN": "elephant/prod",
-        "OWNER": "elephant:prod",
-        "SWEEP_SCHEDULE": "rate(5 minutes)",
-    }
-    stage = Stage("prod", "123456789012", "us-west-2", variables)
+    stage = replace(PLAIN, variables={**PLAIN.variables, "SWEEP_SCHEDULE": "rate(5 minutes)"})
     config_file = cast("ConfigFile", SimpleNamespace(stage=lambda _: stage, directory=tmp_path))
     return Context(config_file, "prod")
 

@@ -8,19 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops.concurrency import asked_for, check_room, configured, reserved
-from ops.stages import ConfigError, Stage
+from ops.iam_page import PLAIN as STAGE
+from ops.stages import ConfigError
 
-STAGE = Stage(
-    "prod",
-    "111122223333",
-    "us-west-2",
-    {
-        "DOMAIN_ROOT": "example.com",
-        "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
-        "SECRET_ARN": "prod/cloudflare",
-        "OWNER": "elephant:prod/us-west-2",
-    },
-)
 WATCHDOG = "elephant-prod-dns_watchdog"
 
 

@@ -13,7 +13,8 @@ from ops.account import Account, AwsError, Identity
 from ops.check import Check, Context, Level
 from ops.configure import changes
 from ops.doctor import QUESTIONS, as_json, examine, render, summary, worst
-from ops.stages import ConfigFile, Stage, write_files
+from ops.iam_page import PLAIN
+from ops.stages import ConfigFile, write_files
 from tests.ops.projects import code, linked_project
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 CHECKS = (
     Check("zone", Level.OK, "example.com is active"),
-    Check("alarm topic", Level.WARNING, "nobody is told", "`elephant deploy prod`"),
+    Check("alarm topic", Level.WARNING, "nobody is notified", "`elephant deploy prod`"),
     Check("token's rights", Level.SKIPPED, "not tried", "`elephant doctor prod --prove`"),
 )
 BROKEN = Check("table", Level.FAILURE, "table [bold] does not exist", "make one")
@@ -30,15 +31,7 @@ BROKEN = Check("table", Level.FAILURE, "table [bold] does not exist", "make one"
 @pytest.fixture
 def project(tmp_path: Path) -> ConfigFile:
     config_file = linked_project(tmp_path / "project")
-    variables = {
-        "DOMAIN_ROOT": "example.com",
-        "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
-        "SECRET_ARN": "elephant/prod/cloudflare",
-        "OWNER": "elephant:prod/us-west-2",
-        "TABLE_NAME": "elephant-prod-meetings",
-    }
-    stage = Stage("prod", "123456789012", "us-west-2", variables)
-    write_files({each.path: each.after for each in changes(config_file, code(), stage)})
+    write_files({each.path: each.after for each in changes(config_file, code(), PLAIN)})
     return config_file
 
 
@@ -79,7 +72,7 @@ def test_only_a_failure_makes_the_exit_status_one() -> None:
 
 def test_the_table_shows_what_was_found_and_the_remedy_below_it() -> None:
     lines = _shown((*CHECKS, BROKEN)).splitlines()
-    found = next(index for index, line in enumerate(lines) if "nobody is told" in line)
+    found = next(index for index, line in enumerate(lines) if "nobody is notified" in line)
     assert "alarm topic" in lines[found]
     assert "warning" in lines[found]
     assert "→ `elephant deploy prod`" in lines[found + 1]
@@ -138,9 +131,9 @@ def test_without_the_right_credentials_nothing_else_is_asked_of_aws(
 
 
 def test_without_the_stage_everything_else_is_skipped(project: ConfigFile) -> None:
-    told: list[Check] = []
-    checks = examine(_context(project, "qa"), told.append)
-    assert checks == tuple(told), "they are reported while the examination goes on"
+    reported: list[Check] = []
+    checks = examine(_context(project, "qa"), reported.append)
+    assert checks == tuple(reported), "they are reported while the examination goes on"
     assert worst(checks) == 1
     (failed,) = (check for check in checks if check.level is Level.FAILURE)
     assert (failed.name, bool(failed.remedy)) == ("configuration", True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops.functions import OF_FEATURES, absent_functions, defaults
 from ops.iam_page import EXAMPLE, PLAIN
-from ops.reach import Code
+from tests.ops.projects import code
 
 PROJECT = {"lambda_timeout": 60, "lambda_memory_size": 256}
 """What the project's own config.json says of all functions."""
@@ -48,9 +47,8 @@ def test_what_is_said_of_it_anywhere_stays(
 
 def test_what_comes_and_goes_with_features_is_what_the_code_has_under_them() -> None:
     """A stage that lost a feature loses these, and no other."""
-    code = Code(Path(__file__).parent.parent.parent)
-    both = {*code.functions_of(PLAIN.settings)}
+    both = {*code().functions_of(PLAIN.settings)}
 
-    assert {*OF_FEATURES} == {*code.functions_of(EXAMPLE.settings)} - both
+    assert {*OF_FEATURES} == {*code().functions_of(EXAMPLE.settings)} - both
     assert absent_functions(["dns_watchdog", "sweep"]) == OF_FEATURES
-    assert absent_functions(code.functions) == ()
+    assert absent_functions(code().functions) == ()

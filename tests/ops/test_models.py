@@ -15,7 +15,7 @@ from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.instances import Instances
 from ops.derive import IAM_PREFIXES
 from ops.models import CALLS, DIRECTORY, models
-from ops.reach import Code
+from tests.ops.projects import code
 from tests.world import REGION, World
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def test_the_files_are_what_the_installed_botocore_says() -> None:
 
 
 def test_every_call_that_the_code_can_reach_is_in_the_models() -> None:
-    code = Code(DIRECTORY.parent.parent)
-    reached = {call.action for function in code.functions for call in code.calls(function)}
+    reached = {call.action for function in code().functions for call in code().calls(function)}
     assert reached == {
         f"{IAM_PREFIXES.get(service, service)}:{name}"
         for service, calls in CALLS.items()
@@ -77,19 +76,10 @@ def test_a_desktop_is_ordered_as_with_the_whole_model() -> None:
         key_name="desktops",
     )
     request = order.request("subnet-00000000")
-    whole = Loader().load_service_model("ec2", "service-2")
-
-    spelled = []
-    for model in (small_model("ec2"), whole):
-        operation = ServiceModel(model).operation_model("RunInstances")
-        assert operation.input_shape is not None
-        assert ParamValidator().validate(request, operation.input_shape).generate_report() == ""
-        protocol = create_serializer("ec2")
-        spelled.append(protocol.serialize_to_request(request, operation))
-    assert spelled[0] == spelled[1]
+    assert_same_request("ec2", "RunInstances", request)
 
 
-def test_an_e_mail_is_spelled_as_with_the_whole_model() -> None:
+def test_an_e_mail_is_formatted_as_with_the_whole_model() -> None:
     request = {
         "FromEmailAddress": "a@example.com",
         "Destination": {"ToAddresses": ["b@example.com"]},
@@ -101,13 +91,19 @@ def test_an_e_mail_is_spelled_as_with_the_whole_model() -> None:
         },
     }
 
-    spelled = []
-    for model in (small_model("sesv2"), Loader().load_service_model("sesv2", "service-2")):
-        operation = ServiceModel(model).operation_model("SendEmail")
+    assert_same_request("sesv2", "SendEmail", request)
+
+
+def assert_same_request(service: str, name: str, request: dict[str, Any]) -> None:
+    """Check that a request is valid, and the same with the small model and the whole one."""
+    formatted = []
+    for model in (small_model(service), Loader().load_service_model(service, "service-2")):
+        operation = ServiceModel(model).operation_model(name)
         assert operation.input_shape is not None
         assert ParamValidator().validate(request, operation.input_shape).generate_report() == ""
-        spelled.append(create_serializer("rest-json").serialize_to_request(request, operation))
-    assert spelled[0] == spelled[1]
+        serializer = create_serializer(model["metadata"]["protocol"])
+        formatted.append(serializer.serialize_to_request(request, operation))
+    assert formatted[0] == formatted[1]
 
 
 def test_a_deployment_is_asked_for_in_a_protocol_that_every_botocore_of_lambda_knows() -> None:

@@ -388,7 +388,7 @@ def test_a_table_that_is_not_made_yet_or_was_given_up_is_not_missed(state: str) 
         assert table_to_create(client, "elephant-meetings", aws.stack)
 
 
-def test_two_people_deploying_at_once_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_people_deploying_at_once_hear_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     aws = Stack("UPDATE_COMPLETE")
 
     def busy(**_: object) -> None:

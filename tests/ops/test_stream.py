@@ -83,7 +83,7 @@ def test_a_stream_that_does_not_come_is_not_waited_for_for_ever() -> None:
     assert len(waited) == SWITCHING_LOOKS
 
 
-def test_limits_are_right_however_aws_spells_the_filter() -> None:
+def test_limits_are_right_however_aws_formats_the_filter() -> None:
     there = limits(QUEUE)
     there["FilterCriteria"] = {"Filters": [{"Pattern": json.dumps(PATTERN, indent=1)}]}
 
