@@ -8,7 +8,6 @@ code that is checked by time would never be used. None can be stale.
 
 from __future__ import annotations
 
-import shutil
 from importlib.util import cache_from_source
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -27,25 +26,27 @@ def compile_project(directory: Path) -> None:
     Byte code of earlier builds, or of another Python, is removed: it would only make the zip
     larger. Raises PyCompileError for a syntax error.
     """
-    vendor = directory / "vendor"
-    for stale in (*(directory / "chalicelib").rglob("__pycache__"), *vendor.rglob("__pycache__")):
-        shutil.rmtree(stale)
-    for source in sorted((directory / "chalicelib").rglob("*.py")):
-        name = source.relative_to(directory)
-        _compile(source, directory / name, name)
-    _compile(directory / "app.py", vendor / "app.py", Path("app.py"))
+    vendor, package = directory / "vendor", directory / "chalicelib"
+    sources = {each.relative_to(directory): each for each in package.rglob("*.py")}
+    compiled = {_compile(source, directory / name, name) for name, source in sources.items()}
+    compiled.add(_compile(directory / "app.py", vendor / "app.py", Path("app.py")))
     for module in ("__init__.py", "app.py"):  # all that Chalice packs of itself
-        source = Path(chalice.__file__).with_name(module)
         name = Path("chalice", module)
-        _compile(source, vendor / name, name)
+        source = Path(chalice.__file__).with_name(module)
+        compiled.add(_compile(source, vendor / name, name))
+    for file in (*package.rglob("*.pyc"), *vendor.rglob("*.pyc")):
+        if file not in compiled:
+            file.unlink(missing_ok=True)
 
 
-def _compile(source: Path, place: Path, name: Path) -> None:
+def _compile(source: Path, place: Path, name: Path) -> Path:
     """Compile a source into the cache beside `place`; `name` is its path in the zip."""
+    target = cache_from_source(str(place))
     compile_file(
         str(source),
-        cfile=cache_from_source(str(place)),
+        cfile=target,
         dfile=str(_TASK / name),
         doraise=True,
         invalidation_mode=PycInvalidationMode.CHECKED_HASH,
     )
+    return Path(target)
