@@ -416,6 +416,9 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (state("Failed"), FAILURE, "Lambda failed to initialize it", "deploy local"),
         (state("Pending"), WARNING, "it is Pending", "wait"),
     ],
+    "failed events dns_watchdog": [
+        (another("lambda", GET, FunctionName="x"), SKIPPED, "check 'function dns_watchdog'", "")
+    ],
     "log format dns_watchdog": [
         (log_format("Text"), WARNING, "Text, which queries cannot read", "deploy local"),
         (log_format("JSON"), OK, "JSON", ""),
