@@ -10,16 +10,13 @@ from tests.simulation.aws_edge import AwsEdge, client_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.simulation.promises import Promises
-    from tests.simulation.strands import Strands
+    from tests.simulation.invariants import Invariants
+    from tests.simulation.tasks import Tasks
 
 Item = dict[str, dict[str, Any]]
 
 UNPROCESSED: Final = "unprocessed"
 """A fault: a batch leaves out what it was asked for, or all but the first."""
-WRITTEN_BEFORE: Final = "written-before"
-"""A fault: the write is made, its answer lost, and botocore's second attempt finds it made."""
-_OWN: Final = frozenset({UNPROCESSED, WRITTEN_BEFORE})
 
 LARGEST: Final = 400 * 1024
 """Bytes of an item with its attributes' names.
@@ -33,17 +30,17 @@ _TOO_LARGE: Final = {
 
 
 class DynamoDb:
-    """The table's items, and a client of it; whoever writes, `watchers` are told of it.
+    """The table's items, and a client of it; `watchers` are called for each write.
 
     `left_out` are the rows that every answer to a batch leaves out.
     """
 
-    def __init__(self, strands: Strands, promises: Promises, table: str) -> None:
+    def __init__(self, tasks: Tasks, invariants: Invariants, table: str) -> None:
         self.items: dict[str, Item] = {}
-        self.edge = AwsEdge(strands)
+        self.edge = AwsEdge(tasks)
         self.left_out: set[str] = set()
         self.watchers: list[Callable[[str, Item | None, Item | None], None]] = []
-        self._promises = promises
+        self._invariants = invariants
         self._table = table
 
     def store(self, item_id: str, after: Item | None) -> None:
@@ -57,7 +54,6 @@ class DynamoDb:
     # The client
 
     def get_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
         item_id = self._key(request)
 
         def execute(_: str | None) -> dict[str, Any]:
@@ -67,7 +63,6 @@ class DynamoDb:
         return self._read(f"GetItem {item_id}", execute)
 
     def batch_get_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
         asked = request["RequestItems"][self._table]
         ids = [key["id"]["S"] for key in asked["Keys"]]
         if len(ids) > 100 or len(ids) != len(set(ids)):
@@ -84,16 +79,12 @@ class DynamoDb:
         return self._read(f"BatchGetItem {ids}", execute)
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
-
         def update(before: Item | None) -> Item:
             return updated(before, request)
 
         return self._write("UpdateItem", self._key(request), update, request)
 
     def put_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
-
         def put(before: Item | None) -> Item:
             _require(before, request, "PutItem")
             return _copy(request["Item"])
@@ -102,8 +93,6 @@ class DynamoDb:
         return self._write("PutItem", str(request["Item"]["id"]["S"]), put, request)
 
     def delete_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
-
         def delete(before: Item | None) -> None:
             _require(before, request, "DeleteItem")
 
@@ -116,28 +105,26 @@ class DynamoDb:
         change: Callable[[Item | None], Item | None],
         request: Mapping[str, Any],
     ) -> Mapping[str, Any]:
-        self._promises.tells_row(item_id)
-        run = self._promises.run
+        self._invariants.about_to_write_row(item_id)
+        run = self._invariants.run
 
-        def execute(fault: str | None) -> dict[str, Any]:
+        def execute(_: str | None) -> dict[str, Any]:
             before = self.items.get(item_id)
             after = change(before)
             if after and size_of(after) > LARGEST:
-                self._promises.lacks_room(run, item_id)
+                self._invariants.lacks_room(run, item_id)
                 raise client_error("ValidationException", operation, _TOO_LARGE[operation])
             if before != after:
-                self._promises.wrote_row(run, item_id, before, after)
+                self._invariants.wrote_row(run, item_id, before, after)
                 self.store(item_id, after)
-            if fault == WRITTEN_BEFORE:
-                return execute(None)
             is_wanted = request.get("ReturnValues") == "ALL_NEW"
             return {"Attributes": _copy(after)} if is_wanted and after else {}
 
-        return dict(self.edge.call(operation, execute, _OWN))
+        return dict(self.edge.call(operation, execute))
 
     def _read(self, key: str, execute: Callable[[str | None], dict[str, Any]]) -> Mapping[str, Any]:
-        with self._promises.reading(key):
-            return dict(self.edge.call(key.partition(" ")[0], execute, _OWN))
+        with self._invariants.reading(key):
+            return dict(self.edge.call(key.partition(" ")[0], execute, frozenset({UNPROCESSED})))
 
     def _key(self, request: Mapping[str, Any]) -> str:
         self._require_table(request)
@@ -158,15 +145,7 @@ def size_of(item: Item) -> int:
 
 def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
     """Return what an update makes of an item, or raise as DynamoDB does."""
-    names = _Used(request["ExpressionAttributeNames"])
-    values = _Used(request.get("ExpressionAttributeValues", {}))
-    holds = _all_hold(item, request["ConditionExpression"], names, values)
-    changes = list(_changes(request["UpdateExpression"], names, values))
-    paths = [name for name, _ in changes]
-    if names.unused or values.unused or len(paths) != len(set(paths)) or "id" in paths:
-        raise client_error("ValidationException", "UpdateItem")
-    if not holds:
-        raise client_error("ConditionalCheckFailedException", "UpdateItem")
+    changes = _require(item, request, "UpdateItem")
     after = _copy(item) if item else {"id": request["Key"]["id"]}
     for name, value in changes:
         if value is None:
@@ -176,15 +155,21 @@ def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
     return after
 
 
-def _require(item: Item | None, request: Mapping[str, Any], operation: str) -> None:
-    """Raise as DynamoDB does unless the condition of a request holds."""
+def _require(
+    item: Item | None, request: Mapping[str, Any], operation: str
+) -> list[tuple[str, Any]]:
+    """Return the changes of a request, or raise as DynamoDB does unless its condition holds."""
     names = _Used(request["ExpressionAttributeNames"])
     values = _Used(request.get("ExpressionAttributeValues", {}))
     holds = _all_hold(item, request["ConditionExpression"], names, values)
-    if names.unused or values.unused:
+    update = request.get("UpdateExpression")
+    changes = [] if update is None else _changes(update, names, values)
+    paths = [name for name, _ in changes]
+    if names.unused or values.unused or len(paths) != len(set(paths)) or "id" in paths:
         raise client_error("ValidationException", operation)
     if not holds:
         raise client_error("ConditionalCheckFailedException", operation)
+    return changes
 
 
 def _all_hold(item: Item | None, expression: str, names: _Used, values: _Used) -> bool:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simulation import ending
-from tests.simulation.fleet import Fleet
+from tests.simulation.end_invariants import stage_problems
 from tests.simulation.names import SETTINGS, is_ours, text
+from tests.simulation.record_invariants import traced_rows
 from tests.simulation.stage import Stage
-from tests.simulation.traces import Traces
 from tests.world import make_event
 
 if TYPE_CHECKING:
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
 
 WHOLE = settings(max_examples=20, deadline=None, print_blob=True)
 
@@ -23,10 +22,9 @@ WHOLE = settings(max_examples=20, deadline=None, print_blob=True)
 def settled(desktops: int) -> Stage:
     """Make a stage in which so many desktops have had their records for long."""
     stage = Stage()
-    fleet = Fleet(stage)
     for number in range(desktops):
-        stage.people.schedule(f"m{number}")
-        fleet.launch(f"m{number}", "teacher")
+        stage.actors.schedule(f"m{number}")
+        stage.desktops.launch(f"m{number}", "teacher")
     stage.events.clear()
     sweep(stage)
     stage.clock.advance(SETTINGS.grace.total_seconds() + 60)
@@ -38,7 +36,7 @@ def sweep(stage: Stage) -> Invocation:
     """Let a sweep go to its end; whatever EC2 hides, no promise is broken."""
     run = stage.functions.invoke(None)
     stage.settle()
-    stage.promises.check()
+    stage.invariants.check()
     assert run.error is None
     return run
 
@@ -56,7 +54,7 @@ def require_all_as_before(stage: Stage, desktops: int) -> None:
     stage.stop_faults()
     sweep(stage)
     assert count(stage) == desktops
-    assert not list(ending.problems(stage, Traces.of(stage)))
+    assert not list(stage_problems(stage, traced_rows(stage)))
     assert {text(row, "status") for row in stage.dynamodb.items.values()} == {"DNS_WRITTEN"}
 
 
@@ -109,7 +107,7 @@ def test_an_event_whose_instance_ec2_denies_while_it_lists_it_ends_no_meeting() 
     (denied,) = stage.ec2.denied = first(stage, 1)
     stage.functions.invoke(make_event(denied, "stopping"))
     stage.settle()
-    stage.promises.check()
+    stage.invariants.check()
 
     assert count(stage) == 0
     require_all_as_before(stage, 1)
@@ -117,13 +115,12 @@ def test_an_event_whose_instance_ec2_denies_while_it_lists_it_ends_no_meeting() 
 
 def test_a_noted_desktop_that_ec2_denies_keeps_its_meeting_open() -> None:
     stage = Stage()
-    fleet = Fleet(stage)
-    stage.people.schedule("m0")
-    teacher = fleet.launch("m0", "teacher", noted=True)
-    student = fleet.launch("m0", "student", noted=True)
+    stage.actors.schedule("m0")
+    teacher = stage.desktops.launch("m0", "teacher", noted=True)
+    student = stage.desktops.launch("m0", "student", noted=True)
     sweep(stage)
     stage.clock.advance(SETTINGS.grace.total_seconds() + 60)
-    fleet.end(student)
+    stage.desktops.end(student)
     stage.ec2.hidden, stage.ec2.denied = {teacher.id}, {teacher.id}
     for _ in range(3):
         sweep(stage)

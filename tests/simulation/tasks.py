@@ -1,6 +1,6 @@
 """Lines of control that yield before and after every call, so that a test decides who goes on.
 
-Everything happens in one thread: a strand runs until it pauses, and only then does another one.
+Everything happens in one thread: a task runs until it pauses, and only then does another one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.simulation.clock import Clock
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
 
 T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Strand:
+class Task:
     """A run, or one step of it."""
 
     run: Invocation
@@ -46,58 +46,58 @@ class Strand:
         return self.waits_for is None or self.waits_for.done() or now >= self.wakes_at
 
 
-class Strands:
-    """All strands that have not ended, in the order in which they began."""
+class Tasks:
+    """All tasks that have not ended, in the order in which they began."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.alive: list[Strand] = []
-        self.current: Strand | None = None
-        self.before_resuming: Callable[[Strand], object] = lambda _: None
-        """What others do at the last moment before a strand goes on."""
+        self.alive: list[Task] = []
+        self.current: Task | None = None
+        self.before_resuming: Callable[[Task], object] = lambda _: None
+        """What others do at the last moment before a task goes on."""
         self._hub = getcurrent()
 
-    def begin(self, run: Invocation, do: Callable[[], object]) -> Strand:
-        """Make a strand, which does nothing before it is resumed; `do` lets no exception out."""
-        strand = Strand(run)
-        strand.greenlet = greenlet(do, parent=self._hub)
-        self.alive.append(strand)
-        return strand
+    def begin(self, run: Invocation, do: Callable[[], object]) -> Task:
+        """Make a task, which does nothing before it is resumed; `do` lets no exception out."""
+        task = Task(run)
+        task.greenlet = greenlet(do, parent=self._hub)
+        self.alive.append(task)
+        return task
 
-    def ready(self) -> list[Strand]:
-        """List the strands that can go on."""
-        return [strand for strand in self.alive if strand.can_go_on(self.clock.now)]
+    def ready(self) -> list[Task]:
+        """List the tasks that can go on."""
+        return [task for task in self.alive if task.can_go_on(self.clock.now)]
 
-    def resume(self, strand: Strand) -> None:
-        """Let a strand go on until it pauses again or ends."""
-        if strand.waits_for is None:
-            self.clock.reach(strand.wakes_at)
-        self.before_resuming(strand)
-        self.current = strand
+    def resume(self, task: Task) -> None:
+        """Let a task go on until it pauses again or ends."""
+        if task.waits_for is None:
+            self.clock.reach(task.wakes_at)
+        self.before_resuming(task)
+        self.current = task
         try:
-            strand.greenlet.switch()
+            task.greenlet.switch()
         finally:
             self.current = None
-            self._forget_if_dead(strand)
+            self._forget_if_dead(task)
 
-    def kill(self, strand: Strand) -> None:
-        """End a strand where it pauses; none of its code runs any more."""
-        strand.is_killed, before = True, self.current
-        self.current = strand
+    def kill(self, task: Task) -> None:
+        """End a task where it pauses; none of its code runs any more."""
+        task.is_killed, before = True, self.current
+        self.current = task
         try:
-            strand.greenlet.throw(GreenletExit)
+            task.greenlet.throw(GreenletExit)
         finally:
             self.current = before
-            self._forget_if_dead(strand)
+            self._forget_if_dead(task)
 
     def pause(self, doing: str, seconds: float = 0.0) -> None:
-        """Let others go on; what is no strand just lets the time pass."""
-        strand = self.current
-        if strand is None:
+        """Let others go on; what is no task just lets the time pass."""
+        task = self.current
+        if task is None:
             self.clock.advance(seconds)
             return
-        _require_alive(strand)
-        strand.doing, strand.wakes_at = doing, self.clock.now + seconds
+        _require_alive(task)
+        task.doing, task.wakes_at = doing, self.clock.now + seconds
         self._hub.switch()
 
     def sleep(self, seconds: float) -> None:
@@ -106,55 +106,55 @@ class Strands:
 
     def wait(self, future: Future[Any], seconds: float) -> None:
         """Pause until the future is done, or so many seconds have passed."""
-        strand = self.current
-        if strand is None or future.done():
+        task = self.current
+        if task is None or future.done():
             return
-        _require_alive(strand)
-        strand.doing, strand.waits_for = "waits", future
-        strand.wakes_at = self.clock.now + seconds
+        _require_alive(task)
+        task.doing, task.waits_for = "waits", future
+        task.wakes_at = self.clock.now + seconds
         self._hub.switch()
-        strand.waits_for = None
+        task.waits_for = None
         if future.done() and not future.exception() and future.result() is not None:
-            strand.run.learnt.read_at = self.clock.now  # only now does the run have the answer
+            task.run.learnt.read_at = self.clock.now  # only now does the run have the answer
 
-    def _forget_if_dead(self, strand: Strand) -> None:
-        if strand.greenlet.dead:
-            self.alive.remove(strand)
+    def _forget_if_dead(self, task: Task) -> None:
+        if task.greenlet.dead:
+            self.alive.remove(task)
 
 
-def _require_alive(strand: Strand) -> None:
-    """End what a killed strand would still do on its way out: nobody is there to do it."""
-    if strand.is_killed:
+def _require_alive(task: Task) -> None:
+    """End what a killed task would still do on its way out: nobody is there to do it."""
+    if task.is_killed:
         raise GreenletExit
 
 
 class StepFuture(Future[T]):
     """A future whose waiting lets others go on."""
 
-    def __init__(self, strands: Strands) -> None:
+    def __init__(self, tasks: Tasks) -> None:
         super().__init__()
-        self._strands = strands
+        self._tasks = tasks
 
     def result(self, timeout: float | None = None) -> T:
-        self._strands.wait(self, float("inf") if timeout is None else timeout)
+        self._tasks.wait(self, float("inf") if timeout is None else timeout)
         return super().result(timeout=0)
 
 
 class StepExecutor(Executor):
-    """Runs each step as a strand, so many at a time; the others wait for their turn."""
+    """Runs each step as a task, so many at a time; the others wait for their turn."""
 
-    def __init__(self, strands: Strands, max_workers: int = 4) -> None:
-        self._strands = strands
+    def __init__(self, tasks: Tasks, max_workers: int = 4) -> None:
+        self._tasks = tasks
         self._workers = max_workers
         self._busy = 0
         self._waiting: list[tuple[Invocation, StepFuture[Any], Callable[[], Any]]] = []
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:  # noqa: ANN401
         """Begin a step of the run that is going on."""
-        if self._strands.current is None:
+        if self._tasks.current is None:
             raise RuntimeError("only a run begins steps")
-        future: StepFuture[T] = StepFuture(self._strands)
-        self._waiting.append((self._strands.current.run, future, lambda: fn(*args, **kwargs)))
+        future: StepFuture[T] = StepFuture(self._tasks)
+        self._waiting.append((self._tasks.current.run, future, lambda: fn(*args, **kwargs)))
         self._fill()
         return future
 
@@ -163,7 +163,7 @@ class StepExecutor(Executor):
             run, future, do = self._waiting.pop(0)
             if future.set_running_or_notify_cancel():
                 self._busy += 1
-                self._strands.begin(run, partial(self._do, future, do))
+                self._tasks.begin(run, partial(self._do, future, do))
 
     def _do(self, future: StepFuture[Any], do: Callable[[], Any]) -> None:
         try:

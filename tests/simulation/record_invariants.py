@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from tests.simulation.names import (
     ROLES,
+    assignment,
+    described,
     instance_named,
     is_live,
     is_ours,
@@ -15,15 +17,14 @@ from tests.simulation.names import (
     links,
     noted,
 )
-from tests.simulation.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from localcloud.cloudflare import Record
     from localcloud.cloudflare.table import Step, Transaction
     from tests.simulation.ec2 import Host
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
 LONGEST_LAG: Final = 240.0
@@ -37,15 +38,28 @@ def problems(
     for step in transaction.steps:
         if step.before is None:
             if step.after and not _may_make(stage, step.after):
-                yield f"made {_spell(step.after)}"
+                yield f"made {described(step.after)}"
         elif row := _row_lost(stage, run, position, step):
-            yield f"took {_spell(step.before)}, the last trace that led to {row}, which links to it"
+            yield f"took {described(step.before)}, the last trace of {row}, which links to it"
         elif not _may_touch(stage, run, position, step.before):
-            yield f"touched {_spell(step.before)}, which is another's"
+            yield f"touched {described(step.before)}, which is another's"
         elif step.after is None and (problem := _what_forbids(stage, run, position, step.before)):
-            yield f"deleted {_spell(step.before)} {problem}"
+            yield f"deleted {described(step.before)} {problem}"
         elif step.after and not _may_make(stage, step.after):
-            yield f"wrote {_spell(step.after)}"
+            yield f"wrote {described(step.after)}"
+
+
+def traced_rows(stage: Stage) -> set[str]:
+    """Return the rows to which tags of what EC2 still describes, or our comments, lead.
+
+    Of any other row nothing is promised: nobody can know that it is wrong. (An instance that
+    terminated an hour ago is no longer described, and its record may have been deleted by hand; a
+    Role tag that is no role leads nowhere.)
+    """
+    hosts, records = stage.ec2.hosts.values(), stage.cloudflare.store.records
+    found = [assignment(host.view) for host in hosts if is_project(host.view)]
+    found += [noted(record) for record in records if is_ours(record)]
+    return {each[0] for each in found if each and each[1] in ROLES}
 
 
 def steady(host: Host, run: Invocation) -> bool:
@@ -128,7 +142,7 @@ def _others_left(stage: Stage, run: Invocation, record: Record) -> set[str]:
                 stood.discard(step.after.id)
             if step.before and step.before.name == record.name:
                 stood.add(step.before.id)
-                if stage.promises.writers.get(position) is run:
+                if stage.invariants.writers.get(position) is run:
                     removed.add(step.before.id)
     return stood - removed
 
@@ -148,19 +162,9 @@ def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str |
         return None
     link = link_to(host.id)
     row = stage.dynamodb.items.get(found[0], {})
-    linked_at = stage.promises.linked_at.get((found[0], link), run.started or 0.0)
+    linked_at = stage.invariants.linked_at.get((found[0], link), run.started or 0.0)
     if link not in links(row).values() or linked_at >= (run.started or 0.0):
         return None
     seen = _as_seen(stage, run, position, before)
     is_as_seen = seen is not None and noted(seen) == found
-    return found[0] if is_as_seen and found[0] not in Traces.of(stage).rows else None
-
-
-def _spell(record: Record) -> str:
-    fields = record.fields
-    return f"{fields.type} {fields.name} at {fields.content} ({fields.comment})"
-
-
-def spelled(records: Sequence[Record]) -> list[str]:
-    """Spell records for people."""
-    return [_spell(record) for record in records]
+    return found[0] if is_as_seen and found[0] not in traced_rows(stage) else None

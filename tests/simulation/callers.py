@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from chalicelib.meetings.http import Answer, Request
-from tests.simulation.invocation import API
-from tests.simulation.meetings.world import CALLER_KEY, MINUTE
+from tests.simulation.names import API, CALLER_KEY, MINUTE
 
 if TYPE_CHECKING:
-    from tests.simulation.invocation import Invocation
-    from tests.simulation.meetings.stage import MeetingStage
+    from tests.simulation.lambda_service import Invocation
+    from tests.simulation.stage import Stage
 
 BASE_URL: Final = "https://api.example.com/api"
 POLL: Final = MINUTE
@@ -74,7 +73,7 @@ class Order:
         return is_answered and not any(each.status in _SUCCESSES for each in self.answers)
 
     def request(self, *, minutes_later: int = 0) -> Request:
-        """Spell the request, the time in the zone of whoever books."""
+        """Format the request, the time in the zone of whoever books."""
         zone = timezone(timedelta(hours=self.number % 3 - 1))
         moment = datetime.fromtimestamp(self.meet_time + minutes_later * MINUTE, UTC)
         body = {
@@ -123,7 +122,7 @@ class Guest:
 class Callers:
     """Everybody who calls the API."""
 
-    def __init__(self, stage: MeetingStage) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self.orders: list[Order] = []
         self.guests: list[Guest] = []

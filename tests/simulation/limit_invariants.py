@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloudflare import Record
     from localcloud.cloudflare.table import Transaction
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
 WINDOW: Final = 24 * 3600.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.simulation.meetings.world import TERMINATOR
+from tests.simulation.names import TERMINATOR
 
 if TYPE_CHECKING:
-    from tests.simulation.dynamodb import Item
     from tests.simulation.invocation import Invocation
+
+    from tests.simulation.dynamodb import Item
     from tests.simulation.lambda_service import Lambda
 
 MOST_ATTEMPTS: Final = 3

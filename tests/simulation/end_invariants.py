@@ -1,4 +1,4 @@
-"""What must hold when the faults have stopped and two sweeps have run."""
+"""What must hold when the faults have stopped: of records and rows, and of meetings."""
 
 from __future__ import annotations
 
@@ -6,22 +6,37 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tests.simulation.names import (
+    AHEAD,
+    CONFIRMED,
+    LONGEST,
+    MINUTE,
     RANKS,
+    REASON,
     ROLES,
+    SHORTEST,
     assignment,
+    described,
+    desktops_of,
     instance_linked,
     instance_named,
     is_gone,
     is_live,
     is_ours,
     is_project,
+    is_unmarked,
+    launched_at,
     link_to,
     links,
+    meet_time,
+    meeting_of,
     name_of,
     noted,
+    rank,
+    session_data,
+    status,
     text,
 )
-from tests.simulation.record_promises import LONGEST_LAG, spelled
+from tests.simulation.record_invariants import LONGEST_LAG, traced_rows
 from tests.world import OWNER
 
 if TYPE_CHECKING:
@@ -29,23 +44,30 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from localcloud.cloudflare import Record
+    from tests.simulation.callers import Guest, Order
     from tests.simulation.ec2 import Host
     from tests.simulation.stage import Stage
-    from tests.simulation.traces import Traces
+
+LATEST = 25 * MINUTE
+"""How long a desktop may outlive its meeting's longest time, once nothing fails any more.
+
+The overseer waits for the safety net's own looks for ten minutes, and books one for the next time
+at which there are any, which is eleven minutes ahead at most.
+"""
 
 
-def problems(stage: Stage, traces: Traces) -> Iterator[str]:
-    """Say what is not as it should be."""
+def stage_problems(stage: Stage, traced: set[str]) -> Iterator[str]:
+    """Say what is wrong with records, and with the traced rows, once two sweeps have run."""
     for host in stage.ec2.hosts.values():
         yield from _record_problems(stage, host)
     for record in stage.cloudflare.store.records:
         if is_ours(record) and (instance_named(record.name) or "") not in stage.ec2.hosts:
-            yield f"{spelled([record])} is left over"
+            yield f"{described(record)} is left over"
     desktops: dict[str, list[Host]] = {}
     for host in stage.ec2.hosts.values():
         if host.view and is_project(host.view):
-            desktops.setdefault(host.view.tag("MeetingID") or "", []).append(host)
-    for row in sorted(traces.rows & stage.dynamodb.items.keys()):
+            desktops.setdefault(meeting_of(host.view) or "", []).append(host)
+    for row in sorted(traced & stage.dynamodb.items.keys()):
         yield from _row_problems(stage, row, desktops.get(row, []))
 
 
@@ -54,13 +76,13 @@ def _record_problems(stage: Stage, host: Host) -> Iterator[str]:
     ours = [record for record in standing if is_ours(record)]
     if not is_live(host.view):
         if ours:
-            yield f"{host.id} is {host.view} and has {spelled(ours)}"
+            yield f"{host.id} is {host.view} and has {list(map(described, ours))}"
         return
     if len(ours) != 1 and not _in_the_way(standing):
-        yield f"{host.id} is {host.view} and has not one record but {spelled(ours)}"
+        yield f"{host.id} is {host.view} and has not one record but {list(map(described, ours))}"
     if not is_taken(host, standing):
         wrong = [each for each in ours if _wrong(host, each)]
-        yield from (f"{spelled([each])} is wrong: {host.view}" for each in wrong)
+        yield from (f"{described(each)} is wrong: {host.view}" for each in wrong)
 
 
 def is_taken(host: Host, standing: Iterable[Record]) -> bool:
@@ -77,10 +99,9 @@ def is_taken(host: Host, standing: Iterable[Record]) -> bool:
 
 def _in_the_way(standing: tuple[Record, ...]) -> bool:
     """Tell whether another's record has taken the name; then none of ours is made beside it."""
-    marks = ((record.fields.comment or "").split() or [""] for record in standing)
     others = any(
-        first.startswith("elephant:") and first != OWNER and record.type == "A"
-        for record, (first, *_) in zip(standing, marks, strict=True)
+        record.type == "A" and not is_ours(record) and not is_unmarked(record)
+        for record in standing
     )
     return others or any(record.type == "CNAME" for record in standing)
 
@@ -99,10 +120,9 @@ def _row_problems(stage: Stage, row: str, desktops: list[Host]) -> Iterator[str]
         yield from _link_problems(stage, row, role, link)
     for role in ROLES:
         yield from _role_problems(stage, row, role, desktops)
-    status = text(item, "status")
     is_linked = any(instance_linked(link) for link in links(item).values())
-    if is_linked and RANKS.get(status or "", 0) < RANKS["DNS_WRITTEN"]:
-        yield f"{row} has a link and its status is {status}"
+    if is_linked and rank(item) < RANKS["DNS_WRITTEN"]:
+        yield f"{row} has a link and its status is {status(item)}"
     named = {text(item, name) for name in item if name.endswith("_ec2_id")}
     known = desktops + [stage.ec2.hosts[each] for each in named if each in stage.ec2.hosts]
     roles = {(row, role) for role in ROLES}
@@ -115,9 +135,9 @@ def _row_problems(stage: Stage, row: str, desktops: list[Host]) -> Iterator[str]
     ]
     is_shown = all(host.view and is_gone(host.view) for host in known)
     is_over = has_begun and is_shown and not links(item)
-    if is_over and status != "TERMINATED":
-        yield f"{row} is over and its status is {status}"
-    if row in stage.promises.ended_at:  # and not by the meeting's own rules
+    if is_over and status(item) != "TERMINATED":
+        yield f"{row} is over and its status is {status(item)}"
+    if row in stage.invariants.ended_at:  # and not by the meeting's own rules
         yield from _ended_problems(stage, row, known)
 
 
@@ -126,11 +146,11 @@ def _ended_problems(stage: Stage, row: str, known: list[Host]) -> Iterator[str]:
 
     What the run could not know of is passed over: EC2 showed nothing of it.
     """
-    ended_at, unseen = stage.promises.ended_at[row]
+    ended_at, unseen = stage.invariants.ended_at[row]
     for host in known:
         then = host.since(ended_at - LONGEST_LAG)
         was_here = all(is_project(view) and assignment(view) for view in then)
-        is_of_row = all(view and view.tag("MeetingID") == row for view in then)
+        is_of_row = all(meeting_of(view) == row for view in then)
         if was_here and is_of_row and not is_gone(host.view) and host.id not in unseen:
             yield f"{row} is TERMINATED, and {host.id} is {host.view}"
 
@@ -192,3 +212,115 @@ def _may_keep(stage: Stage, linked: str | None, launches: Mapping[str, datetime]
         return False
     is_taken_over = _in_the_way(stage.cloudflare.store.named(name_of(host.id)))
     return is_taken_over or assignment(host.view) is None
+
+
+# Meetings
+
+
+def overdue(stage: Stage, calm_since: float, grace: float = LATEST) -> list[Host]:
+    """List the desktops that should have been ended by now, that is after so many seconds."""
+    now = stage.clock.now
+    return [
+        host
+        for host in stage.ec2.hosts.values()
+        if is_project(host.view)
+        and not is_gone(host.view)
+        and now > max(latest_end(stage, host), calm_since) + grace
+    ]
+
+
+def latest_end(stage: Stage, host: Host) -> float:
+    """Tell when the longest time of a desktop's meeting is over."""
+    meeting = meeting_of(host.view) or ""
+    item = stage.dynamodb.items.get(meeting)
+    if item:
+        return meet_time(item) + LONGEST
+    left = desktops_of(stage.ec2.hosts.values(), meeting)
+    return min(int(launched_at(each)) for each in [host, *left]) + LONGEST
+
+
+def meeting_problems(stage: Stage, calm_since: float) -> Iterator[str]:
+    """Say what is wrong once every meeting's longest time is over."""
+    for host in stage.ec2.hosts.values():
+        if is_project(host.view) and not is_gone(host.view):
+            yield f"{host.id} is {host.view} in the end"
+        elif host.view and not is_project(host.view) and is_gone(host.view):
+            yield f"{host.id} was ended, which is {host.view}"
+    yield from stage_problems(stage, traced_rows(stage))
+    yield from _end_of_row_problems(stage)
+    yield from _order_problems(stage)
+    for order in stage.callers.orders:
+        yield from _health_problems(stage, order, calm_since)
+    for guest in stage.callers.guests:
+        yield from _guest_problems(stage, guest, calm_since)
+    if stage.scheduler.planned:
+        yield f"{sorted(stage.scheduler.planned)} are still to come"
+
+
+def _end_of_row_problems(stage: Stage) -> Iterator[str]:
+    lost = {each.meeting for each in stage.scheduler.lost}
+    lost |= {
+        str(next(iter(each.event.values())))
+        for each in stage.functions.failed
+        if isinstance(each.event, dict)
+    }
+    with_desktops = _launched(stage)
+    for row, item in stage.dynamodb.items.items():
+        is_traced = row in with_desktops and row not in stage.actors.touched
+        is_known = is_traced or (CONFIRMED in item and row not in lost)
+        if is_known and status(item) != "TERMINATED":
+            yield f"{row} is {status(item)} in the end: {item}"
+
+
+def _launched(stage: Stage) -> set[str | None]:
+    """Tell which meetings have had a desktop."""
+    hosts = stage.ec2.hosts.values()
+    return {meeting_of(host.view) for host in hosts if is_project(host.view)}
+
+
+def _order_problems(stage: Stage) -> Iterator[str]:
+    """Check that a request made one meeting if it was answered well, and none if it was not."""
+    began = _launched(stage)
+    for order in stage.callers.orders:
+        rows = [row for row, owner in stage.invariants.owners.items() if owner == order.teacher]
+        items = stage.dynamodb.items
+        confirmed = [row for row in rows if CONFIRMED in items.get(row, {})]
+        if len(confirmed) > 1 and stage.actors.erased.isdisjoint(rows):
+            yield f"{order.teacher} has {confirmed}"
+        if order.is_refused and began.intersection(rows):
+            yield f"{order.teacher} was refused, and {began.intersection(rows)} was launched"
+
+
+def _is_calm(stage: Stage, order: Order, calm_since: float) -> bool:
+    """Tell whether nothing has disturbed a meeting."""
+    is_left_alone = order.meeting not in stage.actors.touched | stage.actors.disturbed
+    is_left_alone = is_left_alone and not order.plan.is_churned
+    return calm_since < order.meet_time - AHEAD and is_left_alone
+
+
+def _health_problems(stage: Stage, order: Order, calm_since: float) -> Iterator[str]:
+    """Check that a meeting whose desktops never were healthy is said to be one, and in time."""
+    item = stage.dynamodb.items.get(order.meeting or "", {})
+    if order.plan.is_well or not item or any(session_data(item)):
+        return
+    reason = text(item, REASON)
+    ended = stage.invariants.over_since.get(order.meeting or "", 0.0)
+    is_late = ended > order.meet_time + SHORTEST + 2 * MINUTE
+    if _is_calm(stage, order, calm_since) and (reason != "NEVER_HEALTHY" or is_late):
+        yield f"{order.meeting}, never healthy, ended at {ended} as {reason}: {item}"
+
+
+def _guest_problems(stage: Stage, guest: Guest, calm_since: float) -> Iterator[str]:
+    """Check that whoever came to a meeting that nothing disturbed got in."""
+    order, meeting = guest.order, guest.order.meeting
+    item = stage.dynamodb.items.get(meeting or "", {})
+    is_calm = _is_calm(stage, order, calm_since)
+    if not order.plan.is_well:
+        if guest.entered:
+            yield f"the {guest.role} of {meeting} got in to a desktop that is not healthy: {item}"
+    elif is_calm and guest.entered is None:
+        yield f"the {guest.role} of {meeting} never got in: {item}"
+    elif is_calm and (guest.entered or 0.0) > order.meet_time + SHORTEST:
+        yield f"the {guest.role} of {meeting} got in late: {item}"
+    if is_calm and guest.entered and text(item, "termination_reason") is None:
+        yield f"{meeting} ended without a reason: {item}"
