@@ -130,7 +130,6 @@ class Actors:
             self._create({"name": copied.name, "comment": comment, "proxied": True})
 
     def edit_record(self, number: int, members: Any) -> None:  # noqa: ANN401
-        """Change a record of ours by hand, or delete it."""
         store, record = self._stage.cloudflare.store, self.ours[number % len(self.ours)]
         if members is None:
             self._write(lambda: store.delete(record.id))
@@ -152,7 +151,6 @@ class Actors:
     # Instances
 
     def retag(self, host: Host, key: str, value: str | None) -> None:
-        """Change an instance's tag, or remove it."""
         if host.view:
             tags = {**dict(host.view.tags), key: value}
             kept = tuple(sorted((key, value) for key, value in tags.items() if value))
@@ -165,7 +163,6 @@ class Actors:
         self._stage.dynamodb.items.setdefault(row, item)
 
     def note(self, row: str, role: str, instance_id: str) -> None:
-        """Write into a row which instance was launched for a role."""
         if row in self._stage.dynamodb.items:
             self._set(row, f"{role}_ec2_id", instance_id)
 
@@ -185,7 +182,6 @@ class Actors:
     # Rows of meetings
 
     def change_row(self, number: int, how: str) -> None:
-        """Change one of the rows, counted round."""
         rows = list(self._stage.dynamodb.items)
         row = rows[number % len(rows)]
         if how in {DECLARE, CHURN, *FILL}:
@@ -203,7 +199,6 @@ class Actors:
             self.note(row, ROLES[number % len(ROLES)], self._launch_another(row, how))
 
     def disturb(self, row: str, how: str) -> None:
-        """Disturb a meeting that has desktops and is not over."""
         item = self._stage.dynamodb.items.get(row)
         if item is None or is_over(item) or not self._has_desktop(row):
             return

@@ -73,7 +73,6 @@ class AwsEdge:
 
 
 def client_error(code: str, operation: str, message: str = "as the simulation has it") -> Exception:
-    """Make the error that a client of botocore raises."""
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 

@@ -79,13 +79,11 @@ class CloudflareEdge:
 
     @property
     def store(self) -> ZoneStore:
-        """The zone's records."""
         return self.api.zone(DEFAULT_ZONE_ID)
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Response:
-        """Make a request within so many seconds, as a Transport does."""
         path, _, query = url.removeprefix(CLOUDFLARE_API).partition("?")
         pairs = tuple(parse_qsl(query, keep_blank_values=True))
         request = Request(method, f"{BASE_PATH}{path}", pairs, headers, body or b"")

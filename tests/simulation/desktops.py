@@ -52,7 +52,6 @@ class Desktops:
         return hosts[number % len(hosts)]
 
     def launch(self, meeting: str, role: str, *, runs: bool = True, noted: bool = False) -> Host:
-        """Launch a desktop; the row may name it, and it may run at once."""
         host = self._stage.ec2.launch(Project="Elephant", MeetingID=meeting, Role=role)
         if noted:
             self._stage.actors.note(meeting, role, host.id)
@@ -91,7 +90,6 @@ class Desktops:
     # What a desktop does by itself
 
     def step(self, host: Host) -> None:
-        """Let it do the next thing of its life."""
         state = host.view.state if host.view else ""
         if state in {"pending", "shutting-down"}:
             self._advance(host)
@@ -99,7 +97,6 @@ class Desktops:
             self._write_status(host, "HEALTHY")
 
     def next_step(self, host: Host) -> float | None:
-        """Return when it does the next thing by itself."""
         since, view = host.past[-1]
         if view is None or view.state in {"terminated", "stopped"}:
             return None
@@ -122,7 +119,6 @@ class Desktops:
             self._write_status(host, "HEALTHY")
 
     def write(self, row: str, item: Item) -> None:
-        """Write the row, unless DynamoDB refuses it for its size."""
         if size_of(item) <= LARGEST:
             self._stage.dynamodb.store(row, item)
 
@@ -176,6 +172,5 @@ class Desktops:
             self._stage.events.append(make_event(host.id, state))
 
     def _new_address(self) -> str:
-        """Return an address that no instance has had."""
         self._addresses += 1
         return f"203.0.{self._addresses // 250}.{self._addresses % 250 + 1}"

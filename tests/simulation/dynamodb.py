@@ -1,4 +1,4 @@
-"""DynamoDB in memory: one table with the key `id`, and the expressions that the code writes."""
+"""DynamoDB in memory: one table, the expressions that the code writes, and the table's stream."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.aws_edge import AwsEdge, client_error
+from tests.simulation.names import TERMINATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.simulation.invariants import Invariants
+    from tests.simulation.lambda_service import Invocation, Lambda
     from tests.simulation.tasks import Tasks
 
 Item = dict[str, dict[str, Any]]
@@ -18,6 +20,8 @@ Item = dict[str, dict[str, Any]]
 UNPROCESSED: Final = "unprocessed"
 """A fault: a batch leaves out what it was asked for, or all but the first."""
 
+MOST_ATTEMPTS: Final = 3
+"""How often a record is handed over, at most; then a message in the queue of failures tells."""
 LARGEST: Final = 400 * 1024
 """Bytes of an item with its attributes' names.
 
@@ -44,7 +48,6 @@ class DynamoDb:
         self._table = table
 
     def store(self, item_id: str, after: Item | None) -> None:
-        """Let an item be so from now on; None removes it."""
         before = self.items.pop(item_id, None)
         if after is not None:
             self.items[item_id] = after
@@ -136,7 +139,6 @@ class DynamoDb:
 
 
 def size_of(item: Item) -> int:
-    """Return how many bytes an item of texts takes up."""
     return sum(
         len(name.encode()) + sum(len(str(each).encode()) for each in value.values())
         for name, value in item.items()
@@ -229,3 +231,71 @@ class _Used:
 
 def _copy(item: Item) -> Item:
     return {name: dict(value) for name, value in item.items()}
+
+
+class Stream:
+    """The table's stream and its mapping to the terminator: one shard, in order, at least once.
+
+    `lost` are the records that were given up on.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[dict[str, Any]] = []
+        self.lost: list[dict[str, Any]] = []
+        self.last: list[dict[str, Any]] = []
+        """The batch that was handed over last."""
+        self._run: Invocation | None = None
+        self._attempts: dict[str, int] = {}
+        self._written = 0
+
+    def watch(self, item_id: str, before: Item | None, after: Item | None) -> None:
+        if before == after:
+            return
+        self._written += 1
+        kind = "INSERT" if before is None else "REMOVE" if after is None else "MODIFY"
+        images = {"OldImage": before, "NewImage": after}
+        self.waiting.append(
+            {
+                "eventName": kind,
+                "eventSource": "aws:dynamodb",
+                "dynamodb": {
+                    "Keys": {"id": {"S": item_id}},
+                    "SequenceNumber": f"{self._written:021d}",
+                    **{name: image for name, image in images.items() if image is not None},
+                },
+            }
+        )
+
+    def is_ready(self, functions: Lambda) -> bool:
+        """Tell whether a batch may be handed over: there is one, and none is being handled."""
+        self.settle(functions)
+        return bool(self.waiting) and self._run is None
+
+    def hand_over(self, functions: Lambda, size: int, warm: int | None = 0) -> Invocation:
+        self.last = self.waiting[:size]
+        for record in self.last:
+            number = record["dynamodb"]["SequenceNumber"]
+            self._attempts[number] = self._attempts.get(number, 0) + 1
+        self._run = self.hand_over_again(functions, warm)
+        return self._run
+
+    def hand_over_again(self, functions: Lambda, warm: int | None = 0) -> Invocation:
+        """Begin a run with the last records, whatever becomes of them elsewhere."""
+        return functions.invoke({"Records": list(self.last)}, function=TERMINATOR, warm=warm)
+
+    def settle(self, functions: Lambda) -> None:
+        run = self._run
+        if run is None or run in functions.running:
+            return
+        self._run = None
+        handed = [each["dynamodb"]["SequenceNumber"] for each in run.event["Records"]]
+        failed = handed
+        if run.result is not None:
+            answered = {each["itemIdentifier"] for each in run.result["batchItemFailures"]}
+            assert answered <= set(handed), "a record is named that was not handed over"
+            failed = handed[min(map(handed.index, answered), default=len(handed)) :]
+        done = len(handed) - len(failed)
+        if failed and self._attempts[failed[0]] >= MOST_ATTEMPTS:
+            self.lost.append(self.waiting[done])
+            done += 1
+        del self.waiting[:done]

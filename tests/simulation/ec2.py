@@ -38,15 +38,12 @@ class View:
     tags: tuple[tuple[str, str], ...] = ()
     address: str | None = None
     reason: str = ""
-    token: str = ""
-    """Its launch's ClientToken."""
 
     def tag(self, key: str) -> str | None:
         return dict(self.tags).get(key)
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> View:
-        """Read it from an element of DescribeInstances' answer."""
         return cls(
             described["State"]["Name"],
             described["LaunchTime"],
@@ -55,7 +52,6 @@ class View:
         )
 
     def describe(self, instance_id: str) -> dict[str, Any]:
-        """Format it as an element of DescribeInstances' `Reservations[].Instances[]`."""
         described: dict[str, Any] = {
             "InstanceId": instance_id,
             "State": {"Name": self.state},
@@ -130,11 +126,10 @@ class Ec2:
 
     # What happens to instances
 
-    def launch(self, token: str = "", **tags: str) -> Host:
-        """Launch an instance, which is pending."""
+    def launch(self, **tags: str) -> Host:
         host = Host(f"i-{len(self.hosts) + 1:017x}")
         self.hosts[host.id] = host
-        view = View("pending", self._clock.moment, tuple(sorted(tags.items())), token=token)
+        view = View("pending", self._clock.moment, tuple(sorted(tags.items())))
         host.past.append((self._clock.now, view))
         return host
 
@@ -245,7 +240,6 @@ class Ec2:
         return answer | ({"NextToken": page[-1]} if len(left) > len(page) else {})
 
     def _started(self, request: Mapping[str, Any]) -> Host:
-        """Start an instance, or find the one that the token started in this zone."""
         if request["ImageId"] != IMAGE:
             raise client_error("InvalidAMIID.NotFound", "RunInstances")
         zone = ZONES[request["NetworkInterfaces"][0]["SubnetId"]]
@@ -267,11 +261,10 @@ class Ec2:
             if each["ResourceType"] == "instance"
             for tag in each["Tags"]
         }
-        used.host = self.launch(request["ClientToken"], **tags)
+        used.host = self.launch(**tags)
         return used.host
 
     def _known(self, instance_id: str, operation: str) -> Host:
-        """Find an instance that the service knows by now."""
         host = self.hosts.get(instance_id)
         if host is None or host.view is None or host.at(self._clock.now - self.lag) is None:
             raise client_error("InvalidInstanceID.NotFound", operation, instance_id)
@@ -291,10 +284,6 @@ def _accepts(name: str, values: tuple[str, ...], instance_id: str, view: View) -
         actual = view.tag(name.removeprefix("tag:"))
     elif name == "instance-id":
         actual = instance_id
-    elif name == "instance-state-name":
-        actual = view.state
-    elif name == "client-token":
-        actual = view.token
     else:
         raise NotImplementedError(f"the simulation knows no filter {name}")
     return actual is not None and any(_pattern(value).fullmatch(actual) for value in values)

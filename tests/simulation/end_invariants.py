@@ -230,7 +230,6 @@ def overdue(stage: Stage, calm_since: float, grace: float = LATEST) -> list[Host
 
 
 def latest_end(stage: Stage, host: Host) -> float:
-    """Tell when the longest time of a desktop's meeting is over."""
     meeting = meeting_of(host.view) or ""
     item = stage.dynamodb.items.get(meeting)
     if item:
@@ -273,7 +272,6 @@ def _end_of_row_problems(stage: Stage) -> Iterator[str]:
 
 
 def _launched(stage: Stage) -> set[str | None]:
-    """Tell which meetings have had a desktop."""
     hosts = stage.ec2.hosts.values()
     return {meeting_of(host.view) for host in hosts if is_project(host.view)}
 
@@ -292,7 +290,6 @@ def _order_problems(stage: Stage) -> Iterator[str]:
 
 
 def _is_calm(stage: Stage, order: Order, calm_since: float) -> bool:
-    """Tell whether nothing has disturbed a meeting."""
     is_left_alone = order.meeting not in stage.actors.touched | stage.actors.disturbed
     is_left_alone = is_left_alone and not order.plan.is_churned
     return calm_since < order.meet_time - AHEAD and is_left_alone

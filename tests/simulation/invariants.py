@@ -24,8 +24,6 @@ from chalicelib.meetings.schedules import ScheduleError
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from tests.simulation import (
-    answer_invariants,
-    limit_invariants,
     meeting_invariants,
     record_invariants,
     row_invariants,
@@ -133,7 +131,6 @@ class Invariants:
         self.seen: Counter[str] = Counter()
 
     def check(self) -> None:
-        """Raise AssertionError if anything was broken."""
         assert not self.broken, "\n".join(self.broken)
 
     @property
@@ -153,7 +150,6 @@ class Invariants:
 
     @contextmanager
     def reading(self, key: str) -> Iterator[None]:
-        """Note whether the read of AWS within went well."""
         run = self.run
         try:
             yield
@@ -170,7 +166,6 @@ class Invariants:
             run.learnt.read_at = self.stage.clock.now
 
     def saw_instances(self, answer: Mapping[str, Any], key: str) -> None:
-        """Note what EC2 showed a run."""
         run = self.run
         if run is None:
             return
@@ -186,7 +181,6 @@ class Invariants:
             self.run.learnt.withheld.update(lacking)
 
     def calls_cloudflare(self, request: Request) -> None:
-        """Look at a call that a run is about to make."""
         run = self.run
         if run is None:
             return
@@ -202,14 +196,12 @@ class Invariants:
             self.breaks(run, f"deletes after a failed read: {failed}")
 
     def missed(self, request: Request) -> None:
-        """Note a call to Cloudflare that was not answered."""
         if self.run and request.method == "GET":
             self.run.learnt.reads[_key(request)] = False
         elif self.run:
             self.run.learnt.unproven = 0
 
     def answered(self, request: Request, answer: Answer, view: int) -> None:
-        """Note what Cloudflare answered a run."""
         run = self.run
         if run is None:
             return
@@ -246,22 +238,19 @@ class Invariants:
     def wrote_records(
         self, run: Invocation | None, position: int, changes: Sequence[Transaction]
     ) -> None:
-        """Look at what a call of a run has changed in the zone."""
         for offset, transaction in enumerate(changes):
             self.writers[position + offset] = run
             if run:
                 found = record_invariants.problems(self.stage, run, position, transaction)
                 self.breaks_all(run, found)
-                self.breaks_all(run, limit_invariants.exceeded(self.stage, run, transaction))
+                self.breaks_all(run, record_invariants.exceeded(self.stage, run, transaction))
 
     def lacks_room(self, run: Invocation | None, item_id: str) -> None:
-        """Note that a write to a row was refused, since the row is full."""
         self.seen["full"] += 1
         if run:
             run.learnt.crowded.add(item_id)
 
     def about_to_write_row(self, item_id: str) -> None:
-        """Look at a write to a row that a run is about to make."""
         run = self.run
         if run is None or run.function not in CORE:
             return
@@ -277,7 +266,6 @@ class Invariants:
     def wrote_row(
         self, run: Invocation | None, item_id: str, before: Item | None, after: Item | None
     ) -> None:
-        """Look at what a call of a run has changed in a row."""
         if run and run.function not in CORE:
             found = meeting_invariants.problems(self.stage, run, item_id, before, after)
             self.breaks_all(run, found)
@@ -294,7 +282,6 @@ class Invariants:
     # Meetings
 
     def meetings_of(self, run: Invocation) -> set[str]:
-        """Tell which meetings a run is about."""
         if run.function == TERMINATOR:
             return {each["dynamodb"]["Keys"]["id"]["S"] for each in run.event["Records"]}
         return set(map(str, run.event.values()))
@@ -302,7 +289,6 @@ class Invariants:
     # Desktops
 
     def started(self, run: Invocation | None, host: Host) -> None:
-        """Look at a desktop that a run was given for its request, new or not."""
         assert host.view
         meeting, role = host.view.tag("MeetingID") or "", host.view.tag("Role") or ""
         if run is None:
@@ -329,7 +315,6 @@ class Invariants:
             self.breaks(run, f"started {host.id} for {meeting}, which is over")
 
     def ends(self, run: Invocation | None, host: Host) -> None:
-        """Look at an instance that a run is about to end."""
         if run is None:
             return
         self.seen["ended"] += 1
@@ -379,7 +364,6 @@ class Invariants:
     # Rows
 
     def row_became(self, item_id: str, before: Item | None, after: Item | None) -> None:
-        """Look at a change of a row, whoever made it."""
         now = self.stage.clock.now
         is_back = bool(status(before)) and after is not None and rank(after) < rank(before)
         if self.run and is_back:
@@ -403,7 +387,6 @@ class Invariants:
     # Runs
 
     def ended(self, run: Invocation) -> None:
-        """Look at how a run ended."""
         if run.function in CORE:
             self._core_ended(run)
             return
@@ -412,7 +395,7 @@ class Invariants:
         what = type(run.error).__name__ if run.error else "went well"
         self.seen[f"{run.function} {what}"] += 1
         if run.function == API and run.error is None:
-            self.breaks_all(run, answer_invariants.problems(self.stage, run))
+            self.breaks_all(run, meeting_invariants.answer_problems(self.stage, run))
         if run.function == SAFETY_NET and run.result:
             self.seen[f"look: {run.result['action']}"] += 1
 
@@ -422,14 +405,13 @@ class Invariants:
         if run.error and not isinstance(run.error, CORE_FAILURES):
             self.breaks(run, f"raised {run.error!r}")
         if run.is_sweep:
-            self.breaks_all(run, limit_invariants.held_back(self.stage, run))
+            self.breaks_all(run, record_invariants.held_back(self.stage, run))
         action = run.result["action"] if run.result else "failed"
         if run.must_defer and action != "deferred":
             self.breaks(run, f"{action} below the reserve, or after a 429")
 
 
 def _denied(error: BotoCoreError | ClientError) -> set[str]:
-    """Return the ids that EC2 says it does not know."""
     said = str(error)
     return set(_ID.findall(said)) if "InvalidInstanceID.NotFound" in said else set()
 

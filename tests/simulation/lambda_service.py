@@ -58,7 +58,6 @@ class Learnt:
         return [key for key, went_well in self.reads.items() if not went_well]
 
     def address(self, instance_id: str) -> str | None:
-        """Return the last address that EC2 told of an instance."""
         views = self.shown.get(instance_id)
         return views[-1].address if views else None
 
@@ -86,19 +85,16 @@ class Invocation:
     started: float | None = None
     must_defer: bool = False
     learnt: Learnt = field(default_factory=Learnt)
-    main: Task | None = None
     result: Any = None
     error: Exception | None = None
     aws_request_id: str = "simulated"
 
     @property
     def invoked_function_arn(self) -> str:
-        """The function's ARN, as Lambda's context says."""
         stage = FUNCTION_ARN.removesuffix(f"-{WATCHDOG}")
         return stage if self.function == API else f"{stage}-{self.function}"
 
     def get_remaining_time_in_millis(self) -> float:
-        """Milliseconds until Lambda ends the run, as its context says."""
         return (self.ends_at - self.clock.now) * 1000
 
     @property
@@ -108,7 +104,6 @@ class Invocation:
 
     @property
     def is_sweep(self) -> bool:
-        """Whether it is a run of the sweep, by the schedule or by hand."""
         return self.function in {SWEEP, BY_HAND}
 
     @property
@@ -154,7 +149,6 @@ class Environment:
 
     @property
     def quiet_until(self) -> float:
-        """Until when it is to make no calls to Cloudflare."""
         return max(self.reserved_until, self.refused_until)
 
 
@@ -183,11 +177,9 @@ class Lambda:
 
     @property
     def running(self) -> list[Invocation]:
-        """The runs that are going on."""
         return [each.run for each in self.environments if each.run]
 
     def idle(self, function: str) -> list[Environment]:
-        """List the warm environments of a function."""
         return [each for each in self.environments if not each.run and each.function == function]
 
     def invoke(
@@ -213,7 +205,7 @@ class Lambda:
         seconds = SWEEP_SECONDS if name in {SWEEP, BY_HAND} else EVENT_SECONDS
         run = Invocation(self._runs, environment, event, attempt, seconds, self._clock, name)
         environment.run = run
-        run.main = self._tasks.begin(run, lambda: self._go(run))
+        self._tasks.begin(run, lambda: self._go(run))
         return run
 
     def resume(self, task: Task) -> None:
@@ -227,7 +219,6 @@ class Lambda:
             self._tasks.resume(task)
 
     def kill(self, environment: Environment) -> None:
-        """End an environment at once, with all that goes on in it."""
         self.environments.remove(environment)
         for task in [s for s in self._tasks.alive if s.run.environment is environment]:
             self._tasks.kill(task)
@@ -235,7 +226,6 @@ class Lambda:
             self._end(environment.run, failed=True)
 
     def expire(self) -> None:
-        """End every run whose time is over."""
         for run in self.running:
             if self._clock.now >= run.ends_at:
                 self.kill(run.environment)

@@ -291,7 +291,6 @@ class MeetingsSchedule(Schedule):
         self._patch.setattr(Seed, "random", self._seed)
 
     def _seed(self) -> Seed:
-        """Make the seeds of meetings, the same ones in each repetition."""
         self._seeds += 1
         return Seed(self._seeds.to_bytes(32))
 

@@ -73,13 +73,11 @@ def link_to(instance_id: str) -> str:
 
 
 def instance_named(name: str) -> str | None:
-    """Return the instance that a record is named after."""
     found = _NAME.fullmatch(name)
     return found[1] if found else None
 
 
 def instance_linked(link: str | None) -> str | None:
-    """Return the instance that one of our links leads to."""
     found = _LINK.fullmatch(link or "")
     return found[1] if found else None
 
@@ -88,7 +86,6 @@ def instance_linked(link: str | None) -> str | None:
 
 
 def owner_of(record: Record) -> str:
-    """Return the first word of a record's comment."""
     first, *_ = (record.fields.comment or "").split() or [""]
     return first
 
@@ -124,12 +121,10 @@ def is_project(view: View | None) -> bool:
 
 
 def is_live(view: View | None) -> bool:
-    """Tell whether an instance should have a record."""
     return is_project(view) and view is not None and view.state == "running" and bool(view.address)
 
 
 def is_gone(view: View | None) -> bool:
-    """Tell whether an instance has terminated, or is shutting down."""
     return view is None or view.state in {"shutting-down", "terminated"}
 
 
@@ -138,7 +133,6 @@ def meeting_of(view: View | None) -> str | None:
 
 
 def assignment(view: View | None) -> tuple[str, str] | None:
-    """Return the meeting and role that an instance's tags name."""
     meeting, role = (view.tag("MeetingID"), view.tag("Role")) if view else (None, None)
     return (meeting, role) if meeting and role else None
 
@@ -164,7 +158,6 @@ def desktops_of(hosts: Iterable[Host], meeting: str, role: str | None = None) ->
 
 
 def text(item: Item | None, attribute: str) -> str | None:
-    """Return an attribute of a row."""
     value = (item or {}).get(attribute)
     return None if value is None else str(value.get("S", ""))
 
@@ -179,7 +172,6 @@ def rank(item: Item | None) -> int:
 
 
 def links(item: Item | None) -> dict[str, str]:
-    """Return a row's links by role."""
     return {
         name.removesuffix("_ec2_link"): text(item, name) or ""
         for name in item or {}
@@ -188,7 +180,6 @@ def links(item: Item | None) -> dict[str, str]:
 
 
 def changed(before: Item, after: Item) -> set[str]:
-    """Return the names of the attributes that differ."""
     return {name for name in {*before, *after} if before.get(name) != after.get(name)}
 
 

@@ -11,7 +11,6 @@ from tests.simulation.names import (
     instance_linked,
     is_gone,
     is_live,
-    is_ours,
     is_project,
     links,
     meeting_of,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 def problems(
     stage: Stage, run: Invocation, row: str, before: Item | None, after: Item
 ) -> Iterator[str]:
-    """Say what is wrong with a change of a row."""
     if before is None:
         yield f"made the row {row}"
         return
@@ -98,22 +96,8 @@ def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) 
         return assignment(view) == (row, role) and is_live(view)
 
     is_doubtful = run.learnt.may_doubt(instance_id, serves)
-    if host and serves(host.view) and not is_doubtful and _stands_alone(stage, run, instance_id):
+    if host and serves(host.view) and not is_doubtful:
         yield f"removed {role} of {row}, whose desktop {instance_id} serves, as EC2 has shown"
-
-
-def _stands_alone(stage: Stage, run: Invocation, instance_id: str) -> bool:
-    """Tell whether nothing but our record has stood under the name since the run has looked."""
-    name, store = name_of(instance_id), stage.cloudflare.store
-    lately = [
-        each
-        for transaction in store.history[run.learnt.view :]
-        for step in transaction.steps
-        for each in (step.before, step.after)
-        if each and each.name == name
-    ]
-    now = store.named(name)
-    return bool(now) and all(map(is_ours, (*lately, *now)))
 
 
 def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:

@@ -32,7 +32,6 @@ class Planned:
 
     @property
     def meeting(self) -> str:
-        """The meeting that it is about."""
         return str(next(iter(self.payload.values())))
 
 
@@ -53,7 +52,6 @@ class SchedulerService:
     # What the service does
 
     def due(self) -> list[Planned]:
-        """List the schedules whose time has come, in order."""
         due = (each for each in self.planned.values() if each.at <= self._clock.now)
         return sorted(due, key=lambda each: (each.at, each.name))
 
@@ -90,7 +88,6 @@ class SchedulerService:
         return dict(self.edge.call("DeleteSchedule", execute))
 
     def _read(self, request: Mapping[str, Any]) -> Planned:
-        """Read a request for a schedule such as the feature makes them, or refuse it."""
         _require_group(request, "CreateSchedule")
         target, at = request["Target"], _AT.fullmatch(request["ScheduleExpression"])
         is_fine = (

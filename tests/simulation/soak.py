@@ -16,7 +16,6 @@ BATCH = 2000
 
 
 def settings_for(schedules: int) -> settings:
-    """Make Hypothesis's settings for so many schedules; what fails prints how to repeat it."""
     return settings(
         max_examples=schedules,
         stateful_step_count=STEPS,

@@ -39,7 +39,7 @@ from tests.simulation.callers import Booking, Callers
 from tests.simulation.clock import Clock
 from tests.simulation.cloudflare_edge import CloudflareEdge
 from tests.simulation.desktops import Desktops
-from tests.simulation.dynamodb import DynamoDb
+from tests.simulation.dynamodb import DynamoDb, Stream
 from tests.simulation.ec2 import Ec2
 from tests.simulation.invariants import Invariants
 from tests.simulation.lambda_service import Lambda, Learnt
@@ -57,7 +57,6 @@ from tests.simulation.names import (
     WITH_MEETINGS,
 )
 from tests.simulation.scheduler import SchedulerService
-from tests.simulation.stream import Stream
 from tests.simulation.tasks import StepExecutor, Tasks
 from tests.world import OTHER_TOKEN, TABLE
 
@@ -140,7 +139,6 @@ class Stage:
         return bool(ready)
 
     def go_alone(self, run: Invocation, times: int) -> None:
-        """Let only this run go on, so many times."""
         for _ in range(times):
             ready = [task for task in self.tasks.ready() if task.run is run]
             if not ready:
@@ -149,7 +147,6 @@ class Stage:
             self.cloudflare.arrive()
 
     def settle(self) -> None:
-        """Let every run go on to its end, by turns."""
         turn = 0
         while self.functions.running:
             turn += 1
@@ -158,13 +155,11 @@ class Stage:
                 self.functions.expire()
 
     def thaw(self) -> None:
-        """End every environment in which something is still going on."""
         for environment in {id(s): s.run.environment for s in self.tasks.alive}.values():
             if environment in self.functions.environments:
                 self.functions.kill(environment)
 
     def start_due(self, warm: int | None = 0) -> Invocation | None:
-        """Let the schedule fire that is due first, if there is one."""
         due = self.scheduler.due()
         if not due:
             return None
@@ -174,12 +169,10 @@ class Stage:
     # Faults
 
     def rotate_token(self) -> None:
-        """Store another token, and let Cloudflare refuse the one that was there."""
         self.secrets.token = OTHER_TOKEN
         self.cloudflare.api.faults.add(Fault(FaultKind.REFUSED, status=403, code=9109))
 
     def stop_faults(self) -> None:
-        """Let every service work again, and answer what is so now."""
         for edge in self.edges.values():
             edge.faults.clear()
         ec2 = self.ec2

@@ -36,7 +36,6 @@ class Task:
 
     @property
     def turn(self) -> float:
-        """When it is to go on, if it can."""
         return self.wakes_at if self.waits_for is None else 0.0
 
     def can_go_on(self, now: float) -> bool:
@@ -65,11 +64,9 @@ class Tasks:
         return task
 
     def ready(self) -> list[Task]:
-        """List the tasks that can go on."""
         return [task for task in self.alive if task.can_go_on(self.clock.now)]
 
     def resume(self, task: Task) -> None:
-        """Let a task go on until it pauses again or ends."""
         if task.waits_for is None:
             self.clock.reach(task.wakes_at)
         self.before_resuming(task)
@@ -101,11 +98,9 @@ class Tasks:
         self._hub.switch()
 
     def sleep(self, seconds: float) -> None:
-        """Stand in for `time.sleep`."""
         self.pause("sleeps", seconds)
 
     def wait(self, future: Future[Any], seconds: float) -> None:
-        """Pause until the future is done, or so many seconds have passed."""
         task = self.current
         if task is None or future.done():
             return
@@ -150,7 +145,6 @@ class StepExecutor(Executor):
         self._waiting: list[tuple[Invocation, StepFuture[Any], Callable[[], Any]]] = []
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:  # noqa: ANN401
-        """Begin a step of the run that is going on."""
         if self._tasks.current is None:
             raise RuntimeError("only a run begins steps")
         future: StepFuture[T] = StepFuture(self._tasks)

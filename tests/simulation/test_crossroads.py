@@ -40,17 +40,14 @@ class Scene:
         self.order = self.stage.callers.order(ahead, keyed=True, plan=plan)
 
     def book(self) -> None:
-        """Book it, undisturbed."""
         self.stage.callers.book(self.order)
         self.stage.settle()
         assert self.order.meeting
 
     def wait(self, seconds_from_start: float) -> None:
-        """Let time pass, and everything happen, until so long after the meeting's start."""
         self.timeline.play(self.order.meet_time + seconds_from_start)
 
     def fire(self, name: str, calls: int, *, again: bool = False) -> Invocation:
-        """Let one of the meeting's schedules fire, and its run go so far."""
         planned = self.stage.scheduler.planned[f"{name}-{self.order.meeting}"]
         self.stage.clock.reach(planned.at)
         self.stage.scheduler.fire(planned, again=again)
@@ -58,28 +55,23 @@ class Scene:
         return self.go(run, calls)
 
     def go(self, run: Invocation, calls: int) -> Invocation:
-        """Let a run go so far, and all the others wait."""
         self.stage.go_alone(run, calls)
         self.stage.invariants.check()
         return run
 
     def end(self, run: Invocation) -> None:
-        """Let a run go to its end, and all the others wait."""
         while run in self.stage.functions.running:
             self.go(run, 1)
 
     def kill(self, run: Invocation) -> None:
-        """Kill a run, if it has not ended."""
         if run in self.stage.functions.running:
             self.stage.functions.kill(run.environment)
 
     def visit(self, calls: int) -> Invocation:
-        """Ask for the teacher's desktop."""
         return self.go(self.stage.callers.visit(self.order, "teacher", JSON, warm=None), calls)
 
     @property
     def running(self) -> int:
-        """The number of desktops that run."""
         return len(desktops_of(self.stage.ec2.hosts.values(), str(self.order.meeting)))
 
 

@@ -109,7 +109,6 @@ CHANGES = {
 
 @pytest.fixture
 def tables(stage: Stage, client: Callable[[str], Any]) -> tuple[Any, Any]:
-    """Give both tables, each with the row."""
     moto = client("dynamodb")
     moto.put_item(TableName=TABLE, Item=ROW)
     stage.dynamodb.items["m1"] = dict(ROW)
@@ -284,7 +283,6 @@ def test_a_schedule_whose_creation_was_answered_twice_is_there_once(
 
 
 def image_in(moto: Any) -> str:  # noqa: ANN401
-    """Register an image with moto and return its id."""
     root = {"DeviceName": ROOT, "Ebs": {"VolumeSize": 30}}
     answer = moto.register_image(Name="image", RootDeviceName=ROOT, BlockDeviceMappings=[root])
     return str(answer["ImageId"])
@@ -375,7 +373,6 @@ class Twins:
         stage.ec2.page_size = 1000
 
     def launch(self, state: str = "running", **tags: str) -> None:
-        """Launch one in either and bring it into a state."""
         answer = self.ec2.run_instances(
             ImageId="ami-12c6146b",
             MinCount=1,
@@ -398,13 +395,11 @@ class Twins:
 
     @property
     def instances(self) -> tuple[Instances, Instances]:
-        """Either's instances, as the code asks for them."""
         return Instances(self.stage.ec2, PROJECT, None), Instances(self.ec2, PROJECT, None)
 
 
 @pytest.fixture
 def twins(stage: Stage, client: Callable[[str], Any]) -> Twins:
-    """Launch some instances in both."""
     made = Twins(stage, client("ec2"))
     for state in ("running", "stopped", "terminated"):
         made.launch(state, Project="Elephant", MeetingID="m1", Role="teacher")

@@ -20,7 +20,6 @@ WHOLE = settings(max_examples=20, deadline=None, print_blob=True)
 
 
 def settled(desktops: int) -> Stage:
-    """Make a stage in which so many desktops have had their records for long."""
     stage = Stage()
     for number in range(desktops):
         stage.actors.schedule(f"m{number}")

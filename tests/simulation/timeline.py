@@ -66,14 +66,12 @@ class Timeline:
         assert not found, "\n".join(found).replace(FILLING, "")
 
     def _end_of_all(self) -> float:
-        """Tell when the last meeting must have ended, and all that was told of it."""
         stage = self._stage
         rows = [meet_time(item) + LONGEST for item in stage.dynamodb.items.values()]
         hosts = [end_invariants.latest_end(stage, host) for host in stage.ec2.hosts.values()]
         return max(self.calm_since, *rows, *hosts, 0) + end_invariants.LATEST + 15 * MINUTE
 
     def sweep(self) -> None:
-        """Begin a run of the sweep."""
         self._swept = self._stage.clock.now
         self._stage.functions.invoke(None)
 
