@@ -102,7 +102,7 @@ def running(*arguments: str, until: str, **environment: str) -> Iterator[list[st
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[tuple[list[str], dict[str, str], list[int]]]:
-    """Keep a local cloud running; give what it printed, what it told to export, and its ports."""
+    """Keep a local cloud running; give what it printed, what it said to export, and its ports."""
     ports = free_ports(3)
     options = zip(("--aws-port", "--cloudflare-port", "--dns-port"), map(str, ports), strict=True)
     arguments = [word for option in options for word in option]
@@ -118,11 +118,11 @@ def test_the_demo_keeps_every_promise_and_leaves_nothing_running() -> None:
     with subprocess.Popen(  # noqa: S603
         [*LOCALCLOUD, "demo"], cwd=PROJECT.directory, stdout=subprocess.PIPE, text=True
     ) as demo:
-        told, _ = demo.communicate(timeout=110)
+        printed, _ = demo.communicate(timeout=110)
 
-    assert demo.returncode == 0, told
-    assert "BROKEN" not in told
-    held = re.search(r"(\d+) of (\d+) promises held", told)
+    assert demo.returncode == 0, printed
+    assert "BROKEN" not in printed
+    held = re.search(r"(\d+) of (\d+) promises held", printed)
     assert held is not None
     assert held[1] == held[2] != "0"
     assert children_of(demo.pid) == []

@@ -1,4 +1,4 @@
-"""E-mails of the deployed stage: from events as AWS makes them to what SES was told to send."""
+"""E-mails of the deployed stage: from events as AWS makes them to what SES was asked to send."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def stage(deployed: Stage) -> Stage:
     return deployed
 
 
-def test_a_failed_health_check_is_told_once_however_often_the_event_comes(stage: Stage) -> None:
+def test_a_failed_health_check_is_notified_once_however_often_the_event_comes(stage: Stage) -> None:
     instance_id = stage.start("m1")
     ended = event("autoscaling-elb-health-check", EC2InstanceId=instance_id)
 
@@ -100,7 +100,7 @@ def test_a_failed_health_check_is_told_once_however_often_the_event_comes(stage:
     assert [run.failed for run in stage.runs(TERMINATION)] == [False, False]
 
 
-def test_an_instance_that_nobody_knows_any_more_is_told_of_all_the_same(stage: Stage) -> None:
+def test_an_instance_that_nobody_knows_any_more_is_notified_of_all_the_same(stage: Stage) -> None:
     stage.put_event(event("autoscaling-status-check"))
 
     (mail,) = stage.mails
@@ -117,14 +117,14 @@ def test_an_instance_that_nobody_knows_any_more_is_told_of_all_the_same(stage: S
         ("ec2-terminated", {"state": "running"}, [WATCHDOG]),
     ],
 )
-def test_what_is_nobodys_business_is_not_told(
+def test_what_concerns_nobody_is_not_notified(
     stage: Stage, name: str, detail: dict[str, str], invoked: list[str]
 ) -> None:
     assert stage.put_event(event(name, **detail)) == invoked
     assert not stage.mails
 
 
-def test_a_desktop_that_failed_is_told_and_one_that_was_ended_is_not(stage: Stage) -> None:
+def test_a_desktop_that_failed_is_notified_and_one_that_was_ended_is_not(stage: Stage) -> None:
     failed, ended = stage.start("m1"), stage.start("m1")
     stage.end(ended)
     stage.cloud.settle()
@@ -143,7 +143,7 @@ def test_a_desktop_that_failed_is_told_and_one_that_was_ended_is_not(stage: Stag
     assert "Internal error on launch" in mail.text
 
 
-def test_a_deployment_is_told_with_its_version_and_a_failed_one_with_its_reason(
+def test_a_deployment_is_notified_with_its_version_and_a_failed_one_with_its_reason(
     stage: Stage,
 ) -> None:
     client = stage.cloud.client("codedeploy")
@@ -171,7 +171,7 @@ def test_a_deployment_is_told_with_its_version_and_a_failed_one_with_its_reason(
     assert made in failed.html
 
 
-def test_a_desktop_without_an_address_is_told_once_by_the_sweep(stage: Stage) -> None:
+def test_a_desktop_without_an_address_is_notified_once_by_the_sweep(stage: Stage) -> None:
     instance_id = stage.start("m1", address=False)
 
     stage.cloud.schedules.fire()
@@ -189,7 +189,7 @@ def test_a_desktop_without_an_address_is_told_once_by_the_sweep(stage: Stage) ->
     stage.cloud.settle()
 
 
-def test_what_ses_refuses_is_tried_again_and_kept_and_can_be_told_later(stage: Stage) -> None:
+def test_what_ses_refuses_is_tried_again_and_kept_and_can_be_notified_later(stage: Stage) -> None:
     identity = ses_backends[ACCOUNT_ID][DEFAULT_REGION].email_identities["elephant.example"]
     identity.verification_status = "PENDING"
     ended = event("autoscaling-status-check") | {"id": "5e1b6c0e-0000-4000-8000-000000000000"}

@@ -98,7 +98,7 @@ class Stage(DeployedStage):
         }
         self.zone.create(record)
 
-    def sweep(self) -> Any:  # noqa: ANN401 (whatever JSON the function returned)
+    def sweep(self) -> Any:  # noqa: ANN401 (any JSON)
         """Let the sweep come due, and return its answer."""
         assert self.cloud.schedules.fire() == (SWEEP,)
         self.cloud.settle()

@@ -37,7 +37,7 @@ class Figures:
     removed: tuple[float, ...]
     """When each record was deleted, in this order."""
     done: float
-    """When the last row was told, and nothing was left to do."""
+    """When the last row was written, and nothing was left to do."""
     calls: int
     refused: int
     """Calls that Cloudflare answered with 429."""
@@ -57,7 +57,7 @@ class Figures:
             f"{self.quota} calls to Cloudflare in 5 minutes:\n"
             f"  {len(times)} {what}: the first after {times[0]:.1f} s, half of "
             f"them after {half:.0f} s, the last after {times[-1]:.0f} s\n"
-            f"  every row is told after {self.done:.0f} s\n"
+            f"  every row is written after {self.done:.0f} s\n"
             f"  {self.calls} calls, {self.refused} of them refused with 429; never less than "
             f"{self.least_left} left\n"
             f"  runs: {runs}"

@@ -21,7 +21,7 @@ UNPROCESSED: Final = "unprocessed"
 """A fault: a batch leaves out what it was asked for, or all but the first."""
 
 MOST_ATTEMPTS: Final = 3
-"""How often a record is handed over, at most; then a message in the queue of failures tells."""
+"""How often a record is handed over, at most; then a message is in the queue of failures."""
 LARGEST: Final = 400 * 1024
 """Bytes of an item with its attributes' names.
 
@@ -267,7 +267,7 @@ class Stream:
         )
 
     def is_ready(self, functions: Lambda) -> bool:
-        """Tell whether a batch may be handed over: there is one, and none is being handled."""
+        """Return True if a batch may be handed over: there is one, and none is being handled."""
         self.settle(functions)
         return bool(self.waiting) and self._run is None
 
@@ -280,7 +280,7 @@ class Stream:
         return self._run
 
     def hand_over_again(self, functions: Lambda, warm: int | None = 0) -> Invocation:
-        """Begin a run with the last records, whatever becomes of them elsewhere."""
+        """Begin a run with the last records, though another run may have them too."""
         return functions.invoke({"Records": list(self.last)}, function=TERMINATOR, warm=warm)
 
     def settle(self, functions: Lambda) -> None:

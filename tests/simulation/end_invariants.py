@@ -86,7 +86,7 @@ def _record_problems(stage: Stage, host: Host) -> Iterator[str]:
 
 
 def is_taken(host: Host, standing: Iterable[Record]) -> bool:
-    """Tell whether another's record has the very name and address that ours should have.
+    """Return True if another's record has the very name and address that ours should have.
 
     Cloudflare refuses a second one (81058), so that ours cannot be right.
     """
@@ -98,7 +98,7 @@ def is_taken(host: Host, standing: Iterable[Record]) -> bool:
 
 
 def _in_the_way(standing: tuple[Record, ...]) -> bool:
-    """Tell whether another's record has taken the name; then none of ours is made beside it."""
+    """Return True if another's record has taken the name; then none of ours is made beside it."""
     others = any(
         record.type == "A" and not is_ours(record) and not is_unmarked(record)
         for record in standing
@@ -203,7 +203,7 @@ def _role_problems(stage: Stage, row: str, role: str, desktops: list[Host]) -> I
 
 
 def _may_keep(stage: Stage, linked: str | None, launches: Mapping[str, datetime]) -> bool:
-    """Tell whether a desktop that was launched last may keep its link, though others serve.
+    """Return True if a desktop that was launched last may keep its link, though others serve.
 
     Its record has been taken over, or only its comment says what it serves as.
     """

@@ -108,7 +108,7 @@ _QUOTA = re.compile(r";q=(\d+)")
 class Invariants:
     """Watches every call and every write; what was broken is in `broken`.
 
-    `least_left` is the least of Cloudflare's quota that any answer told of, and `writers` has the
+    `least_left` is the least of Cloudflare's quota that any answer showed, and `writers` has the
     run that made each change of the zone's history, None for people. `linked_at` says since when
     a row has a link, and `ended_at` when it was set to TERMINATED, with what EC2 had withheld.
 
@@ -334,22 +334,22 @@ class Invariants:
                 self.breaks(run, f"ends {host.id} of {meeting}, which nobody has claimed")
 
     def _has_lost_its_role(self, run: Invocation, host: Host, item: Item) -> bool:
-        """Tell whether a launch ends what it started, since people gave its role to another."""
+        """Return True if a launch ends what it started, since people gave its role to another."""
         meeting, role = assignment(host.view) or (None, None)
         is_touched = meeting in self.stage.actors.touched
         return is_touched and run.function == LAUNCH and text(item, f"{role}_ec2_id") != host.id
 
     def is_over_by_time(self, run: Invocation, meeting: str, item: Item) -> bool:
-        """Tell whether a meeting has lasted as long as any may, whatever else its row says."""
+        """Return True if a meeting has lasted as long as any may, no matter what its row says."""
         is_late = self.stage.clock.now >= meet_time(item) + LONGEST
         return is_late or self.is_worn_out(run, meeting)
 
     def is_worn_out(self, run: Invocation, meeting: str) -> bool:
-        """Tell whether it was put off again and again while its desktops ran."""
+        """Return True if it was put off again and again while its desktops ran."""
         return self.stage.clock.now >= self.oldest(run, meeting) + SHORTEST + LONGEST
 
     def oldest(self, run: Invocation, meeting: str) -> float:
-        """Tell when the oldest desktop was launched that a meeting had when the run looked."""
+        """Return when the oldest desktop was launched that a meeting had when the run looked."""
         looked_at = (run.started or 0.0) - LONGEST_LAG
         launches = (
             int(launched_at(host))

@@ -29,7 +29,7 @@ SWEEP_SECONDS: Final = 120.0
 
 @dataclass
 class Learnt:
-    """What the answers told a run: its evidence for what it does.
+    """What the answers showed a run: its evidence for what it does.
 
     `reads` says of each read whether it went well the last time that it was tried, and `read_at`
     when the last one did. `confirmed` has the contents of our records, by name, that Cloudflare
@@ -62,11 +62,11 @@ class Learnt:
         return views[-1].address if views else None
 
     def knows_of(self, instance_id: str) -> bool:
-        """Tell whether EC2 said anything of an instance: what a list lacks says nothing."""
+        """Return True if EC2 said anything of an instance: what a list lacks says nothing."""
         return instance_id in self.shown or instance_id in self.denied
 
     def may_doubt(self, instance_id: str, so: Callable[[View], bool]) -> bool:
-        """Tell whether EC2 denied an instance by its id, or showed it in a state that is not so."""
+        """Return True if EC2 denied an instance by its id, or showed it in another state."""
         views = self.shown.get(instance_id, ())
         return instance_id in self.denied or not all(map(so, views))
 
@@ -235,7 +235,7 @@ class Lambda:
         run.must_defer = run.environment.quiet_until > run.started
         try:
             run.result = run.environment.handle(run)
-        except Exception as error:  # noqa: BLE001 (Lambda reports whatever a function raises)
+        except Exception as error:  # noqa: BLE001 (Lambda reports any error)
             run.error = error
         self._invariants.ended(run)
         self._end(run, failed=run.error is not None)

@@ -109,7 +109,7 @@ class Schedule(RuleBasedStateMachine):
         raise NotImplementedError
 
     def _may_run(self, function: str) -> bool:
-        """Tell whether a sweep may begin: by the schedule, or by hand, there is one at a time."""
+        """Return True if a sweep may begin: by the schedule, or by hand, there is one at a time."""
         running = self.stage.functions.running
         return len(running) < MOST_RUNS and not any(run.function == function for run in running)
 

@@ -225,7 +225,7 @@ def _of_booking(stage: Stage, booking: Booking, answer: Answer) -> Iterator[str]
 
 
 def _may_refuse(stage: Stage, booking: Booking, status_code: int) -> bool:
-    """Tell whether a request may be told that it is wrong: it comes late, or its key was used."""
+    """Return True if a request may be refused as wrong: it is late, or its key was used."""
     if status_code == _CONFLICT:
         return booking.order.key is not None
     return status_code == _TOO_LATE and stage.clock.now >= booking.order.meet_time

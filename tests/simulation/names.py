@@ -95,7 +95,7 @@ def is_ours(record: Record) -> bool:
 
 
 def is_unmarked(record: Record) -> bool:
-    """Tell whether a record is an address record without an owner comment."""
+    """Return True if a record is an address record without an owner comment."""
     return record.type == "A" and not owner_of(record).startswith("elephant:")
 
 
@@ -114,7 +114,7 @@ def described(record: Record) -> str:
 
 
 def is_project(view: View | None) -> bool:
-    """Tell whether an instance has our tag, and no other stage's owner tag."""
+    """Return True if an instance has our tag, and no other stage's owner tag."""
     if view is None or view.tag("Project") != "Elephant":
         return False
     return view.tag("elephant:owner") in {None, OWNER}
@@ -194,21 +194,21 @@ def session_data(item: Item) -> list[str]:
 
 
 def is_claimed(item: Item) -> bool:
-    """Tell whether the meeting was ended by the rules: anyone may write a mere status."""
+    """Return True if the meeting was ended by the rules: anyone may write a mere status."""
     return REASON in item
 
 
 def is_over(item: Item) -> bool:
-    """Tell whether somebody has ended the meeting, or begun to."""
+    """Return True if somebody has ended the meeting, or begun to."""
     return REASON in item or status(item) == "TERMINATED"
 
 
 def has_begun(item: Item) -> bool:
-    """Tell whether somebody has joined; a desktop's health check may set the status back."""
+    """Return True if somebody has joined; a desktop's health check may set the status back."""
     return status(item) == "IN_PROGRESS" or JOINED in item
 
 
 def goes_on(item: Item, now: float) -> bool:
-    """Tell whether somebody is in the meeting who may stay: nobody is to end it."""
+    """Return True if somebody is in the meeting who may stay: nobody is to end it."""
     is_done = all(session_data(item)) or now >= meet_time(item) + LONGEST
     return has_begun(item) and not is_done

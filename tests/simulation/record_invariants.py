@@ -68,19 +68,19 @@ def traced_rows(stage: Stage) -> set[str]:
 
 
 def steady(host: Host, run: Invocation) -> bool:
-    """Tell whether an instance has not changed since the oldest that EC2 may have told the run."""
+    """Return True if an instance is still what it was in the oldest answer the run may have had."""
     return len(host.since((run.started or 0.0) - LONGEST_LAG)) == 1
 
 
 def _may_make(stage: Stage, record: Record) -> bool:
-    """Tell whether it is marked, proxied and made for an instance that has been ours once."""
+    """Return True if it is marked, proxied and made for an instance that has been ours once."""
     host = stage.ec2.hosts.get(instance_named(record.name) or "")
     was_ours = host is not None and any(is_project(view) for _, view in host.past)
     return was_ours and is_ours(record) and record.fields.proxied
 
 
 def _may_touch(stage: Stage, run: Invocation, position: int, record: Record) -> bool:
-    """Tell whether it is ours, or was when the run looked.
+    """Return True if it is ours, or was when the run looked.
 
     Cloudflare has no conditional writes: whoever takes a record over between a run's list and its
     write may lose it to that write.
@@ -207,7 +207,7 @@ def held_back(stage: Stage, run: Invocation) -> Iterator[str]:
 
 
 def _is_unproven(run: Invocation, record: Record) -> bool:
-    """Tell whether EC2 has denied the instance and not shown it, or there is none of this name."""
+    """Return True if EC2 has not shown the instance, or there is none of this name."""
     return is_ours(record) and instance_named(record.name) not in run.learnt.shown
 
 

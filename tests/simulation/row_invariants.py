@@ -75,7 +75,7 @@ def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None
 
 
 def _is_confirmed(run: Invocation, instance_id: str) -> bool:
-    """Tell whether Cloudflare has told the run of the record at the address that EC2 told last."""
+    """Return True if Cloudflare has shown the run the record at the address EC2 showed last."""
     address = run.learnt.address(instance_id)
     return address in run.learnt.confirmed.get(name_of(instance_id), set())
 
@@ -152,7 +152,7 @@ def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]
 
 
 def _was_of(stage: Stage, host: Host, row: str) -> bool:
-    """Tell whether tags have ever assigned an instance to a row, or the comment of a record."""
+    """Return True if tags have ever assigned an instance to a row, or the comment of a record."""
     if any(meeting_of(view) == row for _, view in host.past):
         return True
     return any(

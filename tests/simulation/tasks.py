@@ -39,7 +39,7 @@ class Task:
         return self.wakes_at if self.waits_for is None else 0.0
 
     def can_go_on(self, now: float) -> bool:
-        """Tell whether it has anything to do: it is not frozen, nor waiting in vain."""
+        """Return True if it has anything to do: it is not frozen, nor waiting in vain."""
         if self.run.is_frozen:
             return False
         return self.waits_for is None or self.waits_for.done() or now >= self.wakes_at

@@ -32,7 +32,7 @@ def settled(desktops: int) -> Stage:
 
 
 def sweep(stage: Stage) -> Invocation:
-    """Let a sweep go to its end; whatever EC2 hides, no promise is broken."""
+    """Let a sweep go to its end; no matter what EC2 hides, no promise is broken."""
     run = stage.functions.invoke(None)
     stage.settle()
     stage.invariants.check()

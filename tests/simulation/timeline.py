@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
 SELDOM = 10 * MINUTE
-"""Between sweeps while there is nothing for them to do: each minute would tell no more."""
+"""Between sweeps while there is nothing for them to do: each minute would find no more."""
 
 Due = tuple[float, "Callable[[], object]"]
 
