@@ -128,7 +128,7 @@ class Desktops:
             self.write(row, {**item, "status": {"S": written}})
 
     def _is_to_report(self, host: Host) -> bool:
-        """Return True if its health check succeeds: it has its address, and no status says so yet."""
+        """Return True if its health check succeeds: it has its link, and no status says so yet."""
         _, item = self._row(host)
         is_well = all(
             order.plan.is_well
