@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from tests.simulation.lambda_service import Invocation
 
 NOBODY, EVERYBODY = Plan((), None), Plan(ROLES, 2 * MINUTE)
-SHORT, MIDDLE, LONG = range(1, 11), range(1, 17), range(1, 34)
-"""Where a run pauses that makes few calls, or more, or many: before and after each of them."""
+MIDDLE, LONG = range(1, 17), range(1, 34)
+"""Where a run pauses that makes some calls, or many: before and after each of them."""
 LAGGING = (5.0, 240.0)
 
 
@@ -122,27 +123,16 @@ def test_a_late_launch_meets_the_end_of_its_meeting(calls: int) -> None:
 
 
 @pytest.mark.parametrize("calls", MIDDLE)
-def test_somebody_joins_while_the_safety_net_decides(calls: int) -> None:
+@pytest.mark.parametrize("first", ["visit", "safety net"])
+def test_somebody_joins_while_the_safety_net_decides(calls: int, first: str) -> None:
     scene = Scene()
     scene.book()
     scene.wait(SHORTEST - 1)
-    look = scene.fire("safety", calls)
-    scene.end(scene.visit(1))
-    scene.end(look)
-    item = scene.stage.dynamodb.items[str(scene.order.meeting)]
-    is_in = scene.stage.invariants.seen["visit 200"] == 1
-    assert (status(item), scene.running) == (("IN_PROGRESS", 2) if is_in else ("TERMINATED", 0))
-    scene.timeline.finish()
-
-
-@pytest.mark.parametrize("calls", SHORT)
-def test_the_safety_net_decides_while_somebody_joins(calls: int) -> None:
-    scene = Scene()
-    scene.book()
-    scene.wait(SHORTEST - 1)
-    visit = scene.visit(calls)
-    scene.end(scene.fire("safety", 1))
-    scene.end(visit)
+    begin = {"visit": scene.visit, "safety net": partial(scene.fire, "safety")}
+    paused = begin.pop(first)(calls)
+    (other,) = begin.values()
+    scene.end(other(1))
+    scene.end(paused)
     item = scene.stage.dynamodb.items[str(scene.order.meeting)]
     is_in = scene.stage.invariants.seen["visit 200"] == 1
     assert (status(item), scene.running) == (("IN_PROGRESS", 2) if is_in else ("TERMINATED", 0))
@@ -172,18 +162,13 @@ def test_the_terminator_is_killed(calls: int) -> None:
     assert item["termination_reason"] == {"S": "SUCCESS"}
 
 
+@pytest.mark.parametrize("is_repeated", [True, False])
 @pytest.mark.parametrize("calls", MIDDLE)
-def test_a_booking_is_killed_and_repeated(calls: int) -> None:
+def test_a_booking_is_killed_and_repeated_or_given_up(calls: int, *, is_repeated: bool) -> None:
     scene = Scene(EVERYBODY)
     scene.kill(scene.go(scene.stage.callers.book(scene.order), calls))
-    scene.book()
-    scene.timeline.finish()
-
-
-@pytest.mark.parametrize("calls", MIDDLE)
-def test_a_booking_is_killed_and_given_up(calls: int) -> None:
-    scene = Scene()
-    scene.kill(scene.go(scene.stage.callers.book(scene.order), calls))
+    if is_repeated:
+        scene.book()
     scene.timeline.finish()
 
 
