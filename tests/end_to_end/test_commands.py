@@ -19,11 +19,11 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.ec2.event import event_pattern
-from localcloud.__main__ import main as localcloud
 from localcloud.aws import aws_client
+from localcloud.cli import main as localcloud
 from localcloud.cloud import STAGE
 from ops.cli import main as elephant
-from tests.end_to_end.conftest import PROJECT, start_instance
+from tests.end_to_end.conftest import PATIENCE, PROJECT, start_instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,12 @@ DOCUMENTS = {each.name: each.read_text() for each in (PROJECT.directory / "docs"
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the project to its end."""
     return subprocess.run(  # noqa: S603 (the project's own commands)
-        arguments, cwd=PROJECT.directory, capture_output=True, text=True, timeout=100, check=False
+        arguments,
+        cwd=PROJECT.directory,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
 
 
@@ -96,7 +101,7 @@ def running(*arguments: str, until: str, **environment: str) -> Iterator[list[st
         finally:
             process.send_signal(signal.SIGINT)
             lines.extend(process.stdout or ())
-            assert process.wait(timeout=90) in {0, 1, -signal.SIGINT}
+            assert process.wait(timeout=PATIENCE) in {0, 1, -signal.SIGINT}
             assert children_of(process.pid) == []
 
 
@@ -118,7 +123,7 @@ def test_the_demo_keeps_every_promise_and_leaves_nothing_running() -> None:
     with subprocess.Popen(  # noqa: S603
         [*LOCALCLOUD, "demo"], cwd=PROJECT.directory, stdout=subprocess.PIPE, text=True
     ) as demo:
-        printed, _ = demo.communicate(timeout=110)
+        printed, _ = demo.communicate(timeout=PATIENCE)
 
     assert demo.returncode == 0, printed
     assert "BROKEN" not in printed
@@ -158,7 +163,7 @@ def test_what_up_exports_leads_to_the_secret_table_and_zone(
         f"{exports['CLOUDFLARE_BASE_URL']}/zones/{settings.zone_id}/dns_records",
         headers={"Authorization": f"Bearer {token}"},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         assert json.load(answer)["success"] is True
 
 
@@ -237,7 +242,7 @@ def test_chalice_local_handles_an_event_by_hand(
 def post(url: str, body: object) -> Any:  # noqa: ANN401
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         return json.load(answer)
 
 

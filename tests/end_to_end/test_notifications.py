@@ -42,7 +42,7 @@ class Stage(DeployedStage):
     def put_event(self, event: dict[str, Any]) -> list[str]:
         """Put an event on the bus; return the functions that got it, once they are done."""
         invoked = self.cloud.put_event(event)
-        self.cloud.settle()
+        self.settle()
         return invoked
 
     @property
@@ -127,7 +127,7 @@ def test_what_concerns_nobody_is_not_notified(
 def test_a_desktop_that_failed_is_notified_and_one_that_was_ended_is_not(stage: Stage) -> None:
     failed, ended = stage.start("m1"), stage.start("m1")
     stage.end(ended)
-    stage.cloud.settle()
+    stage.settle()
     assert not stage.mails
 
     backend = ec2_backends[ACCOUNT_ID][DEFAULT_REGION]
@@ -175,18 +175,18 @@ def test_a_desktop_without_an_address_is_notified_once_by_the_sweep(stage: Stage
     instance_id = stage.start("m1", address=False)
 
     stage.cloud.schedules.fire()
-    stage.cloud.settle()
+    stage.settle()
     assert not stage.mails
 
     stage.cloud.pass_minutes(11)
     stage.cloud.schedules.fire()
-    stage.cloud.settle()
+    stage.settle()
 
     (mail,) = stage.mails
     assert instance_id in mail.text
     assert not [run for run in stage.runs(SWEEP) if run.failed]
     stage.end(instance_id)
-    stage.cloud.settle()
+    stage.settle()
 
 
 def test_what_ses_refuses_is_tried_again_and_kept_and_can_be_notified_later(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from localcloud.aws import aws_environment, copy_project
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN
 from ops.cli import main
-from tests.end_to_end.conftest import PROJECT, start_instance
+from tests.end_to_end.conftest import PATIENCE, PROJECT, start_instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ class Ops:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -118,7 +118,7 @@ def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -
     assert group["retentionInDays"] == 30
 
     start_instance(cloud.client("ec2"))
-    cloud.settle()
+    cloud.settle(PATIENCE)
     zone = cloud.cloudflare.api.zone(settings.zone_id)
     assert [(record.fields.comment or "").split()[0] for record in zone.records] == [OWNER]
 

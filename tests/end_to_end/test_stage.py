@@ -19,7 +19,7 @@ from localcloud.aws import Refusal
 from localcloud.caller import Caller
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.cloudflare import Fault, FaultKind, When
-from tests.end_to_end.conftest import PROJECT, WATCHDOG, DeployedStage, start_instance
+from tests.end_to_end.conftest import PATIENCE, PROJECT, WATCHDOG, DeployedStage, start_instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def stage(deployed: Stage) -> Iterator[Stage]:
     deployed.cloud.cloudflare.faults.clear()
     for desktop in deployed.cloud.desktops():
         desktop.shut_down()
-    deployed.cloud.settle()
+    deployed.settle()
 
 
 # Instances, records and rows
@@ -116,7 +116,7 @@ def test_a_desktops_life_ends_as_it_began(stage: Stage) -> None:
     assert stage.row("life") == {"status": "DNS_WRITTEN", "teacher_ec2_link": link}
 
     stage.end(desktop)
-    stage.cloud.settle()
+    stage.settle()
 
     assert stage.dig(desktop) == dns.rcode.NXDOMAIN
     assert stage.row("life") == {"status": "TERMINATED"}
@@ -131,7 +131,7 @@ def test_a_desktops_life_ends_as_it_began(stage: Stage) -> None:
 
 def test_an_instance_of_another_project_leaves_no_trace(stage: Stage) -> None:
     instance_id = start_instance(stage.ec2, Project="")
-    stage.cloud.settle()
+    stage.settle()
 
     assert stage.records(instance_id) == []
 
@@ -194,7 +194,7 @@ def test_an_event_can_be_posted_to_the_local_stage(stage: Stage, copied: Path) -
         {"Content-Type": "application/json"},
     )
 
-    with urllib.request.urlopen(request, timeout=90) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         assert json.load(answer)["action"] == "unchanged"
 
 
@@ -317,7 +317,7 @@ def test_data_of_both_sides_before_the_time_is_left_to_the_safety_net(stage: Sta
     stage.enter(meeting)
     for role, desktop in stage.desktops(meeting).items():
         desktop.upload(f"s3://recordings/{role}")
-    stage.cloud.settle()
+    stage.settle()
     assert set(stage.desktops(meeting)) == {"teacher", "student"}
 
     stage.cloud.pass_until(meeting.start + 16 * MINUTE)
