@@ -16,8 +16,6 @@ from tests.world import make_event
 if TYPE_CHECKING:
     from tests.simulation.lambda_service import Invocation
 
-WHOLE = settings(max_examples=20, deadline=None, print_blob=True)
-
 
 def settled(desktops: int) -> Stage:
     stage = Stage()
@@ -57,7 +55,7 @@ def require_all_as_before(stage: Stage, desktops: int) -> None:
     assert {text(row, "status") for row in stage.dynamodb.items.values()} == {"DNS_WRITTEN"}
 
 
-@WHOLE
+@settings(max_examples=20, deadline=None, print_blob=True)
 @given(desktops=st.integers(1, 40), mutes=st.booleans(), data=st.data())
 def test_what_a_listing_lacks_is_asked_for_by_id_and_without_a_denial_it_stays(
     desktops: int, data: st.DataObject, *, mutes: bool
@@ -70,35 +68,6 @@ def test_what_a_listing_lacks_is_asked_for_by_id_and_without_a_denial_it_stays(
 
     assert run.result["action"] == "unchanged"
     require_all_as_before(stage, desktops)
-
-
-@WHOLE
-@given(desktops=st.integers(1, 40), data=st.data())
-def test_what_ec2_denies_loses_few_records_and_no_meeting(
-    desktops: int, data: st.DataObject
-) -> None:
-    """As in a wrong region or with a right that was lost: who is denied cannot know better."""
-    stage = settled(desktops)
-    hidden = data.draw(st.integers(1, desktops), "hidden")
-    stage.ec2.hidden, stage.ec2.denied = first(stage, hidden), first(stage, hidden)
-
-    run = sweep(stage)
-
-    is_few = hidden <= SETTINGS.delete_limit or hidden * 100 <= desktops * SETTINGS.delete_percent
-    assert ("held_back" not in run.result) is is_few
-    assert count(stage) == (desktops - hidden if is_few else desktops)
-    require_all_as_before(stage, desktops)
-
-
-def test_denials_that_grow_run_by_run_do_not_empty_the_zone() -> None:
-    stage = settled(50)
-    for number in range(1, 21):
-        stage.ec2.hidden, stage.ec2.denied = first(stage, 2 * number), first(stage, 2 * number)
-        sweep(stage)
-        stage.clock.advance(60)
-
-    assert count(stage) >= 50 * (100 - SETTINGS.delete_percent) // 100
-    require_all_as_before(stage, 50)
 
 
 def test_an_event_whose_instance_ec2_denies_while_it_lists_it_ends_no_meeting() -> None:
