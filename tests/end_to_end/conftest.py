@@ -91,6 +91,15 @@ class DeployedStage:
     def end(self, instance_id: str) -> None:
         self.ec2.terminate_instances(InstanceIds=[instance_id])
 
+    def end_all(self) -> None:
+        """Terminate every instance, so that no later sweep has to look after it."""
+        running = [{"Name": "instance-state-name", "Values": ["running"]}]
+        answer = self.ec2.describe_instances(Filters=running)
+        for reservation in answer["Reservations"]:
+            for instance in reservation["Instances"]:
+                self.end(instance["InstanceId"])
+        self.settle()
+
     def put_row(self, meeting: str, status: str = "LAUNCHED") -> None:
         item = {"id": {"S": meeting}, "status": {"S": status}}
         self._dynamodb.put_item(TableName=TABLE, Item=item)

@@ -99,9 +99,7 @@ def stage(deployed: Stage) -> Iterator[Stage]:
     yield deployed
     deployed.cloud.aws.refusals.clear()
     deployed.cloud.cloudflare.faults.clear()
-    for desktop in deployed.cloud.desktops():
-        desktop.shut_down()
-    deployed.settle()
+    deployed.end_all()
 
 
 # Instances, records and rows
