@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from bench.figure import Figure
 
-RESULTS: Final = Path(__file__).parent / "results"
 PAGE: Final = Path(__file__).parent.parent / "docs" / "performance.md"
 AGAINST_SERVERS: Final = {
     "round_trips": round_trips.measure,
@@ -35,8 +34,8 @@ def main(names: tuple[str, ...], quick: bool) -> None:  # noqa: FBT001 (click ha
     """Measure Elephant beside the guide's own sequence and octodns, and print one table.
 
     The names are round_trips, cold_start, sweeping, octodns_zone and burst; without any, all are
-    measured, and the table is kept in bench/results/ and docs/performance.md, unless it was a
-    quick one. Exit status 1 if a limit is broken.
+    measured, and the table is written into docs/performance.md, unless it was a quick one. Exit
+    status 1 if a limit is broken.
     """
     about = machine.describe()
     begun = time.monotonic()
@@ -45,7 +44,6 @@ def main(names: tuple[str, ...], quick: bool) -> None:  # noqa: FBT001 (click ha
     table = report.to_markdown(figures, about)
     click.echo(table)
     if not names and not quick:
-        report.write(RESULTS, figures, about)
         report.embed(PAGE, table)
     broken = [figure.key for figure in figures if figure.is_kept is False]
     for key in broken:

@@ -1,6 +1,6 @@
 """One execution environment that measures itself; run by its path, in a process of its own.
 
-It is told in JSON what to import and what to make ready, answers once that is done, and then
+It gets in JSON what to import and what to make ready, answers once that is done, and then
 handles one event for each line that it is given. It imports nothing before the first measurement,
 and nothing of this project but what the deployed zip holds.
 """
@@ -100,7 +100,7 @@ def handle(handler: "Callable[[Any, Any], Any]", event: object) -> "dict[str, An
 
 def main() -> None:
     """Do as the argument says."""
-    told = json.loads(sys.argv[1])
+    task = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # handlers log there
 
@@ -109,29 +109,29 @@ def main() -> None:
         answers.flush()
 
     began = now()
-    for module in told["runtime"]:
+    for module in task["runtime"]:
         importlib.import_module(module)
     runtime = since(began)
     began = now()
-    makers = Makers(told["makers"])
-    module = importlib.import_module(told["module"])
+    makers = Makers(task["makers"])
+    module = importlib.import_module(task["module"])
     imported = since(began)
     inside = dict(makers.spent)
-    for name in told["prepare"]:
+    for name in task["prepare"]:
         operator.attrgetter(name)(module)
     ready = since(began)
     wall, cpu = now()
     answer(
         {
-            "interpreter": {"wall": BEGUN[0] - told["started"], "cpu": BEGUN[1]},
+            "interpreter": {"wall": BEGUN[0] - task["started"], "cpu": BEGUN[1]},
             "runtime": runtime,
             "imports": {key: imported[key] - inside[key] for key in inside},
             "clients": {key: ready[key] - imported[key] + inside[key] for key in inside},
-            "ready": {"wall": wall - told["started"], "cpu": cpu},
+            "ready": {"wall": wall - task["started"], "cpu": cpu},
             "memory": peak_memory(),
         }
     )
-    handler = getattr(module, told["handler"])
+    handler = getattr(module, task["handler"])
     for line in sys.stdin:
         answer(handle(handler, json.loads(line)))
 

@@ -40,8 +40,8 @@ class Program:
     """Whether it sees no package but those below `path`."""
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What the child is told, but for the time."""
+    def task(self) -> dict[str, Any]:
+        """What the child gets, but for the time."""
         return {
             "module": self.module,
             "handler": self.handler,
@@ -64,10 +64,10 @@ class Child:
             **variables,
         }
         isolation = ["-S"] if program.is_isolated else []
-        told = json.dumps(program.told | {"started": time.monotonic()})
+        task = json.dumps(program.task | {"started": time.monotonic()})
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
         self._process = subprocess.Popen(  # noqa: S603 (our own program)
-            [sys.executable, "-P", *isolation, str(CHILD), told],
+            [sys.executable, "-P", *isolation, str(CHILD), task],
             cwd=program.path[0],
             env=environment,
             stdin=subprocess.PIPE,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,3 @@ class Figure:
     @property
     def _middle(self) -> float | None:
         return None if self.ours is None else self.ours.middle
-
-    def to_dict(self) -> dict[str, Any]:
-        """Spell it as JSON."""
-        return asdict(self) | {"ratio": self.ratio, "is_kept": self.is_kept}

@@ -20,7 +20,7 @@ _RESERVATIONS = re.compile(rb"(?s)^(.*<reservationSet>)(.*)(</reservationSet>)(.
 class Fleet:
     """So many desktops, two a meeting, all of them running until they are `ended`.
 
-    The zone begins without records, and EC2 tells of no others while this is in the context.
+    The zone begins without records, and EC2 shows no others while this is in the context.
     """
 
     def __init__(self, servers: Servers, count: int, *, with_rows: bool = True) -> None:
@@ -61,14 +61,14 @@ class Fleet:
         return b"".join([self._head, *items, b"</reservationSet>", more, self._tail])
 
     def _describe(self, number: int) -> bytes:
-        told = {
+        values = {
             b"INSTANCE": self.instance_id(number).encode(),
             b"ADDRESS": _address(number).encode(),
             b"MEETING": self.meeting(number).encode(),
             b"ROLE": ROLES[number % 2].encode(),
         }
         item = self._item
-        for name, value in told.items():
+        for name, value in values.items():
             item = item.replace(b"{%s}" % name, value)
         if self.ended:
             item = item.replace(b"<name>running</name>", b"<name>terminated</name>", 1)

@@ -33,7 +33,6 @@ class Front:
         self._path = parts.path
         self.delay = 0.0
         self.connecting = 0.0
-        self.connections = 0
         self.calls: list[str] = []
         self.answers: dict[str, Callable[[bytes], bytes]] = {}
         self._lock = Lock()
@@ -80,9 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        front = self.server.front
-        front.connections += 1
-        self._upstream = HTTPConnection(*front.upstream)
+        self._upstream = HTTPConnection(*self.server.front.upstream)
         self._is_new = True
 
     def finish(self) -> None:

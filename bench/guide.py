@@ -1,4 +1,4 @@
-"""What the guide describes, in plain code: describe, read the secret, list, write, tell the row.
+"""What the guide describes, in plain code: describe, read the secret, list, write, update the row.
 
 It runs as a Lambda function of its own, and stands here to be measured against. It is written as
 the guide's reader would write it, clients made when the module is imported, and without a handicap:
@@ -28,7 +28,7 @@ http = urllib3.PoolManager()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """Give a running instance its record, take it away from one that ends, and tell the row."""
+    """Give a running instance its record, take it away from one that ends, and update the row."""
     instance_id = event["detail"]["instance-id"]
     state = event["detail"]["state"]
     instance = describe(instance_id)
@@ -42,12 +42,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     if state == "running":
         write_record(token, name, instance["PublicIpAddress"], existing)
         if meeting_id and role:
-            tell_running(meeting_id, role, f"https://{name}:{PORT}")
+            write_running(meeting_id, role, f"https://{name}:{PORT}")
     elif state == "shutting-down":
         if existing:
             call(token, "DELETE", f"/{existing['id']}")
         if meeting_id:
-            tell_ended(meeting_id)
+            write_ended(meeting_id)
     return {"statusCode": 200, "body": state}
 
 
@@ -93,7 +93,7 @@ def call(token: str, method: str, path: str, body: dict[str, Any] | None = None)
     return content["result"]
 
 
-def tell_running(meeting_id: str, role: str, link: str) -> None:
+def write_running(meeting_id: str, role: str, link: str) -> None:
     """Write the link and the status into the meeting's row."""
     table.update_item(
         Key={"id": meeting_id},
@@ -103,7 +103,7 @@ def tell_running(meeting_id: str, role: str, link: str) -> None:
     )
 
 
-def tell_ended(meeting_id: str) -> None:
+def write_ended(meeting_id: str) -> None:
     """Write into the meeting's row that it has ended."""
     table.update_item(
         Key={"id": meeting_id},

@@ -1,7 +1,7 @@
 """Bringing a whole zone of N records to what it should be: our sweep, and octodns.
 
 octodns is used as its own command uses it: plan, then apply. So that both do the same, the sweep
-here has no meetings table; it still asks EC2 what there should be, which octodns is told.
+here has no meetings table; it still asks EC2 what there should be, which octodns is given.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The table of all figures, for people (Markdown) and for programs (JSON)."""
+"""The table of all figures, in Markdown."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,19 +34,6 @@ def to_markdown(figures: Sequence[Figure], machine: Mapping[str, str]) -> str:
     notes = dict.fromkeys(f"- {each.name}: {each.note}" for each in figures if each.note)
     about = [f"- {name}: {value}" for name, value in machine.items()]
     return "\n".join([*lines, "", *notes, "", "Measured on:", "", *about, ""])
-
-
-def to_json(figures: Sequence[Figure], machine: Mapping[str, str]) -> str:
-    """Write everything that the table is made of."""
-    content: dict[str, Any] = {"machine": machine, "figures": [each.to_dict() for each in figures]}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def write(directory: Path, figures: Sequence[Figure], machine: Mapping[str, str]) -> None:
-    """Write both into the directory."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "results.md").write_text(to_markdown(figures, machine))
-    (directory / "results.json").write_text(to_json(figures, machine))
 
 
 def embed(page: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The guide's sequence is what it should be: it makes the record and tells the row."""
+"""The guide's sequence is what it should be: it makes the record and updates the row."""
 
 from typing import TYPE_CHECKING, Any
 

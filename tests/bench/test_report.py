@@ -1,6 +1,5 @@
 """The table: a row for each figure, with ratio and limit, and the same as JSON."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -50,17 +49,6 @@ def test_every_line_of_the_table_is_as_long_and_notes_and_machine_follow() -> No
     assert len({len(line) for line in table}) == 1
     assert "- zip: as deployed" in lines
     assert any(line.startswith("- python: 3.") for line in lines)
-
-
-def test_both_forms_are_kept(tmp_path: Path) -> None:
-    report.write(tmp_path / "results", [TRIPS, NEVER], {"python": "3.13"})
-    kept = json.loads((tmp_path / "results" / "results.json").read_text())
-    assert kept["machine"] == {"python": "3.13"}
-    assert [(each["ratio"], each["is_kept"]) for each in kept["figures"]] == [
-        (0.6, True),
-        (None, False),
-    ]
-    assert "round trips" in (tmp_path / "results" / "results.md").read_text()
 
 
 def test_a_spread_has_quartiles_or_the_extremes_of_a_few() -> None:

@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from chalicelib.ec2.event import event_pattern
 from localcloud.aws import aws_client
+from localcloud.cli import main as localcloud
 from localcloud.cloud import STAGE
-from tests.end_to_end.conftest import PROJECT
+from ops.cli import main as elephant
+from tests.end_to_end.conftest import PATIENCE, PROJECT, start_instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +36,12 @@ DOCUMENTS = {each.name: each.read_text() for each in (PROJECT.directory / "docs"
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the project to its end."""
     return subprocess.run(  # noqa: S603 (the project's own commands)
-        arguments, cwd=PROJECT.directory, capture_output=True, text=True, timeout=100, check=False
+        arguments,
+        cwd=PROJECT.directory,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
 
 
@@ -58,6 +67,17 @@ def children_of(pid: int) -> list[str]:
     return found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C reach what is started here, also where pytest itself was started to ignore it.
+
+    A process passes on to its children what it ignores, but not its own handlers.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def running(*arguments: str, until: str, **environment: str) -> Iterator[list[str]]:
     """Run a command until it has printed a line, give what it printed, and end it with Ctrl-C."""
@@ -81,13 +101,13 @@ def running(*arguments: str, until: str, **environment: str) -> Iterator[list[st
         finally:
             process.send_signal(signal.SIGINT)
             lines.extend(process.stdout or ())
-            assert process.wait(timeout=20) in {0, 1, -signal.SIGINT}
+            assert process.wait(timeout=PATIENCE) in {0, 1, -signal.SIGINT}
             assert children_of(process.pid) == []
 
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[tuple[list[str], dict[str, str], list[int]]]:
-    """Keep a local cloud running; give what it printed, what it told to export, and its ports."""
+    """Keep a local cloud running; give what it printed, what it said to export, and its ports."""
     ports = free_ports(3)
     options = zip(("--aws-port", "--cloudflare-port", "--dns-port"), map(str, ports), strict=True)
     arguments = [word for option in options for word in option]
@@ -103,11 +123,11 @@ def test_the_demo_keeps_every_promise_and_leaves_nothing_running() -> None:
     with subprocess.Popen(  # noqa: S603
         [*LOCALCLOUD, "demo"], cwd=PROJECT.directory, stdout=subprocess.PIPE, text=True
     ) as demo:
-        told, _ = demo.communicate(timeout=60)
+        printed, _ = demo.communicate(timeout=PATIENCE)
 
-    assert demo.returncode == 0, told
-    assert "BROKEN" not in told
-    held = re.search(r"(\d+) of (\d+) promises held", told)
+    assert demo.returncode == 0, printed
+    assert "BROKEN" not in printed
+    held = re.search(r"(\d+) of (\d+) promises held", printed)
     assert held is not None
     assert held[1] == held[2] != "0"
     assert children_of(demo.pid) == []
@@ -143,7 +163,7 @@ def test_what_up_exports_leads_to_the_secret_table_and_zone(
         f"{exports['CLOUDFLARE_BASE_URL']}/zones/{settings.zone_id}/dns_records",
         headers={"Authorization": f"Bearer {token}"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         assert json.load(answer)["success"] is True
 
 
@@ -201,14 +221,7 @@ def test_chalice_local_handles_an_event_by_hand(
     _, exports, _ = up
     endpoint = exports["AWS_ENDPOINT_URL"]
     project = PROJECT.copy(tmp_path / "project", exports["CLOUDFLARE_BASE_URL"])
-    tags = [{"Key": "Project", "Value": "Elephant"}]
-    answer = aws_client("ec2", endpoint).run_instances(
-        ImageId="ami-12c6146b",
-        MinCount=1,
-        MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )
-    instance_id = answer["Instances"][0]["InstanceId"]
+    instance_id = start_instance(aws_client("ec2", endpoint))
     (port,) = free_ports(1)
     chalice = str(Path(sys.executable).parent / "chalice")
     local = (chalice, "--project-dir", str(project.directory), "local", "--stage", STAGE)
@@ -229,7 +242,7 @@ def test_chalice_local_handles_an_event_by_hand(
 def post(url: str, body: object) -> Any:  # noqa: ANN401
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         return json.load(answer)
 
 
@@ -238,9 +251,9 @@ def post(url: str, body: object) -> Any:  # noqa: ANN401
     ["", "demo", "up", "tick", "fault", "fault add", "fault list", "fault clear", "quota"],
 )
 def test_every_command_explains_itself(command: str) -> None:
-    done = run(*LOCALCLOUD, *command.split(), "--help")
+    done = CliRunner().invoke(localcloud, [*command.split(), "--help"], prog_name="elephant-local")
 
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert done.stdout.startswith("Usage: elephant-local")
 
 
@@ -268,7 +281,8 @@ def test_every_localcloud_command_of_the_documentation_is_there() -> None:
 
     assert commands
     for command in commands:
-        assert run(*LOCALCLOUD, *command.split()[:2], "--help").returncode == 0, command
+        done = CliRunner().invoke(localcloud, [*command.split()[:2], "--help"])
+        assert done.exit_code == 0, command
 
 
 def test_every_operators_command_of_the_documentation_is_there() -> None:
@@ -277,7 +291,7 @@ def test_every_operators_command_of_the_documentation_is_there() -> None:
 
     assert {"stage", "token", "deploy", "doctor", "destroy"} <= commands
     for command in commands:
-        assert run(sys.executable, "-m", "ops", command, "--help").returncode == 0, command
+        assert CliRunner().invoke(elephant, [command, "--help"]).exit_code == 0, command
 
 
 def test_every_file_that_the_documentation_links_to_is_there() -> None:
@@ -306,8 +320,6 @@ def test_every_setting_is_in_the_table_of_settings() -> None:
 
 
 def test_the_documented_event_pattern_is_the_one_deployed() -> None:
-    from chalicelib.ec2.event import event_pattern  # noqa: PLC0415
-
     decision = (PROJECT.directory / "docs/decisions/0003-event-pattern.md").read_text()
     (shown,) = re.findall(r"```json\n(.*?)```", decision, re.DOTALL)
 

@@ -8,11 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from localcloud.aws import aws_environment, copy_project
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN
-from tests.end_to_end.conftest import PROJECT
+from ops.cli import main
+from tests.end_to_end.conftest import PATIENCE, PROJECT, start_instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +66,7 @@ class Ops:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -115,7 +117,8 @@ def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -
     )["logGroups"]
     assert group["retentionInDays"] == 30
 
-    launch_and_settle(cloud)
+    start_instance(cloud.client("ec2"))
+    cloud.settle(PATIENCE)
     zone = cloud.cloudflare.api.zone(settings.zone_id)
     assert [(record.fields.comment or "").split()[0] for record in zone.records] == [OWNER]
 
@@ -130,20 +133,8 @@ def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -
     assert [record.name for record in zone.records] == [f"www.{settings.domain_root}"]
     assert nothing_left(cloud)
     assert "elephant-qa" in cloud.client("dynamodb").list_tables()["TableNames"]
-    for client, what in (("dynamodb", "--table=elephant-qa"),):
-        assert ops.run("destroy", STAGE, "--yes", what).returncode == 0, client
+    assert ops.run("destroy", STAGE, "--yes", "--table=elephant-qa").returncode == 0
     assert "elephant-qa" not in cloud.client("dynamodb").list_tables()["TableNames"]
-
-
-def launch_and_settle(cloud: LocalCloud) -> None:
-    tags = [{"Key": "Project", "Value": "Elephant"}]
-    cloud.client("ec2").run_instances(
-        ImageId="ami-12c6146b",
-        MinCount=1,
-        MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )
-    cloud.settle()
 
 
 def nothing_left(cloud: LocalCloud) -> bool:
@@ -164,26 +155,13 @@ def nothing_left(cloud: LocalCloud) -> bool:
 # Bad input
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("stage", "x", "--region", "us-wst-2"), "perhaps us-west-2"),
-        (("stage", "x" * 60, "--domain-root", "example.com", "--zone-id", "0" * 32), "shorter by"),
-        (("stage", "x", "--domain-root", "example.com", "--zone-id", "example.com"), "ZONE_ID is"),
-        (("stage", "x", "--domain-root", "example.com"), "--zone-id is missing"),
-        (("deploy", "nowhere"), "there is no stage 'nowhere'"),
-        (("token", "nowhere"), "there is no stage 'nowhere'"),
-    ],
-)
-def test_what_a_person_can_mend_is_said_without_a_traceback(
-    ops: Ops, arguments: tuple[str, ...], said: str
-) -> None:
+def test_what_is_not_there_is_said_without_a_traceback_and_changes_nothing(ops: Ops) -> None:
     before = (ops.project / ".chalice/config.json").read_text()
 
-    done = ops.run(*arguments)
+    done = ops.run("deploy", "nowhere")
 
-    assert done.returncode in {1, 2}
-    assert said in done.stderr
+    assert done.returncode == 1
+    assert "there is no stage 'nowhere'" in done.stderr
     assert "Traceback" not in done.stderr
     assert (ops.project / ".chalice/config.json").read_text() == before
 
@@ -195,22 +173,12 @@ def test_without_credentials_it_is_said(ops: Ops) -> None:
     assert "no AWS credentials were found" in done.stderr
 
 
-def test_another_account_is_not_touched(ops: Ops) -> None:
-    arguments = ("--domain-root", "example.com", "--zone-id", "0" * 32)
-    ops.run("stage", "other", "--account", "999999999999", *arguments)
-
-    done = ops.run("deploy", "other")
-
-    assert done.returncode == 1
-    assert "is in account 999999999999" in done.stderr
-
-
 @pytest.mark.parametrize(
     "command",
     ["", "stage", "token", "deploy", "doctor", "status", "plan", "sweep", "destroy", "iam"],
 )
-def test_every_command_explains_itself(ops: Ops, command: str) -> None:
-    done = ops.run(*command.split(), "--help")
+def test_every_command_explains_itself(command: str) -> None:
+    done = CliRunner().invoke(main, [*command.split(), "--help"], prog_name="elephant")
 
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert done.stdout.startswith("Usage: elephant")

@@ -1,46 +1,49 @@
 """What the sweep brings right on the deployed stage, with the faults switched on.
 
-A minute of AWS and Cloudflare lasts a second here. Lambda's own retries are switched off, so what
+A minute of AWS lasts a second here. Lambda's own retries are switched off, so what
 an event leaves undone is left to the sweep.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.cloud import LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind, Quota, Request, When
+from tests.end_to_end.conftest import (
+    PROJECT,
+    SWEEP,
+    WATCHDOG,
+    DeployedStage,
+    start_instance,
+    until,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from localcloud.aws import Invocation
-    from localcloud.cloud import LocalCloud
 
-WATCHDOG = "elephant-local-dns_watchdog"
-SWEEP = "elephant-local-sweep"
 RULE = "elephant-local-sweep-event"
 MINUTE = 1.0
+BLOCK = 3600.0
+"""Seconds of the cloud's clock; longer than any test takes."""
 _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def time_scale() -> float:
-    return MINUTE / 60
-
-
-@pytest.fixture(scope="module")
-def deployed(cloud: LocalCloud) -> Stage:
-    for function in (WATCHDOG, SWEEP):
-        cloud.client("lambda").put_function_event_invoke_config(
-            FunctionName=function, MaximumRetryAttempts=0
-        )
-    return Stage(cloud)
+def deployed(copied: Path) -> Iterator[Stage]:
+    with LocalCloud(PROJECT.settings, Ports(), time_scale=MINUTE / 60) as cloud:
+        cloud.deploy_with_chalice(PROJECT.copy(copied, cloud.cloudflare.url).directory)
+        for function in (WATCHDOG, SWEEP):
+            cloud.client("lambda").put_function_event_invoke_config(
+                FunctionName=function, MaximumRetryAttempts=0
+            )
+        yield Stage(cloud)
 
 
 @pytest.fixture
@@ -55,55 +58,32 @@ def stage(deployed: Stage) -> Iterator[Stage]:
     assert [each for each in deployed.others() if each in others] == others
 
 
-class Stage:
+class Stage(DeployedStage):
     """The deployed stage: what happens in it, and what it did."""
 
     def __init__(self, cloud: LocalCloud) -> None:
-        self.cloud = cloud
-        self.finished: list[Invocation] = []
-        self.ec2 = cloud.client("ec2")
-        self._dynamodb = cloud.client("dynamodb")
-        self._zone = cloud.cloudflare.api.zone(cloud.settings.zone_id)
-        cloud.functions.on_finished(self.finished.append)
+        super().__init__(cloud)
         domain = cloud.settings.domain_root
-        self._zone.create({"type": "A", "name": f"www.{domain}", "content": "198.51.100.80"})
+        self.zone.create({"type": "A", "name": f"www.{domain}", "content": "198.51.100.80"})
         self.give_to_another("i-0123456789abcdef0")
-
-    def forget(self) -> None:
-        """Forget what was called and what ran so far."""
-        self.finished.clear()
-        self.cloud.cloudflare.api.clear_calls()
 
     # What happens
 
     def launch(self) -> str:
         """Start the desktop of a new meeting."""
         meeting = f"meeting-{next(_numbers)}"
-        self._dynamodb.put_item(
-            TableName="elephant-meetings", Item={"id": {"S": meeting}, "status": {"S": "LAUNCHED"}}
-        )
-        tags = {"Project": "Elephant", "MeetingID": meeting, "Role": "teacher"}
-        spec = {
-            "ResourceType": "instance",
-            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
-        }
-        answer = self.ec2.run_instances(
-            ImageId="ami-12c6146b", MinCount=1, MaxCount=1, TagSpecifications=[spec]
-        )
-        return str(answer["Instances"][0]["InstanceId"])
+        self.put_row(meeting)
+        return start_instance(self.ec2, MeetingID=meeting, Role="teacher")
 
     def launched(self) -> str:
         """Start a desktop and wait until its event is handled."""
         desktop = self.launch()
-        self.cloud.settle()
+        self.settle()
         assert self.is_right(desktop)
         return desktop
 
     def stop(self, desktop: str) -> None:
         self.ec2.stop_instances(InstanceIds=[desktop])
-
-    def end(self, desktop: str) -> None:
-        self.ec2.terminate_instances(InstanceIds=[desktop])
 
     def give_elastic_ip(self, desktop: str) -> None:
         address = f"203.0.113.{next(_numbers)}"
@@ -118,13 +98,13 @@ class Stage:
             "content": "198.51.100.99",
             "comment": "elephant:another m=theirs r=teacher",
         }
-        self._zone.create(record)
+        self.zone.create(record)
 
-    def sweep(self) -> Any:  # noqa: ANN401 (whatever JSON the function returned)
+    def sweep(self) -> Any:  # noqa: ANN401 (any JSON)
         """Let the sweep come due, and return its answer."""
         assert self.cloud.schedules.fire() == (SWEEP,)
-        self.cloud.settle()
-        run = next(run for run in reversed(self.finished) if run.function == SWEEP)
+        self.settle()
+        run = self.runs(SWEEP)[-1]
         assert not run.failed, run.log
         return run.result
 
@@ -147,23 +127,27 @@ class Stage:
         else:
             until(lambda: method in self.methods())
         assert self.cloud.functions.kill(WATCHDOG) == 1
-        self.cloud.settle()
+        self.settle()
 
-    def block(self, minutes: float = 5) -> None:
-        """Let another program use up Cloudflare's quota, so that it refuses us for minutes."""
+    def block(self) -> None:
+        """Let another program use up Cloudflare's quota, so that it refuses us until `unblock`."""
         api = self.cloud.cloudflare.api
-        api.limiter.quota = Quota(window=5 * MINUTE, block=minutes * MINUTE)
+        api.limiter.quota = Quota(block=BLOCK)
         headers = {"Authorization": f"Bearer {DEFAULT_TOKEN}"}
         verify = Request("GET", "/client/v4/user/tokens/verify", headers=headers)
         for _ in range(Quota().calls + 1):
             api.handle(verify)
         api.clear_calls()
 
+    def unblock(self) -> None:
+        """Let so much time pass that Cloudflare answers again."""
+        self.cloud.clock.skip(BLOCK)
+
     # What is
 
     def answers(self, function: str) -> list[Any]:
         """Return what the function's runs answered; None for one that failed."""
-        return [each.result for each in self.finished if each.function == function]
+        return [each.result for each in self.runs(function)]
 
     def actions(self, function: str) -> list[str]:
         return [answer["action"] if answer else "failed" for answer in self.answers(function)]
@@ -175,21 +159,14 @@ class Stage:
     def writes(self) -> list[str]:
         return [method for method in self.methods() if method != "GET"]
 
-    def records(self, desktop: str) -> list[str]:
-        name = self.cloud.settings.record_name(desktop)
-        return [record.fields.content for record in self._zone.named(name)]
-
-    def row(self, desktop: str) -> dict[str, str]:
+    def row_of(self, desktop: str) -> dict[str, str]:
         tags = {tag["Key"]: tag["Value"] for tag in self._describe(desktop)["Tags"]}
-        answer = self._dynamodb.get_item(
-            TableName="elephant-meetings", Key={"id": {"S": tags["MeetingID"]}}
-        )
-        return {key: value["S"] for key, value in answer["Item"].items() if key != "id"}
+        return self.row(tags["MeetingID"])
 
     def is_right(self, desktop: str) -> bool:
         """Tell whether record and row are as the state of a meeting's only desktop asks for."""
         instance = self._describe(desktop)
-        state, row = instance["State"]["Name"], self.row(desktop)
+        state, row = instance["State"]["Name"], self.row_of(desktop)
         if state == "running":
             link = {"status": "DNS_WRITTEN", "teacher_ec2_link": self.cloud.settings.link(desktop)}
             return self.records(desktop) == [instance["PublicIpAddress"]] and row == link
@@ -201,21 +178,13 @@ class Stage:
         ours = f"{self.cloud.settings.owner} "
         return [
             json.dumps(record.as_json())
-            for record in self._zone.records
+            for record in self.zone.records
             if not (record.fields.comment or "").startswith(ours)
         ]
 
     def _describe(self, desktop: str) -> Any:  # noqa: ANN401 (botocore's dictionaries)
         answer = self.ec2.describe_instances(InstanceIds=[desktop])
         return answer["Reservations"][0]["Instances"][0]
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Return once the condition holds; fail if that takes too long."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not so after {seconds} s"
-        time.sleep(0.02)
 
 
 # A run that was killed
@@ -228,7 +197,7 @@ def test_a_run_killed_while_its_desktop_started_is_finished(stage: Stage, when: 
     stage.kill_the_held_run("POST", when)
     assert stage.answers(WATCHDOG) == [None]
     assert len(stage.records(desktop)) == (when is When.AFTER)
-    assert stage.row(desktop) == {"status": "LAUNCHED"}
+    assert stage.row_of(desktop) == {"status": "LAUNCHED"}
 
     answer = stage.sweep()
 
@@ -315,7 +284,7 @@ def test_what_another_owner_has_is_reported_and_stays_letter_by_letter(stage: St
     ended = stage.sweep()
 
     assert "belongs to elephant:another; left unchanged" in warned["warnings"][0]
-    assert stage.row(desktop) == {"status": "TERMINATED"}
+    assert stage.row_of(desktop) == {"status": "TERMINATED"}
     assert ended["done"]["deleted"] == 0
     assert stage.writes() == []
     assert stage.others() == others
@@ -327,21 +296,20 @@ def test_what_another_owner_has_is_reported_and_stays_letter_by_letter(stage: St
 def test_after_a_block_one_sweep_brings_what_started_meanwhile(stage: Stage) -> None:
     stage.block()
     desktops = [stage.launch()]
-    stage.cloud.settle()
+    stage.settle()
     assert stage.sweep()["action"] == "deferred"
     stage.cloud.cloudflare.api.clear_calls()
     for _ in range(3):
         desktops.append(stage.launch())
-        stage.cloud.settle()
+        stage.settle()
     assert stage.actions(WATCHDOG) == ["deferred"] * 4
 
-    until(lambda: stage.sweep()["action"] != "deferred")
+    assert stage.sweep()["action"] == "deferred"
 
-    *deferred, last = stage.actions(SWEEP)
-    assert len(deferred) > 2
-    assert set(deferred) == {"deferred"}
-    assert last == "repaired"
-    assert stage.answers(SWEEP)[-1]["done"]["created"] == len(desktops)
+    stage.unblock()
+    answer = stage.sweep()
+
+    assert (answer["action"], answer["done"]["created"]) == ("repaired", len(desktops))
     assert all(stage.is_right(desktop) for desktop in desktops)
     assert stage.methods() == ["GET", "POST"]
 
@@ -357,7 +325,7 @@ def test_whatever_goes_wrong_at_once_the_schedule_brings_all_right(stage: Stage)
         stage.end(killed)
         until(lambda: "DELETE" in stage.methods())
         assert sum(stage.cloud.functions.kill(name) for name in (WATCHDOG, SWEEP)) > 0
-        stage.block(minutes=2)
+        stage.block()
         stage.cloud.cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
         stage.end(ending)
         started = [stage.launch(), stage.launch()]
@@ -366,10 +334,11 @@ def test_whatever_goes_wrong_at_once_the_schedule_brings_all_right(stage: Stage)
             stage.give_elastic_ip(moving)
             started += [stage.launch(), stage.launch()]
         desktops = [stopping, ending, moving, killed, *started]
+        until(lambda: "deferred" in stage.actions(SWEEP))
+        stage.unblock()
         until(lambda: all(stage.is_right(desktop) for desktop in desktops))
 
-    stage.cloud.settle()
-    assert "deferred" in stage.actions(SWEEP)
+    stage.settle()
     assert stage.sweep()["action"] == "unchanged"
     assert all(stage.is_right(desktop) for desktop in desktops)
 
@@ -395,7 +364,5 @@ def test_the_rule_of_the_sweep_fires_it_every_minute(stage: Stage) -> None:
 
 
 def test_the_role_of_the_sweep_is_the_file(stage: Stage, copied: Path) -> None:
-    policy = stage.cloud.client("iam").get_role_policy(RoleName=SWEEP, PolicyName=SWEEP)
-
     file = copied / ".chalice/policy-local-sweep.json"
-    assert policy["PolicyDocument"] == json.loads(file.read_text())
+    assert stage.policy(SWEEP) == json.loads(file.read_text())

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.simulation.strands import Strands
+    from tests.simulation.tasks import Tasks
 
 LATENCY: Final = 0.02
 
@@ -19,9 +19,8 @@ LATENCY: Final = 0.02
 class AwsFault:
     """How a call fails: with an error's code, or (`timeout`) without an answer.
 
-    The call is carried out all the same if `executed`. Any other code is the service's own to
-    understand. botocore's own attempts lie below: this is how the last of them ended. With an
-    `operation` it is a call of that one which fails.
+    The call is carried out all the same if `executed`. botocore's own attempts lie below: this is
+    how the last of them ended. With an `operation` it is a call of that one which fails.
     """
 
     code: str
@@ -30,30 +29,37 @@ class AwsFault:
 
 
 TIMEOUT: Final = "timeout"
+WRITTEN_BEFORE: Final = "written-before"
+"""A fault: the call is made, its answer lost, and botocore's second attempt finds it made."""
 
 
 class AwsEdge:
     """The way to a service and back. Faults strike the next calls, in order."""
 
-    def __init__(self, strands: Strands, latency: float = LATENCY) -> None:
-        self._strands = strands
-        self._latency = latency
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
         self.faults: list[AwsFault] = []
 
     def call(
-        self, operation: str, execute: Callable[[str | None], Any], own: frozenset[str]
+        self,
+        operation: str,
+        execute: Callable[[str | None], Any],
+        own: frozenset[str] = frozenset(),
     ) -> Any:  # noqa: ANN401
         """Carry a call out, between two moments at which others may go on.
 
-        `execute` is told the code of a fault that is one of the service's `own`.
+        `execute` gets the code of a fault that is one of the service's `own`.
         """
-        self._strands.pause(f"before {operation}", self._latency)
+        self._tasks.pause(f"before {operation}", LATENCY)
         fault = self._fault_of(operation)
-        error = _error(fault, operation) if fault and fault.code not in own else None
+        code = fault.code if fault else None
+        error = _error(fault, operation) if fault and code not in own | {WRITTEN_BEFORE} else None
         answer = None
+        if code == WRITTEN_BEFORE:
+            execute(None)
         if error is None or (fault and fault.executed):
-            answer = execute(fault.code if fault and not error else None)
-        self._strands.pause(f"after {operation}", self._latency)
+            answer = execute(code if code in own else None)
+        self._tasks.pause(f"after {operation}", LATENCY)
         if error:
             raise error
         return answer
@@ -67,7 +73,6 @@ class AwsEdge:
 
 
 def client_error(code: str, operation: str, message: str = "as the simulation has it") -> Exception:
-    """Make the error that a client of botocore raises."""
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 

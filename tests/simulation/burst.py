@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from localcloud.cloudflare import Quota, Zone
-from tests.simulation import ending
-from tests.simulation.fleet import Fleet
+from tests.simulation.end_invariants import stage_problems
 from tests.simulation.names import ROLES
+from tests.simulation.record_invariants import traced_rows
 from tests.simulation.stage import Stage
-from tests.simulation.traces import Traces
 
 if TYPE_CHECKING:
     from tests.simulation.ec2 import Host
@@ -38,7 +37,7 @@ class Figures:
     removed: tuple[float, ...]
     """When each record was deleted, in this order."""
     done: float
-    """When the last row was told, and nothing was left to do."""
+    """When the last row was written, and nothing was left to do."""
     calls: int
     refused: int
     """Calls that Cloudflare answered with 429."""
@@ -58,7 +57,7 @@ class Figures:
             f"{self.quota} calls to Cloudflare in 5 minutes:\n"
             f"  {len(times)} {what}: the first after {times[0]:.1f} s, half of "
             f"them after {half:.0f} s, the last after {times[-1]:.0f} s\n"
-            f"  every row is told after {self.done:.0f} s\n"
+            f"  every row is written after {self.done:.0f} s\n"
             f"  {self.calls} calls, {self.refused} of them refused with 429; never less than "
             f"{self.least_left} left\n"
             f"  runs: {runs}"
@@ -81,7 +80,6 @@ class Burst:
         self.stage.ec2.page_size = 1000
         self._desktops, self._concurrency, self._quota = desktops, concurrency, quota
         self._next_sweep = self.stage.clock.now + SWEEP_EVERY / 2
-        self._fleet = Fleet(self.stage)
         self._ends: list[tuple[float, Host]] = []
         """Which desktops are yet to end, and when; the last one is the next."""
         self._calls_before = 0
@@ -102,7 +100,7 @@ class Burst:
         stage.functions.invoke(None)
         stage.settle()
         stage.clock.advance(PATIENCE)
-        stage.promises.least_left = sys.maxsize
+        stage.invariants.least_left = sys.maxsize
         stage.functions.ended.clear()
         self._calls_before = len(stage.cloudflare.api.calls)
         self._next_sweep = stage.clock.now + SWEEP_EVERY / 2
@@ -114,8 +112,8 @@ class Burst:
     def _launch(self) -> None:
         for number in range(self._desktops):
             meeting, role = f"m{number // len(ROLES)}", ROLES[number % len(ROLES)]
-            self.stage.people.schedule(meeting, "LAUNCHED")
-            self._fleet.launch(meeting, role, noted=True)
+            self.stage.actors.schedule(meeting, "LAUNCHED")
+            self.stage.desktops.launch(meeting, role, noted=True)
 
     def _go_on(self) -> Figures:
         """Go on until everything is as it should be, or patience is at its end."""
@@ -125,13 +123,13 @@ class Burst:
             self._step()
             is_busy = stage.events or stage.functions.retries or stage.functions.running
             if not (is_busy or self._ends):
-                stage.promises.check()
+                stage.invariants.check()
                 if not self._problems():
                     break
         return self._figures(begun)
 
     def _step(self) -> None:
-        """Start what may start, then let the strand go on whose turn comes first."""
+        """Start what may start, then let the task go on whose turn comes first."""
         functions, events = self.stage.functions, self.stage.events
         busy = sum(not run.is_sweep for run in functions.running)
         while busy < self._concurrency and (events or functions.retries):
@@ -139,7 +137,7 @@ class Burst:
             event, attempt = (retry.event, retry.attempt) if retry else (events.pop(0), 0)
             functions.invoke(event, attempt=attempt)
             busy += 1
-        ready = min(self.stage.strands.ready(), key=lambda strand: strand.turn, default=None)
+        ready = min(self.stage.tasks.ready(), key=lambda task: task.turn, default=None)
         next_end = self._ends[-1][0] if self._ends else float("inf")
         due = min(self._next_sweep, next_end)
         if ready is not None and ready.turn <= due:
@@ -147,14 +145,14 @@ class Burst:
             return
         self.stage.clock.reach(due)
         if due == next_end:
-            self._fleet.end(self._ends.pop()[1])
+            self.stage.desktops.end(self._ends.pop()[1])
             return
         self._next_sweep += SWEEP_EVERY
         if not any(run.is_sweep for run in functions.running):
             functions.invoke(None)
 
     def _problems(self) -> tuple[str, ...]:
-        return tuple(ending.problems(self.stage, Traces.of(self.stage)))
+        return tuple(stage_problems(self.stage, traced_rows(self.stage)))
 
     def _figures(self, begun: float) -> Figures:
         stage = self.stage
@@ -178,7 +176,7 @@ class Burst:
             done=stage.clock.now - begun,
             calls=len(calls),
             refused=sum(call.status == TOO_MANY for call in calls),
-            least_left=stage.promises.least_left,
+            least_left=stage.invariants.least_left,
             runs=dict(runs),
             problems=self._problems(),
         )

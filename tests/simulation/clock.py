@@ -15,11 +15,9 @@ class Clock:
         self.now = now
 
     def __call__(self) -> float:
-        """Tell the time, as `time.time` does."""
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass."""
         self.now += max(0.0, seconds)
 
     def reach(self, moment: float) -> None:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from localcloud.cloudflare import Response as Answer
     from localcloud.cloudflare import ZoneStore
     from tests.simulation.clock import Clock
-    from tests.simulation.invocation import Invocation
-    from tests.simulation.promises import Promises
-    from tests.simulation.strands import Strands
+    from tests.simulation.invariants import Invariants
+    from tests.simulation.lambda_service import Invocation
+    from tests.simulation.tasks import Tasks
 
 LATENCY: Final = 0.1
 LATE: Final = 20.0
@@ -67,35 +67,33 @@ class CloudflareEdge:
     """
 
     def __init__(
-        self, clock: Clock, strands: Strands, promises: Promises, zone: Zone | None = None
+        self, clock: Clock, tasks: Tasks, invariants: Invariants, zone: Zone | None = None
     ) -> None:
         tokens = (Token(DEFAULT_TOKEN, owner="user"), Token(OTHER_TOKEN, owner="user"))
         self.api = Api((zone or Zone(),), tokens, quota=Quota(), clock=clock)
         self.losses: list[Loss] = []
         self.late: list[Lost] = []
         self._clock = clock
-        self._strands = strands
-        self._promises = promises
+        self._tasks = tasks
+        self._invariants = invariants
 
     @property
     def store(self) -> ZoneStore:
-        """The zone's records."""
         return self.api.zone(DEFAULT_ZONE_ID)
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Response:
-        """Make a request within so many seconds, as a Transport does."""
         path, _, query = url.removeprefix(CLOUDFLARE_API).partition("?")
         pairs = tuple(parse_qsl(query, keep_blank_values=True))
         request = Request(method, f"{BASE_PATH}{path}", pairs, headers, body or b"")
-        self._promises.calls_cloudflare(request)
+        self._invariants.calls_cloudflare(request)
         try:
             view, answer = self._send(request, seconds)
         except (NotSentError, NoAnswerError):
-            self._promises.missed(request)
+            self._invariants.missed(request)
             raise
-        self._promises.answered(request, answer, view)
+        self._invariants.answered(request, answer, view)
         return Response(answer.status, answer.headers, answer.body)
 
     def arrive(self, *, everything: bool = False) -> None:
@@ -108,23 +106,23 @@ class CloudflareEdge:
     def _send(self, request: Request, seconds: float) -> tuple[int, Answer]:
         """Return what of the zone's history the answer shows, and the answer."""
         what = f"{request.method} {request.api_path}"
-        self._strands.pause(f"before {what}", LATENCY / 2)
-        run = self._promises.run
+        self._tasks.pause(f"before {what}", LATENCY / 2)
+        run = self._invariants.run
         loss = self.losses.pop(0) if self.losses else None
         if loss is Loss.REFUSED:
-            self._strands.pause(f"refused {what}")
+            self._tasks.pause(f"refused {what}")
             raise NotSentError("connection refused")
         if loss is Loss.TIMEOUT_LATE:
             self.late.append(Lost(self._clock.now + LATE, run, request))
         if loss in {Loss.TIMEOUT, Loss.TIMEOUT_LATE}:
-            self._strands.pause(f"timeout {what}", seconds)
+            self._tasks.pause(f"timeout {what}", seconds)
             raise NoAnswerError("read timed out")
         view, answer = self._execute(run, request)
         delay = answer.delay_before + answer.delay_after
         if loss is Loss.TIMEOUT_DONE or delay >= seconds:
-            self._strands.pause(f"timeout {what}", seconds)
+            self._tasks.pause(f"timeout {what}", seconds)
             raise NoAnswerError("read timed out")
-        self._strands.pause(f"after {what}", delay + LATENCY / 2)
+        self._tasks.pause(f"after {what}", delay + LATENCY / 2)
         if isinstance(answer, Dropped):
             raise NoAnswerError("connection closed")
         return view, answer
@@ -135,6 +133,6 @@ class CloudflareEdge:
         answer = self.api.execute(request, fault)
         changes = self.store.history[before:]
         if changes:
-            self._promises.wrote_records(run, before, changes)
+            self._invariants.wrote_records(run, before, changes)
         is_stale = fault is not None and fault.kind is FaultKind.STALE
         return before - (fault.changes if fault and is_stale else 0), answer

@@ -1,4 +1,4 @@
-"""DynamoDB in memory: one table with the key `id`, and the expressions that the code writes."""
+"""DynamoDB in memory: one table, the expressions that the code writes, and the table's stream."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.aws_edge import AwsEdge, client_error
+from tests.simulation.names import TERMINATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.simulation.promises import Promises
-    from tests.simulation.strands import Strands
+    from tests.simulation.invariants import Invariants
+    from tests.simulation.lambda_service import Invocation, Lambda
+    from tests.simulation.tasks import Tasks
 
 Item = dict[str, dict[str, Any]]
 
 UNPROCESSED: Final = "unprocessed"
 """A fault: a batch leaves out what it was asked for, or all but the first."""
-WRITTEN_BEFORE: Final = "written-before"
-"""A fault: the write is made, its answer lost, and botocore's second attempt finds it made."""
-_OWN: Final = frozenset({UNPROCESSED, WRITTEN_BEFORE})
 
+MOST_ATTEMPTS: Final = 3
+"""How often a record is handed over, at most; then a message is in the queue of failures."""
 LARGEST: Final = 400 * 1024
 """Bytes of an item with its attributes' names.
 
@@ -33,21 +34,20 @@ _TOO_LARGE: Final = {
 
 
 class DynamoDb:
-    """The table's items, and a client of it; whoever writes, `watchers` are told of it.
+    """The table's items, and a client of it; `watchers` are called for each write.
 
     `left_out` are the rows that every answer to a batch leaves out.
     """
 
-    def __init__(self, strands: Strands, promises: Promises, table: str) -> None:
+    def __init__(self, tasks: Tasks, invariants: Invariants, table: str) -> None:
         self.items: dict[str, Item] = {}
-        self.edge = AwsEdge(strands)
+        self.edge = AwsEdge(tasks)
         self.left_out: set[str] = set()
         self.watchers: list[Callable[[str, Item | None, Item | None], None]] = []
-        self._promises = promises
+        self._invariants = invariants
         self._table = table
 
     def store(self, item_id: str, after: Item | None) -> None:
-        """Let an item be so from now on; None removes it."""
         before = self.items.pop(item_id, None)
         if after is not None:
             self.items[item_id] = after
@@ -57,7 +57,6 @@ class DynamoDb:
     # The client
 
     def get_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
         item_id = self._key(request)
 
         def execute(_: str | None) -> dict[str, Any]:
@@ -67,7 +66,6 @@ class DynamoDb:
         return self._read(f"GetItem {item_id}", execute)
 
     def batch_get_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
         asked = request["RequestItems"][self._table]
         ids = [key["id"]["S"] for key in asked["Keys"]]
         if len(ids) > 100 or len(ids) != len(set(ids)):
@@ -84,16 +82,12 @@ class DynamoDb:
         return self._read(f"BatchGetItem {ids}", execute)
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
-
         def update(before: Item | None) -> Item:
             return updated(before, request)
 
         return self._write("UpdateItem", self._key(request), update, request)
 
     def put_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
-
         def put(before: Item | None) -> Item:
             _require(before, request, "PutItem")
             return _copy(request["Item"])
@@ -102,8 +96,6 @@ class DynamoDb:
         return self._write("PutItem", str(request["Item"]["id"]["S"]), put, request)
 
     def delete_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
-
         def delete(before: Item | None) -> None:
             _require(before, request, "DeleteItem")
 
@@ -116,28 +108,26 @@ class DynamoDb:
         change: Callable[[Item | None], Item | None],
         request: Mapping[str, Any],
     ) -> Mapping[str, Any]:
-        self._promises.tells_row(item_id)
-        run = self._promises.run
+        self._invariants.about_to_write_row(item_id)
+        run = self._invariants.run
 
-        def execute(fault: str | None) -> dict[str, Any]:
+        def execute(_: str | None) -> dict[str, Any]:
             before = self.items.get(item_id)
             after = change(before)
             if after and size_of(after) > LARGEST:
-                self._promises.lacks_room(run, item_id)
+                self._invariants.lacks_room(run, item_id)
                 raise client_error("ValidationException", operation, _TOO_LARGE[operation])
             if before != after:
-                self._promises.wrote_row(run, item_id, before, after)
+                self._invariants.wrote_row(run, item_id, before, after)
                 self.store(item_id, after)
-            if fault == WRITTEN_BEFORE:
-                return execute(None)
             is_wanted = request.get("ReturnValues") == "ALL_NEW"
             return {"Attributes": _copy(after)} if is_wanted and after else {}
 
-        return dict(self.edge.call(operation, execute, _OWN))
+        return dict(self.edge.call(operation, execute))
 
     def _read(self, key: str, execute: Callable[[str | None], dict[str, Any]]) -> Mapping[str, Any]:
-        with self._promises.reading(key):
-            return dict(self.edge.call(key.partition(" ")[0], execute, _OWN))
+        with self._invariants.reading(key):
+            return dict(self.edge.call(key.partition(" ")[0], execute, frozenset({UNPROCESSED})))
 
     def _key(self, request: Mapping[str, Any]) -> str:
         self._require_table(request)
@@ -149,7 +139,6 @@ class DynamoDb:
 
 
 def size_of(item: Item) -> int:
-    """Return how many bytes an item of texts takes up."""
     return sum(
         len(name.encode()) + sum(len(str(each).encode()) for each in value.values())
         for name, value in item.items()
@@ -158,15 +147,7 @@ def size_of(item: Item) -> int:
 
 def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
     """Return what an update makes of an item, or raise as DynamoDB does."""
-    names = _Used(request["ExpressionAttributeNames"])
-    values = _Used(request.get("ExpressionAttributeValues", {}))
-    holds = _all_hold(item, request["ConditionExpression"], names, values)
-    changes = list(_changes(request["UpdateExpression"], names, values))
-    paths = [name for name, _ in changes]
-    if names.unused or values.unused or len(paths) != len(set(paths)) or "id" in paths:
-        raise client_error("ValidationException", "UpdateItem")
-    if not holds:
-        raise client_error("ConditionalCheckFailedException", "UpdateItem")
+    changes = _require(item, request, "UpdateItem")
     after = _copy(item) if item else {"id": request["Key"]["id"]}
     for name, value in changes:
         if value is None:
@@ -176,15 +157,21 @@ def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
     return after
 
 
-def _require(item: Item | None, request: Mapping[str, Any], operation: str) -> None:
-    """Raise as DynamoDB does unless the condition of a request holds."""
+def _require(
+    item: Item | None, request: Mapping[str, Any], operation: str
+) -> list[tuple[str, Any]]:
+    """Return the changes of a request, or raise as DynamoDB does unless its condition holds."""
     names = _Used(request["ExpressionAttributeNames"])
     values = _Used(request.get("ExpressionAttributeValues", {}))
     holds = _all_hold(item, request["ConditionExpression"], names, values)
-    if names.unused or values.unused:
+    update = request.get("UpdateExpression")
+    changes = [] if update is None else _changes(update, names, values)
+    paths = [name for name, _ in changes]
+    if names.unused or values.unused or len(paths) != len(set(paths)) or "id" in paths:
         raise client_error("ValidationException", operation)
     if not holds:
         raise client_error("ConditionalCheckFailedException", operation)
+    return changes
 
 
 def _all_hold(item: Item | None, expression: str, names: _Used, values: _Used) -> bool:
@@ -244,3 +231,71 @@ class _Used:
 
 def _copy(item: Item) -> Item:
     return {name: dict(value) for name, value in item.items()}
+
+
+class Stream:
+    """The table's stream and its mapping to the terminator: one shard, in order, at least once.
+
+    `lost` are the records that were given up on.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[dict[str, Any]] = []
+        self.lost: list[dict[str, Any]] = []
+        self.last: list[dict[str, Any]] = []
+        """The batch that was handed over last."""
+        self._run: Invocation | None = None
+        self._attempts: dict[str, int] = {}
+        self._written = 0
+
+    def watch(self, item_id: str, before: Item | None, after: Item | None) -> None:
+        if before == after:
+            return
+        self._written += 1
+        kind = "INSERT" if before is None else "REMOVE" if after is None else "MODIFY"
+        images = {"OldImage": before, "NewImage": after}
+        self.waiting.append(
+            {
+                "eventName": kind,
+                "eventSource": "aws:dynamodb",
+                "dynamodb": {
+                    "Keys": {"id": {"S": item_id}},
+                    "SequenceNumber": f"{self._written:021d}",
+                    **{name: image for name, image in images.items() if image is not None},
+                },
+            }
+        )
+
+    def is_ready(self, functions: Lambda) -> bool:
+        """Return True if a batch may be handed over: there is one, and none is being handled."""
+        self.settle(functions)
+        return bool(self.waiting) and self._run is None
+
+    def hand_over(self, functions: Lambda, size: int, warm: int | None = 0) -> Invocation:
+        self.last = self.waiting[:size]
+        for record in self.last:
+            number = record["dynamodb"]["SequenceNumber"]
+            self._attempts[number] = self._attempts.get(number, 0) + 1
+        self._run = self.hand_over_again(functions, warm)
+        return self._run
+
+    def hand_over_again(self, functions: Lambda, warm: int | None = 0) -> Invocation:
+        """Begin a run with the last records, though another run may have them too."""
+        return functions.invoke({"Records": list(self.last)}, function=TERMINATOR, warm=warm)
+
+    def settle(self, functions: Lambda) -> None:
+        run = self._run
+        if run is None or run in functions.running:
+            return
+        self._run = None
+        handed = [each["dynamodb"]["SequenceNumber"] for each in run.event["Records"]]
+        failed = handed
+        if run.result is not None:
+            answered = {each["itemIdentifier"] for each in run.result["batchItemFailures"]}
+            assert answered <= set(handed), "a record is named that was not handed over"
+            failed = handed[min(map(handed.index, answered), default=len(handed)) :]
+        done = len(handed) - len(failed)
+        if failed and self._attempts[failed[0]] >= MOST_ATTEMPTS:
+            self.lost.append(self.waiting[done])
+            done += 1
+        del self.waiting[:done]

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.aws_edge import AwsEdge, client_error
+from tests.simulation.names import IMAGE, is_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tests.simulation.clock import Clock
-    from tests.simulation.promises import Promises
-    from tests.simulation.strands import Strands
+    from tests.simulation.invariants import Invariants
+    from tests.simulation.tasks import Tasks
 
 INCOMPLETE: Final = "incomplete"
 """A fault: the answer has no error, and nothing of what was asked for."""
 PAGE_SIZE: Final = 3
 """EC2 may answer fewer than it was asked for; so small that most lists have several pages.
 What is asked for by id comes in one."""
+ZONES: Final = {"subnet-0a": "us-west-2a", "subnet-0b": "us-west-2b", "subnet-0c": "us-west-2c"}
+"""The Availability Zone of each subnet."""
+ROOT: Final = "/dev/sda1"
 
 
 @dataclass(frozen=True)
@@ -33,16 +38,12 @@ class View:
     tags: tuple[tuple[str, str], ...] = ()
     address: str | None = None
     reason: str = ""
-    token: str = ""
-    """Its launch's ClientToken."""
 
     def tag(self, key: str) -> str | None:
-        """Return a tag's value."""
         return dict(self.tags).get(key)
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> View:
-        """Read it from an element of DescribeInstances' answer."""
         return cls(
             described["State"]["Name"],
             described["LaunchTime"],
@@ -51,7 +52,6 @@ class View:
         )
 
     def describe(self, instance_id: str) -> dict[str, Any]:
-        """Spell it as an element of DescribeInstances' `Reservations[].Instances[]`."""
         described: dict[str, Any] = {
             "InstanceId": instance_id,
             "State": {"Name": self.state},
@@ -77,7 +77,7 @@ class Host:
         return self.past[-1][1]
 
     def at(self, moment: float) -> View | None:
-        """Tell what it was at a moment; None before its launch."""
+        """Return what it was at a moment; None before its launch."""
         return next((view for since, view in reversed(self.past) if since <= moment), None)
 
     def since(self, moment: float) -> list[View | None]:
@@ -86,58 +86,125 @@ class Host:
         return [self.at(moment), *later]
 
 
+@dataclass
+class Launched:
+    """What a client token was used for in a zone; `host` is None if nothing came of it."""
+
+    request: str
+    host: Host | None
+
+
 class Ec2:
     """The region's instances, and a client of it.
 
     By id answers lag `lag` seconds behind, by filter `list_lag`. Without an error, answers lack
     instances: what is asked for by tag lacks `hidden` ones, what is asked for by id `mute` ones.
     `denied` ones EC2 says it does not know, asked by id, though it may list them.
+
+    `full` zones take no instance, `closed` says with which code none does. A call to terminate
+    what is younger than the lag is answered as if there were no such instance; `end` is how an
+    instance is ended, and EventBridge hears of it.
+
+    A token is known in one zone only, since every request names a subnet:
+    https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html#run-instances-idempotency
     """
 
-    def __init__(self, clock: Clock, strands: Strands, promises: Promises) -> None:
+    def __init__(self, clock: Clock, tasks: Tasks, invariants: Invariants) -> None:
         self.hosts: dict[str, Host] = {}
-        self.edge = AwsEdge(strands)
+        self.edge = AwsEdge(tasks)
         self.lag = self.list_lag = 0.0
         self.hidden: set[str] = set()
         self.mute: set[str] = set()
         self.denied: set[str] = set()
         self.page_size = PAGE_SIZE
+        self.full: set[str] = set()
+        self.closed: str | None = None
+        self.end: Callable[[Host], None]
+        self._tokens: dict[tuple[str, str], Launched] = {}
         self._clock = clock
-        self._promises = promises
+        self._invariants = invariants
 
     # What happens to instances
 
-    def launch(self, token: str = "", **tags: str) -> Host:
-        """Launch an instance, which is pending."""
+    def launch(self, **tags: str) -> Host:
         host = Host(f"i-{len(self.hosts) + 1:017x}")
         self.hosts[host.id] = host
-        view = View("pending", self._clock.moment, tuple(sorted(tags.items())), token=token)
+        view = View("pending", self._clock.moment, tuple(sorted(tags.items())))
         host.past.append((self._clock.now, view))
         return host
 
     def change(self, host: Host, **members: Any) -> None:  # noqa: ANN401
-        """Let it become something else from now on."""
-        if host.view is None:
-            raise ValueError(f"{host.id} is gone")
+        assert host.view, f"{host.id} is gone"
         host.past.append((self._clock.now, replace(host.view, **members)))
 
     def forget(self, host: Host) -> None:
-        """Let EC2 know it no more."""
         host.past.append((self._clock.now, None))
 
     # The client
 
     def describe_instances(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
         key = f"DescribeInstances {request}"
-        with self._promises.reading(key):
+        with self._invariants.reading(key):
             answer = self.edge.call(
                 "DescribeInstances",
                 lambda fault: self._answer(fault, **request),
                 frozenset({INCOMPLETE}),
             )
-        self._promises.saw_instances(answer, key)
+        self._invariants.saw_instances(answer, key)
         return dict(answer)
+
+    def run_instances(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        run = self._invariants.run
+
+        def execute(_: str | None) -> dict[str, Any]:
+            host = self._started(request)
+            self._invariants.started(run, host)
+            view = host.view
+            assert view
+            return {"Instances": [view.describe(host.id)]}
+
+        return dict(self.edge.call("RunInstances", execute))
+
+    def terminate_instances(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        run = self._invariants.run
+
+        def execute(_: str | None) -> dict[str, Any]:
+            hosts = [self._known(each, "TerminateInstances") for each in request["InstanceIds"]]
+            for host in hosts:
+                self._invariants.ends(run, host)
+                if not is_gone(host.view):
+                    self.end(host)
+            ended = [
+                {"InstanceId": each.id, "CurrentState": {"Name": "shutting-down"}} for each in hosts
+            ]
+            return {"TerminatingInstances": ended}
+
+        return dict(self.edge.call("TerminateInstances", execute))
+
+    def describe_images(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        def execute(_: str | None) -> dict[str, Any]:
+            if request["ImageIds"] != [IMAGE]:
+                raise client_error("InvalidAMIID.NotFound", "DescribeImages")
+            root = {"DeviceName": ROOT, "Ebs": {"VolumeSize": 30, "SnapshotId": "snap-0"}}
+            image = {"ImageId": IMAGE, "State": "available", "RootDeviceName": ROOT}
+            return {"Images": [{**image, "BlockDeviceMappings": [root]}]}
+
+        return dict(self.edge.call("DescribeImages", execute))
+
+    def describe_subnets(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        filters = {each["Name"]: each["Values"] for each in request["Filters"]}
+        if filters != {"default-for-az": ["true"], "state": ["available"]}:
+            raise NotImplementedError(f"the simulation knows no subnets by {filters}")
+
+        def execute(_: str | None) -> dict[str, Any]:
+            shared = {"AvailableIpAddressCount": 250, "MapPublicIpOnLaunch": True}
+            subnets = [
+                {"SubnetId": subnet, "AvailabilityZone": zone, **shared}
+                for subnet, zone in ZONES.items()
+            ]
+            return {"Subnets": subnets}
+
+        return dict(self.edge.call("DescribeSubnets", execute))
 
     def _answer(
         self,
@@ -154,10 +221,11 @@ class Ec2:
         moment = self._clock.now - (self.lag if wanted else self.list_lag)
         is_by_id = wanted or any(name == "instance-id" for name, _ in filters)
         lacking = self.mute | self.denied if is_by_id else self.hidden
-        self._promises.withholds(lacking)
+        self._invariants.withholds(lacking)
+        hosts = [self.hosts[each] for each in wanted or self.hosts if each in self.hosts]
         found = {
             host.id: view
-            for host in self._hosts(wanted)
+            for host in hosts
             if (view := host.at(moment))
             and all(_accepts(name, values, host.id, view) for name, values in filters)
             and host.id not in lacking
@@ -171,12 +239,36 @@ class Ec2:
         answer = {"Reservations": [{"Instances": [each]} for each in described]}
         return answer | ({"NextToken": page[-1]} if len(left) > len(page) else {})
 
-    def _hosts(self, wanted: Iterable[str]) -> Iterable[Host]:
-        return (
-            [self.hosts[each] for each in wanted if each in self.hosts]
-            if wanted
-            else (self.hosts.values())
-        )
+    def _started(self, request: Mapping[str, Any]) -> Host:
+        if request["ImageId"] != IMAGE:
+            raise client_error("InvalidAMIID.NotFound", "RunInstances")
+        zone = ZONES[request["NetworkInterfaces"][0]["SubnetId"]]
+        key, asked = (zone, request["ClientToken"]), json.dumps(request, sort_keys=True)
+        used = self._tokens.setdefault(key, Launched(asked, None))
+        if used.request != asked:
+            raise client_error("IdempotentParameterMismatch", "RunInstances")
+        if used.host is not None:
+            if is_gone(used.host.view):
+                raise client_error("IdempotentInstanceTerminated", "RunInstances")
+            return used.host
+        if self.closed:
+            raise client_error(self.closed, "RunInstances")
+        if zone in self.full:
+            raise client_error("InsufficientInstanceCapacity", "RunInstances")
+        tags = {
+            tag["Key"]: tag["Value"]
+            for each in request["TagSpecifications"]
+            if each["ResourceType"] == "instance"
+            for tag in each["Tags"]
+        }
+        used.host = self.launch(**tags)
+        return used.host
+
+    def _known(self, instance_id: str, operation: str) -> Host:
+        host = self.hosts.get(instance_id)
+        if host is None or host.view is None or host.at(self._clock.now - self.lag) is None:
+            raise client_error("InvalidInstanceID.NotFound", operation, instance_id)
+        return host
 
 
 def _not_found(ids: Sequence[str]) -> Exception:
@@ -192,10 +284,6 @@ def _accepts(name: str, values: tuple[str, ...], instance_id: str, view: View) -
         actual = view.tag(name.removeprefix("tag:"))
     elif name == "instance-id":
         actual = instance_id
-    elif name == "instance-state-name":
-        actual = view.state
-    elif name == "client-token":
-        actual = view.token
     else:
         raise NotImplementedError(f"the simulation knows no filter {name}")
     return actual is not None and any(_pattern(value).fullmatch(actual) for value in values)

@@ -1,21 +1,19 @@
-"""The faults that a schedule may switch on, by name."""
+"""The faults that a schedule may switch on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.cloudflare import Fault, FaultKind, Quota, When
-from tests.simulation.aws_edge import TIMEOUT, AwsFault
+from tests.simulation.aws_edge import TIMEOUT, WRITTEN_BEFORE, AwsFault
 from tests.simulation.cloudflare_edge import Loss
-from tests.simulation.dynamodb import UNPROCESSED, WRITTEN_BEFORE
-from tests.simulation.ec2 import INCOMPLETE
+from tests.simulation.dynamodb import UNPROCESSED
+from tests.simulation.ec2 import INCOMPLETE, ZONES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tests.simulation.stage import Stage
-
-_WRONG: Final = "other.example.com"
 
 CLOUDFLARE: Final[Mapping[str, Fault]] = {
     "HTML 502": Fault(FaultKind.EDGE_ERROR, status=502),
@@ -38,7 +36,7 @@ CLOUDFLARE: Final[Mapping[str, Fault]] = {
     "stale by 1": Fault(FaultKind.STALE, changes=1),
     "stale by 3": Fault(FaultKind.STALE, changes=3),
     "stale by 2, twice": Fault(FaultKind.STALE, changes=2, times=2),
-    "wrong name": Fault(FaultKind.WRONG_NAME, method="POST", name=_WRONG),
+    "wrong name": Fault(FaultKind.WRONG_NAME, method="POST", name="other.example.com"),
     "slow, then done": Fault(FaultKind.DELAY, seconds=5.0),
     "too slow": Fault(FaultKind.DELAY, When.AFTER, seconds=7.0),
 }
@@ -59,6 +57,39 @@ DYNAMODB: Final = (
     AwsFault(WRITTEN_BEFORE),
 )
 SECRETS: Final = (AwsFault("ThrottlingException"), AwsFault(TIMEOUT))
+LAUNCHES: Final = (
+    AwsFault(TIMEOUT, executed=True, operation="RunInstances"),
+    AwsFault(TIMEOUT, operation="RunInstances"),
+    AwsFault("InternalError", executed=True, operation="RunInstances"),
+    AwsFault("RequestLimitExceeded", operation="RunInstances"),
+    AwsFault("InsufficientInstanceCapacity", operation="RunInstances"),
+    AwsFault("UnauthorizedOperation", operation="RunInstances"),
+    AwsFault(TIMEOUT, executed=True, operation="TerminateInstances"),
+    AwsFault("InternalError", operation="TerminateInstances"),
+    AwsFault("OperationNotPermitted", operation="TerminateInstances"),
+    AwsFault("InvalidAMIID.NotFound", operation="DescribeImages"),
+    AwsFault(TIMEOUT, operation="DescribeSubnets"),
+)
+SCHEDULER: Final = (
+    AwsFault("ThrottlingException"),
+    AwsFault("InternalServerException", executed=True),
+    AwsFault(TIMEOUT),
+    AwsFault(TIMEOUT, executed=True),
+    AwsFault(WRITTEN_BEFORE),
+    AwsFault("AccessDeniedException", operation="CreateSchedule"),
+)
+REPEATED: Final = (
+    ("dynamodb", AwsFault("InternalServerError", operation="UpdateItem"), 3),
+    ("dynamodb", AwsFault("ProvisionedThroughputExceededException", operation="UpdateItem"), 6),
+    ("dynamodb", AwsFault(TIMEOUT, executed=True, operation="UpdateItem"), 3),
+    ("dynamodb", AwsFault("InternalServerError"), 6),
+    ("dynamodb", AwsFault(TIMEOUT, executed=True, operation="PutItem"), 1),
+    ("scheduler", AwsFault("ThrottlingException"), 4),
+    ("scheduler", AwsFault("InternalServerException", operation="DeleteSchedule"), 2),
+    ("ec2", AwsFault(TIMEOUT, executed=True, operation="RunInstances"), 3),
+    ("ec2", AwsFault("InternalError", operation="TerminateInstances"), 4),
+)
+"""What fails several times in a row, at which service, and how often."""
 
 THIN: Final[Mapping[str, tuple[str, ...]]] = {
     "not listed": ("hidden",),
@@ -67,53 +98,64 @@ THIN: Final[Mapping[str, tuple[str, ...]]] = {
     "denied and listed": ("denied",),
     "listed, and not shown by id": ("mute",),
 }
-"""What EC2's answers lack that there is: of all instances, or of every other one."""
+"""What EC2's answers lack: of all instances, or of every other one."""
+CLOSED: Final = (None, "VcpuLimitExceeded", "InstanceLimitExceeded", "UnauthorizedOperation")
 
-FAULTS: Final[tuple[tuple[str, Any], ...]] = (
+AWS: Final[tuple[tuple[str, Any], ...]] = (
+    *(("ec2", (fault, 1)) for fault in EC2),
+    *(("lag", lags) for lags in ((5, 5), (60, 0), (0, 60), (240, 5), (5, 240), (240, 240))),
+    *(("dynamodb", (fault, 1)) for fault in DYNAMODB),
+    *(("secrets", (fault, 1)) for fault in SECRETS),
+    ("nowhere", None),
+)
+CORE_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
     *(("cloudflare", name) for name in CLOUDFLARE),
     *(("loss", loss) for loss in Loss),
-    *(("ec2", number) for number in range(len(EC2))),
-    *(("lag", lags) for lags in ((5, 5), (60, 0), (0, 60), (240, 5), (5, 240), (240, 240))),
-    *(("dynamodb", number) for number in range(len(DYNAMODB))),
-    *(("secrets", number) for number in range(len(SECRETS))),
+    *AWS,
     *(("thin", (how, nth)) for how in THIN for nth in (1, 2)),
     *(("left out", row) for row in ("m1", "m2")),
     ("token", None),
-    ("nowhere", None),
     *(("quota", calls) for calls in (1, 3, 6, 12)),
+)
+MEETING_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
+    *(("ec2", (fault, 1)) for fault in LAUNCHES),
+    *(("scheduler", (fault, 1)) for fault in SCHEDULER),
+    *((service, (fault, times)) for service, fault, times in REPEATED),
+    *(("full", zone) for zone in (*ZONES.values(), None)),
+    *(("closed", code) for code in CLOSED),
+    *(("hidden", number) for number in range(2)),
+    *AWS,
 )
 """Where it fails, and how."""
 
 
-def switch_on(stage: Stage, where: str, how: Any) -> None:  # noqa: ANN401
-    """Let something fail from now on; most faults strike one call."""
-    _SWITCHES[where](stage, how)
-
-
-def _lag(stage: Stage, how: tuple[float, float]) -> None:
-    stage.ec2.lag, stage.ec2.list_lag = how
-
-
-def _thin(stage: Stage, how: tuple[str, int]) -> None:
-    kind, nth = how
-    for lacking in THIN[kind]:
-        getattr(stage.ec2, lacking).update(list(stage.ec2.hosts)[::nth])
-
-
-def _quota(stage: Stage, calls: int) -> None:
-    stage.cloudflare.api.limiter.quota = Quota(calls=calls)
-
-
-_SWITCHES: Final[Mapping[str, Callable[[Stage, Any], object]]] = {
-    "cloudflare": lambda stage, name: stage.cloudflare.api.faults.add(CLOUDFLARE[name]),
-    "loss": lambda stage, loss: stage.cloudflare.losses.append(loss),
-    "ec2": lambda stage, number: stage.ec2.edge.faults.append(EC2[number]),
-    "lag": _lag,
-    "thin": _thin,
-    "dynamodb": lambda stage, number: stage.dynamodb.edge.faults.append(DYNAMODB[number]),
-    "left out": lambda stage, row: stage.dynamodb.left_out.add(row),
-    "secrets": lambda stage, number: stage.secrets.edge.faults.append(SECRETS[number]),
-    "token": lambda stage, _: stage.rotate_token(),
-    "nowhere": lambda stage, _: stage.stop_faults(),
-    "quota": _quota,
-}
+def switch_on(stage: Stage, where: str, how: Any) -> None:  # noqa: ANN401, C901, PLR0912 (one case each)
+    """Let something fail from now on; most faults affect one call."""
+    match where:
+        case "cloudflare":
+            stage.cloudflare.api.faults.add(CLOUDFLARE[how])
+        case "loss":
+            stage.cloudflare.losses.append(how)
+        case "lag":
+            stage.ec2.lag, stage.ec2.list_lag = how
+        case "thin":
+            kind, nth = how
+            for lacking in THIN[kind]:
+                getattr(stage.ec2, lacking).update(list(stage.ec2.hosts)[::nth])
+        case "hidden":
+            stage.ec2.hidden |= set(list(stage.ec2.hosts)[-1 - how :][:1])
+        case "left out":
+            stage.dynamodb.left_out.add(how)
+        case "token":
+            stage.rotate_token()
+        case "quota":
+            stage.cloudflare.api.limiter.quota = Quota(calls=how)
+        case "closed":
+            stage.ec2.closed = how
+        case "full":
+            stage.ec2.full = stage.ec2.full | {how} if how else set()
+        case "nowhere":
+            stage.stop_faults()
+        case _:
+            fault, times = how
+            stage.edges[where].faults += [fault] * times

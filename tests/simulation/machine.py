@@ -1,83 +1,166 @@
-"""The state machine: Hypothesis decides what happens next, and who goes on."""
+"""The state machines: Hypothesis decides what happens next, and which run goes on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from localcloud.cloudflare import Quota
-from tests.simulation import ending
-from tests.simulation.faults import FAULTS, switch_on
-from tests.simulation.fleet import DESCRIBED_SECONDS, ORDERS, Fleet
-from tests.simulation.invocation import BY_HAND, SWEEP
-from tests.simulation.names import RANKS, ROLES, name_of
-from tests.simulation.people import LABELS, MEDDLING, TAGS
+from chalicelib.meetings.keys import Seed
+from tests.simulation.actors import EDITS, KINDS, ROW_CHANGES, TAGS
+from tests.simulation.callers import ENTER, JSON, NONE, OTHERS, PAGE, RIGHT, WAIT, Plan
+from tests.simulation.desktops import DESCRIBED, ORDERS
+from tests.simulation.end_invariants import is_taken, stage_problems
+from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
+from tests.simulation.names import BY_HAND, MINUTE, RANKS, ROLES, SWEEP, name_of
+from tests.simulation.record_invariants import traced_rows
 from tests.simulation.stage import Stage
-from tests.simulation.traces import Traces
+from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
     from tests.simulation.ec2 import Host
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
 
-MEETINGS: Final = ("m1", "m2", "m3")
+ROWS: Final = ("m1", "m2")
+MEETINGS: Final = (*ROWS, "m3")
 """There is no row of the last one."""
 MOST_HOSTS: Final = 6
 MOST_RUNS: Final = 5
 MOST_RECORDS: Final = 40
+MOST_ORDERS: Final = 3
+MOST_DESKTOPS: Final = 8
+"""So that no sweep of a stage with meetings ever deletes more than it may."""
 CROWD_ROWS: Final = tuple(f"c{number}" for number in range(7))
-"""The meetings of desktops that come and end together."""
+"""The meetings of desktops that start and end together."""
 
 which = st.integers(0, 7)
 warm = st.sampled_from([0, 1, None])
-meetings = st.sampled_from(MEETINGS)
-rows = st.sampled_from(MEETINGS[:2])
 roles = st.sampled_from(ROLES)
-calls = st.sampled_from([0, 2, 5, 8, 11, 14, 20, 1000])
+calls = st.sampled_from([0, 2, 4, 5, 6, 8, 11, 14, 20, 1000])
 """How far a run goes before anything else happens."""
 fates = st.none() | calls
 """What becomes of an event at once: nothing, or a run that goes so far."""
+ahead = st.sampled_from([30, 5 * 60, 11 * 60, 12 * 60, 25 * 60])
+"""Seconds from now to a meeting's start."""
+plans = st.builds(
+    Plan,
+    comes=st.sampled_from([(), ("teacher",), ROLES]),
+    stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None]),
+    is_well=st.sampled_from([True, True, True, False]),
+    is_declared_over=st.sampled_from([False, False, True]),
+    is_churned=st.sampled_from([False, False, False, True]),
+)
 
 
-class Simulation(RuleBasedStateMachine):
-    """One schedule; `teardown` is its end, and the test of it."""
+class Schedule(RuleBasedStateMachine):
+    """What both kinds of schedules share; `finish` is the end, and the test of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_meetings: bool) -> None:
         super().__init__()
-        self.stage = Stage()
-        self.fleet = Fleet(self.stage)
-        self.crowd: list[Host] = []
+        self.stage = Stage(has_meetings=has_meetings)
         self.ends_by_kill = False
         self.is_over = False
 
+    @precondition(lambda self: self.stage.functions.retries)
+    @rule(warm=warm, calls=calls)
+    def retry(self, warm: int | None, calls: int) -> None:
+        retry = self.stage.functions.retries.pop(0)
+        self.stage.clock.reach(retry.due)
+        run = self.stage.functions.invoke(
+            retry.event, function=retry.function, attempt=retry.attempt, warm=warm
+        )
+        self._go_alone(run, calls)
+
+    @precondition(lambda self: self._may_run(SWEEP))
+    @rule(warm=warm, calls=calls)
+    def sweep(self, warm: int | None, calls: int) -> None:
+        self._go_alone(self.stage.functions.invoke(None, warm=warm), calls)
+
+    @precondition(lambda self: self.stage.functions.running)
+    @rule(picks=st.lists(which, min_size=6, max_size=24))
+    def go(self, picks: list[int]) -> None:
+        for pick in picks:
+            self.stage.go(pick)
+        self._check()
+
+    @precondition(lambda self: self.stage.functions.environments)
+    @rule(number=which)
+    def kill(self, number: int) -> None:
+        environments = self.stage.functions.environments
+        self.stage.functions.kill(environments[number % len(environments)])
+
+    @rule(seconds=st.sampled_from([1, 20, 31, 61, 125, 301, 661, 901, 1801, 3601]))
+    def wait(self, seconds: int) -> None:
+        """Let time pass in which nothing happens, not even what is due."""
+        self.stage.clock.advance(seconds)
+        self.stage.functions.expire()
+        self.stage.cloudflare.arrive()
+        self._check()
+
+    def teardown(self) -> None:
+        if not self.is_over:
+            self.finish()
+
+    def finish(self) -> None:
+        """Let the faults stop; then everything must become as promised."""
+        raise NotImplementedError
+
+    def _may_run(self, function: str) -> bool:
+        """Return True if a sweep may begin: by the schedule, or by hand, there is one at a time."""
+        running = self.stage.functions.running
+        return len(running) < MOST_RUNS and not any(run.function == function for run in running)
+
+    def _go_alone(self, run: Invocation, times: int) -> None:
+        self.stage.go_alone(run, times)
+        self._check()
+
+    def _check(self) -> None:
+        self.is_over = True
+        self.stage.invariants.check()
+        self.is_over = False
+
+
+class CoreSchedule(Schedule):
+    """A stage without features, whose rows another program writes."""
+
+    def __init__(self) -> None:
+        super().__init__(has_meetings=False)
+        self.crowd: list[Host] = []
+
     @initialize(
         status=st.sampled_from([None, "SCHEDULED", "LAUNCHED"]),
-        desktops=st.lists(st.tuples(meetings, roles, fates), max_size=3),
+        desktops=st.lists(st.tuples(st.sampled_from(MEETINGS), roles, fates), max_size=3),
         kill=st.booleans(),
     )
     def begin(
         self, status: str | None, desktops: list[tuple[str, str, int | None]], *, kill: bool
     ) -> None:
         self.ends_by_kill = kill
-        self.stage.people.schedule("m1")
-        self.stage.people.schedule("m2", status)
+        self.stage.actors.schedule("m1")
+        self.stage.actors.schedule("m2", status)
         for meeting, role, fate in desktops:
-            self.fleet.launch(meeting, role)
+            self.stage.desktops.launch(meeting, role)
             self._deliver_last(fate)
 
-    # Instances, events and runs
-
     @precondition(lambda self: len(self.stage.ec2.hosts) < MOST_HOSTS)
-    @rule(meeting=meetings, role=roles, runs=st.booleans(), noted=st.booleans(), fate=fates)
+    @rule(
+        meeting=st.sampled_from(MEETINGS),
+        role=roles,
+        runs=st.booleans(),
+        noted=st.booleans(),
+        fate=fates,
+    )
     def launch(self, meeting: str, role: str, fate: int | None, *, runs: bool, noted: bool) -> None:
-        self.fleet.launch(meeting, role, runs=runs, noted=noted)
+        self.stage.desktops.launch(meeting, role, runs=runs, noted=noted)
         self._deliver_last(fate)
 
     @precondition(lambda self: self.stage.ec2.hosts)
     @rule(number=which, order=st.sampled_from(ORDERS), fate=fates)
     def change(self, number: int, order: str, fate: int | None) -> None:
-        self.fleet.order(number, order)
+        self.stage.desktops.order(self.stage.desktops[number], order)
         self._deliver_last(fate)
 
     @precondition(lambda self: self.stage.events)
@@ -87,18 +170,6 @@ class Simulation(RuleBasedStateMachine):
         event = events[number % len(events)] if again else events.pop(number % len(events))
         self._go_alone(self.stage.functions.invoke(event, warm=warm), calls)
 
-    @precondition(lambda self: self.stage.functions.retries)
-    @rule(warm=warm, calls=calls)
-    def retry(self, warm: int | None, calls: int) -> None:
-        retry = self.stage.functions.retries.pop(0)
-        run = self.stage.functions.invoke(retry.event, warm=warm, attempt=retry.attempt)
-        self._go_alone(run, calls)
-
-    @precondition(lambda self: self._may_run(SWEEP))
-    @rule(warm=warm, calls=calls)
-    def sweep(self, warm: int | None, calls: int) -> None:
-        self._go_alone(self.stage.functions.invoke(None, warm=warm), calls)
-
     @precondition(lambda self: self._may_run(BY_HAND))
     @rule(calls=calls, force=st.booleans())
     def sweep_by_hand(self, calls: int, *, force: bool) -> None:
@@ -106,12 +177,12 @@ class Simulation(RuleBasedStateMachine):
 
     @precondition(lambda self: CROWD_ROWS[0] not in self.stage.dynamodb.items)
     @rule(size=st.sampled_from([11, 14]))
-    def come_together(self, size: int) -> None:
-        """Let more desktops run, with old records, than may be deleted without a reason."""
+    def start_together(self, size: int) -> None:
+        """Let more desktops run, with old records, than may be deleted without proof."""
         for number in range(size):
             row, role = CROWD_ROWS[number // 2], ROLES[number % 2]
-            self.stage.people.schedule(row)
-            self.crowd.append(self.fleet.launch(row, role))
+            self.stage.actors.schedule(row)
+            self.crowd.append(self.stage.desktops.launch(row, role))
         self.stage.events.clear()
         self._go_alone(self.stage.functions.invoke(None, warm=None), 1000)
         self.stage.clock.advance(601)
@@ -122,21 +193,14 @@ class Simulation(RuleBasedStateMachine):
         """Let them end at once; EC2 may have forgotten them before anybody looks."""
         kept = list(self.stage.events)
         for host in self.crowd[left:]:
-            self.fleet.end(host)
+            self.stage.desktops.end(host)
         if forgets:
-            self.stage.clock.advance(2 * DESCRIBED_SECONDS)
+            self.stage.clock.advance(2 * DESCRIBED)
             for host in self.crowd[left:]:
-                self.fleet.vanish(host)
+                self.stage.desktops.vanish(host)
         if are_lost:
             self.stage.events[:] = kept
         self.crowd.clear()
-
-    @precondition(lambda self: self.stage.functions.running)
-    @rule(picks=st.lists(which, min_size=6, max_size=24))
-    def go(self, picks: list[int]) -> None:
-        for pick in picks:
-            self.stage.go(pick)
-        self._check()
 
     @precondition(lambda self: self.stage.functions.running)
     @rule()
@@ -144,83 +208,53 @@ class Simulation(RuleBasedStateMachine):
         self.stage.settle()
         self._check()
 
-    @precondition(lambda self: self.stage.functions.environments)
-    @rule(number=which)
-    def kill(self, number: int) -> None:
-        environments = self.stage.functions.environments
-        self.stage.functions.kill(environments[number % len(environments)])
-
-    @rule(seconds=st.sampled_from([1, 31, 61, 301, 661, 3601]))
-    def wait(self, seconds: int) -> None:
-        self.stage.clock.advance(seconds)
-        self.stage.functions.expire()
-        self.stage.cloudflare.arrive()
-        self._check()
-
-    # Faults and people
-
-    @rule(fault=st.sampled_from(FAULTS))
+    @rule(fault=st.sampled_from(CORE_FAULTS))
     def fail(self, fault: tuple[str, Any]) -> None:
         switch_on(self.stage, *fault)
 
     @precondition(lambda self: self.stage.ec2.hosts)
     @rule(number=which, tag=st.sampled_from(TAGS))
     def retag(self, number: int, tag: tuple[str, str | None]) -> None:
-        self.stage.people.retag(self.fleet.host(number), *tag)
+        self.stage.actors.retag(self.stage.desktops[number], *tag)
 
     @precondition(lambda self: len(self.stage.cloudflare.store.records) < MOST_RECORDS)
-    @rule(kind=st.sampled_from(LABELS), number=which)
-    def make_record(self, kind: str, number: int) -> None:
-        self.stage.people.make(kind, number)
+    @rule(kind=st.sampled_from(KINDS), number=which)
+    def create_record(self, kind: str, number: int) -> None:
+        self.stage.actors.create_record(kind, number)
 
-    @precondition(lambda self: self.stage.people.ours)
-    @rule(number=which, members=st.sampled_from(MEDDLING))
-    def meddle(self, number: int, members: dict[str, object] | None) -> None:
-        self.stage.people.edit(number, members)
+    @precondition(lambda self: self.stage.actors.ours)
+    @rule(number=which, members=st.sampled_from(EDITS))
+    def edit_record(self, number: int, members: dict[str, object] | None) -> None:
+        self.stage.actors.edit_record(number, members)
 
-    @rule(row=rows, status=st.sampled_from(list(RANKS)[:-1]))
-    def advance(self, row: str, status: str) -> None:
-        self.stage.people.advance(row, status)
+    @rule(row=st.sampled_from(ROWS), status=st.sampled_from(list(RANKS)[:-1]))
+    def advance_row(self, row: str, status: str) -> None:
+        self.stage.actors.advance(row, status)
 
-    @rule(row=rows, role=roles, number=st.none() | which)
+    @rule(row=st.sampled_from(ROWS), role=roles, number=st.none() | which)
     def write_row(self, row: str, role: str, number: int | None) -> None:
         if number is None:
-            self.stage.people.link(row, role, "https://elsewhere.example.org")
+            self.stage.actors.link(row, role, "https://elsewhere.example.org")
         elif self.stage.ec2.hosts:
-            self.stage.people.note(row, role, self.fleet.host(number).id)
+            self.stage.actors.note(row, role, self.stage.desktops[number].id)
 
-    # The end
-
-    def teardown(self) -> None:
-        """Let the faults stop and two sweeps run; then everything must be as promised."""
-        if self.is_over:
-            return
+    def finish(self) -> None:
+        """Let two sweeps run; then everything must be as promised, and a third has no work."""
         stage = self.stage
-        stage.stop_faults()
-        stage.cloudflare.api.limiter.quota = Quota()
-        if not self.ends_by_kill:
-            stage.settle()
-        stage.thaw()
-        stage.cloudflare.arrive(everything=True)
-        self._check()
+        stage.calm(kill=self.ends_by_kill)
         stage.clock.advance(700)
-        traces = Traces.of(stage)
+        traced = traced_rows(stage)
         for _ in range(2):
             run = self._sweep_undisturbed()
         if "held_back" in run.result:  # it says so until a person looks
             self._by_hand(force=True)
             stage.settle()
             self._check()
-        found = list(ending.problems(stage, traces))
+        found = list(stage_problems(stage, traced))
         assert not found, "\n".join(found)
         before = len(stage.cloudflare.store.history)
         self._sweep_undisturbed()
         assert len(stage.cloudflare.store.history) == before, "a third sweep has something to do"
-
-    def _may_run(self, function: str) -> bool:
-        """Tell whether a sweep may begin: of the schedule, or by hand, there is one at a time."""
-        running = self.stage.functions.running
-        return len(running) < MOST_RUNS and not any(run.function == function for run in running)
 
     def _by_hand(self, *, force: bool) -> Invocation:
         return self.stage.functions.invoke(force, warm=None, function=BY_HAND)
@@ -231,23 +265,181 @@ class Simulation(RuleBasedStateMachine):
         self._check()
         assert run.error is None, f"an undisturbed sweep failed: {run.error!r}"
         assert run.result, "an undisturbed sweep said nothing"
-        taken = any(
-            ending.is_taken(host, self.stage.cloudflare.store.named(name_of(host.id)))
+        is_excused = "held_back" in run.result or any(
+            is_taken(host, self.stage.cloudflare.store.named(name_of(host.id)))
             for host in self.stage.ec2.hosts.values()
         )
-        excused = taken or "held_back" in run.result
-        assert excused or run.result["action"] != "deferred", run.result
+        assert is_excused or run.result["action"] != "deferred", run.result
         return run
 
     def _deliver_last(self, fate: int | None) -> None:
         if fate is not None and self.stage.events:
             self._go_alone(self.stage.functions.invoke(self.stage.events.pop()), fate)
 
-    def _go_alone(self, run: Invocation, times: int) -> None:
-        self.stage.go_alone(run, times)
+
+class MeetingsSchedule(Schedule):
+    """A stage with meetings, from the booking to the end of the last desktop."""
+
+    seen: ClassVar[Counter[str]] = Counter()
+    """What has happened in all of them."""
+
+    def __init__(self) -> None:
+        super().__init__(has_meetings=True)
+        self.timeline = Timeline(self.stage)
+        self._seeds = 0
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(Seed, "random", self._seed)
+
+    def _seed(self) -> Seed:
+        self._seeds += 1
+        return Seed(self._seeds.to_bytes(32))
+
+    @initialize(
+        first=st.none() | st.tuples(ahead, st.booleans(), plans, calls),
+        minutes=st.sampled_from([0, 0, 2, 16]),
+        faults=st.lists(st.sampled_from(MEETING_FAULTS), max_size=2),
+        kill=st.booleans(),
+    )
+    def begin(
+        self,
+        first: tuple[int, bool, Plan, int] | None,
+        minutes: int,
+        faults: list[tuple[str, Any]],
+        *,
+        kill: bool,
+    ) -> None:
+        self.ends_by_kill = kill
+        for fault in faults:
+            switch_on(self.stage, *fault)
+        if first:
+            seconds, keyed, plan, calls = first
+            self._book(seconds, plan, calls, keyed=keyed)
+            self.pass_time(minutes * MINUTE)
+
+    # Callers
+
+    @precondition(lambda self: len(self.stage.callers.orders) < MOST_ORDERS)
+    @rule(seconds=ahead, keyed=st.booleans(), plan=plans, calls=calls)
+    def book(self, seconds: int, plan: Plan, calls: int, *, keyed: bool) -> None:
+        self._book(seconds, plan, calls, keyed=keyed)
+
+    @precondition(lambda self: any(each.key for each in self.stage.callers.orders))
+    @rule(number=which, warm=warm, calls=calls, same=st.sampled_from([True, True, False]))
+    def repeat(self, number: int, warm: int | None, calls: int, *, same: bool) -> None:
+        orders = [each for each in self.stage.callers.orders if each.key]
+        run = self.stage.callers.book(orders[number % len(orders)], warm, same=same)
+        self._go_alone(run, calls)
+
+    @precondition(lambda self: any(each.meeting for each in self.stage.callers.orders))
+    @rule(
+        number=which,
+        role=roles,
+        how=st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER]),
+        shows=st.sampled_from([RIGHT, RIGHT, RIGHT, OTHERS, NONE]),
+        warm=warm,
+        calls=calls,
+    )
+    def visit(  # noqa: PLR0913 (what a visit is like)
+        self, *, number: int, role: str, how: str, shows: str, warm: int | None, calls: int
+    ) -> None:
+        orders = [each for each in self.stage.callers.orders if each.meeting]
+        order = orders[number % len(orders)]
+        self._go_alone(self.stage.callers.visit(order, role, how, shows, warm), calls)
+
+    # What comes, early or late, once, twice or never
+
+    @precondition(lambda self: self.stage.scheduler.due())
+    @rule(number=which, warm=warm, calls=calls, again=st.booleans())
+    def fire(self, number: int, warm: int | None, calls: int, *, again: bool) -> None:
+        due = self.stage.scheduler.due()
+        planned = due[number % len(due)]
+        self.stage.scheduler.fire(planned, again=again)
+        run = self.stage.functions.invoke(planned.payload, function=planned.function, warm=warm)
+        self._go_alone(run, calls)
+
+    @precondition(lambda self: self.stage.scheduler.planned)
+    @rule(warm=warm, calls=calls)
+    def fire_next(self, warm: int | None, calls: int) -> None:
+        """Let the next schedule fire in time, no matter what else is going on."""
+        planned = self.stage.scheduler.planned.values()
+        self.stage.clock.reach(min(each.at for each in planned))
+        self.stage.functions.expire()
+        run = self.stage.start_due(warm)
+        if run:
+            self._go_alone(run, calls)
+
+    @precondition(lambda self: self.stage.scheduler.due())
+    @rule(number=which)
+    def lose(self, number: int) -> None:
+        due = self.stage.scheduler.due()
+        self.stage.scheduler.lose(due[number % len(due)])
+
+    @precondition(lambda self: self.stage.stream.is_ready(self.stage.functions))
+    @rule(size=st.integers(1, 5), warm=warm, calls=calls)
+    def stream(self, size: int, warm: int | None, calls: int) -> None:
+        run = self.stage.stream.hand_over(self.stage.functions, size, warm)
+        self._go_alone(run, calls)
+
+    @precondition(lambda self: self.stage.stream.last)
+    @rule(calls=calls)
+    def stream_again(self, calls: int) -> None:
+        self._go_alone(self.stage.stream.hand_over_again(self.stage.functions, None), calls)
+
+    @precondition(lambda self: self.stage.events)
+    @rule(number=which, calls=calls, lost=st.booleans())
+    def deliver(self, number: int, calls: int, *, lost: bool) -> None:
+        event = self.stage.events.pop(number % len(self.stage.events))
+        if not lost:
+            self._go_alone(self.stage.functions.invoke(event), calls)
+
+    @rule(seconds=st.sampled_from([30, 61, 125, 301, 601, 901, 1801]))
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in which everything happens that is due."""
+        self.timeline.play(self.stage.clock.now + seconds)
         self._check()
 
-    def _check(self) -> None:
-        self.is_over = True
-        self.stage.promises.check()
-        self.is_over = False
+    # Faults, desktops and other programs
+
+    @rule(fault=st.sampled_from(MEETING_FAULTS))
+    def fail(self, fault: tuple[str, Any]) -> None:
+        switch_on(self.stage, *fault)
+
+    @precondition(lambda self: self.stage.ec2.hosts)
+    @rule(number=which)
+    def live(self, number: int) -> None:
+        self.stage.desktops.step(self.stage.desktops[number])
+        self._check()
+
+    @precondition(lambda self: self.stage.ec2.hosts)
+    @rule(number=which, again=st.booleans())
+    def upload(self, number: int, *, again: bool) -> None:
+        """Let a desktop write: what its user did, or once more that it is healthy."""
+        desktops = self.stage.desktops
+        (desktops.report_again if again else desktops.upload)(desktops[number])
+        self._check()
+
+    @precondition(
+        lambda self: self.stage.dynamodb.items and len(self.stage.ec2.hosts) < MOST_DESKTOPS
+    )
+    @rule(number=which, how=st.sampled_from(ROW_CHANGES))
+    def change_row(self, number: int, how: str) -> None:
+        self.stage.actors.change_row(number, how)
+        self._check()
+
+    def _may_run(self, _: str) -> bool:
+        return len(self.stage.functions.running) <= MOST_RUNS
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            self._patch.undo()
+
+    def finish(self) -> None:
+        """Let all meetings end; then everything must be as promised."""
+        self.timeline.finish(kill=self.ends_by_kill)
+        type(self).seen += self.stage.invariants.seen
+
+    def _book(self, seconds: int, plan: Plan, calls: int, *, keyed: bool) -> None:
+        order = self.stage.callers.order(seconds, keyed=keyed, plan=plan)
+        self._go_alone(self.stage.callers.book(order), calls)

@@ -1,4 +1,4 @@
-"""A stage of Elephant in a simulated world: the real code, between simulated ends."""
+"""A stage of Elephant in a simulated world: the real code, between simulated services."""
 
 from __future__ import annotations
 
@@ -9,120 +9,143 @@ from chalicelib.cloudflare.client import Cloudflare
 from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.deadline import Deadline
+from chalicelib.ec2.desktops import Starts, Terminations
+from chalicelib.ec2.images import Images
 from chalicelib.ec2.instances import Instances
+from chalicelib.ec2.subnets import Subnets
 from chalicelib.meeting_row.table import Meetings
+from chalicelib.meetings.authorizer import Authorizer
+from chalicelib.meetings.ending import Ending
+from chalicelib.meetings.join import Join
+from chalicelib.meetings.launch import Launch
+from chalicelib.meetings.overseer import Overseer
+from chalicelib.meetings.reservation import Reservations
+from chalicelib.meetings.safety_net import SafetyNet
+from chalicelib.meetings.schedules import Scheduler, Unscheduler
+from chalicelib.meetings.scheduling import Scheduling
+from chalicelib.meetings.stage_secrets import Seeds
+from chalicelib.meetings.starter import Starter
+from chalicelib.meetings.terminator import Terminator
 from chalicelib.secrets import Token
 from chalicelib.step import Steps
 from chalicelib.watchdog.handler import Watchdog
 from chalicelib.watchdog.sweep import Sweep
 from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
+from localcloud.cloudflare import Quota as CloudflareQuota
+from tests.simulation.actors import Actors
 from tests.simulation.aws_edge import AwsEdge
+from tests.simulation.callers import Booking, Callers
 from tests.simulation.clock import Clock
 from tests.simulation.cloudflare_edge import CloudflareEdge
-from tests.simulation.dynamodb import DynamoDb
+from tests.simulation.desktops import Desktops
+from tests.simulation.dynamodb import DynamoDb, Stream
 from tests.simulation.ec2 import Ec2
-from tests.simulation.invocation import BY_HAND, SWEEP, WATCHDOG
-from tests.simulation.lambda_service import Lambda
-from tests.simulation.names import SETTINGS
-from tests.simulation.people import People
-from tests.simulation.promises import Promises
-from tests.simulation.strands import StepExecutor, Strands
-from tests.world import OTHER_TOKEN, TABLE, make_event
+from tests.simulation.invariants import Invariants
+from tests.simulation.lambda_service import Lambda, Learnt
+from tests.simulation.names import (
+    API,
+    BY_HAND,
+    CALLER_KEY,
+    LAUNCH,
+    MEETINGS,
+    PREFIX,
+    SAFETY_NET,
+    SETTINGS,
+    SWEEP,
+    WATCHDOG,
+    WITH_MEETINGS,
+)
+from tests.simulation.scheduler import SchedulerService
+from tests.simulation.tasks import StepExecutor, Tasks
+from tests.world import OTHER_TOKEN, TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
-    from chalicelib.settings.stage import Settings
     from localcloud.cloudflare import Zone as ZoneSpec
-    from tests.simulation.ec2 import Host
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
 
 
 class Secrets:
-    """Secrets Manager with Cloudflare's token, and `others` by their names."""
+    """Secrets Manager with Cloudflare's token, and the feature's secrets."""
 
-    def __init__(self, strands: Strands) -> None:
+    def __init__(self, tasks: Tasks) -> None:
         self.token = DEFAULT_TOKEN
-        self.others: dict[str, str] = {}
-        self.edge = AwsEdge(strands)
+        self.edge = AwsEdge(tasks)
 
     def get_secret_value(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
+        others = {
+            f"{PREFIX}-schedule-key": json.dumps({"front-end": CALLER_KEY}),
+            f"{PREFIX}-meeting-seed": "s33d" * 9,
+        }
 
         def answer(_: str | None) -> dict[str, Any]:
-            return {"SecretString": self._text(request["SecretId"])}
+            token = json.dumps({"CLOUDFLARE_TOKEN": self.token})
+            return {"SecretString": others.get(request["SecretId"], token)}
 
-        return dict(self.edge.call("GetSecretValue", answer, frozenset()))
-
-    def _text(self, secret_id: str) -> str:
-        if secret_id in self.others:
-            return self.others[secret_id]
-        return json.dumps({"CLOUDFLARE_TOKEN": self.token})
+        return dict(self.edge.call("GetSecretValue", answer))
 
 
 class Silence:
-    """A Reporter that says nothing."""
+    """A Reporter that reports nothing."""
 
-    def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
-        """Take a report."""
+    def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None: ...
 
     def failed(
         self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
-    ) -> None:
-        """Take a report."""
+    ) -> None: ...
 
 
 class Stage:
-    """Everything that there is, and the events that EventBridge has not delivered yet."""
+    """The services, the stage's functions, and `events` that EventBridge has not delivered yet."""
 
-    settings: Settings = SETTINGS
-    _retried: Collection[str] = (WATCHDOG,)
-    """The functions whose runs Lambda tries again."""
-
-    def __init__(self, zone: ZoneSpec | None = None) -> None:
+    def __init__(self, zone: ZoneSpec | None = None, *, has_meetings: bool = False) -> None:
+        self.settings = WITH_MEETINGS if has_meetings else SETTINGS
         self.clock = Clock()
-        self.strands = Strands(self.clock)
-        self.promises = self._make_promises()
-        self.promises.stage = self
-        self.ec2 = self._make_ec2()
-        self.dynamodb = DynamoDb(self.strands, self.promises, TABLE)
-        self.secrets = Secrets(self.strands)
-        self.cloudflare = CloudflareEdge(self.clock, self.strands, self.promises, zone)
-        self.functions = Lambda(self.clock, self.strands, self.promises, self._build, self._retried)
-        self.people = People(self)
+        self.tasks = Tasks(self.clock)
+        self.invariants = Invariants(self)
+        self.ec2 = Ec2(self.clock, self.tasks, self.invariants)
+        self.dynamodb = DynamoDb(self.tasks, self.invariants, TABLE)
+        self.secrets = Secrets(self.tasks)
+        self.scheduler = SchedulerService(self.clock, self.tasks)
+        self.stream = Stream()
+        self.cloudflare = CloudflareEdge(self.clock, self.tasks, self.invariants, zone)
+        self.functions = Lambda(self.clock, self.tasks, self.invariants, self._build)
+        self.desktops = Desktops(self)
+        self.actors = Actors(self)
+        self.callers = Callers(self)
         self.events: list[Mapping[str, Any]] = []
+        self.edges = {
+            "ec2": self.ec2.edge,
+            "dynamodb": self.dynamodb.edge,
+            "secrets": self.secrets.edge,
+            "scheduler": self.scheduler.edge,
+        }
+        self.ec2.end = self.desktops.end
+        self.tasks.before_resuming = self.actors.race
+        self.dynamodb.watchers += [self.stream.watch, self.invariants.row_became]
+        self._holders = 0
 
-    def _make_promises(self) -> Promises:
-        return Promises(self.strands)
-
-    def _make_ec2(self) -> Ec2:
-        return Ec2(self.clock, self.strands, self.promises)
-
-    def announce(self, host: Host) -> None:
-        """Let EC2 tell EventBridge of an instance's state, if the rule's pattern lets it pass."""
-        if host.view and host.view.state in {"running", "stopping", "shutting-down"}:
-            self.events.append(make_event(host.id, host.view.state))
+    # Runs
 
     def go(self, number: int) -> bool:
-        """Let the strand of this number, counted round, go on; false if there is none."""
-        ready = self.strands.ready()
+        """Let the task of this number, counted round, go on; false if there is none."""
+        ready = self.tasks.ready()
         if ready:
             self.functions.resume(ready[number % len(ready)])
             self.cloudflare.arrive()
         return bool(ready)
 
     def go_alone(self, run: Invocation, times: int) -> None:
-        """Let only this run go on, so many times."""
         for _ in range(times):
-            ready = [strand for strand in self.strands.ready() if strand.run is run]
+            ready = [task for task in self.tasks.ready() if task.run is run]
             if not ready:
                 return
             self.functions.resume(ready[-1])
             self.cloudflare.arrive()
 
     def settle(self) -> None:
-        """Let everything that goes on go on to its end, by turns."""
         turn = 0
         while self.functions.running:
             turn += 1
@@ -131,56 +154,186 @@ class Stage:
                 self.functions.expire()
 
     def thaw(self) -> None:
-        """End every environment in which something is still going on."""
-        for environment in {id(s): s.run.environment for s in self.strands.alive}.values():
+        for environment in {id(s): s.run.environment for s in self.tasks.alive}.values():
             if environment in self.functions.environments:
                 self.functions.kill(environment)
 
+    def start_due(self, warm: int | None = 0) -> Invocation | None:
+        due = self.scheduler.due()
+        if not due:
+            return None
+        self.scheduler.fire(due[0])
+        return self.functions.invoke(due[0].payload, function=due[0].function, warm=warm)
+
+    # Faults
+
     def rotate_token(self) -> None:
-        """Store another token, and let Cloudflare refuse the one that was there once."""
         self.secrets.token = OTHER_TOKEN
         self.cloudflare.api.faults.add(Fault(FaultKind.REFUSED, status=403, code=9109))
 
     def stop_faults(self) -> None:
-        """Let every service work again, and answer what is so now."""
-        self.ec2.edge.faults.clear()
-        for lacking in (self.ec2.hidden, self.ec2.mute, self.ec2.denied, self.dynamodb.left_out):
+        for edge in self.edges.values():
+            edge.faults.clear()
+        ec2 = self.ec2
+        for lacking in (ec2.hidden, ec2.mute, ec2.denied, ec2.full, self.dynamodb.left_out):
             lacking.clear()
-        self.ec2.lag = self.ec2.list_lag = 0.0
-        self.dynamodb.edge.faults.clear()
-        self.secrets.edge.faults.clear()
+        ec2.lag = ec2.list_lag = 0.0
+        ec2.closed = None
         self.cloudflare.losses.clear()
         self.cloudflare.api.faults.clear()
+
+    def calm(self, *, kill: bool = False) -> None:
+        """Stop the faults; what is under way ends by itself, or is killed."""
+        self.stop_faults()
+        self.cloudflare.api.limiter.quota = CloudflareQuota()
+        if not kill:
+            self.settle()
+        self.thaw()
+        self.cloudflare.arrive(everything=True)
+        self.invariants.check()
+
+    # Functions, built as a new execution environment builds them
+
+    def _build(self, function: str) -> Callable[[Invocation], Any]:
+        if function == API:
+            return self._build_api()
+        if function in {WATCHDOG, SWEEP, BY_HAND}:
+            return self._build_core(function)
+        return self._build_meeting_function(function)
+
+    def _instances(self) -> Instances:
+        return Instances(self.ec2, self.settings.project_tag, self.settings.owner)
+
+    def _meetings(self) -> Meetings:
+        return Meetings(self.dynamodb, TABLE, self.tasks.sleep)
+
+    def _build_core(self, function: str) -> Callable[[Invocation], Any]:
+        kept = KEPT_BY_EVENTS if function == WATCHDOG else KEPT_BY_SWEEPS
+        cloudflare = Cloudflare(
+            self.settings.cloudflare_api_url,
+            Token(self.secrets, self.settings.secret_id, self.clock),
+            self.cloudflare,
+            Quota(self.clock, kept),
+            sleep=self.tasks.sleep,
+            jitter=lambda: 1.0,
+        )
+        executor = StepExecutor(self.tasks)
+        shared: dict[str, Any] = {
+            "settings": self.settings,
+            "instances": self._instances(),
+            "zone": CloudflareZone(cloudflare, self.settings.zone_id, self.settings.batch_size),
+            "meetings": self._meetings(),
+            "reporter": Silence(),
+            "executor": executor,
+            "clock": self.clock,
+        }
+        if function == WATCHDOG:
+            watchdog = Watchdog(**shared)
+            return lambda run: watchdog.handle(run.event, run)
+        sweep = Sweep(**shared)
+        if function == BY_HAND:
+            return lambda run: self._sweep_by_hand(sweep, executor, run)
+        return self._overseen(sweep) if self.settings.meetings else sweep.handle
 
     def _sweep_by_hand(self, sweep: Sweep, executor: Executor, run: Invocation) -> Any:  # noqa: ANN401
         """Do what `elephant sweep` does, with `--force` if that is the run's event."""
         steps = Steps(executor, Deadline.of(run, self.clock))
         return sweep.repair(sweep.survey(steps), steps, force=run.is_forced).to_dict()
 
-    def _build(self, function: str) -> Callable[[Invocation], Any]:
-        """Build a function as a new execution environment does."""
-        clock, is_sweep = self.clock, function in {SWEEP, BY_HAND}
-        cloudflare = Cloudflare(
-            self.settings.cloudflare_api_url,
-            Token(self.secrets, self.settings.secret_id, clock),
-            self.cloudflare,
-            Quota(clock, KEPT_BY_SWEEPS if is_sweep else KEPT_BY_EVENTS),
-            sleep=self.strands.sleep,
-            jitter=lambda: 1.0,
+    def _overseen(self, sweep: Sweep) -> Callable[[Invocation], Any]:
+        overseer = Overseer(
+            settings=MEETINGS,
+            instances=self._instances(),
+            table=self._meetings(),
+            scheduler=Scheduler(self.scheduler),
+            reporter=Silence(),
+            clock=self.clock,
         )
-        ends: dict[str, Any] = {
-            "settings": self.settings,
-            "instances": Instances(self.ec2, self.settings.project_tag, self.settings.owner),
-            "zone": CloudflareZone(cloudflare, self.settings.zone_id, self.settings.batch_size),
-            "meetings": Meetings(self.dynamodb, TABLE, self.strands.sleep),
+
+        def handle(run: Invocation) -> Any:  # noqa: ANN401
+            try:
+                self.invariants.seen["overseen"] += len(overseer.oversee(run))
+            finally:
+                # The sweep shares no knowledge with the overseer, so its evidence must be its own:
+                # what the overseer saw proves nothing for it, and what the overseer failed to read
+                # (it asks for other rows, and for pages of an earlier list) is no failure of it.
+                # This hides nothing: the sweep has read nothing yet, and each write of the overseer
+                # was looked at when it was made.
+                run.learnt = Learnt()
+                result = sweep.handle(run)
+            return result
+
+        return handle
+
+    def _build_meeting_function(self, function: str) -> Callable[[Invocation], Any]:
+        table = Meetings(self.dynamodb, TABLE)
+        instances, terminations = self._instances(), Terminations(self.ec2)
+        ending = Ending(
+            table=table,
+            instances=instances,
+            terminations=terminations,
+            settings=WITH_MEETINGS,
+        )
+        shared: dict[str, Any] = {
+            "table": table,
+            "ending": ending,
             "reporter": Silence(),
-            "executor": StepExecutor(self.strands),
-            "clock": clock,
+            "clock": self.clock,
         }
-        if function == BY_HAND:
-            sweep = Sweep(**ends)
-            return lambda run: self._sweep_by_hand(sweep, ends["executor"], run)
-        if is_sweep:
-            return Sweep(**ends).handle
-        watchdog = Watchdog(**ends)
-        return lambda run: watchdog.handle(run.event, run)
+        handler: Launch | SafetyNet | Terminator
+        if function == LAUNCH:
+            starter = Starter(
+                settings=MEETINGS,
+                project_tag=WITH_MEETINGS.project_tag,
+                owner=WITH_MEETINGS.owner,
+                table=table,
+                instances=instances,
+                images=Images(self.ec2),
+                subnets=Subnets(self.ec2),
+                starts=Starts(self.ec2),
+            )
+            handler = Launch(
+                settings=MEETINGS,
+                starter=starter,
+                terminations=terminations,
+                sleep=self.tasks.sleep,
+                holder=self._new_holder,
+                **shared,
+            )
+        elif function == SAFETY_NET:
+            scheduler = Scheduler(self.scheduler)
+            handler = SafetyNet(
+                settings=MEETINGS, instances=instances, scheduler=scheduler, **shared
+            )
+        else:
+            handler = Terminator(**shared)
+        return lambda run: handler.handle(run.event, run)
+
+    def _build_api(self) -> Callable[[Invocation], Any]:
+        shared: dict[str, Any] = {"reporter": Silence(), "clock": self.clock}
+        table = Meetings(self.dynamodb, TABLE)
+        reservations = Reservations(
+            table=table,
+            scheduler=Scheduler(self.scheduler),
+            unscheduler=Unscheduler(self.scheduler),
+        )
+        scheduling = Scheduling(
+            settings=MEETINGS,
+            authorizer=Authorizer(self.secrets, self.clock),
+            seeds=Seeds(self.secrets),
+            reservations=reservations,
+            **shared,
+        )
+        join = Join(settings=WITH_MEETINGS, meetings=MEETINGS, table=table, **shared)
+
+        def handle(run: Invocation) -> Any:  # noqa: ANN401
+            call = run.event
+            if isinstance(call, Booking):
+                return scheduling.handle(call.request, run)
+            return join.handle(call.request, call.meeting, call.role)
+
+        return handle
+
+    def _new_holder(self) -> str:
+        self._holders += 1
+        return f"holder-{self._holders}"

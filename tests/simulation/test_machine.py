@@ -4,24 +4,61 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
-from tests.simulation.machine import Simulation
-from tests.simulation.meetings.machine import MeetingLife
+from tests.simulation.machine import CoreSchedule, MeetingsSchedule
 from tests.simulation.soak import fresh_seed, settings_for, soak
 
-SCHEDULES = 180
+CORE_SCHEDULES, MEETINGS_SCHEDULES = 180, 200
 FRESH = 60
 SHRINKING = 900
 """Seconds: Hypothesis looks for the shortest schedule that fails for five minutes."""
 
-TestSimulation = Simulation.TestCase
-# The same ones every time.
-TestSimulation.settings = settings(settings_for(SCHEDULES), derandomize=True)
+EXPECTED = {
+    "NEVER_HEALTHY",
+    "NO_SHOW_TIMEOUT",
+    "15_MIN_SUCCESS",
+    "MAX_LENGTH_TIMEOUT",
+    "LAUNCH_FAILED",
+    "booking 200",
+    "booking 201",
+    "booking 409",
+    "booking 503",
+    "declared over",
+    "full",
+    "launch_ec2 LaunchDelayedError",
+    "look: ended",
+    "look: left",
+    "look: waiting",
+    "overseen",
+    "raced",
+    "started",
+    "visit 200",
+    "visit 202",
+    "visit 404",
+}
+"""What has happened somewhere in them, or they would prove little."""
+
+TestCore = CoreSchedule.TestCase
+TestCore.settings = settings(settings_for(CORE_SCHEDULES), derandomize=True)
+
+
+class SameMeetings(MeetingsSchedule):
+    """The same schedules every time."""
 
 
 @pytest.mark.timeout(SHRINKING)
-@pytest.mark.parametrize("simulation", [Simulation, MeetingLife])
-def test_new_schedules_hold_as_well(simulation: type[Simulation | MeetingLife]) -> None:
+def test_nothing_is_started_twice_ended_alive_or_left_running() -> None:
+    schedules = settings(settings_for(MEETINGS_SCHEDULES), derandomize=True)
+
+    run_state_machine_as_test(SameMeetings, settings=schedules)
+
+    assert EXPECTED - SameMeetings.seen.keys() == set()
+
+
+@pytest.mark.timeout(SHRINKING)
+@pytest.mark.parametrize("simulation", [CoreSchedule, MeetingsSchedule])
+def test_new_schedules_hold_as_well(simulation: type[CoreSchedule | MeetingsSchedule]) -> None:
     """Others each time; what fails prints the schedule, and the seed that repeats it."""
     seed = fresh_seed()
     try:

@@ -7,26 +7,21 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simulation import ending
-from tests.simulation.fleet import Fleet
+from tests.simulation.end_invariants import stage_problems
 from tests.simulation.names import SETTINGS, is_ours, text
+from tests.simulation.record_invariants import traced_rows
 from tests.simulation.stage import Stage
-from tests.simulation.traces import Traces
 from tests.world import make_event
 
 if TYPE_CHECKING:
-    from tests.simulation.invocation import Invocation
-
-WHOLE = settings(max_examples=20, deadline=None, print_blob=True)
+    from tests.simulation.lambda_service import Invocation
 
 
 def settled(desktops: int) -> Stage:
-    """Make a stage in which so many desktops have had their records for long."""
     stage = Stage()
-    fleet = Fleet(stage)
     for number in range(desktops):
-        stage.people.schedule(f"m{number}")
-        fleet.launch(f"m{number}", "teacher")
+        stage.actors.schedule(f"m{number}")
+        stage.desktops.launch(f"m{number}", "teacher")
     stage.events.clear()
     sweep(stage)
     stage.clock.advance(SETTINGS.grace.total_seconds() + 60)
@@ -35,10 +30,10 @@ def settled(desktops: int) -> Stage:
 
 
 def sweep(stage: Stage) -> Invocation:
-    """Let a sweep go to its end; whatever EC2 hides, no promise is broken."""
+    """Let a sweep go to its end; no matter what EC2 hides, no promise is broken."""
     run = stage.functions.invoke(None)
     stage.settle()
-    stage.promises.check()
+    stage.invariants.check()
     assert run.error is None
     return run
 
@@ -56,11 +51,11 @@ def require_all_as_before(stage: Stage, desktops: int) -> None:
     stage.stop_faults()
     sweep(stage)
     assert count(stage) == desktops
-    assert not list(ending.problems(stage, Traces.of(stage)))
+    assert not list(stage_problems(stage, traced_rows(stage)))
     assert {text(row, "status") for row in stage.dynamodb.items.values()} == {"DNS_WRITTEN"}
 
 
-@WHOLE
+@settings(max_examples=20, deadline=None, print_blob=True)
 @given(desktops=st.integers(1, 40), mutes=st.booleans(), data=st.data())
 def test_what_a_listing_lacks_is_asked_for_by_id_and_without_a_denial_it_stays(
     desktops: int, data: st.DataObject, *, mutes: bool
@@ -75,41 +70,12 @@ def test_what_a_listing_lacks_is_asked_for_by_id_and_without_a_denial_it_stays(
     require_all_as_before(stage, desktops)
 
 
-@WHOLE
-@given(desktops=st.integers(1, 40), data=st.data())
-def test_what_ec2_denies_loses_few_records_and_no_meeting(
-    desktops: int, data: st.DataObject
-) -> None:
-    """As in a wrong region or with a right that was lost: who is denied cannot know better."""
-    stage = settled(desktops)
-    hidden = data.draw(st.integers(1, desktops), "hidden")
-    stage.ec2.hidden, stage.ec2.denied = first(stage, hidden), first(stage, hidden)
-
-    run = sweep(stage)
-
-    is_few = hidden <= SETTINGS.delete_limit or hidden * 100 <= desktops * SETTINGS.delete_percent
-    assert ("held_back" not in run.result) is is_few
-    assert count(stage) == (desktops - hidden if is_few else desktops)
-    require_all_as_before(stage, desktops)
-
-
-def test_denials_that_grow_run_by_run_do_not_empty_the_zone() -> None:
-    stage = settled(50)
-    for number in range(1, 21):
-        stage.ec2.hidden, stage.ec2.denied = first(stage, 2 * number), first(stage, 2 * number)
-        sweep(stage)
-        stage.clock.advance(60)
-
-    assert count(stage) >= 50 * (100 - SETTINGS.delete_percent) // 100
-    require_all_as_before(stage, 50)
-
-
 def test_an_event_whose_instance_ec2_denies_while_it_lists_it_ends_no_meeting() -> None:
     stage = settled(1)
     (denied,) = stage.ec2.denied = first(stage, 1)
     stage.functions.invoke(make_event(denied, "stopping"))
     stage.settle()
-    stage.promises.check()
+    stage.invariants.check()
 
     assert count(stage) == 0
     require_all_as_before(stage, 1)
@@ -117,13 +83,12 @@ def test_an_event_whose_instance_ec2_denies_while_it_lists_it_ends_no_meeting() 
 
 def test_a_noted_desktop_that_ec2_denies_keeps_its_meeting_open() -> None:
     stage = Stage()
-    fleet = Fleet(stage)
-    stage.people.schedule("m0")
-    teacher = fleet.launch("m0", "teacher", noted=True)
-    student = fleet.launch("m0", "student", noted=True)
+    stage.actors.schedule("m0")
+    teacher = stage.desktops.launch("m0", "teacher", noted=True)
+    student = stage.desktops.launch("m0", "student", noted=True)
     sweep(stage)
     stage.clock.advance(SETTINGS.grace.total_seconds() + 60)
-    fleet.end(student)
+    stage.desktops.end(student)
     stage.ec2.hidden, stage.ec2.denied = {teacher.id}, {teacher.id}
     for _ in range(3):
         sweep(stage)

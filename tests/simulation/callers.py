@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from chalicelib.meetings.http import Answer, Request
-from tests.simulation.invocation import API
-from tests.simulation.meetings.world import CALLER_KEY, MINUTE
+from tests.simulation.names import API, CALLER_KEY, MINUTE
 
 if TYPE_CHECKING:
-    from tests.simulation.invocation import Invocation
-    from tests.simulation.meetings.stage import MeetingStage
+    from tests.simulation.lambda_service import Invocation
+    from tests.simulation.stage import Stage
 
 BASE_URL: Final = "https://api.example.com/api"
 POLL: Final = MINUTE
@@ -59,12 +58,10 @@ class Order:
 
     @property
     def teacher(self) -> str:
-        """The teacher's name, by which its rows are known."""
         return f"Teacher {self.number}"
 
     @property
     def meeting(self) -> str | None:
-        """The meeting, if an answer has named it."""
         return next(iter(self.booked), None)
 
     @property
@@ -74,7 +71,7 @@ class Order:
         return is_answered and not any(each.status in _SUCCESSES for each in self.answers)
 
     def request(self, *, minutes_later: int = 0) -> Request:
-        """Spell the request, the time in the zone of whoever books."""
+        """Format the request, the time in the zone of whoever books."""
         zone = timezone(timedelta(hours=self.number % 3 - 1))
         moment = datetime.fromtimestamp(self.meet_time + minutes_later * MINUTE, UTC)
         body = {
@@ -123,7 +120,7 @@ class Guest:
 class Callers:
     """Everybody who calls the API."""
 
-    def __init__(self, stage: MeetingStage) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self.orders: list[Order] = []
         self.guests: list[Guest] = []
@@ -131,7 +128,6 @@ class Callers:
     # Booking
 
     def order(self, seconds_ahead: float, *, keyed: bool, plan: Plan) -> Order:
-        """Make up a meeting, which nobody has booked yet."""
         number = len(self.orders)
         meet_time = float(int(self._stage.clock.now + seconds_ahead))
         order = Order(number, meet_time, f"key-{number}" if keyed else None, plan)
@@ -165,7 +161,6 @@ class Callers:
     def visit(
         self, order: Order, role: str, how: str, shows: str = RIGHT, warm: int | None = 0
     ) -> Invocation:
-        """Ask for a desktop of a meeting that was booked."""
         meeting = order.meeting
         assert meeting
         keys = order.booked[meeting]
@@ -179,12 +174,10 @@ class Callers:
         return self._stage.functions.invoke(visit, function=API, warm=warm)
 
     def look(self, guest: Guest) -> None:
-        """Let a guest's page ask."""
         guest.next_look = self._stage.clock.now + POLL
         self.visit(guest.order, guest.role, JSON)
 
     def was_let_in(self, visit: Visit) -> None:
-        """Note that a desktop's address was handed out."""
         for guest in self.guests:
             if (guest.order.meeting, guest.role) == (visit.meeting, visit.role):
                 guest.entered = guest.entered or self._stage.clock.now
@@ -195,5 +188,4 @@ def _key_in(link: str) -> str:
 
 
 def document_of(answer: Answer) -> Any:  # noqa: ANN401
-    """Read a program's answer."""
     return json.loads(answer.body)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.names import (
     ROLES,
+    SETTINGS,
+    assignment,
+    described,
     instance_named,
     is_live,
     is_ours,
@@ -15,17 +19,20 @@ from tests.simulation.names import (
     links,
     noted,
 )
-from tests.simulation.traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from localcloud.cloudflare import Record
     from localcloud.cloudflare.table import Step, Transaction
     from tests.simulation.ec2 import Host
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
+WINDOW: Final = 24 * 3600.0
+CUT: Final = 20
+"""A result names so many of what was held back."""
+_DELETED = re.compile(r"^delete (\S+) at ")
 LONGEST_LAG: Final = 240.0
 """Seconds for which EC2's answers may lag behind."""
 
@@ -33,35 +40,47 @@ LONGEST_LAG: Final = 240.0
 def problems(
     stage: Stage, run: Invocation, position: int, transaction: Transaction
 ) -> Iterator[str]:
-    """Say what is wrong with a change that stands at this position of the zone's history."""
     for step in transaction.steps:
         if step.before is None:
             if step.after and not _may_make(stage, step.after):
-                yield f"made {_spell(step.after)}"
+                yield f"made {described(step.after)}"
         elif row := _row_lost(stage, run, position, step):
-            yield f"took {_spell(step.before)}, the last trace that led to {row}, which links to it"
+            yield f"took {described(step.before)}, the last trace of {row}, which links to it"
         elif not _may_touch(stage, run, position, step.before):
-            yield f"touched {_spell(step.before)}, which is another's"
+            yield f"touched {described(step.before)}, which is another's"
         elif step.after is None and (problem := _what_forbids(stage, run, position, step.before)):
-            yield f"deleted {_spell(step.before)} {problem}"
+            yield f"deleted {described(step.before)} {problem}"
         elif step.after and not _may_make(stage, step.after):
-            yield f"wrote {_spell(step.after)}"
+            yield f"wrote {described(step.after)}"
+
+
+def traced_rows(stage: Stage) -> set[str]:
+    """Return the rows to which tags of what EC2 still describes, or our comments, lead.
+
+    Of any other row nothing is promised: nobody can know that it is wrong. (An instance that
+    terminated an hour ago is no longer described, and its record may have been deleted by hand; a
+    Role tag that is no role leads nowhere.)
+    """
+    hosts, records = stage.ec2.hosts.values(), stage.cloudflare.store.records
+    found = [assignment(host.view) for host in hosts if is_project(host.view)]
+    found += [noted(record) for record in records if is_ours(record)]
+    return {each[0] for each in found if each and each[1] in ROLES}
 
 
 def steady(host: Host, run: Invocation) -> bool:
-    """Tell whether an instance has not changed since the oldest that EC2 may have told the run."""
+    """Return True if an instance is still what it was in the oldest answer the run may have had."""
     return len(host.since((run.started or 0.0) - LONGEST_LAG)) == 1
 
 
 def _may_make(stage: Stage, record: Record) -> bool:
-    """Tell whether it is marked, proxied and made for an instance that has been ours once."""
+    """Return True if it is marked, proxied and made for an instance that has been ours once."""
     host = stage.ec2.hosts.get(instance_named(record.name) or "")
     was_ours = host is not None and any(is_project(view) for _, view in host.past)
     return was_ours and is_ours(record) and record.fields.proxied
 
 
 def _may_touch(stage: Stage, run: Invocation, position: int, record: Record) -> bool:
-    """Tell whether it is ours, or was when the run looked.
+    """Return True if it is ours, or was when the run looked.
 
     Cloudflare has no conditional writes: whoever takes a record over between a run's list and its
     write may lose it to that write.
@@ -128,7 +147,7 @@ def _others_left(stage: Stage, run: Invocation, record: Record) -> set[str]:
                 stood.discard(step.after.id)
             if step.before and step.before.name == record.name:
                 stood.add(step.before.id)
-                if stage.promises.writers.get(position) is run:
+                if stage.invariants.writers.get(position) is run:
                     removed.add(step.before.id)
     return stood - removed
 
@@ -148,19 +167,77 @@ def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str |
         return None
     link = link_to(host.id)
     row = stage.dynamodb.items.get(found[0], {})
-    linked_at = stage.promises.linked_at.get((found[0], link), run.started or 0.0)
+    linked_at = stage.invariants.linked_at.get((found[0], link), run.started or 0.0)
     if link not in links(row).values() or linked_at >= (run.started or 0.0):
         return None
     seen = _as_seen(stage, run, position, before)
     is_as_seen = seen is not None and noted(seen) == found
-    return found[0] if is_as_seen and found[0] not in Traces.of(stage).rows else None
+    return found[0] if is_as_seen and found[0] not in traced_rows(stage) else None
 
 
-def _spell(record: Record) -> str:
-    fields = record.fields
-    return f"{fields.type} {fields.name} at {fields.content} ({fields.comment})"
+# The limit on deletions for which EC2 has shown no reason
 
 
-def spelled(records: Sequence[Record]) -> list[str]:
-    """Spell records for people."""
-    return [_spell(record) for record in records]
+def exceeded(stage: Stage, run: Invocation, transaction: Transaction) -> Iterator[str]:
+    """Say whether a change of a sweep takes more than both limits allow within a day.
+
+    `learnt.unproven` counts what the environment is to remember once Cloudflare has confirmed it.
+    """
+    gone = [step.before for step in transaction.steps if step.before and step.after is None]
+    count = sum(_is_unproven(run, record) for record in gone)
+    if not (run.is_sweep and count) or run.is_forced:
+        return
+    run.learnt.unproven += count
+    if _is_too_many(stage, run, run.learnt.unproven, at_most=True):
+        yield f"deleted {run.learnt.unproven} without a reason that EC2 has shown, beyond the limit"
+
+
+def held_back(stage: Stage, run: Invocation) -> Iterator[str]:
+    """Say what a sweep has held back and should not have: what EC2 proves, or what is not many."""
+    held = (run.result or {}).get("held_back", ())
+    found = [name for each in held for name in _DELETED.findall(each)]
+    learnt = run.learnt
+    is_tag_known = any(is_project(views[-1]) for views in learnt.shown.values())
+    for name in found:
+        views = learnt.shown.get(instance_named(name) or "", ())
+        if views and not is_live(views[-1]) and (is_tag_known or views[-1].state != "running"):
+            yield f"held back the deletion of {name}, of which EC2 has shown {views[-1]}"
+    if held and len(held) < CUT and not _is_too_many(stage, run, len(held), at_most=False):
+        yield f"held back {len(held)} deletions, which the limits allow"
+
+
+def _is_unproven(run: Invocation, record: Record) -> bool:
+    """Return True if EC2 has not shown the instance, or there is none of this name."""
+    return is_ours(record) and instance_named(record.name) not in run.learnt.shown
+
+
+def _is_too_many(stage: Stage, run: Invocation, count: int, *, at_most: bool) -> bool:
+    """Compare with both limits.
+
+    How many records there were when the run looked is not known to one: what was changed since
+    counts to the run's advantage.
+    """
+    begun = run.started or 0.0
+    made = sum(at > begun - WINDOW for at in run.environment.unproven)
+    if not at_most:  # it counts as made what others had deleted before its call came
+        made = max(made, _said_to_be_deleted(stage, run))
+    owned = sum(map(is_ours, stage.cloudflare.store.records)) + made
+    for transaction in stage.cloudflare.store.history[run.learnt.view :]:
+        for step in transaction.steps:
+            owned += at_most and step.after is None
+            owned -= not at_most and step.before is None
+    is_few = made + count <= SETTINGS.delete_limit
+    return not is_few and (made + count) * 100 > owned * SETTINGS.delete_percent
+
+
+def _said_to_be_deleted(stage: Stage, run: Invocation) -> int:
+    """Count the deletions that the environment's runs before this one said they made, or tried.
+
+    One whose answer was lost counts once its record is gone.
+    """
+    before = [
+        each.result or {} for each in stage.functions.ended if each.environment is run.environment
+    ]
+    done = sum(each.get("done", {}).get("deleted", 0) for each in before)
+    tried = sum(bool(_DELETED.match(said)) for each in before for said in each.get("left", ()))
+    return int(done + tried)

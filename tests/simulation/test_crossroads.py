@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.simulation.actors import CHURN, FILL
 from tests.simulation.aws_edge import TIMEOUT, AwsFault
-from tests.simulation.meetings.callers import JSON, Plan
-from tests.simulation.meetings.ec2 import ZONES
-from tests.simulation.meetings.meddlers import CHURN, FILL
-from tests.simulation.meetings.pace import Pace
-from tests.simulation.meetings.stage import MeetingStage
-from tests.simulation.meetings.world import (
+from tests.simulation.callers import JSON, Plan
+from tests.simulation.ec2 import ZONES
+from tests.simulation.names import (
     AHEAD,
     MINUTE,
+    ROLES,
     SHORTEST,
     desktops_of,
     is_claimed,
     status,
 )
-from tests.simulation.names import ROLES
+from tests.simulation.stage import Stage
+from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
 
 NOBODY, EVERYBODY = Plan((), None), Plan(ROLES, 2 * MINUTE)
-SHORT, MIDDLE, LONG = range(1, 11), range(1, 17), range(1, 34)
-"""Where a run pauses that makes few calls, or more, or many: before and after each of them."""
+MIDDLE, LONG = range(1, 17), range(1, 34)
+"""Where a run pauses that makes some calls, or many: before and after each of them."""
 LAGGING = (5.0, 240.0)
 
 
@@ -35,22 +35,19 @@ class Scene:
     """A stage with a meeting that somebody has booked."""
 
     def __init__(self, plan: Plan = NOBODY, *, ahead: float = 20 * MINUTE) -> None:
-        self.stage = MeetingStage()
-        self.pace = Pace(self.stage)
+        self.stage = Stage(has_meetings=True)
+        self.timeline = Timeline(self.stage)
         self.order = self.stage.callers.order(ahead, keyed=True, plan=plan)
 
     def book(self) -> None:
-        """Book it, undisturbed."""
         self.stage.callers.book(self.order)
         self.stage.settle()
         assert self.order.meeting
 
     def wait(self, seconds_from_start: float) -> None:
-        """Let time pass, and everything happen, until so long after the meeting's start."""
-        self.pace.play(self.order.meet_time + seconds_from_start)
+        self.timeline.play(self.order.meet_time + seconds_from_start)
 
     def fire(self, name: str, calls: int, *, again: bool = False) -> Invocation:
-        """Let one of the meeting's schedules fire, and its run go so far."""
         planned = self.stage.scheduler.planned[f"{name}-{self.order.meeting}"]
         self.stage.clock.reach(planned.at)
         self.stage.scheduler.fire(planned, again=again)
@@ -58,28 +55,23 @@ class Scene:
         return self.go(run, calls)
 
     def go(self, run: Invocation, calls: int) -> Invocation:
-        """Let a run go so far, and all the others wait."""
         self.stage.go_alone(run, calls)
-        self.stage.promises.check()
+        self.stage.invariants.check()
         return run
 
     def end(self, run: Invocation) -> None:
-        """Let a run go to its end, and all the others wait."""
         while run in self.stage.functions.running:
             self.go(run, 1)
 
     def kill(self, run: Invocation) -> None:
-        """Kill a run, if it has not ended."""
         if run in self.stage.functions.running:
             self.stage.functions.kill(run.environment)
 
     def visit(self, calls: int) -> Invocation:
-        """Ask for the teacher's desktop."""
         return self.go(self.stage.callers.visit(self.order, "teacher", JSON, warm=None), calls)
 
     @property
     def running(self) -> int:
-        """The number of desktops that run."""
         return len(desktops_of(self.stage.ec2.hosts.values(), str(self.order.meeting)))
 
 
@@ -96,7 +88,7 @@ def test_a_launch_is_killed_and_then_there_is_room_elsewhere(calls: int, zone: s
     scene.stage.ec2.full = {zone}
     scene.wait(0)
     assert scene.running == 2
-    scene.pace.finish()
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("zone", sorted(ZONES.values()))
@@ -113,7 +105,7 @@ def test_two_launches_at_once_while_zones_fill_and_empty(calls: int, zone: str) 
     scene.end(first)
     scene.wait(0)
     assert scene.running == 2
-    scene.pace.finish()
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("calls", LONG)
@@ -125,36 +117,27 @@ def test_a_late_launch_meets_the_end_of_its_meeting(calls: int) -> None:
     launch = scene.fire("launch", calls)
     scene.end(scene.fire("safety", 1))
     scene.end(launch)
-    scene.pace.finish()
+    scene.timeline.finish()
     assert status(scene.stage.dynamodb.items[str(scene.order.meeting)]) == "TERMINATED"
 
 
 @pytest.mark.parametrize("calls", MIDDLE)
-def test_somebody_joins_while_the_safety_net_decides(calls: int) -> None:
+@pytest.mark.parametrize("is_visit_first", [True, False])
+def test_somebody_joins_while_the_safety_net_decides(calls: int, *, is_visit_first: bool) -> None:
     scene = Scene()
     scene.book()
     scene.wait(SHORTEST - 1)
-    look = scene.fire("safety", calls)
-    scene.end(scene.visit(1))
-    scene.end(look)
+    if is_visit_first:
+        paused = scene.visit(calls)
+        scene.end(scene.fire("safety", 1))
+    else:
+        paused = scene.fire("safety", calls)
+        scene.end(scene.visit(1))
+    scene.end(paused)
     item = scene.stage.dynamodb.items[str(scene.order.meeting)]
-    is_in = scene.stage.promises.seen["visit 200"] == 1
+    is_in = scene.stage.invariants.seen["visit 200"] == 1
     assert (status(item), scene.running) == (("IN_PROGRESS", 2) if is_in else ("TERMINATED", 0))
-    scene.pace.finish()
-
-
-@pytest.mark.parametrize("calls", SHORT)
-def test_the_safety_net_decides_while_somebody_joins(calls: int) -> None:
-    scene = Scene()
-    scene.book()
-    scene.wait(SHORTEST - 1)
-    visit = scene.visit(calls)
-    scene.end(scene.fire("safety", 1))
-    scene.end(visit)
-    item = scene.stage.dynamodb.items[str(scene.order.meeting)]
-    is_in = scene.stage.promises.seen["visit 200"] == 1
-    assert (status(item), scene.running) == (("IN_PROGRESS", 2) if is_in else ("TERMINATED", 0))
-    scene.pace.finish()
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("calls", MIDDLE)
@@ -163,7 +146,7 @@ def test_an_end_is_killed(calls: int) -> None:
     scene.book()
     scene.wait(SHORTEST - 1)
     scene.kill(scene.fire("safety", calls))
-    scene.pace.finish()
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("calls", MIDDLE)
@@ -175,24 +158,19 @@ def test_the_terminator_is_killed(calls: int) -> None:
     for host in scene.stage.ec2.hosts.values():
         scene.stage.desktops.upload(host)
     scene.kill(scene.go(scene.stage.stream.hand_over(scene.stage.functions, 10), calls))
-    scene.pace.finish()
+    scene.timeline.finish()
     item = scene.stage.dynamodb.items[str(scene.order.meeting)]
     assert item["termination_reason"] == {"S": "SUCCESS"}
 
 
+@pytest.mark.parametrize("is_repeated", [True, False])
 @pytest.mark.parametrize("calls", MIDDLE)
-def test_a_booking_is_killed_and_repeated(calls: int) -> None:
+def test_a_booking_is_killed_and_repeated_or_given_up(calls: int, *, is_repeated: bool) -> None:
     scene = Scene(EVERYBODY)
     scene.kill(scene.go(scene.stage.callers.book(scene.order), calls))
-    scene.book()
-    scene.pace.finish()
-
-
-@pytest.mark.parametrize("calls", MIDDLE)
-def test_a_booking_is_killed_and_given_up(calls: int) -> None:
-    scene = Scene()
-    scene.kill(scene.go(scene.stage.callers.book(scene.order), calls))
-    scene.pace.finish()
+    if is_repeated:
+        scene.book()
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("calls", MIDDLE)
@@ -203,7 +181,7 @@ def test_a_booking_is_repeated_while_it_is_made_and_one_of_them_fails(calls: int
     scene.end(scene.stage.callers.book(scene.order, warm=None))
     scene.end(first)
     scene.book()
-    scene.pace.finish()
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("how", [CHURN, *FILL])
@@ -215,8 +193,8 @@ def test_a_desktop_ends_with_its_meeting_however_it_writes_to_the_row(how: str) 
     (row,) = scene.stage.dynamodb.items.items()
     bare = {name: value for name, value in row[1].items() if not name.endswith("_ec2_link")}
     scene.stage.dynamodb.store(row[0], bare)  # so that the end of no link makes room
-    scene.stage.meddlers.meddle(0, how)
-    scene.pace.finish()
+    scene.stage.actors.change_row(0, how)
+    scene.timeline.finish()
     (item,) = scene.stage.dynamodb.items.values()
     assert status(item) == "TERMINATED"
     assert is_claimed(item)

@@ -5,29 +5,27 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from localcloud.cloudflare import Quota
-from tests.simulation.meetings import ending
-from tests.simulation.meetings.callers import POLL
-from tests.simulation.meetings.meddlers import DECLARE, FILLING
-from tests.simulation.meetings.world import LONGEST, MINUTE, SHORTEST, meet_time
-from tests.simulation.names import is_gone
+from tests.simulation import end_invariants
+from tests.simulation.actors import DECLARE, FILLING
+from tests.simulation.callers import POLL
+from tests.simulation.names import LONGEST, MINUTE, SHORTEST, assignment, is_gone, meet_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.simulation.meetings.callers import Guest
-    from tests.simulation.meetings.stage import MeetingStage
+    from tests.simulation.callers import Guest
+    from tests.simulation.stage import Stage
 
 SELDOM = 10 * MINUTE
-"""Between sweeps while there is nothing for them to do: each minute would tell no more."""
+"""Between sweeps while there is nothing for them to do: each minute would find no more."""
 
 Due = tuple[float, "Callable[[], object]"]
 
 
-class Pace:
+class Timeline:
     """Lets time pass. `calm_since` says since when nothing fails any more."""
 
-    def __init__(self, stage: MeetingStage) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._swept = stage.clock.now
         self.calm_since = float("inf")
@@ -56,31 +54,24 @@ class Pace:
         Raises AssertionError if then anything is not as promised.
         """
         stage = self._stage
-        stage.stop_faults()
-        stage.cloudflare.api.limiter.quota = Quota()
-        if not kill:
-            stage.settle()
-        stage.thaw()
-        stage.promises.check()
+        stage.calm(kill=kill)
         self.calm_since = stage.clock.now
         self.sweep()
         while (now := stage.clock.now) < self._end_of_all():
             self.play(min(now + 5 * MINUTE, self._end_of_all()))
-            stage.promises.check()
-            late = ending.overdue(stage, self.calm_since)
+            stage.invariants.check()
+            late = end_invariants.overdue(stage, self.calm_since)
             assert not late, f"{[(each.id, each.view) for each in late]} outlived their meetings"
-        found = list(ending.problems(stage, self.calm_since))
+        found = list(end_invariants.meeting_problems(stage, self.calm_since))
         assert not found, "\n".join(found).replace(FILLING, "")
 
     def _end_of_all(self) -> float:
-        """Tell when the last meeting must have ended, and all that was told of it."""
         stage = self._stage
         rows = [meet_time(item) + LONGEST for item in stage.dynamodb.items.values()]
-        hosts = [ending.latest_end(stage, host) for host in stage.ec2.hosts.values()]
-        return max(self.calm_since, *rows, *hosts, 0) + ending.LATEST + 15 * MINUTE
+        hosts = [end_invariants.latest_end(stage, host) for host in stage.ec2.hosts.values()]
+        return max(self.calm_since, *rows, *hosts, 0) + end_invariants.LATEST + 15 * MINUTE
 
     def sweep(self) -> None:
-        """Begin a run of the sweep."""
         self._swept = self._stage.clock.now
         self._stage.functions.invoke(None)
 
@@ -98,7 +89,9 @@ class Pace:
         for guest in stage.callers.guests:
             yield from self._of_guest(guest)
         is_calm = self.calm_since <= now
-        is_urgent = now < self.calm_since + 3 * MINUTE or ending.overdue(stage, 0.0, grace=0.0)
+        is_urgent = now < self.calm_since + 3 * MINUTE or end_invariants.overdue(
+            stage, 0.0, grace=0.0
+        )
         yield self._swept + (MINUTE if is_calm and is_urgent else SELDOM), self.sweep
 
     def _of_guest(self, guest: Guest) -> Iterator[Due]:
@@ -113,14 +106,13 @@ class Pace:
 
     def _declare(self, guest: Guest) -> None:
         guest.has_been_declared = True
-        self._stage.meddlers.disturb(guest.order.meeting or "", DECLARE)
+        self._stage.actors.disturb(guest.order.meeting or "", DECLARE)
 
     def _leave(self, guest: Guest) -> None:
         guest.has_left = True
         for host in self._stage.ec2.hosts.values():
-            view = host.view
-            tags = (view.tag("MeetingID"), view.tag("Role")) if view else None
-            if tags == (guest.order.meeting, guest.role) and not is_gone(view):
+            is_guests = assignment(host.view) == (guest.order.meeting, guest.role)
+            if is_guests and not is_gone(host.view):
                 self._stage.desktops.upload(host)
 
     def _deliver(self) -> None:

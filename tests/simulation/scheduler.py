@@ -6,22 +6,19 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.aws_edge import AwsEdge, client_error
-from tests.simulation.meetings.world import PREFIX
+from tests.simulation.names import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tests.simulation.clock import Clock
-    from tests.simulation.strands import Strands
+    from tests.simulation.tasks import Tasks
 
 _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 _NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}")
-WRITTEN_BEFORE: Final = "written-before"
-"""A fault: the schedule is made, the answer lost, and botocore's second attempt finds it made."""
-_OWN: Final = frozenset({WRITTEN_BEFORE})
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,6 @@ class Planned:
 
     @property
     def meeting(self) -> str:
-        """The meeting that it is about."""
         return str(next(iter(self.payload.values())))
 
 
@@ -46,17 +42,16 @@ class SchedulerService:
     well, and a message is in the queue of failed events.
     """
 
-    def __init__(self, clock: Clock, strands: Strands) -> None:
+    def __init__(self, clock: Clock, tasks: Tasks) -> None:
         self.planned: dict[str, Planned] = {}
         self.past: set[str] = set()
         self.lost: list[Planned] = []
-        self.edge = AwsEdge(strands)
+        self.edge = AwsEdge(tasks)
         self._clock = clock
 
     # What the service does
 
     def due(self) -> list[Planned]:
-        """List the schedules whose time has come, in order."""
         due = (each for each in self.planned.values() if each.at <= self._clock.now)
         return sorted(due, key=lambda each: (each.at, each.name))
 
@@ -74,35 +69,25 @@ class SchedulerService:
     # The client
 
     def create_schedule(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
-
-        def execute(fault: str | None) -> dict[str, Any]:
+        def execute(_: str | None) -> dict[str, Any]:
             planned = self._read(request)
             if planned.name in self.planned:
                 raise client_error("ConflictException", "CreateSchedule")
             self.planned[planned.name] = planned
-            return execute(None) if fault == WRITTEN_BEFORE else {"ScheduleArn": "arn:…"}
+            return {"ScheduleArn": "arn:…"}
 
-        return self._call("CreateSchedule", execute)
+        return dict(self.edge.call("CreateSchedule", execute))
 
     def delete_schedule(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        """Stand in for the client's call of this name."""
-
         def execute(_: str | None) -> dict[str, Any]:
             _require_group(request, "DeleteSchedule")
             if self.planned.pop(request["Name"], None) is None:
                 raise client_error("ResourceNotFoundException", "DeleteSchedule")
             return {}
 
-        return self._call("DeleteSchedule", execute)
-
-    def _call(
-        self, operation: str, execute: Callable[[str | None], dict[str, Any]]
-    ) -> Mapping[str, Any]:
-        return dict(self.edge.call(operation, execute, _OWN))
+        return dict(self.edge.call("DeleteSchedule", execute))
 
     def _read(self, request: Mapping[str, Any]) -> Planned:
-        """Read a request for a schedule such as the feature makes them, or refuse it."""
         _require_group(request, "CreateSchedule")
         target, at = request["Target"], _AT.fullmatch(request["ScheduleExpression"])
         is_fine = (

@@ -7,45 +7,45 @@ from typing import TYPE_CHECKING
 from tests.simulation.names import (
     RANKS,
     assignment,
+    changed,
     instance_linked,
     is_gone,
     is_live,
-    is_ours,
     is_project,
     links,
+    meeting_of,
     name_of,
     noted,
     text,
 )
-from tests.simulation.record_promises import LONGEST_LAG, steady
+from tests.simulation.record_invariants import LONGEST_LAG, steady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.simulation.dynamodb import Item
     from tests.simulation.ec2 import Host, View
-    from tests.simulation.invocation import Invocation
+    from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
 
 def problems(
     stage: Stage, run: Invocation, row: str, before: Item | None, after: Item
 ) -> Iterator[str]:
-    """Say what is wrong with a change of a row."""
     if before is None:
         yield f"made the row {row}"
         return
-    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
-    strange = {name for name in changed if name != "status" and not name.endswith("_ec2_link")}
+    names = changed(before, after)
+    strange = {name for name in names if name != "status" and not name.endswith("_ec2_link")}
     if strange:
         yield f"changed {sorted(strange)} of {row}"
-    for name in sorted(changed - {"status"} - strange):
+    for name in sorted(names - {"status"} - strange):
         role = name.removesuffix("_ec2_link")
         if name in after:
             yield from _linked(stage, run, row, role, after)
         else:
             yield from _unlinked(stage, run, row, role, before)
-    if "status" in changed:
+    if "status" in names:
         yield from _moved(stage, run, row, before, after)
 
 
@@ -75,7 +75,7 @@ def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None
 
 
 def _is_confirmed(run: Invocation, instance_id: str) -> bool:
-    """Tell whether Cloudflare has told the run of the record at the address that EC2 told last."""
+    """Return True if Cloudflare has shown the run the record at the address EC2 showed last."""
     address = run.learnt.address(instance_id)
     return address in run.learnt.confirmed.get(name_of(instance_id), set())
 
@@ -96,22 +96,8 @@ def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) 
         return assignment(view) == (row, role) and is_live(view)
 
     is_doubtful = run.learnt.may_doubt(instance_id, serves)
-    if host and serves(host.view) and not is_doubtful and _stands_alone(stage, run, instance_id):
+    if host and serves(host.view) and not is_doubtful:
         yield f"removed {role} of {row}, whose desktop {instance_id} serves, as EC2 has shown"
-
-
-def _stands_alone(stage: Stage, run: Invocation, instance_id: str) -> bool:
-    """Tell whether nothing but our record has stood under the name since the run has looked."""
-    name, store = name_of(instance_id), stage.cloudflare.store
-    lately = [
-        each
-        for transaction in store.history[run.learnt.view :]
-        for step in transaction.steps
-        for each in (step.before, step.after)
-        if each and each.name == name
-    ]
-    now = store.named(name)
-    return bool(now) and all(map(is_ours, (*lately, *now)))
 
 
 def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
@@ -149,9 +135,9 @@ def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]
     for host in stage.ec2.hosts.values():
         if is_gone(host.view):
             continue
-        tagged = host.view.tag("MeetingID") if host.view else None
+        tagged = meeting_of(host.view)
         is_to_be_seen = steady(host, run) and host.id not in run.learnt.withheld
-        was_shown = any(v.tag("MeetingID") == row for v in run.learnt.shown.get(host.id, ()))
+        was_shown = any(meeting_of(v) == row for v in run.learnt.shown.get(host.id, ()))
         may_be_known = was_shown or is_to_be_seen
         is_of_row = tagged == row and (host.id in linked or may_be_known)
         if host.id in noted or (is_of_row and is_project(host.view)):
@@ -166,8 +152,8 @@ def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]
 
 
 def _was_of(stage: Stage, host: Host, row: str) -> bool:
-    """Tell whether tags have ever assigned an instance to a row, or the comment of a record."""
-    if any(view is not None and view.tag("MeetingID") == row for _, view in host.past):
+    """Return True if tags have ever assigned an instance to a row, or the comment of a record."""
+    if any(meeting_of(view) == row for _, view in host.past):
         return True
     return any(
         each is not None

@@ -1,0 +1,437 @@
+"""What must hold during the whole run, checked at each call and each write."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS
+from chalicelib.deadline import OutOfTimeError
+from chalicelib.dns.provider import DnsError, QuotaSpentError
+from chalicelib.ec2.desktops import TerminationError
+from chalicelib.ec2.instances import IncompleteAnswerError
+from chalicelib.meeting_row.table import RowChangedError, RowFullError
+from chalicelib.meetings.ending import EndingError
+from chalicelib.meetings.launch import LaunchDelayedError, LaunchFailedError
+from chalicelib.meetings.schedules import ScheduleError
+from chalicelib.secrets import SecretError
+from chalicelib.watchdog.row_writer import RowsNotUpdatedError
+from tests.simulation import (
+    meeting_invariants,
+    record_invariants,
+    row_invariants,
+)
+from tests.simulation.ec2 import View
+from tests.simulation.names import (
+    AHEAD,
+    API,
+    CONFIRMED,
+    CORE,
+    LAUNCH,
+    LONGEST,
+    MINUTE,
+    SAFETY_NET,
+    SHORTEST,
+    TERMINATOR,
+    assignment,
+    desktops_of,
+    goes_on,
+    is_claimed,
+    is_gone,
+    is_over,
+    is_project,
+    launched_at,
+    links,
+    meet_time,
+    meeting_of,
+    rank,
+    status,
+    text,
+)
+from tests.simulation.record_invariants import LONGEST_LAG
+from tests.world import OWNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from localcloud.cloudflare import Request
+    from localcloud.cloudflare import Response as Answer
+    from localcloud.cloudflare.table import Transaction
+    from tests.simulation.dynamodb import Item
+    from tests.simulation.ec2 import Host
+    from tests.simulation.lambda_service import Invocation
+    from tests.simulation.stage import Stage
+
+CORE_FAILURES: Final = (
+    BotoCoreError,
+    ClientError,
+    DnsError,
+    IncompleteAnswerError,
+    OutOfTimeError,
+    QuotaSpentError,
+    RowChangedError,
+    RowsNotUpdatedError,
+    SecretError,
+)
+MEETING_FAILURES: Final = (
+    BotoCoreError,
+    ClientError,
+    EndingError,
+    IncompleteAnswerError,
+    LaunchDelayedError,
+    LaunchFailedError,
+    OutOfTimeError,
+    RowChangedError,
+    RowFullError,
+    ScheduleError,
+    TerminationError,
+)
+"""What a run may raise; anything else is a fault of the code. The API raises nothing."""
+
+OLD: Final = 10.0
+"""Seconds after which a sweep writes nothing to the zone of what it has seen."""
+
+_BY_ID: Final = "DescribeInstances {'InstanceIds'"
+_ID = re.compile(r"\bi-[0-9a-f]{17}\b")
+_OK, _TOO_MANY = 200, 429
+_LEFT = re.compile(r";r=(\d+);t=(\d+)")
+_QUOTA = re.compile(r";q=(\d+)")
+
+
+class Invariants:
+    """Watches every call and every write; what was broken is in `broken`.
+
+    `least_left` is the least of Cloudflare's quota that any answer showed, and `writers` has the
+    run that made each change of the zone's history, None for people. `linked_at` says since when
+    a row has a link, and `ended_at` when it was set to TERMINATED, with what EC2 had withheld.
+
+    `over_since` says since when a row's meeting is being ended, `removed` when a row was removed
+    (`removed_over` those that were over by then), `owners` the teacher's name in each row that
+    there ever was. `seen` counts what has happened, so that a test can tell whether anything did.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.broken: list[str] = []
+        self.writers: dict[int, Invocation | None] = {}
+        self.least_left = sys.maxsize
+        self.ended_at: dict[str, tuple[float, frozenset[str]]] = {}
+        self.linked_at: dict[tuple[str, str], float] = {}
+        self.over_since: dict[str, float] = {}
+        self.removed: dict[str, float] = {}
+        self.removed_over: set[str] = set()
+        self.owners: dict[str, str] = {}
+        self.seen: Counter[str] = Counter()
+
+    def check(self) -> None:
+        assert not self.broken, "\n".join(self.broken)
+
+    @property
+    def run(self) -> Invocation | None:
+        """The run that is going on, if it is one that acts, not people."""
+        current = self.stage.tasks.current
+        return current.run if current else None
+
+    def breaks(self, run: Invocation | None, what: str) -> None:
+        self.broken.append(f"{run}: {what}")
+
+    def breaks_all(self, run: Invocation, problems: Iterable[str]) -> None:
+        for problem in problems:
+            self.breaks(run, problem)
+
+    # Reads
+
+    @contextmanager
+    def reading(self, key: str) -> Iterator[None]:
+        run = self.run
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            denied = _denied(error)
+            if run and denied:
+                run.learnt.denied |= denied
+                run.learnt.read_at = self.stage.clock.now
+            elif run:
+                run.learnt.reads[key] = False
+            raise
+        if run:
+            run.learnt.reads[key] = True
+            run.learnt.read_at = self.stage.clock.now
+
+    def saw_instances(self, answer: Mapping[str, Any], key: str) -> None:
+        run = self.run
+        if run is None:
+            return
+        found = [each["Instances"][0] for each in answer["Reservations"]]
+        for described in found:
+            run.learnt.shown.setdefault(described["InstanceId"], []).append(View.parse(described))
+        if "InstanceIds" in key and not found and not run.is_sweep:
+            run.learnt.reads[key] = False
+
+    def withholds(self, lacking: Iterable[str]) -> None:
+        """Note which instances an answer of EC2 lacks that a run is about to get."""
+        if self.run:
+            self.run.learnt.withheld.update(lacking)
+
+    def calls_cloudflare(self, request: Request) -> None:
+        run = self.run
+        if run is None:
+            return
+        if run.must_defer:
+            self.breaks(run, f"{request.method} {request.path} below the reserve, or after a 429")
+        needed = ("GET ", "DescribeInstances" if run.is_sweep else _BY_ID)
+        failed = [key for key in run.learnt.failed if key.startswith(needed)]
+        age = self.stage.clock.now - run.learnt.read_at
+        if run.is_sweep and request.method != "GET" and age > OLD:
+            self.breaks(run, f"{request.method} {request.path} on what was seen {age} s ago")
+        is_batch = request.path.endswith("/batch") and b'"deletes"' in request.body
+        if failed and (request.method == "DELETE" or is_batch):
+            self.breaks(run, f"deletes after a failed read: {failed}")
+
+    def missed(self, request: Request) -> None:
+        if self.run and request.method == "GET":
+            self.run.learnt.reads[_key(request)] = False
+        elif self.run:
+            self.run.learnt.unproven = 0
+
+    def answered(self, request: Request, answer: Answer, view: int) -> None:
+        run = self.run
+        if run is None:
+            return
+        self._note_quota(run, answer)
+        envelope = _parse(answer.body)
+        went_well = answer.status == _OK and envelope.get("success") is True
+        if request.method == "GET":
+            run.learnt.reads[_key(request)] = went_well
+            run.learnt.view = view if went_well else run.learnt.view
+            run.learnt.read_at = self.stage.clock.now if went_well else run.learnt.read_at
+        if went_well:
+            run.environment.unproven += [run.started or 0.0] * run.learnt.unproven
+            for record in _records_in(envelope["result"]):
+                if str(record.get("comment") or "").split()[:1] == [OWNER]:
+                    run.learnt.confirmed.setdefault(record["name"], set()).add(record["content"])
+        if request.method != "GET":  # what Cloudflare has not confirmed, nobody can count
+            run.learnt.unproven = 0
+
+    def _note_quota(self, run: Invocation, answer: Answer) -> None:
+        now, environment = self.stage.clock.now, run.environment
+        left = _LEFT.search(answer.headers.get("Ratelimit", ""))
+        if left:
+            self.least_left = min(self.least_left, int(left[1]))
+            quota = _QUOTA.search(answer.headers.get("Ratelimit-Policy", ""))
+            limit = int(quota[1]) if quota else 1200
+            kept = KEPT_BY_SWEEPS if run.is_sweep else KEPT_BY_EVENTS
+            is_spent = int(left[1]) < limit * kept
+            environment.reserved_until = now + int(left[2]) if is_spent else float("-inf")
+        if answer.status == _TOO_MANY:
+            environment.refused_until = now + float(answer.headers.get("Retry-After", 300))
+
+    # Writes
+
+    def wrote_records(
+        self, run: Invocation | None, position: int, changes: Sequence[Transaction]
+    ) -> None:
+        for offset, transaction in enumerate(changes):
+            self.writers[position + offset] = run
+            if run:
+                found = record_invariants.problems(self.stage, run, position, transaction)
+                self.breaks_all(run, found)
+                self.breaks_all(run, record_invariants.exceeded(self.stage, run, transaction))
+
+    def lacks_room(self, run: Invocation | None, item_id: str) -> None:
+        self.seen["full"] += 1
+        if run:
+            run.learnt.crowded.add(item_id)
+
+    def about_to_write_row(self, item_id: str) -> None:
+        run = self.run
+        if run is None or run.function not in CORE:
+            return
+        # Another row that could not be read is nothing to this one.
+        failed = [
+            key
+            for key in run.learnt.failed
+            if not key.startswith("BatchGetItem") or repr(item_id) in key
+        ]
+        if failed:
+            self.breaks(run, f"writes {item_id} after a failed read {failed}")
+
+    def wrote_row(
+        self, run: Invocation | None, item_id: str, before: Item | None, after: Item | None
+    ) -> None:
+        if run and run.function not in CORE:
+            found = meeting_invariants.problems(self.stage, run, item_id, before, after)
+            self.breaks_all(run, found)
+            return
+        for link in set(links(after).values()) - set(links(before).values()):
+            self.linked_at[item_id, link] = self.stage.clock.now
+        if run and after is None:
+            self.breaks(run, f"removed the row {item_id}")
+        elif run and after:
+            if status(after) == "TERMINATED" != status(before):
+                self.ended_at[item_id] = self.stage.clock.now, frozenset(run.learnt.withheld)
+            self.breaks_all(run, row_invariants.problems(self.stage, run, item_id, before, after))
+
+    # Meetings
+
+    def meetings_of(self, run: Invocation) -> set[str]:
+        if run.function == TERMINATOR:
+            return {each["dynamodb"]["Keys"]["id"]["S"] for each in run.event["Records"]}
+        return set(map(str, run.event.values()))
+
+    # Desktops
+
+    def started(self, run: Invocation | None, host: Host) -> None:
+        assert host.view
+        meeting, role = host.view.tag("MeetingID") or "", host.view.tag("Role") or ""
+        if run is None:
+            return
+        is_new = host.past[-1][0] == self.stage.clock.now and len(host.past) == 1
+        self.seen["started" if is_new else "found again"] += 1
+        others = desktops_of(self.stage.ec2.hosts.values(), meeting, role)
+        if [each for each in others if each is not host]:
+            self.breaks(run, f"started {host.id} beside {others} as the {role} of {meeting}")
+        if run.function != LAUNCH or self.meetings_of(run) != {meeting}:
+            self.breaks(run, f"started {host.id} for {meeting}")
+        item = self.stage.dynamodb.items.get(meeting)
+        begun = run.started or 0.0
+        if item is None:
+            if self.removed.get(meeting, 0.0) < begun:
+                self.breaks(run, f"started {host.id} for {meeting}, of which there is no row")
+        elif meeting not in self.stage.actors.touched:
+            if CONFIRMED not in item:
+                self.breaks(run, f"started {host.id} for {meeting}, which nobody has confirmed")
+            ahead = meet_time(item) - self.stage.clock.now
+            if not -LONGEST - MINUTE <= ahead <= AHEAD + 2 * MINUTE:
+                self.breaks(run, f"started {host.id} for {meeting}, {ahead} s before its start")
+        if self.over_since.get(meeting, begun) < begun:
+            self.breaks(run, f"started {host.id} for {meeting}, which is over")
+
+    def ends(self, run: Invocation | None, host: Host) -> None:
+        if run is None:
+            return
+        self.seen["ended"] += 1
+        meeting = meeting_of(host.view)
+        if not is_project(host.view) or meeting not in self.meetings_of(run):
+            self.breaks(run, f"ends {host.id}, which is {host.view}")
+            return
+        item, now = self.stage.dynamodb.items.get(meeting), self.stage.clock.now
+        if item is None:
+            is_own = meeting in self.removed and run.function == LAUNCH
+            is_own |= meeting in self.removed_over
+            if not is_own and now < self.oldest(run, meeting) + LONGEST:
+                self.breaks(run, f"ends {host.id} of {meeting}, of which there is no row")
+        elif not is_claimed(item) and not self._has_lost_its_role(run, host, item):
+            is_full = run.function == SAFETY_NET and meeting in run.learnt.crowded
+            if not is_full or not self.is_over_by_time(run, meeting, item):
+                self.breaks(run, f"ends {host.id} of {meeting}, which nobody has claimed")
+
+    def _has_lost_its_role(self, run: Invocation, host: Host, item: Item) -> bool:
+        """Return True if a launch ends what it started, since people gave its role to another."""
+        meeting, role = assignment(host.view) or (None, None)
+        is_touched = meeting in self.stage.actors.touched
+        return is_touched and run.function == LAUNCH and text(item, f"{role}_ec2_id") != host.id
+
+    def is_over_by_time(self, run: Invocation, meeting: str, item: Item) -> bool:
+        """Return True if a meeting has lasted as long as any may, no matter what its row says."""
+        is_late = self.stage.clock.now >= meet_time(item) + LONGEST
+        return is_late or self.is_worn_out(run, meeting)
+
+    def is_worn_out(self, run: Invocation, meeting: str) -> bool:
+        """Return True if it was put off again and again while its desktops ran."""
+        return self.stage.clock.now >= self.oldest(run, meeting) + SHORTEST + LONGEST
+
+    def oldest(self, run: Invocation, meeting: str) -> float:
+        """Return when the oldest desktop was launched that a meeting had when the run looked."""
+        looked_at = (run.started or 0.0) - LONGEST_LAG
+        launches = (
+            int(launched_at(host))
+            for host in self.stage.ec2.hosts.values()
+            if any(
+                is_project(view) and meeting_of(view) == meeting and not is_gone(view)
+                for view in host.since(looked_at)
+            )
+        )
+        return min(launches, default=float("inf"))
+
+    # Rows
+
+    def row_became(self, item_id: str, before: Item | None, after: Item | None) -> None:
+        now = self.stage.clock.now
+        is_back = bool(status(before)) and after is not None and rank(after) < rank(before)
+        if self.run and is_back:
+            self.breaks(self.run, f"moved {item_id} back from {status(before)} to {status(after)}")
+        if after is None:
+            self.removed[item_id] = now
+            if item_id in self.over_since:
+                self.over_since.pop(item_id)
+                self.removed_over.add(item_id)
+            return
+        self.owners[item_id] = text(after, "teacher_name") or ""
+        if is_over(after):
+            self.over_since.setdefault(item_id, now)
+        if before is not None and is_claimed(after) and not is_claimed(before):
+            self.seen[text(after, "termination_reason") or ""] += 1
+            run = self.run
+            is_claim = run is not None and run.function not in CORE
+            if run and is_claim and goes_on(before, now) and not self.is_worn_out(run, item_id):
+                self.breaks(run, f"ends {item_id}, which is live")
+
+    # Runs
+
+    def ended(self, run: Invocation) -> None:
+        if run.function in CORE:
+            self._core_ended(run)
+            return
+        if run.error and not (isinstance(run.error, MEETING_FAILURES) and run.function != API):
+            self.breaks(run, f"raised {run.error!r}")
+        what = type(run.error).__name__ if run.error else "went well"
+        self.seen[f"{run.function} {what}"] += 1
+        if run.function == API and run.error is None:
+            self.breaks_all(run, meeting_invariants.answer_problems(self.stage, run))
+        if run.function == SAFETY_NET and run.result:
+            self.seen[f"look: {run.result['action']}"] += 1
+
+    def _core_ended(self, run: Invocation) -> None:
+        if isinstance(run.error, ScheduleError):
+            return  # the overseer's; the sweep itself went on, and its result is lost
+        if run.error and not isinstance(run.error, CORE_FAILURES):
+            self.breaks(run, f"raised {run.error!r}")
+        if run.is_sweep:
+            self.breaks_all(run, record_invariants.held_back(self.stage, run))
+        action = run.result["action"] if run.result else "failed"
+        if run.must_defer and action != "deferred":
+            self.breaks(run, f"{action} below the reserve, or after a 429")
+
+
+def _denied(error: BotoCoreError | ClientError) -> set[str]:
+    said = str(error)
+    return set(_ID.findall(said)) if "InvalidInstanceID.NotFound" in said else set()
+
+
+def _key(request: Request) -> str:
+    return f"GET {request.path} {request.query}"
+
+
+def _parse(body: bytes) -> Mapping[str, Any]:
+    try:
+        envelope = json.loads(body)
+    except ValueError:
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
+
+
+def _records_in(result: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401
+    if isinstance(result, list):
+        yield from result
+    elif isinstance(result, dict) and "content" in result:
+        yield result
+    elif isinstance(result, dict):
+        for kind in ("patches", "posts"):
+            yield from result.get(kind, ())

@@ -1,0 +1,281 @@
+"""What must hold of meetings: of changes of their rows by the feature, and of answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from tests.simulation.callers import ENTER, JSON, RIGHT, WAIT, Booking, Visit, document_of
+from tests.simulation.names import (
+    API,
+    CONFIRMED,
+    IDS,
+    JOINED,
+    LAUNCH,
+    LONGEST,
+    MINUTE,
+    PRESENCE,
+    RANKS,
+    REASON,
+    ROLES,
+    SAFETY_NET,
+    SHORTEST,
+    TERMINATOR,
+    assignment,
+    changed,
+    desktops_of,
+    has_begun,
+    is_claimed,
+    is_gone,
+    is_over,
+    launched_at,
+    meet_time,
+    session_data,
+    status,
+    text,
+)
+from tests.simulation.record_invariants import LONGEST_LAG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chalicelib.meetings.http import Answer
+    from tests.simulation.dynamodb import Item
+    from tests.simulation.lambda_service import Invocation
+    from tests.simulation.stage import Stage
+
+_BOOKED, _BOOKED_BEFORE, _CONFLICT, _LATER = 201, 200, 409, 503
+_READY, _ENTERED, _WAIT, _UNKNOWN = 200, 303, 202, 404
+_TOO_LATE: Final = 400
+LEASE: Final = "launch_lease"
+_LAUNCH_OWN: Final = frozenset({LEASE, "launch_begun_at", *(f"{role}_subnet_id" for role in ROLES)})
+_DATA: Final = frozenset(f"{role}_session_data" for role in ROLES)
+_REASONS: Final = {
+    LAUNCH: {"LAUNCH_FAILED"},
+    SAFETY_NET: {
+        "NEVER_HEALTHY",
+        "NO_SHOW_TIMEOUT",
+        "PARTIAL_NO_SHOW_TIMEOUT",
+        "15_MIN_SUCCESS",
+        "MAX_LENGTH_TIMEOUT",
+    },
+    TERMINATOR: {"SUCCESS"},
+    API: {"LAUNCH_FAILED"},
+}
+
+
+def problems(
+    stage: Stage, run: Invocation, row: str, before: Item | None, after: Item | None
+) -> Iterator[str]:
+    if run.function == API:
+        if isinstance(run.event, Booking):
+            yield from _booked(run.event, row, before, after)
+        else:
+            yield from _joined(run.event, row, before, after)
+    elif before is None or after is None:
+        yield f"{'made' if before is None else 'removed'} the row {row}"
+    else:
+        if row not in stage.invariants.meetings_of(run):
+            yield f"changed {row}"
+        yield from _led(stage, run, row, before, after)
+
+
+def _booked(booking: Booking, row: str, before: Item | None, after: Item | None) -> Iterator[str]:
+    """Look at what a request does: it makes, confirms or takes back its own row, and no other."""
+    present = after or before or {}
+    if text(present, "teacher_name") != booking.order.teacher:
+        yield f"wrote the row {row} of another request"
+    if before is None:
+        if after is None or status(after) != "SCHEDULED" or is_over(after):
+            yield f"made the row {row} as {after}"
+    elif after is None:
+        if CONFIRMED in before:
+            yield f"removed the row {row}, which was confirmed"
+    elif not changed(before, after) <= {CONFIRMED, REASON, "status"}:
+        yield f"changed {changed(before, after)} of {row}"
+    elif REASON in after and CONFIRMED in after:
+        yield f"took back {row}, which was confirmed"
+
+
+def _joined(visit: Visit, row: str, before: Item | None, after: Item | None) -> Iterator[str]:
+    """Look at what a visit does: it writes nothing but that the meeting has begun."""
+    if before is None or after is None or row != visit.meeting:
+        yield f"wrote {row}"
+    elif visit.how not in {JSON, WAIT, ENTER}:
+        yield f"wrote {row}, though somebody only looked at the page"
+    elif changed(before, after) == {f"{visit.role}_waiting_at"}:
+        if is_over(before) or has_begun(before):
+            yield f"wrote that somebody waits for {row}, which was {status(before)}"
+    elif visit.how == WAIT:
+        yield f"wrote {row}, though the page said that it only waits"
+    elif not changed(before, after) <= {"status", JOINED} or status(after) != "IN_PROGRESS":
+        yield f"changed {changed(before, after)} of {row}"
+    elif status(before) != "HEALTHY" or is_over(before):
+        yield f"let somebody in to {row}, which was {status(before)}, {before.get(REASON)}"
+
+
+def _led(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
+    """Look at what the others do: note what they start, claim the end, say when it is there."""
+    for name in sorted(changed(before, after)):
+        if name == REASON:
+            yield from _claimed(stage, run, row, before, after)
+        elif name == "status":
+            yield from _moved(stage, run, row, before, after)
+        elif name in _DATA and name not in after:
+            yield from _emptied(stage, run, row, before)
+        elif run.function != LAUNCH or name not in {*_LAUNCH_OWN, *IDS}:
+            yield f"changed {name} of {row}"
+        elif is_over(before) and name != LEASE:
+            yield f"changed {name} of {row}, which is over"
+        elif name in IDS:
+            yield from _noted(stage, row, name, before, after)
+
+
+def _emptied(stage: Stage, run: Invocation, row: str, before: Item) -> Iterator[str]:
+    """Look at the removal of what a side has left, which makes room for the end of a meeting."""
+    is_ending = is_claimed(before) or (
+        run.function == SAFETY_NET and stage.invariants.is_over_by_time(run, row, before)
+    )
+    if row not in run.learnt.crowded or not is_ending:
+        yield f"removed data from {row}"
+
+
+def _claimed(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
+    now, reason = stage.clock.now, text(after, REASON)
+    if is_claimed(before):
+        yield f"claimed {row}, which was over"
+    if reason not in _REASONS[run.function]:
+        yield f"claimed {row} as {reason}"
+    is_early = now < meet_time(before) + SHORTEST - MINUTE and run.function != LAUNCH
+    if is_early and not stage.invariants.is_worn_out(run, row):
+        yield f"claimed {row} too early, as {reason}"
+    if run.function == TERMINATOR and not all(session_data(before)):
+        yield f"claimed {row} without all data"
+    if has_begun(before) and "NO_SHOW" in str(reason):
+        yield f"claimed {row} as {reason} though somebody is there"
+    waited = [text(before, f"{role}_waiting_at") for role in ROLES]
+    seen = [datetime.fromisoformat(each).timestamp() for each in waited if each]
+    is_lately = bool(seen) and now <= max(seen) + PRESENCE
+    if is_lately and "NO_SHOW" in str(reason) and now < meet_time(before) + LONGEST:
+        yield f"claimed {row} as {reason} though somebody waited at {max(seen)}"
+    was_healthy = RANKS.get(status(before), len(RANKS)) >= RANKS["HEALTHY"]
+    if reason == ("NEVER_HEALTHY" if was_healthy else "NO_SHOW_TIMEOUT"):
+        yield f"claimed {row} as {reason}, which was {status(before)}"
+
+
+def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
+    new = status(after)
+    if new == "LAUNCHED" and run.function == LAUNCH:
+        if is_over(before) or not all(name in after for name in IDS):
+            yield f"moved {row} to {new} from {before}"
+        return
+    if new != "TERMINATED":
+        yield f"moved {row} to {new}"
+        return
+    if REASON not in after:
+        yield f"moved {row} to {new} without a reason"
+    seen_for_sure = (run.started or 0.0) - LONGEST_LAG
+    noted = {text(before, name) for name in IDS}
+    for host in desktops_of(stage.ec2.hosts.values(), row):
+        is_listed = host.id in noted or host.id not in stage.ec2.hidden
+        if is_listed and launched_at(host) <= seen_for_sure:
+            yield f"moved {row} to {new} while {host.id} is {host.view}"
+
+
+def _noted(stage: Stage, row: str, name: str, before: Item, after: Item) -> Iterator[str]:
+    host = stage.ec2.hosts.get(text(after, name) or "")
+    role = IDS[name]
+    if name in before:
+        yield f"changed {name} of {row} from {before[name]} to {after[name]}"
+    if (row, role) not in {assignment(view) for _, view in host.past} if host else {}:
+        yield f"noted {host and host.id} as the {role} of {row}"
+    if host and is_gone(host.view) and len(host.past) == 1:
+        yield f"noted {host.id}, which never was"
+
+
+# Answers of the API, at the moment at which they are given
+
+
+def answer_problems(stage: Stage, run: Invocation) -> Iterator[str]:
+    """Say what is wrong with an answer, and let whoever asked have it."""
+    if isinstance(run.event, Booking):
+        stage.callers.was_answered(run.event, run.result)
+        yield from _of_booking(stage, run.event, run.result)
+    else:
+        yield from _of_visit(stage, run.event, run.result)
+
+
+def _of_booking(stage: Stage, booking: Booking, answer: Answer) -> Iterator[str]:
+    order = booking.order
+    stage.invariants.seen[f"booking {answer.status}"] += 1
+    if answer.status in {_BOOKED, _BOOKED_BEFORE} and booking.is_same:
+        meeting = document_of(answer)["meeting_id"]
+        # A row that was erased by hand was what a request under way remembered its failure by.
+        if len(order.booked) > 1 and not order.booked.keys() & stage.actors.erased:
+            yield f"booked {order.teacher} as {sorted(order.booked)}"
+        yield from _stands(stage, meeting, order.teacher)
+    elif answer.status in {_BOOKED, _BOOKED_BEFORE}:
+        if order.booked and not order.booked.keys() & stage.actors.touched:
+            yield f"booked another meeting under the key {order.key}"
+    elif answer.status == _LATER:
+        if order.key is None:
+            yield from _is_nothing(stage, order.teacher)
+    elif not _may_refuse(stage, booking, answer.status):
+        yield f"answered {answer.status} to {booking.request.body!r}: {answer.body}"
+
+
+def _may_refuse(stage: Stage, booking: Booking, status_code: int) -> bool:
+    """Return True if a request may be refused as wrong: it is late, or its key was used."""
+    if status_code == _CONFLICT:
+        return booking.order.key is not None
+    return status_code == _TOO_LATE and stage.clock.now >= booking.order.meet_time
+
+
+def _stands(stage: Stage, meeting: str, teacher: str) -> Iterator[str]:
+    """Check that a meeting that was promised is one."""
+    item = stage.dynamodb.items.get(meeting)
+    if item is None and meeting in stage.actors.touched:
+        return
+    is_made = item is not None and (CONFIRMED in item or status(item) != "SCHEDULED")
+    if item is None or text(item, "teacher_name") != teacher or not is_made:
+        yield f"booked {meeting}, whose row is {item}"
+        return
+    known = stage.scheduler.planned.keys() | stage.scheduler.past
+    missing = {f"launch-{meeting}", f"safety-{meeting}"} - known
+    if missing and not is_over(item):
+        yield f"booked {meeting} without {missing}"
+
+
+def _is_nothing(stage: Stage, teacher: str) -> Iterator[str]:
+    """Check that nothing looks like the meeting that could not be made."""
+    for row, item in stage.dynamodb.items.items():
+        if text(item, "teacher_name") == teacher and CONFIRMED in item:
+            yield f"answered that {row} was not made, and it is {item}"
+
+
+def _of_visit(stage: Stage, visit: Visit, answer: Answer) -> Iterator[str]:
+    stage.invariants.seen[f"visit {answer.status}"] += 1
+    item = stage.dynamodb.items.get(visit.meeting, {})
+    link = answer.headers.get("Location")
+    if answer.status == _READY and visit.how in {JSON, WAIT}:
+        link = document_of(answer)["dcv_url"]
+    if visit.shows != RIGHT and answer.status not in {_UNKNOWN, _LATER}:
+        yield f"answered {answer.status} to a key that is {visit.shows}"
+    if visit.shows == RIGHT and answer.status == _UNKNOWN and item:
+        yield f"knew no {visit.meeting}"
+    if answer.status not in {_READY, _ENTERED, _WAIT, _UNKNOWN, _LATER}:
+        yield f"answered {answer.status}: {answer.body}"
+    if link is None:
+        return
+    if visit.how == WAIT:
+        yield f"sent somebody in who only waited for {visit.meeting}"
+    stage.callers.was_let_in(visit)
+    if (visit.meeting, link) not in stage.invariants.linked_at:
+        yield f"sent the {visit.role} of {visit.meeting} to {link}"
+    host = stage.ec2.hosts.get(link.removeprefix("https://").partition(".")[0])
+    roles = {each and each.tag("Role") for _, each in host.past} if host else set()
+    if visit.role not in roles:
+        yield f"sent the {visit.role} of {visit.meeting} to {link}, which serves {roles}"
+    has_begun_since = has_begun(item) or is_over(item) or visit.meeting in stage.actors.touched
+    if not has_begun_since:
+        yield f"sent somebody to {visit.meeting}, which is {status(item)}"
