@@ -76,6 +76,7 @@ CORE_FAILURES: Final = (
     OutOfTimeError,
     QuotaSpentError,
     RowChangedError,
+    RowFullError,
     RowsNotUpdatedError,
     SecretError,
 )
