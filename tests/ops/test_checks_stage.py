@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcloud.aws import copy_project
 from ops import checks_stage
 from ops.check import Context, Level, run
 from ops.configure import changes
@@ -131,9 +132,10 @@ def test_a_name_too_long_for_aws_is_a_failure(project: ConfigFile) -> None:
 def test_code_that_may_call_more_than_its_policies_allow_is_a_failure(
     project: ConfigFile, file: str
 ) -> None:
-    with (project.directory / file).open("a") as code:
-        code.write("\n\nelse:")
-    checks = _checks(project)
+    copied = copy_project(project.directory, project.directory.with_name("copy"))
+    with (copied / file).open("a") as text:
+        text.write("\n\nelse:")
+    checks = _checks(ConfigFile(copied))
     assert checks["names"].level is Level.FAILURE
     assert checks["names"].found.startswith(f"{file} has changed since ")
     assert "python -m ops.derive" in checks["names"].found
