@@ -20,9 +20,8 @@ DESCRIBED = {key: value for key, value in FAILED.items() if key != "revision"}
 def test_a_deployment_is_reported_with_what_codedeploy_knows(stage: Stage) -> None:
     deployment_id = stage.deploy(S3, startTime=at(15, 20), completeTime=at(15, 24))
 
-    result = stage.deployments().handle(
-        event("codedeploy-success", deploymentId=deployment_id), RUN
-    )
+    found = event("codedeploy-success", deploymentId=deployment_id)
+    result = stage.deployments().handle(found, RUN)
 
     assert stage.subjects == ["shop 1.4.2 deployed to production"]
     assert result == {
@@ -60,6 +59,7 @@ def test_each_state_of_a_deployment_is_reported_once_even_if_codedeploy_forgot_i
 
 
 NOT_WATCHED = "application 'shop' is not watched"
+NOT_WANTED = "its state 'FAILURE' is not among DEPLOYMENT_STATES"
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,7 @@ NOT_WATCHED = "application 'shop' is not watched"
     [
         ("codedeploy-success", {"CODEDEPLOY_APPLICATIONS": "api"}, NOT_WATCHED),
         ("codedeploy-success", {"CODEDEPLOY_APPLICATIONS": ""}, NOT_WATCHED),
-        (
-            "codedeploy-failure",
-            {"DEPLOYMENT_STATES": "SUCCESS"},
-            "its state 'FAILURE' is not among DEPLOYMENT_STATES",
-        ),
+        ("codedeploy-failure", {"DEPLOYMENT_STATES": "SUCCESS"}, NOT_WANTED),
     ],
 )
 def test_a_deployment_that_the_stage_does_not_watch_is_ignored(

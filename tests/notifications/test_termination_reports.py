@@ -166,11 +166,10 @@ def test_a_desktop_without_a_meeting_and_a_stage_without_meetings_read_no_row(
     assert (stage.mails, stage.faults.calls) == ([], ["describe_instances"])
 
 
-@pytest.mark.parametrize("operation", ["describe_instances", "get_item"])
-def test_a_failed_read_is_left_to_lambdas_retry(stage: Stage, operation: str) -> None:
+def test_a_row_that_cannot_be_read_is_left_to_lambdas_retry(stage: Stage) -> None:
     make_unhealthy(stage)
     desktop = stage.ended(NORMAL, Role="teacher", MeetingID="m1")
-    stage.faults.refused = {(operation, "")}
+    stage.faults.refused = {("get_item", "")}
 
     with pytest.raises(ClientError):
         end_of(stage, desktop)
