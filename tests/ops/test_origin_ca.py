@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from chalicelib.cloudflare.client import Answer, TokenRefusedError
+from chalicelib.cloudflare.client import Answer
 from chalicelib.dns.provider import RejectedError, UnavailableError, UnconfirmedError
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
@@ -18,10 +18,7 @@ from localcloud.cloudflare import (
     CloudflareStandIn,
     Fault,
     FaultKind,
-    Permission,
-    Token,
     When,
-    Zone,
 )
 from ops.origin_ca import OriginCa
 
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from localcloud.cloudflare.jsonvalue import JsonObject
 
 NAMES = ("*.example.com", "example.com")
-DNS_ONLY = "dns_only_0000000000000000000000000000000"
 LOST = Fault(FaultKind.DROP, when=When.AFTER, method="POST")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -47,13 +43,12 @@ CSR = csr_of(KEY)
 
 @pytest.fixture
 def cloudflare() -> Iterator[CloudflareStandIn]:
-    dns = Token(DNS_ONLY, frozenset({Permission.DNS_WRITE, Permission.ZONE_READ}))
-    with CloudflareStandIn([Zone()], [Token(), dns], dns_port=None) as standin:
+    with CloudflareStandIn(dns_port=None) as standin:
         yield standin
 
 
-def authority(cloudflare: CloudflareStandIn, token: str = DEFAULT_TOKEN) -> OriginCa:
-    return OriginCa(cloudflare.url, token, DEFAULT_ZONE_ID, sleep=lambda _: None)
+def authority(cloudflare: CloudflareStandIn) -> OriginCa:
+    return OriginCa(cloudflare.url, DEFAULT_TOKEN, DEFAULT_ZONE_ID, sleep=lambda _: None)
 
 
 def issue_others(cloudflare: CloudflareStandIn, count: int) -> None:
@@ -77,18 +72,7 @@ def test_one_call_brings_the_certificate(cloudflare: CloudflareStandIn) -> None:
     certificate = authority(cloudflare).issue(CSR, NAMES, 90)
     assert is_of_our_key(certificate)
     assert calls(cloudflare) == ["POST /certificates"]
-    (body,) = [call.body for call in cloudflare.calls]
-    assert b"PRIVATE" not in body
-    assert b'"requested_validity": 90' in body
-
-
-def test_a_token_without_the_right_is_told_which_one_it_needs(
-    cloudflare: CloudflareStandIn,
-) -> None:
-    with pytest.raises(TokenRefusedError, match="it needs SSL and Certificates Edit") as caught:
-        authority(cloudflare, DNS_ONLY).issue(CSR, NAMES, 90)
-    assert DNS_ONLY not in str(caught.value)
-    assert len(cloudflare.calls) == 1
+    assert b'"requested_validity": 90' in cloudflare.calls[0].body
 
 
 def test_names_outside_of_the_zone_are_refused_with_what_to_look_at(
@@ -128,13 +112,12 @@ def test_if_it_cannot_be_looked_for_the_command_may_be_run_again(
         authority(cloudflare).issue(CSR, NAMES, 90)
 
 
+UNREADABLE = [{"certificate": None}, {"certificate": "no PEM"}]
+
+
 @pytest.mark.parametrize(
     ("result", "error"),
-    [
-        ({}, UnavailableError),
-        ([7], UnavailableError),
-        ([{"certificate": None}, {"certificate": "no PEM"}], UnconfirmedError),
-    ],
+    [({}, UnavailableError), ([7], UnavailableError), (UNREADABLE, UnconfirmedError)],
 )
 def test_an_answer_of_another_shape_is_no_certificate(
     cloudflare: CloudflareStandIn,
