@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.cloudflare.record_format import parse_record
+from chalicelib.dns.record import Record
 from localcloud.cloudflare import DEFAULT_TOKEN, DEFAULT_ZONE_ID, Fault, FaultKind
 from ops.cloudflare_zone import ZoneView
 from ops.preflight import (
@@ -25,8 +25,6 @@ from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, World
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chalicelib.dns.record import Record
-
 GONE = "i-0123456789abcdef0"
 
 
@@ -43,16 +41,11 @@ def stage(world: World, **variables: str) -> Stage:
 
 
 def view(world: World, zone_id: str = DEFAULT_ZONE_ID) -> ZoneView:
-    """Look at a zone as an operator does."""
     return ZoneView(world.cloudflare.url, DEFAULT_TOKEN, zone_id, sleep=lambda _: None)
 
 
 def record(name: str) -> Record:
-    """Make a record of the stage's."""
-    comment = f"{OWNER} managed by Elephant"
-    return parse_record(
-        {"id": name, "type": "A", "name": name, "content": "203.0.113.7", "comment": comment}
-    )
+    return Record.address(name, "203.0.113.7", proxied=True, ttl=1, comment=OWNER)
 
 
 def said(_: str) -> None:
@@ -64,7 +57,7 @@ def said(_: str) -> None:
 
 def test_the_right_zone_gives_our_records(world: World) -> None:
     instance_id = world.launch()
-    world.put_own(instance_id, "192.0.2.200")
+    world.put_own(instance_id)
 
     (found,) = check_zone(view(world), stage(world), said)
 
