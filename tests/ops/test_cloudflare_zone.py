@@ -11,7 +11,6 @@ import pytest
 from chalicelib.cloudflare.client import Call, TokenRefusedError, _parse
 from chalicelib.dns.provider import (
     DnsError,
-    RejectedError,
     UnavailableError,
     UnconfirmedError,
     WrongZoneError,
@@ -231,7 +230,6 @@ def test_the_zone_is_the_closest_parent(make_site: MakeSite) -> None:
 @pytest.mark.parametrize(
     ("token", "domain", "calls"),
     [(Token(), "desktops.example.org", 2), (may(Permission.DNS_WRITE), DOMAIN, 1)],
-    ids=["another domain", "no right to read zones"],
 )
 def test_a_zone_that_the_token_does_not_see_is_not_found(
     make_site: MakeSite, token: Token, domain: str, calls: int
@@ -247,11 +245,8 @@ def test_zones_of_one_name_in_several_accounts_are_for_a_person_to_choose(
     site = make_site(zones=(Zone(), Zone(id=OTHER_ZONE_ID, status="moved", account_name="Old")))
     with pytest.raises(AmbiguousZoneError) as caught:
         site.view().zone_for(DOMAIN)
-    assert str(caught.value) == (
-        f"the token sees 2 zones named example.com: {DEFAULT_ZONE_ID} (active, account Stand-in), "
-        f"{OTHER_ZONE_ID} (moved, account Old); give the zone's id itself, or a token for only "
-        "one of them"
-    )
+    named = f"{DEFAULT_ZONE_ID} (active, account Stand-in), {OTHER_ZONE_ID} (moved, account Old)"
+    assert f"2 zones named example.com: {named}; give the zone's id itself" in str(caught.value)
 
 
 def test_a_list_of_zones_that_is_none_is_an_error(
@@ -265,11 +260,16 @@ def test_a_list_of_zones_that_is_none_is_an_error(
 # Proving that the token can write
 
 
-def test_the_proof_makes_a_record_as_the_application_does_and_removes_it(site: Site) -> None:
+def test_the_proof_makes_a_record_as_the_application_does_and_removes_it_alone(site: Site) -> None:
+    site.put("www", None)
+    site.put("i-0123456789abcdef0", f"{OWNER} m=m1 r=teacher")
+    before = site.records
+
     proof = site.view().prove_write(DOMAIN, OWNER)
 
     calls = [f"POST {RECORDS}", f"GET {RECORDS}", f"DELETE {RECORDS}/{proof.record_id}"]
-    assert (site.names(), site.calls, site.pauses) == ([], [*calls, f"GET {RECORDS}"], [])
+    assert (site.calls, site.pauses) == ([*calls, f"GET {RECORDS}"], [])
+    assert site.records == before
     assert json.loads(site.cloudflare.calls[0].body) == {
         "type": "A",
         "name": proof.name,
@@ -368,15 +368,6 @@ def test_an_answer_that_holds_no_record_is_not_believed(
     assert (site.names(), site.ever()) == ([], 2)
 
 
-def test_a_full_zone_is_said(make_site: MakeSite) -> None:
-    site = make_site(zones=(Zone(record_quota=0),))
-    error = site.failure()
-    assert isinstance(error.__cause__, RejectedError)
-    assert "81045" in str(error)
-    assert "the zone is full" in str(error)
-    assert site.calls == [f"POST {RECORDS}"]
-
-
 LOST = makes(DROP, when=When.AFTER)
 UNREADABLE = lists(EDGE_ERROR, times=3)
 UNSURE: Cause = (UnconfirmedError, "could not create it")
@@ -461,14 +452,6 @@ def test_an_interruption_leaves_nothing_behind_or_says_what(
     left = [str(Leftover(record.name, record.id)) for record in site.records]
     assert getattr(caught.value, "__notes__", []) == left
     assert (len(left), site.ever()) == ((0, 2) if removable else (1, 1))
-
-
-def test_nothing_else_in_the_zone_is_touched(site: Site) -> None:
-    site.put("www", None)
-    site.put("i-0123456789abcdef0", f"{OWNER} m=m1 r=teacher")
-    before = site.records
-    site.view().prove_write(DOMAIN, OWNER)
-    assert site.records == before
 
 
 # Removing our records
