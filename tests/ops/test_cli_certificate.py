@@ -20,7 +20,7 @@ from localcloud.cloudflare import (
 from ops import cli_certificate
 from ops.certificate import names_in, read_certificate
 from ops.cli import main
-from tests.world import DOMAIN, REGION, SECRET
+from tests.world import DOMAIN, OTHER_TOKEN, REGION, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,10 +115,7 @@ def test_the_key_is_sent_nowhere_and_neither_it_nor_the_token_is_printed(
     assert not any(line in said for line in (*lines, "PRIVATE", DEFAULT_TOKEN))
     for call in world.cloudflare.calls:
         assert not any(line.encode() in call.body for line in lines)
-    assert [f"{call.method} {call.path}" for call in world.cloudflare.calls] == [
-        "POST /certificates",
-        f"GET {SSL_MODE}",
-    ]
+    assert world.dns_calls == [("POST", "/certificates"), ("GET", SSL_MODE)]
 
 
 def test_what_is_there_stays_and_nothing_is_asked_for(
@@ -126,9 +123,7 @@ def test_what_is_there_stays_and_nothing_is_asked_for(
 ) -> None:
     ops()
     key, calls = (project.parent / "dcv.key").read_text(), len(world.cloudflare.calls)
-    again = ops()
-    assert again.exit_code == 1
-    assert "there already: replace with --force" in flat(again)
+    assert "there already: replace with --force" in flat(ops())
     assert (project.parent / "dcv.key").read_text() == key
     assert len(world.cloudflare.calls) == calls
     assert ops("--force").exit_code == 0
@@ -179,14 +174,7 @@ def test_a_token_for_dns_is_refused_with_the_right_that_it_lacks(
     assert not (project / NOTE).exists()
 
 
-def test_the_token_is_taken_from_the_environment_if_it_is_there(
-    ops: Ops, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", DEFAULT_TOKEN)
-    assert ops(token="").exit_code == 0
-
-
-def test_a_person_is_told_which_token_is_meant(
+def test_a_person_is_asked_for_the_right_token_unless_it_is_in_the_environment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Terminal:
@@ -198,6 +186,9 @@ def test_a_person_is_told_which_token_is_meant(
     monkeypatch.setattr(cli_certificate, "read_token", lambda _, **__: DEFAULT_TOKEN)
     assert cli_certificate._token() == DEFAULT_TOKEN
     assert "Zone > SSL and Certificates > Edit" in capsys.readouterr().out
+
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", OTHER_TOKEN)
+    assert cli_certificate._token() == OTHER_TOKEN
 
 
 @pytest.mark.parametrize(
