@@ -196,6 +196,7 @@ def test_a_person_is_asked_for_the_right_token_unless_it_is_in_the_environment(
     [
         ("strict", "Full (strict), as it should be"),
         ("full", "warning: it is 'full': Cloudflare accepts any certificate"),
+        ("flexible", "warning: it is 'flexible': Cloudflare connects to desktops without TLS"),
     ],
 )
 def test_a_mode_in_which_cloudflare_does_not_look_at_it_is_warned_of(
