@@ -438,10 +438,7 @@ def test_a_record_that_is_stored_otherwise_than_asked_proves_nothing(site: Site)
 
 
 @pytest.mark.parametrize("removable", [True, False])
-def test_an_interruption_leaves_nothing_behind_or_says_what(
-    site: Site,
-    removable: bool,  # noqa: FBT001
-) -> None:
+def test_an_interruption_leaves_nothing_behind_or_says_what(site: Site, *, removable: bool) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt(seconds)
 
@@ -460,21 +457,19 @@ def test_an_interruption_leaves_nothing_behind_or_says_what(
 def test_our_records_are_removed_in_batches_and_no_others(site: Site) -> None:
     site.put("www", None)
     site.put("mail", "the elephant: in the room")
-    site.put("i-1")
-    site.put("i-2", f"{OWNER} m=m1 r=teacher")
-    site.put("i-3", f"{OWNER}1 managed by Elephant")
-    site.put("i-4", "elephant:other/eu-west-1 m=m1 r=teacher", name="i-4.lab.example.com")
-    site.put("i-5", name="i-5.lab.example.com")
-    site.put("i-6", "ELEPHANT:TEST/US-WEST-2 shouting")
+    site.put("i-1", f"{OWNER}1 managed by Elephant")
+    site.put("i-2", "elephant:other/eu-west-1 m=m1 r=teacher", name="i-2.lab.example.com")
+    site.put("i-3", "ELEPHANT:TEST/US-WEST-2 shouting")
     site.put("txt", f"{OWNER} note", type="TXT", content="hello")
-    for number in range(400):
+    others = site.records
+    site.put("i-4", f"{OWNER} m=m1 r=teacher")
+    site.put("i-5", name="i-5.lab.example.com")
+    for number in range(401):
         site.put(f"i-9{number:03}")
-    kept = {f"www.{DOMAIN}", f"mail.{DOMAIN}", f"i-3.{DOMAIN}", "i-4.lab.example.com"}
-    kept |= {f"i-6.{DOMAIN}", f"txt.{DOMAIN}"}
 
     assert site.view().remove_all(OWNER, site.said.append) == 403
 
-    assert set(site.names()) == kept
+    assert site.records == others
     assert site.calls == [f"GET {RECORDS}", *[f"POST {RECORDS}/batch"] * 3, f"GET {RECORDS}"]
     assert site.said == [f"removed {done} of 403 records" for done in (200, 400, 403)]
 
@@ -485,10 +480,10 @@ def test_nothing_to_remove_is_one_call(site: Site) -> None:
 
 
 def test_a_lost_answer_to_a_batch_is_looked_up(site: Site) -> None:
-    for number in range(3):
-        site.put(f"i-{number}")
+    site.put("i-1")
+    site.put("i-2")
     site.fault(Fault(DROP, When.AFTER, method="POST", path=f"{RECORDS}/batch"))
-    assert site.view().remove_all(OWNER, site.said.append) == 3
+    assert site.view().remove_all(OWNER, site.said.append) == 2
     assert (site.names(), site.verbs) == ([], "GPG")
 
 
