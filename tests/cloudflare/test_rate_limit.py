@@ -218,8 +218,7 @@ def test_after_a_refusal_no_call_is_made_for_as_long_as_cloudflare_says(
 
 
 @pytest.mark.parametrize(
-    "retry_after",
-    [None, "", "Fri, 20 Nov 2026 11:00:00 GMT", "soon", "-5", "1.5", "²", "9" * 400],
+    "retry_after", [None, "", "Fri, 20 Nov 2026 11:00:00 GMT", "soon", "-5", "1.5", "²", "9" * 400]
 )
 def test_a_refusal_that_names_no_seconds_lasts_five_minutes(
     quota: Quota, retry_after: str | None

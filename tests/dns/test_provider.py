@@ -115,9 +115,7 @@ def test_a_record_is_stored_as_it_was_wanted_until_it_is_deleted(zone: Zone) -> 
     assert contents(zone) == []
 
 
-def test_a_list_has_our_records_and_all_that_are_named_like_an_instance(
-    provider: Provider,
-) -> None:
+def test_a_list_has_our_records_and_all_that_are_named_like_an_instance(provider: Provider) -> None:
     provider.add("CNAME", NAME, "elsewhere.example.com")
     provider.add("A", f"www.{DOMAIN}", "192.0.2.1")
     provider.zone.apply([Create(wanted(f"old-name.{DOMAIN}"))], SOON)
