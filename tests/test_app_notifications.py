@@ -15,7 +15,7 @@ from chalicelib import aws
 from chalicelib.dns.provider import DnsError
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from localcloud.cloudflare import Fault, FaultKind
-from tests.application import MEETINGS, PROJECT, STAGE, built, invoke, load_app
+from tests.application import MEETINGS, PROJECT, STAGE, invoke, load_app
 from tests.notifications.harness import SENT, VARIABLES, Stage, event
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION
 
@@ -76,22 +76,6 @@ def test_the_feature_is_two_functions_more_with_their_rules(
     }
 
 
-@pytest.mark.parametrize(
-    ("handler", "builders"),
-    [
-        ("notify_instance_termination", {"termination_reports"}),
-        ("notify_deployment", {"deployment_reports"}),
-        ("dns_watchdog", {"watchdog"}),
-    ],
-)
-def test_a_function_builds_what_it_needs_before_its_first_event(
-    monkeypatch: pytest.MonkeyPatch, handler: str, builders: set[str]
-) -> None:
-    app = load(monkeypatch, _HANDLER=f"app.{handler}")
-
-    assert built(app) == builders
-
-
 def test_functions_that_send_nothing_load_nothing_of_e_mails() -> None:
     """The watchdog is what must be fast."""
     layout = "'chalicelib.notifications.layout' in sys.modules"
@@ -135,7 +119,7 @@ def test_each_event_becomes_one_e_mail_or_an_error_and_invalid_ones_are_ignored(
     assert OWNER in stage.mails[0].body
 
 
-@pytest.mark.parametrize(("features", "count"), [(BOTH, 1), ({}, 0)], ids=["with", "without"])
+@pytest.mark.parametrize(("features", "count"), [(BOTH, 1), ({}, 0)])
 def test_a_meeting_that_was_never_healthy_becomes_an_e_mail_where_there_are_meetings(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, features: dict[str, str], count: int
 ) -> None:
