@@ -6,9 +6,7 @@ import errno
 import socket
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -17,7 +15,7 @@ import pytest
 from chalicelib.cloudflare import transport as transport_module
 from chalicelib.cloudflare.transport import NoAnswerError, NotSentError, Response, Urllib3Transport
 from chalicelib.deadline import Deadline, OutOfTimeError
-from tests.tls import serve_tls
+from tests.servers import QuietHandler, QuietServer, serve_tls, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,42 +35,27 @@ class Received:
     body: bytes
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """Keeps each request and does with it what the test says."""
 
-    protocol_version = "HTTP/1.1"
     server: Server
     is_new = True
 
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+    def take(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.received.append(Received(self.command, self.path, headers, body))
         self.server.behaviour(self)
-
-    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 (as above)
-
-    def answer(self, status: int = 200, body: bytes = b"{}", **headers: str) -> None:
-        """Send a whole answer; `_` in a header's name stands for a hyphen."""
-        self.send_response(status)
-        for name, value in ({"Content_Length": str(len(body))} | headers).items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
 
     def hang_up(self) -> None:
         """Close the connection after this request."""
         self.close_connection = True
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
-
-class Server(ThreadingHTTPServer):
+class Server(QuietServer):
     """An HTTP server on this machine that counts connections and keeps requests; and its client."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.behaviour: Callable[[Handler], None] = Handler.answer
         self.received: list[Received] = []
         self.connections = 0
@@ -89,6 +72,11 @@ class Server(ThreadingHTTPServer):
         """Make a request that must not be made twice."""
         return post(self.transport, self.url, seconds)
 
+    def close(self) -> None:
+        """End what still waits, and the client's connections."""
+        self.over.set()
+        self.transport._pool.clear()
+
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         self.connections += 1
         super().process_request(request, client_address)
@@ -97,30 +85,14 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
         self.hung_up.set()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Say nothing of clients that went away."""
-
-
-@contextmanager
-def serving(server: Server) -> Iterator[Server]:
-    """Serve while the test goes on."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        server.transport._pool.clear()
-
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     """Serve; every request is answered with `{}`, until a test says otherwise."""
-    with serving(Server()) as made:
+    made = Server()
+    with serving(made):
         yield made
+        made.close()
 
 
 @pytest.fixture
@@ -133,6 +105,7 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
     monkeypatch.delenv("SSL_CERT_FILE")
     with serving(server):
         yield server
+        server.close()
 
 
 @pytest.fixture
