@@ -27,6 +27,7 @@ from chalicelib.dns.provider import (
     ZoneFullError,
 )
 from chalicelib.secrets import Token
+from tests.answers import answering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,52 +48,32 @@ def refusal(status: int, *codes: int, chain: int | None = None) -> Response:
     return Response(status, {"cf-ray": "8a-LHR"}, json.dumps(body).encode())
 
 
-class Line:
-    """A transport that answers from a list, and notes what it was asked."""
+class Api:
+    """Cloudflare's API, with answers from a list, and what it asks and for how long it pauses."""
 
-    def __init__(self, *answers: Response | Exception) -> None:
-        self.answers = deque(answers)
+    def __init__(self, *answers: Response | Exception, tokens: tuple[str, ...] = (TOKEN,)) -> None:
+        self._answers = deque(answers)
         self.asked: list[tuple[str, str, Mapping[str, str], bytes | None, float]] = []
+        self.pauses: list[float] = []
+        self.quota = Quota(lambda: 0)
+        secrets = answering(*({"SecretString": token} for token in tokens))
+        self.cloudflare = Cloudflare(
+            "https://api.example/client/v4",
+            Token(secrets, "the/secret"),
+            self,
+            self.quota,
+            sleep=self.pauses.append,
+            jitter=lambda: 0.5,
+        )
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Response:
         self.asked.append((method, url, headers, body, seconds))
-        answer = self.answers.popleft()
+        answer = self._answers.popleft()
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    @property
-    def tokens(self) -> list[str]:
-        return [headers["Authorization"] for _, _, headers, _, _ in self.asked]
-
-
-class Secrets:
-    """A secret that holds one token after the other."""
-
-    def __init__(self, *tokens: str) -> None:
-        self.tokens = deque(tokens)
-
-    def get_secret_value(self, **_: object) -> Mapping[str, Any]:
-        return {"SecretString": self.tokens.popleft()}
-
-
-class Api:
-    """Cloudflare's API over a line, with the pauses that it makes."""
-
-    def __init__(self, *answers: Response | Exception, tokens: tuple[str, ...] = (TOKEN,)) -> None:
-        self.line = Line(*answers)
-        self.pauses: list[float] = []
-        self.quota = Quota(lambda: 0)
-        self.cloudflare = Cloudflare(
-            "https://api.example/client/v4",
-            Token(Secrets(*tokens), "the/secret"),
-            self.line,
-            self.quota,
-            sleep=self.pauses.append,
-            jitter=lambda: 0.5,
-        )
 
     def ask(self, call: Call = READ, deadline: Deadline = FAR) -> Any:  # noqa: ANN401
         return self.cloudflare.answer(call, deadline).result
@@ -103,7 +84,7 @@ def test_a_call_bears_the_token_and_the_json_body() -> None:
 
     assert api.ask(WRITE) == {"id": "1"}
 
-    ((method, url, headers, body, seconds),) = api.line.asked
+    ((method, url, headers, body, seconds),) = api.asked
     assert (method, url) == ("POST", "https://api.example/client/v4/zones/z/dns_records")
     assert headers == {
         "Authorization": f"Bearer {TOKEN}",
@@ -118,7 +99,7 @@ def test_a_read_has_its_query_and_no_body_and_no_more_time_than_is_left() -> Non
 
     api.ask(deadline=Deadline(2.5, lambda: 0))
 
-    ((_, url, headers, body, seconds),) = api.line.asked
+    ((_, url, headers, body, seconds),) = api.asked
     assert url.endswith("/zones/z/dns_records?name.exact=a.example.com")
     assert "Content-Type" not in headers
     assert (body, seconds) == (None, 2.5)
@@ -162,7 +143,7 @@ def test_a_write_that_may_have_been_carried_out_is_never_repeated(
     with pytest.raises(UnconfirmedError, match="could not confirm POST /zones"):
         api.ask(WRITE)
 
-    assert len(api.line.asked) == 1
+    assert len(api.asked) == 1
 
 
 def test_a_write_that_was_never_sent_is_repeated() -> None:
@@ -225,7 +206,7 @@ def test_a_refusal_is_named_by_its_code_and_not_repeated(
         api.ask(call)
 
     assert raised.type is error
-    assert len(api.line.asked) == 1
+    assert len(api.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -274,7 +255,10 @@ def test_a_refused_token_is_read_again_and_the_new_one_used(refused: Response) -
     api = Api(refused, OK, tokens=(TOKEN, RENEWED))
 
     assert api.ask(WRITE) == {"id": "1"}
-    assert api.line.tokens == [f"Bearer {TOKEN}", f"Bearer {RENEWED}"]
+    assert [headers["Authorization"] for _, _, headers, _, _ in api.asked] == [
+        f"Bearer {TOKEN}",
+        f"Bearer {RENEWED}",
+    ]
 
 
 def test_the_same_token_is_not_tried_twice() -> None:
@@ -284,7 +268,7 @@ def test_the_same_token_is_not_tried_twice() -> None:
     with pytest.raises(TokenRefusedError):
         api.ask()
 
-    assert len(api.line.asked) == 1
+    assert len(api.asked) == 1
 
 
 @pytest.mark.parametrize("refused", REFUSALS)
@@ -296,7 +280,7 @@ def test_a_token_that_is_refused_again_fails_by_the_secrets_name_and_is_not_show
     with pytest.raises(TokenRefusedError, match="token in secret 'the/secret'") as raised:
         api.ask()
 
-    assert len(api.line.asked) == 2
+    assert len(api.asked) == 2
     error: BaseException | None = raised.value
     while error:
         assert TOKEN not in f"{error!r}"
@@ -314,7 +298,7 @@ def test_a_429_is_believed_with_any_body_and_not_repeated(body: bytes, call: Cal
         api.ask(call)
 
     assert (raised.value.seconds, api.quota.seconds_to_wait) == (17, 17)
-    assert (len(api.line.asked), api.pauses) == (1, [])
+    assert (len(api.asked), api.pauses) == (1, [])
 
 
 def test_every_answer_updates_the_quota() -> None:
