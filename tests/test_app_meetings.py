@@ -82,7 +82,6 @@ def test_a_deployment_maps_the_tables_stream_and_cannot_do_without(
 
 def test_a_local_stage_needs_no_stream_to_answer_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     url = {"CLOUDFLARE_API_URL": "http://127.0.0.1:1/client/v4"}
-
     app = load_app(monkeypatch, STAGE | MEETINGS | CLI | url).app
 
     assert sorted(app.routes) == sorted([*ROUTES, "/events"])

@@ -326,7 +326,6 @@ def test_what_is_not_ours_under_such_a_name_is_ignored(record: Record, name: str
         (CNAME, f"conflicting CNAME record {NAME} left unchanged"),
         (FOREIGN, f"the record {NAME} at {ADDRESS} belongs to elephant:other; left unchanged"),
     ],
-    ids=["type", "owner"],
 )
 def test_a_conflict_is_named_in_a_warning(record: Record, warning: str) -> None:
     assert find(RUNNING, RIGHT).warnings == ()
