@@ -113,7 +113,7 @@ def test_a_stage_without_features_has_not_one_right_of_theirs() -> None:
 
 
 def test_who_may_start_end_and_schedule() -> None:
-    """Nobody else, and nobody who answers strangers may touch EC2 or Cloudflare's token."""
+    """No other function, and none that answers the public, may touch EC2 or Cloudflare's token."""
     rights = rights_of(EXAMPLE)
 
     assert rights["ec2:RunInstances"] == rights["ec2:CreateTags"] == {"launch_ec2"}

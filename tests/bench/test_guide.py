@@ -1,4 +1,4 @@
-"""The guide's sequence is what it should be: it makes the record and tells the row."""
+"""The guide's sequence is what it should be: it creates the record and updates the row."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,3 @@ def test_what_cloudflare_refuses_raises_so_that_lambda_tries_again(
     world.limit_calls(1)
     with pytest.raises(RuntimeError, match="HTTP 429"):
         guide.handler(make_event(instance_id), None)
-
-
-def test_an_instance_of_another_project_is_left_alone(world: World, guide: Any) -> None:  # noqa: ANN401
-    guide.handler(make_event(world.launch(Project="Other")), None)
-    assert world.dns_calls == []

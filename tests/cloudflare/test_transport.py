@@ -1,4 +1,4 @@
-"""One request gives one answer, or tells whether the other side may have carried it out."""
+"""One request gives one answer, or an error that says whether it may have been carried out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list that a sweep begins with: ours, and what stands in our way; whole or none."""
+"""The list that a sweep begins with: our records and conflicting ones, whole or none."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ def test_an_owner_is_the_whole_first_word_and_not_only_how_a_comment_begins(worl
     assert owned(world) == ()
 
 
-def test_an_answer_that_holds_strangers_as_well_is_filtered(world: World) -> None:
+def test_an_answer_that_holds_other_records_as_well_is_filtered(world: World) -> None:
     world.put_own("i-00000001")
 
-    def add_a_stranger(envelope: dict[str, Any]) -> None:
-        stranger = {"id": "1", "name": "www.example.com", "comment": "by hand"}
-        envelope["result"].append(envelope["result"][0] | stranger)
+    def add_another(envelope: dict[str, Any]) -> None:
+        other = {"id": "1", "name": "www.example.com", "comment": "by hand"}
+        envelope["result"].append(envelope["result"][0] | other)
         envelope["result_info"]["total_count"] = 2
 
-    (record,) = listed_with(world, add_a_stranger).records
+    (record,) = listed_with(world, add_another).records
 
     assert record.name == f"i-00000001.{DOMAIN}"
 

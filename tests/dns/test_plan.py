@@ -354,11 +354,11 @@ def test_changes_say_what_they_do_to_which_record() -> None:
     assert {change.name for change in changes} == {NAME}
 
 
-# Whatever the zone and EC2 hold
+# Any zone, and any answer of EC2
 
 
 def is_ours_to_touch(record: Record) -> bool:
-    """Tell whether rule 3 lets a record be changed, for a tagged instance at least."""
+    """Return whether rule 3 lets a record be changed, for a tagged instance at least."""
     is_unmarked_of_an_instance = record.owner is None and record.name == NAME
     return record.type == "A" and (record.owner == OWNER or is_unmarked_of_an_instance)
 
