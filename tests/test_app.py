@@ -13,7 +13,7 @@ from chalicelib.ec2.event import event_pattern
 from chalicelib.settings.stage import SettingsError
 from tests.application import MEETINGS, PROJECT, STAGE, built, invoke, load_app
 from tests.notifications.harness import VARIABLES
-from tests.world import DOMAIN, RECORDS, TABLE, World, make_event, make_settings
+from tests.world import RECORDS, TABLE, World, make_event, make_settings
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,26 +24,6 @@ INVALID: tuple[object, ...] = ({}, {"version": "0"}, [], "x", None)
 @pytest.fixture
 def app(world: World, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return load_app(monkeypatch, STAGE | {"CLOUDFLARE_API_URL": world.cloudflare.url})
-
-
-def test_an_event_is_handled(app: ModuleType, world: World) -> None:
-    instance_id = world.desktop()
-
-    result = invoke(app, "dns_watchdog", make_event(instance_id))
-
-    assert (result["instance_id"], result["action"]) == (instance_id, "created")
-    assert [name for name, _, _ in world.standing()] == [f"{instance_id}.{DOMAIN}"]
-
-
-def test_the_schedule_sweeps(app: ModuleType, world: World) -> None:
-    world.put_row(status="LAUNCHED")
-    instance_id = world.desktop()
-
-    result = invoke(app, "sweep", {"detail-type": "Scheduled Event", "detail": {}})
-
-    assert result["done"] == {"created": 1, "updated": 0, "deleted": 0, "rows": 1}
-    assert [name for name, _, _ in world.standing()] == [f"{instance_id}.{DOMAIN}"]
-    assert world.row()["status"] == "DNS_WRITTEN"
 
 
 def test_invalid_events_are_ignored_and_sweep_alike(app: ModuleType) -> None:
