@@ -61,7 +61,6 @@ def pairs(**values: object) -> str:
         pairs(CLOUDFLARE_API_TOKEN=TOKEN),
         pairs(CLOUDFLARE_API_TOKEN=OTHER, CLOUDFLARE_TOKEN=TOKEN),
         pairs(CLOUDFLARE_TOKEN=" ", CLOUDFLARE_API_TOKEN=TOKEN),
-        pairs(CLOUDFLARE_TOKEN=None, CLOUDFLARE_API_TOKEN=TOKEN),
         pairs(ZONE="x", CLOUDFLARE_TOKEN=TOKEN, n=1),
         pairs(CLOUDFLARE_TOKEN=f" {TOKEN}\n"),
         f"\n {pairs(CLOUDFLARE_TOKEN=TOKEN)}\n",
@@ -83,15 +82,12 @@ EMPTY = f"is empty; {SHAPE}"
     ("text", "error"),
     [
         (f'"{TOKEN}"', NO_TOKEN),
-        (pairs(CLOUDFLARE_TOKEN=f"'{TOKEN}'"), NO_TOKEN),
         (f"Bearer {TOKEN}", NO_TOKEN),
         (f"{TOKEN}\n{TOKEN}", NO_TOKEN),
         (f"CLOUDFLARE_TOKEN={TOKEN}", NO_TOKEN),
-        (json.dumps([TOKEN]), NO_TOKEN),
         (f"{TOKEN}é", NO_TOKEN),
         (f'{{"CLOUDFLARE_TOKEN": "{TOKEN}"', NO_JSON),
         (f"{{CLOUDFLARE_TOKEN: {TOKEN}}}", NO_JSON),
-        (f'{{"CLOUDFLARE_TOKEN": "{TOKEN}"}} {TOKEN}', NO_JSON),
         (pairs(cloudflare_token=TOKEN), NO_KEY),
         (pairs(CLOUDFLARE_TOKEN={"value": TOKEN}), NO_KEY),
         ("{}", NO_KEY),
@@ -140,11 +136,7 @@ def test_an_error_without_a_remedy_is_raised_unchanged() -> None:
 
 @pytest.mark.parametrize(
     ("name", "error"),
-    [
-        ("binary", "is empty"),
-        ("deleted", "marked for deletion"),
-        ("missing", "no such secret"),
-    ],
+    [("binary", "is empty"), ("deleted", "marked for deletion"), ("missing", "no such secret")],
 )
 def test_secrets_manager_answers_as_expected(session: Session, name: str, error: str) -> None:
     with mock_aws():
