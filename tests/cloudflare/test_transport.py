@@ -32,7 +32,7 @@ class Handler(QuietHandler):
 
     def take(self, body: bytes) -> None:
         self.server.received.append((self.command, self.path, body))
-        self.server.headers = self.headers
+        self.server.headers = dict(self.headers.items())
         self.server.behaviour(self)
 
     def hang_up(self) -> None:
@@ -107,7 +107,7 @@ def test_a_request_is_sent_as_it_is(server: Server) -> None:
 
     server.transport.request("PATCH", f"{server.url}{path}", headers, b"{1}", SECONDS)
     assert server.received == [("PATCH", path, b"{1}")]
-    assert headers.items() <= dict(server.headers).items()
+    assert headers.items() <= server.headers.items()
 
     server.transport.request("DELETE", server.url, {}, None, SECONDS)
     assert server.received[1:] == [("DELETE", "/", b"")]
