@@ -21,13 +21,12 @@ from ops import deployment as deployment_module
 from ops.account import AwsError
 from ops.cloudflare_zone import ZoneView
 from ops.command import CommandError
-from ops.configure import changes
 from ops.deployment import Deployment, Removable
 from ops.features import with_features
 from ops.removal import Removal
 from ops.stack import SupportingStack
 from ops.stages import ConfigError, ConfigFile, write_files
-from tests.ops.projects import account, code, linked_project
+from tests.ops.projects import ROOT, account, code, project_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +50,9 @@ THEIRS = parse_record(
 def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConfigFile:
     """Make a project with a local stage that has no features."""
     monkeypatch.setattr(deployment_module, "Code", lambda _: code())
-    config_file = linked_project(tmp_path / "project")
-    local = config_file.stage("local")
+    local = ConfigFile(ROOT).stage("local")
     plain = replace(local, variables=with_features(local.variables, (), FEATURES))
-    write_files({each.path: each.after for each in changes(config_file, code(), plain)})
-    return config_file
+    return project_with(plain, tmp_path / "project")
 
 
 @pytest.fixture
