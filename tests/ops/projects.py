@@ -50,3 +50,7 @@ def _client(service: str) -> Any:  # noqa: ANN401
 def account() -> KeptAccount:
     """Return the account, for use within `mock_aws`."""
     return KeptAccount(DEFAULT_REGION)
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
