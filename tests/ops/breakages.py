@@ -68,6 +68,10 @@ def reserve(number: int, name: str) -> Change:
     return call("lambda", "put_function_concurrency", FunctionName=name, **reserved)
 
 
+def logs(operation: str, name: str) -> Change:
+    return call("logs", operation, logGroupName=f"/aws/lambda/{name}")
+
+
 def unreserve(name: str) -> Change:
     return call("lambda", "delete_function_concurrency", FunctionName=name)
 
@@ -95,12 +99,8 @@ def attach(role: str) -> Change:
     return change
 
 
-MORE = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
-    }
-)
+ANY = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+MORE = json.dumps({"Version": "2012-10-17", "Statement": [ANY]})
 
 
 def failures(name: str, **members: object) -> Change:
@@ -116,28 +116,19 @@ def failures(name: str, **members: object) -> Change:
     return change
 
 
-ELSEWHERE = {
-    "DestinationConfig": {
-        "OnFailure": {"Destination": f"arn:aws:sqs:{DEFAULT_REGION}:{ACCOUNT_ID}:mine"}
-    }
-}
+MINE = {"Destination": f"arn:aws:sqs:{DEFAULT_REGION}:{ACCOUNT_ID}:mine"}
+ELSEWHERE = {"DestinationConfig": {"OnFailure": MINE}}
 
 
-def rezipped(name: str, path: str = "") -> Change:
-    """Deploy a zip by hand: built here, with another file in it; or nowhere."""
+def zipped(name: str, *, is_built_here: bool) -> Change:
+    """Deploy a zip of another app.py alone by hand."""
 
     def deploy(it: Deployed) -> None:
-        builds = it.config_file.directory / ".chalice/deployments"
-        files = {"app.py": b""}
-        if path:
-            with zipfile.ZipFile(next(builds.glob("*-python*.zip"))) as archive:
-                files = {each: archive.read(each) for each in archive.namelist()}
-            files[path] = b"# other"
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
-            for each, content in files.items():
-                archive.writestr(each, content)
-        if path:
+            archive.writestr("app.py", f"# of {name}")
+        if is_built_here:
+            builds = it.config_file.directory / ".chalice/deployments"
             (builds / f"{name}.zip").write_bytes(packed.getvalue())
         it.client("lambda").update_function_code(FunctionName=name, ZipFile=packed.getvalue())
 
@@ -156,22 +147,11 @@ def no_rule(it: Deployed) -> None:
     it.client("events").delete_rule(Name=name)
 
 
-def no_permission(name: str, another_rule: str = "") -> Change:
-    def change(it: Deployed) -> None:
-        client = it.client("lambda")
-        policy = json.loads(client.get_policy(FunctionName=name)["Policy"])
-        for statement in policy["Statement"]:
-            client.remove_permission(FunctionName=name, StatementId=statement["Sid"])
-        if another_rule:
-            client.add_permission(
-                FunctionName=name,
-                StatementId="other",
-                Action="lambda:InvokeFunction",
-                Principal="events.amazonaws.com",
-                SourceArn=f"arn:aws:events:{DEFAULT_REGION}:{ACCOUNT_ID}:rule/{another_rule}",
-            )
-
-    return change
+def no_permission(it: Deployed) -> None:
+    client = it.client("lambda")
+    policy = json.loads(client.get_policy(FunctionName=SWEEP)["Policy"])
+    for statement in policy["Statement"]:
+        client.remove_permission(FunctionName=SWEEP, StatementId=statement["Sid"])
 
 
 def template_of_before(it: Deployed) -> None:
@@ -289,10 +269,6 @@ def longer(it: Deployed) -> None:
     it.edit_config(lambda_timeout=90)
 
 
-def fewer(it: Deployed) -> None:
-    it.edit_config("dns_watchdog", reserved_concurrency=5)
-
-
 def secret_gone(name: str) -> Change:
     return call("secretsmanager", "delete_secret", SecretId=name, ForceDeleteWithoutRecovery=True)
 
@@ -352,13 +328,11 @@ BY_HAND = [
     Break(nothing, f"limits {ENDED}", "not 90 s"),
     Break(function(Timeout=3), "limits dns_watchdog", "3 s, 256 MB, not 90 s, 256 MB"),
     Break(function(SWEEP, MemorySize=128), "limits sweep", "128 MB, not 120 s, 256 MB"),
-    Break(fewer, "concurrency dns_watchdog", "20 reserved, not 5"),
     Break(unreserve(SWEEP), "concurrency sweep", "none reserved, not 1"),
     Break(reserve(2, LAUNCH), "concurrency launch_ec2", "2 reserved, not none"),
     Break(function(Runtime="python3.10"), "runtime dns_watchdog", "runs on python3.10", WARNING),
-    Break(rezipped(WATCHDOG, "app.py"), "code dns_watchdog", "app.py differs"),
-    Break(rezipped(SWEEP, "chalicelib/extra.py"), "code sweep", "chalicelib/extra.py is not here"),
-    Break(rezipped(LAUNCH), "code launch_ec2", "was not built here"),
+    Break(zipped(WATCHDOG, is_built_here=True), "code dns_watchdog", "__init__.py is missing"),
+    Break(zipped(LAUNCH, is_built_here=False), "code launch_ec2", "was not built here"),
     Break(role_policy(WATCHDOG), "role dns_watchdog", "is not what the code needs"),
     Break(no_policy(SWEEP), "role sweep", "or its policy is missing"),
     Break(function(LAUNCH, Role=ANOTHER_ROLE), "role launch_ec2", f"_handler, not {LAUNCH}"),
@@ -369,8 +343,7 @@ BY_HAND = [
     ),
     Break(call("events", "disable_rule", Name=ENDED_RULE), f"rule {ENDED}", "is DISABLED"),
     Break(no_rule, "rule notify_deployment", "does not exist"),
-    Break(no_permission(WATCHDOG, "another"), "permission dns_watchdog", "may not start"),
-    Break(no_permission(SWEEP), "permission sweep", "may not start"),
+    Break(no_permission, "permission sweep", "may not start"),
     Break(failures(WATCHDOG, **ELSEWHERE), "failed events dns_watchdog", ":mine, not to arn:aws:"),
     Break(failures(SWEEP, **ELSEWHERE), "failed events sweep", ":mine, not to a queue"),
     Break(
@@ -383,16 +356,8 @@ BY_HAND = [
         "failed events launch_ec2",
         "are lost",
     ),
-    Break(
-        call("logs", "delete_retention_policy", logGroupName=f"/aws/lambda/{PREFIX}"),
-        "logs api_handler",
-        "is kept forever",
-    ),
-    Break(
-        call("logs", "delete_log_group", logGroupName=f"/aws/lambda/{WATCHDOG}"),
-        "logs dns_watchdog",
-        "does not exist",
-    ),
+    Break(logs("delete_retention_policy", PREFIX), "logs api_handler", "is kept forever"),
+    Break(logs("delete_log_group", WATCHDOG), "logs dns_watchdog", "does not exist"),
     Break(template_of_before, "stack", "another version of the template", WARNING),
     Break(throttle, "API limits", "~1schedule/POST"),
     Break(hide_answers, "API own answers", "DEFAULT_4XX: pages of https://app.example.com"),

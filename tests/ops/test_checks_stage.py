@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ops import checks_stage
+from localcloud.aws import copy_project
 from ops.check import Context, Level, run
 from ops.iam_page import PLAIN
 from tests.ops.projects import code, project_with
@@ -69,13 +70,6 @@ def test_a_configuration_that_cannot_be_read_is_one_failure(project: ConfigFile)
         "configuration": Level.FAILURE,
         **dict.fromkeys(("names", "owner", "files"), Level.SKIPPED),
     }
-
-
-def test_a_stage_that_is_not_there_names_those_that_are(project: ConfigFile) -> None:
-    check = _checks(project, "qa")["configuration"]
-    assert check.level is Level.FAILURE
-    assert "local, prod" in check.found
-    assert check.remedy == "`elephant stage qa`"
 
 
 def test_a_wrong_setting_is_named(project: ConfigFile) -> None:

@@ -179,6 +179,7 @@ def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> No
         deployment.destroy(Removable("elephant-meetings", SECRET), silent, said.append)
 
     assert "functions and token are removed already: not looking for records" in said
+    assert "elephant-local-support does not exist" in said
 
 
 @pytest.mark.usefixtures("token")

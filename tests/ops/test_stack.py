@@ -216,25 +216,6 @@ def test_the_key_to_schedule_with_is_made_once(stage: Stage) -> None:
     assert len(first) == 43
 
 
-def test_a_new_owner_is_in_alarms_and_dashboard(stage: Stage) -> None:
-    stage.deploy()
-    stage.deploy(owner="elephant:other")
-
-    quota = stage.alarms()[f"elephant-{stage.name}-quota-low"]
-    assert quota["Dimensions"] == [{"Name": "service", "Value": "elephant:other"}]
-    assert {row[3] for row in metrics(stage) if row[0] == "Elephant"} == {"elephant:other"}
-
-
-def test_stages_stand_side_by_side(stage: Stage, server: MotoServer) -> None:
-    other = Stage(server)
-    stage.deploy()
-    before = stage.alarms()
-    other.deploy()
-    other.stack.delete(other.said.append)
-
-    assert stage.alarms() == before
-
-
 class TestTable:
     """The table outlives its stack, and is never taken from anyone."""
 
@@ -302,11 +283,6 @@ def test_parameters_that_cannot_be_right_are_refused_before_anything_is_done(
     with pytest.raises(ParameterError, match=message):
         stage.deploy(**wrong)
     assert stage.stack.outputs() is None
-
-
-def test_deleting_what_is_not_there_says_so(stage: Stage) -> None:
-    stage.stack.delete(stage.said.append)
-    assert stage.said == [f"elephant-{stage.name}-support does not exist"]
 
 
 def metrics(stage: Stage) -> list[list[Any]]:
