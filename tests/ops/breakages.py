@@ -411,6 +411,11 @@ BY_COMMANDS = [
 """Repaired by commands of AWS's."""
 
 IN_CONFIG = [
+    Break(
+        call("events", "remove_targets", Rule=f"{WATCHDOG}-event", Ids=["1"]),
+        "rule dns_watchdog",
+        f"does not start {WATCHDOG}",
+    ),
     Break(nothing_reserved, "concurrency dns_watchdog", "a burst of events", WARNING),
     Break(switched_off, "concurrency sweep", "0 reserved, so it never runs"),
     Break(nobody_notified, "alarm topic", "nobody is notified of alarms", WARNING),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ops import checks_stage
-from localcloud.aws import copy_project
 from ops.check import Context, Level, run
 from ops.iam_page import PLAIN
 from tests.ops.projects import code, project_with

@@ -20,9 +20,10 @@ QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-prod-failed-events"
 class SlowTable(Account):
     """A table that takes so many looks until its stream is on."""
 
-    def __init__(self, looks: int) -> None:
+    def __init__(self, looks: int, view: str = "NEW_IMAGE") -> None:
         super().__init__("us-west-2")
         self.looks = looks
+        self.view = view
         self.asked: list[dict[str, Any]] = []
 
     def client(self, _: str) -> Any:  # noqa: ANN401
@@ -34,7 +35,7 @@ class SlowTable(Account):
         self.looks -= 1
         if self.looks > 0:
             return {"Table": {"TableStatus": "UPDATING"}}
-        stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+        stream = {"StreamEnabled": True, "StreamViewType": self.view}
         there = {"StreamSpecification": stream, "LatestStreamArn": "the stream"}
         return {"Table": {"TableStatus": "ACTIVE"} | there}
 
@@ -61,6 +62,16 @@ def test_a_stream_that_does_not_come_is_not_waited_for_for_ever() -> None:
         table_stream(SlowTable(1000), TABLE, silent, pause=waited.append)
 
     assert len(waited) == SWITCHING_LOOKS
+
+
+def test_a_stream_that_shows_too_little_is_left_as_it_is() -> None:
+    table = SlowTable(1, "KEYS_ONLY")
+    table.update_table()  # by somebody else
+
+    with pytest.raises(TableError, match="shows KEYS_ONLY"):
+        table_stream(table, TABLE, silent)
+
+    assert table.asked == [{}]
 
 
 def test_limits_are_right_however_aws_formats_the_filter() -> None:
