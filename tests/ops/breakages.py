@@ -12,6 +12,7 @@ from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import STAGE
 from ops.check import Level
 from ops.deployed_note import note_path
+from tests.ops.projects import code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,16 +33,7 @@ SEED = "elephant-local-meeting-seed"
 SENT = "elephant-local-sent"
 TABLE = "elephant-meetings"
 DOMAIN = "elephant.example"
-ALL = (
-    "api_handler",
-    "dns_watchdog",
-    "launch_ec2",
-    "notify_deployment",
-    "notify_instance_termination",
-    "safety_net",
-    "sweep",
-    "terminator",
-)
+ALL = code().functions
 
 
 @dataclass(frozen=True)
@@ -318,6 +310,12 @@ ANOTHER_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{PREFIX}-api_handler"
 START, REPORT = "start-meetings", "report-progress"
 WARNING = Level.WARNING
 
+daily_sweep = call("events", "put_rule", Name=f"{SWEEP}-event", ScheduleExpression="rate(1 day)")
+no_target = call("events", "remove_targets", Rule=f"{WATCHDOG}-event", Ids=["1"])
+never_retried = failures(SAFETY_NET, MaximumRetryAttempts=0)
+never_kept = call("lambda", "delete_function_event_invoke_config", FunctionName=LAUNCH)
+silenced = call("cloudwatch", "disable_alarm_actions", AlarmNames=[ERRORS])
+
 BY_HAND = [
     Break(variables, "variables dns_watchdog", "OWNER is missing;"),
     Break(nothing, "variables dns_watchdog", "MINE is not in config.json; ZONE_ID is 'ffff"),
@@ -336,26 +334,14 @@ BY_HAND = [
     Break(role_policy(WATCHDOG), "role dns_watchdog", "is not what the code needs"),
     Break(no_policy(SWEEP), "role sweep", "or its policy is missing"),
     Break(function(LAUNCH, Role=ANOTHER_ROLE), "role launch_ec2", f"_handler, not {LAUNCH}"),
-    Break(
-        call("events", "put_rule", Name=f"{SWEEP}-event", ScheduleExpression="rate(1 day)"),
-        "rule sweep",
-        "starts it at rate(1 day), not at rate(5 minutes)",
-    ),
+    Break(daily_sweep, "rule sweep", "starts it at rate(1 day), not at rate(5 minutes)"),
     Break(call("events", "disable_rule", Name=ENDED_RULE), f"rule {ENDED}", "is DISABLED"),
     Break(no_rule, "rule notify_deployment", "does not exist"),
     Break(no_permission, "permission sweep", "may not start"),
     Break(failures(WATCHDOG, **ELSEWHERE), "failed events dns_watchdog", ":mine, not to arn:aws:"),
     Break(failures(SWEEP, **ELSEWHERE), "failed events sweep", ":mine, not to a queue"),
-    Break(
-        failures(SAFETY_NET, MaximumRetryAttempts=0),
-        "failed events safety_net",
-        "are retried 0 times within 21600 s, not 2 within 21600 s",
-    ),
-    Break(
-        call("lambda", "delete_function_event_invoke_config", FunctionName=LAUNCH),
-        "failed events launch_ec2",
-        "are lost",
-    ),
+    Break(never_retried, "failed events safety_net", "are retried 0 times within 21600 s, not 2"),
+    Break(never_kept, "failed events launch_ec2", "are lost"),
     Break(logs("delete_retention_policy", PREFIX), "logs api_handler", "is kept forever"),
     Break(logs("delete_log_group", WATCHDOG), "logs dns_watchdog", "does not exist"),
     Break(template_of_before, "stack", "another version of the template", WARNING),
@@ -380,42 +366,27 @@ FROM_THE_STACK = [
 
 BY_COMMANDS = [
     Break(schedule("another"), "schedules", "do not start this stage's functions: launch-strange"),
-    Break(
-        function(Handler="app.watch"), "function dns_watchdog", "it calls app.watch, not app.dns"
-    ),
+    Break(function(Handler="app.watch"), "function dns_watchdog", "it calls app.watch, not app"),
     Break(role_policy(WATCHDOG, "by-hand"), "role dns_watchdog", "has the policy by-hand as well"),
     Break(attach(WATCHDOG), "role dns_watchdog", f"policy/more-{WATCHDOG} as well"),
     Break(trust(WATCHDOG), "role dns_watchdog", "others than Lambda may assume"),
     Break(role_policy(SCHEDULER, "more"), "scheduler role", "has the policy more as well"),
-    Break(
-        role_policy(SCHEDULER, START), "scheduler role", f"the policy {START} of {SCHEDULER} dif"
-    ),
+    Break(role_policy(SCHEDULER, START), "scheduler role", f"{START} of {SCHEDULER} differs"),
     Break(trust(SCHEDULER), "scheduler role", "others than intended may assume"),
-    Break(
-        role_policy(DESKTOP, REPORT), "desktop role", f"the policy {REPORT} of {DESKTOP} differs"
-    ),
+    Break(role_policy(DESKTOP, REPORT), "desktop role", f"{REPORT} of {DESKTOP} differs"),
     Break(profile_empty, "desktop role profile", "gives desktops no role"),
     Break(mapping_off, "stream mapping", "it is disabled"),
     Break(no_recovery, "table recovery", "by mistake is lost", WARNING),
     Break(kept_forever, "sent table", "keeps its rows forever", WARNING),
     Break(unsubscribe, "alarm topic", "ops@example.com has unsubscribed", WARNING),
     Break(event_failed, "failure queue", "1 event(s) failed", WARNING),
-    Break(
-        call("cloudwatch", "disable_alarm_actions", AlarmNames=[ERRORS]),
-        "alarms actions",
-        f"actions disabled: {ERRORS}",
-        WARNING,
-    ),
+    Break(silenced, "alarms actions", f"actions disabled: {ERRORS}", WARNING),
     Break(short_key, "schedule key", "a key that can be guessed"),
 ]
 """Repaired by commands of AWS's."""
 
 IN_CONFIG = [
-    Break(
-        call("events", "remove_targets", Rule=f"{WATCHDOG}-event", Ids=["1"]),
-        "rule dns_watchdog",
-        f"does not start {WATCHDOG}",
-    ),
+    Break(no_target, "rule dns_watchdog", f"does not start {WATCHDOG}"),
     Break(nothing_reserved, "concurrency dns_watchdog", "a burst of events", WARNING),
     Break(switched_off, "concurrency sweep", "0 reserved, so it never runs"),
     Break(nobody_notified, "alarm topic", "nobody is notified of alarms", WARNING),

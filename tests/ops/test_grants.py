@@ -14,6 +14,7 @@ from ops.reach import Call
 if TYPE_CHECKING:
     from ops.stages import Stage
 
+IAM = "arn:aws:iam::111122223333"
 OURS = "arn:aws:ec2:us-west-2:111122223333"
 
 
@@ -40,11 +41,7 @@ def test_desktops_are_started_as_the_stage_says_and_with_its_tags_alone() -> Non
             "ec2:InstanceType": "t3.large",
             "ec2:MetadataHttpTokens": "required",
         },
-        "ArnEquals": {
-            "ec2:InstanceProfile": (
-                "arn:aws:iam::111122223333:instance-profile/elephant-prod-desktop"
-            )
-        },
+        "ArnEquals": {"ec2:InstanceProfile": f"{IAM}:instance-profile/elephant-prod-desktop"},
     }
     assert found["RunIn"]["Resource"] == [f"{OURS}:network-interface/*", f"{OURS}:subnet/*"]
     assert found["RunIn"]["Condition"] == {
@@ -68,7 +65,7 @@ def test_the_rights_that_follow_from_starting_desktops_are_as_narrow() -> None:
         "Sid": "PassDesktopRole",
         "Effect": "Allow",
         "Action": ["iam:PassRole"],
-        "Resource": "arn:aws:iam::111122223333:role/elephant-prod-desktop",
+        "Resource": f"{IAM}:role/elephant-prod-desktop",
         "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
     }
 
