@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.dns.change import Create
 from chalicelib.dns.provider import QuotaSpentError, UnconfirmedError
 from chalicelib.ec2.presence import Presence
 from chalicelib.step import Steps
@@ -92,6 +93,18 @@ def test_records_that_came_meanwhile_are_decided_upon_again() -> None:
     assert [each.content for each in settled.finding.in_the_way] == ["192.0.2.1"]
     assert not settled.finding.may_be_linked
     assert settled.done == ()
+
+
+def test_a_record_that_vanished_before_its_update_is_created_again() -> None:
+    there = zone(record(content="192.0.2.1"))
+    reconciler = make(Ec2(instance()), there)
+    seen = reconciler.observe(A, STEPS)
+    there.records.clear()
+
+    settled = reconciler.settle(seen, STEPS)
+
+    assert [type(change) for change in settled.done] == [Create]
+    assert [each.content for each in there.records] == [ADDRESS]
 
 
 def test_an_instance_that_ended_after_an_unclear_write_gets_no_record() -> None:

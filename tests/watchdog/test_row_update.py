@@ -68,20 +68,6 @@ def test_a_row_that_changes_again_and_again_is_given_up_unharmed(world: World) -
     assert (world.row(), meetings.reads) == (states[-1], 3)
 
 
-@pytest.mark.parametrize(
-    "wrong", ["https://i-00000001.x.example.com:8443", "https://dcv.example.com:8443/"]
-)
-def test_a_link_that_leads_to_no_desktop_of_the_meeting_is_replaced(
-    world: World, wrong: str
-) -> None:
-    instance_id = world.desktop()
-    world.put_row(status="LAUNCHED", teacher_ec2_link=wrong)
-
-    world.handle(instance_id)
-
-    assert world.row() == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(instance_id)}
-
-
 def test_a_replaced_desktop_does_not_take_the_link_back(world: World) -> None:
     older, younger = world.two_in_a_role()
     world.put_row(status="DNS_WRITTEN", teacher_ec2_link=link(younger))
@@ -118,29 +104,6 @@ def test_when_one_of_two_desktops_ends_the_other_has_the_link_at_once(
         "DNS_WRITTEN",
         link(staying),
     )
-
-
-def test_the_end_of_a_replaced_desktop_does_not_end_the_meeting(world: World) -> None:
-    older, younger = world.two_in_a_role()
-    world.put_row(status="LAUNCHED", teacher_ec2_id=younger)
-    world.handle(older)
-    world.terminate(older)
-
-    world.handle(older, "shutting-down")
-
-    right = {"teacher_ec2_id": younger, "teacher_ec2_link": link(younger)}
-    assert world.row() == {"status": "DNS_WRITTEN"} | right
-
-
-def test_a_desktop_that_replaces_an_ended_one_gets_the_link(world: World) -> None:
-    """The row still names the one that was first launched for the role."""
-    older, younger = world.two_in_a_role()
-    world.put_row(status="HEALTHY", teacher_ec2_id=older, teacher_ec2_link=link(older))
-    world.terminate(older)
-
-    world.handle(younger)
-
-    assert world.row()["teacher_ec2_link"] == link(younger)
 
 
 def test_of_two_desktops_that_end_at_once_the_second_ends_the_meeting(world: World) -> None:
