@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.deadline import OutOfTimeError
 from chalicelib.ec2.presence import Presence
-from chalicelib.step import Steps
 from chalicelib.watchdog.survey import Surveyor
 from tests.transports import Noting
-from tests.world import DOMAIN, OWNER, TABLE, World, link, make_settings
+from tests.world import DOMAIN, OWNER, World, link, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +32,6 @@ def surveyor(world: World, before: Callable[[str], None] = lambda _: None) -> Su
 
 def survey(world: World) -> Survey:
     return surveyor(world).survey(world.steps())
-
-
-def test_an_empty_world_is_two_calls(world: World) -> None:
-    found = survey(world)
-
-    assert (found.records, found.instances, found.meetings, found.plan.changes) == ((), {}, {}, ())
-    assert world.aws_calls == READ
 
 
 def test_an_instance_that_is_only_named_is_looked_up_by_its_id(world: World) -> None:
@@ -111,27 +102,6 @@ def test_the_rows_are_those_that_valid_tags_and_records_name(world: World) -> No
     world.put_own(UNKNOWN, meeting="record")
 
     assert survey(world).meetings.keys() == {"tags", "record"}
-
-
-def test_rows_that_dynamodb_leaves_out_are_named(world: World) -> None:
-    world.desktop()
-    world.put_row(status="HEALTHY")
-    keys = [{"id": {"S": "m1"}}]
-    answer = {"Responses": {}, "UnprocessedKeys": {TABLE: {"Keys": keys}}}
-    world.app_dynamodb.batch_get_item = lambda **_: answer
-
-    found = survey(world)
-
-    assert (found.meetings, list(found.unread), found.errors) == ({}, ["m1"], ())
-
-
-def test_past_the_deadline_there_is_no_survey(world: World) -> None:
-    made = surveyor(world)
-
-    with pytest.raises(OutOfTimeError):
-        made.survey(Steps(world.executor, world.deadline(0)))
-
-    assert world.aws_calls == []
 
 
 # What happens meanwhile
