@@ -9,22 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.dns.provider import (
-    UnconfirmedError,
-    WrongZoneError,
-)
+from chalicelib.dns.provider import NameOccupiedError, UnconfirmedError, WrongZoneError
 from localcloud.cloudflare import Fault, FaultKind, When
 from tests.transports import Noting, Tampering
-from tests.world import (
-    DOMAIN,
-    OWNER,
-    RECORDS,
-    Context,
-    World,
-    link,
-    make_event,
-    make_settings,
-)
+from tests.world import DOMAIN, OWNER, RECORDS, Context, World, link, make_event, make_settings
 
 LIST = ("GET", RECORDS)
 CREATE = ("POST", RECORDS)
@@ -318,6 +306,16 @@ def test_a_record_that_cloudflare_stores_with_another_ttl_is_linked_with_a_warni
         f"Cloudflare stored {instance_id}.{DOMAIN} with ttl 60 instead of 1"
     ]
     assert world.row()["teacher_ec2_link"] == link(instance_id)
+
+
+def test_a_conflicting_cname_is_named_and_left(world: World) -> None:
+    instance_id = world.desktop()
+    world.put_record(f"{instance_id}.{DOMAIN}", "elsewhere.example.com", kind="CNAME")
+
+    with pytest.raises(NameOccupiedError, match="by hand"):
+        world.handle(instance_id)
+
+    assert [record.type for record in world.records()] == ["CNAME"]
 
 
 def test_the_wrong_zone_keeps_no_misplaced_record_though_the_answer_was_lost(world: World) -> None:
