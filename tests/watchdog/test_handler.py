@@ -123,11 +123,7 @@ def test_the_last_desktop_to_end_ends_the_meeting(world: World) -> None:
 
     assert second["meeting"] == "status TERMINATED"
     assert (world.standing(), world.row()) == ([], {"status": "TERMINATED"})
-    assert sorted(world.aws_calls) == [
-        *["DescribeInstances"] * 2,
-        "GetItem",
-        "UpdateItem",
-    ]
+    assert sorted(world.aws_calls) == [*["DescribeInstances"] * 2, "GetItem", "UpdateItem"]
 
 
 def test_the_row_waits_until_cloudflare_has_confirmed_the_deletion(world: World) -> None:

@@ -27,9 +27,7 @@ NOTHING: tuple[dict[str, str | None], None] = ({}, None)
 
 
 def entries(
-    instances: Sequence[Instance] = (),
-    records: Sequence[Record] = (),
-    rows: Sequence[Meeting] = (),
+    instances: Sequence[Instance] = (), records: Sequence[Record] = (), rows: Sequence[Meeting] = ()
 ) -> dict[str, list[tuple[str, str, Presence, bool]]]:
     """Return of each entry the instance, its role and presence, and whether its row is first."""
     roster = Roster(survey(instances, records, rows), SETTINGS)

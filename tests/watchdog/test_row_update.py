@@ -54,11 +54,7 @@ def test_a_replaced_desktop_does_not_take_the_link_back(world: World) -> None:
 
     assert result["meeting"] == f"{younger} has the role of teacher"
     assert world.row()["teacher_ec2_link"] == link(younger)
-    assert sorted(world.aws_calls) == [
-        *["DescribeInstances"] * 2,
-        "GetItem",
-        "GetSecretValue",
-    ]
+    assert sorted(world.aws_calls) == [*["DescribeInstances"] * 2, "GetItem", "GetSecretValue"]
 
 
 @pytest.mark.parametrize("ends", ["older", "younger"])

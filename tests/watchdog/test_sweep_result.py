@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 NAME = f"{A}.{DOMAIN}"
 NOTHING = survey([instance()], [record()], [linked(teacher=A)])
 EVERYTHING = survey(
-    [instance(A), instance(B), instance(C, "terminated")],
-    [record(B, "192.0.2.9"), record(C)],
-    [],
+    [instance(A), instance(B), instance(C, "terminated")], [record(B, "192.0.2.9"), record(C)], []
 )
 """One record to create, one to update and one to delete."""
 

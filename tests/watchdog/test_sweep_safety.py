@@ -128,10 +128,7 @@ def refuse_look_up(world: World) -> None:
     ids=["list of instances", "look-up of an instance", "list of records", "secret"],
 )
 def test_a_read_that_fails_changes_nothing_and_is_reported_once(
-    broken: World,
-    breaks: Callable[[World], None],
-    error: type[Exception],
-    counts: dict[str, int],
+    broken: World, breaks: Callable[[World], None], error: type[Exception], counts: dict[str, int]
 ) -> None:
     before = everything(broken)
     breaks(broken)
@@ -246,9 +243,7 @@ def test_what_is_held_back_is_done_when_a_person_forces_it(world: World) -> None
     assert (repair.counts["deleted"], world.records(), progress) == (40, (), [40])
 
 
-def test_another_deployment_that_creates_our_deleted_records_again_is_noticed(
-    world: World,
-) -> None:
+def test_another_deployment_that_creates_our_deleted_records_again_is_noticed(world: World) -> None:
     sweep = world.sweep()
     for _ in range(2):
         world.put_own(UNKNOWN, meeting=None)
