@@ -78,12 +78,3 @@ def world(session: LendingSession, _cloudflare: CloudflareStandIn) -> Iterator[W
         made.make_table()
         yield made
         get_backend("ec2").clear()
-
-
-@pytest.fixture
-def thirty(world: World) -> World:
-    """Make thirty meetings whose desktops run without record and link."""
-    for number in range(30):
-        world.put_row(f"m{number}", status="LAUNCHED")
-        world.desktop(meeting=f"m{number}")
-    return world

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.dns.plan import Observation, decide
 from chalicelib.dns.record import Record
-from chalicelib.ec2.instances import Instance, is_instance_id
+from chalicelib.ec2.instances import Instance
 from chalicelib.meeting_row.meeting import Meeting
 from chalicelib.watchdog.survey import Survey
 from tests.world import DOMAIN, OWNER, link, make_settings
@@ -81,11 +81,11 @@ def survey(
     instances: Sequence[Instance] = (), records: Sequence[Record] = (), rows: Sequence[Meeting] = ()
 ) -> Survey:
     """Survey these, as if EC2 knew no other instance than them."""
-    named = {each.name.partition(".")[0] for each in records if each.name.endswith(f".{DOMAIN}")}
+    ours = tuple(each for each in records if each.owner == OWNER and each.type == "A")
+    named = {each.instance_id for each in ours if each.instance_id}
     named |= {each for meeting in rows for each in meeting.instance_ids}
     seen: dict[str, Instance | None] = {each.id: each for each in instances}
-    seen |= dict.fromkeys(sorted(each for each in named - seen.keys() if is_instance_id(each)))
+    seen |= dict.fromkeys(sorted(named - seen.keys()))
     plan = decide(Observation(NOW, seen, tuple(records)), SETTINGS)
-    ours = tuple(each for each in records if each.owner == OWNER and each.type == "A")
     listed = frozenset(each.id for each in instances if each.tags.get("Project") == "Elephant")
     return Survey(NOW, ours, seen, {each.id: each for each in rows}, plan, listed)

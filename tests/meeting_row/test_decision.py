@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.ec2.instances import Instance
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop, MeetingDecision, decide_meeting, rivals_of
 from chalicelib.meeting_row.meeting import Assignment, Meeting, Status
-from tests.world import DOMAIN, OWNER
+from tests.surveys import HOUR, instance
+from tests.world import OWNER, link
+
+if TYPE_CHECKING:
+    from chalicelib.ec2.instances import Instance
 
 ID, OTHER = "i-0123456789abcdef0", "i-0fedcba9876543210"
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-
-
-def link(instance_id: str) -> str:
-    return f"https://{instance_id}.{DOMAIN}:8443"
-
-
-def instance(
-    instance_id: str, *, age: int = 0, role: str = "teacher", state: str = "running"
-) -> Instance:
-    tags = {"Project": "Elephant", "MeetingID": "m1", "Role": role}
-    return Instance(instance_id, state, None, tags, NOW - timedelta(minutes=age))
 
 
 def meeting(item: dict[str, Any] | None = None, /, **attributes: str) -> Meeting:
@@ -74,7 +64,7 @@ SET: dict[str, str | None] = {"teacher": link(ID)}
 REMOVED: dict[str, str | None] = {"teacher": None}
 
 
-STRANGER = replace(instance(OTHER), tags={"MeetingID": "m1", "Role": "teacher"})
+STRANGER = instance(OTHER, project=None)
 STOPPED = instance(OTHER, state="stopped")
 GONE = instance(OTHER, state="terminated")
 OLD_DOMAIN = f"https://{ID}.old.example.com:443"
@@ -146,7 +136,7 @@ def test_rivals_are_whom_the_row_names_for_the_role(
 
 def test_a_role_that_the_row_gives_to_another_instance_is_left_to_it() -> None:
     row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER)
-    noted = instance(OTHER, age=60, state="stopped")
+    noted = instance(OTHER, "stopped")
 
     assert live(row, noted) == MeetingDecision(f"{OTHER} has the role of teacher")
     assert rivals_of(desktop(Presence.ENDED), row) == (OTHER,)
@@ -172,9 +162,9 @@ def test_a_desktop_whose_new_role_another_has_loses_the_link_of_its_old_one() ->
 @pytest.mark.parametrize(
     ("rival", "keeps"),
     [
-        (instance(OTHER, age=1), False),
-        (instance(OTHER, age=0), True),
-        (instance(OTHER, age=-1), True),
+        (instance(OTHER, age=HOUR + 1), False),
+        (instance(OTHER, age=HOUR), True),
+        (instance(OTHER, age=HOUR - 1), True),
         (GONE, False),
         (instance(OTHER, role="student"), False),
     ],
@@ -236,19 +226,12 @@ def test_an_end_ends_the_meeting_unless_another_role_has_a_link(
     assert written(ended(meeting(**attributes))) == after
 
 
-@pytest.mark.parametrize(
-    ("other", "keeps"),
-    [
-        (instance(OTHER, role="student", state="stopped"), OTHER),
-        (instance(ID), ID),  # two answers that contradict each other prove nothing
-    ],
-)
-def test_an_instance_of_the_meeting_that_has_not_ended_keeps_it(
-    other: Instance, keeps: str
-) -> None:
+@pytest.mark.parametrize("other", [instance(OTHER, "stopped", role="student"), instance(ID)])
+def test_an_instance_of_the_meeting_that_has_not_ended_keeps_it(other: Instance) -> None:
+    """Two answers of EC2 that contradict each other prove nothing."""
     decision = ended(meeting(status="HEALTHY"), other)
 
-    assert decision == MeetingDecision(f"the meeting's {keeps} has not ended")
+    assert decision == MeetingDecision(f"the meeting's {other.id} has not ended")
 
 
 def test_the_end_of_a_terminated_meetings_desktop_changes_nothing() -> None:

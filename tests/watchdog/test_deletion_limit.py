@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from chalicelib.dns.batches import Applied
-from chalicelib.dns.change import Change, Create, Delete, Update
 from chalicelib.dns.plan import Finding, Plan
-from chalicelib.dns.record import Record
 from chalicelib.ec2.presence import Presence
 from chalicelib.watchdog.deletion_limit import DeletionLimit, held_back
 from chalicelib.watchdog.survey import Survey
-from tests.world import DOMAIN, OWNER, make_settings
+from tests.changes import create, delete, update
+from tests.surveys import NOW
+from tests.world import make_settings
 
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-WANTED = Record.address(f"i-00000001.{DOMAIN}", "192.0.2.1", proxied=True, ttl=1, comment=OWNER)
-
-
-def record(number: int) -> Record:
-    name = f"i-{number:08x}.{DOMAIN}"
-    return Record(str(number), "A", name, "192.0.2.1", proxied=True, ttl=1, comment=OWNER)
+if TYPE_CHECKING:
+    from chalicelib.dns.change import Change
 
 
 def finding(*changes: Change, unproven: bool = True) -> Finding:
@@ -31,7 +27,7 @@ def finding(*changes: Change, unproven: bool = True) -> Finding:
 
 def plan(deletions: int) -> Plan:
     """Make a plan that deletes so many records without proof, each of another instance."""
-    return Plan({f"i-{number:08x}": finding(Delete(record(number))) for number in range(deletions)})
+    return Plan({f"i-{number:08x}": finding(delete(number)) for number in range(deletions)})
 
 
 @pytest.mark.parametrize(
@@ -66,11 +62,10 @@ def test_the_limits_are_the_stages_own() -> None:
 
 def test_nothing_else_counts_or_is_held_back() -> None:
     proven = {
-        f"i-{number:08x}": finding(Delete(record(number)), unproven=False)
-        for number in range(100, 200)
+        f"i-{number:08x}": finding(delete(number), unproven=False) for number in range(100, 200)
     }
-    others = {"a": finding(Create(WANTED), unproven=False)}
-    others["b"] = finding(Update(record(1), WANTED), unproven=False)
+    others = {"a": finding(create(1), unproven=False)}
+    others["b"] = finding(update(1), unproven=False)
     both = Plan({**proven, **others, **plan(11).findings})
 
     assert held_back(both, 200, 0, make_settings()) == frozenset()
@@ -78,13 +73,13 @@ def test_nothing_else_counts_or_is_held_back() -> None:
 
 
 def survey(planned: Plan, at: datetime = NOW) -> Survey:
-    return Survey(at, tuple(map(record, range(11))), {}, {}, planned)
+    return Survey(at, tuple(delete(number).record for number in range(11)), {}, {}, planned)
 
 
 def test_what_was_made_within_a_day_is_remembered() -> None:
     limit = DeletionLimit(make_settings())
     first = survey(plan(10))
-    limit.note(first, Applied(done=[*first.plan.changes, Create(WANTED)]))
+    limit.note(first, Applied(done=[*first.plan.changes, create(1)]))
 
     assert limit.held_back(survey(plan(1), NOW + timedelta(hours=23)))
     assert not limit.held_back(survey(plan(1), NOW + timedelta(hours=24)))

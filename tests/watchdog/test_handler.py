@@ -9,25 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.dns.provider import (
-    NameOccupiedError,
-    RejectedError,
-    UnavailableError,
-    UnconfirmedError,
-    WrongZoneError,
-)
-from localcloud.cloudflare import DEFAULT_ZONE_ID, Fault, FaultKind, When
+from chalicelib.dns.provider import NameOccupiedError, UnconfirmedError, WrongZoneError
+from localcloud.cloudflare import Fault, FaultKind, When
 from tests.transports import Noting, Tampering
-from tests.world import (
-    DOMAIN,
-    OWNER,
-    RECORDS,
-    Context,
-    World,
-    link,
-    make_event,
-    make_settings,
-)
+from tests.world import DOMAIN, OWNER, RECORDS, Context, World, link, make_event, make_settings
 
 LIST = ("GET", RECORDS)
 CREATE = ("POST", RECORDS)
@@ -105,40 +90,6 @@ def test_a_restarted_desktop_keeps_its_record_with_the_new_address(world: World)
     assert world.dns_calls == [LIST, change(record.id, "PATCH")]
 
 
-def test_a_running_instance_without_an_address_gets_nothing_yet(world: World) -> None:
-    instance_id = world.launch(public=False, MeetingID="m1", Role="teacher")
-    world.put_row(status="LAUNCHED")
-
-    result = world.handle(instance_id)
-
-    assert result["action"] == "unchanged"
-    assert result["reason"] == "running, without a public address yet"
-    assert world.dns_calls == [LIST]
-    assert world.row() == {"status": "LAUNCHED"}
-
-
-def test_a_pending_desktop_keeps_its_fresh_record(world: World) -> None:
-    """Whoever created it saw the desktop run; what EC2 says now may be older than that."""
-    instance_id = world.serving()
-    before = (world.records(), world.row())
-    describe = world.app_ec2.describe_instances
-
-    def pending(**request: object) -> Any:  # noqa: ANN401
-        answer = describe(**request)
-        answer["Reservations"][0]["Instances"][0]["State"] = {"Code": 0, "Name": "pending"}
-        return answer
-
-    world.app_ec2.describe_instances = pending
-
-    result = world.handle(instance_id)
-    assert result["action"] == "deferred"
-    assert result["reason"] == "deferred to the next sweep: pending"
-    assert (world.records(), world.row()) == before
-    world.pass_time()
-    assert world.handle(instance_id)["action"] == "deleted"
-    assert world.row() == {"status": "HEALTHY"}
-
-
 # Stops and ends
 
 
@@ -172,23 +123,7 @@ def test_the_last_desktop_to_end_ends_the_meeting(world: World) -> None:
 
     assert second["meeting"] == "status TERMINATED"
     assert (world.standing(), world.row()) == ([], {"status": "TERMINATED"})
-    assert sorted(world.aws_calls) == [
-        *["DescribeInstances"] * 2,
-        "GetItem",
-        "UpdateItem",
-    ]
-
-
-def test_the_row_waits_until_cloudflare_has_confirmed_the_record(world: World) -> None:
-    world.put_row(status="LAUNCHED")
-    world.cloudflare.faults.add(
-        Fault(FaultKind.REFUSED, method="POST", status=400, code=9999, message="no", times=None)
-    )
-
-    with pytest.raises(RejectedError, match="9999 no"):
-        world.handle(world.desktop())
-
-    assert world.row() == {"status": "LAUNCHED"}
+    assert sorted(world.aws_calls) == [*["DescribeInstances"] * 2, "GetItem", "UpdateItem"]
 
 
 def test_the_row_waits_until_cloudflare_has_confirmed_the_deletion(world: World) -> None:
@@ -205,9 +140,8 @@ def test_the_row_waits_until_cloudflare_has_confirmed_the_deletion(world: World)
 # What is ours
 
 
-@pytest.mark.parametrize("project", ["Giraffe", ""])
-def test_an_instance_of_another_project_is_ignored(world: World, project: str) -> None:
-    instance_id = world.launch(Project=project, MeetingID="m1", Role="teacher")
+def test_an_instance_of_another_project_is_ignored(world: World) -> None:
+    instance_id = world.launch(Project="Giraffe", MeetingID="m1", Role="teacher")
     world.put_record(f"{instance_id}.{DOMAIN}", comment="made by hand")
     before = world.records()
 
@@ -216,17 +150,6 @@ def test_an_instance_of_another_project_is_ignored(world: World, project: str) -
     assert (result["action"], result["reason"]) == ("ignored", "not tagged Project=Elephant")
     assert world.records() == before
     assert world.dns_calls == [LIST]
-
-
-def test_a_record_of_the_guides_own_function_is_adopted(world: World) -> None:
-    instance_id = world.desktop()
-    name = f"{instance_id}.{DOMAIN}"
-    record = world.put_record(name, "192.0.2.1")
-
-    assert world.handle(instance_id)["action"] == "updated"
-
-    assert [found.id for found in world.records()] == [record.id]
-    assert world.standing() == [(name, world.address(instance_id), f"{OWNER} m=m1 r=teacher")]
 
 
 def test_another_owners_record_is_never_touched_and_is_reported(world: World) -> None:
@@ -256,39 +179,6 @@ def test_an_end_is_written_although_anothers_record_has_the_name(world: World) -
     assert world.row() == {"status": "TERMINATED"}
 
 
-def test_records_of_one_name_are_reduced_to_one_in_one_call(world: World) -> None:
-    instance_id = world.desktop()
-    for last in range(3):
-        world.put_own(instance_id, f"192.0.2.{last}")
-
-    assert world.handle(instance_id)["action"] == "updated"
-
-    assert [content for _, content, _ in world.standing()] == [world.address(instance_id)]
-    assert world.dns_calls == [LIST, ("POST", f"{RECORDS}/batch")]
-
-
-def test_other_names_and_types_are_never_touched(world: World) -> None:
-    """A record under another domain is left to the sweep: an event lists its own name alone."""
-    instance_id = world.desktop()
-    name = f"{instance_id}.{DOMAIN}"
-    others = [
-        world.put_record("www.example.com", comment=f"{OWNER} m=m1 r=teacher"),
-        world.put_record(f"{instance_id}.old.example.com", comment=f"{OWNER} m=m1 r=teacher"),
-        world.put_record(name, "hello", kind="TXT"),
-        world.put_record(name, "2001:db8::1", kind="AAAA"),
-        world.put_record(f"x.{name}"),
-        world.put_record(f"x{name}"),
-        world.put_record(DOMAIN),
-    ]
-
-    world.handle(instance_id)
-    world.terminate(instance_id)
-    world.handle(instance_id, "shutting-down")
-
-    assert world.records() == tuple(others)
-    assert dict(world.cloudflare.calls[0].query)["name.exact"] == name
-
-
 # Rows to which only the record leads
 
 KEYS = ("Project", "MeetingID", "Role")
@@ -314,43 +204,6 @@ def test_a_row_is_updated_before_the_record_that_alone_leads_to_it_goes(
     assert world.row() == {"status": "TERMINATED" if ended else "HEALTHY"}
 
 
-@pytest.mark.parametrize("keys", [KEYS, ("Project",)])
-@pytest.mark.parametrize("ended", [False, True])
-def test_a_retry_finds_the_row_again(world: World, keys: tuple[str, ...], *, ended: bool) -> None:
-    instance_id = world.serving()
-    world.untag(instance_id, *keys)
-    if ended:
-        world.terminate(instance_id)
-    world.fail("UpdateItem", "InternalServerError")
-    with pytest.raises(ClientError):
-        world.handle(instance_id)
-    assert len(world.records()) == 1
-
-    world.recover()
-    result = world.handle(instance_id)
-
-    assert result["action"] == "deleted"
-    assert result["reason"] == ("terminated" if ended else "no longer tagged")
-    assert world.standing() == []
-    assert world.row() == {"status": "TERMINATED" if ended else "HEALTHY"}
-
-
-@pytest.mark.parametrize("ended", [False, True])
-def test_every_meeting_that_a_record_names_is_updated(world: World, *, ended: bool) -> None:
-    instance_id = world.serving()
-    world.put_own(instance_id, "192.0.2.9", meeting="m2")
-    world.put_row("m2", status="HEALTHY", teacher_ec2_link=link(instance_id))
-    if ended:
-        world.terminate(instance_id)
-        world.untag(instance_id)
-
-    world.handle(instance_id)
-
-    assert world.row("m2") == {"status": "TERMINATED" if ended else "HEALTHY"}
-    assert ("teacher_ec2_link" in world.row("m1")) is not ended
-    assert len(world.records()) == (0 if ended else 1)
-
-
 def test_a_desktop_that_is_given_to_another_meeting_leaves_the_first(world: World) -> None:
     world.put_row("m2", status="LAUNCHED")
     instance_id = world.serving()
@@ -363,46 +216,18 @@ def test_a_desktop_that_is_given_to_another_meeting_leaves_the_first(world: Worl
     assert world.standing()[0][2] == f"{OWNER} m=m2 r=teacher"
 
 
-def test_a_desktop_whose_role_no_longer_names_an_attribute_leaves_the_row(world: World) -> None:
-    instance_id = world.serving()
-    world.ec2.create_tags(Resources=[instance_id], Tags=[{"Key": "Role", "Value": "co-host"}])
-
-    world.handle(instance_id)
-
-    assert world.row() == {"status": "HEALTHY"}
-
-
-def test_a_wrong_role_in_a_comment_does_not_cost_a_running_desktop_its_link(world: World) -> None:
-    instance_id = world.desktop("student")
-    record = world.put_own(instance_id, world.address(instance_id), role="teacher")
-    row = {"status": "HEALTHY", "student_ec2_link": link(instance_id)}
-    world.put_row(**row)
-    world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, method="PATCH", times=None))
-
-    with pytest.raises(UnconfirmedError):
-        world.handle(instance_id)
-
-    assert world.row() == row
-    assert "UpdateItem" not in world.aws_calls
-    assert change(record.id, "PATCH") in world.dns_calls
-
-
 # What is not known
 
 
-@pytest.mark.parametrize("records", [0, 1])
-def test_an_instance_that_ec2_does_not_know_is_left_to_the_sweep(
-    world: World, records: int
-) -> None:
+def test_an_instance_that_ec2_does_not_know_is_left_to_the_sweep(world: World) -> None:
     """Not yet, perhaps; a fresh record outlives it."""
-    if records:
-        world.put_own(UNKNOWN)
+    world.put_own(UNKNOWN)
 
     result = world.handle(UNKNOWN)
 
     assert result["action"] == "deferred"
     assert result["reason"].startswith("deferred to the next sweep: EC2 does not know this")
-    assert len(world.records()) == records
+    assert len(world.records()) == 1
 
 
 def test_a_failed_description_deletes_nothing_and_is_reported_once(world: World) -> None:
@@ -419,16 +244,6 @@ def test_a_failed_description_deletes_nothing_and_is_reported_once(world: World)
     assert (fields["instance_id"], counts["Failed"]) == (instance_id, 1)
 
 
-def test_a_failed_list_writes_nothing(world: World) -> None:
-    world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, times=None))
-
-    with pytest.raises(UnavailableError, match="502"):
-        world.handle(world.desktop())
-
-    assert world.dns_calls == [LIST] * 3
-    assert world.pauses == [0.4, 0.8]
-
-
 # Cloudflare's answers
 
 
@@ -443,14 +258,6 @@ def test_a_write_of_unknown_outcome_is_looked_up_before_it_is_repeated(world: Wo
     assert world.row()["status"] == "DNS_WRITTEN"
 
 
-def test_a_write_that_was_not_executed_is_repeated(world: World) -> None:
-    world.cloudflare.faults.add(Fault(FaultKind.DROP, method="POST", times=2))
-
-    assert world.handle(world.desktop())["action"] == "created"
-
-    assert world.dns_calls == [LIST, CREATE] * 3
-
-
 def test_a_write_that_cannot_be_confirmed_fails(world: World) -> None:
     world.put_row(status="LAUNCHED")
     world.cloudflare.faults.add(Fault(FaultKind.DROP, method="POST", times=None))
@@ -462,42 +269,8 @@ def test_a_write_that_cannot_be_confirmed_fails(world: World) -> None:
     assert world.row() == {"status": "LAUNCHED"}
 
 
-def test_a_record_that_exists_already_is_adopted(world: World) -> None:
-    instance_id = world.desktop()
-    world.cloudflare.faults.add(Fault(FaultKind.STALE, changes=1))
-    record = world.put_record(f"{instance_id}.{DOMAIN}", world.address(instance_id))
-
-    assert world.handle(instance_id)["action"] == "updated"
-
-    assert [found.id for found in world.records()] == [record.id]
-    assert world.standing()[0][2] == f"{OWNER} m=m1 r=teacher"
-    assert world.dns_calls == [LIST, CREATE, LIST, change(record.id, "PATCH")]
-
-
-def test_a_record_that_is_gone_already_counts_as_deleted(world: World) -> None:
-    instance_id = world.serving()
-    world.terminate(instance_id)
-    world.cloudflare.faults.add(
-        Fault(FaultKind.REFUSED, method="DELETE", status=404, code=81044, message="gone")
-    )
-
-    assert world.handle(instance_id, "shutting-down")["action"] == "deleted"
-
-    assert world.row() == {"status": "TERMINATED"}
-
-
-def test_a_record_that_vanished_before_its_update_is_created_again(world: World) -> None:
-    instance_id = world.desktop()
-    world.put_record(f"{instance_id}.{DOMAIN}", "192.0.2.1")
-    world.cloudflare.faults.add(Fault(FaultKind.STALE, changes=1))
-    world.cloudflare.api.zone(DEFAULT_ZONE_ID).delete(world.records()[0].id)
-
-    assert world.handle(instance_id)["action"] == "created"
-
-    assert [content for _, content, _ in world.standing()] == [world.address(instance_id)]
-
-
 def test_another_owner_who_was_faster_is_not_taken_for_us(world: World) -> None:
+    world.put_row(status="LAUNCHED")
     instance_id = world.desktop()
     world.cloudflare.faults.add(Fault(FaultKind.STALE, changes=1))
     comment = "elephant:other m=m1 r=teacher"
@@ -505,8 +278,9 @@ def test_another_owner_who_was_faster_is_not_taken_for_us(world: World) -> None:
 
     result = world.handle(instance_id)
 
-    assert result["action"] == "ignored"
-    assert result["warnings"]
+    assert (result["action"], len(result["warnings"])) == ("ignored", 1)
+    assert world.row() == {"status": "LAUNCHED"}
+    assert world.dns_calls == [LIST, CREATE, LIST]
     assert world.reports.lines[0][2] == {"Ignored": 1, "QuotaLeft": 1197, "Warnings": 1}
 
 
@@ -540,35 +314,17 @@ def test_a_conflicting_cname_is_named_and_left(world: World) -> None:
     assert [record.type for record in world.records()] == ["CNAME"]
 
 
-@pytest.mark.parametrize("is_lost", [False, True])
-def test_the_wrong_zone_is_refused_and_keeps_no_misplaced_record(
-    world: World, *, is_lost: bool
-) -> None:
-    """Even if the answer was lost."""
+def test_the_wrong_zone_keeps_no_misplaced_record_though_the_answer_was_lost(world: World) -> None:
     settings = make_settings(DOMAIN_ROOT="desktops.example.org")
-    if is_lost:
-        world.cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+    world.cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
 
     with pytest.raises(WrongZoneError, match=r"example\.org\.example\.com.* set ZONE_ID"):
         world.watchdog(settings).handle(make_event(world.desktop()), CONTEXT)
 
     assert world.records() == ()
-    methods = [method for method, _ in world.dns_calls]
-    assert is_lost or methods == ["GET", "POST", "DELETE"]
 
 
 # The token, the quota and the deadline
-
-
-def test_a_rotated_token_is_picked_up_at_the_first_refusal(world: World) -> None:
-    world.handle(world.desktop())
-    world.rotate_token()
-    world.forget_calls()
-
-    assert world.handle(world.desktop())["action"] == "created"
-
-    assert world.aws_calls.count("GetSecretValue") == 1
-    assert world.dns_calls == [LIST, LIST, CREATE]
 
 
 def test_below_half_of_the_quota_the_work_is_left_without_a_call(world: World) -> None:
@@ -586,28 +342,6 @@ def test_below_half_of_the_quota_the_work_is_left_without_a_call(world: World) -
     assert len(world.records()) == 1
 
 
-def test_work_that_is_left_after_an_unclear_write_says_so(world: World) -> None:
-    world.limit_calls(3)
-    world.cloudflare.faults.add(Fault(FaultKind.UNSUCCESSFUL, when=When.AFTER, method="POST"))
-
-    result = world.handle(world.desktop())
-
-    assert result["action"] == "deferred"
-    assert "could not confirm POST" in result["reason"]
-
-
-def test_after_a_429_no_call_is_made_until_it_may_be(world: World) -> None:
-    world.cloudflare.faults.add(Fault(FaultKind.RATE_LIMITED, seconds=120, body=False))
-
-    first = world.handle(world.desktop())
-    world.forget_calls()
-    second = world.handle(world.desktop())
-
-    assert (first["action"], second["action"]) == ("deferred", "deferred")
-    assert "no calls for 120 s" in first["reason"]
-    assert world.calls == ([], [])
-
-
 def test_a_run_out_of_time_begins_nothing(world: World) -> None:
     with pytest.raises(OutOfTimeError):
         world.watchdog().handle(make_event(world.desktop()), Context(milliseconds=500))
@@ -618,20 +352,7 @@ def test_a_run_out_of_time_begins_nothing(world: World) -> None:
 # Odd input
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        {},
-        [],
-        None,
-        "running",
-        make_event("i-1"),
-        make_event(UNKNOWN, source="aws.s3"),
-        make_event(UNKNOWN, account="999999999999"),
-        make_event(UNKNOWN, detail=None),
-        make_event(UNKNOWN, **{"detail-type": "EC2 Spot Instance Interruption Warning"}),
-    ],
-)
+@pytest.mark.parametrize("event", [{}, make_event(UNKNOWN, source="aws.s3")])
 def test_what_is_no_event_of_ours_is_ignored_without_a_call(world: World, event: object) -> None:
     result = world.watchdog().handle(event, CONTEXT)
 
@@ -642,12 +363,11 @@ def test_what_is_no_event_of_ours_is_ignored_without_a_call(world: World, event:
     assert counts == {"Ignored": 1, "Warnings": 0}
 
 
-@pytest.mark.parametrize("role", ["co-host", "jitsi_url = :url, student", "r" * 256, 'te"acher'])
-def test_a_role_that_names_no_attribute_gets_dns_and_a_warning(world: World, role: str) -> None:
+def test_a_role_that_names_no_attribute_gets_dns_and_a_warning(world: World) -> None:
     row = {"status": "LAUNCHED", "jitsi_url": "https://meet.example.com/x"}
     world.put_row(**row)
 
-    result = world.handle(world.desktop(role))
+    result = world.handle(world.desktop("jitsi_url = :url, student"))
 
     assert result["action"] == "created"
     assert "cannot name an attribute of a row" in result["warnings"][0]
@@ -656,7 +376,7 @@ def test_a_role_that_names_no_attribute_gets_dns_and_a_warning(world: World, rol
     assert world.standing()[0][2].startswith(f"{OWNER} ")
 
 
-@pytest.mark.parametrize("meeting", ["m" * 256, "a'; DROP", 'x" = :y', "*", "ünïcode", "#id"])
+@pytest.mark.parametrize("meeting", ["m" * 256, 'x" = :y', "#id"])
 def test_an_odd_meeting_id_is_only_ever_a_key(world: World, meeting: str) -> None:
     world.put_row(meeting, status="LAUNCHED")
     world.put_row("other", status="LAUNCHED")

@@ -9,13 +9,11 @@ from __future__ import annotations
 from threading import Barrier, Lock
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.cloudflare.transport import Urllib3Transport
+from tests.transports import Noting
 from tests.world import Context, World, make_event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from chalicelib.cloudflare.transport import Response
+    from collections.abc import Sequence
 
 CONTEXT = Context()
 START = [{"DescribeInstances", "GET"}, {"POST", "GetItem"}, {"UpdateItem"}]
@@ -43,20 +41,6 @@ class RoundTrips:
         self._barriers[trip].wait()
 
 
-class Waiting:
-    """The real transport, waiting at the barrier before each request."""
-
-    def __init__(self, trips: RoundTrips) -> None:
-        self._trips = trips
-        self._transport = Urllib3Transport()
-
-    def request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
-    ) -> Response:
-        self._trips.arrive(method)
-        return self._transport.request(method, url, headers, body, seconds)
-
-
 def handle(
     world: World, event: dict[str, Any], expected: list[set[str]]
 ) -> tuple[dict[str, Any], RoundTrips]:
@@ -66,7 +50,8 @@ def handle(
         is_list = "Filter" in str(params["body"])
         trips.arrive("of_meeting" if is_list else model.name)
 
-    watchdog = world.watchdog(transport=Waiting(trips))
+    transport = Noting([], lambda note: trips.arrive(note.partition(" ")[0]))
+    watchdog = world.watchdog(transport=transport)
     watchdog._reconciler._zone._cloudflare._token.value()  # type: ignore[attr-defined]
     for client in (world.app_ec2, world.app_dynamodb):
         client.meta.events.register("before-call.*.*", arrive)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.ec2.presence import Presence
-from chalicelib.meeting_row.meeting import Assignment, Status
+from chalicelib.meeting_row.meeting import Assignment
 from chalicelib.watchdog.row_plan import Roster
 from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import DOMAIN, link
@@ -27,9 +27,7 @@ NOTHING: tuple[dict[str, str | None], None] = ({}, None)
 
 
 def entries(
-    instances: Sequence[Instance] = (),
-    records: Sequence[Record] = (),
-    rows: Sequence[Meeting] = (),
+    instances: Sequence[Instance] = (), records: Sequence[Record] = (), rows: Sequence[Meeting] = ()
 ) -> dict[str, list[tuple[str, str, Presence, bool]]]:
     """Return of each entry the instance, its role and presence, and whether its row is first."""
     roster = Roster(survey(instances, records, rows), SETTINGS)
@@ -78,14 +76,6 @@ def test_a_row_is_written_for_each_instance_whose_tags_name_it(
     assert found == {"m1": [(A, "teacher", presence, AFTER)]}
 
 
-def test_no_row_is_written_for_a_former_role_that_names_no_attribute() -> None:
-    former = record(A, meeting="m2", role="no%20role")
-
-    assert entries([instance(A)], [former], [row(), row("m2")]) == {
-        "m1": [(A, "teacher", LIVE, AFTER)]
-    }
-
-
 def test_a_desktop_has_its_link_and_its_instance_as_it_was_seen() -> None:
     teacher = instance()
 
@@ -121,143 +111,122 @@ def test_no_row_is_written_for_an_uncertain_instance(nobody: Instance) -> None:
     assert entries([nobody], [], [row()]) == {}
 
 
-@pytest.mark.parametrize(
-    "conflicting",
-    [
-        record(comment="elephant:other m=m1 r=teacher"),
-        record(content="elsewhere.example.com", kind="CNAME", comment=""),
-    ],
-)
-def test_nobody_is_sent_to_a_name_that_another_has_taken(conflicting: Record) -> None:
-    assert entries([instance()], [conflicting], [row()]) == {}
-    assert entries([instance()], [conflicting], [linked(teacher=A)]) == {}
+OTHERS = record(comment="elephant:other m=m1 r=teacher")
+CNAME = record(content="elsewhere.example.com", kind="CNAME", comment="")
+
+
+@pytest.mark.parametrize("conflicting", [OTHERS, CNAME])
+@pytest.mark.parametrize("meeting", [row(), linked(teacher=A)])
+def test_nobody_is_sent_to_a_name_that_another_has_taken(
+    conflicting: Record, meeting: Meeting
+) -> None:
+    assert entries([instance()], [conflicting], [meeting]) == {}
 
 
 def test_an_end_is_written_although_another_has_the_name() -> None:
-    conflicting = record(comment="elephant:other m=m1 r=teacher")
-
-    assert entries([instance(state="terminated")], [conflicting], [linked(teacher=A)]) == {
+    assert entries([instance(state="terminated")], [OTHERS], [linked(teacher=A)]) == {
         "m1": [(A, "teacher", ENDED, AFTER)]
-    }
-
-
-# Who comes first
-
-
-def test_an_unknown_instance_is_away_and_its_row_is_written_before_its_record_goes() -> None:
-    assert entries([], [record()], [row()]) == {"m1": [(A, "teacher", AWAY, FIRST)]}
-
-
-def test_an_unknown_instance_with_a_fresh_record_is_left() -> None:
-    assert entries([], [record(age=60)], [linked(teacher=A)]) == {}
-
-
-@pytest.mark.parametrize(
-    ("state", "presence"), [("running", AWAY), ("stopped", AWAY), ("terminated", ENDED)]
-)
-def test_an_instance_without_our_tags_leaves_the_row_that_its_record_names_first(
-    state: str, presence: Presence
-) -> None:
-    bare = instance(state=state, project=None, meeting=None)
-
-    assert entries([bare], [record()], [row()]) == {"m1": [(A, "teacher", presence, FIRST)]}
-
-
-def test_a_running_instance_whose_meeting_only_the_record_knows_keeps_it() -> None:
-    assert entries([instance(meeting=None)], [record()], [row()]) == {
-        "m1": [(A, "teacher", LIVE, AFTER)]
-    }
-
-
-def test_an_instance_that_was_given_to_another_meeting_leaves_the_first_one_first() -> None:
-    found = entries([instance(meeting="m2")], [record()], [row("m1"), row("m2")])
-
-    assert found == {
-        "m1": [(A, "teacher", AWAY, FIRST)],
-        "m2": [(A, "teacher", LIVE, AFTER)],
-    }
-
-
-def test_a_role_of_the_record_that_names_no_attribute_is_ignored() -> None:
-    assert entries([instance()], [record(role="co-host")], [row()]) == {
-        "m1": [(A, "teacher", LIVE, AFTER)]
     }
 
 
 def test_who_is_gone_comes_before_who_runs_and_who_was_launched_later_after() -> None:
     """So a link is first removed, then set, and the youngest desktop in a role has it."""
-    instances = [
-        instance(A, age=HOUR),
-        instance(B, age=2 * HOUR),
-        instance(C, "stopped", role="student", age=60),
-    ]
+    student = instance(C, "stopped", role="student", age=60)
 
-    assert entries(instances, [], [row()])["m1"] == [
+    assert entries([instance(A), instance(B, age=2 * HOUR), student], [], [row()])["m1"] == [
         (C, "student", AWAY, AFTER),
         (B, "teacher", LIVE, AFTER),
         (A, "teacher", LIVE, AFTER),
     ]
 
 
-# Links that were left behind
+# Whose record is the last trace of the meeting: its row comes first
 
-
-def test_a_link_to_an_instance_that_is_not_known_and_has_no_record_is_removed() -> None:
-    assert entries([], [], [linked(teacher=B)]) == {"m1": [(B, "teacher", AWAY, AFTER)]}
-    assert written([], [], linked(teacher=B)) == ({"teacher": None}, None)
-
-
-def test_that_an_instance_is_not_known_alone_never_ends_a_meeting() -> None:
-    meeting = linked(status="IN_PROGRESS", teacher=B, student=C)
-
-    assert written([], [], meeting) == ({"teacher": None, "student": None}, None)
-
-
-def test_a_denied_instance_keeps_the_meeting_open_though_its_link_goes_first() -> None:
-    ended = instance(A, "terminated")
-
-    assert written([ended], [], linked(teacher=A, student=B)) == (
-        {"teacher": None, "student": None},
-        None,
-    )
+BARE = instance(project=None, meeting=None)
+MOVED = instance(meeting="m2")
+SERVES = (A, "teacher", LIVE, AFTER)
+LEAVES = (A, "teacher", AWAY, FIRST)
 
 
 @pytest.mark.parametrize(
-    ("age", "expected"), [(60, {}), (HOUR, {"m1": [(B, "teacher", AWAY, AFTER)]})]
+    ("instances", "records", "expected"),
+    [
+        ([], [record()], {"m1": [LEAVES]}),
+        ([], [record(age=60)], {}),
+        (
+            [],
+            [record(), record(content="192.0.2.9", meeting="m2")],
+            {"m1": [LEAVES], "m2": [LEAVES]},
+        ),
+        ([], [record(name=f"{A}.old.example.com")], {"m1": [LEAVES]}),
+        ([BARE], [record()], {"m1": [LEAVES]}),
+        ([replace(BARE, state="stopped")], [record()], {"m1": [LEAVES]}),
+        ([replace(BARE, state="terminated")], [record()], {"m1": [(A, "teacher", ENDED, FIRST)]}),
+        ([instance(meeting=None)], [record()], {"m1": [SERVES]}),
+        ([MOVED], [record()], {"m1": [LEAVES], "m2": [SERVES]}),
+        ([MOVED], [record(role="co-host")], {"m2": [SERVES]}),
+        ([instance()], [record(role="co-host")], {"m1": [SERVES]}),
+        ([instance()], [record(meeting="m2", role="no%20role")], {"m1": [SERVES]}),
+    ],
+    ids=[
+        "unknown",
+        "unknown, a young record",
+        "unknown, of two meetings",
+        "unknown, older domain",
+        "running without tags",
+        "stopped without tags",
+        "ended without tags",
+        "the record alone knows the meeting, and stays",
+        "given to another meeting",
+        "given to another meeting, from no role",
+        "a record with an invalid role",
+        "a record of another meeting with an invalid role",
+    ],
 )
-def test_a_link_is_left_while_the_instance_has_a_fresh_record_of_ours(
-    age: float, expected: dict[str, object]
+def test_a_row_comes_before_the_record_that_alone_leads_to_it_goes(
+    instances: list[Instance], records: list[Record], expected: dict[str, object]
 ) -> None:
-    without_meeting = record(B, meeting=None, age=age)
-
-    assert entries([], [without_meeting], [linked(teacher=B)]) == expected
+    assert entries(instances, records, [row("m1"), row("m2")]) == expected
 
 
-def test_a_link_to_an_instance_that_ended_ends_the_meeting() -> None:
-    ended = instance(B, "terminated", project=None, meeting=None)
-
-    assert entries([ended], [], [linked(teacher=B)]) == {"m1": [(B, "teacher", ENDED, AFTER)]}
-    assert written([ended], [], linked(teacher=B)) == ({"teacher": None}, "TERMINATED")
+# Links that were left behind
 
 
-def test_a_link_to_an_instance_of_ours_that_serves_elsewhere_is_removed() -> None:
-    elsewhere = instance(B, meeting="m2")
-
-    assert entries([elsewhere], [record(B, meeting="m2")], [linked(teacher=B), row("m2")]) == {
-        "m1": [(B, "teacher", AWAY, AFTER)],
-        "m2": [(B, "teacher", LIVE, AFTER)],
-    }
+@pytest.mark.parametrize(
+    ("instances", "records", "expected"),
+    [
+        ([], [], [(B, "teacher", AWAY, AFTER)]),
+        ([], [record(B, meeting=None)], [(B, "teacher", AWAY, AFTER)]),
+        ([], [record(A)], [LEAVES, (B, "teacher", AWAY, FIRST)]),
+        ([instance(B, "stopped", meeting=None)], [], [(B, "teacher", AWAY, AFTER)]),
+        ([instance(B, meeting="m2")], [record(B, meeting="m2")], [(B, "teacher", AWAY, AFTER)]),
+        ([replace(BARE, id=B, state="terminated")], [], [(B, "teacher", ENDED, AFTER)]),
+    ],
+    ids=[
+        "unknown",
+        "unknown, with a record of no meeting",
+        "unknown, and another one's record is the last trace",
+        "stopped, of no meeting",
+        "of another meeting",
+        "ended, without tags",
+    ],
+)
+def test_a_link_to_an_instance_that_is_not_the_meetings_is_removed(
+    instances: list[Instance], records: list[Record], expected: list[object]
+) -> None:
+    assert entries(instances, records, [linked(teacher=B)])["m1"] == expected
 
 
 @pytest.mark.parametrize(
     ("instances", "records"),
     [
+        ([], [record(B, meeting=None, age=60)]),
         ([instance(B, project="Giraffe")], [record(B, comment="elephant:other")]),
         ([instance(B, "pending", meeting="m2")], []),
         ([instance(B, meeting=None)], [record(B, meeting=None)]),
         ([instance(B, meeting="m2")], [record(B, comment="elephant:other")]),
     ],
-    ids=["another project", "pending", "no meeting", "another owner's record"],
+    ids=["a young record", "another project", "pending", "no meeting", "another owner's record"],
 )
 def test_a_link_stays_while_it_is_not_sure_that_it_leads_nowhere(
     instances: list[Instance], records: list[Record]
@@ -266,87 +235,85 @@ def test_a_link_stays_while_it_is_not_sure_that_it_leads_nowhere(
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("meeting", "expected"),
     [
-        f"https://{B}.elsewhere.example.com:8443",
-        f"https://{B}.{DOMAIN}.example.org:8443",
-        f"https://{B}.{DOMAIN}",
-        "https://meet.example.com/m1",
-        "",
+        (row(teacher_ec2_link=f"https://{B}.elsewhere.example.com:8443"), {}),
+        (row(teacher_ec2_link=f"https://{B}.{DOMAIN}.example.org:8443"), {}),
+        (row(teacher_ec2_link=f"https://{B}.{DOMAIN}"), {}),
+        (row(teacher_ec2_link="https://meet.example.com/m1"), {}),
+        (row(teacher_ec2_link=""), {}),
+        (row(teacher_ec2_link=f"https://{B}.{DOMAIN}:443"), {"m1": [(B, "teacher", AWAY, AFTER)]}),
+        (linked(observer=B), {"m1": [(B, "observer", AWAY, AFTER)]}),
     ],
 )
-def test_a_link_that_is_not_as_ours_are_is_left(other: str) -> None:
-    assert entries([], [], [row(teacher_ec2_link=other)]) == {}
-
-
-def test_a_link_with_an_older_port_is_ours() -> None:
-    rows = [row(teacher_ec2_link=f"https://{B}.{DOMAIN}:443")]
-
-    assert entries([], [], rows) == {"m1": [(B, "teacher", AWAY, AFTER)]}
-
-
-def test_links_of_any_role_are_looked_at() -> None:
-    assert entries([], [], [linked(observer=B)]) == {"m1": [(B, "observer", AWAY, AFTER)]}
-
-
-def test_who_has_a_role_in_the_meeting_is_not_taken_for_left_behind() -> None:
-    """Its tag was changed: the old role's link goes as the new one's is set."""
-    meeting = linked(student=A)
-
-    assert entries([instance()], [record()], [meeting]) == {"m1": [(A, "teacher", LIVE, AFTER)]}
-    assert written([instance()], [record()], meeting) == (
-        {"student": None, "teacher": link(A)},
-        None,
-    )
+def test_links_of_any_role_and_port_are_ours_and_others_are_left(
+    meeting: Meeting, expected: dict[str, object]
+) -> None:
+    assert entries([], [], [meeting]) == expected
 
 
 # What is written, in one write
 
 
-def test_nothing_is_written_to_a_row_that_is_right() -> None:
-    assert written([instance()], [record()], linked(teacher=A)) == NOTHING
-
-
-@pytest.mark.parametrize("status", Status)
-def test_a_replacement_is_one_write_that_never_ends_the_meeting(status: str) -> None:
-    old, new = instance(B, "terminated", age=2 * HOUR), instance(A)
-
-    found = written([old, new], [record(A)], linked(status=status, teacher=B))
-
-    expected = "DNS_WRITTEN" if status in {"SCHEDULED", "LAUNCHED"} else None
-    assert found == ({"teacher": link(A)}, expected)
-
-
-def test_the_end_of_both_desktops_is_one_write() -> None:
-    gone = [instance(A, "terminated"), instance(B, "terminated", role="student")]
-
-    assert written(gone, [], linked(teacher=A, student=B)) == (
-        {"teacher": None, "student": None},
-        "TERMINATED",
-    )
+BOTH: dict[str, str | None] = {"teacher": None, "student": None}
+REMOVED: dict[str, str | None] = {"teacher": None}
+OVER, YOUNGER = instance(A, "terminated"), instance(B, age=60)
+LINKED = linked(teacher=A)
+NOTED = row(status="LAUNCHED", teacher_ec2_id=A)
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "stopping", "stopped"])
 def test_a_meeting_is_not_over_while_another_of_its_instances_has_not_ended(state: str) -> None:
-    instances = [instance(A, "terminated"), instance(B, state, role="co-host")]
+    instances = [OVER, instance(B, state, role="co-host")]
 
-    assert written(instances, [], linked(teacher=A)) == ({"teacher": None}, None)
-
-
-def test_an_instance_of_another_project_does_not_keep_a_meeting_open() -> None:
-    instances = [instance(A, "terminated"), instance(B, role="student", project="Giraffe")]
-
-    assert written(instances, [], linked(teacher=A)) == (
-        {"teacher": None},
-        "TERMINATED",
-    )
+    assert written(instances, [], linked(teacher=A)) == (REMOVED, None)
 
 
-def test_an_instance_that_lost_the_projects_tag_keeps_a_meeting_open_by_its_record() -> None:
-    instances = [instance(A, "terminated"), instance(B, role="student", project=None)]
-    records = [record(B, role="student")]
+def test_an_instance_that_the_row_names_keeps_the_meeting_open_without_any_tag() -> None:
+    bare = replace(BARE, id=B, state="stopped")
+    meeting = row(status="HEALTHY", teacher_ec2_link=link(A), student_ec2_id=B)
 
-    assert written(instances, records, linked(teacher=A)) == ({"teacher": None}, None)
+    assert written([OVER, bare], [], meeting) == (REMOVED, None)
+
+
+@pytest.mark.parametrize(
+    ("instances", "records", "meeting", "expected"),
+    [
+        ([instance()], [record()], LINKED, NOTHING),
+        ([instance()], [], linked(student=A), ({"student": None, "teacher": link(A)}, None)),
+        ([OVER, YOUNGER], [], LINKED, ({"teacher": link(B)}, None)),
+        ([OVER, YOUNGER], [], NOTED, ({"teacher": link(B)}, "DNS_WRITTEN")),
+        ([YOUNGER, instance()], [record()], LINKED, ({"teacher": link(B)}, None)),
+        ([instance(), YOUNGER], [], NOTED, ({"teacher": link(A)}, "DNS_WRITTEN")),
+        ([], [], linked(teacher=B, student=C), (BOTH, None)),
+        ([OVER], [], linked(teacher=A, student=B), (BOTH, None)),
+        ([OVER, replace(OVER, id=B)], [], linked(teacher=A, student=B), (BOTH, "TERMINATED")),
+        ([replace(BARE, state="terminated")], [], LINKED, (REMOVED, "TERMINATED")),
+        ([OVER, instance(B, project="Giraffe")], [], LINKED, (REMOVED, "TERMINATED")),
+        ([OVER, instance(B, "stopped", project=None)], [record(B)], LINKED, (REMOVED, None)),
+    ],
+    ids=[
+        "a row that is right",
+        "a changed role",
+        "a replacement does not end the meeting",
+        "an ended desktop that the row notes leaves its role",
+        "of two in a role the one launched last has it",
+        "unless the row notes the other one",
+        "two that EC2 denies end no meeting",
+        "one that EC2 denies keeps it open, though its link goes first",
+        "the end of both",
+        "an end without tags",
+        "another project's instance keeps no meeting open",
+        "one without the project's tag does, by its record",
+    ],
+)
+def test_what_is_written_in_one_write(
+    instances: list[Instance],
+    records: list[Record],
+    meeting: Meeting,
+    expected: tuple[dict[str, str | None], str | None],
+) -> None:
+    assert written(instances, records, meeting) == expected
 
 
 def test_a_listing_without_the_ended_instance_itself_does_not_end_a_meeting() -> None:
@@ -365,38 +332,6 @@ def test_a_row_that_could_not_be_read_keeps_its_last_trace_and_no_other_record()
     unread = replace(survey([bare, moved], records), unread={"m1": "throttled"})
 
     assert Roster(unread, SETTINGS).unsettled == {A, B, C}
-
-
-def test_an_instance_that_the_row_names_keeps_the_meeting_open_without_any_tag() -> None:
-    instances = [instance(A, "terminated"), instance(B, "stopped", project=None, meeting=None)]
-    meeting = row(status="HEALTHY", teacher_ec2_link=link(A), student_ec2_id=B)
-
-    assert written(instances, [], meeting) == ({"teacher": None}, None)
-
-
-def test_of_two_desktops_in_a_role_the_one_launched_last_gets_the_link() -> None:
-    older, younger = instance(A, age=HOUR), instance(B, age=60)
-
-    found = written([younger, older], [record(A), record(B)], linked(teacher=A))
-
-    assert found == ({"teacher": link(B)}, None)
-
-
-def test_the_desktop_that_the_row_notes_keeps_the_role() -> None:
-    noted, younger = instance(A, age=HOUR), instance(B, age=60)
-    meeting = row(status="HEALTHY", teacher_ec2_id=A, teacher_ec2_link=link(A))
-
-    assert written([noted, younger], [record(A), record(B)], meeting) == NOTHING
-
-
-def test_a_noted_desktop_that_ended_leaves_its_role_to_the_next() -> None:
-    noted, younger = instance(A, "terminated"), instance(B, age=60)
-    meeting = row(status="LAUNCHED", teacher_ec2_id=A)
-
-    assert written([noted, younger], [record(B)], meeting) == (
-        {"teacher": link(B)},
-        "DNS_WRITTEN",
-    )
 
 
 def test_a_write_names_the_desktops_for_which_something_changes() -> None:

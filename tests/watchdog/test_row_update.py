@@ -6,80 +6,44 @@ import pytest
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop
-from chalicelib.meeting_row.meeting import Assignment, Meeting, MeetingChange
-from chalicelib.meeting_row.table import Meetings, RowChangedError
+from chalicelib.meeting_row.meeting import Assignment
+from chalicelib.meeting_row.table import RowChangedError
 from chalicelib.step import Steps
 from chalicelib.watchdog.row_update import Rows
 from tests.changes import Inline
-from tests.world import OWNER, TABLE, World, link, make_settings
+from tests.world import OWNER, World, link, make_settings
 
 TAG = make_settings().project_tag
-
-
-class Contested(Meetings):
-    """A table whose row is changed by others just before each of our first writes."""
-
-    def __init__(self, world: World, *changes: dict[str, str]) -> None:
-        super().__init__(world.dynamodb, TABLE)
-        self._world = world
-        self._changes = list(changes)
-        self.reads = 0
-
-    def read_row(self, meeting_id: str) -> Meeting | None:
-        self.reads += 1
-        return super().read_row(meeting_id)
-
-    def apply(self, change: MeetingChange) -> None:
-        if self._changes:
-            self._world.put_row(change.meeting.id, **self._changes.pop(0))
-        super().apply(change)
-
-
-def update(world: World, meetings: Meetings, instance_id: str) -> str:
-    """Update the row for a running teacher, and return what was done."""
-    instance = world.instances().find(instance_id)
-    assignment = Assignment("m1", "teacher")
-    desktop = Desktop(
-        instance_id, assignment, Presence.LIVE, link(instance_id), instance, TAG, OWNER
-    )
-    return Rows(meetings, world.instances()).begin(desktop, world.steps())().reason
 
 
 def test_a_row_that_was_changed_is_decided_upon_again(world: World) -> None:
     """What the other desktop's health check wrote must not be undone."""
     world.put_row(status="LAUNCHED")
     instance_id = world.desktop()
-    meetings = Contested(world, {"status": "HEALTHY"})
+    world.meanwhile("UpdateItem", lambda: world.put_row(status="HEALTHY"))
 
-    assert update(world, meetings, instance_id) == "teacher_ec2_link set"
+    assert world.handle(instance_id)["meeting"] == "teacher_ec2_link set"
 
     assert world.row() == {"status": "HEALTHY", "teacher_ec2_link": link(instance_id)}
-    assert meetings.reads == 2
+    assert world.aws_calls.count("GetItem") == 2
 
 
 def test_a_row_that_changes_again_and_again_is_given_up_unharmed(world: World) -> None:
     world.put_row(status="LAUNCHED")
     states = [{"status": "HEALTHY"}, {"teacher_ec2_link": "x"}, {"teacher_ec2_link": "y"}]
-    meetings = Contested(world, *states)
+
+    def change() -> None:
+        world.put_row(**states.pop(0))
+        if states:
+            world.meanwhile("UpdateItem", change)
+
+    world.meanwhile("UpdateItem", change)
 
     with pytest.raises(RowChangedError):
-        update(world, meetings, world.desktop())
+        world.handle(world.desktop())
 
-    assert (world.row(), meetings.reads) == (states[-1], 3)
-
-
-@pytest.mark.parametrize(
-    "wrong", ["https://i-00000001.x.example.com:8443", "https://dcv.example.com:8443/"]
-)
-def test_a_link_that_leads_to_no_desktop_of_the_meeting_is_replaced(
-    world: World, wrong: str
-) -> None:
-    instance_id = world.desktop()
-    world.put_row(status="LAUNCHED", teacher_ec2_link=wrong)
-
-    world.handle(instance_id)
-
-    assert world.row() == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(instance_id)}
+    assert world.row() == {"teacher_ec2_link": "y"}
+    assert world.aws_calls.count("GetItem") == 3
 
 
 def test_a_replaced_desktop_does_not_take_the_link_back(world: World) -> None:
@@ -90,11 +54,7 @@ def test_a_replaced_desktop_does_not_take_the_link_back(world: World) -> None:
 
     assert result["meeting"] == f"{younger} has the role of teacher"
     assert world.row()["teacher_ec2_link"] == link(younger)
-    assert sorted(world.aws_calls) == [
-        *["DescribeInstances"] * 2,
-        "GetItem",
-        "GetSecretValue",
-    ]
+    assert sorted(world.aws_calls) == [*["DescribeInstances"] * 2, "GetItem", "GetSecretValue"]
 
 
 @pytest.mark.parametrize("ends", ["older", "younger"])
@@ -120,29 +80,6 @@ def test_when_one_of_two_desktops_ends_the_other_has_the_link_at_once(
     )
 
 
-def test_the_end_of_a_replaced_desktop_does_not_end_the_meeting(world: World) -> None:
-    older, younger = world.two_in_a_role()
-    world.put_row(status="LAUNCHED", teacher_ec2_id=younger)
-    world.handle(older)
-    world.terminate(older)
-
-    world.handle(older, "shutting-down")
-
-    right = {"teacher_ec2_id": younger, "teacher_ec2_link": link(younger)}
-    assert world.row() == {"status": "DNS_WRITTEN"} | right
-
-
-def test_a_desktop_that_replaces_an_ended_one_gets_the_link(world: World) -> None:
-    """The row still names the one that was first launched for the role."""
-    older, younger = world.two_in_a_role()
-    world.put_row(status="HEALTHY", teacher_ec2_id=older, teacher_ec2_link=link(older))
-    world.terminate(older)
-
-    world.handle(younger)
-
-    assert world.row()["teacher_ec2_link"] == link(younger)
-
-
 def test_of_two_desktops_that_end_at_once_the_second_ends_the_meeting(world: World) -> None:
     """Each sees the other's link; whoever writes second must see that it is gone by now."""
     teacher, student = world.serving("teacher"), world.desktop("student")
@@ -151,15 +88,8 @@ def test_of_two_desktops_that_end_at_once_the_second_ends_the_meeting(world: Wor
     steps = Steps(Inline(), world.deadline())  # each read is over when it has begun
 
     def ended(instance_id: str, role: str) -> Desktop:
-        return Desktop(
-            instance_id,
-            Assignment("m1", role),
-            Presence.ENDED,
-            link(instance_id),
-            None,
-            TAG,
-            OWNER,
-        )
+        assignment, to = Assignment("m1", role), link(instance_id)
+        return Desktop(instance_id, assignment, Presence.ENDED, to, None, TAG, OWNER)
 
     finish_first = rows.begin(ended(teacher, "teacher"), steps)
     finish_second = rows.begin(ended(student, "student"), steps)  # both still run

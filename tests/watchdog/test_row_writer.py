@@ -15,7 +15,7 @@ from chalicelib.step import Steps
 from chalicelib.watchdog.row_plan import Roster
 from chalicelib.watchdog.row_writer import Register, RowsNotUpdatedError
 from tests.changes import FAR, STEPS, Hanging, Inline
-from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
+from tests.surveys import SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import link
 
 if TYPE_CHECKING:
@@ -105,29 +105,6 @@ def test_of_an_unsettled_and_a_settled_desktop_a_row_is_written_for_the_latter()
     write_after(make(table, survey([instance(A), instance(B, role="student")], [], [row()])), A)
 
     assert table.written == [("m1", {"student": link(B)}, "DNS_WRITTEN")]
-
-
-def test_a_row_that_is_right_is_not_written() -> None:
-    table = Table()
-    register = make(table, survey([instance()], [record()], [linked(teacher=A)]))
-
-    write_after(register)
-
-    assert (table.writes, register.row_results.done) == ([], [])
-    register.row_results.raise_if_failed()
-
-
-def test_the_youngest_of_three_replacements_is_written_at_once() -> None:
-    desktops = [
-        instance(A, "terminated", age=3 * HOUR),
-        instance(B, age=2 * HOUR),
-        instance(C, age=HOUR),
-    ]
-    table = Table()
-
-    write_after(make(table, survey(desktops, [], [linked(status="HEALTHY", teacher=A)])))
-
-    assert table.written == [("m1", {"teacher": link(C)}, None)]
 
 
 def test_rows_are_written_in_parallel() -> None:

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chalicelib.deadline import OutOfTimeError
-from chalicelib.dns.change import Delete
 from chalicelib.ec2.presence import Presence
-from chalicelib.step import Steps
 from chalicelib.watchdog.survey import Surveyor
 from tests.transports import Noting
-from tests.world import DOMAIN, OWNER, TABLE, World, link, make_settings
+from tests.world import DOMAIN, OWNER, World, link, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +32,6 @@ def surveyor(world: World, before: Callable[[str], None] = lambda _: None) -> Su
 
 def survey(world: World) -> Survey:
     return surveyor(world).survey(world.steps())
-
-
-def test_an_empty_world_is_two_calls(world: World) -> None:
-    found = survey(world)
-
-    assert (found.records, found.instances, found.meetings, found.plan.changes) == ((), {}, {}, ())
-    assert world.aws_calls == READ
 
 
 def test_an_instance_that_is_only_named_is_looked_up_by_its_id(world: World) -> None:
@@ -83,64 +73,35 @@ def test_only_address_records_of_ours_are_ours(world: World) -> None:
     assert {record.id for record in survey(world).records} == {ours.id, astray.id}
 
 
-def test_a_record_of_ours_under_an_older_domain_names_its_instance(world: World) -> None:
-    world.put_record(f"{UNKNOWN}.old.example.com", comment=f"{OWNER} managed by Elephant")
-    world.pass_time()
-
-    found = survey(world)
-
-    assert found.instances == {UNKNOWN: None}
-    assert [type(each) for each in found.plan.findings[UNKNOWN].changes] == [Delete]
-
-
-@pytest.mark.parametrize("name", [f"x.{UNKNOWN}.{DOMAIN}", f"i-1.{DOMAIN}", DOMAIN])
-def test_a_record_of_ours_under_another_name_names_no_instance(world: World, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "instances"),
+    [
+        (f"{UNKNOWN}.old.example.com", {UNKNOWN: None}),
+        (f"x.{UNKNOWN}.{DOMAIN}", {}),
+        (f"i-1.{DOMAIN}", {}),
+        (DOMAIN, {}),
+    ],
+)
+def test_a_record_of_ours_names_an_instance_in_any_domain(
+    world: World, name: str, instances: dict[str, None]
+) -> None:
     world.put_record(name, comment=f"{OWNER} managed by Elephant")
-    world.pass_time()
 
     found = survey(world)
 
-    assert (found.instances, list(found.plan.findings)) == ({}, [name])
-    assert world.aws_calls == READ
+    assert (found.instances, list(found.plan.findings)) == (instances, [*(instances or [name])])
+    assert world.aws_calls == [*READ, *["DescribeInstances"] * len(instances)]
 
 
-def test_the_rows_are_those_that_tags_and_records_name(world: World) -> None:
-    for meeting in ("tags", "record", "other"):
+def test_the_rows_are_those_that_valid_tags_and_records_name(world: World) -> None:
+    for meeting in ("tags", "record", "no role", "other"):
         world.put_row(meeting, status="HEALTHY")
     world.desktop(meeting="tags")
     world.desktop(meeting="no row")
+    world.desktop("co-host", "no role")
     world.put_own(UNKNOWN, meeting="record")
 
     assert survey(world).meetings.keys() == {"tags", "record"}
-
-
-def test_a_role_that_names_no_attribute_leads_to_no_row(world: World) -> None:
-    world.put_row("m1", status="HEALTHY")
-    world.desktop("co-host")
-
-    assert survey(world).meetings == {}
-    assert world.aws_calls == READ
-
-
-def test_rows_that_dynamodb_leaves_out_are_named(world: World) -> None:
-    world.desktop()
-    world.put_row(status="HEALTHY")
-    keys = [{"id": {"S": "m1"}}]
-    answer = {"Responses": {}, "UnprocessedKeys": {TABLE: {"Keys": keys}}}
-    world.app_dynamodb.batch_get_item = lambda **_: answer
-
-    found = survey(world)
-
-    assert (found.meetings, list(found.unread), found.errors) == ({}, ["m1"], ())
-
-
-def test_past_the_deadline_there_is_no_survey(world: World) -> None:
-    made = surveyor(world)
-
-    with pytest.raises(OutOfTimeError):
-        made.survey(Steps(world.executor, world.deadline(0)))
-
-    assert world.aws_calls == []
 
 
 # What happens meanwhile

@@ -185,11 +185,6 @@ class Small:
         )
 
 
-def record_of(record_id: str, wanted: Record) -> Record:
-    members = (wanted.name, wanted.content, wanted.proxied, wanted.ttl, wanted.comment)
-    return Record(record_id, "A", *members, modified_at=NOW)
-
-
 # What may stand
 
 MEETINGS = ("m1", "m2")
@@ -257,7 +252,7 @@ def records(draw: st.DrawFn, noted: Mapping[str, Assignment | None], *, tidy: bo
         name = f"{instance_id}.{domain}"
         made = Record.address(name, content, proxied=draw(st.booleans()), ttl=1, comment=comment)
         age = ago(draw(st.sampled_from([60, HOUR])))
-        found.append(replace(record_of(f"record of {name} at {content}", made), modified_at=age))
+        found.append(replace(made, id=f"record of {name} at {content}", modified_at=age))
     return found
 
 
