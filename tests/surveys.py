@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.dns.plan import Observation, decide
 from chalicelib.dns.record import Record
-from chalicelib.ec2.instances import Instance
+from chalicelib.ec2.instances import OWNER_TAG, Instance
 from chalicelib.meeting_row.meeting import Meeting
 from chalicelib.watchdog.survey import Survey
 from tests.world import DOMAIN, OWNER, link, make_settings
@@ -38,6 +38,7 @@ def instance(  # noqa: PLR0913 (what a test may want of an instance)
     stopped: float | None = None,
 ) -> Instance:
     tags = {"Project": project, "MeetingID": meeting, "Role": role if meeting else None}
+    tags |= {OWNER_TAG: OWNER if project else None}
     there = {key: value for key, value in tags.items() if value}
     at = None if stopped is None else ago(stopped)
     return Instance(instance_id, state, address, there, ago(age), at)

@@ -150,6 +150,7 @@ CASES = [
     Case("unknown, a wrong clock", None, (aged(-2 * GRACE),), AWAY, (Delete(aged(-2 * GRACE)),)),
     Case("unknown, changed since", None, (TOUCHED,), AWAY, (Delete(TOUCHED),)),
     # an instance that is not the project's
+    Case("our stage's", replace(RUNNING, tags=TAGS | {"elephant:owner": OWNER}), (RIGHT,), LIVE),
     Case("untagged", replace(RUNNING, tags={"Project": "Giraffe"}), (UNMARKED, FOREIGN), NOT_OURS),
     Case("no longer tagged", UNTAGGED, (RIGHT, UNMARKED), AWAY, (NO_RIGHT,)),
     Case("ended, tags gone", replace(ENDED, tags={}), (RIGHT,), GONE, (NO_RIGHT,)),
@@ -231,9 +232,12 @@ def test_the_grace_period_is_the_stages_own() -> None:
 
 
 def test_an_instance_of_which_ec2_says_nothing_keeps_its_record() -> None:
-    found = decide(Observation(NOW, {}, (RIGHT,), unclear=frozenset({ID})), SETTINGS).findings[ID]
+    reason = "EC2 gives no clear answer about this instance"
+    for records in ((RIGHT,), ()):
+        found = decide(Observation(NOW, {}, records, unclear=frozenset({ID})), SETTINGS)
 
-    assert (found.presence, found.changes, found.waits) == (UNCERTAIN, (), True)
+        waits = bool(records)
+        assert found.findings == {ID: Finding(UNCERTAIN, reason, waits=waits)}
 
 
 def test_beside_an_unreadable_record_nothing_is_done() -> None:

@@ -259,6 +259,27 @@ def test_an_instance_that_the_row_names_keeps_the_meeting_until_ec2_shows_its_en
     assert written(ended(row, rival=rival)) == (REMOVED, status)
 
 
+@pytest.mark.parametrize(
+    ("others", "successor"),
+    [
+        ((), None),
+        ((instance(OTHER),), OTHER),
+        ((instance(OTHER, role="student"),), None),
+        ((instance(OTHER, meeting="m2"),), None),
+        ((STOPPED,), None),
+        ((instance(OTHER, age=2 * HOUR), instance("i-0000000c", age=HOUR)), "i-0000000c"),
+        ((instance("i-0000000c", age=2 * HOUR), instance(OTHER, age=HOUR)), OTHER),
+    ],
+)
+def test_the_successor_is_the_last_launched_of_those_that_run_in_the_role(
+    others: tuple[Instance, ...], successor: str | None
+) -> None:
+    kept, left = meeting(teacher_ec2_link=link(OTHER)), meeting(teacher_ec2_link=link(ID))
+
+    assert ended(kept, *others, rival=GONE).successor == successor
+    assert ended(left, *others).successor == successor
+
+
 # What a write relies on
 
 
