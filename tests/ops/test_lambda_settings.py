@@ -16,8 +16,8 @@ QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-qa-failed-events"
 
 def refusal(code: str) -> ClientError:
     message = "The role does not have permissions to call SendMessage"
-    said = {"Code": code, "Message": message if "Invalid" in code else ""}
-    return ClientError({"Error": said}, "PutFunctionEventInvokeConfig")
+    said = message if "Invalid" in code else ""
+    return ClientError({"Error": {"Code": code, "Message": said}}, "PutFunctionEventInvokeConfig")
 
 
 class Aws:
