@@ -24,6 +24,7 @@ from ops.configure import changes
 from ops.deployment import Deployment
 from ops.doctor import QUESTIONS
 from ops.stages import ConfigFile, Stage, write_files
+from tests.ops.projects import silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -109,7 +110,7 @@ class Deployed:
         return {name: check.level for name, check in self.examine().items()}
 
     def deploy(self) -> None:
-        self.deployment.deploy(ignore, ignore)
+        self.deployment.deploy(silent, silent)
 
     def edit_config(self, function: str = "", **members: object) -> None:
         """Edit config.json by hand: members of the stage, or of one of its functions."""
@@ -207,7 +208,3 @@ def _read(kind: str, values: list[str]) -> object:
             for key, value in pairs.items()
         }
     return values[0]
-
-
-def ignore(_: str) -> None:
-    """Say nothing."""

@@ -412,6 +412,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     ],
     "SSL mode": [
         (zone(ssl="full"), WARNING, "it is 'full'", "Full (strict)"),
+        (zone(ssl="flexible"), WARNING, "without TLS", "Full (strict)"),
         (variables(PROXIED="false"), OK, "are not proxied", ""),
     ],
     "records left": [
@@ -616,15 +617,11 @@ def test_groups_and_applications_that_are_there_are_fine(seen: Deployed) -> None
     seen.set_variables(AUTO_SCALING_GROUPS="group", CODEDEPLOY_APPLICATIONS="application")
     seen.client("codedeploy").create_application(applicationName="application")
     scaling = seen.client("autoscaling")
-    scaling.create_launch_configuration(
-        LaunchConfigurationName="any", ImageId=ANY_IMAGE, InstanceType="t3.micro"
-    )
+    machine = {"ImageId": ANY_IMAGE, "InstanceType": "t3.micro"}
+    scaling.create_launch_configuration(LaunchConfigurationName="any", **machine)
+    empty = {"MinSize": 0, "MaxSize": 0, "AvailabilityZones": ["us-west-2a"]}
     scaling.create_auto_scaling_group(
-        AutoScalingGroupName="group",
-        LaunchConfigurationName="any",
-        MinSize=0,
-        MaxSize=0,
-        AvailabilityZones=["us-west-2a"],
+        AutoScalingGroupName="group", LaunchConfigurationName="any", **empty
     )
     for kind in ("groups", "applications"):
         assert seen.ask(f"watched {kind}").level is OK
@@ -700,7 +697,6 @@ def test_of_two_apis_a_person_chooses(seen: Deployed, monkeypatch: MonkeyPatch) 
     lose_note(seen)
 
     check = seen.ask("API")
-
     assert (check.level, "first, second" in check.found) == (FAILURE, True)
     with pytest.raises(ConfigError, match=r"several APIs .*second"):
         seen.deploy()

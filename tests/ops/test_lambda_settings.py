@@ -17,8 +17,7 @@ QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-qa-failed-events"
 def refusal(code: str) -> ClientError:
     message = "The role does not have permissions to call SendMessage"
     said = message if "Invalid" in code else ""
-    error = {"Error": {"Code": code, "Message": said}}
-    return ClientError(error, "PutFunctionEventInvokeConfig")  # type: ignore[arg-type]
+    return ClientError({"Error": {"Code": code, "Message": said}}, "PutFunctionEventInvokeConfig")
 
 
 class Aws:

@@ -315,8 +315,8 @@ def test_alarms_and_dashboard_show_what_there_is_and_can_be_laid_out(
 
     (alarms,) = (widget["properties"] for widget in widgets if widget["type"] == "alarm")
     (log,) = (widget["properties"] for widget in widgets if widget["type"] == "log")
-    expected = stage.stack.alarms(has_sweep=has_sweep)
-    assert alarms["alarms"] == [ARN.format("cloudwatch", f"alarm:{name}") for name in expected]
+    listed = stage.stack.alarms(has_sweep=has_sweep)
+    assert alarms["alarms"] == [ARN.format("cloudwatch", f"alarm:{each}") for each in listed]
     sources = [each for each in log["query"].split(" | ") if each.startswith("SOURCE")]
     assert sources == [f"SOURCE '/aws/lambda/{each}'" for each in functions]
     places = sorted((each["y"], each["x"], each["width"], each["height"]) for each in widgets)

@@ -381,6 +381,13 @@ def test_a_table_one_may_not_look_at_is_not_taken_for_missing() -> None:
             table_to_create(client, "elephant-meetings", Stack().stack)
 
 
+def test_a_table_of_the_stacks_that_somebody_deleted_is_missed() -> None:
+    with answering("dynamodb") as (client, stub):
+        stub.add_client_error("describe_table", "ResourceNotFoundException")
+        with pytest.raises(TableError, match=r"is gone, .* restore it from its backup"):
+            table_to_create(client, "elephant-meetings", Stack("UPDATE_COMPLETE").stack)
+
+
 @pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "DELETE_COMPLETE"])
 def test_a_table_that_is_not_made_yet_or_was_given_up_is_not_missed(state: str) -> None:
     with answering("dynamodb") as (client, stub):
