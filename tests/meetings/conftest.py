@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,13 +16,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def scheduler(session: Session) -> Any:  # noqa: ANN401
-    return session.create_client("scheduler")
-
-
-@pytest.fixture
-def ends(world: World, scheduler: Any) -> Ends:  # noqa: ANN401
-    return Ends(world, scheduler)
+def ends(world: World, session: Session) -> Ends:
+    return Ends(world, session.create_client("scheduler"))
 
 
 @pytest.fixture

@@ -69,8 +69,6 @@ class Faults:
     code: str = "InternalError"
     meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
     """What happens just before the next call of an operation."""
-    before: dict[int, Callable[[], object]] = field(default_factory=dict)
-    """What happens just before the call at a position."""
 
     def call(self, name: str, do: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401
         if self.dead:
@@ -78,7 +76,6 @@ class Faults:
         self.calls.append(name)
         if name == "terminate_instances":
             self.ended_at.append(self.clock())
-        self.before.pop(len(self.calls) - 1, lambda: None)()
         self.meanwhile.pop(name, lambda: None)()
         if any(name == each and text in json.dumps(request) for each, text in self.refused):
             raise self._refusal(name)
@@ -114,15 +111,14 @@ class _Client:
 class Ends:
     """What ends meetings, and what is there to be ended."""
 
-    def __init__(self, world: World, scheduler: Any, **variables: str) -> None:  # noqa: ANN401
+    def __init__(self, world: World, scheduler: Any) -> None:  # noqa: ANN401
         self.world = world
-        self.settings = settings = make_settings(**VARIABLES | variables)
+        self.settings = settings = make_settings(**VARIABLES)
         # It stands still between looks, and on the hour, so that every run is the same.
         self._now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
         self.faults = Faults(self.now)
         self.schedules = scheduler
-        if not scheduler.list_schedule_groups(NamePrefix=GROUP)["ScheduleGroups"]:
-            scheduler.create_schedule_group(Name=GROUP)
+        scheduler.create_schedule_group(Name=GROUP)
         ec2: Any = _Client(world.ec2, self.faults)
         dynamodb: Any = _Client(world.dynamodb, self.faults)
         self.table = Meetings(dynamodb, TABLE)
@@ -255,12 +251,11 @@ class Ends:
         return str(json.loads(target["Input"])["meetingId"])
 
     def invoke(self, run: Callable[[], object]) -> None:
-        """Run as Lambda does: two more times, later, if it fails or dies."""
+        """Run as Lambda does: two more times, later, if it fails."""
         for pause in (1, 2, 0):
             try:
                 run()
-            except (Exception, Died):  # noqa: BLE001 (Lambda does not tell them apart)
-                self.faults.dead = False
+            except Exception:  # noqa: BLE001 (Lambda does not tell them apart)
                 self.pass_time(pause)
             else:
                 return

@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.meeting_row.meeting import Meeting, Status
-from chalicelib.meetings.admission import (
-    REFUSED,
-    STEPS,
-    TROUBLE,
-    UNKNOWN,
-    Admission,
-    Phase,
-    admit,
-)
+from chalicelib.meetings.admission import REFUSED, STEPS, TROUBLE, UNKNOWN, Admission, Phase, admit
 from tests.world import link
 
 if TYPE_CHECKING:

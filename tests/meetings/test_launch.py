@@ -236,10 +236,7 @@ def test_what_was_confirmed_or_has_begun_is_launched(stage: Stage, more: dict[st
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (
-            {"status": "TERMINATED", "termination_reason": "SUCCESS"},
-            "the meeting is over: SUCCESS",
-        ),
+        ({"status": "TERMINATED", "termination_reason": "SUCCESS"}, "the meeting is over: SUCCESS"),
         (
             {"status": "TERMINATED"},
             "its status is TERMINATED without a termination_reason: it is left to the safety net",
@@ -415,10 +412,7 @@ def give_up(cloud: Cloud, meanwhile: dict[int, dict[str, str] | None]) -> Invoca
     ids=["nothing", "another status", "somebody joins", "the row is removed"],
 )
 def test_giving_up_depends_on_the_row_as_it_is_by_then(
-    cloud: Cloud,
-    position: int,
-    change: dict[str, str] | None,
-    end: tuple[str, str | None, int],
+    cloud: Cloud, position: int, change: dict[str, str] | None, end: tuple[str, str | None, int]
 ) -> None:
     """Before the row is read, and between the read and the claim."""
     run = give_up(cloud, {position: change})

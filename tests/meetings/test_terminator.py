@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.meeting_row.meeting import Status
-from tests.meetings.ends import BOTH, DATA, GONE, ID, LIVE, Died, Ends, make_record
+from tests.meetings.ends import BOTH, DATA, GONE, ID, LIVE, Ends, make_record
 from tests.world import Context
 
 CALLS = [
@@ -171,17 +171,6 @@ def test_a_meeting_without_a_start_15_minutes_ago_is_left_to_the_safety_net(
     assert ends.counts() == {"Ignored": 1}
 
 
-def test_what_is_left_to_the_safety_net_is_ended_by_it(ends: Ends) -> None:
-    desktops = finished(ends, ago=5)
-    ends.book(minutes=10)
-    ends.tell(ends.record())
-
-    ends.play()
-
-    assert ends.states(*desktops) == GONE
-    assert ends.outcome() == ("TERMINATED", "15_MIN_SUCCESS")
-
-
 # Bad records
 
 
@@ -264,21 +253,6 @@ def test_a_record_whose_meeting_could_not_be_ended_is_tried_again(
 
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
-
-
-def test_a_run_that_died_at_any_call_is_finished_by_the_next(ends: Ends) -> None:
-    for position in range(len(CALLS)):
-        meeting = f"m{position}"
-        desktops, record = finished(ends, meeting), ends.record(meeting)
-        ends.faults.arm(position, "died after")
-        with pytest.raises(Died):
-            ends.tell(record)
-
-        ends.faults.arm(None)
-        assert ends.tell(record) == [], position
-
-        assert ends.states(*desktops) == GONE, position
-        assert ends.outcome(meeting) == ("TERMINATED", "SUCCESS"), position
 
 
 @pytest.mark.parametrize(
