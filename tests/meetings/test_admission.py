@@ -45,6 +45,7 @@ def test_the_link_is_given_out_in_a_healthy_status(
 
     assert (found.phase, found.link, found.status) == (Phase.READY, link(instance_id), status)
     assert (found.step, found.retry_after, found.warnings) == (Phase.READY, None, ())
+    assert found.message.startswith("You may enter now.")
 
 
 @pytest.mark.parametrize("status", ["", "SCHEDULED", "LAUNCHED", "DNS_WRITTEN", "odd"])

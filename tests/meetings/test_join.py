@@ -236,21 +236,6 @@ def test_a_foreign_address_is_withheld_and_causes_a_warning(door: Door) -> None:
 # Waiting visitors
 
 
-@pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])
-def test_a_page_that_only_waits_learns_that_all_is_ready_and_does_not_enter(
-    door: Door, status: str
-) -> None:
-    door.put(READY, status=status)
-
-    answer = door.ask(more=WAITING | FETCH)
-
-    assert (answer.status, answer.headers["Elephant-Phase"]) == (202, "ready")
-    assert document(answer)["message"].startswith("You may enter now.")
-    assert A not in answer.body + str(answer.headers)
-    assert (door.row["status"], door.calls) == (status, ["GetItem"])
-    assert door.report[2]["Joined"] == 0
-
-
 @pytest.mark.parametrize(
     ("status", "more", "is_written"),
     [
