@@ -18,7 +18,7 @@ from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler
 from chalicelib.meetings.terminator import Terminator
 from chalicelib.resource_names import Place
-from tests.meetings.launches import make_ending
+from tests.meetings.launches import ID, Died, make_ending
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ VARIABLES = {
     "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
 }
 HOUR = timedelta(hours=1)
-ID = "abcdefgh12345678"
 DATA = "s3://bucket/session"
 BOTH = {"teacher_session_data": DATA, "student_session_data": DATA}
 GONE = ["terminated", "terminated"]
@@ -43,10 +42,6 @@ MOST_LOOKS = 60
 
 def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
-
-
-class Died(BaseException):
-    """The function's process was ended in the middle of a call."""
 
 
 @dataclass

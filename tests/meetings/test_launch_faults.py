@@ -17,10 +17,10 @@ from tests.meetings.launches import (
     ZONES,
     Cloud,
     Invocation,
+    at,
     interleave,
+    launch,
     require_promises,
-    run_with,
-    with_retries,
 )
 
 CALLS = [
@@ -69,11 +69,7 @@ def is_whole(cloud: Cloud) -> bool:
 
 def test_a_launch_without_faults_makes_these_calls() -> None:
     cloud = make_cloud()
-    run = Invocation(cloud)
-
-    run.run()
-
-    assert run.calls == CALLS
+    assert launch(cloud).calls == CALLS
     assert is_whole(cloud)
     require_promises(cloud)
 
@@ -87,7 +83,11 @@ def test_after_a_fault_at_any_call_the_retry_completes_the_launch(
     for position in range(len(CALLS) + 6):
         cloud = make_cloud(lag, room)
 
-        with_retries(cloud, Invocation(cloud, fault_at=position, fault=fault))
+        run = launch(cloud, fault_at=position, fault=fault)
+        for pause in (60, 120):
+            if run.error:
+                cloud.pass_time(pause)
+                run = launch(cloud)
 
         assert is_whole(cloud), (position, cloud.row())
         require_promises(cloud)
@@ -104,10 +104,7 @@ def test_three_runs_with_faults_in_any_order_start_one_desktop_a_role(
     turns: list[int], faults: list[tuple[int, str]], lag: float, room: str
 ) -> None:
     cloud = make_cloud(lag, room)
-    runs = [
-        Invocation(cloud, number=number, fault_at=position, fault=fault)
-        for number, (position, fault) in enumerate(faults[:3])
-    ]
+    runs = [Invocation(cloud, fault_at=position, fault=fault) for position, fault in faults[:3]]
     order = iter(turns)
 
     interleave(runs, lambda alive: next(order, 0) % alive)
@@ -115,10 +112,8 @@ def test_three_runs_with_faults_in_any_order_start_one_desktop_a_role(
         cloud.pass_time(pause)
         for number, run in enumerate(runs):
             if run.error:
-                at, fault = next(more, (None, BEFORE))
-                again = 10 * pause + number
-                runs[number] = Invocation(cloud, number=again, fault_at=at, fault=fault)
-                runs[number].run()
+                when, fault = next(more, (None, BEFORE))
+                runs[number] = launch(cloud, fault_at=when, fault=fault)
 
     assert is_whole(cloud), cloud.row()
     require_promises(cloud)
@@ -129,11 +124,7 @@ def test_a_claim_at_any_moment_stops_the_launch() -> None:
     for claimed_at in range(1, len(CALLS)):
         cloud = make_cloud()
 
-        def claim(now: int, cloud: Cloud = cloud, claimed_at: int = claimed_at) -> None:
-            if now == claimed_at:
-                cloud.items[ID]["termination_reason"] = {"S": "NO_SHOW_TIMEOUT"}
-
-        outcome = run_with(cloud, claim).outcome
+        outcome = launch(cloud, meanwhile=at(claimed_at, cloud.claim)).outcome
 
         is_started = claimed_at >= CALLS.index("run_instances")
         assert outcome["action"] == ("ended" if is_started else "ignored")
@@ -148,7 +139,7 @@ def test_what_was_just_started_is_ended_at_once_though_ec2_does_not_show_it_yet(
         if cloud.machines:
             cloud.refusals = {zone: ["UnauthorizedOperation"] for zone in ZONES}
 
-    assert run_with(cloud, refuse).failure.startswith("LaunchFailedError")
+    assert launch(cloud, meanwhile=refuse).failure.startswith("LaunchFailedError")
     assert len(cloud.machines) == 1
     assert cloud.living() == []
     assert cloud.row()["status"] == "TERMINATED"
@@ -167,22 +158,15 @@ def test_the_next_try_waits_until_all_that_was_asked_for_has_happened_and_no_lon
 ) -> None:
     """A failed run says when that is; for one that died it is its longest time."""
     cloud = make_cloud()
-    Invocation(cloud, fault_at=CALLS.index(call), fault=fault).run()
-    runs = [Invocation(cloud, number=number) for number in (1, 2)]
-    for pause, run in zip(pauses, runs, strict=True):
-        cloud.pass_time(pause)
-        run.run()
-
-    assert "another run is launching meeting" in runs[0].failure
-    assert runs[1].error is None
+    launch(cloud, fault_at=CALLS.index(call), fault=fault)
+    cloud.pass_time(pauses[0])
+    assert "another run is launching meeting" in launch(cloud).failure
+    cloud.pass_time(pauses[1])
+    assert launch(cloud).outcome["action"] == "launched"
     assert is_whole(cloud)
 
 
 def test_a_lease_that_was_taken_although_its_answer_was_lost_is_the_runs_own() -> None:
     cloud = make_cloud()
-    run = Invocation(cloud, fault_at=1, fault=TWICE)
-
-    run.run()
-
-    assert run.error is None
+    assert launch(cloud, fault_at=1, fault=TWICE).outcome["action"] == "launched"
     assert is_whole(cloud)

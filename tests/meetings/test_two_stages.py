@@ -11,8 +11,8 @@ from moto.ec2.models import ec2_backends
 from chalicelib.clock import format_time
 from chalicelib.container import Container
 from chalicelib.ec2.instances import OWNER_TAG
+from chalicelib.meeting_row.meeting import ROLES
 from tests.meetings.ends import ID, make_record
-from tests.meetings.test_launch import Stage
 from tests.world import ACCOUNT, REGION, Context, make_settings
 
 if TYPE_CHECKING:
@@ -49,14 +49,12 @@ def dev(world: World, session: Session) -> Settings:
 
 
 @pytest.fixture
-def desktops(world: World, session: Session) -> dict[str, str]:
+def desktops(world: World) -> dict[str, str]:
     """Give prod a meeting that has been in progress for two hours; return its desktops."""
-    prod = Stage(world, session)
-    prod.put_row()
-    prod.run()
-    world.put_row(ID, **world.row(ID) | {"status": "IN_PROGRESS"})
     began = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=2)
-    found = {role: str(each["InstanceId"]) for role, each in prod.desktops().items()}
+    found = {role: world.desktop(role, ID) for role in ROLES}
+    noted = {f"{role}_ec2_id": each for role, each in found.items()}
+    world.put_row(ID, status="IN_PROGRESS", meet_time=format_time(began), **noted)
     for each in found.values():
         ec2_backends[ACCOUNT][REGION].get_instance(each).launch_time = began
     return found
