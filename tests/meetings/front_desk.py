@@ -75,7 +75,6 @@ class FrontDesk:
         self.context = Context(invoked_function_arn=ARN)
         self.reports = Reports()
         self.calls: list[str] = []
-        self.requests: list[dict[str, Any]] = []
         self.faults: dict[int, str] = {}
         self.meanwhile: dict[int, Callable[[], object]] = {}
         self._faulty = {
@@ -130,7 +129,6 @@ class FrontDesk:
 
     def send(self, request: Request) -> Answer:
         self.calls.clear()
-        self.requests.clear()
         return self.scheduling.handle(request, self.context)
 
     def rows(self) -> dict[str, dict[str, str]]:
@@ -182,6 +180,7 @@ class FrontDesk:
         for desk in (self, self.rival):
             desk.context = Context(invoked_function_arn=ARN)
             desk.reports = Reports()
+            desk.calls.clear()
             desk.faults, desk.meanwhile = {}, {}
             desk.now = NOW.timestamp()
             desk.scheduling = desk.new_scheduling()
@@ -209,10 +208,6 @@ class FrontDesk:
             if self.faults.get(len(self.calls) - 1) == LOST:
                 raise ReadTimeoutError(endpoint_url="https://aws")
 
-        def note(params: dict[str, Any], model: Any, **_: object) -> None:  # noqa: ANN401
-            self.requests.append({"operation": model.name, **params})
-
-        client.meta.events.register("before-parameter-build.*.*", note)
         client.meta.events.register("before-call.*.*", before)
         client.meta.events.register("after-call.*.*", after)
         return client

@@ -51,15 +51,6 @@ def test_a_desktop_that_the_row_does_not_name_yet_is_ended(ends: Ends) -> None:
     assert end(ends).instances == (lost,)
 
 
-def test_stopped_desktops_are_ended_as_well(ends: Ends) -> None:
-    desktops = ends.meeting()
-    ends.world.ec2.stop_instances(InstanceIds=list(desktops))
-
-    end(ends)
-
-    assert ends.states(*desktops) == GONE
-
-
 # What changes before the claim
 
 
@@ -168,14 +159,6 @@ def test_an_instance_that_is_not_the_meetings_is_never_ended(
     )
     assert ends.states(teacher, other) == ["terminated", "running"]
     assert ends.outcome() == ("TERMINATED", REASON)
-
-
-def test_an_id_with_wildcards_ends_no_other_meeting(ends: Ends) -> None:
-    desktops = ends.meeting()
-    ends.world.put_row("*", status="LAUNCHED")
-
-    assert end(ends, "*").instances == ()
-    assert ends.states(*desktops) == LIVE
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
-from moto import mock_aws
 
 from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.admission import Phase
@@ -21,9 +20,8 @@ from tests.meetings.front_desk import ORIGIN, REFUSED, FrontDesk
 from tests.world import TABLE, link, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from botocore.session import Session
 
 A, B = "i-0123456789abcdef0", "i-0123456789abcdef1"
 ID = "abcdefgh12345678"
@@ -110,15 +108,8 @@ class Door:
         return join.handle(request, meeting_id, role)
 
 
-@pytest.fixture(scope="module")
-def desk(session: Session) -> Iterator[FrontDesk]:
-    with mock_aws():
-        yield FrontDesk(session)
-
-
 @pytest.fixture
 def door(desk: FrontDesk) -> Door:
-    desk.begin_anew()
     return Door(desk)
 
 

@@ -160,15 +160,6 @@ def test_what_was_never_confirmed_as_a_meeting_gets_no_desktops(cloud: Cloud) ->
     assert failed.calls == ["get_item"]
 
 
-@pytest.mark.parametrize(
-    "more", [{"scheduled_at": "2026-11-21T15:00:00Z"}, {"status": "LAUNCHED"}], ids=str
-)
-def test_what_was_confirmed_or_has_begun_is_launched(cloud: Cloud, more: dict[str, str]) -> None:
-    cloud.put_row(request_hash="0" * 64, **more)
-
-    assert launch(cloud).outcome["action"] == "launched"
-
-
 UNCLAIMED = "its status is TERMINATED without a termination_reason: it is left to the safety net"
 
 

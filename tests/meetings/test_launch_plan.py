@@ -93,6 +93,7 @@ def test_a_meeting_is_launched_from_ten_minutes_before_its_start(
 def test_a_row_is_a_meeting_unless_its_request_was_not_completed() -> None:
     assert not is_confirmed(row(request_hash="f"))
     assert is_confirmed(row(request_hash="f", scheduled_at="2026-11-21T12:00:00Z"))
+    assert is_confirmed(row(request_hash="f", status="LAUNCHED"))
     assert is_confirmed(row())
 
 

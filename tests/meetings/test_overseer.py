@@ -43,17 +43,6 @@ def test_a_meeting_that_no_look_ended_is_looked_at_again_and_ended(ends: Ends) -
     assert set(ends.states(*desktops)) == {"terminated"}
 
 
-def test_it_is_booked_once_however_often_it_is_seen(ends: Ends) -> None:
-    ends.meeting(ID, -5)
-    ends.pass_time(30)
-
-    for _ in range(3):
-        oversee(ends)
-
-    (name,) = ends.booked()
-    assert name.startswith(f"safety-{ID}-")
-
-
 def test_it_is_said_once_a_run_and_only_if_there_is_something_to_say(ends: Ends) -> None:
     ends.meeting(ID, -20)
     others = ends.meeting("another", -5)

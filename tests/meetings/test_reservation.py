@@ -11,31 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from tests.meetings.front_desk import BODY, FAULTS, LOST, PLACE, REFUSED, UNREACHED, FrontDesk, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from botocore.session import Session
-
     from chalicelib.meetings.http import Answer
 
 FIRST_CALL, LAST_CALL = 1, 6
 """Of what a request asks of DynamoDB and of the scheduler, the first time with a key."""
-
-
-@pytest.fixture(scope="module")
-def one_desk(session: Session) -> Iterator[FrontDesk]:
-    with mock_aws():
-        yield FrontDesk(session)
-
-
-@pytest.fixture
-def desk(one_desk: FrontDesk) -> FrontDesk:
-    one_desk.begin_anew()
-    return one_desk
 
 
 def is_undone(row: dict[str, str]) -> bool:

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from chalicelib.meetings.schedules import ScheduleError, Scheduler, Unscheduler
 from tests.meetings.front_desk import FAULTS, PLACE, FrontDesk
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from botocore.session import Session
-
 AT = datetime(2026, 11, 21, 15, 20, 30, tzinfo=UTC)
 LAUNCH: tuple[Any, ...] = (PLACE, "launch-m1", AT, "launch_ec2", {"meeting_id": "m1"})
-
-
-@pytest.fixture
-def desk(session: Session) -> Iterator[FrontDesk]:
-    with mock_aws():
-        yield FrontDesk(session)
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])

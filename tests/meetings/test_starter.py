@@ -53,15 +53,6 @@ def test_with_both_found_images_and_subnets_are_not_read(cloud: Cloud) -> None:
     assert cloud.row()["status"] == "LAUNCHED"
 
 
-@pytest.mark.parametrize("other", [{"MeetingID": "m2"}, {"Project": "Other"}, {"Role": "Teacher"}])
-def test_what_is_not_a_desktop_of_the_role_is_not_taken_for_one(
-    cloud: Cloud, other: dict[str, str]
-) -> None:
-    cloud.put_desktop(**({"role": "teacher"} | other))
-
-    assert launch(cloud).calls.count("run_instances") == 2
-
-
 def test_of_several_desktops_of_a_role_the_oldest_is_recorded_with_a_warning(cloud: Cloud) -> None:
     newer, oldest = cloud.put_desktop(number=2), cloud.put_desktop(number=1)
 
@@ -70,17 +61,6 @@ def test_of_several_desktops_of_a_role_the_oldest_is_recorded_with_a_warning(clo
     assert cloud.row()["teacher_ec2_id"] == oldest
     assert outcome["warnings"] == [f"teacher has other desktops, left alone: {newer}"]
     assert newer in cloud.living("teacher")
-
-
-def test_a_role_that_has_a_desktop_in_the_row_is_left_alone(cloud: Cloud) -> None:
-    """It may have been shut down by its user."""
-    cloud.put_row(teacher_ec2_id=NOTED, status="IN_PROGRESS")
-
-    launch(cloud)
-
-    assert cloud.started() == {"student": 1}
-    assert cloud.row()["teacher_ec2_id"] == NOTED
-    assert cloud.row()["status"] == "IN_PROGRESS"
 
 
 # Zones
