@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from moto import mock_aws
 
+from tests.meetings.api import KEY, Api
 from tests.meetings.ends import Ends
-from tests.meetings.front_desk import KEY, FrontDesk
 from tests.meetings.launches import Cloud
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ def ends(world: World, session: Session) -> Ends:
 
 
 @pytest.fixture(scope="module")
-def one_desk(session: Session) -> Iterator[FrontDesk]:
+def one_api(session: Session) -> Iterator[Api]:
     with mock_aws():
-        yield FrontDesk(session)
+        yield Api(session)
 
 
 @pytest.fixture
-def desk(one_desk: FrontDesk) -> FrontDesk:
-    one_desk.store_keys(KEY)
-    one_desk.begin_anew()
-    return one_desk
+def api(one_api: Api) -> Api:
+    one_api.store_keys(KEY)
+    one_api.begin_anew()
+    return one_api
 
 
 @pytest.fixture

@@ -40,7 +40,8 @@ ID: Final = "abcdefgh12345678"
 AMI: Final = "ami-0123456789abcdef0"
 GROUP: Final = "sg-0123456789abcdef0"
 LAUNCH_ARN: Final = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-launch_ec2"
-SETTINGS: Final = make_settings(FEATURES="meetings", AMI_ID=AMI, SECURITY_GROUP_IDS=GROUP)
+MEETINGS: Final = {"FEATURES": "meetings", "AMI_ID": AMI, "SECURITY_GROUP_IDS": GROUP}
+SETTINGS: Final = make_settings(**MEETINGS)
 BEGINNING: Final = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 ZONES: Final = ("a", "b", "c")
 NO_ROOM: Final = "InsufficientInstanceCapacity"

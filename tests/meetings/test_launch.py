@@ -13,6 +13,7 @@ from tests.meetings.launches import (
     GROUP,
     ID,
     LOST,
+    MEETINGS,
     SETTINGS,
     ZONES,
     Cloud,
@@ -51,7 +52,6 @@ def test_a_meeting_that_is_due_gets_two_desktops_which_its_row_names(cloud: Clou
 def test_the_desktops_are_what_the_settings_ask_for(cloud: Cloud) -> None:
     """What becomes of this at EC2 is tested with the request itself."""
     asked = {"INSTANCE_TYPE": "g4dn.xlarge", "KEY_NAME": "mine", "VOLUME_GB": "80"}
-    required = {"FEATURES": "meetings", "AMI_ID": AMI, "SECURITY_GROUP_IDS": GROUP}
     read_subnets, vpcs = cloud.describe_subnets, list[object]()
 
     def describe_subnets(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_the_desktops_are_what_the_settings_ask_for(cloud: Cloud) -> None:
 
     cloud.describe_subnets = describe_subnets  # type: ignore[method-assign]
 
-    launch(cloud, settings=make_settings(**required, **asked, VPC_ID="vpc-01234567"))
+    launch(cloud, settings=make_settings(**MEETINGS, **asked, VPC_ID="vpc-01234567"))
 
     assert vpcs == [{"Name": "vpc-id", "Values": ["vpc-01234567"]}]
     for role, machine in zip(ROLES, cloud.machines, strict=True):
@@ -348,7 +348,7 @@ def test_a_row_that_never_keeps_still_cannot_be_ended_now(cloud: Cloud) -> None:
     assert "termination_reason" not in cloud.row()
 
 
-def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Cloud) -> None:
+def test_one_apitop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Cloud) -> None:
     """The meeting was claimed while both were started; EC2 refuses to end the first."""
     run = launch(cloud, meanwhile=at(10, cloud.claim), fault_at=12, fault=BEFORE)
 

@@ -13,6 +13,7 @@ from chalicelib.container import Container
 from chalicelib.ec2.instances import OWNER_TAG
 from chalicelib.meeting_row.meeting import ROLES
 from tests.meetings.ends import ID, make_record
+from tests.meetings.launches import MEETINGS
 from tests.world import ACCOUNT, REGION, Context, make_settings
 
 if TYPE_CHECKING:
@@ -39,12 +40,7 @@ def dev(world: World, session: Session) -> Settings:
     scheduler: Any = session.create_client("scheduler")
     scheduler.create_schedule_group(Name="elephant-dev")
     return make_settings(
-        FEATURES="meetings",
-        AMI_ID="ami-0123456789abcdef0",
-        SECURITY_GROUP_IDS="sg-0123456789abcdef0",
-        MAX_MEETING_MINUTES="15",
-        OWNER="elephant:dev",
-        TABLE_NAME=DEV_TABLE,
+        **MEETINGS, MAX_MEETING_MINUTES="15", OWNER="elephant:dev", TABLE_NAME=DEV_TABLE
     )
 
 

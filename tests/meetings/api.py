@@ -1,4 +1,4 @@
-"""Where meetings are scheduled in tests: moto's AWS, and faults at any of the calls to it."""
+"""The routes of the API on moto's AWS, with faults at any of the calls to it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from moto.backends import get_backend
 from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.http import Request
+from chalicelib.meetings.join import Join
 from chalicelib.meetings.reservation import Reservations
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.resource_names import Place
+from tests.meetings.launches import ID, MEETINGS
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from botocore.session import Session
 
@@ -33,6 +35,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
 PLACE = Place.of(ARN)
 KEY = "k3y-0f-the-front-end-0123456789abcdef"
+JOIN_KEY = "the-students-key"
 SEED = "s33d-0f-the-stage-0123456789abcdefgh"
 ORIGIN = "https://app.example.com"
 BASE = "https://api.example.com/api"
@@ -49,8 +52,8 @@ REFUSED, UNREACHED, LOST = "refused", "unreached", "lost"
 FAULTS = (REFUSED, UNREACHED, LOST)
 
 
-class FrontDesk:
-    """The route behind `POST /schedule` as a new execution environment has it.
+class Api:
+    """Both routes as a new execution environment has them.
 
     `calls` holds the calls to AWS of the last request by their operation; `faults` says, by their
     number, which of them fail and how, and `meanwhile` what happens just before one.
@@ -58,13 +61,7 @@ class FrontDesk:
 
     def __init__(self, session: Session, *, is_first: bool = True, **variables: str) -> None:
         self._session = session
-        self.settings = make_settings(
-            FEATURES="meetings",
-            AMI_ID="ami-0123456789abcdef0",
-            SECURITY_GROUP_IDS="sg-0123456789abcdef0",
-            ALLOWED_ORIGINS=ORIGIN,
-            **variables,
-        )
+        self.settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, **variables)
         client: Callable[[str], Any] = partial(session.create_client, region_name=REGION)
         self.dynamodb = client("dynamodb")
         self.scheduler = client("scheduler")
@@ -127,6 +124,33 @@ class FrontDesk:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.send(Request("POST", "/api/schedule", sent, {}, raw, BASE))
 
+    def ask(  # noqa: PLR0913 (all that a request may differ in)
+        self,
+        role: str = "student",
+        meeting_id: str = ID,
+        *,
+        key: str | None = JOIN_KEY,
+        accept: str | None = "application/json",
+        more: Mapping[str, str] | None = None,
+        join_keys: str = "required",
+        **query: str,
+    ) -> Answer:
+        """Open a join link."""
+        settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, JOIN_KEYS=join_keys)
+        assert settings.meetings
+        join = Join(
+            settings=settings,
+            meetings=settings.meetings,
+            table=Meetings(self.faulty("dynamodb"), TABLE),
+            reporter=self.reports,
+            clock=lambda: self.now,
+        )
+        headers = ({} if accept is None else {"accept": accept}) | dict(more or {})
+        query |= {} if key is None else {"key": key}
+        path = f"/api/join/{meeting_id}/{role}"
+        self.calls.clear()
+        return join.handle(Request("GET", path, headers, query, b"", BASE), meeting_id, role)
+
     def send(self, request: Request) -> Answer:
         self.calls.clear()
         return self.scheduling.handle(request, self.context)
@@ -168,22 +192,22 @@ class FrontDesk:
             self.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
 
     @cached_property
-    def rival(self) -> FrontDesk:
-        """A desk at the same AWS, as another execution environment is."""
-        return FrontDesk(self._session, is_first=False)
+    def rival(self) -> Api:
+        """The API in another execution environment."""
+        return Api(self._session, is_first=False)
 
     def begin_anew(self) -> None:
-        """Leave AWS as it was at first, and let it answer: much faster than a new desk."""
+        """Leave AWS as it was at first, and let it answer: much faster than new mocks."""
         get_backend("dynamodb")[ACCOUNT][REGION].tables[TABLE].items.clear()
         group = get_backend("scheduler")[ACCOUNT][REGION].schedule_groups[PLACE.schedule_group]
         group.schedules.clear()
-        for desk in (self, self.rival):
-            desk.context = Context(invoked_function_arn=ARN)
-            desk.reports = Reports()
-            desk.calls.clear()
-            desk.faults, desk.meanwhile = {}, {}
-            desk.now = NOW.timestamp()
-            desk.scheduling = desk.new_scheduling()
+        for api in (self, self.rival):
+            api.context = Context(invoked_function_arn=ARN)
+            api.reports = Reports()
+            api.calls.clear()
+            api.faults, api.meanwhile = {}, {}
+            api.now = NOW.timestamp()
+            api.scheduling = api.new_scheduling()
 
     def store_keys(self, keys: str | dict[str, str | list[str]]) -> None:
         text = keys if isinstance(keys, str) else json.dumps(keys)
