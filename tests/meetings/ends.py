@@ -14,6 +14,7 @@ from moto.ec2.models import ec2_backends
 from chalicelib.clock import format_time
 from chalicelib.ec2.instances import Instances
 from chalicelib.meeting_row.table import Meetings
+from chalicelib.meetings.overseer import Overseer
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler
 from chalicelib.meetings.terminator import Terminator
@@ -208,6 +209,19 @@ class Ends:
     def look(self, meeting: str = ID) -> dict[str, Any]:
         """Let the safety net look once."""
         return self.net.handle({"meetingId": meeting}, Context(invoked_function_arn=NET_ARN))
+
+    def oversee(self) -> tuple[str, ...]:
+        """Let the sweep look after what was left running, in a new execution environment."""
+        assert self.settings.meetings
+        overseer = Overseer(
+            settings=self.settings.meetings,
+            instances=self.world.instances(),
+            table=self.world.meetings(),
+            scheduler=Scheduler(self.schedules),
+            reporter=self.world.reports,
+            clock=self.clock,
+        )
+        return overseer.oversee(Context(invoked_function_arn=NET_ARN))
 
     def book(self, meeting: str = ID, minutes: float = 0) -> None:
         """Book the first look as `schedule_meeting` does."""

@@ -100,6 +100,7 @@ class Cloud:
         self.reports = Reports()
         self.failing: dict[str, str] = {}
         """Operations that fail, and the codes."""
+        self.subnets_asked_for: object = None
         self.refusals: dict[str, list[str]] = {}
         """The codes with which a zone refuses, one after the other; the last one stands."""
         self._tokens: dict[tuple[str, str], tuple[str, Machine]] = {}
@@ -166,7 +167,8 @@ class Cloud:
         image = {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
         return {"Images": [image]}
 
-    def describe_subnets(self, _: Mapping[str, Any]) -> dict[str, Any]:
+    def describe_subnets(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        self.subnets_asked_for = request["Filters"]
         subnets = [
             {"SubnetId": f"subnet-{zone}", "AvailabilityZone": zone, "MapPublicIpOnLaunch": True}
             for zone in ZONES

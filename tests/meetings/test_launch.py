@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
 from chalicelib.meeting_row.meeting import ROLES
@@ -22,9 +20,6 @@ from tests.meetings.launches import (
     launch,
 )
 from tests.world import Context, make_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # The whole of it
 
@@ -52,17 +47,10 @@ def test_a_meeting_that_is_due_gets_two_desktops_which_its_row_names(cloud: Clou
 def test_the_desktops_are_what_the_settings_ask_for(cloud: Cloud) -> None:
     """What becomes of this at EC2 is tested with the request itself."""
     asked = {"INSTANCE_TYPE": "g4dn.xlarge", "KEY_NAME": "mine", "VOLUME_GB": "80"}
-    read_subnets, vpcs = cloud.describe_subnets, list[object]()
-
-    def describe_subnets(request: Mapping[str, Any]) -> dict[str, Any]:
-        vpcs.append(request["Filters"][0])
-        return read_subnets(request)
-
-    cloud.describe_subnets = describe_subnets  # type: ignore[method-assign]
-
     launch(cloud, settings=make_settings(**MEETINGS, **asked, VPC_ID="vpc-01234567"))
 
-    assert vpcs == [{"Name": "vpc-id", "Values": ["vpc-01234567"]}]
+    vpc = {"Name": "vpc-id", "Values": ["vpc-01234567"]}
+    assert cloud.subnets_asked_for == [vpc, {"Name": "state", "Values": ["available"]}]
     for role, machine in zip(ROLES, cloud.machines, strict=True):
         request = machine.request
         assert (request["ImageId"], request["InstanceType"]) == (AMI, "g4dn.xlarge")

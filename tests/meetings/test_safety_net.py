@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 from chalicelib.meeting_row.table import RowChangedError
 from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.schedules import ScheduleError
-from tests.meetings.ends import GONE, GROUP, ID, LIVE, NET_ARN, Ends, minutes
+from tests.meetings.ends import GONE, GROUP, LIVE, NET_ARN, Ends, minutes
+from tests.meetings.launches import ID
 from tests.world import Context
 
 NO_SHOW = ("TERMINATED", "NO_SHOW_TIMEOUT")

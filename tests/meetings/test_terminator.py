@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.meeting_row.meeting import Status
-from tests.meetings.ends import BOTH, DATA, GONE, ID, LIVE, Ends, make_record
+from tests.meetings.ends import BOTH, DATA, GONE, LIVE, Ends, make_record
+from tests.meetings.launches import ID
 from tests.world import Context
 
 CALLS = [
