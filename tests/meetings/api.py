@@ -135,7 +135,6 @@ class Api:
         join_keys: str = "required",
         **query: str,
     ) -> Answer:
-        """Open a join link."""
         settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, JOIN_KEYS=join_keys)
         assert settings.meetings
         join = Join(
@@ -196,7 +195,7 @@ class Api:
         """The API in another execution environment."""
         return Api(self._session, is_first=False)
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Leave AWS as it was at first, and let it answer: much faster than new mocks."""
         get_backend("dynamodb")[ACCOUNT][REGION].tables[TABLE].items.clear()
         group = get_backend("scheduler")[ACCOUNT][REGION].schedule_groups[PLACE.schedule_group]

@@ -33,7 +33,7 @@ def one_api(session: Session) -> Iterator[Api]:
 @pytest.fixture
 def api(one_api: Api) -> Api:
     one_api.store_keys(KEY)
-    one_api.begin_anew()
+    one_api.reset()
     return one_api
 
 

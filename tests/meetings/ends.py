@@ -144,7 +144,6 @@ class Ends:
         return format_time(self.now() + timedelta(minutes=minutes))
 
     def desktop(self, role: str, meeting: str) -> str:
-        """Launch a desktop now."""
         made = self.world.desktop(role, meeting)
         instance = ec2_backends[ACCOUNT][REGION].get_instance(made)
         instance.launch_time = self.now().replace(tzinfo=None)
@@ -189,7 +188,6 @@ class Ends:
         return {name: count for name, count in counted.items() if count}
 
     def outcome(self, meeting: str = ID) -> tuple[str | None, str | None]:
-        """Return the row's status and reason."""
         row = self.world.row(meeting)
         return row.get("status"), row.get("termination_reason")
 
@@ -207,7 +205,6 @@ class Ends:
         return changes
 
     def look(self, meeting: str = ID) -> dict[str, Any]:
-        """Let the safety net look once."""
         return self.net.handle({"meetingId": meeting}, Context(invoked_function_arn=NET_ARN))
 
     def oversee(self) -> tuple[str, ...]:

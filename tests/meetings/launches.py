@@ -67,7 +67,6 @@ class Machine:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Its tags."""
         (listed,) = (
             each["Tags"]
             for each in self.request["TagSpecifications"]
@@ -77,7 +76,6 @@ class Machine:
 
     @property
     def lives(self) -> bool:
-        """Whether it costs money."""
         return self.state == "running"
 
     def describe(self) -> dict[str, Any]:
@@ -100,7 +98,12 @@ class Cloud:
         self.reports = Reports()
         self.failing: dict[str, str] = {}
         """Operations that fail, and the codes."""
+        self.volume_gb = 30
         self.subnets_asked_for: object = None
+        self.subnets: list[dict[str, object]] = [
+            {"SubnetId": f"subnet-{zone}", "AvailabilityZone": zone, "MapPublicIpOnLaunch": True}
+            for zone in ZONES
+        ]
         self.refusals: dict[str, list[str]] = {}
         """The codes with which a zone refuses, one after the other; the last one stands."""
         self._tokens: dict[tuple[str, str], tuple[str, Machine]] = {}
@@ -121,7 +124,6 @@ class Cloud:
         self.change_row(termination_reason="NO_SHOW_TIMEOUT")
 
     def row(self) -> dict[str, str]:
-        """Return the row."""
         return {name: value["S"] for name, value in self.items.get(ID, {}).items()}
 
     def put_desktop(self, role: str = "teacher", number: int = 0, **tags: str) -> str:
@@ -144,7 +146,6 @@ class Cloud:
         return Counter(each.tags["Role"] for each in self.machines)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass."""
         self.now += seconds
 
     # The calls
@@ -163,17 +164,13 @@ class Cloud:
 
     def describe_images(self, request: Mapping[str, Any]) -> dict[str, Any]:
         assert request == {"ImageIds": [AMI]}
-        device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 30}}
+        device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": self.volume_gb}}
         image = {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
         return {"Images": [image]}
 
     def describe_subnets(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self.subnets_asked_for = request["Filters"]
-        subnets = [
-            {"SubnetId": f"subnet-{zone}", "AvailabilityZone": zone, "MapPublicIpOnLaunch": True}
-            for zone in ZONES
-        ]
-        return {"Subnets": subnets}
+        return {"Subnets": self.subnets}
 
     def describe_instances(self, request: Mapping[str, Any]) -> dict[str, Any]:
         wanted = {each["Name"]: each["Values"] for each in request["Filters"]}
@@ -235,19 +232,16 @@ class Invocation:
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """The result of a run that did not fail."""
         assert self.error is None, self.error
         assert self.result
         return self.result
 
     @property
     def failure(self) -> str:
-        """How the run failed."""
         assert self.error
         return f"{type(self.error).__name__}: {self.error}"
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
-        """Be a client of any of the services."""
         execute = getattr(self.cloud, name)
         return lambda **request: self._call(name, lambda: execute(request))
 
@@ -287,7 +281,6 @@ class Invocation:
         )
 
     def end_meeting(self) -> None:
-        """End the meeting as the safety net does."""
         client: Any = self
         row = Meetings(client, TABLE).read_row(ID)
         if row:
@@ -323,7 +316,6 @@ class Invocation:
 
 
 def make_ending(settings: Settings, ec2: Ec2, dynamodb: DynamoDbClient) -> Ending:
-    """Make what ends meetings."""
     return Ending(
         table=Meetings(dynamodb, TABLE),
         instances=Instances(ec2, settings.project_tag, settings.owner),
@@ -354,7 +346,6 @@ def launch(
     context: Context | None = None,
     **more: Any,  # noqa: ANN401
 ) -> Invocation:
-    """Run once."""
     run = Invocation(cloud, **more)
     run.run(event, context)
     return run

@@ -336,7 +336,7 @@ def test_a_row_that_never_keeps_still_cannot_be_ended_now(cloud: Cloud) -> None:
     assert "termination_reason" not in cloud.row()
 
 
-def test_one_apitop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Cloud) -> None:
+def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Cloud) -> None:
     """The meeting was claimed while both were started; EC2 refuses to end the first."""
     run = launch(cloud, meanwhile=at(10, cloud.claim), fault_at=12, fault=BEFORE)
 

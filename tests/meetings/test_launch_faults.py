@@ -100,7 +100,7 @@ def test_after_a_fault_at_any_call_the_retry_completes_the_launch(
     lag=st.sampled_from(LAGS),
     room=st.sampled_from(sorted(ROOM)),
 )
-def test_three_runs_with_faults_in_any_order_start_one_apitop_a_role(
+def test_three_runs_with_faults_in_any_order_start_one_desktop_a_role(
     turns: list[int], faults: list[tuple[int, str]], lag: float, room: str
 ) -> None:
     cloud = make_cloud(lag, room)

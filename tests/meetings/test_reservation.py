@@ -126,7 +126,7 @@ def test_after_two_faults_of_a_request_without_a_key_no_row_pretends(
     api: Api, first: int, kinds: tuple[str, str]
 ) -> None:
     for second in range(first + 1, 15):
-        api.begin_anew()
+        api.reset()
         answer = run_with(api, None, {first: kinds[0], second: kinds[1]})
         is_last = len(api.calls) <= second
 
@@ -193,7 +193,7 @@ def test_requests_at_the_same_time_make_one_meeting_though_a_call_of_one_fails(
 ) -> None:
     """Between any two calls of a request the same request is served whole."""
     for number in range(FIRST_CALL, LAST_CALL):
-        api.begin_anew()
+        api.reset()
         faults = {number: fault} if fault else {}
         answers = ask_before(api, meanwhile, faults if is_rivals else {})
         answer = run_with(api, "order-1", {} if is_rivals else faults)
@@ -280,7 +280,7 @@ def test_however_often_it_fails_there_is_one_meeting_in_the_end(
     one_api: Api, runs: list[dict[int, str]]
 ) -> None:
     api = one_api
-    api.begin_anew()
+    api.reset()
     answered = set()
     for faults in runs:
         answer = run_with(api, "order-1", faults)

@@ -69,31 +69,6 @@ def test_a_meeting_in_progress_is_looked_at_until_its_longest_time_and_then_ende
     assert ends.outcome() == ("TERMINATED", "MAX_LENGTH_TIMEOUT")
 
 
-def test_a_meeting_that_somebody_waits_for_is_left_alone_until_nobody_does(ends: Ends) -> None:
-    ends.meeting(teacher_waiting_at=ends.starts(-1))
-    due = ends.now() + minutes(5)
-
-    look = ends.look()
-    ends.play()
-
-    assert (look["action"], look["reason"]) == ("waiting", "waiting for it: teacher")
-    assert ends.faults.ended_at == [due, due]
-    assert ends.outcome() == NO_SHOW
-
-
-def test_the_last_look_finds_nothing_left_and_books_none(ends: Ends) -> None:
-    ends.meeting()
-    ends.look()
-
-    assert ends.fire() == ID
-    assert ends.look() == {
-        "meeting_id": ID,
-        "action": "left",
-        "reason": "it is TERMINATED, and no desktop is left",
-    }
-    assert ends.booked() == {}
-
-
 def test_nothing_is_done_about_a_meeting_of_which_there_is_nothing(ends: Ends) -> None:
     assert ends.look() == {
         "meeting_id": ID,

@@ -6,7 +6,6 @@ import pytest
 
 from chalicelib.meeting_row.meeting import ROLES
 from tests.meetings.launches import (
-    AMI,
     ID,
     LAUNCH_ARN,
     NO_ROOM,
@@ -105,8 +104,12 @@ def test_a_type_that_no_zone_has_ends_the_meeting_and_anything_else_is_tried_aga
 
 
 def test_without_an_address_anywhere_it_is_tried_again(cloud: Cloud) -> None:
-    full = {"SubnetId": "subnet-a", "AvailabilityZone": "a", "AvailableIpAddressCount": 0}
-    cloud.describe_subnets = lambda _: {"Subnets": [full]}  # type: ignore[method-assign]
+    full: dict[str, object] = {
+        "SubnetId": "subnet-a",
+        "AvailabilityZone": "a",
+        "AvailableIpAddressCount": 0,
+    }
+    cloud.subnets = [full]
 
     assert "no subnet has a free address" in launch(cloud).failure
 
@@ -135,9 +138,7 @@ def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
     cloud: Cloud, *, is_shown: bool
 ) -> None:
     launch(cloud)
-    image = cloud.describe_images({"ImageIds": [AMI]})["Images"][0]
-    image["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] = 1000
-    cloud.describe_images = lambda request: {"Images": [image]}  # type: ignore[method-assign]  # noqa: ARG005
+    cloud.volume_gb = 1000
     forget_desktops(cloud)
     cloud.lag = 1000
     again = Invocation(cloud)
