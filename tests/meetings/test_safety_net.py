@@ -102,21 +102,11 @@ def test_a_foreign_instance_that_the_row_names_is_a_warning(ends: Ends) -> None:
 # Its events and schedules
 
 
+NO_ID = (None, "", 7, [ID], "x" * 257, "half of a pair: \ud83d")
+
+
 @pytest.mark.parametrize(
-    "event",
-    [
-        None,
-        [],
-        "x",
-        {},
-        {"meetingId": None},
-        {"meetingId": ""},
-        {"meetingId": 7},
-        {"meetingId": [ID]},
-        {"meeting_id": ID},
-        {"meetingId": "x" * 257},
-        {"meetingId": "half of a pair: \ud83d"},
-    ],
+    "event", [None, [], "x", {}, {"meeting_id": ID}, *({"meetingId": each} for each in NO_ID)]
 )
 def test_an_event_that_names_no_meeting_is_ignored(ends: Ends, event: object) -> None:
     """A retry would not change it."""

@@ -104,12 +104,7 @@ def test_a_type_that_no_zone_has_ends_the_meeting_and_anything_else_is_tried_aga
 
 
 def test_without_an_address_anywhere_it_is_tried_again(cloud: Cloud) -> None:
-    full: dict[str, object] = {
-        "SubnetId": "subnet-a",
-        "AvailabilityZone": "a",
-        "AvailableIpAddressCount": 0,
-    }
-    cloud.subnets = [full]
+    cloud.subnets = [cloud.subnets[0] | {"AvailableIpAddressCount": 0}]
 
     assert "no subnet has a free address" in launch(cloud).failure
 
