@@ -104,9 +104,8 @@ def test_a_row_that_has_its_desktops_becomes_launched_unless_it_is_further(
 # What is not launched
 
 
-@pytest.mark.parametrize("event", [{}, {"meeting_id": ""}, {"meeting_id": "x" * 57}, [], "m1"])
-def test_an_event_that_names_no_meeting_is_ignored(cloud: Cloud, event: object) -> None:
-    ignored = launch(cloud, event)
+def test_an_event_that_names_no_meeting_is_ignored(cloud: Cloud) -> None:
+    ignored = launch(cloud, {})
 
     assert (ignored.outcome["action"], ignored.calls) == ("ignored", [])
 

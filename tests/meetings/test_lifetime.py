@@ -58,23 +58,19 @@ DESKTOPS = (desktop(START - minutes(10)), desktop(START - minutes(9), 2))
 # Reading the row
 
 
+READABLE = (
+    *("2026-11-21T15:30:00Z", " 2026-11-21T17:30:00+02:00 ", "2026-11-21T15:30:00.000000+00:00"),
+    *("2026-11-21 15:30", "20261121T153000Z"),
+)
+UNREADABLE = (
+    *("", "tomorrow at noon", "2026-11-21", "2026-W47-6", "2026-11-31T15:30:00Z"),
+    *("0001-01-01T00:00:00+14:00", "1999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
-    [
-        ("2026-11-21T15:30:00Z", START),
-        (" 2026-11-21T17:30:00+02:00 ", START),
-        ("2026-11-21T15:30:00.000000+00:00", START),
-        ("2026-11-21 15:30", START),
-        ("20261121T153000Z", START),
-        ("", None),
-        ("tomorrow at noon", None),
-        ("2026-11-21", None),
-        ("2026-W47-6", None),
-        ("2026-11-31T15:30:00Z", None),
-        ("0001-01-01T00:00:00+14:00", None),
-        ("1999-12-31T23:59:59Z", None),
-        ("9999-12-31T23:59:59Z", None),
-    ],
+    [*((each, START) for each in READABLE), *((each, None) for each in UNREADABLE)],
 )
 def test_the_start_is_read_as_utc_or_not_at_all(text: str, moment: datetime | None) -> None:
     assert meet_time_of(row(meet_time=text)) == moment
@@ -92,20 +88,18 @@ def test_a_meeting_is_over_once_it_is_claimed_or_terminated(status: str) -> None
     assert is_over(Meeting(ID, {"termination_reason": {"NULL": True}}))
 
 
+DATA = (
+    {"S": "s3://bucket/x"},
+    {"M": {"x": {"S": ""}}},
+    {"L": [{"S": ""}]},
+    {"BOOL": True},
+    {"N": "0"},
+)
+NO_DATA = ({"S": ""}, {"M": {}}, {"L": []}, {"BOOL": False}, {"NULL": True})
+
+
 @pytest.mark.parametrize(
-    ("value", "is_there"),
-    [
-        ({"S": "s3://bucket/x"}, True),
-        ({"M": {"url": {"S": "x"}}}, True),
-        ({"L": [{"S": "x"}]}, True),
-        ({"BOOL": True}, True),
-        ({"N": "0"}, True),
-        ({"S": ""}, False),
-        ({"M": {}}, False),
-        ({"L": []}, False),
-        ({"BOOL": False}, False),
-        ({"NULL": True}, False),
-    ],
+    ("value", "is_there"), [*((each, True) for each in DATA), *((each, False) for each in NO_DATA)]
 )
 def test_a_side_has_finished_once_its_data_is_there_and_not_empty(
     value: dict[str, Any], *, is_there: bool
