@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto.backends import get_backend
 
 from chalicelib.meeting_row.table import Meetings
@@ -21,6 +18,7 @@ from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.resource_names import Place
+from tests.meetings.ends import LOST, REFUSED, UNREACHED, Client, Faults
 from tests.meetings.launches import ID, MEETINGS
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
@@ -47,12 +45,10 @@ BODY = {
 }
 MEET_TIME = "2026-11-21T14:30:00Z"
 
-REFUSED, UNREACHED, LOST = "refused", "unreached", "lost"
-"""A call that AWS refuses, one that never reaches it, and one whose answer never arrives."""
 FAULTS = (REFUSED, UNREACHED, LOST)
 
 
-class Api:
+class Api(Faults):
     """Both routes as a new execution environment has them.
 
     `calls` holds the calls to AWS of the last request by their operation; `faults` says, by their
@@ -60,6 +56,7 @@ class Api:
     """
 
     def __init__(self, session: Session, *, is_first: bool = True, **variables: str) -> None:
+        super().__init__(lambda: NOW, code="ThrottlingException")
         self._session = session
         self.settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, **variables)
         client: Callable[[str], Any] = partial(session.create_client, region_name=REGION)
@@ -71,13 +68,6 @@ class Api:
         self.now = NOW.timestamp()
         self.context = Context(invoked_function_arn=ARN)
         self.reports = Reports()
-        self.calls: list[str] = []
-        self.faults: dict[int, str] = {}
-        self.meanwhile: dict[int, Callable[[], object]] = {}
-        self._faulty = {
-            service: self._with_faults(client(service))
-            for service in ("dynamodb", "scheduler", "secretsmanager")
-        }
         self.scheduling = self.new_scheduling()
 
     def _furnish(self) -> None:
@@ -92,14 +82,15 @@ class Api:
         self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
 
     def new_scheduling(self) -> Scheduling:
-        dynamodb, scheduler = self.faulty("dynamodb"), self.faulty("scheduler")
+        scheduler: Any = Client(self.scheduler, self)
+        secrets: Any = Client(self.secrets, self)
         assert self.settings.meetings is not None
         return Scheduling(
             settings=self.settings.meetings,
-            authorizer=Authorizer(self.faulty("secretsmanager"), lambda: self.now),
+            authorizer=Authorizer(secrets, lambda: self.now),
             seeds=Seeds(self.secrets),  # read once and for all: it is not among the calls
             reservations=Reservations(
-                table=Meetings(dynamodb, TABLE),
+                table=self._table(),
                 scheduler=Scheduler(scheduler),
                 unscheduler=Unscheduler(scheduler),
             ),
@@ -107,8 +98,9 @@ class Api:
             clock=lambda: self.now,
         )
 
-    def faulty(self, service: str) -> Any:  # noqa: ANN401
-        return self._faulty[service]
+    def _table(self) -> Meetings:
+        dynamodb: Any = Client(self.dynamodb, self)
+        return Meetings(dynamodb, TABLE)
 
     def post(
         self, body: object = BODY, key: str | None = None, bearer: str | None = KEY, **headers: str
@@ -140,7 +132,7 @@ class Api:
         join = Join(
             settings=settings,
             meetings=settings.meetings,
-            table=Meetings(self.faulty("dynamodb"), TABLE),
+            table=self._table(),
             reporter=self.reports,
             clock=lambda: self.now,
         )
@@ -211,29 +203,6 @@ class Api:
     def store_keys(self, keys: str | dict[str, str | list[str]]) -> None:
         text = keys if isinstance(keys, str) else json.dumps(keys)
         self.secrets.put_secret_value(SecretId=PLACE.schedule_secret, SecretString=text)
-
-    def _with_faults(self, client: Any) -> Any:  # noqa: ANN401
-        def before(model: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:  # noqa: ANN401
-            number = len(self.calls)
-            self.calls.append(model.name)
-            self.meanwhile.pop(number, lambda: None)()
-            if self.faults.get(number) == UNREACHED:
-                raise ConnectTimeoutError(endpoint_url="https://aws")
-            if self.faults.get(number) != REFUSED:
-                return None
-            error = {"Code": "ThrottlingException", "Message": "as the test wants it"}
-            return AWSResponse("", 400, HTTPHeaders(), None), {
-                "Error": error,
-                "ResponseMetadata": {},
-            }
-
-        def after(**_: object) -> None:
-            if self.faults.get(len(self.calls) - 1) == LOST:
-                raise ReadTimeoutError(endpoint_url="https://aws")
-
-        client.meta.events.register("before-call.*.*", before)
-        client.meta.events.register("after-call.*.*", after)
-        return client
 
 
 def read(answer: Answer) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from moto.ec2.models import ec2_backends
 
 from chalicelib.clock import format_time
@@ -31,7 +31,8 @@ DATA = "s3://bucket/session"
 BOTH = {"teacher_session_data": DATA, "student_session_data": DATA}
 GONE = ["terminated", "terminated"]
 LIVE = ["running", "running"]
-FAULTS = ("refused", "lost", "died before", "died after")
+REFUSED, UNREACHED, LOST = "refused", "unreached", "lost"
+FAULTS = (REFUSED, LOST, "died before", "died after")
 MOST_LOOKS = 60
 
 
@@ -41,55 +42,61 @@ def minutes(count: float) -> timedelta:
 
 @dataclass
 class Faults:
-    """Counts the calls of the application to AWS, and lets one of them go wrong.
+    """Counts the calls of the application to AWS, and lets some of them go wrong.
 
-    `does` says how: `refused`, `lost` (it took effect, its answer did not come), or the process
-    `died` before or after the call, so that none of it runs any more.
+    `faults` says which, by their position, and how: AWS refuses, is not reached, or its answer is
+    lost; or the process `died` before or after the call, so that none of it runs any more.
     """
 
     clock: Callable[[], datetime]
     calls: list[str] = field(default_factory=list)
     ended_at: list[datetime] = field(default_factory=list)
     """When instances were asked to end."""
-    at: int | None = None
-    does: str = "refused"
+    faults: dict[int, str] = field(default_factory=dict)
     dead: bool = False
     refused: set[tuple[str, str]] = field(default_factory=set)
     """Operations that are refused, each with what its request mentions."""
     code: str = "InternalError"
-    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
-    """What happens just before the next call of an operation."""
+    meanwhile: dict[str | int, Callable[[], object]] = field(default_factory=dict)
+    """What happens just before the next call of an operation, or the one at a position."""
 
     def call(self, name: str, do: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401
         if self.dead:
             raise Died
+        position = len(self.calls)
         self.calls.append(name)
         if name == "terminate_instances":
             self.ended_at.append(self.clock())
-        self.meanwhile.pop(name, lambda: None)()
+        for when in (name, position):
+            self.meanwhile.pop(when, lambda: None)()
         if any(name == each and text in json.dumps(request) for each, text in self.refused):
             raise self._refusal(name)
-        if len(self.calls) - 1 != self.at:
+        fault = self.faults.get(position)
+        if fault is None:
             return do(**request)
-        if self.does == "refused":
+        if fault == REFUSED:
             raise self._refusal(name)
-        if self.does != "died before":
+        if fault == UNREACHED:
+            raise ConnectTimeoutError(endpoint_url=f"https://{name}")
+        if fault != "died before":
             do(**request)
-        if self.does == "lost":
+        if fault == LOST:
             raise ReadTimeoutError(endpoint_url=f"https://{name}")
         self.dead = True
         raise Died
 
-    def arm(self, at: int | None, does: str = "refused") -> None:
+    def arm(self, at: int | None, does: str = REFUSED) -> None:
         """Start counting again, and let the call at this position go wrong."""
         self.calls.clear()
-        self.at, self.does, self.dead = at, does, False
+        self.faults, self.dead = {} if at is None else {at: does}, False
 
     def _refusal(self, name: str) -> ClientError:
         return ClientError({"Error": {"Code": self.code, "Message": "as the test wants it"}}, name)
 
 
-class _Client:
+class Client:
+    """A client of AWS whose calls may go wrong."""
+
     def __init__(self, client: Any, faults: Faults) -> None:  # noqa: ANN401
         self._client = client
         self._faults = faults
@@ -109,8 +116,8 @@ class Ends:
         self.faults = Faults(self.now)
         self.schedules = scheduler
         scheduler.create_schedule_group(Name=GROUP)
-        ec2: Any = _Client(world.ec2, self.faults)
-        dynamodb: Any = _Client(world.dynamodb, self.faults)
+        ec2: Any = Client(world.ec2, self.faults)
+        dynamodb: Any = Client(world.dynamodb, self.faults)
         self.table = Meetings(dynamodb, TABLE)
         self.instances = Instances(ec2, settings.project_tag, settings.owner)
         self.ending = make_ending(settings, ec2, dynamodb)
@@ -120,7 +127,7 @@ class Ends:
             table=self.table,
             instances=self.instances,
             ending=self.ending,
-            scheduler=Scheduler(_Client(scheduler, self.faults)),
+            scheduler=Scheduler(Client(scheduler, self.faults)),
             reporter=world.reports,
             clock=self.clock,
         )

@@ -202,7 +202,7 @@ def test_a_desktop_that_the_list_does_not_show_yet_is_found_by_the_row(ends: End
         ends.faults.meanwhile.clear()
 
     ends.faults.meanwhile["describe_instances"] = lambda: ends.faults.meanwhile.update(
-        describe_instances=tag
+        {"describe_instances": tag}
     )
 
     assert sorted(end(ends).instances) == sorted((teacher, student))

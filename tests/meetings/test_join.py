@@ -124,7 +124,7 @@ def test_only_a_visitor_who_asks_to_enter_a_ready_desktop_enters(api: Api, case:
     answer = api.ask(**ask)
 
     assert (answer.status, api.rows()[ID]) == (status, before | written)
-    assert api.calls == ["GetItem", "UpdateItem"][: 1 + bool(written)]
+    assert api.calls == ["get_item", "update_item"][: 1 + bool(written)]
     enters = action == "joined"
     assert api.reports.lines[-1][1]["action"] == action
     assert api.reports.lines[-1][2] == {"Joined": enters, "Warnings": 0}
@@ -193,7 +193,7 @@ def test_late_in_the_wait_the_row_says_who_waits(
 
         written = {"student_waiting_at": "2026-11-21T15:41:07Z"} if is_written else {}
         assert api.rows()[ID] == before | written
-        assert api.calls == ["GetItem", "UpdateItem"][:calls]
+        assert api.calls == ["get_item", "update_item"][:calls]
 
 
 @pytest.mark.parametrize("became", ["IN_PROGRESS", "TERMINATED"])
@@ -204,7 +204,7 @@ def test_presence_is_not_written_over_a_concurrent_change(api: Api, became: str)
 
     assert api.ask(more=WAITING).status == 202
     assert "student_waiting_at" not in api.rows()[ID]
-    assert api.calls == ["GetItem", "UpdateItem"]
+    assert api.calls == ["get_item", "update_item"]
     assert api.reports.lines[-1][2]["Warnings"] == 0
 
 
@@ -227,12 +227,12 @@ def test_presence_that_cannot_be_written_only_causes_a_warning(api: Api) -> None
 @pytest.mark.parametrize("accept", [PROGRAM, BROWSER])
 def test_a_wrong_key_is_answered_like_an_unknown_meeting(api: Api, accept: str) -> None:
     unknown = api.ask(meeting_id="another", accept=accept)
-    assert (unknown.status, api.calls) == (404, ["GetItem"])
+    assert (unknown.status, api.calls) == (404, ["get_item"])
     put(api, READY)
 
     for key in ("wrong", "", None, TEACHERS_KEY, hash_of(KEY), KEY.upper(), "\ud800", "é"):
         assert api.ask(key=key, accept=accept) == unknown
-        assert api.calls == ["GetItem"]
+        assert api.calls == ["get_item"]
 
     assert accept == BROWSER or set(document(unknown)) == {"message"}
     assert "wrong" not in str(api.reports.lines)
@@ -293,7 +293,7 @@ def test_two_visitors_at_once_both_enter(api: Api) -> None:
 
     assert [document(each)["dcv_url"] for each in answers] == [link(B), link(A)]
     assert api.rows()[ID]["status"] == "IN_PROGRESS"
-    assert api.calls == ["GetItem", "UpdateItem", "GetItem"]
+    assert api.calls == ["get_item", "update_item", "get_item"]
 
 
 @pytest.mark.parametrize(
@@ -333,11 +333,11 @@ def test_a_row_that_keeps_changing_is_given_up_after_three_attempts(api: Api) ->
 
     assert answer.status == 503
     assert answer.headers["Retry-After"]
-    assert api.calls == ["GetItem", "UpdateItem"] * ATTEMPTS
+    assert api.calls == ["get_item", "update_item"] * ATTEMPTS
     assert api.reports.lines[-1][0].startswith("failed: row 'abcdefgh12345678' was changed")
 
 
-@pytest.mark.parametrize("number", [0, 1], ids=["GetItem", "UpdateItem"])
+@pytest.mark.parametrize("number", [0, 1], ids=["get_item", "update_item"])
 @pytest.mark.parametrize("accept", [PROGRAM, BROWSER])
 def test_an_error_of_aws_is_reported_and_answered_with_a_retry(
     api: Api, number: int, accept: str

@@ -88,14 +88,20 @@ def test_a_meeting_is_over_once_it_is_claimed_or_terminated(status: str) -> None
     assert is_over(Meeting(ID, {"termination_reason": {"NULL": True}}))
 
 
-DATA = (
+DATA: tuple[dict[str, Any], ...] = (
     {"S": "s3://bucket/x"},
     {"M": {"x": {"S": ""}}},
     {"L": [{"S": ""}]},
     {"BOOL": True},
     {"N": "0"},
 )
-NO_DATA = ({"S": ""}, {"M": {}}, {"L": []}, {"BOOL": False}, {"NULL": True})
+NO_DATA: tuple[dict[str, Any], ...] = (
+    {"S": ""},
+    {"M": {}},
+    {"L": []},
+    {"BOOL": False},
+    {"NULL": True},
+)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.meetings.api import BODY, FAULTS, LOST, PLACE, REFUSED, UNREACHED, Api, read
+from tests.meetings.api import BODY, FAULTS, PLACE, Api, read
+from tests.meetings.ends import LOST, REFUSED, UNREACHED
 
 if TYPE_CHECKING:
     from chalicelib.meetings.http import Answer
@@ -101,7 +102,7 @@ def test_without_a_key_a_row_that_cannot_be_ended_is_removed_before_its_safety_n
     assert run_with(api, None, dict.fromkeys(faults, REFUSED)).status == 503
 
     assert (api.rows(), api.schedules()) == ({}, set())
-    assert api.calls[-3:] == ["DeleteSchedule", "DeleteItem", "DeleteSchedule"]
+    assert api.calls[-3:] == ["delete_schedule", "delete_item", "delete_schedule"]
 
 
 def test_a_mistake_of_our_own_leaves_nothing_half_made(
@@ -253,7 +254,7 @@ def test_a_meeting_that_went_on_without_being_confirmed_is_not_begun_again(
         assert the_one_meeting(api, again) != first
     else:
         assert (again.status, read(again)["meeting_id"]) == (200, first)
-        assert api.calls == ["GetItem"]
+        assert api.calls == ["get_item"]
 
 
 def test_an_unfinished_meeting_of_a_dead_environment_is_finished(api: Api) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.meetings.schedules import ScheduleError, Scheduler, Unscheduler
 from tests.meetings.api import FAULTS, PLACE, Api
+from tests.meetings.ends import Client
 
 AT = datetime(2026, 11, 21, 15, 20, 30, tzinfo=UTC)
 LAUNCH: tuple[Any, ...] = (PLACE, "launch-m1", AT, "launch_ec2", {"meeting_id": "m1"})
@@ -62,9 +63,10 @@ def test_one_is_removed_by_its_name_and_may_be_gone(api: Api) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_fails_names_the_schedule(api: Api, fault: str) -> None:
     api.faults = {0: fault, 1: fault}
+    scheduler: Any = Client(api.scheduler, api)
 
     with pytest.raises(ScheduleError, match="'launch-m1'") as caught:
-        Scheduler(api.faulty("scheduler")).create_schedule_at(*LAUNCH)
+        Scheduler(scheduler).create_schedule_at(*LAUNCH)
     assert caught.value.__cause__ is not None
     with pytest.raises(ScheduleError, match="'launch-m1'"):
-        Unscheduler(api.faulty("scheduler")).delete_schedule(PLACE, "launch-m1")
+        Unscheduler(scheduler).delete_schedule(PLACE, "launch-m1")

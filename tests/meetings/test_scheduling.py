@@ -20,21 +20,8 @@ from chalicelib.meetings.http import Request
 from chalicelib.meetings.keys import Seed, hash_of
 from chalicelib.telemetry import LogReporter
 from tests.json_values import JSON
-from tests.meetings.api import (
-    ARN,
-    BASE,
-    BODY,
-    KEY,
-    MEET_TIME,
-    NOW,
-    ORIGIN,
-    PLACE,
-    REFUSED,
-    SEED,
-    UNREACHED,
-    Api,
-    read,
-)
+from tests.meetings.api import ARN, BASE, BODY, KEY, MEET_TIME, NOW, ORIGIN, PLACE, SEED, Api, read
+from tests.meetings.ends import REFUSED, UNREACHED
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -100,8 +87,8 @@ def test_the_row_comes_first_and_the_safety_net_before_the_launch(api: Api) -> N
 
     api.post()
 
-    schedules = ["CreateSchedule", "CreateSchedule"]
-    assert api.calls == ["GetSecretValue", "PutItem", *schedules, "UpdateItem"]
+    schedules = ["create_schedule", "create_schedule"]
+    assert api.calls == ["get_secret_value", "put_item", *schedules, "update_item"]
     assert [name[:6] for name in before_the_second] == ["safety"]
 
 
@@ -168,7 +155,7 @@ def test_a_repeated_request_gets_the_same_answer_and_makes_nothing(
 
     assert (first.status, second.status) == (201, 200)
     assert read(second) == read(first) | {"message": "Meeting was already scheduled"}
-    assert set(api.calls) <= {"GetItem", "GetSecretValue"}
+    assert set(api.calls) <= {"get_item", "get_secret_value"}
     assert (list(api.rows()), api.schedules()) == ([key], set())
     assert api.reports.lines[-1][2] == {"Scheduled": 0}
 
