@@ -15,7 +15,8 @@ from chalicelib.meetings.join import ATTEMPTS
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.page import HEADERS, HEADLINES
 from tests.meetings.api import JOIN_KEY as KEY
-from tests.meetings.api import ORIGIN, REFUSED, Api
+from tests.meetings.api import ORIGIN, Api
+from tests.meetings.ends import REFUSED
 from tests.meetings.launches import ID
 from tests.world import link
 
