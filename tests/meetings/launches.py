@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chalicelib.clients import DynamoDbClient, Ec2
-    from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.settings.stage import Settings
 
 ID: Final = "abcdefgh12345678"
 AMI: Final = "ami-0123456789abcdef0"
 GROUP: Final = "sg-0123456789abcdef0"
 LAUNCH_ARN: Final = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-launch_ec2"
-SETTINGS: Final = make_settings(FEATURES="meetings", AMI_ID=AMI, SECURITY_GROUP_IDS=GROUP)
+MEETINGS: Final = {"FEATURES": "meetings", "AMI_ID": AMI, "SECURITY_GROUP_IDS": GROUP}
+SETTINGS: Final = make_settings(**MEETINGS)
 BEGINNING: Final = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 ZONES: Final = ("a", "b", "c")
 NO_ROOM: Final = "InsufficientInstanceCapacity"
@@ -67,7 +67,6 @@ class Machine:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Its tags."""
         (listed,) = (
             each["Tags"]
             for each in self.request["TagSpecifications"]
@@ -77,7 +76,6 @@ class Machine:
 
     @property
     def lives(self) -> bool:
-        """Whether it costs money."""
         return self.state == "running"
 
     def describe(self) -> dict[str, Any]:
@@ -97,20 +95,45 @@ class Cloud:
         self.machines: list[Machine] = []
         self.items: dict[str, dict[str, Any]] = {}
         self.statuses: list[str] = []
+        self.reports = Reports()
+        self.failing: dict[str, str] = {}
+        """Operations that fail, and the codes."""
+        self.volume_gb = 30
+        self.subnets_asked_for: object = None
+        self.subnets: list[dict[str, object]] = [
+            {"SubnetId": f"subnet-{zone}", "AvailabilityZone": zone, "MapPublicIpOnLaunch": True}
+            for zone in ZONES
+        ]
         self.refusals: dict[str, list[str]] = {}
         """The codes with which a zone refuses, one after the other; the last one stands."""
         self._tokens: dict[tuple[str, str], tuple[str, Machine]] = {}
 
-    def put_row(self, meeting: str = ID, **attributes: str) -> None:
-        """Write a row: a meeting that is due, and what a test wants."""
-        start = BEGINNING + timedelta(minutes=10)
-        texts = {"id": meeting, "status": "SCHEDULED", "meet_time": format_time(start)}
-        every = texts | attributes
-        self.items[meeting] = {name: {"S": text} for name, text in every.items() if text}
+    def put_row(self, starts: float = 10, /, **attributes: str) -> None:
+        """Write the row of a meeting that starts so many minutes after the beginning."""
+        start = format_time(BEGINNING + timedelta(minutes=starts))
+        texts = {"id": ID, "status": "SCHEDULED", "meet_time": start} | attributes
+        self.items[ID] = {name: {"S": text} for name, text in texts.items() if text}
 
-    def row(self, meeting: str = ID) -> dict[str, str]:
-        """Return a row."""
-        return {name: value["S"] for name, value in self.items.get(meeting, {}).items()}
+    def change_row(self, **attributes: str) -> None:
+        """Write attributes as others do; not if the row is gone."""
+        if ID in self.items:
+            self.items[ID] |= {name: {"S": text} for name, text in attributes.items()}
+
+    def claim(self) -> None:
+        """Claim the meeting as the safety net does before it ends the desktops."""
+        self.change_row(termination_reason="NO_SHOW_TIMEOUT")
+
+    def row(self) -> dict[str, str]:
+        return {name: value["S"] for name, value in self.items.get(ID, {}).items()}
+
+    def put_desktop(self, role: str = "teacher", number: int = 0, **tags: str) -> str:
+        """Put a desktop that a launch did not record, or a person started."""
+        every = {"MeetingID": ID, "Role": role, "Project": "Elephant"} | tags
+        listed = [{"Key": key, "Value": value} for key, value in every.items()]
+        request = {"TagSpecifications": [{"ResourceType": "instance", "Tags": listed}]}
+        machine = Machine(f"i-{number + 100:017x}", "z", request, time_at(self.now - 100 + number))
+        self.machines.append(machine)
+        return machine.id
 
     def living(self, role: str | None = None) -> list[str]:
         """Return the ids of the desktops that run, of all roles or of one."""
@@ -123,7 +146,6 @@ class Cloud:
         return Counter(each.tags["Role"] for each in self.machines)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass."""
         self.now += seconds
 
     # The calls
@@ -142,16 +164,13 @@ class Cloud:
 
     def describe_images(self, request: Mapping[str, Any]) -> dict[str, Any]:
         assert request == {"ImageIds": [AMI]}
-        device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 30}}
+        device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": self.volume_gb}}
         image = {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
         return {"Images": [image]}
 
-    def describe_subnets(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        subnets = [
-            {"SubnetId": f"subnet-{zone}", "AvailabilityZone": zone, "MapPublicIpOnLaunch": True}
-            for zone in ZONES
-        ]
-        return {"Subnets": subnets}
+    def describe_subnets(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        self.subnets_asked_for = request["Filters"]
+        return {"Subnets": self.subnets}
 
     def describe_instances(self, request: Mapping[str, Any]) -> dict[str, Any]:
         wanted = {each["Name"]: each["Values"] for each in request["Filters"]}
@@ -201,7 +220,7 @@ class Invocation:
     """One run of the function: its calls, and which of them goes wrong and how."""
 
     cloud: Cloud
-    number: int = 0
+    settings: Settings = SETTINGS
     fault_at: int | None = None
     fault: str = BEFORE
     calls: list[str] = field(default_factory=list)
@@ -213,55 +232,59 @@ class Invocation:
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """The result of a run that did not fail."""
         assert self.error is None, self.error
         assert self.result
         return self.result
 
     @property
     def failure(self) -> str:
-        """How the run failed."""
         assert self.error
         return f"{type(self.error).__name__}: {self.error}"
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
-        """Be a client of any of the services."""
         execute = getattr(self.cloud, name)
         return lambda **request: self._call(name, lambda: execute(request))
 
     def run(self, event: object = None, context: Context | None = None) -> None:
         """Run the function to its end, as a new execution environment would."""
-        event = event or {"meeting_id": ID}
+        event = {"meeting_id": ID} if event is None else event
         context = context or Context(60_000, invoked_function_arn=LAUNCH_ARN)
         try:
-            self.result = self.launch().handle(event, context)
+            self.result = self._launch().handle(event, context)
         except (Exception, Died) as error:  # noqa: BLE001 (Lambda does not tell them apart)
             self.error = error
 
-    def launch(self) -> Launch:
-        """Make the function's inside."""
+    def _launch(self) -> Launch:
         client: Any = self
-        return make_launch(
-            SETTINGS,
-            client,
-            client,
-            reporter=Reports(),
+        settings = self.settings.meetings
+        assert settings
+        table = Meetings(client, TABLE)
+        instances = Instances(client, self.settings.project_tag, self.settings.owner)
+        return Launch(
+            settings=settings,
+            table=table,
+            starter=Starter(
+                settings=settings,
+                project_tag=self.settings.project_tag,
+                owner=self.settings.owner,
+                table=table,
+                instances=instances,
+                images=Images(client),
+                subnets=Subnets(client),
+                starts=Starts(client),
+            ),
+            terminations=Terminations(client),
+            ending=make_ending(self.settings, client, client),
+            reporter=self.cloud.reports,
             clock=lambda: self.cloud.now,
             sleep=self.cloud.pass_time,
-            holder=lambda: f"run-{self.number}",
         )
 
-    def end_meeting(self, reason: str = "NO_SHOW_TIMEOUT") -> None:
-        """End the meeting as the safety net does."""
-        row = self.read()
-        if row:
-            client: Any = self
-            make_ending(SETTINGS, client, client).end_meeting(row, reason)
-
-    def read(self) -> Meeting | None:
-        """Read the row."""
+    def end_meeting(self) -> None:
         client: Any = self
-        return Meetings(client, TABLE).read_row(ID)
+        row = Meetings(client, TABLE).read_row(ID)
+        if row:
+            make_ending(SETTINGS, client, client).end_meeting(row, "NO_SHOW_TIMEOUT")
 
     def _call(self, name: str, execute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         if self.dead:
@@ -270,6 +293,8 @@ class Invocation:
         self.calls.append(name)
         self.meanwhile(position)
         _pause()
+        if name in self.cloud.failing:
+            raise client_error(self.cloud.failing[name], name)
         fault = self.fault if position == self.fault_at else None
         if fault == BEFORE:
             raise client_error("InternalError", name)
@@ -290,32 +315,7 @@ class Invocation:
         raise Died
 
 
-def make_launch(settings: Settings, ec2: Ec2, dynamodb: DynamoDbClient, **more: Any) -> Launch:  # noqa: ANN401
-    """Make the function's inside, as a new execution environment would."""
-    meetings = settings.meetings
-    assert meetings
-    table = Meetings(dynamodb, TABLE)
-    return Launch(
-        settings=meetings,
-        table=table,
-        starter=Starter(
-            settings=meetings,
-            project_tag=settings.project_tag,
-            owner=settings.owner,
-            table=table,
-            instances=Instances(ec2, settings.project_tag, settings.owner),
-            images=Images(ec2),
-            subnets=Subnets(ec2),
-            starts=Starts(ec2),
-        ),
-        terminations=Terminations(ec2),
-        ending=make_ending(settings, ec2, dynamodb),
-        **more,
-    )
-
-
 def make_ending(settings: Settings, ec2: Ec2, dynamodb: DynamoDbClient) -> Ending:
-    """Make what ends meetings."""
     return Ending(
         table=Meetings(dynamodb, TABLE),
         instances=Instances(ec2, settings.project_tag, settings.owner),
@@ -339,29 +339,21 @@ def interleave(runs: list[Invocation], choose: Callable[[int], int]) -> None:
         alive = [each for each in alive if not each.dead]
 
 
-def run_with(cloud: Cloud, meanwhile: Callable[[int], object], **more: Any) -> Invocation:  # noqa: ANN401
-    """Run once, while something else happens."""
-    run = Invocation(cloud, meanwhile=meanwhile, **more)
-    run.run()
+def launch(
+    cloud: Cloud,
+    event: object = None,
+    *,
+    context: Context | None = None,
+    **more: Any,  # noqa: ANN401
+) -> Invocation:
+    run = Invocation(cloud, **more)
+    run.run(event, context)
     return run
 
 
 def at(when: int, do: Callable[[], object]) -> Callable[[int], object]:
     """Do something before the call at a position."""
     return lambda position: do() if position == when else None
-
-
-def with_retries(cloud: Cloud, first: Invocation) -> list[Invocation]:
-    """Run as Lambda does: after a failure two more times, one and two minutes later."""
-    runs = [first]
-    first.run()
-    for pause in (60, 120):
-        if not runs[-1].error:
-            break
-        cloud.pass_time(pause)
-        runs.append(Invocation(cloud, number=100 + len(runs)))
-        runs[-1].run()
-    return runs
 
 
 def require_promises(cloud: Cloud, *, most: int = 1) -> None:

@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.meeting_row.meeting import Meeting, Status
-from chalicelib.meetings.admission import (
-    REFUSED,
-    STEPS,
-    TROUBLE,
-    UNKNOWN,
-    Admission,
-    Phase,
-    admit,
-)
+from chalicelib.meetings.admission import REFUSED, STEPS, TROUBLE, UNKNOWN, Admission, Phase, admit
 from tests.world import link
 
 if TYPE_CHECKING:
@@ -53,6 +45,7 @@ def test_the_link_is_given_out_in_a_healthy_status(
 
     assert (found.phase, found.link, found.status) == (Phase.READY, link(instance_id), status)
     assert (found.step, found.retry_after, found.warnings) == (Phase.READY, None, ())
+    assert found.message.startswith("You may enter now.")
 
 
 @pytest.mark.parametrize("status", ["", "SCHEDULED", "LAUNCHED", "DNS_WRITTEN", "odd"])
@@ -77,13 +70,9 @@ def test_nobody_enters_by_the_other_roles_link_or_once_the_meeting_ends(status: 
 @pytest.mark.parametrize(
     "address",
     [
-        "https://evil.example/",
-        "https://i-0123456789abcdef0.evil.example:8443",
-        f"{link(A)}/elsewhere",
-        f"{link(A)}@evil.example",
-        link(A).replace("https", "http"),
-        link(A).replace("8443", "443"),
-        "javascript:alert(1)",
+        *("https://evil.example/", "https://i-0123456789abcdef0.evil.example:8443"),
+        *(f"{link(A)}/elsewhere", f"{link(A)}@evil.example", link(A).replace("https", "http")),
+        *(link(A).replace("8443", "443"), "javascript:alert(1)"),
         "https://i-012.desktops.example.com:8443",
     ],
 )

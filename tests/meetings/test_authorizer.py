@@ -183,23 +183,6 @@ def test_a_secret_without_keys_lets_nobody_in_and_is_not_shown(text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("code", "remedy"),
-    [
-        ("ResourceNotFoundException", f"'{NAME}': it does not exist; .*elephant deploy"),
-        ("AccessDeniedException", "may not read it"),
-        ("InvalidRequestException", "marked for deletion"),
-        ("DecryptionFailure", "kms:Decrypt"),
-    ],
-)
-def test_a_secret_that_cannot_be_read_is_an_error_with_a_remedy(code: str, remedy: str) -> None:
-    door = Door()
-    door.error = refusal(code)
-
-    with pytest.raises(SecretError, match=remedy):
-        door.caller(KEY)
-
-
-@pytest.mark.parametrize(
     "error", [refusal("ThrottlingException"), ConnectTimeoutError(endpoint_url="https://secrets")]
 )
 def test_while_the_keys_cannot_be_read_nobody_is_let_in(error: Exception) -> None:

@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
-from moto import mock_aws
 
-from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.admission import Phase
-from chalicelib.meetings.http import Answer, Request
-from chalicelib.meetings.join import ATTEMPTS, Join
+from chalicelib.meetings.join import ATTEMPTS
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.page import HEADERS, HEADLINES
-from tests.meetings.front_desk import ORIGIN, REFUSED, FrontDesk
-from tests.world import TABLE, link, make_settings
+from tests.meetings.api import JOIN_KEY as KEY
+from tests.meetings.api import ORIGIN, Api
+from tests.meetings.ends import REFUSED
+from tests.meetings.launches import ID
+from tests.world import link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from botocore.session import Session
+    from chalicelib.meetings.http import Answer
 
 A, B = "i-0123456789abcdef0", "i-0123456789abcdef1"
-ID = "abcdefgh12345678"
-KEY, TEACHERS_KEY = "the-students-key", "the-teachers-key"
+TEACHERS_KEY = "the-teachers-key"
 SOON = datetime(2026, 11, 21, 15, 25, tzinfo=UTC).timestamp()
 LATE = datetime(2026, 11, 21, 15, 41, 7, tzinfo=UTC).timestamp()
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -48,78 +47,14 @@ ROW = {
 }
 
 
-class Door:
-    """The route behind join links, and a table of meetings."""
-
-    def __init__(self, desk: FrontDesk) -> None:
-        self.desk = desk
-        self.now = SOON
-
-    def put(self, row: Mapping[str, str] | None = None, **attributes: str) -> None:
-        self.desk.put_row(ROW | dict(row or {}) | attributes)
-
-    @property
-    def row(self) -> dict[str, str]:
-        return self.desk.rows()[ID]
-
-    @property
-    def report(self) -> tuple[str, dict[str, Any], dict[str, int]]:
-        return self.desk.reports.lines[-1]
-
-    @property
-    def calls(self) -> list[str]:
-        return self.desk.calls
-
-    def ask(  # noqa: PLR0913 (all that a request may differ in)
-        self,
-        role: str = "student",
-        meeting_id: str = ID,
-        *,
-        key: str | None = KEY,
-        accept: str | None = PROGRAM,
-        more: Mapping[str, str] | None = None,
-        join_keys: str = "required",
-        **query: str,
-    ) -> Answer:
-        """Send a request to a new execution environment."""
-        settings = make_settings(
-            FEATURES="meetings",
-            AMI_ID="ami-0123456789abcdef0",
-            SECURITY_GROUP_IDS="sg-0123456789abcdef0",
-            ALLOWED_ORIGINS=ORIGIN,
-            JOIN_KEYS=join_keys,
-        )
-        assert settings.meetings
-        dynamodb = self.desk.faulty("dynamodb")
-        join = Join(
-            settings=settings,
-            meetings=settings.meetings,
-            table=Meetings(dynamodb, TABLE),
-            reporter=self.desk.reports,
-            clock=lambda: self.now,
-        )
-        request = Request(
-            method="GET",
-            path=f"/api/join/{meeting_id}/{role}",
-            headers=({} if accept is None else {"accept": accept}) | dict(more or {}),
-            query=query | ({} if key is None else {"key": key}),
-            body=b"",
-            base_url="https://api.example.com/api",
-        )
-        self.desk.calls.clear()
-        return join.handle(request, meeting_id, role)
-
-
-@pytest.fixture(scope="module")
-def desk(session: Session) -> Iterator[FrontDesk]:
-    with mock_aws():
-        yield FrontDesk(session)
-
-
 @pytest.fixture
-def door(desk: FrontDesk) -> Door:
-    desk.begin_anew()
-    return Door(desk)
+def api(api: Api) -> Api:
+    api.now = SOON
+    return api
+
+
+def put(api: Api, row: Mapping[str, str] | None = None, **attributes: str) -> None:
+    api.put_row(ROW | dict(row or {}) | attributes)
 
 
 def document(answer: Answer) -> dict[str, Any]:
@@ -181,19 +116,19 @@ CASES |= {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_only_a_visitor_who_asks_to_enter_a_ready_desktop_enters(door: Door, case: Case) -> None:
+def test_only_a_visitor_who_asks_to_enter_a_ready_desktop_enters(api: Api, case: Case) -> None:
     """Mail programs and messengers open links before people do."""
     row, ask, status, written, action = case
-    door.put(row)
-    before = door.row
+    put(api, row)
+    before = api.rows()[ID]
 
-    answer = door.ask(**ask)
+    answer = api.ask(**ask)
 
-    assert (answer.status, door.row) == (status, before | written)
-    assert door.calls == ["GetItem", "UpdateItem"][: 1 + bool(written)]
+    assert (answer.status, api.rows()[ID]) == (status, before | written)
+    assert api.calls == ["get_item", "update_item"][: 1 + bool(written)]
     enters = action == "joined"
-    assert door.report[1]["action"] == action
-    assert door.report[2] == {"Joined": enters, "Warnings": 0}
+    assert api.reports.lines[-1][1]["action"] == action
+    assert api.reports.lines[-1][2] == {"Joined": enters, "Warnings": 0}
     assert (A in answer.body + str(answer.headers)) is enters
     assert ("Retry-After" in answer.headers) is (action == "waiting")
     if status == 303:
@@ -202,7 +137,7 @@ def test_only_a_visitor_who_asks_to_enter_a_ready_desktop_enters(door: Door, cas
         assert f'href="?key={KEY}&amp;enter=1"' in answer.body
     else:
         body = document(answer)
-        rest = {"dcv_url": link(A)} if enters else {"status": door.row["status"]}
+        rest = {"dcv_url": link(A)} if enters else {"status": api.rows()[ID]["status"]}
         assert body == {"message": body["message"]} | rest
         needs_hint = action == "shown" and ask.get("more") != WAITING | FETCH
         assert ("Accept: application/json" in body["message"]) is needs_hint
@@ -210,23 +145,23 @@ def test_only_a_visitor_who_asks_to_enter_a_ready_desktop_enters(door: Door, cas
 
 
 @pytest.mark.parametrize("role", ["Teacher", "STUDENT", "admin", "", "student ", "student\n"])
-def test_an_unknown_role_is_refused_without_a_read(door: Door, role: str) -> None:
-    door.put(READY)
+def test_an_unknown_role_is_refused_without_a_read(api: Api, role: str) -> None:
+    put(api, READY)
 
-    answer = door.ask(role)
+    answer = api.ask(role)
 
-    assert (answer.status, set(document(answer)), door.calls) == (400, {"message"}, [])
-    assert door.report[1]["action"] == "refused"
+    assert (answer.status, set(document(answer)), api.calls) == (400, {"message"}, [])
+    assert api.reports.lines[-1][1]["action"] == "refused"
 
 
-def test_a_foreign_address_is_withheld_and_causes_a_warning(door: Door) -> None:
-    door.put(READY, student_ec2_link="https://evil.example/")
+def test_a_foreign_address_is_withheld_and_causes_a_warning(api: Api) -> None:
+    put(api, READY, student_ec2_link="https://evil.example/")
 
-    answer = door.ask()
+    answer = api.ask()
 
     assert answer.status == 202
     assert "evil" not in answer.body
-    outcome, fields, counts = door.report
+    outcome, fields, counts = api.reports.lines[-1]
     assert (outcome, counts) == ("succeeded", {"Joined": 0, "Warnings": 1})
     assert fields["warnings"] == [
         "student_ec2_link is not a link to a desktop of this stage: 'https://evil.example/'"
@@ -234,21 +169,6 @@ def test_a_foreign_address_is_withheld_and_causes_a_warning(door: Door) -> None:
 
 
 # Waiting visitors
-
-
-@pytest.mark.parametrize("status", ["HEALTHY", "IN_PROGRESS"])
-def test_a_page_that_only_waits_learns_that_all_is_ready_and_does_not_enter(
-    door: Door, status: str
-) -> None:
-    door.put(READY, status=status)
-
-    answer = door.ask(more=WAITING | FETCH)
-
-    assert (answer.status, answer.headers["Elephant-Phase"]) == (202, "ready")
-    assert document(answer)["message"].startswith("You may enter now.")
-    assert A not in answer.body + str(answer.headers)
-    assert (door.row["status"], door.calls) == (status, ["GetItem"])
-    assert door.report[2]["Joined"] == 0
 
 
 @pytest.mark.parametrize(
@@ -263,41 +183,41 @@ def test_a_page_that_only_waits_learns_that_all_is_ready_and_does_not_enter(
     ],
 )
 def test_late_in_the_wait_the_row_says_who_waits(
-    door: Door, status: str, more: dict[str, str], *, is_written: bool
+    api: Api, status: str, more: dict[str, str], *, is_written: bool
 ) -> None:
     """A visitor who asks to enter waits as well, and a front end's visitor like the page's."""
-    door.put(READY, status=status)
-    before = door.row
+    put(api, READY, status=status)
+    before = api.rows()[ID]
 
-    for door.now, calls in ((LATE, 1 + is_written), (LATE + 59, 1)):
-        door.ask(more=more)
+    for api.now, calls in ((LATE, 1 + is_written), (LATE + 59, 1)):
+        api.ask(more=more)
 
         written = {"student_waiting_at": "2026-11-21T15:41:07Z"} if is_written else {}
-        assert door.row == before | written
-        assert door.calls == ["GetItem", "UpdateItem"][:calls]
+        assert api.rows()[ID] == before | written
+        assert api.calls == ["get_item", "update_item"][:calls]
 
 
 @pytest.mark.parametrize("became", ["IN_PROGRESS", "TERMINATED"])
-def test_presence_is_not_written_over_a_concurrent_change(door: Door, became: str) -> None:
-    door.put()
-    door.now = LATE
-    door.desk.meanwhile = {1: lambda: door.put(status=became)}
+def test_presence_is_not_written_over_a_concurrent_change(api: Api, became: str) -> None:
+    put(api)
+    api.now = LATE
+    api.meanwhile = {1: lambda: put(api, status=became)}
 
-    assert door.ask(more=WAITING).status == 202
-    assert "student_waiting_at" not in door.row
-    assert door.calls == ["GetItem", "UpdateItem"]
-    assert door.report[2]["Warnings"] == 0
+    assert api.ask(more=WAITING).status == 202
+    assert "student_waiting_at" not in api.rows()[ID]
+    assert api.calls == ["get_item", "update_item"]
+    assert api.reports.lines[-1][2]["Warnings"] == 0
 
 
-def test_presence_that_cannot_be_written_only_causes_a_warning(door: Door) -> None:
-    door.put()
-    door.now = LATE
-    door.desk.faults = {1: REFUSED}
+def test_presence_that_cannot_be_written_only_causes_a_warning(api: Api) -> None:
+    put(api)
+    api.now = LATE
+    api.faults = {1: REFUSED}
 
-    answer = door.ask(more=WAITING)
+    answer = api.ask(more=WAITING)
 
     assert (answer.status, answer.headers["Elephant-Phase"]) == (202, "late")
-    outcome, fields, counts = door.report
+    outcome, fields, counts = api.reports.lines[-1]
     assert (outcome, counts) == ("succeeded", {"Joined": 0, "Warnings": 1})
     assert fields["warnings"][0].startswith("could not record that the student waits: ")
 
@@ -306,31 +226,31 @@ def test_presence_that_cannot_be_written_only_causes_a_warning(door: Door) -> No
 
 
 @pytest.mark.parametrize("accept", [PROGRAM, BROWSER])
-def test_a_wrong_key_is_answered_like_an_unknown_meeting(door: Door, accept: str) -> None:
-    unknown = door.ask(meeting_id="another", accept=accept)
-    assert (unknown.status, door.calls) == (404, ["GetItem"])
-    door.put(READY)
+def test_a_wrong_key_is_answered_like_an_unknown_meeting(api: Api, accept: str) -> None:
+    unknown = api.ask(meeting_id="another", accept=accept)
+    assert (unknown.status, api.calls) == (404, ["get_item"])
+    put(api, READY)
 
     for key in ("wrong", "", None, TEACHERS_KEY, hash_of(KEY), KEY.upper(), "\ud800", "é"):
-        assert door.ask(key=key, accept=accept) == unknown
-        assert door.calls == ["GetItem"]
+        assert api.ask(key=key, accept=accept) == unknown
+        assert api.calls == ["get_item"]
 
     assert accept == BROWSER or set(document(unknown)) == {"message"}
-    assert "wrong" not in str(door.desk.reports.lines)
-    assert door.ask("teacher", key=KEY, accept=accept) == unknown
-    assert {line[1]["action"] for line in door.desk.reports.lines} == {"refused"}
+    assert "wrong" not in str(api.reports.lines)
+    assert api.ask("teacher", key=KEY, accept=accept) == unknown
+    assert {line[1]["action"] for line in api.reports.lines} == {"refused"}
 
 
 def test_the_time_of_an_answer_tells_no_wrong_key_from_an_unknown_meeting(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door.put()
-    door.desk.put_row({"id": "guides"} | READY)
+    put(api)
+    api.put_row({"id": "guides"} | READY)
     compare = Mock(wraps=hmac.compare_digest)
     monkeypatch.setattr(hmac, "compare_digest", compare)
 
     for meeting_id in (ID, "another", "guides", "x" * 256):
-        assert door.ask(meeting_id=meeting_id, key="wrong").status == 404
+        assert api.ask(meeting_id=meeting_id, key="wrong").status == 404
 
     assert [tuple(map(len, call.args)) for call in compare.call_args_list] == [(64, 64)] * 4
 
@@ -338,43 +258,43 @@ def test_the_time_of_an_answer_tells_no_wrong_key_from_an_unknown_meeting(
 @pytest.mark.parametrize("key", [KEY, "", None])
 @pytest.mark.parametrize("stored", [{}, {"student_key_hash": ""}])
 def test_a_row_without_a_hash_opens_only_where_keys_are_off(
-    door: Door, key: str | None, stored: dict[str, str]
+    api: Api, key: str | None, stored: dict[str, str]
 ) -> None:
-    door.desk.put_row({"id": ID} | READY | stored)
+    api.put_row({"id": ID} | READY | stored)
 
-    assert door.ask(key=key).status == 404
-    assert document(door.ask(key=key, join_keys="off"))["dcv_url"] == link(A)
-    assert door.ask(meeting_id="another", join_keys="off").status == 404
+    assert api.ask(key=key).status == 404
+    assert document(api.ask(key=key, join_keys="off"))["dcv_url"] == link(A)
+    assert api.ask(meeting_id="another", join_keys="off").status == 404
 
 
 @pytest.mark.parametrize("meeting_id", ["", "x" * 256, "a\nb", "a\x00", "\ud800", "\u202eabc"])
 @pytest.mark.parametrize("keys", ["required", "off"])
-def test_an_impossible_id_is_unknown_without_a_read(door: Door, meeting_id: str, keys: str) -> None:
-    assert door.ask(meeting_id=meeting_id, join_keys=keys).status == 404
-    assert door.calls == []
+def test_an_impossible_id_is_unknown_without_a_read(api: Api, meeting_id: str, keys: str) -> None:
+    assert api.ask(meeting_id=meeting_id, join_keys=keys).status == 404
+    assert api.calls == []
 
 
 @pytest.mark.parametrize("meeting_id", ["../x", "é", "a b", "%2e", "x' OR '1'='1", "x" * 255])
-def test_an_odd_id_is_an_id_like_any_other(door: Door, meeting_id: str) -> None:
-    assert door.ask(meeting_id=meeting_id).status == 404
-    door.put(id=meeting_id)
-    assert door.ask(meeting_id=meeting_id).status == 202
+def test_an_odd_id_is_an_id_like_any_other(api: Api, meeting_id: str) -> None:
+    assert api.ask(meeting_id=meeting_id).status == 404
+    put(api, id=meeting_id)
+    assert api.ask(meeting_id=meeting_id).status == 202
 
 
 # Concurrent changes of the row
 
 
-def test_two_visitors_at_once_both_enter(door: Door) -> None:
-    door.put(READY, teacher_ec2_link=link(B))
-    rival = Door(door.desk.rival)
+def test_two_visitors_at_once_both_enter(api: Api) -> None:
+    put(api, READY, teacher_ec2_link=link(B))
+    rival = api.rival
     answers: list[Answer] = []
-    door.desk.meanwhile = {1: lambda: answers.append(rival.ask("teacher", key=TEACHERS_KEY))}
+    api.meanwhile = {1: lambda: answers.append(rival.ask("teacher", key=TEACHERS_KEY))}
 
-    answers.append(door.ask())
+    answers.append(api.ask())
 
     assert [document(each)["dcv_url"] for each in answers] == [link(B), link(A)]
-    assert door.row["status"] == "IN_PROGRESS"
-    assert door.calls == ["GetItem", "UpdateItem", "GetItem"]
+    assert api.rows()[ID]["status"] == "IN_PROGRESS"
+    assert api.calls == ["get_item", "update_item", "get_item"]
 
 
 @pytest.mark.parametrize(
@@ -389,51 +309,51 @@ def test_two_visitors_at_once_both_enter(door: Door) -> None:
     ids=["ending", "over", "without a link", "another desktop", "removed"],
 )
 def test_a_row_that_changes_meanwhile_is_judged_again(
-    door: Door, row: dict[str, str] | None, status: int, phase: str
+    api: Api, row: dict[str, str] | None, status: int, phase: str
 ) -> None:
-    door.put(READY)
-    door.desk.meanwhile = {1: door.desk.clear_rows if row is None else lambda: door.put(row)}
+    put(api, READY)
+    api.meanwhile = {1: api.clear_rows if row is None else lambda: put(api, row)}
 
-    answer = door.ask()
+    answer = api.ask()
 
     assert (answer.status, answer.headers["Elephant-Phase"]) == (status, phase)
     assert document(answer).get("dcv_url") == (link(B) if status == 200 else None)
     written = JOINED if status == 200 else {}
-    assert door.desk.rows() == ({} if row is None else {ID: ROW | row | written})
+    assert api.rows() == ({} if row is None else {ID: ROW | row | written})
 
 
-def test_a_row_that_keeps_changing_is_given_up_after_three_attempts(door: Door) -> None:
-    door.put(READY)
+def test_a_row_that_keeps_changing_is_given_up_after_three_attempts(api: Api) -> None:
+    put(api, READY)
     addresses = iter(f"i-{number:017x}" for number in range(9))
-    door.desk.meanwhile = {
-        number: lambda: door.put(READY, student_ec2_link=link(next(addresses)))
+    api.meanwhile = {
+        number: lambda: put(api, READY, student_ec2_link=link(next(addresses)))
         for number in range(1, 9, 2)
     }
 
-    answer = door.ask()
+    answer = api.ask()
 
     assert answer.status == 503
     assert answer.headers["Retry-After"]
-    assert door.calls == ["GetItem", "UpdateItem"] * ATTEMPTS
-    assert door.report[0].startswith("failed: row 'abcdefgh12345678' was changed")
+    assert api.calls == ["get_item", "update_item"] * ATTEMPTS
+    assert api.reports.lines[-1][0].startswith("failed: row 'abcdefgh12345678' was changed")
 
 
-@pytest.mark.parametrize("number", [0, 1], ids=["GetItem", "UpdateItem"])
+@pytest.mark.parametrize("number", [0, 1], ids=["get_item", "update_item"])
 @pytest.mark.parametrize("accept", [PROGRAM, BROWSER])
 def test_an_error_of_aws_is_reported_and_answered_with_a_retry(
-    door: Door, number: int, accept: str
+    api: Api, number: int, accept: str
 ) -> None:
     """A rejected write must not count: the safety net would end a live meeting."""
-    door.put(READY)
-    door.desk.faults = {number: REFUSED}
+    put(api, READY)
+    api.faults = {number: REFUSED}
 
-    answer = door.ask(accept=accept, more={"origin": ORIGIN}, enter="1")
+    answer = api.ask(accept=accept, more={"origin": ORIGIN}, enter="1")
 
     assert answer.status == 503
     assert answer.headers["Retry-After"]
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert link(A) not in answer.body
-    outcome, fields, counts = door.report
+    outcome, fields, counts = api.reports.lines[-1]
     assert "ThrottlingException" in outcome
     assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
 
@@ -451,13 +371,13 @@ def test_an_error_of_aws_is_reported_and_answered_with_a_retry(
     ],
 )
 def test_a_browser_gets_the_page_with_the_same_status(
-    door: Door, role: str, row: dict[str, str] | None, status: int, phase: Phase
+    api: Api, role: str, row: dict[str, str] | None, status: int, phase: Phase
 ) -> None:
     if row is not None:
-        door.put(row)
+        put(api, row)
 
     for enter in ("0", "1" if phase is not Phase.READY else "0"):  # too early, the page is shown
-        answer = door.ask(role, accept=BROWSER, enter=enter)
+        answer = api.ask(role, accept=BROWSER, enter=enter)
 
         assert answer.status == status
         assert answer.content_type == "text/html; charset=utf-8"
@@ -478,11 +398,11 @@ def test_a_browser_gets_the_page_with_the_same_status(
     ids=["special", "none", "surrogate", "null", "long"],
 )
 def test_the_button_repeats_the_key_and_nothing_else(
-    door: Door, key: str | None, join_keys: str, href: str
+    api: Api, key: str | None, join_keys: str, href: str
 ) -> None:
-    door.put(READY, student_key_hash=hash_of(key or ""))
+    put(api, READY, student_key_hash=hash_of(key or ""))
 
-    answer = door.ask(key=key, join_keys=join_keys, accept=BROWSER, utm="tracking")
+    answer = api.ask(key=key, join_keys=join_keys, accept=BROWSER, utm="tracking")
 
     assert f'href="{href}"' in answer.body
     assert "tracking" not in answer.body
@@ -490,9 +410,9 @@ def test_the_button_repeats_the_key_and_nothing_else(
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json, TEXT/HTML;q=0.5"])
-def test_only_who_accepts_html_gets_a_page(door: Door, accept: str) -> None:
-    assert door.ask(accept=accept).body.startswith("<")
-    assert not door.ask(accept="text/htmlx").body.startswith("<")
+def test_only_who_accepts_html_gets_a_page(api: Api, accept: str) -> None:
+    assert api.ask(accept=accept).body.startswith("<")
+    assert not api.ask(accept="text/htmlx").body.startswith("<")
 
 
 # Every answer
@@ -503,14 +423,14 @@ def test_only_who_accepts_html_gets_a_page(door: Door, accept: str) -> None:
 @pytest.mark.parametrize("accept", [BROWSER, PROGRAM])
 @pytest.mark.parametrize("role", ["student", "nobody"])
 def test_no_answer_is_cached_and_only_the_configured_front_end_may_read_it(
-    door: Door, row: dict[str, str] | None, fault: dict[int, str], accept: str, role: str
+    api: Api, row: dict[str, str] | None, fault: dict[int, str], accept: str, role: str
 ) -> None:
     if row is not None:
-        door.put(row)
-    door.desk.faults = fault
+        put(api, row)
+    api.faults = fault
 
     for origin in (None, ORIGIN, "https://elsewhere.example"):
-        headers = door.ask(role, accept=accept, more={"origin": origin} if origin else {}).headers
+        headers = api.ask(role, accept=accept, more={"origin": origin} if origin else {}).headers
 
         assert headers["Cache-Control"] == "no-store"
         assert headers["X-Content-Type-Options"] == "nosniff"
@@ -519,15 +439,15 @@ def test_no_answer_is_cached_and_only_the_configured_front_end_may_read_it(
         assert {"Accept", "Origin"} <= set(headers["Vary"].split(", "))
         allowed = ORIGIN if origin == ORIGIN else None
         assert headers.get("Access-Control-Allow-Origin") == allowed
-    assert KEY not in str(door.desk.reports.lines)
+    assert KEY not in str(api.reports.lines)
 
 
-def test_each_request_is_reported_once_with_its_result(door: Door) -> None:
-    door.put()
-    door.ask()
-    door.ask(meeting_id="x" * 5000)
+def test_each_request_is_reported_once_with_its_result(api: Api) -> None:
+    put(api)
+    api.ask()
+    api.ask(meeting_id="x" * 5000)
 
-    (_, waiting, counts), (_, refused, _) = door.desk.reports.lines
+    (_, waiting, counts), (_, refused, _) = api.reports.lines
     assert waiting == {
         "meeting_id": ID,
         "role": "student",

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.meeting_row.meeting import ROLES
-from chalicelib.meetings.keys import Seed, hash_of, key_hash_attribute, opens
+from chalicelib.meetings.keys import Seed, hash_of, opens
 
 SECRET = b"the stage's secret"
 
@@ -105,10 +105,6 @@ def test_the_time_of_a_comparison_reveals_nothing(
 
     ((shown, stored),) = [call.args for call in compare.call_args_list]
     assert len(shown) == len(stored) == 64
-
-
-def test_the_row_has_an_attribute_for_each_roles_hash() -> None:
-    assert list(map(key_hash_attribute, ROLES)) == ["teacher_key_hash", "student_key_hash"]
 
 
 def test_a_seed_is_never_shown() -> None:

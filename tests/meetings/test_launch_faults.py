@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,19 +10,17 @@ from chalicelib.ec2.subnets import Subnet, in_order
 from tests.meetings.launches import (
     BEFORE,
     DIES_AFTER,
-    DIES_BEFORE,
     FAULTS,
     ID,
-    LOST,
     NO_ROOM,
     TWICE,
     ZONES,
     Cloud,
     Invocation,
+    at,
     interleave,
+    launch,
     require_promises,
-    run_with,
-    with_retries,
 )
 
 CALLS = [
@@ -73,11 +69,7 @@ def is_whole(cloud: Cloud) -> bool:
 
 def test_a_launch_without_faults_makes_these_calls() -> None:
     cloud = make_cloud()
-    run = Invocation(cloud)
-
-    run.run()
-
-    assert run.calls == CALLS
+    assert launch(cloud).calls == CALLS
     assert is_whole(cloud)
     require_promises(cloud)
 
@@ -91,49 +83,20 @@ def test_after_a_fault_at_any_call_the_retry_completes_the_launch(
     for position in range(len(CALLS) + 6):
         cloud = make_cloud(lag, room)
 
-        with_retries(cloud, Invocation(cloud, fault_at=position, fault=fault))
+        run = launch(cloud, fault_at=position, fault=fault)
+        for pause in (60, 120):
+            if run.error:
+                cloud.pass_time(pause)
+                run = launch(cloud)
 
         assert is_whole(cloud), (position, cloud.row())
-        require_promises(cloud)
-
-
-@pytest.mark.parametrize(("first", "second"), list(product(FAULTS, (BEFORE, LOST, DIES_AFTER))))
-def test_after_a_fault_in_the_retry_as_well_the_next_completes_it(first: str, second: str) -> None:
-    for one, two in product(range(len(CALLS)), range(len(CALLS) + 2)):
-        cloud = make_cloud(90.0, "in the second zone")
-        run = Invocation(cloud, fault_at=one, fault=first)
-        run.run()
-        cloud.pass_time(60)
-        if run.error:
-            retry = Invocation(cloud, number=1, fault_at=two, fault=second)
-            retry.run()
-            cloud.pass_time(120)
-            if retry.error:
-                Invocation(cloud, number=2).run()
-
-        assert is_whole(cloud), (one, two, cloud.row())
-        require_promises(cloud)
-
-
-@pytest.mark.parametrize("lag", LAGS)
-@pytest.mark.parametrize("room", ["everywhere", "in the first zone later"])
-def test_two_runs_at_once_start_one_desktop_a_role(lag: float, room: str) -> None:
-    """One goes on up to some point, then the other up to some point, then both to their ends."""
-    for one, other in product(range(2 * len(CALLS) + 8), repeat=2):
-        cloud = make_cloud(lag, room)
-        runs = [Invocation(cloud, number=0), Invocation(cloud, number=1)]
-        turns = iter([0] * one + [1] * other)
-
-        interleave(runs, lambda alive, turns=turns: min(next(turns, 0), alive - 1))  # type: ignore[misc]
-
-        assert is_whole(cloud), (one, other, cloud.row())
         require_promises(cloud)
 
 
 @settings(max_examples=300, derandomize=True, database=None)
 @given(
     turns=st.lists(st.integers(0, 2), max_size=80),
-    faults=st.lists(st.tuples(st.integers(0, 14), st.sampled_from(FAULTS)), min_size=3, max_size=3),
+    faults=st.lists(st.tuples(st.integers(0, 14), st.sampled_from(FAULTS)), min_size=3, max_size=6),
     lag=st.sampled_from(LAGS),
     room=st.sampled_from(sorted(ROOM)),
 )
@@ -141,73 +104,19 @@ def test_three_runs_with_faults_in_any_order_start_one_desktop_a_role(
     turns: list[int], faults: list[tuple[int, str]], lag: float, room: str
 ) -> None:
     cloud = make_cloud(lag, room)
-    runs = [
-        Invocation(cloud, number=number, fault_at=position, fault=fault)
-        for number, (position, fault) in enumerate(faults)
-    ]
+    runs = [Invocation(cloud, fault_at=position, fault=fault) for position, fault in faults[:3]]
     order = iter(turns)
 
     interleave(runs, lambda alive: next(order, 0) % alive)
-    for pause in (60, 120):
+    for pause, more in ((60, iter(faults[3:])), (120, iter(()))):
         cloud.pass_time(pause)
         for number, run in enumerate(runs):
             if run.error:
-                runs[number] = Invocation(cloud, number=10 * pause + number)
-                runs[number].run()
+                when, fault = next(more, (None, BEFORE))
+                runs[number] = launch(cloud, fault_at=when, fault=fault)
 
     assert is_whole(cloud), cloud.row()
     require_promises(cloud)
-
-
-@pytest.mark.parametrize("fault", [*FAULTS, None])
-@pytest.mark.parametrize("lag", LAGS)
-def test_a_meeting_that_is_ended_while_it_is_launched_leaves_nothing_running(
-    fault: str | None, lag: float
-) -> None:
-    for ended_at, position in product(range(len(CALLS)), range(len(CALLS) + 4) if fault else [0]):
-        cloud = make_cloud(lag)
-
-        def end(now: int, cloud: Cloud = cloud, ended_at: int = ended_at) -> None:
-            if now == ended_at:
-                Invocation(cloud).end_meeting()
-
-        fault_at = position if fault else None
-        run = Invocation(cloud, fault_at=fault_at, fault=fault or BEFORE, meanwhile=end)
-        with_retries(cloud, run)
-
-        if len(run.calls) > ended_at:
-            assert cloud.row()["status"] == "TERMINATED"
-            assert cloud.row()["termination_reason"] == "NO_SHOW_TIMEOUT"
-            if lag < 60:
-                assert cloud.living() == [], (ended_at, position)
-        require_promises(cloud)
-
-
-@pytest.mark.parametrize("lag", LAGS)
-@pytest.mark.parametrize("code", ["UnauthorizedOperation", "InvalidAMIID.NotFound"])
-@pytest.mark.parametrize("fault", [LOST, DIES_AFTER, DIES_BEFORE, TWICE, None])
-def test_a_meeting_whose_second_desktop_cannot_be_started_leaves_nothing_running(
-    lag: float, code: str, fault: str | None
-) -> None:
-    for position in range(20) if fault else [0]:
-        cloud = make_cloud(lag)
-        student = [code]
-
-        def refuse(now: int, cloud: Cloud = cloud, student: list[str] = student) -> None:
-            if cloud.living():
-                cloud.refusals = {zone: list(student) for zone in "abc"} if now else {}
-
-        fault_at = position if fault else None
-        with_retries(
-            cloud, Invocation(cloud, fault_at=fault_at, fault=fault or LOST, meanwhile=refuse)
-        )
-
-        if cloud.row()["status"] == "LAUNCHED":  # the fault came before the refusals
-            continue
-        assert cloud.row()["termination_reason"] == "LAUNCH_FAILED", (position, cloud.row())
-        if lag < 60:
-            assert cloud.living() == [], position
-        require_promises(cloud)
 
 
 def test_a_claim_at_any_moment_stops_the_launch() -> None:
@@ -215,11 +124,7 @@ def test_a_claim_at_any_moment_stops_the_launch() -> None:
     for claimed_at in range(1, len(CALLS)):
         cloud = make_cloud()
 
-        def claim(now: int, cloud: Cloud = cloud, claimed_at: int = claimed_at) -> None:
-            if now == claimed_at:
-                cloud.items[ID]["termination_reason"] = {"S": "NO_SHOW_TIMEOUT"}
-
-        outcome = run_with(cloud, claim).outcome
+        outcome = launch(cloud, meanwhile=at(claimed_at, cloud.claim)).outcome
 
         is_started = claimed_at >= CALLS.index("run_instances")
         assert outcome["action"] == ("ended" if is_started else "ignored")
@@ -234,7 +139,7 @@ def test_what_was_just_started_is_ended_at_once_though_ec2_does_not_show_it_yet(
         if cloud.machines:
             cloud.refusals = {zone: ["UnauthorizedOperation"] for zone in ZONES}
 
-    assert run_with(cloud, refuse).failure.startswith("LaunchFailedError")
+    assert launch(cloud, meanwhile=refuse).failure.startswith("LaunchFailedError")
     assert len(cloud.machines) == 1
     assert cloud.living() == []
     assert cloud.row()["status"] == "TERMINATED"
@@ -253,35 +158,15 @@ def test_the_next_try_waits_until_all_that_was_asked_for_has_happened_and_no_lon
 ) -> None:
     """A failed run says when that is; for one that died it is its longest time."""
     cloud = make_cloud()
-    Invocation(cloud, fault_at=CALLS.index(call), fault=fault).run()
-    runs = [Invocation(cloud, number=number) for number in (1, 2)]
-    for pause, run in zip(pauses, runs, strict=True):
-        cloud.pass_time(pause)
-        run.run()
-
-    assert "another run is launching meeting" in runs[0].failure
-    assert runs[1].error is None
+    launch(cloud, fault_at=CALLS.index(call), fault=fault)
+    cloud.pass_time(pauses[0])
+    assert "another run is launching meeting" in launch(cloud).failure
+    cloud.pass_time(pauses[1])
+    assert launch(cloud).outcome["action"] == "launched"
     assert is_whole(cloud)
 
 
 def test_a_lease_that_was_taken_although_its_answer_was_lost_is_the_runs_own() -> None:
     cloud = make_cloud()
-    run = Invocation(cloud, fault_at=1, fault=TWICE)
-
-    run.run()
-
-    assert run.error is None
+    assert launch(cloud, fault_at=1, fault=TWICE).outcome["action"] == "launched"
     assert is_whole(cloud)
-
-
-def test_a_token_used_in_one_zone_starts_another_desktop_in_the_next() -> None:
-    """What EC2 documents, and why the row holds the zone: the double keeps to it."""
-    cloud = make_cloud()
-    Invocation(cloud).run()
-    (teacher, _) = cloud.machines
-    elsewhere = dict(teacher.request)
-    elsewhere["NetworkInterfaces"] = [{"SubnetId": "subnet-zz"}]
-
-    assert cloud.run_instances(teacher.request)["Instances"][0]["InstanceId"] == teacher.id
-    assert cloud.run_instances(elsewhere)["Instances"][0]["InstanceId"] != teacher.id
-    assert ID in str(teacher.request["ClientToken"])

@@ -45,29 +45,19 @@ def texts_of(update: RowUpdate | None) -> dict[str, str] | None:
 # Whether it is due
 
 
+NO_ID = (None, 1, "", "two words", "línea", "m1\n", "m" * 57)
+
+
 @pytest.mark.parametrize(
-    ("event", "meeting_id"),
-    [
-        (None, None),
-        ({}, None),
-        ("m1", None),
-        (["m1"], None),
-        ({"meetingId": "m1"}, None),
-        ({"meeting_id": None}, None),
-        ({"meeting_id": 1}, None),
-        ({"meeting_id": ""}, None),
-        ({"meeting_id": "two words"}, None),
-        ({"meeting_id": "línea"}, None),
-        ({"meeting_id": "m1\n"}, None),
-        ({"meeting_id": "m" * 57}, None),
-        ({"meeting_id": "m" * 56}, "m" * 56),
-        ({"meeting_id": "*?\\", "more": 1}, "*?\\"),
-    ],
+    "event", [None, {}, "m1", ["m1"], {"meetingId": "m1"}, *({"meeting_id": no} for no in NO_ID)]
 )
-def test_an_event_names_a_meeting_by_an_id_that_fits_a_token(
-    event: object, meeting_id: str | None
-) -> None:
-    assert meeting_id_of(event) == meeting_id
+def test_an_event_names_no_meeting_without_an_id_that_fits_a_token(event: object) -> None:
+    assert meeting_id_of(event) is None
+
+
+@pytest.mark.parametrize("meeting_id", ["m" * 56, "*?\\"])
+def test_an_event_names_a_meeting_by_its_id(meeting_id: str) -> None:
+    assert meeting_id_of({"meeting_id": meeting_id, "more": 1}) == meeting_id
 
 
 @pytest.mark.parametrize(
@@ -93,6 +83,7 @@ def test_a_meeting_is_launched_from_ten_minutes_before_its_start(
 def test_a_row_is_a_meeting_unless_its_request_was_not_completed() -> None:
     assert not is_confirmed(row(request_hash="f"))
     assert is_confirmed(row(request_hash="f", scheduled_at="2026-11-21T12:00:00Z"))
+    assert is_confirmed(row(request_hash="f", status="LAUNCHED"))
     assert is_confirmed(row())
 
 

@@ -58,23 +58,19 @@ DESKTOPS = (desktop(START - minutes(10)), desktop(START - minutes(9), 2))
 # Reading the row
 
 
+READABLE = (
+    *("2026-11-21T15:30:00Z", " 2026-11-21T17:30:00+02:00 ", "2026-11-21T15:30:00.000000+00:00"),
+    *("2026-11-21 15:30", "20261121T153000Z"),
+)
+UNREADABLE = (
+    *("", "tomorrow at noon", "2026-11-21", "2026-W47-6", "2026-11-31T15:30:00Z"),
+    *("0001-01-01T00:00:00+14:00", "1999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
-    [
-        ("2026-11-21T15:30:00Z", START),
-        (" 2026-11-21T17:30:00+02:00 ", START),
-        ("2026-11-21T15:30:00.000000+00:00", START),
-        ("2026-11-21 15:30", START),
-        ("20261121T153000Z", START),
-        ("", None),
-        ("tomorrow at noon", None),
-        ("2026-11-21", None),
-        ("2026-W47-6", None),
-        ("2026-11-31T15:30:00Z", None),
-        ("0001-01-01T00:00:00+14:00", None),
-        ("1999-12-31T23:59:59Z", None),
-        ("9999-12-31T23:59:59Z", None),
-    ],
+    [*((each, START) for each in READABLE), *((each, None) for each in UNREADABLE)],
 )
 def test_the_start_is_read_as_utc_or_not_at_all(text: str, moment: datetime | None) -> None:
     assert meet_time_of(row(meet_time=text)) == moment
@@ -92,20 +88,24 @@ def test_a_meeting_is_over_once_it_is_claimed_or_terminated(status: str) -> None
     assert is_over(Meeting(ID, {"termination_reason": {"NULL": True}}))
 
 
+DATA: tuple[dict[str, Any], ...] = (
+    {"S": "s3://bucket/x"},
+    {"M": {"x": {"S": ""}}},
+    {"L": [{"S": ""}]},
+    {"BOOL": True},
+    {"N": "0"},
+)
+NO_DATA: tuple[dict[str, Any], ...] = (
+    {"S": ""},
+    {"M": {}},
+    {"L": []},
+    {"BOOL": False},
+    {"NULL": True},
+)
+
+
 @pytest.mark.parametrize(
-    ("value", "is_there"),
-    [
-        ({"S": "s3://bucket/x"}, True),
-        ({"M": {"url": {"S": "x"}}}, True),
-        ({"L": [{"S": "x"}]}, True),
-        ({"BOOL": True}, True),
-        ({"N": "0"}, True),
-        ({"S": ""}, False),
-        ({"M": {}}, False),
-        ({"L": []}, False),
-        ({"BOOL": False}, False),
-        ({"NULL": True}, False),
-    ],
+    ("value", "is_there"), [*((each, True) for each in DATA), *((each, False) for each in NO_DATA)]
 )
 def test_a_side_has_finished_once_its_data_is_there_and_not_empty(
     value: dict[str, Any], *, is_there: bool
@@ -202,111 +202,83 @@ def test_presence_is_written_when_it_can_matter_and_once_a_minute(
     assert wants_presence(row(**texts), "student", START + minutes(after), LONGEST) is is_wanted
 
 
-@pytest.mark.parametrize("data", [{}, {"teacher_session_data": "x"}])
-@pytest.mark.parametrize(
-    "texts",
-    [{"status": "IN_PROGRESS"}, {"status": "HEALTHY", "joined_at": "2026-11-21T15:30:00Z"}],
-    ids=["by status", "by the first who joined"],
-)
-def test_a_meeting_in_progress_goes_on(texts: dict[str, str], data: dict[str, str]) -> None:
-    """The guide ended it once one side had uploaded, and never looked again if none had.
+# Before and after that
 
-    A desktop that finds itself healthy may set the status back.
+IN_PROGRESS = row(status="IN_PROGRESS")
+JOINED = {"joined_at": "2026-11-21T15:30:00Z"}
+"""A desktop that finds itself healthy may set the status back."""
+CLAIMED = {"status": "IN_PROGRESS", "termination_reason": "SUCCESS"}
+UNCLAIMED = row(status="TERMINATED")
+FAR = row(meet_time="2099-01-01T00:00:00Z")
+OLD = 180 + LONGEST_AHEAD / minutes(1) - 10
+"""Minutes after START at which the desktops are as old as those of a meeting ahead may be."""
+GOES_ON = LookAgain(START + minutes(20), "it is in progress")
+EARLY = LookAgain(START + SHORTEST_MEETING, "it starts at 2026-11-21T15:30:00Z")
+BEGUN = End("SUCCESS", "it is being ended")
+BY_TIME = ("termination_reason", "meet_time", "joined_at")
+"""Which no desktop writes."""
+LASTED = End("MAX_LENGTH_TIMEOUT", "it has lasted 180 minutes, the longest time", BY_TIME)
+NOBODY = End("NO_SHOW_TIMEOUT", "15 minutes after its start nobody is in it")
+NOT_CLAIMED = "its status is TERMINATED without a termination_reason, and desktops are left"
+MUCH_TOO_OLD = "it starts at 2099-01-01T00:00:00Z, and a desktop is older than 195 minutes"
+FAR_AHEAD = "it starts at 2099-01-01T00:00:00Z"
+LEFT = Leave("it is TERMINATED, and no desktop is left")
+Found = End | LookAgain | Leave
+VERDICTS: dict[str, tuple[Meeting, tuple[Instance, ...], float, Found]] = {
+    "in progress": (IN_PROGRESS, DESKTOPS, 15, GOES_ON),
+    "in progress, and one has left": (
+        row(status="IN_PROGRESS", teacher_session_data="x"), DESKTOPS, 15, GOES_ON
+    ),
+    "somebody has joined": (row(**JOINED), DESKTOPS, 15, GOES_ON),
+    "both were there, and one has left": (
+        row(**JOINED, teacher_session_data="x"), DESKTOPS, 15, GOES_ON
+    ),
+    "before its longest time": (
+        IN_PROGRESS, DESKTOPS, 175, LookAgain(START + LONGEST, GOES_ON.why)
+    ),
+    "just before it, when a schedule in this very minute might never fire": (
+        IN_PROGRESS, DESKTOPS, 180 - 1.5 / 60,
+        LookAgain(START + minutes(181) - timedelta(seconds=1), GOES_ON.why),
+    ),
+    "at its longest time": (IN_PROGRESS, DESKTOPS, 180, LASTED),
+    "a status that nobody claimed": (
+        UNCLAIMED, DESKTOPS, 20, LookAgain(START + minutes(30), NOT_CLAIMED)
+    ),
+    "that status, at its longest time": (UNCLAIMED, DESKTOPS, 180, LASTED),
+    "that status, and nothing left": (UNCLAIMED, (), 180, LEFT),
+    "too early": (row(), (desktop(START),), 13.5, EARLY),
+    "too early for what both have left": (row(**BOTH), (desktop(START),), 1, EARLY),
+    "much too early": (IN_PROGRESS, (desktop(START - minutes(95)),), -85, EARLY),
+    "early by a clock's difference": (row(), DESKTOPS, 14, NOBODY),
+    "far ahead": (FAR, (), 0, LookAgain(datetime(2099, 1, 1, 0, 15, tzinfo=UTC), FAR_AHEAD)),
+    "far ahead, with desktops": (
+        FAR, DESKTOPS, OLD - 30, LookAgain(START + minutes(OLD), FAR_AHEAD)
+    ),
+    "far ahead, with desktops that are too old": (
+        FAR, DESKTOPS, OLD, End("MAX_LENGTH_TIMEOUT", MUCH_TOO_OLD, ("termination_reason",))
+    ),
+    "claimed before its start": (row(**CLAIMED), (), -5, BEGUN),
+    "claimed": (row(**CLAIMED), (), 15, BEGUN),
+    "claimed long ago": (row(**CLAIMED), (), 360, BEGUN),
+    "a claim that is no text": (
+        Meeting(ID, {**row().item, "termination_reason": {"NULL": True}}), DESKTOPS, 0,
+        End("unknown", "it is being ended"),
+    ),
+    "terminated": (row(**CLAIMED | {"status": "TERMINATED"}), DESKTOPS, 0, BEGUN),
+    "terminated, and nothing left": (row(**CLAIMED | {"status": "TERMINATED"}), (), 0, LEFT),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("meeting", "desktops", "after", "found"), VERDICTS.values(), ids=VERDICTS)
+def test_the_row_the_desktops_and_the_time_decide(
+    meeting: Meeting, desktops: tuple[Instance, ...], after: float, found: Found
+) -> None:
+    """The guide ended a meeting once one side had uploaded, and never looked again if none had.
+
+    Whoever may write the row could move the start on and on: so a start far ahead does not keep
+    desktops for ever.
     """
-    now = START + SHORTEST_MEETING
-    found = verdict(row(**texts, **data), DESKTOPS, now, LONGEST)
-
-    assert found == LookAgain(START + minutes(20), "it is in progress")
-
-
-def test_a_meeting_in_progress_ends_at_its_longest_time() -> None:
-    meeting = row(status="IN_PROGRESS")
-
-    found = verdict(meeting, DESKTOPS, START + LONGEST - minutes(5), LONGEST)
-    assert found == LookAgain(START + LONGEST, "it is in progress")
-
-    why = "it has lasted 180 minutes, the longest time"
-    found = verdict(meeting, DESKTOPS, START + LONGEST, LONGEST)
-    relied_on = ("termination_reason", "meet_time", "joined_at")  # none of which a desktop writes
-    assert found == End("MAX_LENGTH_TIMEOUT", why, relied_on)
-
-
-def test_a_status_that_nobody_has_claimed_ends_nothing_before_its_time() -> None:
-    meeting = row(status="TERMINATED")
-
-    found = verdict(meeting, DESKTOPS, START + minutes(20), LONGEST)
-    assert isinstance(found, LookAgain)
-    assert found.why.startswith("its status is TERMINATED without a termination_reason")
-    over = verdict(meeting, DESKTOPS, START + LONGEST, LONGEST)
-    assert isinstance(over, End)
-    assert over.reason == "MAX_LENGTH_TIMEOUT"
-    assert isinstance(verdict(meeting, (), START + LONGEST, LONGEST), Leave)
-
-
-def test_a_look_just_before_the_longest_time_comes_again_a_minute_later() -> None:
-    """A schedule in the past, or in this very minute, might never fire."""
-    now = START + LONGEST - timedelta(seconds=1.5)
-    found = verdict(row(status="IN_PROGRESS"), DESKTOPS, now, LONGEST)
-
-    assert found == LookAgain(START + LONGEST + minutes(1) - timedelta(seconds=1), found.why)
-
-
-# Before that
-
-
-@pytest.mark.parametrize("texts", [{}, BOTH, {"status": "IN_PROGRESS"}])
-@pytest.mark.parametrize("early", [1.5, 14, 100])
-def test_a_look_that_comes_too_early_comes_again(texts: dict[str, str], early: float) -> None:
-    now = START + SHORTEST_MEETING - minutes(early)
-
-    found = verdict(row(**texts), (desktop(now - minutes(10)),), now, LONGEST)
-
-    assert found == LookAgain(START + SHORTEST_MEETING, "it starts at 2026-11-21T15:30:00Z")
-
-
-def test_a_look_that_is_early_by_a_clocks_difference_is_on_time() -> None:
-    assert isinstance(verdict(row(), DESKTOPS, START + SHORTEST_MEETING - SLACK, LONGEST), End)
-
-
-def test_a_start_far_ahead_does_not_keep_desktops_for_ever() -> None:
-    """Whoever may write the row could move the start on and on."""
-    meeting = row(meet_time="2099-01-01T00:00:00Z")
-    latest = DESKTOPS[0].launched_at + LONGEST + LONGEST_AHEAD
-    why = "it starts at 2099-01-01T00:00:00Z"
-
-    assert verdict(meeting, (), START, LONGEST) == LookAgain(
-        datetime(2099, 1, 1, 0, 15, tzinfo=UTC), why
-    )
-    assert verdict(meeting, DESKTOPS, latest - minutes(30), LONGEST) == LookAgain(latest, why)
-    assert verdict(meeting, DESKTOPS, latest, LONGEST) == End(
-        "MAX_LENGTH_TIMEOUT",
-        f"{why}, and a desktop is older than 195 minutes",
-        ("termination_reason",),
-    )
-
-
-# Over
-
-
-@pytest.mark.parametrize("now", [START - minutes(5), START + SHORTEST_MEETING, START + 2 * LONGEST])
-def test_an_end_that_was_begun_goes_on_for_its_own_reason(now: datetime) -> None:
-    meeting = row(status="IN_PROGRESS", termination_reason="SUCCESS")
-
-    assert verdict(meeting, (), now, LONGEST) == End("SUCCESS", "it is being ended")
-
-
-def test_a_claim_that_is_not_text_is_a_claim() -> None:
-    meeting = Meeting(ID, {**row().item, "termination_reason": {"NULL": True}})
-
-    assert verdict(meeting, DESKTOPS, START, LONGEST) == End("unknown", "it is being ended")
-
-
-def test_a_terminated_meeting_is_left_once_nothing_of_it_is_left() -> None:
-    meeting = row(status="TERMINATED", termination_reason="SUCCESS")
-
-    assert verdict(meeting, DESKTOPS, START, LONGEST) == End("SUCCESS", "it is being ended")
-    left = Leave("it is TERMINATED, and no desktop is left")
-    assert verdict(meeting, (), START, LONGEST) == left
+    assert verdict(meeting, desktops, START + minutes(after), LONGEST) == found
 
 
 # A meeting whose start nobody knows

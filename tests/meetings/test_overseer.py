@@ -3,55 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.ec2.instances import Instances
 from chalicelib.meeting_row.table import Meetings
-from chalicelib.meetings.overseer import Overseer
-from chalicelib.meetings.schedules import Scheduler
-from tests.meetings.ends import GROUP, ID, Ends
-from tests.world import ACCOUNT, REGION, TABLE, Context
+from tests.meetings.launches import ID
+from tests.world import TABLE
 
-SWEEP = Context(invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{GROUP}-sweep")
-
-
-def oversee(ends: Ends) -> tuple[str, ...]:
-    """Run as a new execution environment does."""
-    world = ends.world
-    assert ends.settings.meetings
-    overseer = Overseer(
-        settings=ends.settings.meetings,
-        instances=Instances(world.app_ec2, ends.settings.project_tag, ends.settings.owner),
-        table=Meetings(world.app_dynamodb, TABLE),
-        scheduler=Scheduler(ends.schedules),
-        reporter=world.reports,
-        clock=ends.clock,
-    )
-    return overseer.oversee(SWEEP)
+if TYPE_CHECKING:
+    from tests.meetings.ends import Ends
 
 
 def test_a_meeting_that_no_look_ended_is_looked_at_again_and_ended(ends: Ends) -> None:
     desktops = ends.meeting(ID, -5)
     ends.pass_time(30)
 
-    assert oversee(ends) == (ID,)
+    assert ends.oversee() == (ID,)
     ends.play()
 
     assert ends.outcome() == ("TERMINATED", "NO_SHOW_TIMEOUT")
     assert set(ends.states(*desktops)) == {"terminated"}
-
-
-def test_it_is_booked_once_however_often_it_is_seen(ends: Ends) -> None:
-    ends.meeting(ID, -5)
-    ends.pass_time(30)
-
-    for _ in range(3):
-        oversee(ends)
-
-    (name,) = ends.booked()
-    assert name.startswith(f"safety-{ID}-")
 
 
 def test_it_is_said_once_a_run_and_only_if_there_is_something_to_say(ends: Ends) -> None:
@@ -59,9 +32,9 @@ def test_it_is_said_once_a_run_and_only_if_there_is_something_to_say(ends: Ends)
     others = ends.meeting("another", -5)
     ends.pass_time(30)
 
-    oversee(ends)
+    ends.oversee()
     ends.world.terminate(*others)
-    oversee(ends)
+    ends.oversee()
 
     ((outcome, fields, counts),) = ends.world.reports.lines
     assert (outcome, fields["action"], fields["meetings"]) == ("succeeded", "overseen", ["another"])
@@ -86,7 +59,7 @@ def test_a_meeting_is_left_alone_while_it_may_go_on_and_ten_minutes_longer(
     ends.meeting(ID, ago - 30, **attributes)
     ends.pass_time(30)
 
-    assert oversee(ends) == ((ID,) if ago == 190 else ())
+    assert ends.oversee() == ((ID,) if ago == 190 else ())
     assert len(ends.booked()) == (ago == 190)
 
 
@@ -98,10 +71,10 @@ def test_a_meeting_that_somebody_waited_for_lately_is_still_the_safety_nets(
     ends.meeting(ID, 60, student_waiting_at=ends.starts(30 - ago))
     ends.pass_time(30)
 
-    assert oversee(ends) == ()
+    assert ends.oversee() == ()
 
     ends.pass_time(16 - ago)
-    assert oversee(ends) == (ID,)
+    assert ends.oversee() == (ID,)
 
 
 def test_desktops_without_a_row_are_overdue_when_they_are_older_than_any_meeting(
@@ -109,10 +82,10 @@ def test_desktops_without_a_row_are_overdue_when_they_are_older_than_any_meeting
 ) -> None:
     desktop = ends.desktop("teacher", "nobody's")
     ends.pass_time(189)
-    assert oversee(ends) == ()
+    assert ends.oversee() == ()
 
     ends.pass_time(1)
-    assert oversee(ends) == ("nobody's",)
+    assert ends.oversee() == ("nobody's",)
     ends.play()
     assert ends.state(desktop) == "terminated"
 
@@ -125,7 +98,7 @@ def test_a_meeting_that_is_just_being_ended_is_no_reason_to_call_a_person(
     desktops = ends.meeting(ID, -5, status=status, termination_reason="SUCCESS")
     ends.pass_time(30)
 
-    assert oversee(ends) == (ID,)
+    assert ends.oversee() == (ID,)
 
     ((_, fields, counts),) = ends.world.reports.lines
     assert counts == {"Overdue": 0, "Warnings": 0}
@@ -140,10 +113,10 @@ def test_a_desktop_that_was_just_started_is_left_to_who_started_it(ends: Ends) -
     """A launch that finds its meeting over ends what it started, and its retries do."""
     ends.meeting(ID, -10, status="TERMINATED", termination_reason="LAUNCH_FAILED")
     ends.pass_time(9)
-    assert oversee(ends) == ()
+    assert ends.oversee() == ()
 
     ends.pass_time(1)
-    assert oversee(ends) == (ID,)
+    assert ends.oversee() == (ID,)
 
 
 def test_instances_of_no_meeting_or_another_project_are_none_of_its_business(ends: Ends) -> None:
@@ -151,11 +124,11 @@ def test_instances_of_no_meeting_or_another_project_are_none_of_its_business(end
     ends.world.launch(Project="Giraffe", MeetingID=ID)
     ends.pass_time(1000)
 
-    assert oversee(ends) == ()
+    assert ends.oversee() == ()
 
 
 def test_where_there_is_no_meeting_it_makes_one_call(ends: Ends) -> None:
-    oversee(ends)
+    ends.oversee()
 
     assert ends.world.aws_calls == ["DescribeInstances"]
 
@@ -167,7 +140,7 @@ def test_a_read_that_fails_books_nothing_and_is_raised(ends: Ends, operation: st
     ends.world.fail(operation, "InternalError")
 
     with pytest.raises(ClientError):
-        oversee(ends)
+        ends.oversee()
 
     assert ends.booked() == {}
     ((outcome, _, counts),) = ends.world.reports.lines
@@ -187,7 +160,7 @@ def test_a_row_that_could_not_be_read_decides_nothing_and_keeps_no_other_from_it
     monkeypatch.setattr(Meetings, "rows_of", lambda *_: read)
 
     with pytest.raises(RuntimeError, match="throttled"):
-        oversee(ends)
+        ends.oversee()
 
     (name,) = ends.booked()
     assert name.startswith(f"safety-{ID}-")

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
 import pytest
+from botocore.exceptions import ClientError
 
-from chalicelib.meeting_row.meeting import RowUpdate
-from chalicelib.meeting_row.table import Meetings, RowChangedError
-from chalicelib.meetings.lifetime import is_over
+from chalicelib.meeting_row.table import RowChangedError
+from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.schedules import ScheduleError
-from tests.meetings.ends import BOTH, FAULTS, GONE, GROUP, ID, LIVE, NET_ARN, Ends, minutes
-from tests.world import TABLE, Context
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.world import World
+from tests.meetings.ends import GONE, GROUP, LIVE, NET_ARN, Ends, minutes
+from tests.meetings.launches import ID
+from tests.world import Context
 
 NO_SHOW = ("TERMINATED", "NO_SHOW_TIMEOUT")
 
@@ -76,43 +69,6 @@ def test_a_meeting_in_progress_is_looked_at_until_its_longest_time_and_then_ende
     assert ends.outcome() == ("TERMINATED", "MAX_LENGTH_TIMEOUT")
 
 
-def test_a_meeting_in_progress_ends_with_the_look_after_both_have_finished(ends: Ends) -> None:
-    """Should the stream have lost it."""
-    desktops = ends.meeting(status="IN_PROGRESS")
-    ends.look()
-    ends.set(**BOTH)
-
-    ends.play()
-
-    assert ends.states(*desktops) == GONE
-    assert ends.outcome() == ("TERMINATED", "15_MIN_SUCCESS")
-
-
-def test_a_meeting_that_somebody_waits_for_is_left_alone_until_nobody_does(ends: Ends) -> None:
-    ends.meeting(teacher_waiting_at=ends.starts(-1))
-    due = ends.now() + minutes(5)
-
-    look = ends.look()
-    ends.play()
-
-    assert (look["action"], look["reason"]) == ("waiting", "waiting for it: teacher")
-    assert ends.faults.ended_at == [due, due]
-    assert ends.outcome() == NO_SHOW
-
-
-def test_the_last_look_finds_nothing_left_and_books_none(ends: Ends) -> None:
-    ends.meeting()
-    ends.look()
-
-    assert ends.fire() == ID
-    assert ends.look() == {
-        "meeting_id": ID,
-        "action": "left",
-        "reason": "it is TERMINATED, and no desktop is left",
-    }
-    assert ends.booked() == {}
-
-
 def test_nothing_is_done_about_a_meeting_of_which_there_is_nothing(ends: Ends) -> None:
     assert ends.look() == {
         "meeting_id": ID,
@@ -143,44 +99,14 @@ def test_a_foreign_instance_that_the_row_names_is_a_warning(ends: Ends) -> None:
     assert ends.counts() == {"Ended": 1, "Warnings": 1}
 
 
-@pytest.mark.parametrize("row", [None, {"status": "IN_PROGRESS"}, {"meet_time": "soon"}])
-def test_desktops_of_a_meeting_with_no_known_start_live_no_longer_than_a_meeting(
-    ends: Ends, row: dict[str, str] | None
-) -> None:
-    desktops = (ends.desktop("teacher", ID), ends.desktop("student", ID))
-    others = ends.meeting("another", 0, status="IN_PROGRESS")
-    launched = ends.now()
-    if row is not None:
-        ends.world.put_row(ID, **row)
-    ends.book()
-
-    ends.play()
-
-    assert ends.states(*desktops) == GONE
-    assert ends.faults.ended_at == [launched + minutes(180)] * 2
-    assert ends.states(*others) == LIVE
-    over = ("TERMINATED", "MAX_LENGTH_TIMEOUT")
-    assert ends.outcome() == ((None, None) if row is None else over)
-
-
 # Its events and schedules
 
 
+NO_ID = (None, "", 7, [ID], "x" * 257, "half of a pair: \ud83d")
+
+
 @pytest.mark.parametrize(
-    "event",
-    [
-        None,
-        [],
-        "x",
-        {},
-        {"meetingId": None},
-        {"meetingId": ""},
-        {"meetingId": 7},
-        {"meetingId": [ID]},
-        {"meeting_id": ID},
-        {"meetingId": "x" * 257},
-        {"meetingId": "half of a pair: \ud83d"},
-    ],
+    "event", [None, [], "x", {}, {"meeting_id": ID}, *({"meetingId": each} for each in NO_ID)]
 )
 def test_an_event_that_names_no_meeting_is_ignored(ends: Ends, event: object) -> None:
     """A retry would not change it."""
@@ -216,82 +142,6 @@ def test_looks_that_are_repeated_book_one_next_look_like_the_first_one(ends: End
     assert (made["ActionAfterCompletion"], made["Target"]["Arn"]) == ("DELETE", NET_ARN)
 
 
-# What happens at the same time
-
-LOOK = 8
-"""Calls of a look that ends a meeting: two reads, the claim, a read, two ends, the row, a look."""
-
-
-def join(ends: Ends, meeting_id: str) -> bool:
-    """Do what `join` does for the first one in; tell whether that one is let in."""
-    meeting = ends.meeting_read(meeting_id)
-    if is_over(meeting):
-        return False
-    update = RowUpdate(meeting, {"status": "IN_PROGRESS"}, ("status", "termination_reason"))
-    Meetings(ends.world.dynamodb, TABLE).update_row(update)
-    return True
-
-
-def looks(ends: Ends, **row: str) -> Iterator[tuple[int, str, tuple[str, str]]]:
-    """Make a meeting for each call of a look: where something happens, and to which desktops."""
-    for position in range(LOOK):
-        meeting = f"m{position}"
-        desktops = ends.meeting(meeting, **row)
-        ends.faults.arm(None)
-        yield position, meeting, desktops
-        assert ends.faults.before == {}
-
-
-def test_whoever_is_let_in_during_a_look_keeps_the_meeting(ends: Ends) -> None:
-    """And whoever comes after the claim is not let in."""
-    for position, meeting, desktops in looks(ends):
-        was_let_in: list[bool] = []
-        ends.faults.before[position] = partial(_note, was_let_in, partial(join, ends, meeting))
-
-        look = ends.look(meeting)
-
-        assert was_let_in == [position <= 2]
-        if was_let_in[0]:
-            assert ends.states(*desktops) == LIVE, position
-            assert ends.outcome(meeting) == ("IN_PROGRESS", None), position
-            assert look["action"] == "waiting"
-        else:
-            assert ends.states(*desktops) == GONE, position
-            assert ends.outcome(meeting) == NO_SHOW, position
-
-
-def test_a_desktop_that_is_launched_during_a_look_does_not_outlive_the_next(ends: Ends) -> None:
-    for position, meeting, desktops in looks(ends):
-        late: list[str] = []
-        launch = partial(ends.desktop, "student", meeting)
-        ends.faults.before[position] = partial(_note, late, launch)
-
-        ends.look(meeting)
-        ends.play()
-
-        assert ends.states(*desktops, *late) == ["terminated"] * 3, position
-
-
-@pytest.mark.parametrize("rival", ["a look", "the terminator"])
-def test_two_that_end_a_meeting_at_once_agree(ends: Ends, rival: str) -> None:
-    for position, meeting, desktops in looks(ends, **BOTH):
-        comes: Callable[[], object] = partial(ends.look, meeting)
-        if rival == "the terminator":
-            comes = partial(ends.tell, ends.record(meeting))
-        ends.faults.before[position] = comes
-
-        ends.look(meeting)
-        ends.play()
-
-        reason = "SUCCESS" if rival == "the terminator" and position <= 2 else "15_MIN_SUCCESS"
-        assert ends.states(*desktops) == GONE, position
-        assert ends.outcome(meeting) == ("TERMINATED", reason), position
-
-
-def _note(notes: list[Any], do: Callable[[], Any]) -> None:
-    notes.append(do())
-
-
 def test_a_row_that_keeps_changing_fails_the_run_and_is_looked_at_again(ends: Ends) -> None:
     desktops = ends.meeting()
     changes = ends.keep_changing()
@@ -307,53 +157,6 @@ def test_a_row_that_keeps_changing_fails_the_run_and_is_looked_at_again(ends: En
 # What fails
 
 
-def no_show(ends: Ends, meeting: str) -> tuple[str, ...]:
-    return ends.meeting(meeting, 15)
-
-
-def half_ended(ends: Ends, meeting: str) -> tuple[str, ...]:
-    return ends.meeting(meeting, 15, termination_reason="LAUNCH_FAILED")
-
-
-def lost_row(ends: Ends, meeting: str) -> tuple[str, ...]:
-    return (ends.desktop("teacher", meeting),)
-
-
-def live(ends: Ends, meeting: str) -> tuple[str, ...]:
-    return ends.meeting(meeting, 15, status="IN_PROGRESS")
-
-
-@pytest.mark.parametrize("does", FAULTS)
-@pytest.mark.parametrize("story", [no_show, half_ended, lost_row, live])
-def test_after_a_fault_at_any_call_everything_is_ended_in_time_and_nothing_is_booked_for_good(
-    world: World,
-    scheduler: Any,  # noqa: ANN401
-    story: Callable[[Ends, str], tuple[str, ...]],
-    does: str,
-) -> None:
-    position, was_hit = 0, True
-    while was_hit:
-        ends = Ends(world, scheduler, MAX_MEETING_MINUTES="22")
-        meeting = f"m{position}"
-        begun = ends.now()
-        desktops = story(ends, meeting)
-        ends.book(meeting)
-        ends.faults.arm(position, does)
-
-        ends.play()
-
-        was_hit = len(ends.faults.calls) > position
-        assert ends.states(*desktops) == ["terminated"] * len(desktops), position
-        assert not {"SCHEDULED", "HEALTHY", "IN_PROGRESS"} & {ends.outcome(meeting)[0]}, position
-        if story is live:
-            assert min(ends.faults.ended_at) >= begun + minutes(22 - 15)
-            assert ends.outcome(meeting) == ("TERMINATED", "MAX_LENGTH_TIMEOUT")
-        if does == "refused":
-            assert ends.faults.calls.count("terminate_instances") <= len(desktops) + 1
-        position += 1
-    assert position >= 8
-
-
 @pytest.mark.parametrize(
     "operation", ["get_item", "describe_instances", "update_item", "terminate_instances"]
 )
@@ -363,7 +166,8 @@ def test_an_outage_raises_alarms_and_is_outlasted_by_the_net(ends: Ends, operati
     ends.faults.refused = {(operation, "")}
     for _ in range(4):
         assert ends.fire() == ID
-        ends.invoke(ends.look)
+        with pytest.raises((ClientError, EndingError)):
+            ends.look()
         assert len(ends.booked()) == 1
         said, fields, counts = ends.world.reports.lines[-1]
         assert said.startswith("failed: ")

@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from chalicelib.meetings.schedules import ScheduleError, Scheduler, Unscheduler
-from tests.meetings.front_desk import FAULTS, PLACE, FrontDesk
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from botocore.session import Session
+from tests.meetings.api import FAULTS, PLACE, Api
+from tests.meetings.ends import FaultyClient
 
 AT = datetime(2026, 11, 21, 15, 20, 30, tzinfo=UTC)
 LAUNCH: tuple[Any, ...] = (PLACE, "launch-m1", AT, "launch_ec2", {"meeting_id": "m1"})
 
 
-@pytest.fixture
-def desk(session: Session) -> Iterator[FrontDesk]:
-    with mock_aws():
-        yield FrontDesk(session)
-
-
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
-def test_a_function_is_started_once_at_its_time(desk: FrontDesk, zone: timezone) -> None:
+def test_a_function_is_started_once_at_its_time(api: Api, zone: timezone) -> None:
     at = AT.astimezone(zone)
 
-    Scheduler(desk.scheduler).create_schedule_at(PLACE, "launch-m1", at, *LAUNCH[3:])
+    Scheduler(api.scheduler).create_schedule_at(PLACE, "launch-m1", at, *LAUNCH[3:])
 
-    made = desk.schedule("launch-m1")
+    made = api.schedule("launch-m1")
     assert made["ScheduleExpression"] == "at(2026-11-21T15:20:30)"
     assert made["ScheduleExpressionTimezone"] == "UTC"
     assert made["FlexibleTimeWindow"] == {"Mode": "OFF"}
@@ -49,34 +38,35 @@ def test_a_function_is_started_once_at_its_time(desk: FrontDesk, zone: timezone)
     }
 
 
-def test_one_that_is_there_is_left_as_it_is(desk: FrontDesk) -> None:
-    scheduler = Scheduler(desk.scheduler)
+def test_one_that_is_there_is_left_as_it_is(api: Api) -> None:
+    scheduler = Scheduler(api.scheduler)
     scheduler.create_schedule_at(*LAUNCH)
-    before = desk.schedule("launch-m1")
+    before = api.schedule("launch-m1")
 
     scheduler.create_schedule_at(PLACE, "launch-m1", AT + timedelta(hours=1), "safety_net", {})
 
-    after = desk.schedule("launch-m1")
+    after = api.schedule("launch-m1")
     assert {**after, "ResponseMetadata": None} == {**before, "ResponseMetadata": None}
 
 
-def test_one_is_removed_by_its_name_and_may_be_gone(desk: FrontDesk) -> None:
-    scheduler = Scheduler(desk.scheduler)
+def test_one_is_removed_by_its_name_and_may_be_gone(api: Api) -> None:
+    scheduler = Scheduler(api.scheduler)
     scheduler.create_schedule_at(*LAUNCH)
     scheduler.create_schedule_at(PLACE, "launch-m2", AT, "launch_ec2", {})
 
     for _ in range(2):
-        Unscheduler(desk.scheduler).delete_schedule(PLACE, "launch-m1")
+        Unscheduler(api.scheduler).delete_schedule(PLACE, "launch-m1")
 
-    assert desk.schedules() == {"launch-m2"}
+    assert api.schedules() == {"launch-m2"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_fails_names_the_schedule(desk: FrontDesk, fault: str) -> None:
-    desk.faults = {0: fault, 1: fault}
+def test_what_fails_names_the_schedule(api: Api, fault: str) -> None:
+    api.faults = {0: fault, 1: fault}
+    scheduler: Any = FaultyClient(api.scheduler, api)
 
     with pytest.raises(ScheduleError, match="'launch-m1'") as caught:
-        Scheduler(desk.faulty("scheduler")).create_schedule_at(*LAUNCH)
+        Scheduler(scheduler).create_schedule_at(*LAUNCH)
     assert caught.value.__cause__ is not None
     with pytest.raises(ScheduleError, match="'launch-m1'"):
-        Unscheduler(desk.faulty("scheduler")).delete_schedule(PLACE, "launch-m1")
+        Unscheduler(scheduler).delete_schedule(PLACE, "launch-m1")

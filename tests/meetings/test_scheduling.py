@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from chalicelib.meeting_row.meeting import ROLES
 from chalicelib.meetings import reservation
@@ -21,60 +20,32 @@ from chalicelib.meetings.http import Request
 from chalicelib.meetings.keys import Seed, hash_of
 from chalicelib.telemetry import LogReporter
 from tests.json_values import JSON
-from tests.meetings.front_desk import (
-    ARN,
-    BASE,
-    BODY,
-    KEY,
-    MEET_TIME,
-    NOW,
-    ORIGIN,
-    PLACE,
-    REFUSED,
-    SEED,
-    UNREACHED,
-    FrontDesk,
-    read,
-)
+from tests.meetings.api import ARN, BASE, BODY, KEY, MEET_TIME, NOW, ORIGIN, PLACE, SEED, Api, read
+from tests.meetings.ends import REFUSED, UNREACHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from botocore.session import Session
 
-Change = Callable[[FrontDesk], object]
-Repetition = Callable[[FrontDesk, str], object]
+Change = Callable[[Api], object]
+Repetition = Callable[[Api, str], object]
 OTHER_KEY = "k3y-0f-the-office-0123456789abcdefgh"
 WRONG = "wrong-0123456789abcdef"
 LATE = BODY | {"meet_time": "2026-11-20T12:00:00Z"}
-
-
-@pytest.fixture(scope="module")
-def one_desk(session: Session) -> Iterator[FrontDesk]:
-    with mock_aws():
-        yield FrontDesk(session)
-
-
-@pytest.fixture
-def desk(one_desk: FrontDesk) -> FrontDesk:
-    one_desk.store_keys(KEY)
-    one_desk.begin_anew()
-    return one_desk
 
 
 def keys_in(document: dict[str, Any]) -> dict[str, str]:
     return {role: parse_qs(urlsplit(document[f"{role}_link"]).query)["key"][0] for role in ROLES}
 
 
-def is_empty(desk: FrontDesk) -> bool:
-    return (desk.rows(), desk.schedules()) == ({}, set())
+def is_empty(api: Api) -> bool:
+    return (api.rows(), api.schedules()) == ({}, set())
 
 
 # A meeting
 
 
-def test_a_meeting_is_scheduled_with_row_links_and_report(desk: FrontDesk) -> None:
-    answer = desk.post()
+def test_a_meeting_is_scheduled_with_row_links_and_report(api: Api) -> None:
+    answer = api.post()
 
     document = read(answer)
     key = document["meeting_id"]
@@ -87,7 +58,7 @@ def test_a_meeting_is_scheduled_with_row_links_and_report(desk: FrontDesk) -> No
         "jitsi_url": f"https://meet.jit.si/{key}",
         "meet_time": MEET_TIME,
     }
-    assert desk.rows()[key].items() >= {
+    assert api.rows()[key].items() >= {
         "status": "SCHEDULED",
         "teacher_name": "Ada Lovelace",
         "student_name": "Zoë",
@@ -100,23 +71,25 @@ def test_a_meeting_is_scheduled_with_row_links_and_report(desk: FrontDesk) -> No
         "student_key_hash": hash_of(keys_in(document)["student"]),
     }.items()  # fmt: skip
     fields = {
-        "request_id": desk.context.aws_request_id,
+        "request_id": api.context.aws_request_id,
         "caller": "default",
         "action": "scheduled",
         "reason": f"meeting {key} at {MEET_TIME}",
         "meeting_id": key,
     }
-    assert desk.reports.lines == [("succeeded", fields, {"Scheduled": 1})]
+    assert api.reports.lines == [("succeeded", fields, {"Scheduled": 1})]
 
 
-def test_the_row_comes_first_and_the_safety_net_before_the_launch(desk: FrontDesk) -> None:
+def test_the_row_comes_first_and_the_safety_net_before_the_launch(api: Api) -> None:
     """Nothing may start that nothing would end, and nothing for a meeting that does not exist."""
-    desk.post()
+    before_the_second: list[str] = []
+    api.meanwhile = {3: lambda: before_the_second.extend(api.schedules())}
 
-    schedules = ["CreateSchedule", "CreateSchedule"]
-    assert desk.calls == ["GetSecretValue", "PutItem", *schedules, "UpdateItem"]
-    names = [each["Name"][:6] for each in desk.requests if "ScheduleExpression" in each]
-    assert names == ["safety", "launch"]
+    api.post()
+
+    schedules = ["create_schedule", "create_schedule"]
+    assert api.calls == ["get_secret_value", "put_item", *schedules, "update_item"]
+    assert [name[:6] for name in before_the_second] == ["safety"]
 
 
 @pytest.mark.parametrize(
@@ -125,30 +98,30 @@ def test_the_row_comes_first_and_the_safety_net_before_the_launch(desk: FrontDes
     ids=["later", "now"],
 )
 def test_both_functions_are_started_in_time(
-    desk: FrontDesk, meet_time: str, launch_at: str, check_at: str
+    api: Api, meet_time: str, launch_at: str, check_at: str
 ) -> None:
-    key = read(desk.post(BODY | {"meet_time": meet_time}))["meeting_id"]
+    key = read(api.post(BODY | {"meet_time": meet_time}))["meeting_id"]
 
-    assert desk.schedules() == {f"launch-{key}", f"safety-{key}"}
+    assert api.schedules() == {f"launch-{key}", f"safety-{key}"}
     for name, at, function, parameter in (
         ("launch", launch_at, "launch_ec2", "meeting_id"),
         ("safety", check_at, "safety_net", "meetingId"),
     ):
-        schedule = desk.schedule(f"{name}-{key}")
+        schedule = api.schedule(f"{name}-{key}")
         assert schedule["ScheduleExpression"] == f"at(2026-11-21T{at})"
         assert schedule["Target"]["Arn"] == PLACE.function_arn(function)
         assert json.loads(schedule["Target"]["Input"]) == {parameter: key}
 
 
-def test_a_stage_may_do_without_keys_in_its_links(desk: FrontDesk, session: Session) -> None:
-    with_keys = read(desk.post(key="order-1"))
-    other = FrontDesk(session, is_first=False, JOIN_KEYS="off")
+def test_a_stage_may_do_without_keys_in_its_links(api: Api, session: Session) -> None:
+    with_keys = read(api.post(key="order-1"))
+    other = Api(session, is_first=False, JOIN_KEYS="off")
 
     document = read(other.post())
 
     key = document["meeting_id"]
     assert document["teacher_link"] == f"{BASE}/join/{key}/teacher"
-    assert not [name for name in desk.rows()[key] if name.endswith("key_hash")]
+    assert not [name for name in api.rows()[key] if name.endswith("key_hash")]
     # A meeting that was made with keys keeps them.
     assert read(other.post(key="order-1"))["teacher_link"] == with_keys["teacher_link"]
 
@@ -158,84 +131,84 @@ def test_a_stage_may_do_without_keys_in_its_links(desk: FrontDesk, session: Sess
 OVER, FAILED = {"status": "TERMINATED"}, "LAUNCH_FAILED"
 REPEATED: dict[str, Repetition] = {
     "at once": lambda _, __: None,
-    "when launched": lambda desk, key: desk.change_row(key, status="LAUNCHED"),
-    "when over": lambda desk, key: desk.change_row(key, **OVER, termination_reason="SUCCESS"),
-    "when failed": lambda desk, key: desk.change_row(key, **OVER, termination_reason=FAILED),
-    "hours later": lambda desk, _: setattr(desk, "now", desk.now + 5 * 3600),
-    "in a new environment": lambda desk, _: setattr(desk, "scheduling", desk.new_scheduling()),
+    "when launched": lambda api, key: api.change_row(key, status="LAUNCHED"),
+    "when over": lambda api, key: api.change_row(key, **OVER, termination_reason="SUCCESS"),
+    "when failed": lambda api, key: api.change_row(key, **OVER, termination_reason=FAILED),
+    "hours later": lambda api, _: setattr(api, "now", api.now + 5 * 3600),
+    "in a new environment": lambda api, _: setattr(api, "scheduling", api.new_scheduling()),
 }
 
 
 @pytest.mark.parametrize("change", REPEATED.values(), ids=REPEATED)
 @pytest.mark.parametrize("body", [BODY, BODY | {"meet_time": MEET_TIME, "note": 1}])
 def test_a_repeated_request_gets_the_same_answer_and_makes_nothing(
-    desk: FrontDesk, change: Repetition, body: dict[str, Any]
+    api: Api, change: Repetition, body: dict[str, Any]
 ) -> None:
     """A client that lost the answer may repeat it hours later, written differently."""
-    first = desk.post(key="order-1")
+    first = api.post(key="order-1")
     key = read(first)["meeting_id"]
-    change(desk, key)
-    for name in desk.schedules():  # they have fired, and must not be made again
-        desk.scheduler.delete_schedule(Name=name, GroupName=PLACE.schedule_group)
+    change(api, key)
+    for name in api.schedules():  # they have fired, and must not be made again
+        api.scheduler.delete_schedule(Name=name, GroupName=PLACE.schedule_group)
 
-    second = desk.post(body, key="order-1")
+    second = api.post(body, key="order-1")
 
     assert (first.status, second.status) == (201, 200)
     assert read(second) == read(first) | {"message": "Meeting was already scheduled"}
-    assert set(desk.calls) <= {"GetItem", "GetSecretValue"}
-    assert (list(desk.rows()), desk.schedules()) == ([key], set())
-    assert desk.reports.lines[-1][2] == {"Scheduled": 0}
+    assert set(api.calls) <= {"get_item", "get_secret_value"}
+    assert (list(api.rows()), api.schedules()) == ([key], set())
+    assert api.reports.lines[-1][2] == {"Scheduled": 0}
 
 
 def test_requests_without_or_with_other_idempotency_keys_make_other_meetings(
-    desk: FrontDesk,
+    api: Api,
 ) -> None:
-    made = [desk.post(), desk.post(), desk.post(key="order-1"), desk.post(key="~" * 255)]
+    made = [api.post(), api.post(), api.post(key="order-1"), api.post(key="~" * 255)]
 
     assert [each.status for each in made] == [201] * 4
-    assert (len(desk.rows()), len(desk.schedules())) == (4, 8)
+    assert (len(api.rows()), len(api.schedules())) == (4, 8)
 
 
-def test_the_same_idempotency_key_for_another_meeting_is_refused(desk: FrontDesk) -> None:
-    first = read(desk.post(key="order-1"))
-    before = desk.rows()
+def test_the_same_idempotency_key_for_another_meeting_is_refused(api: Api) -> None:
+    first = read(api.post(key="order-1"))
+    before = api.rows()
 
-    answer = desk.post(BODY | {"student_name": "Bob"}, key="order-1")
+    answer = api.post(BODY | {"student_name": "Bob"}, key="order-1")
 
     assert answer.status == 409
     assert read(answer) == {"message": "This Idempotency-Key was used to schedule another meeting."}
     assert first["teacher_link"] not in answer.body
-    assert desk.rows() == before
-    assert len(desk.schedules()) == 2
-    assert desk.post(LATE, key="order-1").status == 409
+    assert api.rows() == before
+    assert len(api.schedules()) == 2
+    assert api.post(LATE, key="order-1").status == 409
 
 
-def test_two_callers_may_use_the_same_idempotency_key(desk: FrontDesk) -> None:
-    desk.store_keys({"front end": KEY, "office": OTHER_KEY})
+def test_two_callers_may_use_the_same_idempotency_key(api: Api) -> None:
+    api.store_keys({"front end": KEY, "office": OTHER_KEY})
 
-    first, second = desk.post(key="1"), desk.post(key="1", bearer=OTHER_KEY)
+    first, second = api.post(key="1"), api.post(key="1", bearer=OTHER_KEY)
 
     assert (first.status, second.status) == (201, 201)
     assert read(first)["meeting_id"] != read(second)["meeting_id"]
-    assert [line[1]["caller"] for line in desk.reports.lines] == ["front end", "office"]
+    assert [line[1]["caller"] for line in api.reports.lines] == ["front end", "office"]
 
 
 @pytest.mark.parametrize("stored", [[KEY, OTHER_KEY], OTHER_KEY], ids=["both", "the new one"])
 def test_a_callers_key_is_rotated_without_a_second_meeting(
-    desk: FrontDesk, stored: str | list[str]
+    api: Api, stored: str | list[str]
 ) -> None:
-    first = read(desk.post(key="order-1"))
+    first = read(api.post(key="order-1"))
 
-    desk.store_keys({"default": stored})
-    desk.scheduling = desk.new_scheduling()
-    again = desk.post(key="order-1", bearer=OTHER_KEY)
+    api.store_keys({"default": stored})
+    api.scheduling = api.new_scheduling()
+    again = api.post(key="order-1", bearer=OTHER_KEY)
 
     assert read(again)["teacher_link"] == first["teacher_link"]
 
 
-def test_no_holder_of_a_callers_key_can_compute_a_meetings_links(desk: FrontDesk) -> None:
+def test_no_holder_of_a_callers_key_can_compute_a_meetings_links(api: Api) -> None:
     """Not those of a request whose Idempotency-Key they know, or guess."""
-    made = read(desk.post(key="order-1"))
+    made = read(api.post(key="order-1"))
 
     guesses = [Seed.derived(each.encode(), "default", "order-1") for each in (KEY, "default", "")]
     assert made["meeting_id"] not in {each.meeting_id for each in guesses}
@@ -245,39 +218,37 @@ def test_no_holder_of_a_callers_key_can_compute_a_meetings_links(desk: FrontDesk
 
 
 @pytest.mark.parametrize("text", [None, "too short"])
-def test_without_its_seed_a_repeatable_request_makes_no_meeting(
-    desk: FrontDesk, text: str | None
-) -> None:
+def test_without_its_seed_a_repeatable_request_makes_no_meeting(api: Api, text: str | None) -> None:
     """Another seed would make a second one of a request that was made before."""
-    desk.scheduling = desk.new_scheduling()
-    desk.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
+    api.scheduling = api.new_scheduling()
+    api.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
     if text:
-        desk.secrets.create_secret(Name=PLACE.seed_secret, SecretString=text)
+        api.secrets.create_secret(Name=PLACE.seed_secret, SecretString=text)
 
-    answer, other = desk.post(key="order-1"), desk.post()
+    answer, other = api.post(key="order-1"), api.post()
 
-    desk.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
-    desk.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
+    api.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
+    api.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
     assert (answer.status, other.status) == (503, 201)
-    assert f"secret '{PLACE.seed_secret}'" in desk.reports.lines[0][0]
-    assert ("32 or more" if text else "elephant deploy") in desk.reports.lines[0][0]
+    assert f"secret '{PLACE.seed_secret}'" in api.reports.lines[0][0]
+    assert ("32 or more" if text else "elephant deploy") in api.reports.lines[0][0]
 
 
 def test_an_idempotency_key_whose_attempts_all_failed_is_given_up(
-    desk: FrontDesk, monkeypatch: pytest.MonkeyPatch
+    api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reservation, "MOST_ATTEMPTS", 3)
-    desk.post(key="order-1")
+    api.post(key="order-1")
     for _ in range(3):
-        for key in desk.meetings():
-            desk.end_unfinished(key)
-        answer = desk.post(key="order-1")
+        for key in api.meetings():
+            api.end_unfinished(key)
+        answer = api.post(key="order-1")
 
     assert answer.status == 409
     assert "use a new key" in read(answer)["message"]
-    assert desk.post(key="order-2").status == 201
-    desk.now += timedelta(hours=5).total_seconds()
-    assert desk.post(key="order-1").status == 400
+    assert api.post(key="order-2").status == 201
+    api.now += timedelta(hours=5).total_seconds()
+    assert api.post(key="order-1").status == 400
 
 
 # Refusals
@@ -285,12 +256,12 @@ def test_an_idempotency_key_whose_attempts_all_failed_is_given_up(
 
 @pytest.mark.parametrize("authorization", [None, f"Basic {KEY}", f"Bearer {WRONG}"])
 def test_nobody_without_a_key_can_schedule_or_learns_what_else_is_wrong(
-    desk: FrontDesk, authorization: str | None
+    api: Api, authorization: str | None
 ) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
 
     answers = [
-        desk.post(body, bearer=None, key=key, **headers)
+        api.post(body, bearer=None, key=key, **headers)
         for body in (BODY, {}, b"no JSON", b"x" * 10_000)
         for key in (None, "\n")
     ]
@@ -299,8 +270,8 @@ def test_nobody_without_a_key_can_schedule_or_learns_what_else_is_wrong(
     assert {each.headers["WWW-Authenticate"] for each in answers} == {"Bearer"}
     assert len({each.body for each in answers}) == 1
     assert set(read(answers[0])) == {"message"}
-    assert is_empty(desk)
-    assert desk.reports.lines[-1][2] == {"Ignored": 1}
+    assert is_empty(api)
+    assert api.reports.lines[-1][2] == {"Ignored": 1}
 
 
 TYPE = "Content-Type: application/json"
@@ -320,46 +291,44 @@ INVALID: dict[str, tuple[object, dict[str, str], int, str]] = {
 
 @pytest.mark.parametrize(("body", "sent", "status", "error"), INVALID.values(), ids=INVALID)
 def test_an_invalid_request_is_refused_with_its_errors(
-    desk: FrontDesk, body: object, sent: dict[str, Any], status: int, error: str
+    api: Api, body: object, sent: dict[str, Any], status: int, error: str
 ) -> None:
-    answer = desk.post(body, **sent)
+    answer = api.post(body, **sent)
 
     assert answer.status == status
     read(answer)
     assert error in answer.body
-    assert is_empty(desk)
-    assert desk.reports.lines[-1][1]["action"] == "refused"
+    assert is_empty(api)
+    assert api.reports.lines[-1][1]["action"] == "refused"
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "k\u00e9y", "a\tb", "\ud800"])
-def test_a_wrong_idempotency_key_is_reported_beside_what_else_is_wrong(
-    desk: FrontDesk, key: str
-) -> None:
+def test_a_wrong_idempotency_key_is_reported_beside_what_else_is_wrong(api: Api, key: str) -> None:
     for wrong in ({"student_name": "", "meet_time": "2020-01-01T00:00Z"}, LATE, {}):
-        answer = desk.post(BODY | wrong, key=key)
+        answer = api.post(BODY | wrong, key=key)
 
         assert answer.status == 400
         fields = {name for name in wrong if BODY[name] != wrong[name]}
         assert set(read(answer)["errors"]) == {"Idempotency-Key"} | fields
 
 
-def test_without_a_host_there_is_no_link_to_return(desk: FrontDesk) -> None:
+def test_without_a_host_there_is_no_link_to_return(api: Api) -> None:
     headers = {"authorization": f"Bearer {KEY}", "origin": ORIGIN}
     body = json.dumps(BODY).encode()
 
-    answer = desk.send(Request("POST", "/schedule", headers, {}, body, ""))
+    answer = api.send(Request("POST", "/schedule", headers, {}, body, ""))
 
     assert answer.status == 400
     assert "Host" in read(answer)["message"]
-    assert is_empty(desk)
+    assert is_empty(api)
 
 
-def test_a_preflight_is_answered_without_any_call(desk: FrontDesk) -> None:
-    answer = desk.send(Request("OPTIONS", "/schedule", {"origin": ORIGIN}, {}, b"", BASE))
+def test_a_preflight_is_answered_without_any_call(api: Api) -> None:
+    answer = api.send(Request("OPTIONS", "/schedule", {"origin": ORIGIN}, {}, b"", BASE))
 
     assert answer.status == 204
     assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
-    assert desk.calls == []
+    assert api.calls == []
 
 
 BODIES = (
@@ -372,35 +341,35 @@ BODIES = (
 
 @given(body=BODIES, key=st.none() | st.text(max_size=20), bearer=st.sampled_from([KEY, "x"]))
 def test_every_request_has_an_answer(
-    one_desk: FrontDesk, body: object, key: str | None, bearer: str
+    one_api: Api, body: object, key: str | None, bearer: str
 ) -> None:
-    answer = one_desk.post(body, key=key, bearer=bearer)
+    answer = one_api.post(body, key=key, bearer=bearer)
 
     assert answer.status in {200, 201, 400, 401, 409, 413}
     read(answer)
-    assert KEY not in str(one_desk.reports.lines)
+    assert KEY not in str(one_api.reports.lines)
 
 
 # What fails
 
 
 def run_as(arn: str) -> Change:
-    return lambda desk: setattr(desk.context, "invoked_function_arn", arn)
+    return lambda api: setattr(api.context, "invoked_function_arn", arn)
 
 
 def out_of_time_before(number: int) -> Change:
-    def pass_time(desk: FrontDesk) -> None:
-        desk.now += 58.5
+    def pass_time(api: Api) -> None:
+        api.now += 58.5
 
-    return lambda desk: desk.meanwhile.update({number - 1: partial(pass_time, desk)})
+    return lambda api: api.meanwhile.update({number - 1: partial(pass_time, api)})
 
 
 REFUSAL = "schedule 'safety-.*ThrottlingException.*everything was undone$"
 NO_SECRET = "'elephant-other-schedule-key': it does not exist"
 FAILURES: dict[str, tuple[Change, int, str]] = {
-    "AWS refuses": (lambda desk: desk.faults.update({2: REFUSED}), 503, REFUSAL),
+    "AWS refuses": (lambda api: api.faults.update({2: REFUSED}), 503, REFUSAL),
     "no secret": (run_as(ARN.replace("-test", "-other")), 503, NO_SECRET),
-    "no time": (lambda desk: setattr(desk.context, "milliseconds", 1500), 503, "to create the row"),
+    "no time": (lambda api: setattr(api.context, "milliseconds", 1500), 503, "to create the row"),
     "no time after the row": (out_of_time_before(2), 503, "no time left"),
     "no time after a schedule": (out_of_time_before(3), 503, "no time left"),
     "no time after both": (out_of_time_before(4), 503, "no time left"),
@@ -414,32 +383,32 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("change", "status", "error"), FAILURES.values(), ids=FAILURES)
 def test_a_failure_leaves_nothing_and_is_answered_and_reported(
-    desk: FrontDesk, change: Change, status: int, error: str
+    api: Api, change: Change, status: int, error: str
 ) -> None:
-    change(desk)
+    change(api)
 
-    answer = desk.post()
+    answer = api.post()
 
     assert answer.status == status
     received = read(answer)["message"], answer.headers.get("Retry-After")
     assert received == ANSWERS[status]
-    assert is_empty(desk)
-    report, fields, counts = desk.reports.lines[-1]
+    assert is_empty(api)
+    report, fields, counts = api.reports.lines[-1]
     assert re.search(error, report)
     assert counts == {"Failed": 1}
     assert ("resource_names.py" in str(fields.get("trace"))) == (status == 500)
 
 
-def test_no_key_and_no_name_is_logged(desk: FrontDesk, capsys: pytest.CaptureFixture[str]) -> None:
-    desk.reports = LogReporter("schedule_meeting", "elephant:test")  # type: ignore[assignment]
-    desk.scheduling = desk.new_scheduling()
-    secrets = [KEY, WRONG, "Lovelace", *keys_in(read(desk.post(key="order-1"))).values()]
-    desk.post(bearer=WRONG)
+def test_no_key_and_no_name_is_logged(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    api.reports = LogReporter("schedule_meeting", "elephant:test")  # type: ignore[assignment]
+    api.scheduling = api.new_scheduling()
+    secrets = [KEY, WRONG, "Lovelace", *keys_in(read(api.post(key="order-1"))).values()]
+    api.post(bearer=WRONG)
     for number in range(6):
-        desk.faults = {number: UNREACHED}
-        desk.post(key="order-2")
-    desk.context.invoked_function_arn = "arn"
-    desk.post(key="order-1")
+        api.faults = {number: UNREACHED}
+        api.post(key="order-2")
+    api.context.invoked_function_arn = "arn"
+    api.post(key="order-1")
 
     logged = capsys.readouterr()
     lines = [json.loads(line) for line in logged.out.splitlines()]

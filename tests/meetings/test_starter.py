@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from chalicelib.clock import time_at
 from chalicelib.meeting_row.meeting import ROLES
 from tests.meetings.launches import (
-    AMI,
     ID,
     LAUNCH_ARN,
     NO_ROOM,
     ZONES,
     Cloud,
     Invocation,
-    Machine,
     at,
-    run_with,
+    launch,
 )
 from tests.world import Context
 
 NOTED = "i-0123456789abcdef0"
-
-
-def put_desktop(cloud: Cloud, number: int, role: str = "teacher", **tags: str) -> str:
-    """Put a desktop that a launch did not record, or a person started."""
-    every = {"MeetingID": ID, "Role": role, "Project": "Elephant"} | tags
-    listed = [{"Key": key, "Value": value} for key, value in every.items()]
-    request = {"TagSpecifications": [{"ResourceType": "instance", "Tags": listed}]}
-    machine = Machine(f"i-{number + 100:017x}", "z", request, time_at(cloud.now - 100 + number))
-    cloud.machines.append(machine)
-    return machine.id
-
-
-def run(cloud: Cloud) -> Invocation:
-    return run_with(cloud, lambda _: None)
 
 
 def forget_desktops(cloud: Cloud) -> None:
@@ -54,9 +35,9 @@ def asked_in(cloud: Cloud) -> str:
 
 
 def test_a_desktop_that_was_not_recorded_is_found_by_its_tags(cloud: Cloud) -> None:
-    desktop = put_desktop(cloud, 1, "student")
+    desktop = cloud.put_desktop("student", 1)
 
-    assert run(cloud).calls.count("run_instances") == 1
+    assert launch(cloud).calls.count("run_instances") == 1
 
     assert cloud.row()["student_ec2_id"] == desktop
     assert cloud.row()["status"] == "LAUNCHED"
@@ -64,41 +45,21 @@ def test_a_desktop_that_was_not_recorded_is_found_by_its_tags(cloud: Cloud) -> N
 
 
 def test_with_both_found_images_and_subnets_are_not_read(cloud: Cloud) -> None:
-    put_desktop(cloud, 1, "student")
-    put_desktop(cloud, 2, "teacher")
+    cloud.put_desktop("student", 1)
+    cloud.put_desktop("teacher", 2)
 
-    assert not {"describe_images", "describe_subnets", "run_instances"} & set(run(cloud).calls)
+    assert not {"describe_images", "describe_subnets", "run_instances"} & set(launch(cloud).calls)
     assert cloud.row()["status"] == "LAUNCHED"
 
 
-@pytest.mark.parametrize("other", [{"MeetingID": "m2"}, {"Project": "Other"}, {"Role": "Teacher"}])
-def test_what_is_not_a_desktop_of_the_role_is_not_taken_for_one(
-    cloud: Cloud, other: dict[str, str]
-) -> None:
-    put_desktop(cloud, 1, **other)
-
-    assert run(cloud).calls.count("run_instances") == 2
-
-
 def test_of_several_desktops_of_a_role_the_oldest_is_recorded_with_a_warning(cloud: Cloud) -> None:
-    newer, oldest = put_desktop(cloud, 2), put_desktop(cloud, 1)
+    newer, oldest = cloud.put_desktop(number=2), cloud.put_desktop(number=1)
 
-    outcome = run(cloud).outcome
+    outcome = launch(cloud).outcome
 
     assert cloud.row()["teacher_ec2_id"] == oldest
     assert outcome["warnings"] == [f"teacher has other desktops, left alone: {newer}"]
     assert newer in cloud.living("teacher")
-
-
-def test_a_role_that_has_a_desktop_in_the_row_is_left_alone(cloud: Cloud) -> None:
-    """It may have been shut down by its user."""
-    cloud.put_row(teacher_ec2_id=NOTED, status="IN_PROGRESS")
-
-    run(cloud)
-
-    assert cloud.started() == {"student": 1}
-    assert cloud.row()["teacher_ec2_id"] == NOTED
-    assert cloud.row()["status"] == "IN_PROGRESS"
 
 
 # Zones
@@ -111,7 +72,7 @@ def test_the_next_zone_is_tried_when_one_takes_no_desktop(
 ) -> None:
     cloud.refusals = {each: [code] for each in ZONES if each != zone}
 
-    run(cloud)
+    launch(cloud)
 
     assert [each.zone for each in cloud.machines] == [zone, zone]
 
@@ -134,7 +95,7 @@ def test_a_type_that_no_zone_has_ends_the_meeting_and_anything_else_is_tried_aga
     """A limit of the region is not tried in the next zone."""
     cloud.refusals = {zone: [code] for zone, code in zip(ZONES, codes, strict=True)}
 
-    failed = run(cloud)
+    failed = launch(cloud)
 
     assert failed.failure.startswith(f"Launch{failure}Error: not launched")
     assert sum(failed.failure.count(code) for code in set(codes)) == tries
@@ -143,10 +104,9 @@ def test_a_type_that_no_zone_has_ends_the_meeting_and_anything_else_is_tried_aga
 
 
 def test_without_an_address_anywhere_it_is_tried_again(cloud: Cloud) -> None:
-    full = {"SubnetId": "subnet-a", "AvailabilityZone": "a", "AvailableIpAddressCount": 0}
-    cloud.describe_subnets = lambda _: {"Subnets": [full]}  # type: ignore[method-assign]
+    cloud.subnets = [cloud.subnets[0] | {"AvailableIpAddressCount": 0}]
 
-    assert "no subnet has a free address" in run(cloud).failure
+    assert "no subnet has a free address" in launch(cloud).failure
 
 
 @pytest.mark.parametrize("state", ["running", "terminated"])
@@ -155,13 +115,13 @@ def test_where_a_desktop_may_have_been_started_it_is_asked_for_again(
 ) -> None:
     """Also if EC2 does not list it yet; one that has ended is replaced in another zone."""
     cloud.lag = 1000 if state == "running" else 0
-    run(cloud)
+    launch(cloud)
     before = asked_in(cloud)
     for machine in cloud.machines:
         machine.state = state
     forget_desktops(cloud)
 
-    run(cloud)
+    launch(cloud)
 
     assert (asked_in(cloud) == before) is (state == "running")
     assert [len(cloud.living(role)) for role in ROLES] == [1, 1]
@@ -172,10 +132,8 @@ def test_where_a_desktop_may_have_been_started_it_is_asked_for_again(
 def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
     cloud: Cloud, *, is_shown: bool
 ) -> None:
-    run(cloud)
-    image = cloud.describe_images({"ImageIds": [AMI]})["Images"][0]
-    image["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] = 1000
-    cloud.describe_images = lambda request: {"Images": [image]}  # type: ignore[method-assign]  # noqa: ARG005
+    launch(cloud)
+    cloud.volume_gb = 1000
     forget_desktops(cloud)
     cloud.lag = 1000
     again = Invocation(cloud)
@@ -201,9 +159,9 @@ def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
 
 def test_others_may_write_the_row_meanwhile(cloud: Cloud) -> None:
     """The watchdog writes a link while the second desktop is started."""
-    texts = {"teacher_ec2_link": {"S": "x"}, "status": {"S": "DNS_WRITTEN"}}
+    texts = {"teacher_ec2_link": "x", "status": "DNS_WRITTEN"}
 
-    run_with(cloud, at(10, lambda: cloud.items[ID].update(texts)))
+    launch(cloud, meanwhile=at(10, lambda: cloud.change_row(**texts)))
 
     assert cloud.row()["status"] == "DNS_WRITTEN"
     assert cloud.row()["teacher_ec2_link"] == "x"
@@ -213,18 +171,18 @@ def test_others_may_write_the_row_meanwhile(cloud: Cloud) -> None:
 def test_a_row_that_never_keeps_still_is_tried_again_later(cloud: Cloud) -> None:
     def write(position: int) -> None:
         if position > 5:
-            cloud.items[ID]["status"] = {"S": f"X{position}"}
+            cloud.change_row(status=f"X{position}")
 
-    failure = run_with(cloud, write).failure
+    failure = launch(cloud, meanwhile=write).failure
 
     assert failure.startswith("LaunchDelayedError")
     assert "kept changing; nothing was written" in failure
 
 
 def test_a_run_whose_lease_was_taken_starts_nothing_more(cloud: Cloud) -> None:
-    lease = {"launch_lease": {"S": "2026-11-21T15:30:00+00:00 other"}}
+    lease = "2026-11-21T15:30:00+00:00 other"
 
-    run = run_with(cloud, at(5, lambda: cloud.items[ID].update(lease)))
+    run = launch(cloud, meanwhile=at(5, lambda: cloud.change_row(launch_lease=lease)))
 
     assert "another run took over" in run.failure
     assert cloud.machines == []
@@ -235,10 +193,10 @@ def test_a_desktop_is_ended_if_the_row_names_another_one_by_then_unless_it_was_f
     cloud: Cloud, *, is_found: bool
 ) -> None:
     """A person may have started both."""
-    found = [put_desktop(cloud, 1)] if is_found else []
-    note = {"teacher_ec2_id": {"S": NOTED}}
+    found = [cloud.put_desktop()] if is_found else []
+    note = at(3 if is_found else 7, lambda: cloud.change_row(teacher_ec2_id=NOTED))
 
-    run = run_with(cloud, at(3 if is_found else 7, lambda: cloud.items[ID].update(note)))
+    run = launch(cloud, meanwhile=note)
 
     assert cloud.row()["teacher_ec2_id"] == NOTED
     assert cloud.living("teacher") == found
@@ -249,10 +207,7 @@ def test_a_desktop_is_ended_if_the_row_names_another_one_by_then_unless_it_was_f
 
 
 def test_no_desktop_is_asked_for_with_too_little_time_left(cloud: Cloud) -> None:
-    run = Invocation(cloud)
-    context: Any = Context(8_000, invoked_function_arn=LAUNCH_ARN)
+    context = Context(8_000, invoked_function_arn=LAUNCH_ARN)
 
-    run.run(context=context)
-
-    assert run.failure.startswith("OutOfTimeError")
+    assert launch(cloud, context=context).failure.startswith("OutOfTimeError")
     assert cloud.machines == []

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.meeting_row.meeting import Status
-from tests.meetings.ends import BOTH, DATA, GONE, ID, LIVE, Died, Ends, make_record
+from tests.meetings.ends import BOTH, DATA, GONE, LIVE, Ends, make_record
+from tests.meetings.launches import ID
 from tests.world import Context
 
 CALLS = [
@@ -84,67 +85,37 @@ def test_a_foreign_instance_that_the_row_names_is_a_warning(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    "record",
     [
-        {},
-        {"teacher_session_data": DATA},
-        {"student_session_data": DATA},
-        BOTH | dict.fromkeys(BOTH, ""),
+        make_record(ID, {}),
+        *(make_record(ID, {name: {"S": DATA}}) for name in BOTH),
+        make_record(ID, {name: {"S": ""} for name in BOTH}),
+        make_record(ID, FINISHED | {"termination_reason": {"S": "SUCCESS"}}),
+        make_record(ID, FINISHED | {"status": {"S": "TERMINATED"}}),
+        *(make_record(ID, FINISHED, name=name) for name in ("INSERT", "REMOVE")),
     ],
 )
-def test_while_a_side_has_left_no_data_nothing_is_even_read(
-    ends: Ends, data: dict[str, str]
+def test_a_record_that_ends_no_meeting_is_ignored_without_a_call(
+    ends: Ends, record: dict[str, Any]
 ) -> None:
-    ends.meeting(ID, 40, status="IN_PROGRESS", **data)
+    """Such as those of its own writes: the guide's terminated once more for each of them."""
+    finished(ends)
 
-    assert ends.tell(ends.record()) == []
+    assert ends.tell(record) == []
 
     assert ends.faults.calls == []
     assert ends.counts() == {"Ignored": 1}
 
 
-def test_its_own_writes_come_back_to_it_and_are_ignored(ends: Ends) -> None:
-    """The guide's terminated once more for each of them."""
-    finished(ends)
-    claimed = make_record(ID, ends.meeting_read().item | {"termination_reason": {"S": "SUCCESS"}})
-    ends.tell(ends.record())
-    ends.faults.calls.clear()
-
-    assert ends.tell(claimed, ends.record()) == []
-
-    assert ends.faults.calls == []
-    assert ends.counts() == {"Ignored": 2}
-
-
-@pytest.mark.parametrize("name", ["INSERT", "REMOVE"])
-def test_a_row_that_is_made_or_removed_ends_nothing(ends: Ends, name: str) -> None:
-    finished(ends)
-
-    assert ends.tell(ends.record(name=name)) == []
-
-    assert ends.faults.calls == []
-    assert ends.counts() == {"Ignored": 1}
-
-
-@pytest.mark.parametrize("exists", [True, False])
-def test_the_row_counts_and_not_the_record(ends: Ends, *, exists: bool) -> None:
-    if exists:
-        ends.meeting(ID, 40, status="IN_PROGRESS")
+@pytest.mark.parametrize("row", [None, {"status": "IN_PROGRESS"}, BOTH | {"status": "TERMINATED"}])
+def test_the_row_counts_and_not_the_record(ends: Ends, row: dict[str, str] | None) -> None:
+    """A record may come twice."""
+    if row:
+        ends.meeting(ID, 40, **row)
 
     assert ends.tell(make_record(ID, FINISHED)) == []
 
     assert ends.faults.calls == ["get_item"]
-    assert ends.counts() == {"Ignored": 1}
-
-
-def test_a_record_that_comes_twice_ends_nothing_twice(ends: Ends) -> None:
-    finished(ends)
-    record = ends.record()
-
-    ends.tell(record, record)
-    ends.tell(record)
-
-    assert ends.faults.calls.count("terminate_instances") == 2
     assert ends.counts() == {"Ignored": 1}
 
 
@@ -171,29 +142,14 @@ def test_a_meeting_without_a_start_15_minutes_ago_is_left_to_the_safety_net(
     assert ends.counts() == {"Ignored": 1}
 
 
-def test_what_is_left_to_the_safety_net_is_ended_by_it(ends: Ends) -> None:
-    desktops = finished(ends, ago=5)
-    ends.book(minutes=10)
-    ends.tell(ends.record())
-
-    ends.play()
-
-    assert ends.states(*desktops) == GONE
-    assert ends.outcome() == ("TERMINATED", "15_MIN_SUCCESS")
-
-
 # Bad records
 
 
 @pytest.mark.parametrize(
     "bad",
     [
-        None,
-        "x",
-        {},
-        {"eventName": "MODIFY"},
+        *(None, "x", {}, {"eventName": "MODIFY"}, {"eventName": ["MODIFY"]}),
         {"eventName": "MODIFY", "dynamodb": None},
-        {"eventName": ["MODIFY"]},
         make_record(ID, {}) | {"eventName": "RENAME"},
         *(
             make_record(ID, {}) | {"dynamodb": {**make_record(ID, {})["dynamodb"], missing: None}}
@@ -264,21 +220,6 @@ def test_a_record_whose_meeting_could_not_be_ended_is_tried_again(
 
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
-
-
-def test_a_run_that_died_at_any_call_is_finished_by_the_next(ends: Ends) -> None:
-    for position in range(len(CALLS)):
-        meeting = f"m{position}"
-        desktops, record = finished(ends, meeting), ends.record(meeting)
-        ends.faults.arm(position, "died after")
-        with pytest.raises(Died):
-            ends.tell(record)
-
-        ends.faults.arm(None)
-        assert ends.tell(record) == [], position
-
-        assert ends.states(*desktops) == GONE, position
-        assert ends.outcome(meeting) == ("TERMINATED", "SUCCESS"), position
 
 
 @pytest.mark.parametrize(

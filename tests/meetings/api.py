@@ -1,4 +1,4 @@
-"""Where meetings are scheduled in tests: moto's AWS, and faults at any of the calls to it."""
+"""The routes of the API on moto's AWS, with faults at any of the calls to it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from moto.backends import get_backend
 
 from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.http import Request
+from chalicelib.meetings.join import Join
 from chalicelib.meetings.reservation import Reservations
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.resource_names import Place
+from tests.meetings.ends import LOST, REFUSED, UNREACHED, Faults, FaultyClient
+from tests.meetings.launches import ID, MEETINGS
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from botocore.session import Session
 
@@ -33,6 +33,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
 PLACE = Place.of(ARN)
 KEY = "k3y-0f-the-front-end-0123456789abcdef"
+JOIN_KEY = "the-students-key"
 SEED = "s33d-0f-the-stage-0123456789abcdefgh"
 ORIGIN = "https://app.example.com"
 BASE = "https://api.example.com/api"
@@ -44,27 +45,20 @@ BODY = {
 }
 MEET_TIME = "2026-11-21T14:30:00Z"
 
-REFUSED, UNREACHED, LOST = "refused", "unreached", "lost"
-"""A call that AWS refuses, one that never reaches it, and one whose answer never arrives."""
 FAULTS = (REFUSED, UNREACHED, LOST)
 
 
-class FrontDesk:
-    """The route behind `POST /schedule` as a new execution environment has it.
+class Api(Faults):
+    """Both routes as a new execution environment has them.
 
     `calls` holds the calls to AWS of the last request by their operation; `faults` says, by their
     number, which of them fail and how, and `meanwhile` what happens just before one.
     """
 
     def __init__(self, session: Session, *, is_first: bool = True, **variables: str) -> None:
+        super().__init__(lambda: NOW, code="ThrottlingException")
         self._session = session
-        self.settings = make_settings(
-            FEATURES="meetings",
-            AMI_ID="ami-0123456789abcdef0",
-            SECURITY_GROUP_IDS="sg-0123456789abcdef0",
-            ALLOWED_ORIGINS=ORIGIN,
-            **variables,
-        )
+        self.settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, **variables)
         client: Callable[[str], Any] = partial(session.create_client, region_name=REGION)
         self.dynamodb = client("dynamodb")
         self.scheduler = client("scheduler")
@@ -74,14 +68,6 @@ class FrontDesk:
         self.now = NOW.timestamp()
         self.context = Context(invoked_function_arn=ARN)
         self.reports = Reports()
-        self.calls: list[str] = []
-        self.requests: list[dict[str, Any]] = []
-        self.faults: dict[int, str] = {}
-        self.meanwhile: dict[int, Callable[[], object]] = {}
-        self._faulty = {
-            service: self._with_faults(client(service))
-            for service in ("dynamodb", "scheduler", "secretsmanager")
-        }
         self.scheduling = self.new_scheduling()
 
     def _furnish(self) -> None:
@@ -96,14 +82,15 @@ class FrontDesk:
         self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
 
     def new_scheduling(self) -> Scheduling:
-        dynamodb, scheduler = self.faulty("dynamodb"), self.faulty("scheduler")
+        scheduler: Any = FaultyClient(self.scheduler, self)
+        secrets: Any = FaultyClient(self.secrets, self)
         assert self.settings.meetings is not None
         return Scheduling(
             settings=self.settings.meetings,
-            authorizer=Authorizer(self.faulty("secretsmanager"), lambda: self.now),
+            authorizer=Authorizer(secrets, lambda: self.now),
             seeds=Seeds(self.secrets),  # read once and for all: it is not among the calls
             reservations=Reservations(
-                table=Meetings(dynamodb, TABLE),
+                table=self._table(),
                 scheduler=Scheduler(scheduler),
                 unscheduler=Unscheduler(scheduler),
             ),
@@ -111,8 +98,9 @@ class FrontDesk:
             clock=lambda: self.now,
         )
 
-    def faulty(self, service: str) -> Any:  # noqa: ANN401
-        return self._faulty[service]
+    def _table(self) -> Meetings:
+        dynamodb: Any = FaultyClient(self.dynamodb, self)
+        return Meetings(dynamodb, TABLE)
 
     def post(
         self, body: object = BODY, key: str | None = None, bearer: str | None = KEY, **headers: str
@@ -128,9 +116,34 @@ class FrontDesk:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.send(Request("POST", "/api/schedule", sent, {}, raw, BASE))
 
+    def ask(  # noqa: PLR0913 (all that a request may differ in)
+        self,
+        role: str = "student",
+        meeting_id: str = ID,
+        *,
+        key: str | None = JOIN_KEY,
+        accept: str | None = "application/json",
+        more: Mapping[str, str] | None = None,
+        join_keys: str = "required",
+        **query: str,
+    ) -> Answer:
+        settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, JOIN_KEYS=join_keys)
+        assert settings.meetings
+        join = Join(
+            settings=settings,
+            meetings=settings.meetings,
+            table=self._table(),
+            reporter=self.reports,
+            clock=lambda: self.now,
+        )
+        headers = ({} if accept is None else {"accept": accept}) | dict(more or {})
+        query |= {} if key is None else {"key": key}
+        path = f"/api/join/{meeting_id}/{role}"
+        self.calls.clear()
+        return join.handle(Request("GET", path, headers, query, b"", BASE), meeting_id, role)
+
     def send(self, request: Request) -> Answer:
         self.calls.clear()
-        self.requests.clear()
         return self.scheduling.handle(request, self.context)
 
     def rows(self) -> dict[str, dict[str, str]]:
@@ -170,52 +183,26 @@ class FrontDesk:
             self.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
 
     @cached_property
-    def rival(self) -> FrontDesk:
-        """A desk at the same AWS, as another execution environment is."""
-        return FrontDesk(self._session, is_first=False)
+    def rival(self) -> Api:
+        """The API in another execution environment."""
+        return Api(self._session, is_first=False)
 
-    def begin_anew(self) -> None:
-        """Leave AWS as it was at first, and let it answer: much faster than a new desk."""
+    def reset(self) -> None:
+        """Leave AWS as it was at first, and let it answer: much faster than new mocks."""
         get_backend("dynamodb")[ACCOUNT][REGION].tables[TABLE].items.clear()
         group = get_backend("scheduler")[ACCOUNT][REGION].schedule_groups[PLACE.schedule_group]
         group.schedules.clear()
-        for desk in (self, self.rival):
-            desk.context = Context(invoked_function_arn=ARN)
-            desk.reports = Reports()
-            desk.faults, desk.meanwhile = {}, {}
-            desk.now = NOW.timestamp()
-            desk.scheduling = desk.new_scheduling()
+        for api in (self, self.rival):
+            api.context = Context(invoked_function_arn=ARN)
+            api.reports = Reports()
+            api.calls.clear()
+            api.faults, api.meanwhile = {}, {}
+            api.now = NOW.timestamp()
+            api.scheduling = api.new_scheduling()
 
     def store_keys(self, keys: str | dict[str, str | list[str]]) -> None:
         text = keys if isinstance(keys, str) else json.dumps(keys)
         self.secrets.put_secret_value(SecretId=PLACE.schedule_secret, SecretString=text)
-
-    def _with_faults(self, client: Any) -> Any:  # noqa: ANN401
-        def before(model: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:  # noqa: ANN401
-            number = len(self.calls)
-            self.calls.append(model.name)
-            self.meanwhile.pop(number, lambda: None)()
-            if self.faults.get(number) == UNREACHED:
-                raise ConnectTimeoutError(endpoint_url="https://aws")
-            if self.faults.get(number) != REFUSED:
-                return None
-            error = {"Code": "ThrottlingException", "Message": "as the test wants it"}
-            return AWSResponse("", 400, HTTPHeaders(), None), {
-                "Error": error,
-                "ResponseMetadata": {},
-            }
-
-        def after(**_: object) -> None:
-            if self.faults.get(len(self.calls) - 1) == LOST:
-                raise ReadTimeoutError(endpoint_url="https://aws")
-
-        def note(params: dict[str, Any], model: Any, **_: object) -> None:  # noqa: ANN401
-            self.requests.append({"operation": model.name, **params})
-
-        client.meta.events.register("before-parameter-build.*.*", note)
-        client.meta.events.register("before-call.*.*", before)
-        client.meta.events.register("after-call.*.*", after)
-        return client
 
 
 def read(answer: Answer) -> dict[str, Any]:
