@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "Elephant"
 
+_ZERO_COUNTS: Final = frozenset({"QuotaLeft"})
+"""The metrics of which 0 says something. Of the others it is not sent: CloudWatch bills a metric
+for each hour in which it has a value, and every alarm takes a missing one for 0."""
+
 
 class Reporter(Protocol):
     """Receives the one report of a run."""
@@ -127,6 +131,9 @@ class LogReporter:
         )
 
     def _count(self, counts: Mapping[str, int]) -> None:
+        counts = {name: value for name, value in counts.items() if value or name in _ZERO_COUNTS}
+        if not counts:
+            return
         directive = {
             "Namespace": NAMESPACE,
             "Dimensions": [["service"]],

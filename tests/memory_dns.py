@@ -45,7 +45,7 @@ class MemoryZone:
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.batch_size = size
-        self.calls_left: int | None = None
+        self.few_calls_left: int | None = None
         self.spent = ""
         """Why no call may be made for now; empty if calls may be made."""
         self.records = list(records)

@@ -181,11 +181,21 @@ def metrics_of(entry: dict[str, Any]) -> tuple[object, dict[str, object]]:
     return place, {name: entry[name] for name in names}
 
 
+def test_a_count_of_nothing_is_not_sent_but_an_empty_quota_is(log: Log) -> None:
+    """A metric costs for each hour in which it has a value."""
+    log.reporter.succeeded(FIELDS, {"Created": 0, "Warnings": 0})
+    assert len(log.lines()) == 1
+
+    log.reporter.succeeded(FIELDS, {"Created": 0, "QuotaLeft": 0})
+    _, entry = log.entries()
+    assert metrics_of(entry)[1] == {"QuotaLeft": [0.0]}
+
+
 def test_counts_are_metrics_of_the_deployment_for_each_run(log: Log) -> None:
     """One dimension: an alarm names just the owner, whichever function counted."""
     for _ in range(2):
         log.reporter.succeeded(FIELDS, {"Created": 1, "Deleted": 0, "QuotaLeft": 1150})
 
         _, entry = log.entries()
-        counted = {"Created": [1.0], "Deleted": [0.0], "QuotaLeft": [1150.0]}
+        counted = {"Created": [1.0], "QuotaLeft": [1150.0]}
         assert metrics_of(entry) == (("Elephant", "service", OWNER), counted)

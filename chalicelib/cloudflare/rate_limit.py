@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT: Final = 1200
 """Requests per five minutes and user, if an answer does not name its policy."""
 
+LOW: Final = 0.5
+"""The share below which the calls that are left are worth reporting."""
+
 KEPT_BY_EVENTS: Final = 0.5
 """The share of the quota that events keep for others: the dashboard, other programs, the sweep."""
 
@@ -45,6 +48,8 @@ class Quota:
         self._spent_until = float("-inf")
         self._refused_until = float("-inf")
         self.remaining: int | None = None
+        self.is_low = False
+        """Whether less than half of the quota is left, as far as is known."""
 
     @property
     def is_spent(self) -> bool:
@@ -72,6 +77,7 @@ class Quota:
         if not known:
             return  # an edge server's own page, for example, has no quota headers
         self.remaining = min(state["r"] for state in known.values())
+        self.is_low = any(state["r"] < _limit(limits, name) * LOW for name, state in known.items())
         self._spent_until = max(
             (
                 self._clock() + _bounded(state.get("t", BLOCK_SECONDS))
@@ -87,7 +93,7 @@ class Quota:
         if retry_after and re.fullmatch(r"[0-9]{1,9}", retry_after):
             seconds = float(retry_after)
         seconds = _bounded(seconds)
-        self.remaining = 0
+        self.remaining, self.is_low = 0, True
         self._refused_until = self._clock() + seconds
         return seconds
 

@@ -51,9 +51,9 @@ class CloudflareZone:
         self._quota = cloudflare.quota
 
     @property
-    def calls_left(self) -> int | None:
-        """The calls left, as the last answer said."""
-        return self._quota.remaining
+    def few_calls_left(self) -> int | None:
+        """The calls that are left, if these are less than half of the quota."""
+        return self._quota.remaining if self._quota.is_low else None
 
     def require_quota(self) -> None:
         """Raise QuotaSpentError if less of the quota is left than is kept for others."""

@@ -112,8 +112,11 @@ class Zone(Protocol):
         ...
 
     @property
-    def calls_left(self) -> int | None:
-        """The calls that the provider's quota still allows; None if that is not known."""
+    def few_calls_left(self) -> int | None:
+        """The calls that the provider's quota still allows, once that is worth reporting.
+
+        None if more than half of the quota is left, or nothing is known.
+        """
         ...
 
     def require_quota(self) -> None:

@@ -74,7 +74,7 @@ class Watchdog:
             logged.update(event_id=found.id, event_state=found.state)
             return self._handle(found.instance_id, steps)
 
-        return reported(self._reporter, context, run, logged, self._gauges)
+        return reported(self._reporter, context, run, logged)
 
     def _handle(self, instance_id: str, steps: Steps) -> Outcome:
         try:
@@ -128,10 +128,6 @@ class Watchdog:
         tag, owner = settings.project_tag, settings.owner
         desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance, tag, owner)
         return self._rows.begin(desktop, steps)
-
-    def _gauges(self) -> dict[str, int]:
-        left = self._zone.calls_left
-        return {} if left is None else {"QuotaLeft": left}
 
 
 def _deferred(reason: object) -> Outcome:

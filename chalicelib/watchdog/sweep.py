@@ -174,5 +174,5 @@ class Sweep:
         return now - min(self._skipped.values(), default=now)
 
     def _gauges(self) -> dict[str, int]:
-        left = self._zone.calls_left
+        left = self._zone.few_calls_left
         return {} if left is None else {"QuotaLeft": left}

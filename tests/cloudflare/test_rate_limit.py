@@ -79,7 +79,8 @@ def test_the_quota_is_spent_once_less_than_half_of_it_is_left(
     quota.note(headers(f'"default";r={left};t=30', policy))
 
     assert quota.is_spent is spent
-    assert (quota.remaining, quota.seconds_to_wait) == (left, 30 if spent else 0)
+    assert (quota.remaining, quota.is_low) == (left, spent)
+    assert quota.seconds_to_wait == (30 if spent else 0)
 
 
 @pytest.mark.parametrize(("left", "spent"), [(480, LEFT), (479, SPENT)])

@@ -63,7 +63,6 @@ def test_an_empty_stage_is_two_calls_and_the_token_and_counts_nothing(world: Wor
     assert (result["action"], result["running"], result["records"]) == ("unchanged", 0, 0)
     assert world.calls == (["DescribeInstances", "GetSecretValue"], [LIST])
     ((_, _, counts),) = world.reports.lines
-    assert counts.pop("QuotaLeft") == 1199
     assert set(counts.values()) == {0}
     assert "Deferred" not in counts
 
@@ -157,7 +156,6 @@ def test_a_sweep_reports_once_what_it_did_and_counts_it(world: World) -> None:
         "Repaired": 4,
         "Rejected": 0,
         "Warnings": 0,
-        "QuotaLeft": 1198,
     }
 
 
@@ -374,7 +372,7 @@ def test_rows_that_cannot_be_written_fail_the_run_after_everything_else(world: W
 
     assert len(world.records()) == 1
     counts = world.reports.lines[0][2]
-    assert (counts["Failed"], counts["Created"], counts["QuotaLeft"]) == (1, 1, 1198)
+    assert (counts["Failed"], counts["Created"], "QuotaLeft" in counts) == (1, 1, False)
     world.recover()
     assert world.swept()["done"] == {"created": 0, "updated": 0, "deleted": 0, "rows": 1}
     assert world.row() == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(instance_id)}
