@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,6 +92,23 @@ def test_after_a_fault_at_any_call_the_retry_completes_the_launch(
                 run = launch(cloud)
 
         assert is_whole(cloud), (position, cloud.row())
+        require_promises(cloud)
+
+
+@pytest.mark.parametrize("lag", LAGS)
+@pytest.mark.parametrize("room", ["everywhere", "in the first zone later"])
+def test_two_runs_at_once_start_one_desktop_a_role(lag: float, room: str) -> None:
+    """One goes on up to some point, then the other up to some point, then both to their ends."""
+    for one, other in product(range(2 * len(CALLS) + 8), repeat=2):
+        cloud = make_cloud(lag, room)
+        turns = iter([0] * one + [1] * other)
+
+        interleave(
+            [Invocation(cloud), Invocation(cloud)],
+            lambda alive, turns=turns: min(next(turns, 0), alive - 1),  # type: ignore[misc]
+        )
+
+        assert is_whole(cloud), (one, other, cloud.row())
         require_promises(cloud)
 
 
