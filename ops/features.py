@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.settings.parsing import declared
 from chalicelib.settings.stage import FEATURES, Settings
-from chalicelib.settings.variables import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from chalicelib.settings.variables import Setting
+    from chalicelib.settings.parsing import Setting
 
 MEETINGS: Final = "meetings"
 NOTIFICATIONS: Final = "notifications"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib.settings.meetings import MeetingsSettings
 from chalicelib.settings.notifications import NotificationsSettings
+from chalicelib.settings.parsing import declared
 from chalicelib.settings.stage import (
     AUTOMATIC_TTL,
     CLOUDFLARE_API,
@@ -21,7 +22,6 @@ from chalicelib.settings.stage import (
     Settings,
     SettingsError,
 )
-from chalicelib.settings.variables import declared
 
 INSTANCE = "i-0123456789abcdef0"
 REQUIRED = {
