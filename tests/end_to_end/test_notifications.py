@@ -32,7 +32,6 @@ VARIABLES = {
     "DEPLOYMENT_STATES": "SUCCESS,FAILURE",
 }
 TERMINATION = "elephant-local-notify_instance_termination"
-DEPLOYMENT = "elephant-local-notify_deployment"
 
 
 class Stage(DeployedStage):

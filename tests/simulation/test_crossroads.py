@@ -10,15 +10,7 @@ from tests.simulation.actors import CHURN, FILL
 from tests.simulation.aws_edge import TIMEOUT, AwsFault
 from tests.simulation.callers import JSON, Plan
 from tests.simulation.ec2 import ZONES
-from tests.simulation.names import (
-    AHEAD,
-    MINUTE,
-    ROLES,
-    SHORTEST,
-    desktops_of,
-    is_claimed,
-    status,
-)
+from tests.simulation.names import AHEAD, MINUTE, ROLES, SHORTEST, desktops_of, is_claimed, status
 from tests.simulation.stage import Stage
 from tests.simulation.timeline import Timeline
 
