@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 CODE := app.py bench chalicelib localcloud ops tests
 
-.PHONY: help install install-dev demo test test-localcloud soak burst bench pictures format lock clean
+.PHONY: help install install-dev demo test test-localcloud soak burst mutants bench pictures format lock clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -33,6 +33,10 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.venv/installed-mutants: requirements-mutants.txt .venv/installed-dev
+	@$(PIP_INSTALL) --require-hashes -r requirements-mutants.txt
+	@touch $@
+
 demo: install-dev  ## Play a meeting from launch to end on this machine, checking every promise
 	@$(BIN)/python -m localcloud demo
 
@@ -53,6 +57,10 @@ soak: install-dev  ## Run SCHEDULES=10000 of the simulation, from SEED=0; MEETIN
 burst: install-dev  ## Start 2,000 desktops at once against Cloudflare's real limit, on simulated time
 	$(BIN)/python -m tests.simulation --burst 2000
 
+mutants: .venv/installed-mutants  ## Change the decisions in 1,500 ways, and list the changes that no test notices
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 bench: install-dev  ## Measure it beside the guide and octodns (some minutes), into docs/performance.md
 	$(BIN)/python -m bench
 
@@ -67,9 +75,10 @@ lock: install-dev  ## Pin the newest versions of what requirements*.in name
 	$(BIN)/pip install --quiet uv
 	$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	$(LOCK) --upgrade -c requirements-dev.txt requirements-ops.in -o requirements-ops.txt
+	$(LOCK) --upgrade -c requirements-dev.txt requirements-mutants.in -o requirements-mutants.txt
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-strip-extras \
 	--custom-compile-command "make lock" --generate-hashes
 
 clean:  ## Remove everything that was made
-	rm -rf .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .chalice/deployments .chalice/deployed/local.json
+	rm -rf .venv mutants *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .chalice/deployments .chalice/deployed/local.json

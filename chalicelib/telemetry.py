@@ -45,6 +45,8 @@ class Outcome:
     warnings: Sequence[str] = ()
     metrics: Mapping[str, int] | None = None
     """None counts the action."""
+    error: Exception | None = None
+    """What failed although everything else is done: raised after the report."""
 
     def to_dict(self) -> dict[str, Any]:
         """Serialize to JSON."""
@@ -56,30 +58,38 @@ class Outcome:
     def counts(self) -> dict[str, int]:
         """The counts by metric."""
         metrics = {self.action.capitalize(): 1} if self.metrics is None else self.metrics
-        return {**metrics, "Warnings": len(self.warnings)}
+        return {"Warnings": len(self.warnings), **metrics}
 
 
 def reported(
     reporter: Reporter,
     context: LambdaContext,
     run: Callable[[dict[str, Any]], Outcome | None],
+    logged: Mapping[str, Any] | None = None,
+    gauges: Callable[[], Mapping[str, int]] = dict,
 ) -> dict[str, Any]:
     """Run, report once, and return the function's result; nothing is reported for None.
 
-    `run` adds what the run is about to its argument, for the result and the report. What it raises
-    is reported as a failure and raised, so that Lambda retries and alarms see it.
+    `run` adds what the run is about to its argument, for the result and the report; `logged` is
+    for the report alone, and `gauges` are metrics of every report: both are read when the run is
+    over. What it raises is reported as a failure and raised, so that Lambda retries and alarms see
+    it.
     """
     about: dict[str, Any] = {}
     run_id = {"request_id": context.aws_request_id}
     try:
         outcome = run(about)
     except Exception as error:
-        reporter.failed(run_id | about, {"Failed": 1}, error)
+        reporter.failed({**run_id, **(logged or {}), **about}, {"Failed": 1, **gauges()}, error)
         raise
     if outcome is None:
         return {}
     result = about | outcome.to_dict()
-    reporter.succeeded(run_id | result, outcome.counts)
+    fields, counts = {**run_id, **(logged or {}), **result}, {**outcome.counts, **gauges()}
+    if outcome.error:
+        reporter.failed(fields, {**counts, "Failed": 1}, outcome.error)
+        raise outcome.error
+    reporter.succeeded(fields, counts)
     return result
 
 

@@ -117,8 +117,7 @@ class TokenView:
                 "the token has characters that are not valid in Cloudflare tokens"
             )
         self._sleep = sleep
-        self.quota = Quota()
-        self._api = _Api(api_url, token, needs, self.quota, sleep)
+        self._api = _Api(api_url, token, needs, Quota(), sleep)
 
     def zone_for(self, domain: str) -> str | None:
         """Find the id of the zone that contains a domain: its closest parent that is a zone.

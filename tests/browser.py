@@ -224,7 +224,7 @@ class Tab:
             raise BrowserError(f"{url}: {answer['errorText']}")
         self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
 
-    def find(self, expression: str) -> Any:  # noqa: ANN401 (whatever JavaScript has)
+    def find(self, expression: str) -> Any:  # noqa: ANN401 (any value of JavaScript)
         """Evaluate JavaScript in the page. Raises BrowserError if that throws."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in answer:
@@ -232,7 +232,7 @@ class Tab:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str) -> None:
-        """Wait until it is true in the page, whatever page that is by then."""
+        """Wait until it is true in the page, or in the one that it leads to."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             with suppress(BrowserError):  # between two pages there is none to ask

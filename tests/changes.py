@@ -47,7 +47,7 @@ class Inline(Executor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is the step's)
+        except Exception as error:  # noqa: BLE001 (the step's own)
             future.set_exception(error)
         return future
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.session import Session
@@ -70,18 +71,13 @@ class _Events:
         self._registered: list[tuple[str, Callable[..., Any]]] = []
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self._events, name)
+        found = getattr(self._events, name)
+        return partial(self._register, found) if name.startswith("register") else found
 
-    def register(self, event: str, handler: Callable[..., Any]) -> None:
-        self._events.register(event, handler)
-        self._registered.append((event, handler))
-
-    def register_first(self, event: str, handler: Callable[..., Any]) -> None:
-        self._events.register_first(event, handler)
-        self._registered.append((event, handler))
-
-    def register_last(self, event: str, handler: Callable[..., Any]) -> None:
-        self._events.register_last(event, handler)
+    def _register(
+        self, register: Callable[..., None], event: str, handler: Callable[..., Any]
+    ) -> None:
+        register(event, handler)
         self._registered.append((event, handler))
 
     def remove_registered(self) -> None:

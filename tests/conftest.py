@@ -14,7 +14,7 @@ from moto.backends import get_backend
 
 from localcloud.cloudflare import DEFAULT_TOKEN, Api, CloudflareStandIn, Token, Zone
 from tests.clients import LendingSession
-from tests.world import OTHER_TOKEN, REGION, SECRET, TABLE, World
+from tests.world import OTHER_TOKEN, REGION, SECRET, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,12 +75,7 @@ def world(session: LendingSession, _cloudflare: CloudflareStandIn) -> Iterator[W
         made.secrets.create_secret(
             Name=SECRET, SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN})
         )
-        made.dynamodb.create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        made.make_table()
         yield made
         get_backend("ec2").clear()
 

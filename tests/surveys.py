@@ -78,9 +78,7 @@ def linked(meeting_id: str = "m1", status: str = "HEALTHY", **roles: str) -> Mee
 
 
 def survey(
-    instances: Sequence[Instance] = (),
-    records: Sequence[Record] = (),
-    rows: Sequence[Meeting] = (),
+    instances: Sequence[Instance] = (), records: Sequence[Record] = (), rows: Sequence[Meeting] = ()
 ) -> Survey:
     """Survey these, as if EC2 knew no other instance than them."""
     named = {each.name.partition(".")[0] for each in records if each.name.endswith(f".{DOMAIN}")}

@@ -11,7 +11,7 @@ from moto.ec2.models import ec2_backends
 
 from chalicelib.dns.provider import DnsError
 from localcloud.cloudflare import Fault, FaultKind
-from tests.application import ARN, MEETINGS, STAGE, built, invoke, load_app
+from tests.application import ARN, MEETINGS, STAGE, invoke, load_app
 from tests.world import ACCOUNT, REGION, TABLE, Context, World
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def ask(
     """Send a request as API Gateway does, and return its answer; a join link's has parameters."""
     resource = "/schedule" if method in ROUTES["/schedule"] else "/join/{meeting_id}/{role}"
     event = {
-        "resource": resource,
         "headers": headers,
         "multiValueQueryStringParameters": None,
         "pathParameters": path,
@@ -69,24 +68,6 @@ def test_the_feature_is_three_functions_and_two_routes_more(
     assert set(with_it.handler_map) - set(without.handler_map) == functions
 
 
-@pytest.mark.parametrize(
-    ("handler", "builders"),
-    [
-        ("app", {"scheduling", "join"}),
-        ("launch_ec2", {"launch"}),
-        ("safety_net", {"safety_net"}),
-        ("terminator", {"terminator"}),
-        ("dns_watchdog", {"watchdog"}),
-    ],
-)
-def test_a_function_builds_what_it_needs_before_its_first_event(
-    monkeypatch: pytest.MonkeyPatch, handler: str, builders: set[str]
-) -> None:
-    app = load_app(monkeypatch, STAGE | MEETINGS | {"_HANDLER": f"app.{handler}"})
-
-    assert built(app) == builders
-
-
 def test_a_deployment_maps_the_tables_stream_and_cannot_do_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -101,7 +82,6 @@ def test_a_deployment_maps_the_tables_stream_and_cannot_do_without(
 
 def test_a_local_stage_needs_no_stream_to_answer_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     url = {"CLOUDFLARE_API_URL": "http://127.0.0.1:1/client/v4"}
-
     app = load_app(monkeypatch, STAGE | MEETINGS | CLI | url).app
 
     assert sorted(app.routes) == sorted([*ROUTES, "/events"])

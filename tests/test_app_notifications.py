@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from chalicelib import aws
 from chalicelib.dns.provider import DnsError
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from localcloud.cloudflare import Fault, FaultKind
-from tests.application import MEETINGS, PROJECT, STAGE, built, invoke, load_app
+from tests.application import MEETINGS, PROJECT, STAGE, invoke, load_app
 from tests.notifications.harness import SENT, VARIABLES, Stage, event
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 INVALID: tuple[object, ...] = ({}, [], "x", None)
 FUNCTIONS = {"notify_instance_termination", "notify_deployment"}
+FAILED = "i-0123456789abcdef0 terminated: ELB system health check failed (web)"
 BOTH = MEETINGS | {"FEATURES": "meetings,notifications"}
 
 
@@ -76,66 +76,37 @@ def test_the_feature_is_two_functions_more_with_their_rules(
     }
 
 
-@pytest.mark.parametrize(
-    ("handler", "builders"),
-    [
-        ("notify_instance_termination", {"termination_reports"}),
-        ("notify_deployment", {"deployment_reports"}),
-        ("dns_watchdog", {"watchdog"}),
-    ],
-)
-def test_a_function_builds_what_it_needs_before_its_first_event(
-    monkeypatch: pytest.MonkeyPatch, handler: str, builders: set[str]
-) -> None:
-    app = load(monkeypatch, _HANDLER=f"app.{handler}")
-
-    assert built(app) == builders
-
-
 def test_functions_that_send_nothing_load_nothing_of_e_mails() -> None:
     """The watchdog is what must be fast."""
     layout = "'chalicelib.notifications.layout' in sys.modules"
     code = f"import app, sys; app.container.watchdog; print({layout})"
-    done = subprocess.run(  # noqa: S603 (this Python, with code of our own)
-        [sys.executable, "-c", code],
-        cwd=PROJECT,
-        env=STAGE | VARIABLES | {"AWS_DEFAULT_REGION": REGION, "_HANDLER": "app.dns_watchdog"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "False\n"
+    variables = STAGE | VARIABLES | {"AWS_DEFAULT_REGION": REGION, "_HANDLER": "app.dns_watchdog"}
+
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=PROJECT, env=variables)  # noqa: S603
+
+    assert said == b"False\n"
 
 
 @pytest.mark.parametrize(
     ("function", "name", "subject"),
     [
-        (
-            "notify_instance_termination",
-            "autoscaling-elb-health-check",
-            "i-0123456789abcdef0 terminated: ELB system health check failed (web)",
-        ),
+        ("notify_instance_termination", "autoscaling-elb-health-check", FAILED),
         ("notify_deployment", "codedeploy-success", "shop deployed to production"),
     ],
 )
-def test_each_event_becomes_one_e_mail_or_an_error_and_invalid_ones_are_ignored(
+def test_each_event_becomes_one_e_mail_and_invalid_ones_are_ignored(
     app: ModuleType, stage: Stage, function: str, name: str, subject: str
 ) -> None:
     for invalid in INVALID:
         assert invoke(app, function, invalid)["action"] == "ignored"
 
-    stage.ses.delete_email_identity(EmailIdentity="example.com")
-    with pytest.raises(Exception, match="not verified"):
-        invoke(app, function, event(name))
-
-    stage.ses.create_email_identity(EmailIdentity="example.com")
-    actions = [invoke(app, function, event(name))["action"] for _ in range(3)]
-    assert actions == ["notified", "unchanged", "unchanged"]
+    actions = [invoke(app, function, event(name))["action"] for _ in range(2)]
+    assert actions == ["notified", "unchanged"]
     assert stage.subjects == [subject]
     assert OWNER in stage.mails[0].body
 
 
-@pytest.mark.parametrize(("features", "count"), [(BOTH, 1), ({}, 0)], ids=["with", "without"])
+@pytest.mark.parametrize(("features", "count"), [(BOTH, 1), ({}, 0)])
 def test_a_meeting_that_was_never_healthy_becomes_an_e_mail_where_there_are_meetings(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, features: dict[str, str], count: int
 ) -> None:
@@ -150,12 +121,7 @@ def test_a_meeting_that_was_never_healthy_becomes_an_e_mail_where_there_are_meet
 
 @pytest.mark.parametrize("cloudflare_works", [True, False])
 def test_the_sweep_reports_desktops_without_an_address_even_without_cloudflare(
-    app: ModuleType,
-    stage: Stage,
-    unreachable: str,
-    capsys: pytest.CaptureFixture[str],
-    *,
-    cloudflare_works: bool,
+    app: ModuleType, stage: Stage, unreachable: str, *, cloudflare_works: bool
 ) -> None:
     if cloudflare_works:
         assert invoke(app, "sweep", {})["action"] == "unchanged"
@@ -165,9 +131,7 @@ def test_the_sweep_reports_desktops_without_an_address_even_without_cloudflare(
             invoke(app, "sweep", {})
 
     assert stage.subjects == ["Student's desktop without an address for 1 h"]
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    notified = [each["instances"] for each in lines if each.get("action") == "notified"]
-    assert notified == [[unreachable]]
+    assert unreachable in stage.mails[0].body
 
 
 @pytest.mark.usefixtures("unreachable")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,11 @@ from ops.iam_page import EXAMPLE, PLAIN, iam_page
 from ops.policies import policies
 from ops.reach import Code
 from ops.stack_roles import DESKTOP, SCHEDULER, role_of
-from ops.stages import ConfigFile
+from ops.stages import ConfigFile, Stage
 
 PROJECT = Path(__file__).parent.parent
 CONFIG = ConfigFile(PROJECT)
 CODE = Code(PROJECT)
-POLICIES = sorted((PROJECT / ".chalice").glob("policy-*.json"))
 
 
 @pytest.mark.parametrize("name", CONFIG.names())
@@ -47,41 +47,34 @@ def lint(document: str) -> tuple[int, list[dict[str, Any]]]:
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)
-def test_every_policy_passes_the_linter(path: Path) -> None:
-    document = json.loads(path.read_text())
-
-    assert lint(json.dumps(with_runs_joined(document))) == (0, [])
-
-
-@pytest.mark.parametrize("name", policies(CODE, EXAMPLE))
-def test_every_policy_of_a_stage_with_all_features_passes_the_linter(name: str) -> None:
-    document = with_runs_joined(policies(CODE, EXAMPLE)[name])
-
-    assert lint(json.dumps(document)) == (0, [])
-
-
-@pytest.mark.parametrize("role", [SCHEDULER, DESKTOP])
-def test_every_policy_of_the_supporting_stack_passes_the_linter(role: str) -> None:
-    assert lint(json.dumps(role_of(role, EXAMPLE).policy)) == (0, [])
-
-
 def with_runs_joined(document: dict[str, Any]) -> dict[str, Any]:
     """Join the statements about RunInstances, which the linter wants to name everything at once.
 
     AWS asks about each kind of thing by itself, so each may have conditions of its own:
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html#iam-example-runinstances
     """
-    runs = [each for each in document["Statement"] if each["Action"] == ["ec2:RunInstances"]]
+    statements = document["Statement"]
+    runs = [each for each in statements if each["Action"] == ["ec2:RunInstances"]]
     if not runs:
         return document
     joined: list[str] = []
     for each in runs:
         resources = each["Resource"]
         joined += resources if isinstance(resources, list) else [resources]
-    others = [each for each in document["Statement"] if each not in runs]
     one = {"Sid": "Run", "Effect": "Allow", "Action": ["ec2:RunInstances"], "Resource": joined}
-    return document | {"Statement": [*others, one]}
+    return document | {"Statement": [*(each for each in statements if each not in runs), one]}
+
+
+DOCUMENTS = {
+    **{path.name: json.loads(path.read_text()) for path in (PROJECT / ".chalice").glob("policy-*")},
+    **{f"{name} of a stage with all": each for name, each in policies(CODE, EXAMPLE).items()},
+    **{role: role_of(role, EXAMPLE).policy for role in (SCHEDULER, DESKTOP)},
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_policy_passes_the_linter(name: str) -> None:
+    assert lint(json.dumps(with_runs_joined(DOCUMENTS[name]))) == (0, [])
 
 
 def test_the_linter_finds_what_is_wrong() -> None:
@@ -90,54 +83,46 @@ def test_the_linter_finds_what_is_wrong() -> None:
 
     code, found = lint(json.dumps({"Version": "2012-10-17", "Statement": [wrong]}))
 
-    assert code == 1
-    assert "UNKNOWN_ACTION" in {each["issue"] for each in found}
+    assert (code, {each["issue"] for each in found}) == (1, {"UNKNOWN_ACTION"})
+
+
+def rights_of(stage: Stage) -> dict[str, set[str]]:
+    """Return which functions have each right: an action, or an action within a statement."""
+    rights: defaultdict[str, set[str]] = defaultdict(set)
+    for name, document in policies(CODE, stage).items():
+        function = name.removeprefix("policy-prod-").removesuffix(".json")
+        for statement in document["Statement"]:
+            for action in statement["Action"]:
+                rights[action].add(function)
+                rights[f"{action.partition(':')[2]} {statement['Sid']}"].add(function)
+    return rights
 
 
 def test_a_stage_without_features_has_not_one_right_of_theirs() -> None:
     """What it has is what it had before there were any."""
-    plain = policies(CODE, PLAIN)
+    granted = rights_of(PLAIN)
 
-    assert list(plain) == ["policy-prod-dns_watchdog.json", "policy-prod-sweep.json"]
-    granted = {
-        action
-        for document in plain.values()
-        for statement in document["Statement"]
-        for action in statement["Action"]
-    }
-    assert granted == {
-        "dynamodb:BatchGetItem",
-        "dynamodb:GetItem",
-        "dynamodb:UpdateItem",
+    assert set.union(*granted.values()) == {"dns_watchdog", "sweep"}
+    assert {right for right in granted if ":" in right} == {
+        *(f"dynamodb:{each}" for each in ("BatchGetItem", "GetItem", "UpdateItem")),
+        *(f"logs:{each}" for each in ("CreateLogGroup", "CreateLogStream", "PutLogEvents")),
         "ec2:DescribeInstances",
-        "logs:CreateLogGroup",
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
         "secretsmanager:GetSecretValue",
         "sqs:SendMessage",
     }
 
 
 def test_who_may_start_end_and_schedule() -> None:
-    """Nobody else, and nobody who answers strangers may touch EC2 or Cloudflare's token."""
-    rights: dict[str, set[str]] = {}
-    for name, document in policies(CODE, EXAMPLE).items():
-        function = name.removeprefix("policy-prod-").removesuffix(".json")
-        for statement in document["Statement"]:
-            for action in statement["Action"]:
-                rights.setdefault(action, set()).add(function)
-                if action == "dynamodb:PutItem":
-                    rights.setdefault(f"put {statement['Sid']}", set()).add(function)
-            if statement["Sid"] == "CloudflareToken":
-                rights.setdefault("token", set()).add(function)
+    """No other function, and none that answers the public, may touch EC2 or Cloudflare's token."""
+    rights = rights_of(EXAMPLE)
 
     assert rights["ec2:RunInstances"] == rights["ec2:CreateTags"] == {"launch_ec2"}
     assert rights["ec2:TerminateInstances"] == {"launch_ec2", "safety_net", "terminator"}
     assert rights["scheduler:CreateSchedule"] == {"api_handler", "safety_net", "sweep"}
     assert rights["scheduler:DeleteSchedule"] == {"api_handler"}
-    assert rights["put MeetingsTable"] == {"api_handler"}
+    assert rights["PutItem MeetingsTable"] == {"api_handler"}
     assert rights["dynamodb:GetRecords"] == {"terminator"}
-    assert rights["token"] == {"dns_watchdog", "sweep"}
+    assert rights["GetSecretValue CloudflareToken"] == {"dns_watchdog", "sweep"}
     notifying = {"notify_deployment", "notify_instance_termination", "sweep"}
-    assert rights["ses:SendEmail"] == rights["put SentTable"] == notifying
+    assert rights["ses:SendEmail"] == rights["PutItem SentTable"] == notifying
     assert rights["codedeploy:GetDeployment"] == {"notify_deployment"}

@@ -58,11 +58,7 @@ def log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Log]:
     """Capture what is printed; a call to anywhere fails the test."""
-
-    def refuse(*_: object) -> None:
-        pytest.fail("telemetry made a call")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("telemetry made a call"))
     for name in [*os.environ]:
         if name.startswith("POWERTOOLS_") or name in {"LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"}:
             monkeypatch.delenv(name)
@@ -81,9 +77,8 @@ def test_an_outcome_is_reported_and_returned_with_what_the_run_was_about(log: Lo
 
     result = reported(log.reporter, Context(), run)
 
-    warnings = {"warnings": ["careful"]}
     said = {"action": "ended", "reason": "over", "meeting_id": "m1", "instances": ["i-1"]}
-    assert result == said | warnings
+    assert result == said | {"warnings": ["careful"]}
     line, metrics = log.entries()
     assert line.items() >= (result | {"request_id": Context().aws_request_id}).items()
     assert "next_look" not in line
@@ -117,69 +112,49 @@ def test_what_a_run_raises_is_reported_with_what_it_was_about_and_raised(log: Lo
 # The log
 
 
-def test_a_success_is_one_line_that_can_be_searched_by_field(log: Log) -> None:
-    log.reporter.succeeded(FIELDS, {"Created": 1})
-
-    line, _ = log.entries()
-    assert line["message"] == "created: it is running at 192.0.2.1"
-    assert line["level"] == "INFO"
-    assert line["service"] == log.function
-    assert line["owner"] == OWNER
-    assert FIELDS.items() <= line.items()
-
-
 @pytest.mark.parametrize(("warnings", "level"), [(["careful"], "WARNING"), ([], "INFO")])
-def test_a_success_with_warnings_is_a_warning(log: Log, warnings: list[str], level: str) -> None:
-    log.reporter.succeeded(FIELDS | {"warnings": warnings}, {"Created": 1})
+def test_a_success_is_one_line_and_a_warning_if_it_has_warnings(
+    log: Log, warnings: list[str], level: str
+) -> None:
+    fields = FIELDS | {"warnings": warnings}
+
+    log.reporter.succeeded(fields, {"Created": 1})
 
     line, _ = log.entries()
-    assert (line["level"], line["warnings"]) == (level, warnings)
+    message = "created: it is running at 192.0.2.1"
+    said = {"message": message, "level": level, "service": log.function, "owner": OWNER}
+    assert line.items() >= (fields | said).items()
 
 
-def test_a_failure_is_one_error_line_that_names_the_error(log: Log) -> None:
-    log.reporter.failed({"request_id": "8f5e"}, {"Failed": 1}, ValueError("no such zone"))
-
-    line, _ = log.entries()
-    assert line["message"] == "failed: ValueError: no such zone"
-    assert line["level"] == "ERROR"
-    assert line["error"] == "ValueError"
-    assert line["request_id"] == "8f5e"
-
-
-def test_a_failure_leaves_the_traceback_to_lambda(log: Log) -> None:
+def test_a_failure_is_one_error_line_and_leaves_the_traceback_to_lambda(log: Log) -> None:
     """Lambda prints that of what is raised; twice the same would look like two failures."""
     with pytest.raises(ValueError, match="no such zone") as raised:
         raise ValueError("no such zone")
-    log.reporter.failed(FIELDS, {"Failed": 1}, raised.value)
+    log.reporter.failed({"request_id": "8f5e"}, {"Failed": 1}, raised.value)
 
     line, _ = log.entries()
+    said = {"message": "failed: ValueError: no such zone", "level": "ERROR", "error": "ValueError"}
+    assert line.items() >= ({"request_id": "8f5e"} | said).items()
     assert not {"exception", "exception_name", "stack_trace"} & line.keys()
 
 
 def test_a_line_is_not_printed_again_by_lambdas_own_handler(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given the handler that Lambda's runtime puts on the root logger
-    monkeypatch.setattr(
-        logging.root, "handlers", [*logging.root.handlers, logging.StreamHandler(sys.stdout)]
-    )
+    handlers = [*logging.root.handlers, logging.StreamHandler(sys.stdout)]
+    monkeypatch.setattr(logging.root, "handlers", handlers)
 
-    # when a run reports
     log.reporter.succeeded(FIELDS, {"Created": 1})
     log.reporter.failed(FIELDS, {"Failed": 1}, ValueError("no such zone"))
 
-    # then each report is one line of log and one of metrics
-    assert len(log.lines()) == 4
+    assert len(log.lines()) == 4  # each report is one line of log and one of metrics
 
 
-@pytest.mark.parametrize(
-    "text", ["100 %", "%s %d", "{} {0}", 'a "quoted" \\ word', "ünï ☃", "two\nlines"]
-)
+@pytest.mark.parametrize("text", ["%s %d", "{} {0}", 'a "quoted" \\ word', "ünï ☃", "two\nlines"])
 def test_any_text_is_logged_as_it_is(log: Log, text: str) -> None:
     log.reporter.succeeded(FIELDS | {"reason": text}, {"Created": 1})
     line, _ = log.entries()
     assert line["message"] == f"created: {text}"
-
     log.reporter.failed(FIELDS, {"Failed": 1}, ValueError(text))
     line, _ = log.entries()
     assert line["message"] == f"failed: ValueError: {text}"
@@ -208,13 +183,9 @@ def metrics_of(entry: dict[str, Any]) -> tuple[object, dict[str, object]]:
 
 def test_counts_are_metrics_of_the_deployment_for_each_run(log: Log) -> None:
     """One dimension: an alarm names just the owner, whichever function counted."""
-    place = ("Elephant", "service", OWNER)
     for _ in range(2):
         log.reporter.succeeded(FIELDS, {"Created": 1, "Deleted": 0, "QuotaLeft": 1150})
+
         _, entry = log.entries()
         counted = {"Created": [1.0], "Deleted": [0.0], "QuotaLeft": [1150.0]}
-        assert metrics_of(entry) == (place, counted)
-
-    log.reporter.failed({}, {"Failed": 1}, ValueError("no such zone"))
-    _, entry = log.entries()
-    assert metrics_of(entry) == (place, {"Failed": [1.0]})
+        assert metrics_of(entry) == (("Elephant", "service", OWNER), counted)

@@ -2,57 +2,35 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import SSLError
 
 from chalicelib import aws, trust
-from tests.tls import certificate_for, serve_tls
+from tests.servers import QuietHandler, QuietServer, certificate_for, serve_tls, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """Secrets Manager with one secret."""
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = b'{"SecretString": "token"}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-class Server(ThreadingHTTPServer):
-    """A server that says nothing of clients that do not trust it."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Say nothing."""
+    def take(self, body: bytes) -> None:
+        assert body
+        self.answer(body=b'{"SecretString": "token"}')
 
 
 @contextmanager
 def secrets_manager(directory: Path) -> Iterator[tuple[str, Path]]:
     """Serve over TLS; yield the URL and the certificate by which it is trusted."""
-    server = Server(("127.0.0.1", 0), Handler)
+    server = QuietServer(Handler)
     certificate = serve_tls(server, directory)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(server):
         yield f"https://localhost:{server.server_port}", certificate
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)

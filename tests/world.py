@@ -97,13 +97,11 @@ class Reports:
     lines: list[tuple[str, dict[str, Any], dict[str, int]]] = field(default_factory=list)
 
     def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None:
-        """Keep a success."""
         self.lines.append(("succeeded", dict(fields), dict(counts)))
 
     def failed(
         self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
     ) -> None:
-        """Keep a failure."""
         self.lines.append((f"failed: {error}", dict(fields), dict(counts)))
 
 
@@ -147,7 +145,6 @@ class World:
         return time.time() + self.elapsed
 
     def token(self) -> Token:
-        """Make the application's token."""
         return Token(self.app_secrets, SECRET, self.clock)
 
     def api(self, transport: Transport | None = None) -> Cloudflare:
@@ -164,11 +161,9 @@ class World:
     def zone(
         self, zone_id: str = DEFAULT_ZONE_ID, transport: Transport | None = None
     ) -> CloudflareZone:
-        """Make the application's end of the zone."""
         return CloudflareZone(self.api(transport), zone_id)
 
     def meetings(self) -> Meetings:
-        """Make the application's end of the meetings table."""
         return Meetings(self.app_dynamodb, TABLE, self.pauses.append)
 
     def instances(
@@ -195,11 +190,10 @@ class World:
     def sweep(self, settings: Settings | None = None, transport: Transport | None = None) -> Sweep:
         """Make a sweep, as a new execution environment would."""
         settings = settings or make_settings()
-        cloudflare = self.api(transport)
         return Sweep(
             settings=settings,
             instances=self.instances(settings.project_tag, settings.owner),
-            zone=CloudflareZone(cloudflare, settings.zone_id, settings.batch_size),
+            zone=CloudflareZone(self.api(transport), settings.zone_id, settings.batch_size),
             meetings=self.meetings() if settings.table_name else None,
             reporter=self.reports,
             executor=self.executor,
@@ -217,11 +211,9 @@ class World:
         return self._watchdog.handle(make_event(instance_id, state), Context())
 
     def deadline(self, seconds: float = 60) -> Deadline:
-        """Make a deadline."""
         return Deadline(self.clock() + seconds, self.clock)
 
     def steps(self) -> Steps:
-        """Make the steps of a run."""
         return Steps(self.executor, self.deadline())
 
     # What people and AWS do
@@ -229,30 +221,21 @@ class World:
     def launch(self, *, public: bool = True, owner: str = "", **tags: str) -> str:
         """Launch an instance of the project (`Project=""` for none) and return its id."""
         every = {"Project": "Elephant", OWNER_TAG: owner} | tags
-        answer = self.ec2.run_instances(
-            ImageId="ami-12c6146b",
-            MinCount=1,
-            MaxCount=1,
-            NetworkInterfaces=[{"DeviceIndex": 0, "AssociatePublicIpAddress": public}],
-            TagSpecifications=[
-                {
-                    "ResourceType": "instance",
-                    "Tags": [{"Key": key, "Value": value} for key, value in every.items() if value]
-                    or [{"Key": "none", "Value": "none"}],
-                }
-            ],
-        )
-        return str(answer["Instances"][0]["InstanceId"])
+        given = {key: value for key, value in every.items() if value}
+        (instance_id,) = self._run(1, given or {"none": "none"}, public=public)
+        return instance_id
 
     def launch_many(self, count: int, **tags: str) -> list[str]:
         """Launch so many instances of the project at once."""
-        every = {"Project": "Elephant"} | tags
-        listed = [{"Key": key, "Value": value} for key, value in every.items()]
+        return self._run(count, {"Project": "Elephant"} | tags)
+
+    def _run(self, count: int, tags: Mapping[str, str], *, public: bool = True) -> list[str]:
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
         answer = self.ec2.run_instances(
             ImageId="ami-12c6146b",
             MinCount=count,
             MaxCount=count,
-            NetworkInterfaces=[{"DeviceIndex": 0, "AssociatePublicIpAddress": True}],
+            NetworkInterfaces=[{"DeviceIndex": 0, "AssociatePublicIpAddress": public}],
             TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
         )
         return [str(each["InstanceId"]) for each in answer["Instances"]]
@@ -263,16 +246,13 @@ class World:
         self.ec2.associate_address(InstanceId=instance_id, AllocationId=allocated["AllocationId"])
 
     def desktop(self, role: str = "teacher", meeting: str = "m1") -> str:
-        """Launch a meeting's desktop."""
         return self.launch(MeetingID=meeting, Role=role, owner=OWNER)
 
     def address(self, instance_id: str) -> str:
-        """Return the instance's public address now."""
         answer = self.ec2.describe_instances(InstanceIds=[instance_id])
         return str(answer["Reservations"][0]["Instances"][0]["PublicIpAddress"])
 
     def terminate(self, *instance_ids: str) -> None:
-        """End instances for good."""
         self.ec2.terminate_instances(InstanceIds=list(instance_ids))
 
     def two_in_a_role(self) -> tuple[str, str]:
@@ -283,7 +263,6 @@ class World:
         return older, younger
 
     def stop(self, *instance_ids: str) -> None:
-        """Stop instances."""
         self.ec2.stop_instances(InstanceIds=list(instance_ids))
 
     def untag(self, instance_id: str, *keys: str) -> None:
@@ -299,8 +278,16 @@ class World:
         self.put_row(meeting, **linked | row)
         return instance_id
 
+    def make_table(self, name: str = TABLE) -> None:
+        """Make a table with the key of all the stage's tables."""
+        self.dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
     def put_row(self, meeting: str = "m1", **attributes: str) -> None:
-        """Write a meeting's row."""
         item = {"id": meeting} | attributes
         self.dynamodb.put_item(
             TableName=TABLE, Item={key: {"S": value} for key, value in item.items()}
@@ -313,9 +300,7 @@ class World:
         return {key: value["S"] for key, value in item.items() if key != "id"}
 
     def rows(self) -> list[str]:
-        """Return the ids of all rows."""
-        answer = self.dynamodb.scan(TableName=TABLE)
-        return sorted(item["id"]["S"] for item in answer["Items"])
+        return sorted(each["id"]["S"] for each in self.dynamodb.scan(TableName=TABLE)["Items"])
 
     def store_token(self, token: str, key: str = "CLOUDFLARE_TOKEN") -> None:
         """Rotate the secret."""
@@ -350,7 +335,6 @@ class World:
         kind: str = "A",
         **members: object,
     ) -> Record:
-        """Make a record by hand."""
         body = {"type": kind, "name": name, "content": content, "comment": comment, **members}
         return self.cloudflare.api.zone(DEFAULT_ZONE_ID).create(body)  # type: ignore[arg-type]
 
@@ -378,7 +362,6 @@ class World:
         return [self.put_own(each, meeting=None) for each in ended]
 
     def records(self) -> tuple[Record, ...]:
-        """Return every record of the zone."""
         return self.cloudflare.api.zone(DEFAULT_ZONE_ID).records
 
     def standing(self) -> list[tuple[str, str, str]]:
@@ -399,7 +382,6 @@ class World:
         return sorted(self.aws_calls), self.dns_calls
 
     def forget_calls(self) -> None:
-        """Forget the calls so far."""
         self.aws_calls.clear()
         self.cloudflare.api.clear_calls()
 
@@ -410,10 +392,8 @@ class World:
             if model.name not in self._errors:
                 return None
             error = {"Code": self._errors[model.name], "Message": "as the test wants it"}
-            return AWSResponse("", 400, HTTPHeaders(), None), {
-                "Error": error,
-                "ResponseMetadata": {},
-            }
+            answer = {"Error": error, "ResponseMetadata": {}}
+            return AWSResponse("", 400, HTTPHeaders(), None), answer
 
         client.meta.events.register("before-call.*.*", record)
         return client

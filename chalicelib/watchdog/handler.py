@@ -7,7 +7,6 @@ is read; the row is updated.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.deadline import Deadline
@@ -17,6 +16,7 @@ from chalicelib.ec2.event import IgnoredEventError, InstanceEvent
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop, MeetingDecision
 from chalicelib.step import Steps
+from chalicelib.telemetry import Outcome, reported
 from chalicelib.watchdog.reconciler import Reconciler
 from chalicelib.watchdog.row_update import Rows
 
@@ -32,24 +32,6 @@ if TYPE_CHECKING:
     from chalicelib.settings.stage import Settings
     from chalicelib.telemetry import Reporter
     from chalicelib.watchdog.reconciler import Reconciliation
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a run, which the function returns."""
-
-    instance_id: str | None
-    action: str
-    reason: str
-    record: str | None = None
-    meeting: str | None = None
-    warnings: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Serialize to JSON, omitting empty fields."""
-        always = {"instance_id": self.instance_id, "action": self.action, "reason": self.reason}
-        more = {"record": self.record, "meeting": self.meeting, "warnings": list(self.warnings)}
-        return always | {key: value for key, value in more.items() if value}
 
 
 class Watchdog:
@@ -75,42 +57,33 @@ class Watchdog:
         self._clock = clock
 
     def handle(self, event: object, context: LambdaContext) -> dict[str, Any]:
-        """Handle any event, report once, and return an Outcome as a dictionary.
+        """Handle any event, report once, and return the result.
 
         Errors are reported and raised, so that Lambda retries and alarms see them.
         """
         steps = Steps(self._executor, Deadline.of(context, self._clock))
-        fields = {"request_id": context.aws_request_id}
-        try:
-            outcome = self._handle(event, context.invoked_function_arn, steps, fields)
-        except Exception as error:
-            self._reporter.failed(fields, self._counts("failed"), error)
-            raise
-        result = outcome.to_dict()
-        counts = self._counts(outcome.action) | {"Warnings": len(outcome.warnings)}
-        self._reporter.succeeded(fields | result, counts)
-        return result
+        logged: dict[str, str] = {}
 
-    def _handle(
-        self, event: object, function_arn: str, steps: Steps, fields: dict[str, str]
-    ) -> Outcome:
-        try:
-            notice = InstanceEvent.parse(event, function_arn)
-        except IgnoredEventError as ignored:
-            return Outcome(None, "ignored", f"ignored event: {ignored}")
-        instance_id = notice.instance_id
-        fields |= {
-            "instance_id": instance_id,
-            "event_id": notice.id,
-            "event_state": notice.state,
-        }
+        def run(about: dict[str, Any]) -> Outcome:
+            try:
+                found = InstanceEvent.parse(event, context.invoked_function_arn)
+            except IgnoredEventError as ignored:
+                about["instance_id"] = None
+                return Outcome("ignored", f"ignored event: {ignored}")
+            about["instance_id"] = found.instance_id
+            logged.update(event_id=found.id, event_state=found.state)
+            return self._handle(found.instance_id, steps)
+
+        return reported(self._reporter, context, run, logged, self._gauges)
+
+    def _handle(self, instance_id: str, steps: Steps) -> Outcome:
         try:
             self._zone.require_quota()
             outcome, successor = self._look_at(instance_id, steps)
             if successor:  # it may have waited for the ended instance's link
                 self._look_at(successor, steps)
         except NoCallsError as reason:
-            return Outcome(instance_id, "deferred", f"deferred to the next sweep: {reason}")
+            return _deferred(reason)
         return outcome
 
     def _look_at(self, instance_id: str, steps: Steps) -> tuple[Outcome, str | None]:
@@ -118,11 +91,9 @@ class Watchdog:
         seen = self._reconciler.observe(instance_id, steps)
         finding = seen.finding
         if finding.presence is Presence.FOREIGN:
-            return Outcome(instance_id, "ignored", finding.reason), None
+            return Outcome("ignored", finding.reason), None
         if finding.presence is Presence.UNCERTAIN:
-            return Outcome(
-                instance_id, "deferred", f"deferred to the next sweep: {finding.reason}"
-            ), None
+            return _deferred(finding.reason), None
         for former in finding.formers:
             self._begin_row(seen, former, finding.in_former, steps)()
         finish_row = self._begin_row(seen, finding.assignment, finding.presence, steps)
@@ -135,14 +106,13 @@ class Watchdog:
             if now is not finding:
                 finish_row = self._begin_row(settled, now.assignment, now.presence, steps)
             decision = finish_row()
-        outcome = Outcome(
-            instance_id,
-            _action(settled, decision),
-            settled.finding.reason,
-            record=self._settings.record_name(instance_id),
-            meeting=decision.reason if decision else None,
-            warnings=(*settled.finding.warnings, *settled.warnings),
-        )
+        details = {
+            "record": self._settings.record_name(instance_id),
+            "meeting": decision.reason if decision else None,
+        }
+        warnings = (*settled.finding.warnings, *settled.warnings)
+        reason = settled.finding.reason
+        outcome = Outcome(_action(settled, decision), reason, details, warnings)
         return outcome, decision.successor if decision else None
 
     def _begin_row(
@@ -159,11 +129,13 @@ class Watchdog:
         desktop = Desktop(seen.instance_id, assignment, presence, link, seen.instance, tag, owner)
         return self._rows.begin(desktop, steps)
 
-    def _counts(self, action: str) -> dict[str, int]:
-        counts = {action.capitalize(): 1}
-        if self._zone.calls_left is not None:
-            counts["QuotaLeft"] = self._zone.calls_left
-        return counts
+    def _gauges(self) -> dict[str, int]:
+        left = self._zone.calls_left
+        return {} if left is None else {"QuotaLeft": left}
+
+
+def _deferred(reason: object) -> Outcome:
+    return Outcome("deferred", f"deferred to the next sweep: {reason}")
 
 
 def _no_row() -> None:

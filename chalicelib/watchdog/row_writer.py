@@ -45,13 +45,22 @@ class RowResults:
             [*self.done, *later.done], later.left, [*self.errors, *later.errors], later.not_updated
         )
 
+    @property
+    def error(self) -> RowsNotUpdatedError | None:
+        """What DynamoDB rejected, if anything."""
+        if not self.errors:
+            return None
+        error = RowsNotUpdatedError(
+            f"DynamoDB rejected {len(self.errors)} request(s) for rows; first error: "
+            f"{self.errors[0]}"
+        )
+        error.__cause__ = self.errors[0]
+        return error
+
     def raise_if_failed(self) -> None:
         """Raise RowsNotUpdatedError if DynamoDB rejected a read or a write."""
-        if self.errors:
-            raise RowsNotUpdatedError(
-                f"DynamoDB rejected {len(self.errors)} request(s) for rows; first error: "
-                f"{self.errors[0]}"
-            ) from self.errors[0]
+        if self.error:
+            raise self.error
 
 
 class Register:

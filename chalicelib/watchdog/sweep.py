@@ -10,9 +10,10 @@ from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.dns.batches import Batches
 from chalicelib.dns.provider import NoCallsError
 from chalicelib.step import Steps
+from chalicelib.telemetry import Outcome, reported
 from chalicelib.watchdog.deletion_limit import DeletionLimit
 from chalicelib.watchdog.row_plan import Roster
-from chalicelib.watchdog.row_writer import Register, RowResults, RowsNotUpdatedError
+from chalicelib.watchdog.row_writer import Register, RowResults
 from chalicelib.watchdog.survey import Freshness, Surveyor
 from chalicelib.watchdog.sweep_result import Repair
 
@@ -55,25 +56,14 @@ class Sweep:
         self._clock = clock
 
     def handle(self, context: LambdaContext) -> dict[str, Any]:
-        """Survey and repair, report once, and return a Repair as a dictionary.
+        """Survey and repair, report once, and return the result as Repair.to_dict has it.
 
         Without quota the action is `deferred`. Errors are reported and raised.
         """
         steps = Steps(self._executor, Deadline.of(context, self._clock))
-        fields = {"request_id": context.aws_request_id}
-        try:
-            result, counts, row_results = self._run(steps)
-        except Exception as error:
-            self._reporter.failed(fields, self._with_quota({"Failed": 1}), error)
-            raise
-        try:
-            row_results.raise_if_failed()
-        except RowsNotUpdatedError as error:
-            counts["Failed"] = 1
-            self._reporter.failed(fields | result, self._with_quota(counts), error)
-            raise
-        self._reporter.succeeded(fields | result, self._with_quota(counts))
-        return result
+        return reported(
+            self._reporter, context, lambda about: self._run(steps, about), gauges=self._gauges
+        )
 
     def survey(self, steps: Steps) -> Survey:
         """Read everything and plan; change nothing. Raises what a read raised."""
@@ -152,15 +142,14 @@ class Sweep:
             grew_old=freshness.was_over,
         )
 
-    def _run(self, steps: Steps) -> tuple[dict[str, Any], dict[str, int], RowResults]:
+    def _run(self, steps: Steps, about: dict[str, Any]) -> Outcome:
         try:
             self._zone.require_quota()
             repair = self._repair(self.survey(steps), steps)
         except NoCallsError as reason:
-            said = {"action": "deferred", "reason": f"deferred to the next run: {reason}"}
-            return said, {"Deferred": 1}, RowResults()
-        result, done = repair.to_dict(), repair.counts
-        counts = {
+            return Outcome("deferred", f"deferred to the next run: {reason}")
+        done = repair.counts
+        metrics = {
             "Created": done["created"],
             "Updated": done["updated"],
             "Deleted": done["deleted"],
@@ -169,11 +158,13 @@ class Sweep:
             "Warnings": len(repair.warnings),
             "DriftSeconds": round(max(repair.oldest_drift, self._unchanged_for(repair))),
         }
-        if result["action"] == "deferred":
-            counts["Deferred"] = 1
+        about.update(repair.to_dict())
+        if about["action"] == "deferred":
+            metrics["Deferred"] = 1
         if repair.held:
-            counts["RefusedUnsafe"] = len(repair.held)
-        return result, counts, repair.row_results
+            metrics["RefusedUnsafe"] = len(repair.held)
+        error = repair.row_results.error
+        return Outcome(about["action"], about["reason"], metrics=metrics, error=error)
 
     def _unchanged_for(self, repair: Repair) -> float:
         """Return for how many seconds the same thing has been skipped by consecutive runs."""
@@ -182,6 +173,6 @@ class Sweep:
         self._skipped = {each: since.get(each, now) for each in repair.skipped}
         return now - min(self._skipped.values(), default=now)
 
-    def _with_quota(self, counts: dict[str, int]) -> dict[str, int]:
+    def _gauges(self) -> dict[str, int]:
         left = self._zone.calls_left
-        return counts if left is None else counts | {"QuotaLeft": left}
+        return {} if left is None else {"QuotaLeft": left}

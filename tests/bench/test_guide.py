@@ -1,12 +1,12 @@
-"""The guide's sequence is what it should be: it makes the record and updates the row."""
+"""The guide's sequence is what it should be: it creates the record and updates the row."""
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench.guides_world import load_guide
-from localcloud.cloudflare import DEFAULT_ZONE_ID
-from tests.world import DOMAIN, RECORDS, REGION, SECRET, TABLE, World, make_event
+from tests.application import STAGE
+from tests.world import DOMAIN, RECORDS, TABLE, World, make_event
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -14,16 +14,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def guide(world: World) -> "ModuleType":
-    return load_guide(
-        {
-            "AWS_REGION": REGION,
-            "CLOUDFLARE_API_URL": world.cloudflare.url,
-            "DOMAIN_ROOT": DOMAIN,
-            "ZONE_ID": DEFAULT_ZONE_ID,
-            "SECRET_ARN": SECRET,
-            "TABLE_NAME": TABLE,
-        }
-    )
+    variables = STAGE | {"CLOUDFLARE_API_URL": world.cloudflare.url, "TABLE_NAME": TABLE}
+    return load_guide(variables)
 
 
 def test_a_desktop_from_start_to_end(world: World, guide: Any) -> None:  # noqa: ANN401
@@ -57,8 +49,3 @@ def test_what_cloudflare_refuses_raises_so_that_lambda_tries_again(
     world.limit_calls(1)
     with pytest.raises(RuntimeError, match="HTTP 429"):
         guide.handler(make_event(instance_id), None)
-
-
-def test_an_instance_of_another_project_is_left_alone(world: World, guide: Any) -> None:  # noqa: ANN401
-    guide.handler(make_event(world.launch(Project="Other")), None)
-    assert world.dns_calls == []

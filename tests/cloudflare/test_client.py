@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
@@ -27,6 +27,7 @@ from chalicelib.dns.provider import (
     ZoneFullError,
 )
 from chalicelib.secrets import Token
+from tests.answers import answering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,52 +48,32 @@ def refusal(status: int, *codes: int, chain: int | None = None) -> Response:
     return Response(status, {"cf-ray": "8a-LHR"}, json.dumps(body).encode())
 
 
-class Line:
-    """A transport that answers from a list, and notes what it was asked."""
+class Api:
+    """Cloudflare's API, with answers from a list, and what it asks and for how long it pauses."""
 
-    def __init__(self, *answers: Response | Exception) -> None:
-        self.answers = deque(answers)
+    def __init__(self, *answers: Response | Exception, tokens: tuple[str, ...] = (TOKEN,)) -> None:
+        self._answers = deque(answers)
         self.asked: list[tuple[str, str, Mapping[str, str], bytes | None, float]] = []
+        self.pauses: list[float] = []
+        self.quota = Quota(lambda: 0)
+        secrets = answering(*({"SecretString": token} for token in tokens))
+        self.cloudflare = Cloudflare(
+            "https://api.example/client/v4",
+            Token(secrets, "the/secret"),
+            self,
+            self.quota,
+            sleep=self.pauses.append,
+            jitter=lambda: 0.5,
+        )
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Response:
         self.asked.append((method, url, headers, body, seconds))
-        answer = self.answers.popleft()
+        answer = self._answers.popleft()
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    @property
-    def tokens(self) -> list[str]:
-        return [headers["Authorization"] for _, _, headers, _, _ in self.asked]
-
-
-class Secrets:
-    """A secret that holds one token after the other."""
-
-    def __init__(self, *tokens: str) -> None:
-        self.tokens = deque(tokens)
-
-    def get_secret_value(self, **_: object) -> Mapping[str, Any]:
-        return {"SecretString": self.tokens.popleft()}
-
-
-class Api:
-    """Cloudflare's API over a line, with the pauses that it makes."""
-
-    def __init__(self, *answers: Response | Exception, tokens: tuple[str, ...] = (TOKEN,)) -> None:
-        self.line = Line(*answers)
-        self.pauses: list[float] = []
-        self.quota = Quota(lambda: 0)
-        self.cloudflare = Cloudflare(
-            "https://api.example/client/v4",
-            Token(Secrets(*tokens), "the/secret"),
-            self.line,
-            self.quota,
-            sleep=self.pauses.append,
-            jitter=lambda: 0.5,
-        )
 
     def ask(self, call: Call = READ, deadline: Deadline = FAR) -> Any:  # noqa: ANN401
         return self.cloudflare.answer(call, deadline).result
@@ -103,7 +84,7 @@ def test_a_call_bears_the_token_and_the_json_body() -> None:
 
     assert api.ask(WRITE) == {"id": "1"}
 
-    ((method, url, headers, body, seconds),) = api.line.asked
+    ((method, url, headers, body, seconds),) = api.asked
     assert (method, url) == ("POST", "https://api.example/client/v4/zones/z/dns_records")
     assert headers == {
         "Authorization": f"Bearer {TOKEN}",
@@ -113,15 +94,15 @@ def test_a_call_bears_the_token_and_the_json_body() -> None:
     assert (body, seconds) == (b'{"name": "a.example.com"}', 6)
 
 
-def test_a_read_has_its_query_and_no_body() -> None:
+def test_a_read_has_its_query_and_no_body_and_no_more_time_than_is_left() -> None:
     api = Api(OK)
 
-    api.ask()
+    api.ask(deadline=Deadline(2.5, lambda: 0))
 
-    ((_, url, headers, body, _),) = api.line.asked
+    ((_, url, headers, body, seconds),) = api.asked
     assert url.endswith("/zones/z/dns_records?name.exact=a.example.com")
     assert "Content-Type" not in headers
-    assert body is None
+    assert (body, seconds) == (None, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -133,13 +114,13 @@ def test_a_read_has_its_query_and_no_body() -> None:
         Response(200, {}, b'{"success": false, "errors": [{"code": 0}]}'),
         Response(200, {}, b"[]"),
         Response(200, {}, b""),
-        Response(301, {}, b""),
+        *(Response(status, {}, OK.body) for status in (301, 400, 500)),
         Response(408, {}, b'{"errors": [{"code": 1}]}'),
         Response(400, {}, b"<html>"),
         refusal(500, 1000),
     ],
 )
-def test_a_read_that_fails_passingly_is_made_three_times_and_then_unavailable(
+def test_a_read_that_fails_in_passing_is_made_three_times_and_then_unavailable(
     passing: Response | Exception,
 ) -> None:
     assert Api(passing, passing, OK).ask() == {"id": "1"}
@@ -150,7 +131,10 @@ def test_a_read_that_fails_passingly_is_made_three_times_and_then_unavailable(
     assert api.pauses == pytest.approx([0.3, 0.6])
 
 
-@pytest.mark.parametrize("passing", [HTML, NoAnswerError("timed out"), refusal(503, 1)])
+@pytest.mark.parametrize(
+    "passing",
+    [HTML, NoAnswerError("timed out"), refusal(503, 1), Response(301, {}, OK.body)],
+)
 def test_a_write_that_may_have_been_carried_out_is_never_repeated(
     passing: Response | Exception,
 ) -> None:
@@ -159,7 +143,7 @@ def test_a_write_that_may_have_been_carried_out_is_never_repeated(
     with pytest.raises(UnconfirmedError, match="could not confirm POST /zones"):
         api.ask(WRITE)
 
-    assert len(api.line.asked) == 1
+    assert len(api.asked) == 1
 
 
 def test_a_write_that_was_never_sent_is_repeated() -> None:
@@ -173,14 +157,6 @@ def test_nothing_sleeps_past_the_deadline() -> None:
         api.ask(deadline=Deadline(0.4, lambda: 0))
 
     assert api.pauses == []
-
-
-def test_a_request_gets_no_more_time_than_is_left() -> None:
-    api = Api(OK)
-
-    api.ask(deadline=Deadline(2.5, lambda: 0))
-
-    assert api.line.asked[0][-1] == 2.5
 
 
 def test_while_a_call_is_made_its_deadline_is_in_force() -> None:
@@ -211,13 +187,11 @@ def test_past_the_deadline_nothing_is_asked() -> None:
     ("answer", "error"),
     [
         (refusal(400, 81057), RecordExistsError),
-        (refusal(400, 81058), RecordExistsError),
         (refusal(400, 1004, chain=81058), RecordExistsError),
         (refusal(404, 81044), RecordNotFoundError),
         (refusal(400, 81053), NameOccupiedError),
         (refusal(400, 81054), NameOccupiedError),
         (refusal(400, 81045), ZoneFullError),
-        (refusal(400, 1004, chain=81045), ZoneFullError),
         (refusal(400, 1004, chain=9005), RejectedError),
         (refusal(400, 0), RejectedError),
     ],
@@ -232,7 +206,7 @@ def test_a_refusal_is_named_by_its_code_and_not_repeated(
         api.ask(call)
 
     assert raised.type is error
-    assert len(api.line.asked) == 1
+    assert len(api.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -253,17 +227,7 @@ def test_an_error_says_what_was_asked_what_was_answered_and_the_ray() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "errors", [None, True, {}, ["text", None], [{"code": "1"}], [{"error_chain": "x"}]]
-)
-def test_errors_of_any_shape_are_read_leniently(errors: object) -> None:
-    body = json.dumps({"success": False, "errors": errors, "result_info": []}).encode()
-
-    with pytest.raises(UnconfirmedError):
-        Api(Response(400, {}, body)).ask(WRITE)
-
-
-@pytest.mark.parametrize("info", [None, [], "x", {}])
+@pytest.mark.parametrize("info", [None, [], {}])
 def test_an_answer_without_page_numbers_is_an_answer(info: object) -> None:
     body = json.dumps({"success": True, "result": 1, "result_info": info}).encode()
 
@@ -277,21 +241,8 @@ def test_little_of_a_long_body_is_repeated_in_an_error() -> None:
     assert len(str(raised.value)) < 400
 
 
-@pytest.mark.parametrize("status", [301, 400, 500, 503])
-def test_success_under_another_status_is_none(status: int) -> None:
-    odd = Response(status, {}, OK.body)
-
-    with pytest.raises(UnavailableError):
-        Api(odd, odd, odd).ask()
-    with pytest.raises(UnconfirmedError):
-        Api(odd).ask(WRITE)
-
-
 REFUSALS = [
     refusal(401, 10000),
-    Response(401, {}, b"<html>"),
-    refusal(403, 10000),
-    refusal(403, 9109),
     refusal(403, 0),
     Response(403, {}, b"<html>"),
     refusal(400, 6003, chain=6111),
@@ -304,17 +255,10 @@ def test_a_refused_token_is_read_again_and_the_new_one_used(refused: Response) -
     api = Api(refused, OK, tokens=(TOKEN, RENEWED))
 
     assert api.ask(WRITE) == {"id": "1"}
-    assert api.line.tokens == [f"Bearer {TOKEN}", f"Bearer {RENEWED}"]
-
-
-@pytest.mark.parametrize("refused", REFUSALS)
-def test_a_token_that_is_refused_again_fails_by_the_secrets_name(refused: Response) -> None:
-    api = Api(refused, refused, tokens=(TOKEN, RENEWED))
-
-    with pytest.raises(TokenRefusedError, match="token in secret 'the/secret'"):
-        api.ask()
-
-    assert len(api.line.asked) == 2
+    assert [headers["Authorization"] for _, _, headers, _, _ in api.asked] == [
+        f"Bearer {TOKEN}",
+        f"Bearer {RENEWED}",
+    ]
 
 
 def test_the_same_token_is_not_tried_twice() -> None:
@@ -324,16 +268,19 @@ def test_the_same_token_is_not_tried_twice() -> None:
     with pytest.raises(TokenRefusedError):
         api.ask()
 
-    assert len(api.line.asked) == 1
+    assert len(api.asked) == 1
 
 
 @pytest.mark.parametrize("refused", REFUSALS)
-def test_no_error_holds_the_token(refused: Response) -> None:
+def test_a_token_that_is_refused_again_fails_by_the_secrets_name_and_is_not_shown(
+    refused: Response,
+) -> None:
     api = Api(refused, refused, tokens=(TOKEN, RENEWED))
 
-    with pytest.raises(TokenRefusedError) as raised:
+    with pytest.raises(TokenRefusedError, match="token in secret 'the/secret'") as raised:
         api.ask()
 
+    assert len(api.asked) == 2
     error: BaseException | None = raised.value
     while error:
         assert TOKEN not in f"{error!r}"
@@ -343,22 +290,18 @@ def test_no_error_holds_the_token(refused: Response) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", refusal(429, 971).body, refusal(429, 10000).body])
-@pytest.mark.parametrize(("header", "seconds"), [("17", 17), (None, 300), ("soon", 300)])
-def test_a_429_is_believed_whatever_its_body(
-    body: bytes, header: str | None, seconds: float
-) -> None:
-    headers = {"Retry-After": header} if header else {}
-    api = Api(Response(429, headers, body))
+@pytest.mark.parametrize("call", [READ, WRITE])
+def test_a_429_is_believed_with_any_body_and_not_repeated(body: bytes, call: Call) -> None:
+    api = Api(Response(429, {"Retry-After": "17"}, body))
 
     with pytest.raises(RateLimitedError) as raised:
-        api.ask()
+        api.ask(call)
 
-    assert raised.value.seconds == seconds
-    assert api.quota.seconds_to_wait == seconds
-    assert api.pauses == []
+    assert (raised.value.seconds, api.quota.seconds_to_wait) == (17, 17)
+    assert (len(api.asked), api.pauses) == (1, [])
 
 
-def test_every_answer_tells_the_quota() -> None:
+def test_every_answer_updates_the_quota() -> None:
     headers = HTTPHeaderDict({"ratelimit": '"default";r=50;t=30'})
     api = Api(Response(200, headers, OK.body))
 
@@ -367,20 +310,15 @@ def test_every_answer_tells_the_quota() -> None:
     assert (api.quota.remaining, api.quota.seconds_to_wait) == (50, 30)
 
 
+MEMBERS = st.sampled_from(["success", "errors", "result", "code", "message", "error_chain"])
 ENVELOPES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["success", "errors", "result", "code", "message", "error_chain"]),
-            inner,
-            max_size=4,
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner, max_size=4),
     max_leaves=12,
 )
 
 
+@example(400, {"errors": ["text", None, {"code": "1"}, {"error_chain": "x"}]})
 @given(st.sampled_from([200, 204, 301, 400, 401, 404, 429, 500, 520]), ENVELOPES)
 def test_no_answer_is_so_odd_that_it_is_not_understood(status: int, envelope: object) -> None:
     response = Response(status, {}, json.dumps(envelope).encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +13,6 @@ from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.dns.batches import Batches
 from chalicelib.dns.change import Create, Delete, Update
 from chalicelib.dns.provider import (
-    RateLimitedError,
-    RecordExistsError,
-    RecordNotFoundError,
     RejectedError,
     StoredOtherwiseError,
     UnavailableError,
@@ -42,95 +38,86 @@ def wanted(name: str = NAME, content: str = "203.0.113.7") -> Record:
     return Record.address(name, content, proxied=True, ttl=1, comment=f"{OWNER} m=m1 r=teacher")
 
 
+def creates(count: int) -> list[Change]:
+    return [Create(wanted(f"i-{number:08x}.{DOMAIN}")) for number in range(count)]
+
+
 def listed(world: World, name: str = NAME) -> tuple[Record, ...]:
     return world.zone().records_named(name, world.deadline())
+
+
+def two_records(world: World) -> tuple[Record, ...]:
+    for last in (1, 2):
+        world.put_record(NAME, f"192.0.2.{last}")
+    return listed(world)
+
+
+def answering(world: World, **members: object) -> CloudflareZone:
+    """Give the zone whose answers have these members instead of their own."""
+    return world.zone(transport=Tampering(lambda envelope: envelope.update(members)))
+
+
+def storing(world: World, **members: object) -> CloudflareZone:
+    """Give the zone that answers a change with a record that differs in these members."""
+    return world.zone(transport=Tampering(lambda envelope: envelope["result"].update(members)))
+
+
+# Lists
 
 
 def test_a_list_holds_the_address_records_of_exactly_the_name(world: World) -> None:
     record = world.put_record(NAME, "192.0.2.1", f"{OWNER} m=m1 r=teacher")
     world.put_record(NAME, "text", kind="TXT")
     world.put_record(f"x.{NAME}")
-    world.put_record(DOMAIN)
 
     (found,) = listed(world)
 
     assert (found.id, found.name, found.content) == (record.id, NAME, "192.0.2.1")
-    assert found.comment == f"{OWNER} m=m1 r=teacher"
     (call,) = world.cloudflare.calls
-    assert dict(call.query) == {
-        "type": "A",
-        "name.exact": NAME,
-        "page": "1",
-        "per_page": str(zone_module.PAGE_SIZE),
-    }
+    page = {"page": "1", "per_page": str(zone_module.PAGE_SIZE)}
+    assert dict(call.query) == {"type": "A", "name.exact": NAME} | page
 
 
-def test_an_answer_that_holds_other_records_as_well_is_sifted(world: World) -> None:
+def test_an_answer_that_holds_other_records_as_well_is_filtered(world: World) -> None:
     """A deletion must never follow from a filter that was not understood."""
     world.put_record(NAME)
 
-    def add_a_stranger(envelope: dict[str, Any]) -> None:
+    def add_another(envelope: dict[str, Any]) -> None:
         envelope["result"].append(envelope["result"][0] | {"id": "1", "name": "www.example.com"})
         envelope["result_info"]["total_count"] = 2
 
-    zone = world.zone(transport=Tampering(add_a_stranger))
+    zone = world.zone(transport=Tampering(add_another))
 
     assert [record.name for record in zone.records_named(NAME, world.deadline())] == [NAME]
 
 
-def test_every_page_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zone_module, "PAGE_SIZE", 2)
-    for last in range(5):
-        world.put_record(NAME, f"192.0.2.{last}")
-
-    assert len(listed(world)) == 5
-    assert len(world.dns_calls) == 3
-
-
-@pytest.mark.parametrize(
-    ("member", "value"),
-    [("result", None), ("result", [{"id": "1"}]), ("result", ["x"]), ("result", [])],
-)
-def test_an_incomplete_list_is_no_list(world: World, member: str, value: object) -> None:
+@pytest.mark.parametrize("result", [None, [{"id": "1"}], ["x"], []])
+def test_an_incomplete_list_is_no_list(world: World, result: object) -> None:
     world.put_record(NAME)
 
-    def spoil(envelope: dict[str, Any]) -> None:
-        envelope[member] = value
-
     with pytest.raises(UnavailableError):
-        world.zone(transport=Tampering(spoil)).records_named(NAME, world.deadline())
+        answering(world, result=result).records_named(NAME, world.deadline())
 
 
-@pytest.mark.parametrize("spoilt", [NAME, NAME.upper()])
+@pytest.mark.parametrize("name", [NAME, NAME.upper()])
 def test_a_record_of_the_very_name_that_cannot_be_parsed_makes_the_list_fail(
-    world: World, spoilt: str
+    world: World, name: str
 ) -> None:
-    for last in (1, 2):
-        world.put_record(NAME, f"192.0.2.{last}")
+    two_records(world)
 
     def spoil(envelope: dict[str, Any]) -> None:
-        envelope["result"][1] |= {"name": spoilt, "ttl": None}
+        envelope["result"][1] |= {"name": name, "ttl": None}
 
     with pytest.raises(UnavailableError, match=f"a record of {NAME} could not be parsed"):
         world.zone(transport=Tampering(spoil)).records_named(NAME, world.deadline())
 
 
-def test_a_batch_of_which_a_part_is_answered_is_not_confirmed(world: World) -> None:
-    def lose_one(envelope: dict[str, Any]) -> None:
-        envelope["result"]["posts"].pop()
-
-    changes = [Create(wanted()), Create(replace(wanted(), name=f"x.{NAME}"))]
-    with pytest.raises(UnconfirmedError, match="the answer has 1 of 2 posts"):
-        world.zone(transport=Tampering(lose_one)).apply(changes, world.deadline())
+def test_a_zone_id_that_is_none_is_named(world: World) -> None:
+    with pytest.raises(RejectedError, match=r"7003.*set ZONE_ID"):
+        world.zone("example.com").records_named(NAME, world.deadline())
 
 
-def test_a_record_is_made_whole(world: World) -> None:
-    world.zone().apply([Create(wanted())], world.deadline())
-
-    ((name, content, comment),) = world.standing()
-    assert (name, content, comment) == (NAME, "203.0.113.7", f"{OWNER} m=m1 r=teacher")
-    assert world.records()[0].fields.proxied
-    assert world.dns_calls == [("POST", RECORDS)]
+# Changes
 
 
 def test_an_update_overwrites_what_we_set_and_nothing_else(world: World) -> None:
@@ -145,63 +132,31 @@ def test_an_update_overwrites_what_we_set_and_nothing_else(world: World) -> None
     assert world.dns_calls[1:] == [("PATCH", f"{RECORDS}/{record.id}")]
 
 
-def test_a_deletion_of_what_is_gone_is_done(world: World) -> None:
-    world.put_record(NAME)
-    (record,) = listed(world)
-    deletion = Delete(record)
-
-    for _ in range(2):
-        world.zone().apply([deletion], world.deadline())
-
-    assert world.records() == ()
-
-
-def test_an_update_of_what_is_gone_says_so(world: World) -> None:
-    world.put_record(NAME)
-    (record,) = listed(world)
-    world.zone().apply([Delete(record)], world.deadline())
-
-    with pytest.raises(RecordNotFoundError):
-        world.zone().apply([Update(record, wanted())], world.deadline())
-
-
-def test_an_identical_record_is_reported_as_there(world: World) -> None:
-    world.put_record(NAME, "203.0.113.7")
-
-    with pytest.raises(RecordExistsError):
-        world.zone().apply([Create(wanted())], world.deadline())
-
-
-def test_no_change_is_no_call(world: World) -> None:
-    world.zone().apply([], world.deadline())
-
-    assert world.dns_calls == []
-
-
-def test_several_changes_are_one_batch(world: World) -> None:
-    for last in (1, 2):
-        world.put_record(NAME, f"192.0.2.{last}")
-    first, second = listed(world)
+def test_several_changes_are_one_batch_and_none_is_no_call(world: World) -> None:
+    first, second = two_records(world)
     other = f"i-00000001.{DOMAIN}"
     world.forget_calls()
+
+    world.zone().apply([], world.deadline())
+    assert world.dns_calls == []
 
     changes: list[Change] = [Delete(first), Update(second, wanted()), Create(wanted(other))]
     world.zone().apply(changes, world.deadline())
 
-    assert {(name, content) for name, content, _ in world.standing()} == {
-        (NAME, "203.0.113.7"),
-        (other, "203.0.113.7"),
-    }
+    standing = [(name, content) for name, content, _ in world.standing()]
+    assert standing == [(other, "203.0.113.7"), (NAME, "203.0.113.7")]
     assert world.dns_calls == [BATCH]
 
 
-def test_a_batch_holds_no_more_than_the_free_plan_allows(world: World) -> None:
-    changes = [Create(wanted(f"i-{number:08x}.{DOMAIN}")) for number in range(401)]
+@pytest.mark.parametrize(
+    ("stage", "sizes"), [({}, [200, 200, 1]), ({"batch_size": 150}, [150, 150, 101])]
+)
+def test_a_batch_holds_as_many_as_the_stage_says_or_the_free_plan_allows(
+    world: World, stage: dict[str, int], sizes: list[int]
+) -> None:
+    CloudflareZone(world.api(), DEFAULT_ZONE_ID, **stage).apply(creates(401), world.deadline())
 
-    world.zone().apply(changes, world.deadline())
-
-    sizes = [len(json.loads(call.body)["posts"]) for call in world.cloudflare.calls]
-    assert sizes == [200, 200, 1]
+    assert [len(json.loads(call.body)["posts"]) for call in world.cloudflare.calls] == sizes
     assert world.dns_calls == [BATCH] * 3
     assert len(world.records()) == 401
 
@@ -226,39 +181,22 @@ def test_the_time_that_an_answer_has_grows_with_what_is_asked(
     assert transport.given == pytest.approx(seconds)
 
 
-def test_a_batch_holds_as_many_as_the_stage_says(world: World) -> None:
-    changes = [Create(wanted(f"i-{number:08x}.{DOMAIN}")) for number in range(5)]
-    zone = CloudflareZone(world.api(), DEFAULT_ZONE_ID, batch_size=2)
-
-    zone.apply(changes, world.deadline())
-
-    sizes = [len(json.loads(call.body)["posts"]) for call in world.cloudflare.calls]
-    assert sizes == [2, 2, 1]
-
-
-def test_a_batch_that_fails_changes_nothing(world: World) -> None:
-    world.put_record(NAME, "203.0.113.7")
-    changes = [Create(wanted(f"i-00000001.{DOMAIN}")), Create(wanted())]
-
-    with pytest.raises(RecordExistsError):
-        world.zone().apply(changes, world.deadline())
-
-    assert len(world.records()) == 1
+# Confirmation
 
 
 @pytest.mark.parametrize("result", [None, {}, {"deletes": None}, {"deletes": []}, []])
 def test_a_batch_whose_answer_is_not_whole_is_unconfirmed(world: World, result: object) -> None:
-    for last in (1, 2):
-        world.put_record(NAME, f"192.0.2.{last}")
-    records = listed(world)
-
-    def spoil(envelope: dict[str, Any]) -> None:
-        envelope["result"] = result
+    changes = [Delete(record) for record in two_records(world)]
 
     with pytest.raises(UnconfirmedError, match="could not confirm POST"):
-        world.zone(transport=Tampering(spoil)).apply(
-            [Delete(record) for record in records], world.deadline()
-        )
+        answering(world, result=result).apply(changes, world.deadline())
+
+
+def test_a_batch_of_which_a_part_is_answered_is_unconfirmed(world: World) -> None:
+    zone = world.zone(transport=Tampering(lambda envelope: envelope["result"]["posts"].pop()))
+
+    with pytest.raises(UnconfirmedError, match="the answer has 1 of 2 posts"):
+        zone.apply(creates(2), world.deadline())
 
 
 @pytest.mark.parametrize("result", [None, {}, {"id": "another"}, "gone"])
@@ -266,73 +204,61 @@ def test_a_deletion_counts_only_for_the_record_answered(world: World, result: ob
     world.put_record(NAME)
     (record,) = listed(world)
 
-    def spoil(envelope: dict[str, Any]) -> None:
-        envelope["result"] = result
-
     with pytest.raises(UnconfirmedError):
-        world.zone(transport=Tampering(spoil)).apply([Delete(record)], world.deadline())
+        answering(world, result=result).apply([Delete(record)], world.deadline())
 
 
-@pytest.mark.parametrize(
-    "spoilt", [{"name": "i-00000001.example.com"}, {"content": "192.0.2.9"}, {"id": None}, None]
-)
+@pytest.mark.parametrize("spoilt", [{"name": "i-00000001.example.com"}, {"content": "192.0.2.9"}])
 def test_a_creation_counts_only_for_name_and_address_answered(
-    world: World, spoilt: dict[str, object] | None
+    world: World, spoilt: dict[str, object]
 ) -> None:
-    def spoil(envelope: dict[str, Any]) -> None:
-        envelope["result"] = envelope["result"] | spoilt if spoilt else None
-        if spoilt == {"id": None}:
-            del envelope["result"]["id"]
-
     with pytest.raises(UnconfirmedError):
-        world.zone(transport=Tampering(spoil)).apply([Create(wanted())], world.deadline())
+        storing(world, **spoilt).apply([Create(wanted())], world.deadline())
+
+
+@pytest.mark.parametrize("result", [None, {"name": NAME, "content": "203.0.113.7"}])
+def test_a_creation_is_confirmed_only_by_a_record(world: World, result: object) -> None:
+    with pytest.raises(UnconfirmedError, match="the answer is not a valid record"):
+        answering(world, result=result).apply([Create(wanted())], world.deadline())
+
+
+def test_a_name_is_compared_in_any_case(world: World) -> None:
+    storing(world, name=NAME.upper()).apply([Create(wanted())], world.deadline())
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "said"),
+    ("stored", "said"),
     [
-        ({"proxied": False}, "proxied False instead of True"),
         ({"ttl": 300}, "ttl 300 instead of 1"),
         ({"comment": None}, f"comment '' instead of '{OWNER} m=m1 r=teacher'"),
         ({"ttl": 60, "proxied": False}, "proxied False instead of True and ttl 60 instead of 1"),
     ],
 )
 def test_what_cloudflare_stores_otherwise_is_refused_by_it(
-    world: World, spoilt: dict[str, object], said: str
+    world: World, stored: dict[str, object], said: str
 ) -> None:
     """It would be updated in every run, to no effect and unnoticed."""
-
-    def spoil(envelope: dict[str, Any]) -> None:
-        envelope["result"] |= spoilt
-
     with pytest.raises(StoredOtherwiseError) as raised:
-        world.zone(transport=Tampering(spoil)).apply([Create(wanted())], world.deadline())
+        storing(world, **stored).apply([Create(wanted())], world.deadline())
 
     assert str(raised.value) == f"POST {RECORDS}: Cloudflare stored {NAME} with {said}"
 
 
 def test_of_a_batch_only_what_is_stored_otherwise_is_refused(world: World) -> None:
-    world.put_record(NAME, "192.0.2.1")
-    others = [Create(wanted(f"i-0000000{number}.{DOMAIN}")) for number in range(3)]
-    changes: list[Change] = [Delete(listed(world)[0]), *others]
+    world.put_record(NAME)
+    first, second, third = creates(3)
+    deletion = Delete(listed(world)[0])
 
     def spoil(envelope: dict[str, Any]) -> None:
         envelope["result"]["posts"][1]["ttl"] = 60
 
-    zone = world.zone(transport=Tampering(spoil))
-    applied = Batches(zone).apply(changes, world.steps())
+    batches = Batches(world.zone(transport=Tampering(spoil)))
+    applied = batches.apply([deletion, first, second, third], world.steps())
 
-    assert applied.done == [changes[0], others[0], others[2]]
-    said = f"Cloudflare stored {others[1].name} with ttl 60 instead of 1"
-    assert applied.stored_otherwise == [(others[1], said)]
+    assert applied.done == [deletion, first, third]
+    said = f"Cloudflare stored {second.name} with ttl 60 instead of 1"
+    assert applied.stored_otherwise == [(second, said)]
     assert world.dns_calls[1:] == [BATCH]
-
-
-def test_a_name_is_compared_whatever_its_case(world: World) -> None:
-    def shout(envelope: dict[str, Any]) -> None:
-        envelope["result"]["name"] = envelope["result"]["name"].upper()
-
-    world.zone(transport=Tampering(shout)).apply([Create(wanted())], world.deadline())
 
 
 # Another zone than the domain's
@@ -391,17 +317,3 @@ def test_strays_that_were_left_are_found_if_they_are_ours(world: World) -> None:
         world.zone().remove_misplaced(STRAY, OWNER, world.deadline())
 
     assert [comment for _, _, comment in world.standing()] == ["by hand"]
-
-
-def test_a_429_on_a_write_is_no_confirmation(world: World) -> None:
-    world.cloudflare.faults.add(Fault(FaultKind.RATE_LIMITED, when=When.BEFORE, method="POST"))
-
-    with pytest.raises(RateLimitedError):
-        world.zone().apply([Create(wanted())], world.deadline())
-
-    assert world.records() == ()
-
-
-def test_a_zone_id_that_is_none_is_named(world: World) -> None:
-    with pytest.raises(RejectedError, match=r"7003.*set ZONE_ID"):
-        world.zone("example.com").records_named(NAME, world.deadline())

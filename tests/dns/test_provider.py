@@ -35,26 +35,11 @@ def wanted(name: str = NAME, content: str = "203.0.113.7", comment: str = f"{OWN
     return Record.address(name, content, proxied=True, ttl=1, comment=comment)
 
 
-class Provider:
-    """An empty zone, and what others do to it by the provider's own tools."""
-
-    zone: Zone
-
-    def add(self, kind: str, name: str, content: str) -> None:
-        raise NotImplementedError
-
-    def fill(self) -> None:
-        raise NotImplementedError
-
-    def spend_quota(self) -> None:
-        raise NotImplementedError
-
-
-class Memory(Provider):
-    """The provider in memory."""
+class Memory:
+    """The provider in memory, an empty zone, and what others do to it."""
 
     def __init__(self) -> None:
-        self.zone: MemoryZone = MemoryZone(room=3)
+        self.zone = MemoryZone(room=3)
 
     def add(self, kind: str, name: str, content: str) -> None:
         record = replace(wanted(name, content), id=f"{kind} {name}", type=kind)
@@ -68,8 +53,8 @@ class Memory(Provider):
         self.zone.spent = "kept for others"
 
 
-class Cloudflare(Provider):
-    """Cloudflare, at the stand-in."""
+class Cloudflare:
+    """Cloudflare at the stand-in, an empty zone, and what others do to it by its own tools."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -84,6 +69,9 @@ class Cloudflare(Provider):
 
     def spend_quota(self) -> None:
         self._world.quota.note({"Ratelimit": '"default";r=1;t=60'})
+
+
+Provider = Memory | Cloudflare
 
 
 @pytest.fixture(params=["memory", "Cloudflare"])
@@ -115,9 +103,7 @@ def test_a_record_is_stored_as_it_was_wanted_until_it_is_deleted(zone: Zone) -> 
     assert contents(zone) == []
 
 
-def test_a_list_has_our_records_and_all_that_are_named_like_an_instance(
-    provider: Provider,
-) -> None:
+def test_a_list_has_our_records_and_all_that_are_named_like_an_instance(provider: Provider) -> None:
     provider.add("CNAME", NAME, "elsewhere.example.com")
     provider.add("A", f"www.{DOMAIN}", "192.0.2.1")
     provider.zone.apply([Create(wanted(f"old-name.{DOMAIN}"))], SOON)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.dns.batches import SPLIT_CALLS, Batches
+from chalicelib.dns.batches import SPLIT_CALLS, Applied, Batches
 from chalicelib.dns.provider import RateLimitedError, UnavailableError, UnconfirmedError
 from chalicelib.dns.suspects import PROBES
 from tests.changes import STEPS, accounted, create, creates, names, refusing
@@ -16,7 +16,6 @@ from tests.memory_dns import MemoryZone
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chalicelib.dns.batches import Applied
     from chalicelib.dns.change import Change
     from tests.memory_dns import Failure
 
@@ -27,122 +26,90 @@ def failing(*numbers: int) -> Failure:
     return refusing(*map(create, numbers), error=UNCLEAR)
 
 
-def everything(_: Sequence[Change]) -> Exception:
-    return UNCLEAR
+class Runs:
+    """The runs of one environment, and the zone that fails them."""
 
+    def __init__(self, fail: Failure, size: int = 10) -> None:
+        self.zone = MemoryZone(fail, size=size)
+        self.applied = Applied()
+        self._batches = Batches(self.zone)
 
-def run(batches: Batches, zone: MemoryZone, changes: Sequence[Change]) -> Applied:
-    """Make what is still to be made, as a sweep would after it has looked again."""
-    zone.calls.clear()
-    made = set(zone.carried_out)
-    to_do = [change for change in changes if change not in made]
-    applied = batches.apply(to_do, STEPS)
-    accounted(applied, to_do)
-    return applied
+    def run(self, changes: Sequence[Change]) -> list[int]:
+        """Make what is still to be made, as a sweep does that has read the zone again.
+
+        Returns the sizes of the calls.
+        """
+        self.zone.calls.clear()
+        made = set(self.zone.carried_out)
+        to_do = [change for change in changes if change not in made]
+        self.applied = self._batches.apply(to_do, STEPS)
+        accounted(self.applied, to_do)
+        return self.zone.sizes
 
 
 def test_a_change_that_makes_batches_fail_is_alone_in_the_fifth_run() -> None:
-    zone = MemoryZone(failing(137))
-    batches, changes = Batches(zone), creates(200)
+    runs = Runs(failing(137), size=200)
 
-    sizes = []
-    for _ in range(6):
-        applied = run(batches, zone, changes)
-        sizes.append(zone.sizes)
+    sizes = [runs.run(creates(200)) for _ in range(6)]
 
-    assert sizes[:2] == [[200], [200]]
-    assert sizes[2] == [25] * 8
-    assert sizes[3] == [3] * 8 + [1]
-    assert sizes[4:] == [[1] * 3, [1]]
-    assert applied.left == [(create(137), str(UNCLEAR))]
-
-
-def test_a_batch_of_unknown_outcome_is_not_repeated_before_the_zone_is_read_again() -> None:
-    zone = MemoryZone(failing(0), size=10)
-    batches = Batches(zone)
-
-    for _ in range(4):
-        run(batches, zone, creates(10))
-
-        tried = [change for call in zone.calls for change in call]
-        assert len(tried) == len(set(tried))
+    assert sizes == [[200], [200], [25] * 8, [3] * 8 + [1], [1] * 3, [1]]
+    assert runs.applied.left == [(create(137), str(UNCLEAR))]
 
 
 def test_new_changes_go_first_and_in_whole_batches() -> None:
-    zone = MemoryZone(failing(0), size=10)
-    batches = Batches(zone)
+    runs = Runs(failing(0))
     for more in range(3):
-        run(batches, zone, creates(10 + 10 * more))
+        runs.run(creates(10 + 10 * more))
 
-        assert len(zone.calls[0]) == 10
-        assert create(0) not in zone.calls[0] or more == 0
+        first = runs.zone.calls[0]
+        assert len(first) == 10
+        assert create(0) not in first or more == 0
 
 
 def test_what_was_never_sent_makes_nothing_suspect() -> None:
-    zone = MemoryZone(
-        refusing(create(0), error=UnavailableError("could not reach Cloudflare")), size=10
-    )
-    batches = Batches(zone)
+    runs = Runs(refusing(create(0), error=UnavailableError("could not reach Cloudflare")))
 
-    for _ in range(4):
-        run(batches, zone, creates(10))
-
-        assert zone.sizes == [10]
+    assert [runs.run(creates(10)) for _ in range(4)] == [[10]] * 4
 
 
 def test_an_outage_costs_few_calls_and_afterwards_everything_is_made_at_once() -> None:
-    zone = MemoryZone(everything, size=100)
-    batches = Batches(zone)
-    for _ in range(2):
-        run(batches, zone, creates(1000))
-    for _ in range(10):
-        run(batches, zone, creates(1000))
-        assert len(zone.calls) == 3
-    zone.fail.clear()
+    runs = Runs(lambda _: UNCLEAR, size=100)
+    sizes = [runs.run(creates(1000)) for _ in range(12)]
+    assert [len(each) for each in sizes[2:]] == [3] * 10
+    runs.zone.fail.clear()
 
-    applied = run(batches, zone, creates(1000))
-
-    assert applied.left == []
-    assert len(zone.calls) <= PROBES
+    assert len(runs.run(creates(1000))) <= PROBES
+    assert runs.applied.left == []
 
 
 def test_a_run_that_is_cut_short_clears_nobody() -> None:
-    zone = MemoryZone(failing(0), size=10)
-    batches = Batches(zone)
+    runs = Runs(failing(0))
     for _ in range(2):
-        run(batches, zone, creates(10))
-    zone.fail.insert(0, lambda _: RateLimitedError("HTTP 429", 300))
-    run(batches, zone, creates(10))
-    del zone.fail[0]
+        runs.run(creates(10))
+    runs.zone.fail.insert(0, lambda _: RateLimitedError("HTTP 429", 300))
+    runs.run(creates(10))
+    del runs.zone.fail[0]
 
-    run(batches, zone, creates(10))
-
-    assert zone.sizes == [1] * 10
+    assert runs.run(creates(10)) == [1] * 10
 
 
 def test_what_no_longer_makes_a_batch_fail_goes_with_the_others_again() -> None:
-    zone = MemoryZone(failing(0), size=10)
-    batches = Batches(zone)
+    runs = Runs(failing(0))
     for _ in range(3):
-        run(batches, zone, creates(10))
-    zone.fail.clear()
-    run(batches, zone, creates(10))
-    zone.carried_out.clear()
-    zone.records.clear()
+        runs.run(creates(10))
+    runs.zone.fail.clear()
+    runs.run(creates(10))
+    runs.zone.carried_out.clear()
+    runs.zone.records.clear()
 
-    run(batches, zone, creates(10))
-
-    assert zone.sizes == [10]
+    assert runs.run(creates(10)) == [10]
 
 
 def test_a_run_spends_no_more_than_so_many_calls_on_suspects() -> None:
-    bad = range(0, 400, 10)
-    zone = MemoryZone(failing(*bad))
-    batches = Batches(zone)
-
+    runs = Runs(failing(*range(0, 400, 10)), size=200)
     for _ in range(12):
-        run(batches, zone, [*creates(400), create(1000 + len(zone.carried_out))])
-        assert len(zone.calls) <= 1 + 1 + PROBES
+        sizes = runs.run([*creates(400), create(1000 + len(runs.zone.carried_out))])
+        assert len(sizes) <= 1 + 1 + PROBES
 
 
 @given(
@@ -150,13 +117,15 @@ def test_a_run_spends_no_more_than_so_many_calls_on_suspects() -> None:
     size=st.integers(1, 200),
     bad=st.sets(st.integers(0, 399), max_size=5),
 )
-def test_what_is_not_bad_is_made_within_a_few_runs(count: int, size: int, bad: set[int]) -> None:
-    zone = MemoryZone(failing(*bad), size=size)
-    batches, changes = Batches(zone), creates(count)
+def test_what_is_not_bad_is_made_within_a_few_runs_and_nothing_is_tried_twice_in_one(
+    count: int, size: int, bad: set[int]
+) -> None:
+    runs = Runs(failing(*bad), size=size)
     wrong = [create(number) for number in sorted(bad) if number < count]
 
     for _ in range(9):
-        applied = run(batches, zone, changes)
-        assert len(zone.calls) <= 2 + -(-count // size) + SPLIT_CALLS
+        assert len(runs.run(creates(count))) <= 2 + -(-count // size) + SPLIT_CALLS
+        tried = [change for call in runs.zone.calls for change in call]
+        assert len(tried) == len(set(tried))
 
-    assert sorted(map(str, names(applied.left))) == sorted(map(str, wrong))
+    assert sorted(map(str, names(runs.applied.left))) == sorted(map(str, wrong))

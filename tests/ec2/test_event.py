@@ -10,12 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
-from chalicelib.ec2.event import (
-    IgnoredEventError,
-    InstanceEvent,
-    event_of,
-    event_pattern,
-)
+from chalicelib.ec2.event import IgnoredEventError, InstanceEvent, event_of, event_pattern
 from chalicelib.ec2.instances import is_instance_id
 from tests.json_values import JSON
 from tests.world import ACCOUNT, FUNCTION_ARN, make_event, make_settings
@@ -40,13 +35,7 @@ def event(detail: object = None, **members: object) -> dict[str, Any]:
         ({}, STARTS_AND_STOPS, {"Project": ["Elephant", {"exists": False}]}),
         ({"EVENT_TAGS": "required"}, STARTS_AND_ENDS, {"Project": ["Elephant"]}),
         ({"PROJECT_TAG": "Team=Blue"}, STARTS_AND_STOPS, {"Team": ["Blue", {"exists": False}]}),
-        (
-            {"PROJECT_TAG": "Team=Blue", "EVENT_TAGS": "required"},
-            STARTS_AND_ENDS,
-            {"Team": ["Blue"]},
-        ),
     ],
-    ids=["default", "the guide's", "own tag", "own tag, required"],
 )
 def test_the_rule_asks_for_changes_of_the_projects_instances(
     variables: dict[str, str], states: list[str], tags: dict[str, Any]
@@ -85,7 +74,6 @@ def state(name: str, **tags: str) -> dict[str, Any]:
         (event(source="my.app"), False, False),
         (event(**{"detail-type": "EC2 Spot Instance Interruption Warning"}), False, False),
     ],
-    ids=lambda value: str(value.get("detail")) if isinstance(value, dict) else "",
 )
 def test_the_rule_fires_when_an_address_of_the_project_may_come_or_go(
     occurred: dict[str, Any], *, fires: bool, fires_if_required: bool
@@ -128,28 +116,19 @@ KIND = "'EC2 Instance State-change Notification'"
     [
         (None, "the event is None, not a JSON object"),
         ([event()], "the event is [{'version': '0', "),
-        ("event", "the event is 'event', not a JSON object"),
-        (True, "the event is True, not a JSON object"),
         # A quotation is cut after 80 characters.
         ("x" * 78, f"the event is '{'x' * 78}', not a JSON object"),
         ("x" * 79, f"the event is '{'x' * 79}…, not a JSON object"),
         ({}, "its source is None, not 'aws.ec2'"),
         (event(source="aws.s3"), "its source is 'aws.s3', not 'aws.ec2'"),
-        (event(source=["aws.ec2"]), "its source is ['aws.ec2'], not 'aws.ec2'"),
         (event(**{"detail-type": None}), f"its detail-type is None, not {KIND}"),
-        (event(**{"detail-type": {"a": 1}}), f"its detail-type is {{'a': 1}}, not {KIND}"),
         (event() | {"detail": None}, "its detail is None, not a JSON object"),
-        (event([{}]), "its detail is [{}], not a JSON object"),
         (event({}), "its instance-id None is not an instance id"),
         (event({"instance-id": "i-*"}), "its instance-id 'i-*' is not an instance id"),
-        (event({"instance-id": [INSTANCE]}), f"its instance-id ['{INSTANCE}'] is not an"),
         (event(account="999999999999"), f"its account is '999999999999', not '{ACCOUNT}'"),
         (event(account=None), f"its account is None, not '{ACCOUNT}'"),
         (event(region="us-east-1"), "its region is 'us-east-1', not 'us-west-2'"),
-        (event(region=None), "its region is None, not 'us-west-2'"),
-        (event_of({"instance-id": "i-*"}, FUNCTION_ARN), "its instance-id 'i-*' is not an"),
     ],
-    ids=lambda value: value[:60] if isinstance(value, str) else "",
 )
 def test_what_is_no_event_of_ours_is_ignored_for_a_reason(occurred: object, reason: str) -> None:
     """EC2 would not know an instance of another account or region."""
@@ -159,16 +138,7 @@ def test_what_is_no_event_of_ours_is_ignored_for_a_reason(occurred: object, reas
     assert str(caught.value).startswith(reason)
 
 
-@pytest.mark.parametrize(
-    "function_arn",
-    [
-        *("", "local", "not-arn:aws:lambda:us-west-2:123456789012:function:x"),
-        *(
-            "arn:aws:lambda:us-west-2:123456789012:layer:x",
-            "arn:aws:lambda:us-west-2:1234:function:x",
-        ),
-    ],
-)
+@pytest.mark.parametrize("function_arn", ["", "local", f"not-{FUNCTION_ARN}"])
 def test_where_the_function_is_unknown_no_account_and_region_is_ignored(function_arn: str) -> None:
     occurred = event(account="999999999999", region="us-east-1")
 

@@ -93,8 +93,3 @@ def test_an_image_is_read_by_its_id(world: World) -> None:
     assert devices == ({"DeviceName": "/dev/sda1", "Ebs": ebs},)
     with pytest.raises(NeverError, match=f"image {AMI}: .*InvalidAMIID.NotFound"):
         Images(world.app_ec2).read_devices(AMI, 60)
-
-
-def test_an_answer_without_images_is_a_refusal() -> None:
-    with pytest.raises(NeverError, match="correct AMI_ID"):
-        Images(answering({"Images": []})).read_devices(AMI, 60)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,21 +54,6 @@ def test_an_instance_is_found_with_address_and_tags_by_one_call(world: World) ->
     assert world.instances().find(INSTANCE) is None
 
 
-@pytest.mark.parametrize(
-    ("stop", "state"), [("stop_instances", "stopped"), ("terminate_instances", "terminated")]
-)
-def test_an_instance_that_was_stopped_says_when(world: World, stop: str, state: str) -> None:
-    instance_id = world.launch()
-    getattr(world.ec2, stop)(InstanceIds=[instance_id])
-
-    found = world.instances().find(instance_id)
-
-    assert found
-    assert (found.state, found.address, found.has_ended) == (state, None, state == "terminated")
-    assert found.stopped_at
-    assert timedelta(0) <= datetime.now(UTC) - found.stopped_at < timedelta(minutes=1)
-
-
 QUESTIONS: dict[str, Callable[[Instances], object]] = {
     "find": lambda asked: asked.find(INSTANCE),
     "of_meeting": lambda asked: asked.of_meeting("m1"),
@@ -102,45 +87,36 @@ def test_only_the_instance_itself_is_taken_from_an_answer() -> None:
 # What is read of an instance
 
 STOPPED_AT = datetime(2026, 11, 20, 7, 59, 58, tzinfo=UTC)
-PARSED = (
-    {
-        "a stopped one keeps its Elastic IP": (
-            {"State": {"Name": "stopped"}, "PublicIpAddress": "192.0.2.1"},
-            {"state": "stopped", "address": "192.0.2.1"},
+ELASTIC_IP = {"PublicIpAddress": "192.0.2.1"}
+TAGS = [{"Key": "Project"}, {"Key": "Role", "Value": "teacher"}]
+ENDS = ("shutting-down", "terminated")
+
+
+@pytest.mark.parametrize(
+    ("members", "name", "expected"),
+    [
+        ({"State": {"Name": "stopped"}} | ELASTIC_IP, "address", "192.0.2.1"),
+        ({}, "address", None),
+        ({"PublicIpAddress": ""}, "address", None),
+        ({"Tags": TAGS}, "tags", {"Project": "", "Role": "teacher"}),
+        *(
+            ({"State": {"Name": state}}, "has_ended", state in ENDS)
+            for state in ("pending", "running", "stopping", "stopped", *ENDS)
         ),
-        "no address": ({}, {"address": None}),
-        "empty address": ({"PublicIpAddress": ""}, {"address": None}),
-        "null address": ({"PublicIpAddress": None}, {"address": None}),
-        "a tag without value": (
-            {"Tags": [{"Key": "Project"}, {"Key": "Role", "Value": "teacher"}]},
-            {"tags": {"Project": "", "Role": "teacher"}},
+        *(
+            ({"StateTransitionReason": reason}, "stopped_at", moment)
+            for reason, moment in (
+                ("User initiated (2026-11-20 07:59:58 GMT)", STOPPED_AT),
+                ("Server.SpotInstanceTermination (2026-11-20 07:59:58 UTC) x", STOPPED_AT),
+                ("User initiated", None),
+                ("(2026-11-20 07:59:58 PST)", None),
+                ("User initiated (2026-13-40 25:61:61 GMT)", None),
+            )
         ),
-    }
-    | {
-        state: ({"State": {"Name": state}}, {"has_ended": state in {"shutting-down", "terminated"}})
-        for state in ("pending", "running", "stopping", "stopped", "shutting-down", "terminated")
-    }
-    | {
-        f"stopped: {reason}": ({"StateTransitionReason": reason}, {"stopped_at": moment})
-        for reason, moment in (
-            ("User initiated (2026-11-20 07:59:58 GMT)", STOPPED_AT),
-            ("User initiated (2026-11-20 07:59:58 UTC)", STOPPED_AT),
-            ("Server.SpotInstanceTermination (2026-11-20 07:59:58 GMT) x", STOPPED_AT),
-            ("User initiated", None),
-            ("User initiated shutdown (yesterday)", None),
-            ("(2026-11-20 07:59:58 PST)", None),
-            ("User initiated (2026-13-40 25:61:61 GMT)", None),
-            ("", None),
-        )
-    }
+    ],
 )
-
-
-@pytest.mark.parametrize(("members", "expected"), PARSED.values(), ids=PARSED)
-def test_what_ec2_describes_is_read(members: dict[str, Any], expected: dict[str, Any]) -> None:
-    instance = Instance.parse(described(**members))
-
-    assert {name: getattr(instance, name) for name in expected} == expected
+def test_what_ec2_describes_is_read(members: dict[str, Any], name: str, expected: object) -> None:
+    assert getattr(Instance.parse(described(**members)), name) == expected
 
 
 @pytest.mark.parametrize(
@@ -149,7 +125,7 @@ def test_what_ec2_describes_is_read(members: dict[str, Any], expected: dict[str,
         ({"Role": "teacher", "Project": "Elephant"}, True),
         ({}, False),
         *(({"Project": value}, False) for value in ("elephant", "Elephant2", "")),
-        *(({key: "Elephant"}, False) for key in ("project", "Role")),
+        ({"project": "Elephant"}, False),
     ],
 )
 def test_a_tag_counts_with_exactly_its_value(tags: dict[str, str], *, has: bool) -> None:
@@ -345,11 +321,10 @@ def test_an_instance_id_has_8_or_17_hexadecimal_digits(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "i-", "i-1", "i-0123456", "i-012345678", "i-0123456789abcdef", "i-*"),
-        *("i-0123456789abcdef01", "i-0123456789ABCDEF0", "i-0123456789abcdefg"),
-        *("I-0123456789abcdef0", " i-0123456789abcdef0", "i-0123456789abcdef0\n"),
-        *("xi-0123456789abcdef0", "i-0123456789abcdef0.example.com", "vol-0123456789abcdef0"),
-        "i-\u0660123456789abcdef0",
+        *("", "i-", "i-*", "i-0123456", "i-012345678"),
+        *("i-0123456789abcdef", "i-0123456789abcdef01", "i-0123456789abcdefg"),
+        *("i-0123456789ABCDEF0", "I-0123456789abcdef0", " i-0123456789abcdef0"),
+        *("i-0123456789abcdef0\n", "i-0123456789abcdef0.example.com", "i-\u0660123456789abcdef0"),
     ],
 )
 def test_everything_else_is_no_instance_id(text: str) -> None:

@@ -102,7 +102,9 @@ class Faults:
         return ClientError({"Error": {"Code": self.code, "Message": "as the test wants it"}}, name)
 
 
-class _Client:
+class FaultyClient:
+    """A client whose calls are counted, and may go wrong."""
+
     def __init__(self, client: Any, faults: Faults) -> None:  # noqa: ANN401
         self._client = client
         self._faults = faults
@@ -123,8 +125,8 @@ class Ends:
         self.schedules = scheduler
         if not scheduler.list_schedule_groups(NamePrefix=GROUP)["ScheduleGroups"]:
             scheduler.create_schedule_group(Name=GROUP)
-        ec2: Any = _Client(world.ec2, self.faults)
-        dynamodb: Any = _Client(world.dynamodb, self.faults)
+        ec2: Any = FaultyClient(world.ec2, self.faults)
+        dynamodb: Any = FaultyClient(world.dynamodb, self.faults)
         self.table = Meetings(dynamodb, TABLE)
         self.instances = Instances(ec2, settings.project_tag, settings.owner)
         self.ending = make_ending(settings, ec2, dynamodb)
@@ -134,7 +136,7 @@ class Ends:
             table=self.table,
             instances=self.instances,
             ending=self.ending,
-            scheduler=Scheduler(_Client(scheduler, self.faults)),
+            scheduler=Scheduler(FaultyClient(scheduler, self.faults)),
             reporter=world.reports,
             clock=self.clock,
         )

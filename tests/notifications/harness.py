@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,11 @@ from chalicelib.notifications.notifier import Notifier
 from chalicelib.notifications.sent import Sent
 from chalicelib.notifications.termination_reports import TerminationReports
 from chalicelib.resource_names import Place
-from tests.meetings.ends import Faults
+from tests.meetings.ends import Faults, FaultyClient
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from botocore.session import Session
 
@@ -60,51 +60,32 @@ def run_of(function: str, request: str = "1", seconds: float = 60) -> Context:
     return Context(seconds * 1000, aws_request_id=request, invoked_function_arn=arn)
 
 
-class _Client:
-    """A client whose calls are counted, and may go wrong."""
-
-    def __init__(self, client: Any, faults: Faults) -> None:  # noqa: ANN401
-        self._client = client
-        self._faults = faults
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda **request: self._faults.call(name, getattr(self._client, name), request)
-
-
-@cache
-def _ses(session: Session) -> Any:  # noqa: ANN401
-    return session.create_client("sesv2", region_name=REGION)
-
-
 class Stage:
     """A stage with notifications, and what reaches its people."""
 
     def __init__(self, world: World, session: Session) -> None:
         self.world = world
-        self.elapsed = timedelta()
+        self._now = datetime.now(UTC).replace(microsecond=0)  # it stands still
         self.faults = Faults(self.now)
         self._session = session
-        self.ses = _ses(session)
         self.ses.create_email_identity(EmailIdentity="example.com")
-        world.dynamodb.create_table(
-            TableName=SENT,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        world.make_table(SENT)
         self.has_meetings = False
         self._holders = 0
+
+    @cached_property
+    def ses(self) -> Any:  # noqa: ANN401
+        return self._session.create_client("sesv2", region_name=REGION)
 
     @cached_property
     def codedeploy(self) -> Any:  # noqa: ANN401
         return self._session.create_client("codedeploy", region_name=REGION)
 
     def now(self) -> datetime:
-        """Return the stage's time: the real one, and what a test lets pass."""
-        return datetime.now(UTC) + self.elapsed
+        return self._now
 
     def pass_time(self, minutes: float) -> None:
-        self.elapsed += timedelta(minutes=minutes)
+        self._now += timedelta(minutes=minutes)
 
     # What the application is given
 
@@ -203,7 +184,7 @@ class Stage:
         return Instances(self.faulty(self.world.ec2), settings.project_tag, settings.owner)
 
     def faulty(self, client: Any) -> Any:  # noqa: ANN401
-        return _Client(client, self.faults)
+        return FaultyClient(client, self.faults)
 
     def _holder(self) -> str:
         self._holders += 1

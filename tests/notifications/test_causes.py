@@ -13,20 +13,14 @@ AT = "At 2026-11-21T15:30:11Z an instance was taken out of service in response t
     ("cause", "check"),
     [
         (f"{AT}an ELB system health check failure.", "ELB system health"),
-        (f"{AT}a ELB system health check failure.", "ELB system health"),
         (f"{AT}an EC2 instance status checks failure.", "EC2 instance status"),
         (f"{AT}an EC2 instance status check failure.", "EC2 instance status"),
         (f"{AT}an EC2 health check indicating it has been terminated or stopped.", "EC2 health"),
-        (f"{AT}EBS volume health check failure", "EBS volume health"),
-        (f"{AT}a system health-check.", "system health"),
         (f"{AT}a user health-check.", "user health"),
         (f"At …Z something happened.  {AT}a VPC Lattice health check.", "VPC Lattice health"),
         ("", None),
-        ("description-text", None),
         (f"{AT}a user request.", None),
-        (f"{AT}a difference between desired and actual capacity, shrinking it to 2.", None),
         (f"{AT}a difference between desired and actual capacity. Its health check was fine.", None),
-        (f"{AT}an instance refresh.", None),
         (f"{'x' * 2000}{AT}a user health-check.", None),  # beyond what is read
         ("At …Z an alarm health-check-of-web in state ALARM triggered a policy.", None),
     ],
@@ -36,23 +30,16 @@ def test_a_failed_check_is_recognized_by_awss_words(cause: str, check: str | Non
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("codes", "expected"),
     [
-        *("Server.InternalError", "Server.InsufficientInstanceCapacity", "Server.ScheduledStop"),
-        *("Server.SpotInstanceShutdown", "Server.SpotInstanceTermination", "Something.New"),
-        *("Client.InternalError", "Client.InvalidSnapshot.NotFound", "Client.VolumeLimitExceeded"),
+        (("Server.InternalError", "Server.SpotInstanceTermination", "Something.New"), True),
+        (("Client.InternalError", "Client.VolumeLimitExceeded"), True),
+        (("", "Client.InstanceInitiatedShutdown", "Client.InstanceTerminated"), False),
+        (("Client.UserInitiatedHibernate", "Client.UserInitiatedShutdown"), False),
     ],
 )
-def test_a_termination_that_nobody_requested_is_a_failure(code: str) -> None:
-    assert is_failure(code)
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        *("", "Client.InstanceInitiatedShutdown", "Client.InstanceTerminated"),
-        *("Client.UserInitiatedHibernate", "Client.UserInitiatedShutdown"),
-    ],
-)
-def test_a_termination_that_somebody_requested_is_none(code: str) -> None:
-    assert not is_failure(code)
+def test_a_termination_is_a_failure_unless_somebody_requested_it(
+    codes: tuple[str, ...], *, expected: bool
+) -> None:
+    for code in codes:
+        assert is_failure(code) is expected, code

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.notifications.deployments import Deployments
 from tests.notifications.harness import event, run_of
-from tests.notifications.test_notices import COMMIT, FAILED, GITHUB, S3, at
+from tests.notifications.test_notices import FAILED, S3, at
 
 if TYPE_CHECKING:
     from tests.notifications.harness import Stage
@@ -21,9 +20,8 @@ DESCRIBED = {key: value for key, value in FAILED.items() if key != "revision"}
 def test_a_deployment_is_reported_with_what_codedeploy_knows(stage: Stage) -> None:
     deployment_id = stage.deploy(S3, startTime=at(15, 20), completeTime=at(15, 24))
 
-    result = stage.deployments().handle(
-        event("codedeploy-success", deploymentId=deployment_id), RUN
-    )
+    found = event("codedeploy-success", deploymentId=deployment_id)
+    result = stage.deployments().handle(found, RUN)
 
     assert stage.subjects == ["shop 1.4.2 deployed to production"]
     assert result == {
@@ -61,6 +59,7 @@ def test_each_state_of_a_deployment_is_reported_once_even_if_codedeploy_forgot_i
 
 
 NOT_WATCHED = "application 'shop' is not watched"
+NOT_WANTED = "its state 'FAILURE' is not among DEPLOYMENT_STATES"
 
 
 @pytest.mark.parametrize(
@@ -68,11 +67,7 @@ NOT_WATCHED = "application 'shop' is not watched"
     [
         ("codedeploy-success", {"CODEDEPLOY_APPLICATIONS": "api"}, NOT_WATCHED),
         ("codedeploy-success", {"CODEDEPLOY_APPLICATIONS": ""}, NOT_WATCHED),
-        (
-            "codedeploy-failure",
-            {"DEPLOYMENT_STATES": "SUCCESS"},
-            "its state 'FAILURE' is not among DEPLOYMENT_STATES",
-        ),
+        ("codedeploy-failure", {"DEPLOYMENT_STATES": "SUCCESS"}, NOT_WANTED),
     ],
 )
 def test_a_deployment_that_the_stage_does_not_watch_is_ignored(
@@ -82,12 +77,6 @@ def test_a_deployment_that_the_stage_does_not_watch_is_ignored(
 
     assert (result["action"], result["reason"]) == ("ignored", reason)
     assert stage.faults.calls == []
-
-
-@pytest.mark.parametrize("body", [None, [], {}, {"source": "aws.codedeploy"}])
-def test_an_invalid_event_is_ignored(stage: Stage, body: object) -> None:
-    assert stage.deployments().handle(body, RUN)["action"] == "ignored"
-    assert stage.world.reports.lines[-1][0] == "succeeded"
 
 
 def test_a_failed_read_is_left_to_lambdas_retry(stage: Stage) -> None:
@@ -100,28 +89,3 @@ def test_a_failed_read_is_left_to_lambdas_retry(stage: Stage) -> None:
     ((outcome, fields, counts),) = stage.world.reports.lines
     assert outcome.startswith("failed: ")
     assert (fields["deployment_id"], counts) == ("d-A1B2C3D4E", {"Failed": 1})
-
-
-# What is read of a deployment
-
-
-def test_a_deployment_is_read_as_codedeploy_describes_it(stage: Stage) -> None:
-    found = Deployments(stage.codedeploy).look_up_deployment(stage.deploy(S3, **DESCRIBED))
-
-    assert found
-    assert found.revision
-    assert found.revision.version == "1.4.2"
-    assert (found.began_at, found.completed_at) == (at(15, 20), None)
-    assert (found.error_code, found.error) == ("HEALTH_CONSTRAINTS", "Too few healthy instances.")
-    assert found.instances["Failed"] == 2
-    assert found.rollback == "Rolled back."
-
-
-def test_a_deployment_that_just_began_has_neither_end_nor_error(stage: Stage) -> None:
-    found = Deployments(stage.codedeploy).look_up_deployment(stage.deploy(GITHUB))
-
-    assert found
-    assert found.revision
-    assert found.revision.name == f"acme/shop@{COMMIT}"
-    assert found.began_at is not None
-    assert (found.completed_at, found.error_code, found.rollback) == (None, "", "")

@@ -12,6 +12,7 @@ from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import STAGE
 from ops.check import Level
 from ops.deployed_note import note_path
+from tests.ops.projects import code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,16 +33,7 @@ SEED = "elephant-local-meeting-seed"
 SENT = "elephant-local-sent"
 TABLE = "elephant-meetings"
 DOMAIN = "elephant.example"
-ALL = (
-    "api_handler",
-    "dns_watchdog",
-    "launch_ec2",
-    "notify_deployment",
-    "notify_instance_termination",
-    "safety_net",
-    "sweep",
-    "terminator",
-)
+ALL = code().functions
 
 
 @dataclass(frozen=True)
@@ -66,6 +58,10 @@ def function(name: str = WATCHDOG, **members: object) -> Change:
 def reserve(number: int, name: str) -> Change:
     reserved = {"ReservedConcurrentExecutions": number}
     return call("lambda", "put_function_concurrency", FunctionName=name, **reserved)
+
+
+def logs(operation: str, name: str) -> Change:
+    return call("logs", operation, logGroupName=f"/aws/lambda/{name}")
 
 
 def unreserve(name: str) -> Change:
@@ -95,12 +91,8 @@ def attach(role: str) -> Change:
     return change
 
 
-MORE = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
-    }
-)
+ANY = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+MORE = json.dumps({"Version": "2012-10-17", "Statement": [ANY]})
 
 
 def failures(name: str, **members: object) -> Change:
@@ -116,28 +108,19 @@ def failures(name: str, **members: object) -> Change:
     return change
 
 
-ELSEWHERE = {
-    "DestinationConfig": {
-        "OnFailure": {"Destination": f"arn:aws:sqs:{DEFAULT_REGION}:{ACCOUNT_ID}:mine"}
-    }
-}
+MINE = {"Destination": f"arn:aws:sqs:{DEFAULT_REGION}:{ACCOUNT_ID}:mine"}
+ELSEWHERE = {"DestinationConfig": {"OnFailure": MINE}}
 
 
-def rezipped(name: str, path: str = "") -> Change:
-    """Deploy a zip by hand: built here, with another file in it; or nowhere."""
+def zipped(name: str, *, is_built_here: bool) -> Change:
+    """Deploy a zip of another app.py alone by hand."""
 
     def deploy(it: Deployed) -> None:
-        builds = it.config_file.directory / ".chalice/deployments"
-        files = {"app.py": b""}
-        if path:
-            with zipfile.ZipFile(next(builds.glob("*-python*.zip"))) as archive:
-                files = {each: archive.read(each) for each in archive.namelist()}
-            files[path] = b"# other"
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
-            for each, content in files.items():
-                archive.writestr(each, content)
-        if path:
+            archive.writestr("app.py", f"# of {name}")
+        if is_built_here:
+            builds = it.config_file.directory / ".chalice/deployments"
             (builds / f"{name}.zip").write_bytes(packed.getvalue())
         it.client("lambda").update_function_code(FunctionName=name, ZipFile=packed.getvalue())
 
@@ -156,22 +139,11 @@ def no_rule(it: Deployed) -> None:
     it.client("events").delete_rule(Name=name)
 
 
-def no_permission(name: str, another_rule: str = "") -> Change:
-    def change(it: Deployed) -> None:
-        client = it.client("lambda")
-        policy = json.loads(client.get_policy(FunctionName=name)["Policy"])
-        for statement in policy["Statement"]:
-            client.remove_permission(FunctionName=name, StatementId=statement["Sid"])
-        if another_rule:
-            client.add_permission(
-                FunctionName=name,
-                StatementId="other",
-                Action="lambda:InvokeFunction",
-                Principal="events.amazonaws.com",
-                SourceArn=f"arn:aws:events:{DEFAULT_REGION}:{ACCOUNT_ID}:rule/{another_rule}",
-            )
-
-    return change
+def no_permission(it: Deployed) -> None:
+    client = it.client("lambda")
+    policy = json.loads(client.get_policy(FunctionName=SWEEP)["Policy"])
+    for statement in policy["Statement"]:
+        client.remove_permission(FunctionName=SWEEP, StatementId=statement["Sid"])
 
 
 def template_of_before(it: Deployed) -> None:
@@ -289,10 +261,6 @@ def longer(it: Deployed) -> None:
     it.edit_config(lambda_timeout=90)
 
 
-def fewer(it: Deployed) -> None:
-    it.edit_config("dns_watchdog", reserved_concurrency=5)
-
-
 def secret_gone(name: str) -> Change:
     return call("secretsmanager", "delete_secret", SecretId=name, ForceDeleteWithoutRecovery=True)
 
@@ -342,6 +310,12 @@ ANOTHER_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{PREFIX}-api_handler"
 START, REPORT = "start-meetings", "report-progress"
 WARNING = Level.WARNING
 
+daily_sweep = call("events", "put_rule", Name=f"{SWEEP}-event", ScheduleExpression="rate(1 day)")
+no_target = call("events", "remove_targets", Rule=f"{WATCHDOG}-event", Ids=["1"])
+never_retried = failures(SAFETY_NET, MaximumRetryAttempts=0)
+never_kept = call("lambda", "delete_function_event_invoke_config", FunctionName=LAUNCH)
+silenced = call("cloudwatch", "disable_alarm_actions", AlarmNames=[ERRORS])
+
 BY_HAND = [
     Break(variables, "variables dns_watchdog", "OWNER is missing;"),
     Break(nothing, "variables dns_watchdog", "MINE is not in config.json; ZONE_ID is 'ffff"),
@@ -352,47 +326,24 @@ BY_HAND = [
     Break(nothing, f"limits {ENDED}", "not 90 s"),
     Break(function(Timeout=3), "limits dns_watchdog", "3 s, 256 MB, not 90 s, 256 MB"),
     Break(function(SWEEP, MemorySize=128), "limits sweep", "128 MB, not 120 s, 256 MB"),
-    Break(fewer, "concurrency dns_watchdog", "20 reserved, not 5"),
     Break(unreserve(SWEEP), "concurrency sweep", "none reserved, not 1"),
     Break(reserve(2, LAUNCH), "concurrency launch_ec2", "2 reserved, not none"),
     Break(function(Runtime="python3.10"), "runtime dns_watchdog", "runs on python3.10", WARNING),
-    Break(rezipped(WATCHDOG, "app.py"), "code dns_watchdog", "app.py differs"),
-    Break(rezipped(SWEEP, "chalicelib/extra.py"), "code sweep", "chalicelib/extra.py is not here"),
-    Break(rezipped(LAUNCH), "code launch_ec2", "was not built here"),
+    Break(zipped(WATCHDOG, is_built_here=True), "code dns_watchdog", "__init__.py is missing"),
+    Break(zipped(LAUNCH, is_built_here=False), "code launch_ec2", "was not built here"),
     Break(role_policy(WATCHDOG), "role dns_watchdog", "is not what the code needs"),
     Break(no_policy(SWEEP), "role sweep", "or its policy is missing"),
     Break(function(LAUNCH, Role=ANOTHER_ROLE), "role launch_ec2", f"_handler, not {LAUNCH}"),
-    Break(
-        call("events", "put_rule", Name=f"{SWEEP}-event", ScheduleExpression="rate(1 day)"),
-        "rule sweep",
-        "starts it at rate(1 day), not at rate(5 minutes)",
-    ),
+    Break(daily_sweep, "rule sweep", "starts it at rate(1 day), not at rate(5 minutes)"),
     Break(call("events", "disable_rule", Name=ENDED_RULE), f"rule {ENDED}", "is DISABLED"),
     Break(no_rule, "rule notify_deployment", "does not exist"),
-    Break(no_permission(WATCHDOG, "another"), "permission dns_watchdog", "may not start"),
-    Break(no_permission(SWEEP), "permission sweep", "may not start"),
+    Break(no_permission, "permission sweep", "may not start"),
     Break(failures(WATCHDOG, **ELSEWHERE), "failed events dns_watchdog", ":mine, not to arn:aws:"),
     Break(failures(SWEEP, **ELSEWHERE), "failed events sweep", ":mine, not to a queue"),
-    Break(
-        failures(SAFETY_NET, MaximumRetryAttempts=0),
-        "failed events safety_net",
-        "are retried 0 times within 21600 s, not 2 within 21600 s",
-    ),
-    Break(
-        call("lambda", "delete_function_event_invoke_config", FunctionName=LAUNCH),
-        "failed events launch_ec2",
-        "are lost",
-    ),
-    Break(
-        call("logs", "delete_retention_policy", logGroupName=f"/aws/lambda/{PREFIX}"),
-        "logs api_handler",
-        "is kept forever",
-    ),
-    Break(
-        call("logs", "delete_log_group", logGroupName=f"/aws/lambda/{WATCHDOG}"),
-        "logs dns_watchdog",
-        "does not exist",
-    ),
+    Break(never_retried, "failed events safety_net", "are retried 0 times within 21600 s, not 2"),
+    Break(never_kept, "failed events launch_ec2", "are lost"),
+    Break(logs("delete_retention_policy", PREFIX), "logs api_handler", "is kept forever"),
+    Break(logs("delete_log_group", WATCHDOG), "logs dns_watchdog", "does not exist"),
     Break(template_of_before, "stack", "another version of the template", WARNING),
     Break(throttle, "API limits", "~1schedule/POST"),
     Break(hide_answers, "API own answers", "DEFAULT_4XX: pages of https://app.example.com"),
@@ -415,37 +366,27 @@ FROM_THE_STACK = [
 
 BY_COMMANDS = [
     Break(schedule("another"), "schedules", "do not start this stage's functions: launch-strange"),
-    Break(
-        function(Handler="app.watch"), "function dns_watchdog", "it calls app.watch, not app.dns"
-    ),
+    Break(function(Handler="app.watch"), "function dns_watchdog", "it calls app.watch, not app"),
     Break(role_policy(WATCHDOG, "by-hand"), "role dns_watchdog", "has the policy by-hand as well"),
     Break(attach(WATCHDOG), "role dns_watchdog", f"policy/more-{WATCHDOG} as well"),
     Break(trust(WATCHDOG), "role dns_watchdog", "others than Lambda may assume"),
     Break(role_policy(SCHEDULER, "more"), "scheduler role", "has the policy more as well"),
-    Break(
-        role_policy(SCHEDULER, START), "scheduler role", f"the policy {START} of {SCHEDULER} dif"
-    ),
+    Break(role_policy(SCHEDULER, START), "scheduler role", f"{START} of {SCHEDULER} differs"),
     Break(trust(SCHEDULER), "scheduler role", "others than intended may assume"),
-    Break(
-        role_policy(DESKTOP, REPORT), "desktop role", f"the policy {REPORT} of {DESKTOP} differs"
-    ),
+    Break(role_policy(DESKTOP, REPORT), "desktop role", f"{REPORT} of {DESKTOP} differs"),
     Break(profile_empty, "desktop role profile", "gives desktops no role"),
     Break(mapping_off, "stream mapping", "it is disabled"),
     Break(no_recovery, "table recovery", "by mistake is lost", WARNING),
     Break(kept_forever, "sent table", "keeps its rows forever", WARNING),
     Break(unsubscribe, "alarm topic", "ops@example.com has unsubscribed", WARNING),
     Break(event_failed, "failure queue", "1 event(s) failed", WARNING),
-    Break(
-        call("cloudwatch", "disable_alarm_actions", AlarmNames=[ERRORS]),
-        "alarms actions",
-        f"actions disabled: {ERRORS}",
-        WARNING,
-    ),
+    Break(silenced, "alarms actions", f"actions disabled: {ERRORS}", WARNING),
     Break(short_key, "schedule key", "a key that can be guessed"),
 ]
 """Repaired by commands of AWS's."""
 
 IN_CONFIG = [
+    Break(no_target, "rule dns_watchdog", f"does not start {WATCHDOG}"),
     Break(nothing_reserved, "concurrency dns_watchdog", "a burst of events", WARNING),
     Break(switched_off, "concurrency sweep", "0 reserved, so it never runs"),
     Break(nobody_notified, "alarm topic", "nobody is notified of alarms", WARNING),

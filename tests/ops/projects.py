@@ -9,8 +9,9 @@ from typing import Any
 
 from localcloud.aws import DEFAULT_REGION  # which teaches moto all that the stack needs
 from ops.account import Account
+from ops.configure import changes
 from ops.reach import Code
-from ops.stages import ConfigFile
+from ops.stages import ConfigFile, Stage, write_files
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -21,14 +22,16 @@ def code() -> Code:
     return Code(ROOT)
 
 
-def linked_project(directory: Path) -> ConfigFile:
-    """Make a project of one's own: with the same code, but its own configuration."""
+def project_with(stage: Stage, directory: Path) -> ConfigFile:
+    """Make a project with this stage: with the same code, but its own configuration."""
     (directory / ".chalice").mkdir(parents=True)
     for path in (ROOT / ".chalice").glob("*.json"):
         shutil.copy(path, directory / ".chalice")
     for name in ("app.py", "requirements.txt", "chalicelib"):
         (directory / name).symlink_to(ROOT / name)
-    return ConfigFile(directory)
+    config_file = ConfigFile(directory)
+    write_files({each.path: each.after for each in changes(config_file, code(), stage)})
+    return config_file
 
 
 class KeptAccount(Account):
@@ -47,3 +50,7 @@ def _client(service: str) -> Any:  # noqa: ANN401
 def account() -> KeptAccount:
     """Return the account, for use within `mock_aws`."""
     return KeptAccount(DEFAULT_REGION)
+
+
+def silent(_: str) -> None:
+    """Say nothing."""

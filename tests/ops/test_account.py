@@ -15,7 +15,6 @@ from botocore.exceptions import (
     NoCredentialsError,
     ProfileNotFound,
 )
-from moto import mock_aws
 
 from ops.account import Account, AwsError, readable_errors
 
@@ -49,11 +48,6 @@ def test_an_error_says_what_failed_and_what_to_do(error: Exception, remedy: str)
 def test_what_is_no_error_of_aws_is_let_through() -> None:
     with pytest.raises(ValueError, match="mine"), readable_errors("look"):
         raise ValueError("mine")
-
-
-@mock_aws
-def test_the_account_is_the_credentials_own() -> None:
-    assert Account("us-west-2").identity().account == "123456789012"
 
 
 def test_without_a_region_nothing_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:

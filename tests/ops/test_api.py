@@ -21,6 +21,7 @@ from ops.api import (
 from ops.iam_page import EXAMPLE
 from ops.stages import Stage
 from tests.ops.projects import account as kept_account
+from tests.ops.projects import silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +52,7 @@ def make_api(account: Account, function: str, name: str = "elephant") -> str:
     return api
 
 
-def silent(_: str) -> None:
-    """Say nothing."""
-
-
 def test_the_apis_of_other_stages_and_programs_are_not_ours(account: Account) -> None:
-    """Chalice gives the APIs of all stages the same name."""
     mine = make_api(account, "elephant-prod")
     make_api(account, "elephant-qa")
     make_api(account, "elephant-prod-eu")
@@ -87,7 +83,6 @@ def test_scheduling_takes_less_than_asking(account: Account) -> None:
 def test_a_front_end_may_read_what_the_gateway_answers_itself(
     account: Account, allowed: str, origin: str | None
 ) -> None:
-    """Most of all 429, which it meets when it asks too often."""
     api, gateway = make_api(account, "elephant-prod"), account.client("apigateway")
     stage = replace(EXAMPLE, variables={**EXAMPLE.variables, "ALLOWED_ORIGINS": allowed})
 

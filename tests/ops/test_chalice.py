@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 
 def test_variables_of_the_shell_are_not_taken_for_the_stages() -> None:
-    shell = {"OWNER": "elephant:x", "TTL": "60", "PATH": "/bin", "AWS_REGION": "us-west-2"}
+    kept = {"PATH": "/bin", "AWS_REGION": "us-west-2"}
+    settings = {"OWNER": "elephant:x", "AMI_ID": "ami-1", "TABLE_STREAM_ARN": "another's"}
+    tokens = {"CLOUDFLARE_API_TOKEN": "no other program needs it", "CLOUDFLARE_TOKEN": ""}
 
-    shell |= {"AMI_ID": "ami-1", "TABLE_STREAM_ARN": "another's"}
-    shell |= {"CLOUDFLARE_API_TOKEN": "no program of another's needs it", "CLOUDFLARE_TOKEN": ""}
-
-    assert without_settings(shell) == {"PATH": "/bin", "AWS_REGION": "us-west-2"}
+    assert without_settings(kept | settings | tokens) == kept
 
 
 def test_an_older_build_is_forgotten(tmp_path: Path) -> None:

@@ -30,9 +30,10 @@ typing-extensions==4.16.0 \\
 chalice==1.34.0
 tomli==2.0.0; python_version < "3.11"
 """
+TYPING = "typing_extensions-4.16.0"
 REQUIRED = {
     "aws_lambda_powertools-3.37.0.dist-info/RECORD": "",
-    "typing_extensions-4.16.0.dist-info/RECORD": "",
+    f"{TYPING}.dist-info/RECORD": "",
     "chalice/app.py": "what Chalice adds",
 }
 
@@ -65,11 +66,7 @@ def _zipped(files: dict[str, str]) -> bytes:
         ({"app.py": "older"}, "", ["app.py differs"]),
         ({"chalicelib/extra.py": ""}, "", ["chalicelib/extra.py is not here"]),
         ({}, "chalicelib/data/table.json", ["chalicelib/data/table.json is missing"]),
-        (
-            {},
-            "typing_extensions-4.16.0.dist-info/RECORD",
-            ["typing_extensions-4.16.0 is missing"],
-        ),
+        ({}, f"{TYPING}.dist-info/RECORD", [f"{TYPING} is missing"]),
     ],
 )
 def test_what_differs_from_the_checkout_and_its_requirements_is_named(

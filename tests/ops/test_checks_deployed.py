@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.awslambda.models import lambda_backends
 from moto.cloudformation.models import cloudformation_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.ec2.models import ec2_backends
 from moto.ses.models import ses_backends
 from moto.sns.models import sns_backends
@@ -28,15 +29,14 @@ from ops.check import Level
 from ops.deployment import Removable
 from ops.doctor import worst
 from ops.features import with_features
-from ops.meetings_table import TableError
 from ops.reach import Code
 from ops.stack import SupportingStack
 from ops.stages import ConfigError, ConfigFile
-from ops.stream import table_stream
 from tests.ops.breakages import (
     ALL,
     DESKTOP,
     DOMAIN,
+    ERRORS,
     FROM_THE_STACK,
     KEY,
     PREFIX,
@@ -50,11 +50,12 @@ from tests.ops.breakages import (
     lose_note,
     own_table,
     schedule,
+    secret_gone,
 )
-from tests.ops.deployed import PROJECT, CloudAccount, Deployed, ignore
+from tests.ops.deployed import PROJECT, CloudAccount, Deployed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest import MonkeyPatch  # noqa: PT013 (as a type only)
 
@@ -242,8 +243,8 @@ def put_record(it: Deployed, name: str) -> None:
     it.zone.create({"type": "A", "name": name, "content": "192.0.2.7", "comment": comment})
 
 
-def record(domain: str) -> Change:
-    return lambda it, _: put_record(it, f"i-0123456789abcdef0.{domain}")
+def gone(it: Deployed, _: object) -> None:
+    put_record(it, f"i-0123456789abcdef0.{DOMAIN}")
 
 
 def two_labels_not_proxied(it: Deployed, _: object) -> None:
@@ -272,51 +273,60 @@ def plain_variables(it: Deployed) -> dict[str, str]:
     return with_features(it.stage.variables, (), FEATURES)
 
 
-def lambda_function() -> Any:  # noqa: ANN401 (moto's)
-    return lambda_backends[ACCOUNT_ID][DEFAULT_REGION].get_function(WATCHDOG)
+def in_moto(backends: Any, find: Callable[[Any], Any], **members: object) -> Change:  # noqa: ANN401
+    """Have something in a state that moto never brings about."""
+
+    def change(_: Deployed, patch: MonkeyPatch) -> None:
+        there = find(backends[ACCOUNT_ID][DEFAULT_REGION])
+        for name, value in members.items():
+            patch.setattr(there, name, value)
+
+    return change
+
+
+def only(found: Iterable[Any]) -> Any:  # noqa: ANN401
+    (one,) = found
+    return one
 
 
 def state(name: str) -> Change:
-    """Have Lambda show a state; moto's functions are always active."""
-    return lambda _, patch: patch.setattr(lambda_function(), "state", name)
-
-
-def log_format(name: str) -> Change:
-    def change(_: Deployed, patch: MonkeyPatch) -> None:
-        answer = lambda_function().get_configuration() | {"LoggingConfig": {"LogFormat": name}}
-        patch.setattr(lambda_function(), "get_configuration", lambda: answer)
-
-    return change
+    return in_moto(lambda_backends, lambda it: it.get_function(WATCHDOG), state=name)
 
 
 def stack(status: str) -> Change:
-    """Have the stack in a state; moto's are at rest and never fail."""
+    return in_moto(cloudformation_backends, lambda it: only(it.stacks.values()), status=status)
+
+
+def subscription(arn: str) -> Change:
+    return in_moto(sns_backends, lambda it: only(it.subscriptions.values()), arn=arn)
+
+
+def alarm(state: str) -> Change:
+    return in_moto(cloudwatch_backends, lambda it: it.alarms[ERRORS], state_value=state)
+
+
+def image(state: str) -> Change:
+    image_id = PROJECT.settings.meetings.ami_id  # type: ignore[union-attr]
+    return in_moto(ec2_backends, lambda it: it.amis[image_id], state=state)
+
+
+def answered(find: Callable[[Any], Any], **members: object) -> Change:
+    """Have Lambda answer otherwise."""
 
     def change(_: Deployed, patch: MonkeyPatch) -> None:
-        (there,) = cloudformation_backends[ACCOUNT_ID][DEFAULT_REGION].stacks.values()
-        patch.setattr(there, "status", status)
-
-    return change
-
-
-def unconfirmed(_: Deployed, patch: MonkeyPatch) -> None:
-    """Leave the subscription to be confirmed, which moto's need not be."""
-    (subscription,) = sns_backends[ACCOUNT_ID][DEFAULT_REGION].subscriptions.values()
-    patch.setattr(subscription, "arn", "PendingConfirmation")
-
-
-def image_failed(_: Deployed, patch: MonkeyPatch) -> None:
-    images = ec2_backends[ACCOUNT_ID][DEFAULT_REGION].amis
-    patch.setattr(images[PROJECT.settings.meetings.ami_id], "state", "failed")  # type: ignore[union-attr]
-
-
-def mapping(**members: object) -> Change:
-    def change(_: Deployed, patch: MonkeyPatch) -> None:
-        (there,) = lambda_backends[ACCOUNT_ID][DEFAULT_REGION].list_event_source_mappings("", "")
+        there = find(lambda_backends[ACCOUNT_ID][DEFAULT_REGION])
         answer = there.get_configuration() | members
         patch.setattr(there, "get_configuration", lambda: answer)
 
     return change
+
+
+def log_format(name: str) -> Change:
+    return answered(lambda it: it.get_function(WATCHDOG), LoggingConfig={"LogFormat": name})
+
+
+def mapping(**members: object) -> Change:
+    return answered(lambda it: only(it.list_event_source_mappings("", "")), **members)
 
 
 def sending(**members: object) -> Change:
@@ -331,18 +341,17 @@ def secret(secret_id: str, text: str) -> Change:
     def change(it: Deployed, patch: MonkeyPatch) -> None:
         real = it.client("secretsmanager").get_secret_value
 
-        def get(SecretId: str) -> dict[str, Any]:  # noqa: N803 (AWS's name)
-            return (
-                {"SecretString": text} if SecretId == secret_id else dict(real(SecretId=SecretId))
-            )
+        def get(SecretId: str) -> Any:  # noqa: ANN401, N803 (AWS's name)
+            return {"SecretString": text} if SecretId == secret_id else real(SecretId=SecretId)
 
         patch.setattr(it.client("secretsmanager"), "get_secret_value", get)
 
     return change
 
 
-def no_api(_: Deployed, patch: MonkeyPatch) -> None:
-    patch.setattr(checks_api, "apis_of", lambda *_: [])
+def none_of(lookup: str) -> Change:
+    """Have nothing found of what belongs to the API."""
+    return lambda _, patch: patch.setattr(checks_api, lookup, lambda *_: [])
 
 
 def another(service: str, operation: str, **arguments: str) -> Change:
@@ -353,6 +362,22 @@ def another(service: str, operation: str, **arguments: str) -> Change:
         patch.setattr(it.client(service), operation, lambda **_: real(**arguments))
 
     return change
+
+
+def own_kms_key(it: Deployed, patch: MonkeyPatch) -> None:
+    client = it.client("secretsmanager")
+    described = client.describe_secret(SecretId=it.cloud.settings.secret_id)
+    patch.setattr(client, "describe_secret", lambda **_: described | {"KmsKeyId": "mine"})
+
+
+def table_of_another_key(it: Deployed, _: object) -> None:
+    own_table(it, "another", "name")
+    it.set_variables(TABLE_NAME="another")
+
+
+def stream_of_keys(it: Deployed, _: object) -> None:
+    own_table(it, "keys", StreamEnabled=True, StreamViewType="KEYS_ONLY")
+    it.set_variables(TABLE_NAME="keys")
 
 
 def own_role(it: Deployed, _: object) -> None:
@@ -371,10 +396,6 @@ def no_table_of_the_stack(it: Deployed, patch: MonkeyPatch) -> None:
     patch.setattr(SupportingStack, "table_state", lambda *_: "CREATE_COMPLETE")
 
 
-def no_mapping(_: Deployed, patch: MonkeyPatch) -> None:
-    patch.setattr(checks_api, "mappings", lambda *_: [])
-
-
 def sent_table_of_another_key(it: Deployed, patch: MonkeyPatch) -> None:
     own_table(it, "sent-otherwise", "key")
     another("dynamodb", "describe_table", TableName="sent-otherwise")(it, patch)
@@ -391,7 +412,6 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     ],
     "SSL mode": [
         (zone(ssl="full"), WARNING, "it is 'full'", "Full (strict)"),
-        (zone(ssl="flexible"), WARNING, "it is 'flexible'", "Full (strict)"),
         (variables(PROXIED="false"), OK, "are not proxied", ""),
     ],
     "records left": [
@@ -399,13 +419,15 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (zone(record_quota=0), FAILURE, "new desktops get no record", "larger plan"),
         (zone(plan=Plan.ENTERPRISE), OK, "the quota is the account's", ""),
     ],
-    "owner in the zone": [
-        (record(DOMAIN), WARNING, "1 record(s)", "--owner elephant:ANOTHER"),
-        (record(f"qa.{DOMAIN}"), WARNING, "1 record(s)", "--owner elephant:ANOTHER"),
-    ],
+    "owner in the zone": [(gone, WARNING, "1 record(s)", "--owner elephant:ANOTHER")],
+    "secret": [(own_kms_key, WARNING, "encrypted with the key mine", "allow kms:Decrypt")],
     "table": [
+        (table_of_another_key, FAILURE, "has the key name (S)", "--table ANOTHER"),
         (plain(TABLE_NAME=""), OK, "none: DNS only", ""),
         (no_table_of_the_stack, FAILURE, "does not exist", "restore it from its backup"),
+    ],
+    "table stream": [
+        (stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false"),
     ],
     "stack": [
         (stack("UPDATE_IN_PROGRESS"), WARNING, "is UPDATE_IN_PROGRESS", "wait"),
@@ -423,13 +445,16 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (log_format("Text"), WARNING, "Text, which queries cannot read", "deploy local"),
         (log_format("JSON"), OK, "JSON", ""),
     ],
-    "alarm topic": [(unconfirmed, WARNING, "not confirmed yet: ", "follow the link")],
+    "alarms state": [(alarm("ALARM"), WARNING, ERRORS, "docs/operations.md")],
+    "alarm topic": [
+        (subscription("PendingConfirmation"), WARNING, "not confirmed yet: ", "follow the link")
+    ],
     "API": [
         (another_api_stage, FAILURE, "has no stage another", "deploy local"),
-        (no_api, FAILURE, "no API calls the stage's function", "deploy local"),
+        (none_of("apis_of"), FAILURE, "no API calls the stage's function", "deploy local"),
     ],
     "stream mapping": [
-        (no_mapping, FAILURE, "terminator reads nothing, not arn:", "deploy local"),
+        (none_of("mappings"), FAILURE, "terminator reads nothing, not arn:", "deploy local"),
         (another("lambda", GET, FunctionName="x"), SKIPPED, "check 'function terminator'", ""),
         (mapping(MaximumRetryAttempts=0), FAILURE, "MaximumRetryAttempts", "deploy local"),
         (mapping(LastProcessingResult="PROBLEM: slow"), WARNING, "PROBLEM: slow", "see the logs"),
@@ -440,14 +465,13 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     ],
     "desktops image": [
         (variables(AMI_ID="ami-00000000"), FAILURE, "is not in us-west-2", "--ami ANOTHER"),
-        (image_failed, FAILURE, "is failed", "--ami ANOTHER"),
+        (image("failed"), FAILURE, "is failed", "--ami ANOTHER"),
     ],
     "desktops security groups": [
         (variables(SECURITY_GROUP_IDS="sg-00000000"), FAILURE, "missing: sg-0", "-groups OTHERS"),
         (variables(VPC_ID="vpc-00000000"), FAILURE, "desktops start in vpc-0", "--vpc THEIRS"),
     ],
     "schedule key": [
-        (secret(KEY, " "), FAILURE, "no key", f"--secret-id {KEY}"),
         (secret(KEY, "{}"), FAILURE, "no key", f"--secret-id {KEY}"),
         (secret(KEY, "{broken"), FAILURE, "no key", f"--secret-id {KEY}"),
         (secret(KEY, '{"front": "short"}'), FAILURE, "can be guessed", f"--secret-id {KEY}"),
@@ -523,42 +547,47 @@ def test_records_of_known_instances_and_new_ones_are_ours(seen: Deployed) -> Non
     seen.client("ec2").terminate_instances(InstanceIds=[known])
 
 
-def test_a_token_that_may_only_read_is_found_out_by_the_proof(seen: Deployed) -> None:
-    seen.store_secret(json.dumps({"CLOUDFLARE_TOKEN": READER}))
-    check = seen.ask("SSL mode")
+def store_reader(it: Deployed) -> None:
+    it.store_secret(json.dumps({"CLOUDFLARE_TOKEN": READER}))
+    check = it.ask("SSL mode")
     assert (check.level, "may not read it" in check.found) == (SKIPPED, True)
 
-    check = seen.ask("token's rights", prove=True)
-    assert check.level is FAILURE
-    seen.carry_out(check.remedy)
-    assert seen.ask("token's rights", prove=True).level is OK
+
+def delete_secret(it: Deployed) -> None:
+    secret_gone(it.cloud.settings.secret_id)(it)
 
 
-def test_a_secret_deleted_is_made_again_by_the_remedy(seen: Deployed) -> None:
-    secret_id, client = seen.cloud.settings.secret_id, seen.client("secretsmanager")
-    client.delete_secret(SecretId=secret_id, ForceDeleteWithoutRecovery=True)
-
-    check = seen.ask("secret")
-
-    assert check.level is FAILURE
-    seen.carry_out(check.remedy)
-    assert seen.ask("secret").level is OK
-    assert seen.ask("token").level is OK
+def shorten_secret_arn(it: Deployed) -> None:
+    client = it.client("secretsmanager")
+    arn = client.describe_secret(SecretId=it.cloud.settings.secret_id)["ARN"]
+    it.set_variables(SECRET_ARN=arn[: arn.rindex("-")])
 
 
-def test_a_secret_that_functions_may_not_read_is_reported(seen: Deployed) -> None:
-    client = seen.client("secretsmanager")
-    arn = client.describe_secret(SecretId=seen.cloud.settings.secret_id)["ARN"]
-    seen.set_variables(SECRET_ARN=arn[: arn.rindex("-")])
-    check = seen.ask("secret")
-    assert check.level is FAILURE
-    seen.carry_out(check.remedy.partition(", then")[0])
-    assert seen.ask("secret").level is OK
+def plain_table(it: Deployed) -> None:
+    own_table(it, "plain")
+    it.set_stage(variables=plain_variables(it) | {"TABLE_NAME": "plain"})
 
-    key = seen.client("kms").create_key()["KeyMetadata"]["Arn"]
-    client.update_secret(SecretId=arn, KmsKeyId=key)
-    assert seen.ask("secret").level is WARNING
-    client.update_secret(SecretId=arn, KmsKeyId="alias/aws/secretsmanager")
+
+@pytest.mark.parametrize(
+    ("name", "change", "level", "end"),
+    [
+        ("token's rights", store_reader, FAILURE, "."),
+        ("secret", delete_secret, FAILURE, "."),
+        ("secret", shorten_secret_arn, FAILURE, ", then"),
+        ("table stream", plain_table, WARNING, "."),  # which only meetings need
+        ("desktop role", attach(DESKTOP), WARNING, " unless "),  # which their image may need
+    ],
+)
+def test_a_single_remedy_repairs_what_it_is_for(
+    seen: Deployed, name: str, change: Callable[[Deployed], object], level: Level, end: str
+) -> None:
+    change(seen)
+
+    check = seen.ask(name, prove=True)
+
+    assert check.level is level
+    seen.carry_out(check.remedy.partition(end)[0])
+    assert seen.ask(name, prove=True).level is OK
 
 
 def test_code_that_was_built_elsewhere_is_fetched(seen: Deployed, monkeypatch: MonkeyPatch) -> None:
@@ -573,62 +602,6 @@ def test_code_that_was_built_elsewhere_is_fetched(seen: Deployed, monkeypatch: M
 
     assert (unknown.level, fetched.level) == (SKIPPED, OK)
     assert "it was not built here" in unknown.found
-
-
-def test_an_alarm_in_alarm_is_reported_with_what_to_do(seen: Deployed) -> None:
-    client, alarm = seen.client("cloudwatch"), f"{PREFIX}-errors"
-    client.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
-    check = seen.ask("alarms state")
-    client.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="a test")
-
-    assert check.level is WARNING
-    assert alarm in check.found
-    assert "docs/operations.md" in check.remedy
-
-
-def test_a_rule_without_its_function_is_reported(seen: Deployed) -> None:
-    client, rule = seen.client("events"), f"{WATCHDOG}-event"
-    targets = client.list_targets_by_rule(Rule=rule)["Targets"]
-    client.remove_targets(Rule=rule, Ids=["1"])
-    check = seen.ask("rule dns_watchdog")
-    client.put_targets(Rule=rule, Targets=targets)
-
-    assert check.level is FAILURE
-    assert "does not start" in check.found
-
-
-def test_a_table_that_does_not_suit_is_reported_and_left(seen: Deployed) -> None:
-    own_table(seen, "another", "name")
-    seen.set_variables(TABLE_NAME="another")
-    check = seen.ask("table")
-    assert (check.level, "has the key name (S)" in check.found) == (FAILURE, True)
-    assert "--table ANOTHER" in check.remedy
-
-    own_table(seen, "keys", StreamEnabled=True, StreamViewType="KEYS_ONLY")
-    seen.set_variables(TABLE_NAME="keys")
-    check = seen.ask("table stream")
-    assert (check.level, "it shows KEYS_ONLY" in check.found) == (FAILURE, True)
-    assert "StreamEnabled=false" in check.remedy
-    with pytest.raises(TableError, match="shows KEYS_ONLY"):
-        table_stream(seen.account, "keys", ignore)
-
-
-def test_without_meetings_a_table_without_a_stream_is_a_warning(seen: Deployed) -> None:
-    own_table(seen, "plain")
-    seen.set_stage(variables=plain_variables(seen) | {"TABLE_NAME": "plain"})
-    check = seen.ask("table stream")
-    assert check.level is WARNING
-    seen.carry_out(check.remedy)
-    assert seen.ask("table stream").level is OK
-
-
-def test_a_policy_attached_to_the_desktops_role_is_a_warning(deployed: Deployed) -> None:
-    """A person may have attached it for their image."""
-    attach(DESKTOP)(deployed)
-    check = deployed.ask("desktop role")
-    assert check.level is WARNING
-    deployed.carry_out(check.remedy.partition(" unless ")[0])
-    assert deployed.ask("desktop role").level is OK
 
 
 def test_the_key_is_long_and_shown_nowhere(deployed: Deployed) -> None:

@@ -11,8 +11,6 @@ import pytest
 from chalicelib.cloudflare.client import Call, TokenRefusedError, _parse
 from chalicelib.dns.provider import (
     DnsError,
-    RateLimitedError,
-    RejectedError,
     UnavailableError,
     UnconfirmedError,
     WrongZoneError,
@@ -29,12 +27,7 @@ from localcloud.cloudflare import (
     When,
     Zone,
 )
-from ops.cloudflare_zone import (
-    RecordsRemainError,
-    Usage,
-    ZoneView,
-    find_zone,
-)
+from ops.cloudflare_zone import RecordsRemainError, Usage, ZoneView, find_zone
 from ops.token_view import AmbiguousZoneError, TokenView, ZoneDetails, details_in, member_in
 from ops.write_check import Leftover, Step, WriteCheckError
 from tests.ops.secrecy import everything_said_by
@@ -100,12 +93,7 @@ class Site:
 
     @property
     def calls(self) -> list[str]:
-        """Every call, a record's id left out."""
-        calls = ((call.method, call.path) for call in self.cloudflare.calls)
-        return [
-            f"{method} {path.rpartition('/')[0]}/ID" if method == "DELETE" else f"{method} {path}"
-            for method, path in calls
-        ]
+        return [f"{call.method} {call.path}" for call in self.cloudflare.calls]
 
 
 @pytest.fixture
@@ -157,10 +145,10 @@ def answer_first(monkeypatch: pytest.MonkeyPatch, result: object) -> None:
 def test_the_zone_is_described_in_one_call(make_site: MakeSite) -> None:
     site = make_site(may(Permission.DNS_WRITE), zones=(Zone(plan=Plan.PRO),))
     assert site.view().details() == ZoneDetails(
-        id=DEFAULT_ZONE_ID,
-        name="example.com",
-        status="active",
-        type="full",
+        DEFAULT_ZONE_ID,
+        "example.com",
+        "active",
+        "full",
         paused=False,
         plan="pro",
         account="Stand-in",
@@ -202,7 +190,6 @@ def test_a_zone_the_token_has_no_right_on_is_said_with_what_it_needs(make_site: 
     assert "9109 Unauthorized to access requested resource" in str(caught.value)
     assert "it needs DNS Write (Zone > DNS > Edit) on this very zone" in str(caught.value)
     assert "secret" not in str(caught.value)
-    assert site.calls == [f"GET /zones/{DEFAULT_ZONE_ID}"]
 
 
 def test_the_ssl_mode_is_none_if_the_token_may_not_know(make_site: MakeSite) -> None:
@@ -228,14 +215,6 @@ def test_the_use_of_records_is_told(
     assert site.calls == [f"GET {RECORDS}/usage"]
 
 
-def test_a_block_is_passed_on(site: Site) -> None:
-    site.fault(Fault(FaultKind.RATE_LIMITED, seconds=77))
-    view = site.view()
-    with pytest.raises(RateLimitedError, match="no calls for 77 s"):
-        view.ssl_mode()
-    assert view.quota.remaining == 0
-
-
 # Finding the zone
 
 
@@ -251,7 +230,6 @@ def test_the_zone_is_the_closest_parent(make_site: MakeSite) -> None:
 @pytest.mark.parametrize(
     ("token", "domain", "calls"),
     [(Token(), "desktops.example.org", 2), (may(Permission.DNS_WRITE), DOMAIN, 1)],
-    ids=["another domain", "no right to read zones"],
 )
 def test_a_zone_that_the_token_does_not_see_is_not_found(
     make_site: MakeSite, token: Token, domain: str, calls: int
@@ -267,11 +245,8 @@ def test_zones_of_one_name_in_several_accounts_are_for_a_person_to_choose(
     site = make_site(zones=(Zone(), Zone(id=OTHER_ZONE_ID, status="moved", account_name="Old")))
     with pytest.raises(AmbiguousZoneError) as caught:
         site.view().zone_for(DOMAIN)
-    assert str(caught.value) == (
-        f"the token sees 2 zones named example.com: {DEFAULT_ZONE_ID} (active, account Stand-in), "
-        f"{OTHER_ZONE_ID} (moved, account Old); give the zone's id itself, or a token for only "
-        "one of them"
-    )
+    named = f"{DEFAULT_ZONE_ID} (active, account Stand-in), {OTHER_ZONE_ID} (moved, account Old)"
+    assert f"2 zones named example.com: {named}; give the zone's id itself" in str(caught.value)
 
 
 def test_a_list_of_zones_that_is_none_is_an_error(
@@ -285,11 +260,16 @@ def test_a_list_of_zones_that_is_none_is_an_error(
 # Proving that the token can write
 
 
-def test_the_proof_makes_a_record_as_the_application_does_and_removes_it(site: Site) -> None:
+def test_the_proof_makes_a_record_as_the_application_does_and_removes_it_alone(site: Site) -> None:
+    site.put("www", None)
+    site.put("i-0123456789abcdef0", f"{OWNER} m=m1 r=teacher")
+    before = site.records
+
     proof = site.view().prove_write(DOMAIN, OWNER)
 
-    assert (site.names(), site.verbs, site.pauses) == ([], "PGDG", [])
-    assert {path.removesuffix("/ID").partition(" ")[2] for path in site.calls} == {RECORDS}
+    calls = [f"POST {RECORDS}", f"GET {RECORDS}", f"DELETE {RECORDS}/{proof.record_id}"]
+    assert (site.calls, site.pauses) == ([*calls, f"GET {RECORDS}"], [])
+    assert site.records == before
     assert json.loads(site.cloudflare.calls[0].body) == {
         "type": "A",
         "name": proof.name,
@@ -301,14 +281,7 @@ def test_the_proof_makes_a_record_as_the_application_does_and_removes_it(site: S
     label, _, domain = proof.name.partition(".")
     assert label.removeprefix("elephant-check-") != label
     assert domain == DOMAIN
-    assert site.cloudflare.calls[2].path == f"{RECORDS}/{proof.record_id}"
-
-
-def test_each_proof_has_a_name_of_its_own_and_a_record_as_the_settings_want_it(site: Site) -> None:
-    proofs = [site.view().prove_write(DOMAIN, OWNER, proxied=False, ttl=300) for _ in range(2)]
-    assert proofs[0].name != proofs[1].name
-    body = json.loads(site.cloudflare.calls[0].body)
-    assert (body["proxied"], body["ttl"]) == (False, 300)
+    assert site.view().prove_write(DOMAIN, OWNER).name != proof.name
 
 
 @pytest.mark.parametrize("token", [DEFAULT_TOKEN, ACCOUNT_TOKEN])
@@ -322,13 +295,8 @@ def test_the_right_to_write_alone_is_enough_for_either_kind_of_token(
 
 
 REFUSED = {
-    "is unknown": Token("cfut_" + "u" * 48),
     "only reads": may(*(frozenset(Permission) - {Permission.DNS_WRITE})),
-    "has no right": may(),
     "is another zone's": Token(zones=frozenset({OTHER_ZONE_ID})),
-    "is disabled": Token(disabled=True),
-    "is expired": Token(expires_on=1.0),
-    "is limited to other addresses": Token(allowed_ips=frozenset({"192.0.2.7"})),
     "is an account's that only reads": may(Permission.DNS_READ, value=ACCOUNT_TOKEN),
 }
 
@@ -337,7 +305,7 @@ REFUSED = {
 def test_a_token_that_may_not_write_is_refused_by_one_call(
     make_site: MakeSite, token: Token
 ) -> None:
-    site = make_site() if "u" * 48 in token.value else make_site(token)
+    site = make_site(token)
     error = site.failure(token.value)
     assert (error.step, error.leftover) == (Step.CREATE, None)
     assert isinstance(error.__cause__, TokenRefusedError)
@@ -375,8 +343,6 @@ def test_the_record_of_a_wrong_zone_is_detected_and_removed(
 
 OVERCOME = {
     "made, but the answer is lost": (makes(DROP, when=When.AFTER), "PGGDG"),
-    "made, but answered 5xx": (makes(EDGE_ERROR, when=When.AFTER), "PGGDG"),
-    "made, but called a failure": (makes(FaultKind.UNSUCCESSFUL, when=When.AFTER), "PGGDG"),
     "answered with another record": (makes(FaultKind.WRONG_NAME, name="www.example.com"), "PGGDG"),
     "shown late": (lists(STALE, changes=1, times=2), "PGGGDG"),
     "removed, but the answer is lost": (removes(DROP, when=When.AFTER), "PGDDG"),
@@ -402,15 +368,6 @@ def test_an_answer_that_holds_no_record_is_not_believed(
     assert (site.names(), site.ever()) == ([], 2)
 
 
-def test_a_full_zone_is_said(make_site: MakeSite) -> None:
-    site = make_site(zones=(Zone(record_quota=0),))
-    error = site.failure()
-    assert isinstance(error.__cause__, RejectedError)
-    assert "81045" in str(error)
-    assert "the zone is full" in str(error)
-    assert site.calls == [f"POST {RECORDS}"]
-
-
 LOST = makes(DROP, when=When.AFTER)
 UNREADABLE = lists(EDGE_ERROR, times=3)
 UNSURE: Cause = (UnconfirmedError, "could not create it")
@@ -419,8 +376,7 @@ UNSHOWN: Cause = (UnconfirmedError, "was created, but the zone does not show it"
 SHOWN: Cause = (UnconfirmedError, "was removed, but the zone still shows it")
 UNREADABLE_LATER = lists(EDGE_ERROR, skip=1, times=None)
 FAILING: dict[str, tuple[list[Fault], Step, Cause, str]] = {
-    "not made: no answer": ([makes(DROP)], Step.CREATE, UNSURE, "PGGG"),
-    "not made: 5xx": ([makes(EDGE_ERROR)], Step.CREATE, UNSURE, "PGGG"),
+    "not made": ([makes(DROP)], Step.CREATE, UNSURE, "PGGG"),
     "made unseen": ([LOST, UNREADABLE], Step.CREATE, UNREAD, "PGGGGD"),
     "not made, unseen": ([makes(DROP), UNREADABLE], Step.CREATE, UNREAD, "PGGGG"),
     "not shown": ([lists(STALE, changes=1, times=3)], Step.FIND, UNSHOWN, "PGGGD"),
@@ -482,10 +438,7 @@ def test_a_record_that_is_stored_otherwise_than_asked_proves_nothing(site: Site)
 
 
 @pytest.mark.parametrize("removable", [True, False])
-def test_an_interruption_leaves_nothing_behind_or_says_what(
-    site: Site,
-    removable: bool,  # noqa: FBT001
-) -> None:
+def test_an_interruption_leaves_nothing_behind_or_says_what(site: Site, *, removable: bool) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt(seconds)
 
@@ -498,50 +451,25 @@ def test_an_interruption_leaves_nothing_behind_or_says_what(
     assert (len(left), site.ever()) == ((0, 2) if removable else (1, 1))
 
 
-def test_nothing_else_in_the_zone_is_touched(site: Site) -> None:
-    site.put("www", None)
-    site.put("i-0123456789abcdef0", f"{OWNER} m=m1 r=teacher")
-    before = site.records
-    site.view().prove_write(DOMAIN, OWNER)
-    assert site.records == before
-
-
-# Whose records there are
-
-
-def populate(site: Site) -> None:
-    site.put("www", None)
-    site.put("mail", "the elephant: in the room")
-    site.put("i-1")
-    site.put("i-2", f"{OWNER} m=m1 r=teacher")
-    site.put("i-3", f"{OWNER}1 managed by Elephant")
-    site.put("i-4", "elephant:other/eu-west-1 m=m1 r=teacher", name="i-4.lab.example.com")
-    site.put("i-5", name="i-5.lab.example.com")
-    site.put("i-6", "ELEPHANT:TEST/US-WEST-2 shouting")
-    site.put("txt", f"{OWNER} note", type="TXT", content="hello")
-
-
-def test_our_records_are_those_with_exactly_our_marker(site: Site) -> None:
-    populate(site)
-    ours = site.view().our_records(OWNER)
-    names = [record.name for record in ours]
-    assert names == [f"i-1.{DOMAIN}", f"i-2.{DOMAIN}", "i-5.lab.example.com"]
-    assert site.calls == [f"GET {RECORDS}"]
-
-
 # Removing our records
 
 
 def test_our_records_are_removed_in_batches_and_no_others(site: Site) -> None:
-    populate(site)
-    for number in range(400):
+    site.put("www", None)
+    site.put("mail", "the elephant: in the room")
+    site.put("i-1", f"{OWNER}1 managed by Elephant")
+    site.put("i-2", "elephant:other/eu-west-1 m=m1 r=teacher", name="i-2.lab.example.com")
+    site.put("i-3", "ELEPHANT:TEST/US-WEST-2 shouting")
+    site.put("txt", f"{OWNER} note", type="TXT", content="hello")
+    others = site.records
+    site.put("i-4", f"{OWNER} m=m1 r=teacher")
+    site.put("i-5", name="i-5.lab.example.com")
+    for number in range(401):
         site.put(f"i-9{number:03}")
-    kept = {f"www.{DOMAIN}", f"mail.{DOMAIN}", f"i-3.{DOMAIN}", "i-4.lab.example.com"}
-    kept |= {f"i-6.{DOMAIN}", f"txt.{DOMAIN}"}
 
     assert site.view().remove_all(OWNER, site.said.append) == 403
 
-    assert set(site.names()) == kept
+    assert site.records == others
     assert site.calls == [f"GET {RECORDS}", *[f"POST {RECORDS}/batch"] * 3, f"GET {RECORDS}"]
     assert site.said == [f"removed {done} of 403 records" for done in (200, 400, 403)]
 
@@ -552,10 +480,10 @@ def test_nothing_to_remove_is_one_call(site: Site) -> None:
 
 
 def test_a_lost_answer_to_a_batch_is_looked_up(site: Site) -> None:
-    for number in range(3):
-        site.put(f"i-{number}")
+    site.put("i-1")
+    site.put("i-2")
     site.fault(Fault(DROP, When.AFTER, method="POST", path=f"{RECORDS}/batch"))
-    assert site.view().remove_all(OWNER, site.said.append) == 3
+    assert site.view().remove_all(OWNER, site.said.append) == 2
     assert (site.names(), site.verbs) == ([], "GPG")
 
 
@@ -594,7 +522,7 @@ def test_a_token_that_only_reads_removes_nothing_and_is_told(make_site: MakeSite
     with pytest.raises(TokenRefusedError):
         site.view().remove_all(OWNER, site.said.append)
     assert (len(site.names()), site.said) == (1, [])
-    assert site.calls == [f"GET {RECORDS}", f"DELETE {RECORDS}/ID"]
+    assert site.calls == [f"GET {RECORDS}", f"DELETE {RECORDS}/{site.records[0].id}"]
 
 
 def test_every_error_is_one_of_cloudflares() -> None:

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
@@ -21,13 +20,12 @@ from ops import deployment as deployment_module
 from ops.account import AwsError
 from ops.cloudflare_zone import ZoneView
 from ops.command import CommandError
-from ops.configure import changes
 from ops.deployment import Deployment, Removable
 from ops.features import with_features
 from ops.removal import Removal
 from ops.stack import SupportingStack
 from ops.stages import ConfigError, ConfigFile, write_files
-from tests.ops.projects import account, code, linked_project
+from tests.ops.projects import ROOT, account, code, project_with, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +49,9 @@ THEIRS = parse_record(
 def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConfigFile:
     """Make a project with a local stage that has no features."""
     monkeypatch.setattr(deployment_module, "Code", lambda _: code())
-    config_file = linked_project(tmp_path / "project")
-    local = config_file.stage("local")
+    local = ConfigFile(ROOT).stage("local")
     plain = replace(local, variables=with_features(local.variables, (), FEATURES))
-    write_files({each.path: each.after for each in changes(config_file, code(), plain)})
-    return config_file
+    return project_with(plain, tmp_path / "project")
 
 
 @pytest.fixture
@@ -70,13 +66,10 @@ def token(deployment: Deployment) -> None:
     account().client("secretsmanager").create_secret(Name=SECRET, SecretString="a-token")
 
 
-def silent(_: str) -> None:
-    """Say nothing."""
-
-
-def stacks() -> list[str]:
-    answer = account().client("cloudformation").describe_stacks()
-    return [stack["StackName"] for stack in answer["Stacks"]]
+def assert_deploys_nothing(deployment: Deployment, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        deployment.deploy(silent, silent)
+    assert account().client("cloudformation").describe_stacks()["Stacks"] == []
 
 
 def test_a_stage_of_another_account_is_not_touched(
@@ -84,12 +77,9 @@ def test_a_stage_of_another_account_is_not_touched(
 ) -> None:
     stage = replace(config_file.stage("local"), account="999999999999")
     deployment = Deployment(config_file, stage, account())
-    with pytest.raises(AwsError, match="is in account 999999999999"):
-        deployment.deploy(silent, silent)
+    assert_deploys_nothing(deployment, AwsError, "is in account 999999999999")
     with pytest.raises(AwsError, match="is in account 999999999999"):
         deployment.destroy(Removable(), silent, silent)
-
-    assert stacks() == []
 
 
 def test_nothing_is_deployed_while_a_policy_is_not_as_it_should_be(
@@ -98,10 +88,8 @@ def test_nothing_is_deployed_while_a_policy_is_not_as_it_should_be(
     policy = config_file.path.parent / "policy-local-dns_watchdog.json"
     policy.write_text(policy.read_text().replace("dynamodb:GetItem", "dynamodb:*"))
 
-    with pytest.raises(ConfigError, match=r"policy-local-dns_watchdog\.json: .*elephant stage lo"):
-        deployment.deploy(silent, silent)
-
-    assert stacks() == []
+    said = r"policy-local-dns_watchdog\.json: .*elephant stage lo"
+    assert_deploys_nothing(deployment, ConfigError, said)
 
 
 def test_nothing_is_deployed_that_reserves_what_the_account_has_not(
@@ -111,28 +99,8 @@ def test_nothing_is_deployed_that_reserves_what_the_account_has_not(
     client = account().client("lambda")
     monkeypatch.setattr(client, "get_account_settings", lambda: settings)
 
-    with pytest.raises(ConfigError, match=r"10 are unreserved.*elephant stage local --concurrency"):
-        deployment.deploy(silent, silent)
-
-    assert stacks() == []
-
-
-def test_an_account_that_does_not_tell_what_it_can_reserve_is_tried(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse() -> None:
-        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetAccountSettings")
-
-    said: list[str] = []
-    made: list[str] = []
-    monkeypatch.setattr(account().client("lambda"), "get_account_settings", refuse)
-    monkeypatch.setattr(deployment_module, "run_chalice", lambda *_, **__: made.append("chalice"))
-    monkeypatch.setattr(deployment_module, "settle_function", lambda *_: made.append("function"))
-
-    deployment.deploy(silent, said.append)
-
-    assert "GetAccountSettings answered AccessDeniedException" in said[0]
-    assert made == ["chalice", "function", "function"]
+    said = "10 are unreserved.*elephant stage local --concurrency"
+    assert_deploys_nothing(deployment, ConfigError, said)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +179,7 @@ def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> No
         deployment.destroy(Removable("elephant-meetings", SECRET), silent, said.append)
 
     assert "functions and token are removed already: not looking for records" in said
+    assert "elephant-local-support does not exist" in said
 
 
 @pytest.mark.usefixtures("token")
@@ -237,10 +206,7 @@ def test_nothing_is_deployed_into_a_wrong_zone_or_in_anothers_name(
     monkeypatch.setattr(ZoneView, "details", lambda _: SimpleNamespace(name="elephant.example"))
     monkeypatch.setattr(ZoneView, "zone_for", lambda *_: None)
 
-    with pytest.raises(ConfigError, match=found):
-        deployment.deploy(silent, silent)
-
-    assert stacks() == []
+    assert_deploys_nothing(deployment, ConfigError, found)
 
 
 @pytest.mark.usefixtures("token")

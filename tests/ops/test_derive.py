@@ -94,7 +94,6 @@ PARTS = """
 """
 APP = """
     import sys
-    from functools import partial
     from typing import Any
     from chalicelib import parts as p
     from chalicelib.aws import client
@@ -117,14 +116,12 @@ FOUND = {
     "a paginator": ("client('ec2').get_paginator('describe_images').paginate()", {IMAGES}),
     "a waiter": ("return client('ec2').get_waiter('instance_running').wait()", {INSTANCES}),
     "a function that is passed": ("return map(p.read_rows, event)", {READ}),
-    "a function in a partial": ("return partial(p.read_rows, 1)", {READ}),
     "a method that is passed": ("return p.call(p.instances().images)", {IMAGES}),
     "a lambda": ("return p.call(lambda: p.rows().read())", {READ}),
     "a function inside": ("def inner() -> Any: return p.rows().read()\n    return inner", {READ}),
     "a function by another name": ("return renamed()", {READ}),
     "a default argument": ("def inner(e: Any = p.read_rows) -> Any: ...\n    return inner", {READ}),
     "a comprehension": ("return [each.images() for each in [p.instances()]]", {IMAGES}),
-    "a text": ("return f'{p.rows().read()}'", {READ}),
     "a pattern": ("match event:\n        case 1: return p.rows().read()", {READ}),
     "a property": ("return p.rows().row", {READ}),
     "a cached property": ("return p.rows().kept", {READ}),
@@ -147,21 +144,12 @@ REFUSED = {
     "a call on what may be a client": ("return context.put_item()", "annotate what has put_item"),
     "a call on what may have one": ("return context.images()", "annotate what has images"),
     "another client": ("return context.create_client()", "may create_client"),
-    "a client of another library": (
-        "import boto3 as b\n    b.resource('sqs')",
-        "boto3 hides what is reached",
-    ),
-    "a part of that library": (
-        "from boto3 import client as c\n    c('x')",
-        "boto3 hides what is reached",
-    ),
+    "a client of another library": ("import boto3 as b\n    b.resource('x')", "boto3 hides what"),
+    "a part of that library": ("from boto3 import client as c\n    c('x')", "boto3 hides what"),
     "a name that is computed": ("return getattr(p, event)", "getattr hides what is reached"),
     "no operation": ("client('ec2').describe_nothing()", "describe_nothing has to name an op"),
     "any paginator": ("client('ec2').get_paginator(event)", "get_paginator has to name an op"),
-    "code for another system": (
-        "if sys.platform == 'win32':\n        renamed()",
-        "a block that mypy does not read hides",
-    ),
+    "code for another system": ("if sys.platform == 'x':\n        renamed()", "mypy does not read"),
 }
 
 
@@ -271,11 +259,7 @@ def test_a_call_that_seems_to_be_made_by_no_function_is_named(tree: Tree) -> Non
         (
             "watch",
             "always",
-            {
-                READ: "meetings",
-                WRITE: "not meetings and notifications",
-                IMAGES: "not is_local",
-            },
+            {READ: "meetings", WRITE: "not meetings and notifications", IMAGES: "not is_local"},
         ),
         ("look", "always", {INSTANCES: "not meetings", READ: "always"}),
         ("api_handler", "is_local or meetings", {INSTANCES: "is_local", READ: "meetings"}),

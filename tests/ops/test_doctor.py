@@ -11,14 +11,14 @@ from rich.console import Console
 
 from ops.account import Account, AwsError, Identity
 from ops.check import Check, Context, Level
-from ops.configure import changes
 from ops.doctor import QUESTIONS, as_json, examine, render, summary, worst
 from ops.iam_page import PLAIN
-from ops.stages import ConfigFile, write_files
-from tests.ops.projects import code, linked_project
+from tests.ops.projects import code, project_with
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ops.stages import ConfigFile
 
 CHECKS = (
     Check("zone", Level.OK, "example.com is active"),
@@ -30,9 +30,7 @@ BROKEN = Check("table", Level.FAILURE, "table [bold] does not exist", "make one"
 
 @pytest.fixture
 def project(tmp_path: Path) -> ConfigFile:
-    config_file = linked_project(tmp_path / "project")
-    write_files({each.path: each.after for each in changes(config_file, code(), PLAIN)})
-    return config_file
+    return project_with(PLAIN, tmp_path / "project")
 
 
 def _context(project: ConfigFile, name: str, account: type[Account] = Account) -> Context:
@@ -64,12 +62,6 @@ def _shown(checks: tuple[Check, ...], width: int = 100) -> str:
     return stream.getvalue()
 
 
-def test_only_a_failure_makes_the_exit_status_one() -> None:
-    assert worst(CHECKS) == 0
-    assert worst((*CHECKS, BROKEN)) == 1
-    assert worst(()) == 0
-
-
 def test_the_table_shows_what_was_found_and_the_remedy_below_it() -> None:
     lines = _shown((*CHECKS, BROKEN)).splitlines()
     found = next(index for index, line in enumerate(lines) if "nobody is notified" in line)
@@ -77,31 +69,34 @@ def test_the_table_shows_what_was_found_and_the_remedy_below_it() -> None:
     assert "warning" in lines[found]
     assert "→ `elephant deploy prod`" in lines[found + 1]
     assert lines[-1].strip() == "1 ok, 1 warning, 1 failure, 1 skipped"
+    assert summary(CHECKS[:1]) == "1 ok"
 
 
-def test_what_aws_said_is_no_markup() -> None:
-    assert "table [bold] does not exist" in _shown((BROKEN,))
-
-
-def test_a_narrow_terminal_loses_nothing() -> None:
-    text = _shown((*CHECKS, BROKEN), width=50)
-    assert "--prove" in "".join(text.split())
+def test_a_narrow_terminal_loses_nothing_and_what_aws_said_is_no_markup() -> None:
+    text = "".join(_shown((*CHECKS, BROKEN), width=50).split())
+    assert "--prove" in text
+    assert "[bold]" in text
 
 
 def test_scripts_get_every_check() -> None:
     document = json.loads(as_json((*CHECKS, BROKEN)))
-    assert document["status"] == "failure"
     assert document["checks"][-1] == {
         "name": "table",
         "level": "failure",
         "found": "table [bold] does not exist",
         "remedy": "make one",
     }
-    assert json.loads(as_json(CHECKS))["status"] == "ok"
 
 
-def test_the_summary_leaves_out_what_there_is_none_of() -> None:
-    assert summary(CHECKS[:1]) == "1 ok"
+@pytest.mark.parametrize(
+    ("checks", "status", "exit_status"),
+    [((), "ok", 0), (CHECKS, "ok", 0), ((*CHECKS, BROKEN), "failure", 1)],
+)
+def test_a_failure_alone_makes_a_script_stop(
+    checks: tuple[Check, ...], status: str, exit_status: int
+) -> None:
+    assert json.loads(as_json(checks))["status"] == status
+    assert worst(checks) == exit_status
 
 
 def test_every_check_is_named_once_and_needs_only_earlier_ones() -> None:
@@ -136,5 +131,6 @@ def test_without_the_stage_everything_else_is_skipped(project: ConfigFile) -> No
     assert checks == tuple(reported), "they are reported while the examination goes on"
     assert worst(checks) == 1
     (failed,) = (check for check in checks if check.level is Level.FAILURE)
-    assert (failed.name, bool(failed.remedy)) == ("configuration", True)
+    assert (failed.name, failed.remedy) == ("configuration", "`elephant stage qa`")
+    assert "local, prod" in failed.found
     assert {check.level for check in checks[1:] if check.name != "Python"} == {Level.SKIPPED}

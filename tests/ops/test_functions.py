@@ -16,10 +16,7 @@ PROJECT = {"lambda_timeout": 60, "lambda_memory_size": 256}
 
 def test_a_function_of_which_nothing_is_said_gets_its_defaults() -> None:
     assert defaults(PROJECT, "prod", "dns_watchdog") == {"reserved_concurrency": 20}
-    assert defaults(PROJECT, "prod", "sweep") == {
-        "lambda_timeout": 120,
-        "reserved_concurrency": 1,
-    }
+    assert defaults(PROJECT, "prod", "sweep") == {"lambda_timeout": 120, "reserved_concurrency": 1}
     assert defaults(PROJECT, "prod", "api_handler") == {"lambda_timeout": 26}
     assert defaults(PROJECT, "prod", "terminator") == {}
 

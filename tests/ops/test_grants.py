@@ -14,6 +14,7 @@ from ops.reach import Call
 if TYPE_CHECKING:
     from ops.stages import Stage
 
+IAM = "arn:aws:iam::111122223333"
 OURS = "arn:aws:ec2:us-west-2:111122223333"
 
 
@@ -40,11 +41,7 @@ def test_desktops_are_started_as_the_stage_says_and_with_its_tags_alone() -> Non
             "ec2:InstanceType": "t3.large",
             "ec2:MetadataHttpTokens": "required",
         },
-        "ArnEquals": {
-            "ec2:InstanceProfile": (
-                "arn:aws:iam::111122223333:instance-profile/elephant-prod-desktop"
-            )
-        },
+        "ArnEquals": {"ec2:InstanceProfile": f"{IAM}:instance-profile/elephant-prod-desktop"},
     }
     assert found["RunIn"]["Resource"] == [f"{OURS}:network-interface/*", f"{OURS}:subnet/*"]
     assert found["RunIn"]["Condition"] == {
@@ -68,7 +65,7 @@ def test_the_rights_that_follow_from_starting_desktops_are_as_narrow() -> None:
         "Sid": "PassDesktopRole",
         "Effect": "Allow",
         "Action": ["iam:PassRole"],
-        "Resource": "arn:aws:iam::111122223333:role/elephant-prod-desktop",
+        "Resource": f"{IAM}:role/elephant-prod-desktop",
         "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
     }
 
@@ -114,6 +111,14 @@ def test_the_secrets_of_meetings_and_the_token_are_not_the_same() -> None:
     assert token["CloudflareToken"]["Resource"].endswith(":secret:prod/elephant/cloudflare-??????")
 
 
+def test_a_function_writes_the_table_that_its_module_is_for() -> None:
+    sent = granted("dynamodb:PutItem", file="chalicelib/notifications/sent.py")
+    row = granted("dynamodb:PutItem", file="chalicelib/meeting_row/rows.py")
+
+    assert sent["SentTable"]["Resource"].endswith(":table/elephant-prod-sent")
+    assert row["MeetingsTable"]["Resource"].endswith(":table/elephant-meetings")
+
+
 def test_the_stream_is_the_tables_own() -> None:
     reading, listing = (each.document for each in stream_grants(EXAMPLE))
 
@@ -126,9 +131,12 @@ def test_a_call_that_is_in_no_table_is_refused_with_its_place() -> None:
         grants_of(call("ec2:RebootInstances"), EXAMPLE)
 
 
-def test_a_stage_without_meetings_is_never_given_the_right_to_start_desktops() -> None:
-    with pytest.raises(UnknownCallError, match=r"under `if settings\.meetings:`"):
-        grants_of(call("ec2:RunInstances"), PLAIN)
+@pytest.mark.parametrize(
+    ("action", "feature"), [("ec2:RunInstances", "meetings"), ("ses:SendEmail", "notifications")]
+)
+def test_a_stage_without_a_feature_is_never_given_its_rights(action: str, feature: str) -> None:
+    with pytest.raises(UnknownCallError, match=rf"under `if settings\.{feature}:`"):
+        grants_of(call(action), PLAIN)
 
 
 # Notifications
@@ -189,16 +197,3 @@ def test_deployments_are_those_of_the_applications() -> None:
         "arn:aws:codedeploy:us-west-2:111122223333:deploymentgroup:till/*",
     ]
     assert granted("codedeploy:GetDeployment", stage(CODEDEPLOY_APPLICATIONS="")) == {}
-
-
-def test_what_was_sent_is_kept_in_a_table_of_its_own() -> None:
-    sent = granted("dynamodb:PutItem", file="chalicelib/notifications/sent.py")
-    row = granted("dynamodb:PutItem", file="chalicelib/meeting_row/rows.py")
-
-    assert sent["SentTable"]["Resource"].endswith(":table/elephant-prod-sent")
-    assert row["MeetingsTable"]["Resource"].endswith(":table/elephant-meetings")
-
-
-def test_a_stage_without_notifications_is_never_given_the_right_to_send() -> None:
-    with pytest.raises(UnknownCallError, match=r"under `if settings\.notifications:`"):
-        grants_of(call("ses:SendEmail"), PLAIN)

@@ -10,15 +10,14 @@ from botocore.exceptions import ClientError
 from ops.account import AwsError
 from ops.lambda_settings import PATIENCE, failures_of, settle_function
 
+PUT = "put_function_event_invoke_config"
 QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-qa-failed-events"
 
 
 def refusal(code: str) -> ClientError:
     message = "The role does not have permissions to call SendMessage"
-    return ClientError(
-        {"Error": {"Code": code, "Message": message if "Invalid" in code else ""}},
-        "PutFunctionEventInvokeConfig",
-    )
+    said = {"Code": code, "Message": message if "Invalid" in code else ""}
+    return ClientError({"Error": said}, "PutFunctionEventInvokeConfig")
 
 
 class Aws:
@@ -65,18 +64,11 @@ def test_failed_events_go_to_the_queue_and_logs_are_json_and_kept_for_a_month() 
 
     function = {"FunctionName": "elephant-qa-dns_watchdog"}
     group = {"logGroupName": "/aws/lambda/elephant-qa-dns_watchdog"}
+    limits = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}
     rest = [("function_updated_v2", {}), ("wait", function)]  # before and after it is changed
     assert aws.calls == [
         *rest,
-        (
-            "put_function_event_invoke_config",
-            function
-            | {
-                "MaximumRetryAttempts": 2,
-                "MaximumEventAgeInSeconds": 3600,
-                "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
-            },
-        ),
+        (PUT, function | limits | {"DestinationConfig": {"OnFailure": {"Destination": QUEUE}}}),
         ("update_function_configuration", function | {"LoggingConfig": {"LogFormat": "JSON"}}),
         *rest,
         ("create_log_group", group),
@@ -91,30 +83,24 @@ def test_a_sweep_that_fails_is_left_to_the_next_one() -> None:
 
     settle(aws, "sweep")
 
-    request = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
-    assert (
-        "put_function_event_invoke_config",
-        {"FunctionName": "elephant-qa-sweep"} | request,
-    ) in (aws.calls)
+    (request,) = [given for name, given in aws.calls if name == PUT]
+    limits = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert request == {"FunctionName": "elephant-qa-sweep"} | limits
 
 
 def test_a_role_that_lambda_does_not_know_yet_is_waited_for() -> None:
     code = "InvalidParameterValueException"
-    aws = Aws("put_function_event_invoke_config", code, times=2)
+    aws = Aws(PUT, code, times=2)
 
     assert settle(aws) == [5.0, 5.0]
 
-    stubborn = Aws("put_function_event_invoke_config", code, times=PATIENCE)
     with pytest.raises(AwsError, match=code):
-        settle(stubborn)
+        settle(Aws(PUT, code, times=PATIENCE))
 
 
 @pytest.mark.parametrize(
     ("operation", "code"),
-    [
-        ("put_function_event_invoke_config", "AccessDeniedException"),
-        ("create_log_group", "LimitExceededException"),
-    ],
+    [(PUT, "AccessDeniedException"), ("create_log_group", "LimitExceededException")],
 )
 def test_any_other_refusal_is_believed_at_once(operation: str, code: str) -> None:
     with pytest.raises(AwsError, match=code):

@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from ops.account import Account
 from ops.iam_page import EXAMPLE
 from ops.meetings_table import TableError
 from ops.stream import PATTERN, SWITCHING_LOOKS, limits, settle_mapping, table_stream, wrong_limits
-from tests.ops.projects import account
+from tests.ops.projects import silent
 
 TABLE = "elephant-meetings"
 QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-prod-failed-events"
@@ -21,9 +20,10 @@ QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-prod-failed-events"
 class SlowTable(Account):
     """A table that takes so many looks until its stream is on."""
 
-    def __init__(self, looks: int) -> None:
+    def __init__(self, looks: int, view: str = "NEW_IMAGE") -> None:
         super().__init__("us-west-2")
         self.looks = looks
+        self.view = view
         self.asked: list[dict[str, Any]] = []
 
     def client(self, _: str) -> Any:  # noqa: ANN401
@@ -35,39 +35,20 @@ class SlowTable(Account):
         self.looks -= 1
         if self.looks > 0:
             return {"Table": {"TableStatus": "UPDATING"}}
-        return {"Table": {"TableStatus": "ACTIVE", "LatestStreamArn": "the stream"}}
+        stream = {"StreamEnabled": True, "StreamViewType": self.view}
+        there = {"StreamSpecification": stream, "LatestStreamArn": "the stream"}
+        return {"Table": {"TableStatus": "ACTIVE"} | there}
 
     def update_table(self, **request: object) -> None:
         self.asked.append(request)
 
 
-def silent(_: str) -> None:
-    """Say nothing."""
-
-
-@mock_aws
-def test_a_stream_that_is_there_is_used_as_it_is() -> None:
-    made = (
-        account()
-        .client("dynamodb")
-        .create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-        )
-    )
-
-    assert table_stream(account(), TABLE, silent) == made["TableDescription"]["LatestStreamArn"]
-
-
-def test_a_stream_is_switched_on_once_and_waited_for() -> None:
+def test_a_stream_is_switched_on_once_and_waited_for_and_then_used_as_it_is() -> None:
     slow, waited, said = SlowTable(3), list[float](), list[str]()
 
-    arn = table_stream(slow, TABLE, said.append, pause=waited.append)
+    for _ in range(2):
+        assert table_stream(slow, TABLE, said.append, pause=waited.append) == "the stream"
 
-    assert arn == "the stream"
     assert len(slow.asked) == 1
     assert {*slow.asked[0]} == {"TableName", "StreamSpecification"}
     assert len(waited) == 2
@@ -81,6 +62,16 @@ def test_a_stream_that_does_not_come_is_not_waited_for_for_ever() -> None:
         table_stream(SlowTable(1000), TABLE, silent, pause=waited.append)
 
     assert len(waited) == SWITCHING_LOOKS
+
+
+def test_a_stream_that_shows_too_little_is_left_as_it_is() -> None:
+    table = SlowTable(1, "KEYS_ONLY")
+    table.update_table()  # by somebody else
+
+    with pytest.raises(TableError, match="shows KEYS_ONLY"):
+        table_stream(table, TABLE, silent)
+
+    assert table.asked == [{}]
 
 
 def test_limits_are_right_however_aws_formats_the_filter() -> None:

@@ -7,23 +7,13 @@ import io
 import json
 import warnings
 from getpass import GetPassWarning
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.cloudflare.client import TokenRefusedError
-from chalicelib.dns.provider import UnconfirmedError, WrongZoneError
 from chalicelib.secrets import Token as AppToken
-from localcloud.cloudflare import (
-    DEFAULT_TOKEN,
-    CloudflareStandIn,
-    Fault,
-    FaultKind,
-    Permission,
-    Token,
-    Zone,
-)
+from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
 from ops.stored_secret import SecretStoreError
 from ops.token import (
     PROMPT,
@@ -37,7 +27,7 @@ from ops.token import (
 )
 from ops.write_check import WriteCheckError
 from tests.ops.secrecy import everything_said_by
-from tests.world import OTHER_TOKEN, RECORDS, SECRET, make_settings
+from tests.world import OTHER_TOKEN, SECRET, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,15 +55,15 @@ class Terminal(io.StringIO):
 
 
 class Person:
-    """Types at a prompt."""
+    """Types a token at a prompt."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, token: str = TOKEN) -> None:
+        self.token = token
         self.prompts: list[str] = []
 
     def __call__(self, prompt: str) -> str:
         self.prompts.append(prompt)
-        return self.text
+        return f"  {self.token}\n"
 
 
 @pytest.fixture
@@ -90,9 +80,9 @@ def settings(world: World) -> Settings:
 def store(world: World, said: list[str]) -> Store:
     """Store a token, in the secret of the stage unless another is named."""
 
-    def run(secret: str = SECRET, **options: bool) -> Stored:
+    def run(secret: str = SECRET) -> Stored:
         world.forget_calls()
-        return store_token(world.app_secrets, secret, TOKEN, said.append, **options)
+        return store_token(world.app_secrets, secret, TOKEN, said.append)
 
     return run
 
@@ -108,15 +98,9 @@ def held(world: World, secret: str = SECRET) -> str:
 # Reading it
 
 
-def test_a_terminal_is_asked_without_echo_and_once() -> None:
-    person = Person(f"  {TOKEN}\n")
-    assert read_token(Terminal(), person) == TOKEN
-    assert person.prompts == [PROMPT]
-
-
-@pytest.mark.parametrize("text", [TOKEN, f"{TOKEN}\n", f"  {TOKEN}\r\n", f"{TOKEN}\nmore\n"])
+@pytest.mark.parametrize("text", [TOKEN, f"  {TOKEN}\r\n", f"{TOKEN}\nmore\n"])
 def test_standard_input_gives_its_first_line(text: str) -> None:
-    person = Person("unused")
+    person = Person()
     assert read_token(io.StringIO(text), person) == TOKEN
     assert person.prompts == []
 
@@ -125,11 +109,7 @@ def end_input(_: str) -> str:
     raise EOFError
 
 
-@pytest.mark.parametrize(
-    "stream",
-    [io.StringIO(""), io.StringIO("\n"), io.StringIO("   \n"), Terminal()],
-    ids=["nothing", "an empty line", "spaces", "the end of input at the prompt"],
-)
+@pytest.mark.parametrize("stream", [io.StringIO(""), io.StringIO("   \n"), Terminal()])
 def test_no_token_is_said(stream: io.StringIO) -> None:
     with pytest.raises(TokenFormatError, match="no token was given: paste it at the prompt"):
         read_token(stream, end_input)
@@ -157,10 +137,8 @@ def test_input_that_is_no_text_is_refused_and_not_shown() -> None:
 
 GLOBAL_KEY = "looks like the Global API Key"
 WRONG = {
-    "with a space": (f"{TOKEN[:20]} {TOKEN[20:]}", NO_TOKEN),
     "with the scheme": (f"Bearer {TOKEN}", NO_TOKEN),
     "quoted": (f'"{TOKEN}"', NO_TOKEN),
-    "with a variable": (f"CLOUDFLARE_TOKEN={TOKEN}", NO_TOKEN),
     "an Origin CA key": (f"v1.0-{TOKEN}", NO_TOKEN),
     "with what is no ASCII": (f"{TOKEN}é", NO_TOKEN),
     "a global key of 37 digits": ("144c9defac04969c7bfad8efaa8ea194" + "0123a", GLOBAL_KEY),
@@ -198,30 +176,18 @@ def test_a_missing_secret_is_created_in_the_shape_that_is_read(
     assert said == [f"Secret '{NEW_SECRET}' was created with the token"]
 
 
-@pytest.mark.parametrize(
-    ("by_arn", "calls"),
-    [
-        (False, ["GetSecretValue", "CreateSecret", "PutSecretValue"]),
-        (True, ["GetSecretValue", "PutSecretValue"]),
-    ],
-    ids=["by name", "by ARN"],
-)
+@pytest.mark.parametrize(("by", "tried"), [("Name", ["CreateSecret"]), ("ARN", [])])
 def test_a_secret_without_a_value_gets_its_first(
-    world: World,
-    store: Store,
-    by_arn: bool,  # noqa: FBT001
-    calls: list[str],
+    world: World, store: Store, by: str, tried: list[str]
 ) -> None:
-    arn = world.secrets.create_secret(Name=NEW_SECRET)["ARN"]
-    assert store(arn if by_arn else NEW_SECRET) == "created"
-    assert world.aws_calls == calls
+    secret = world.secrets.create_secret(Name=NEW_SECRET)
+    assert store(secret[by]) == "created"
+    assert world.aws_calls == ["GetSecretValue", *tried, "PutSecretValue"]
     assert json.loads(held(world, NEW_SECRET)) == NEW
 
 
 API_OLD, API_NEW = {"CLOUDFLARE_API_TOKEN": "old"}, {"CLOUDFLARE_API_TOKEN": TOKEN}
 ROTATED: dict[str, tuple[object, object]] = {
-    "one pair": (OLD, NEW),
-    "the other key": (API_OLD, API_NEW),
     "among others": ({"user": "é"} | OLD | {"n": 1}, {"user": "é"} | NEW | {"n": 1}),
     "both keys": (API_OLD | OLD, API_OLD | NEW),
     "the key that is not empty": (
@@ -231,9 +197,7 @@ ROTATED: dict[str, tuple[object, object]] = {
     "an empty key": ({"CLOUDFLARE_API_TOKEN": ""}, API_NEW),
     "no text": ({"CLOUDFLARE_TOKEN": None}, NEW),
     "neither key": ({"user": "x"}, {"user": "x"} | NEW),
-    "no pairs": ({}, NEW),
     "plain text": ("old-token", TOKEN),
-    "a line of text": ("old-token\n", TOKEN),
     "nothing": (" \n", NEW),
 }
 
@@ -251,18 +215,10 @@ def test_a_new_token_keeps_the_secrets_shape_and_its_other_pairs(
     else:
         assert found == after
     assert AppToken(world.secrets, SECRET).value() == TOKEN
-    assert said == [
-        (
-            f"Secret '{SECRET}' holds the new token; running functions use it within 5 minutes; "
-            "after that, the old one may be deleted at Cloudflare"
-        )
-    ]
+    assert "running functions use it within 5 minutes; after that, the old one may" in said[0]
 
 
-@pytest.mark.parametrize(
-    "before",
-    [json.dumps(NEW), json.dumps({"other": 1} | API_NEW), TOKEN, f"{TOKEN}\n"],
-)
+@pytest.mark.parametrize("before", [json.dumps({"other": 1} | API_NEW), TOKEN, f"{TOKEN}\n"])
 def test_the_same_token_writes_nothing(
     world: World, store: Store, said: list[str], before: str
 ) -> None:
@@ -273,20 +229,9 @@ def test_the_same_token_writes_nothing(
     assert said == [f"Secret '{SECRET}' holds this token already"]
 
 
-def test_a_token_is_trimmed_and_what_is_none_is_not_stored(world: World, said: list[str]) -> None:
-    store_token(world.app_secrets, SECRET, f" {TOKEN}\n", said.append)
-    assert json.loads(held(world)) == NEW
-    world.forget_calls()
-    said.clear()
-    with pytest.raises(TokenFormatError):
-        store_token(world.app_secrets, SECRET, "two words", said.append)
-    assert (world.aws_calls, said) == ([], [])
-
-
 FOREIGN = {
     "broken JSON": '{"password": "hunter2"',
     "a list": '["hunter2"]',
-    "a sentence": "the password is hunter2",
     "a private key": "-----BEGIN PRIVATE KEY-----\nhunter2\n",
 }
 
@@ -307,14 +252,6 @@ def test_a_secret_of_bytes_is_left_alone(world: World, store: Store) -> None:
     with pytest.raises(SecretStoreError, match="left as it is"):
         store(NEW_SECRET)
     assert world.secrets.get_secret_value(SecretId=NEW_SECRET)["SecretBinary"] == value
-
-
-def test_what_is_to_be_overwritten_is(world: World, store: Store) -> None:
-    put(world, FOREIGN["broken JSON"])
-    assert store(overwrite=True) == "rotated"
-    assert json.loads(held(world)) == NEW
-    before = world.secrets.get_secret_value(SecretId=SECRET, VersionStage="AWSPREVIOUS")
-    assert before["SecretString"] == FOREIGN["broken JSON"]
 
 
 # What AWS refuses
@@ -339,21 +276,16 @@ def test_an_arn_of_no_secret_is_said_with_the_remedy(world: World, store: Store)
 DENIED, KMS = "AccessDeniedException", "its KMS key cannot be used"
 REFUSALS = [
     ("GetSecretValue", DENIED, "grant yourself this right"),
-    ("PutSecretValue", DENIED, "grant yourself this right"),
-    ("CreateSecret", DENIED, "grant yourself this right"),
     ("GetSecretValue", "DecryptionFailure", KMS),
     ("PutSecretValue", "EncryptionFailure", KMS),
-    ("CreateSecret", "EncryptionFailure", KMS),
-    ("CreateSecret", "InvalidRequestException", "restore-secret --secret-id elephant/"),
     ("CreateSecret", "InvalidParameterException", "name another secret"),
 ]
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize(("operation", "code", "remedy"), REFUSALS)
 def test_a_refusal_names_the_call_and_the_remedy_and_not_the_token(
-    world: World, store: Store, said: list[str], refusal: tuple[str, str, str]
+    world: World, store: Store, operation: str, code: str, remedy: str
 ) -> None:
-    operation, code, remedy = refusal
     secret = NEW_SECRET if operation == "CreateSecret" else SECRET
     world.fail(operation, code)
     with pytest.raises(SecretStoreError) as caught:
@@ -361,47 +293,34 @@ def test_a_refusal_names_the_call_and_the_remedy_and_not_the_token(
     assert f"secret '{secret}': {operation} was refused: " in str(caught.value)
     assert remedy in str(caught.value)
     assert str(caught.value).endswith("AWS said: as the test wants it")
-    assert said == []
     for token in (TOKEN, DEFAULT_TOKEN):
         assert token not in everything_said_by(caught.value)
     assert json.loads(held(world)) == {"CLOUDFLARE_TOKEN": DEFAULT_TOKEN}
 
 
-@pytest.mark.parametrize("operation", ["GetSecretValue", "PutSecretValue", "CreateSecret"])
-def test_any_other_error_of_aws_passes(world: World, store: Store, operation: str) -> None:
-    world.fail(operation, "ExpiredTokenException")
+def test_any_other_error_of_aws_passes(world: World, store: Store) -> None:
+    world.fail("PutSecretValue", "ExpiredTokenException")
     with pytest.raises(ClientError, match="ExpiredTokenException") as caught:
-        store(NEW_SECRET if operation == "CreateSecret" else SECRET)
+        store()
     assert TOKEN not in everything_said_by(caught.value)
 
 
 # Proving it first
 
 
-PROOF = [f"POST {RECORDS}", f"GET {RECORDS}", f"DELETE {RECORDS}", f"GET {RECORDS}"]
-
-
-def asked(cloudflare: CloudflareStandIn) -> list[str]:
-    return [
-        f"{call.method} {call.path.partition('/dns_records')[0]}/dns_records"
-        for call in cloudflare.calls
-    ]
-
-
 def test_the_token_is_proved_and_then_stored(
     world: World, settings: Settings, said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    held_while_proving: list[str] = []
+    person, held_while_proving = Person(OTHER_TOKEN), list[str]()
 
     def say(text: str) -> None:
         said.append(text)
         held_while_proving.append(json.loads(held(world))["CLOUDFLARE_TOKEN"])
 
-    stream = io.StringIO(f"{OTHER_TOKEN}\n")
-    assert set_token(settings, world.app_secrets, stream, say) == "rotated"
+    assert set_token(settings, world.app_secrets, Terminal(), say, prompt=person) == "rotated"
 
-    assert asked(world.cloudflare) == PROOF
-    assert world.records() == ()
+    assert person.prompts == [PROMPT]
+    assert [call.method for call in world.cloudflare.calls] == ["POST", "GET", "DELETE", "GET"]
     assert held_while_proving == [DEFAULT_TOKEN, DEFAULT_TOKEN, OTHER_TOKEN]
     assert [text.partition(" ")[0] for text in said] == ["Testing", "The", "Secret"]
     output = capsys.readouterr()
@@ -409,25 +328,14 @@ def test_the_token_is_proved_and_then_stored(
         assert token not in "".join(said) + output.out + output.err
 
 
-def test_the_prompt_is_used_on_a_terminal(world: World, settings: Settings) -> None:
-    person, said = Person(OTHER_TOKEN), list[str]()
-    outcome = set_token(settings, world.app_secrets, Terminal(), said.append, prompt=person)
-    assert (outcome, person.prompts) == ("rotated", [PROMPT])
-
-
-def test_the_record_of_the_proof_is_as_the_settings_want_it(world: World, said: list[str]) -> None:
+def test_the_same_token_is_proved_with_a_record_as_the_settings_want_it_and_not_written(
+    world: World, said: list[str]
+) -> None:
     settings = make_settings(CLOUDFLARE_API_URL=world.cloudflare.url, PROXIED="false", TTL="300")
-    rotate(settings, world.app_secrets, OTHER_TOKEN, said.append)
+    assert rotate(settings, world.app_secrets, DEFAULT_TOKEN, said.append) == "unchanged"
     body = json.loads(world.cloudflare.calls[0].body)
     assert (body["proxied"], body["ttl"]) == (False, 300)
     assert body["comment"] == f"{settings.owner} check"
-
-
-def test_the_same_token_is_proved_and_not_written(
-    world: World, settings: Settings, said: list[str]
-) -> None:
-    assert rotate(settings, world.app_secrets, DEFAULT_TOKEN, said.append) == "unchanged"
-    assert asked(world.cloudflare) == PROOF
 
 
 def test_what_cannot_be_read_as_a_token_asks_nobody(
@@ -439,39 +347,22 @@ def test_what_cannot_be_read_as_a_token_asks_nobody(
     assert (world.calls, said) == (([], []), [])
 
 
-UNREMOVABLE = Fault(FaultKind.DROP, times=None, method="DELETE", path=f"{RECORDS}/*")
-READER = Token(OTHER_TOKEN, frozenset(Permission) - {Permission.DNS_WRITE})
-FAILED = {
-    "only reads": (READER, Zone(), None, TokenRefusedError),
-    "of another zone": (Token(), Zone(name="example.org"), None, WrongZoneError),
-    "leaves something behind": (Token(), Zone(), UNREMOVABLE, UnconfirmedError),
-}
-
-
-@pytest.mark.parametrize("case", FAILED.values(), ids=FAILED)
 def test_a_token_whose_proof_fails_is_not_stored(
-    world: World, said: list[str], case: tuple[Token, Zone, Fault | None, type[Exception]]
+    world: World, settings: Settings, said: list[str]
 ) -> None:
-    token, zone, fault, cause = case
-    with CloudflareStandIn([zone], [token], dns_port=None) as cloudflare:
-        if fault:
-            cloudflare.faults.add(fault)
-        settings = make_settings(CLOUDFLARE_API_URL=cloudflare.url)
-        world.forget_calls()
-        with pytest.raises(WriteCheckError) as caught:
-            rotate(settings, world.app_secrets, token.value, said.append)
-        assert bool(cloudflare.api.zones[0].records) is bool(fault)
-    assert isinstance(caught.value.__cause__, cause)
-    assert (caught.value.leftover is not None) is bool(fault)
+    world.cloudflare.faults.add(Fault(FaultKind.REFUSED, method="POST"))
+    world.forget_calls()
+    with pytest.raises(WriteCheckError) as caught:
+        rotate(settings, world.app_secrets, OTHER_TOKEN, said.append)
     assert world.aws_calls == []
-    assert token.value not in everything_said_by(caught.value) + "".join(said)
+    assert OTHER_TOKEN not in everything_said_by(caught.value) + "".join(said)
 
 
 def test_a_secret_of_something_else_is_overwritten_only_if_asked(
     world: World, settings: Settings, said: list[str]
 ) -> None:
     put(world, "no token, but words")
-    run: Callable[..., Any] = rotate
     with pytest.raises(SecretStoreError):
-        run(settings, world.app_secrets, OTHER_TOKEN, said.append)
-    assert run(settings, world.app_secrets, OTHER_TOKEN, said.append, overwrite=True) == "rotated"
+        rotate(settings, world.app_secrets, OTHER_TOKEN, said.append)
+    rotate(settings, world.app_secrets, OTHER_TOKEN, said.append, overwrite=True)
+    assert json.loads(held(world)) == {"CLOUDFLARE_TOKEN": OTHER_TOKEN}

@@ -286,7 +286,7 @@ def test_our_half_of_the_quota_is_not_exceeded(thirty: World) -> None:
     assert second["action"] == "deferred"
     assert second["reason"].startswith("deferred to the next run: Cloudflare's quota is kept for")
     assert thirty.calls == ([], [])
-    assert thirty.reports.lines[-1][2] == {"Deferred": 1, "QuotaLeft": 2}
+    assert thirty.reports.lines[-1][2] == {"Deferred": 1, "Warnings": 0, "QuotaLeft": 2}
 
 
 def test_a_quota_that_is_spent_by_the_list_leaves_everything(thirty: World) -> None:
@@ -305,7 +305,7 @@ def test_a_list_that_is_answered_429_is_deferred(thirty: World) -> None:
     assert in_tens(thirty)["action"] == "deferred"
 
     assert thirty.calls == (["GetSecretValue"], [LIST])
-    assert thirty.reports.lines[-1][2] == {"Deferred": 1, "QuotaLeft": 0}
+    assert thirty.reports.lines[-1][2] == {"Deferred": 1, "Warnings": 0, "QuotaLeft": 0}
 
 
 def test_a_record_that_is_rejected_is_reported_and_the_others_are_created(world: World) -> None:
