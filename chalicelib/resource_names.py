@@ -21,7 +21,7 @@ FUNCTIONS: Final = (
 
 
 @dataclass(frozen=True)
-class Place:
+class StageNames:
     """A stage's place in AWS, from the ARN of any function that uses this."""
 
     partition: str
@@ -31,7 +31,7 @@ class Place:
     """The prefix of every name: `elephant-STAGE`."""
 
     @classmethod
-    def of(cls, function_arn: str) -> Place:
+    def of(cls, function_arn: str) -> StageNames:
         """Parse a function's own ARN. Raises ValueError if it is not one."""
         parts = function_arn.split(":")
         if parts[0] != "arn" or parts[2:3] != ["lambda"] or parts[5:6] != ["function"]:

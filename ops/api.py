@@ -134,7 +134,7 @@ def throttles_of(
             raise
         return None
     return {
-        _spelled(where): Throttle(each["throttlingRateLimit"], each["throttlingBurstLimit"])
+        _in_words(where): Throttle(each["throttlingRateLimit"], each["throttlingBurstLimit"])
         for where, each in answer.get("methodSettings", {}).items()
     }
 
@@ -154,7 +154,7 @@ def _settle_answers(gateway: Any, api_id: str, name: str, origin: str | None) ->
     gateway.create_deployment(restApiId=api_id, stageName=name)
 
 
-def _spelled(where: str) -> str:
+def _in_words(where: str) -> str:
     """Format a resource as in THROTTLES: AWS answers it with slashes, and without the first."""
     path, _, method = where.replace("~1", "/").rpartition("/")
     return f"{path if path == '*' else '~1' + path.strip('/').replace('/', '~1')}/{method}"

@@ -21,7 +21,7 @@ from ops.stages import OWN_KEY, Stage, check_region
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.settings.variables import Setting
+    from chalicelib.settings.parsing import Setting
     from ops.stages import ConfigFile
 
 TOKEN_VARIABLE: Final = "CLOUDFLARE_API_TOKEN"  # noqa: S105 (the variable's name)

@@ -126,7 +126,7 @@ def concurrency(context: Context, name: str, deployed: Mapping[str, Any]) -> Ite
     there = reserved(context.client("lambda"), deployed["FunctionName"])
     usual = context.command("stage", f"--concurrency {DEFAULTS[WATCHDOG][CONCURRENCY]}")
     if there != wanted:
-        found = f"{_spelled(there)} reserved, not {_spelled(wanted)}"
+        found = f"{_in_words(there)} reserved, not {_in_words(wanted)}"
         yield failure(found, context.command("deploy"), of=name)
     elif there == 0:
         found = "0 reserved, so it never runs"
@@ -149,7 +149,7 @@ def concurrency(context: Context, name: str, deployed: Mapping[str, Any]) -> Ite
         )
 
 
-def _spelled(number: int | None) -> str:
+def _in_words(number: int | None) -> str:
     return "none" if number is None else str(number)
 
 

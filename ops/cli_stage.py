@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chalicelib.settings.stage import FEATURES
-from chalicelib.settings.variables import Choice
+from chalicelib.settings.parsing import Choice
 from ops.assemble import Features, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from chalicelib.settings.variables import Setting
+    from chalicelib.settings.parsing import Setting
 
     Command = Callable[..., None]
 

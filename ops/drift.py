@@ -11,7 +11,7 @@ from rich.table import Table
 from chalicelib.dns.change import Create, Update
 from chalicelib.ec2.presence import Presence
 from chalicelib.watchdog.deletion_limit import held_back
-from chalicelib.watchdog.row_plan import Roster
+from chalicelib.watchdog.row_plan import RowPlan
 from chalicelib.watchdog.sweep_result import HOW_TO_FORCE
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Drift:
     def __init__(self, survey: Survey, settings: Settings) -> None:
         self._survey = survey
         self._settings = settings
-        self._roster = Roster(survey, settings)
+        self._roster = RowPlan(survey, settings)
         self._records: dict[str, list[Record]] = {}
         for record in survey.records:
             key = record.instance_id
@@ -152,7 +152,7 @@ class Drift:
     def _line(self, key: str, finding: Finding) -> Line:
         instance = self._survey.instances.get(key)
         ours = [record.content for record in self._records.get(key, ())]
-        others = [f"{each.content} ({each.owner or each.type})" for each in finding.in_the_way]
+        others = [f"{each.content} ({each.owner or each.type})" for each in finding.conflicting]
         return Line(
             instance=key,
             state=instance.state if instance else "unknown to EC2",
@@ -182,9 +182,9 @@ class Drift:
     def foreign(self) -> tuple[str, ...]:
         """What no sweep repairs, since it belongs, or seems to belong, to another deployment."""
         running = {
-            instance_id: finding.in_the_way
+            instance_id: finding.conflicting
             for instance_id, finding in self._survey.plan.findings.items()
-            if finding.presence is Presence.LIVE and finding.in_the_way
+            if finding.presence is Presence.LIVE and finding.conflicting
         }
         owners = {each.owner or each.type for found in running.values() for each in found}
         unknown = {

@@ -6,12 +6,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.settings.stage import FEATURES, Settings
-from chalicelib.settings.variables import declared
+from chalicelib.settings.parsing import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from chalicelib.settings.variables import Setting
+    from chalicelib.settings.parsing import Setting
 
 MEETINGS: Final = "meetings"
 NOTIFICATIONS: Final = "notifications"

@@ -13,7 +13,7 @@ from chalicelib.notifications.events import (
     GroupTermination,
     InstanceTermination,
 )
-from chalicelib.notifications.notices import (
+from chalicelib.notifications.messages import (
     deployment_notice,
     desktop_termination_notice,
     group_termination_notice,

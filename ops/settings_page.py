@@ -11,7 +11,7 @@ from ops.features import CORE_SETTINGS, MEETINGS, NOTIFICATIONS, SETTINGS_OF
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from chalicelib.settings.variables import Setting
+    from chalicelib.settings.parsing import Setting
 
 PROJECT: Final = Path(__file__).parent.parent
 

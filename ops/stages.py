@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.loaders import Loader
 from botocore.regions import EndpointResolver
 
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from chalicelib.settings.stage import Settings
 from ops.features import SETTINGS
 from ops.functions import NOTHING, absent_functions, defaults
@@ -71,9 +71,9 @@ class Stage:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}"
 
     @property
-    def place(self) -> Place:
+    def place(self) -> StageNames:
         """The names of the stage's resources, as its own functions see them."""
-        return Place(self.partition, self.region, self.account, f"{APP}-{self.name}")
+        return StageNames(self.partition, self.region, self.account, f"{APP}-{self.name}")
 
     def function_name(self, function: str) -> str:
         """Name the Lambda function as Chalice does."""

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.resource_names import FUNCTIONS, Place
+from chalicelib.resource_names import FUNCTIONS, StageNames
 
 PREFIX = "arn:aws-cn:lambda:cn-north-1:123456789012:function:elephant-prod"
 
 
 @pytest.mark.parametrize("name", [PREFIX, *(f"{PREFIX}-{function}" for function in FUNCTIONS)])
 def test_every_function_of_a_stage_finds_the_same_place(name: str) -> None:
-    place = Place.of(name)
+    place = StageNames.of(name)
 
-    assert place == Place("aws-cn", "cn-north-1", "123456789012", "elephant-prod")
+    assert place == StageNames("aws-cn", "cn-north-1", "123456789012", "elephant-prod")
     assert place.function_arn("launch_ec2") == f"{PREFIX}-launch_ec2"
 
 
 def test_a_version_of_a_function_is_in_the_same_place() -> None:
-    assert Place.of(f"{PREFIX}-safety_net:7").prefix == "elephant-prod"
+    assert StageNames.of(f"{PREFIX}-safety_net:7").prefix == "elephant-prod"
 
 
 def test_a_places_things_are_named_after_its_stage() -> None:
-    place = Place.of(PREFIX)
+    place = StageNames.of(PREFIX)
 
     assert place.schedule_group == "elephant-prod"
     assert place.scheduler_role_arn == "arn:aws-cn:iam::123456789012:role/elephant-prod-scheduler"
@@ -40,4 +40,4 @@ def test_a_places_things_are_named_after_its_stage() -> None:
 )
 def test_what_names_no_function_is_refused(arn: str) -> None:
     with pytest.raises(ValueError, match="is not the ARN of a Lambda function"):
-        Place.of(arn)
+        StageNames.of(arn)

@@ -57,7 +57,7 @@ class Finding:
     row_comes_first: bool = False
     """Whether the record to delete is the last trace of the assignment, so that its row must be
     updated first."""
-    in_the_way: tuple[Record, ...] = ()
+    conflicting: tuple[Record, ...] = ()
     """Conflicting records of the name: another owner's or of another type; never touched."""
     waits: bool = False
     """Whether something is left unchanged only because too little is known, or because it is
@@ -83,7 +83,7 @@ class Finding:
             "left unchanged"
             if record.type == ADDRESS_RECORD
             else f"conflicting {record.type} record {record.name} left unchanged"
-            for record in self.in_the_way
+            for record in self.conflicting
         ]
         if self.assignment and not self.assignment.is_valid:
             warnings.append(
@@ -95,7 +95,7 @@ class Finding:
     @property
     def may_be_linked(self) -> bool:
         """Whether the row may link to the instance's name once the changes are applied."""
-        return self.presence is Presence.LIVE and not self.in_the_way
+        return self.presence is Presence.LIVE and not self.conflicting
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _decide_known(instance: Instance, records: NameRecords, settings: Settings) 
             if launched_by and instance.has_tag(settings.project_tag)
             else f"not tagged {'='.join(settings.project_tag)}"
         )
-        return Finding(Presence.FOREIGN, reason, in_the_way=records.others)
+        return Finding(Presence.FOREIGN, reason, conflicting=records.others)
     presence, reason = _presence(instance, is_tagged=is_tagged)
     tagged = Assignment.of(instance)
     assignment = tagged or next(iter(records.assignments), None)
@@ -261,7 +261,7 @@ def _decide_known(instance: Instance, records: NameRecords, settings: Settings) 
         assignment,
         formers=_formers(assignment, records),
         row_comes_first=presence is not Presence.LIVE and not (is_tagged and tagged),
-        in_the_way=records.others,
+        conflicting=records.others,
         is_untagged=reason == UNTAGGED,
     )
 

@@ -34,7 +34,7 @@ from chalicelib.meetings.launch_plan import (
 )
 from chalicelib.meetings.lifetime import LAUNCH_FAILED, is_in_progress, is_over
 from chalicelib.meetings.starter import MeetingOverError, Work
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Launch:
             raise LaunchDelayedError(message) from error
         if isinstance(found, Outcome):
             return found
-        profile = Place.of(context.invoked_function_arn).instance_profile
+        profile = StageNames.of(context.invoked_function_arn).instance_profile
         return self._launch(Work(found, profile, deadline))
 
     def _decide(self, meeting_id: str, holder: str, deadline: Deadline) -> Outcome | Meeting:

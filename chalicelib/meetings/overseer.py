@@ -16,7 +16,7 @@ from chalicelib.ec2.instances import MEETING_TAG
 from chalicelib.meeting_row.meeting import REASON
 from chalicelib.meetings.lifetime import PRESENCE, End, next_look, verdict
 from chalicelib.meetings.safety_net import book_look
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Overseer:
             for meeting_id, left in desktops.items()
             if meeting_id not in read.unread and self._is_overdue(rows.get(meeting_id), left, now)
         ]
-        place = Place.of(context.invoked_function_arn)
+        place = StageNames.of(context.invoked_function_arn)
         for meeting_id in overdue:
             book_look(self._scheduler, place, meeting_id, next_look(now))
         if read.errors:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from chalicelib.meetings.booking import Booking
     from chalicelib.meetings.keys import Seed
     from chalicelib.meetings.schedules import Scheduler, Unscheduler
-    from chalicelib.resource_names import Place
+    from chalicelib.resource_names import StageNames
 
 SOONEST: Final = timedelta(minutes=1)
 """A schedule in the past would never fire, and one that is due now might not."""
@@ -69,7 +69,7 @@ class Wanted:
     """
 
     booking: Booking
-    place: Place
+    place: StageNames
     now: datetime
     seed: Seed
     is_repeatable: bool
@@ -231,7 +231,7 @@ class Reservations:
             self._unschedule(wanted.place, _safety_name(row), left)
         return left
 
-    def _unschedule(self, place: Place, name: str, left: list[str]) -> None:
+    def _unschedule(self, place: StageNames, name: str, left: list[str]) -> None:
         try:
             self._unscheduler.delete_schedule(place, name)
         except ScheduleError as error:

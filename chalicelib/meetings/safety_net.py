@@ -15,7 +15,7 @@ from chalicelib.clock import format_time, time_at
 from chalicelib.meeting_row.meeting import NEVER_HEALTHY
 from chalicelib.meeting_row.table import decide_again
 from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ class SafetyNet:
         if meeting_id is None:
             return Outcome("ignored", "the event does not name a meeting as its meetingId")
         about["meeting_id"] = meeting_id
-        place = Place.of(context.invoked_function_arn)
+        place = StageNames.of(context.invoked_function_arn)
         return decide_again(ATTEMPTS, lambda: self._look_at(meeting_id, place))
 
-    def _look_at(self, meeting_id: str, place: Place) -> Outcome:
+    def _look_at(self, meeting_id: str, place: StageNames) -> Outcome:
         now = time_at(self._clock())
         again: datetime | None = next_look(now)
         try:
@@ -114,7 +114,7 @@ def _details(again: datetime, instances: tuple[str, ...] = ()) -> dict[str, Any]
     return {"instances": list(instances), "next_look": format_time(again)}
 
 
-def book_look(scheduler: Scheduler, place: Place, meeting_id: str, at: datetime) -> None:
+def book_look(scheduler: Scheduler, place: StageNames, meeting_id: str, at: datetime) -> None:
     """Book one check of a meeting by the safety net, at this time. Raises ScheduleError.
 
     The same time gives the same name, so however often it is booked, there is one check.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.clients import SchedulerClient
-    from chalicelib.resource_names import Place
+    from chalicelib.resource_names import StageNames
 
 _UNTIL_ACCEPTED: Final = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 """The maximum: the function decides whether a late invocation is still useful.
@@ -36,7 +36,7 @@ class Scheduler:
         self._client = client
 
     def create_schedule_at(
-        self, place: Place, name: str, at: datetime, function: str, payload: Mapping[str, str]
+        self, place: StageNames, name: str, at: datetime, function: str, payload: Mapping[str, str]
     ) -> None:
         """Have a function of the feature invoked with the payload, within the minute after `at`.
 
@@ -75,7 +75,7 @@ class Unscheduler:
     def __init__(self, client: SchedulerClient) -> None:
         self._client = client
 
-    def delete_schedule(self, place: Place, name: str) -> None:
+    def delete_schedule(self, place: StageNames, name: str) -> None:
         """Remove a schedule; a missing one is no error. Raises ScheduleError."""
         try:
             self._client.delete_schedule(Name=name, GroupName=place.schedule_group)

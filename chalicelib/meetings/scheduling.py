@@ -20,7 +20,7 @@ from chalicelib.meetings.booking import Booking, BookingError
 from chalicelib.meetings.http import json_answer, preflight, with_cors
 from chalicelib.meetings.keys import Seed, key_hash_attribute
 from chalicelib.meetings.reservation import KeyReusedError, NotReservedError, Wanted
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Scheduling:
         self, request: Request, context: LambdaContext, fields: dict[str, Any]
     ) -> Reserved:
         deadline = Deadline.of(context, self._clock)
-        place = Place.of(context.invoked_function_arn)
+        place = StageNames.of(context.invoked_function_arn)
         caller = self._caller_of(request, place)
         fields["caller"] = caller.name
         _require_readable(request)
@@ -150,7 +150,7 @@ class Scheduling:
             raise refused
         return reserved
 
-    def _caller_of(self, request: Request, place: Place) -> Caller:
+    def _caller_of(self, request: Request, place: StageNames) -> Caller:
         authorization = request.headers.get("authorization")
         try:
             return self._authorizer.caller_of(authorization, place.schedule_secret)

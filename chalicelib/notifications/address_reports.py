@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.ec2.instances import RUNNING
-from chalicelib.notifications.notices import no_address_notice
-from chalicelib.resource_names import Place
+from chalicelib.notifications.messages import no_address_notice
+from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class AddressReports:
 
     def _report(self, context: LambdaContext) -> Outcome | None:
         now = self._notifier.now()
-        place = Place.of(context.invoked_function_arn)
+        place = StageNames.of(context.invoked_function_arn)
         missing = {
             each.id: each for each in self._instances.of_project() if self._is_missing(each, now)
         }

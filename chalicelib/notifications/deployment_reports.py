@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.ec2.event import IgnoredEventError
 from chalicelib.notifications.events import DeploymentChange, read_deployment
-from chalicelib.notifications.notices import deployment_notice
-from chalicelib.resource_names import Place
+from chalicelib.notifications.messages import deployment_notice
+from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class DeploymentReports:
         return reported(self._reporter, context, lambda about: self._handle(event, context, about))
 
     def _handle(self, event: object, context: LambdaContext, about: dict[str, Any]) -> Outcome:
-        place = Place.of(context.invoked_function_arn)
+        place = StageNames.of(context.invoked_function_arn)
         try:
             change = read_deployment(event, place)
             about["deployment_id"] = change.deployment_id

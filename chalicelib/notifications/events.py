@@ -20,7 +20,7 @@ from chalicelib.ec2.instances import is_instance_id
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from chalicelib.resource_names import Place
+    from chalicelib.resource_names import StageNames
     from chalicelib.settings.notifications import NotificationsSettings
 
 AUTO_SCALING: Final = "aws.autoscaling"
@@ -112,7 +112,7 @@ class DeploymentChange:
     at: datetime | None
 
 
-def read_termination(event: object, place: Place) -> GroupTermination | InstanceTermination:
+def read_termination(event: object, place: StageNames) -> GroupTermination | InstanceTermination:
     """Parse any event. Raises IgnoredEventError if it is not a termination."""
     body = _object(event, "the event")
     if body.get("source") != AUTO_SCALING:
@@ -135,7 +135,7 @@ def read_termination(event: object, place: Place) -> GroupTermination | Instance
     )
 
 
-def read_deployment(event: object, place: Place) -> DeploymentChange:
+def read_deployment(event: object, place: StageNames) -> DeploymentChange:
     """Parse any event. Raises IgnoredEventError if it is not a deployment."""
     body = _object(event, "the event")
     _expect(body, "source", CODEDEPLOY)
@@ -151,14 +151,14 @@ def read_deployment(event: object, place: Place) -> DeploymentChange:
     )
 
 
-def _read_state_change(body: Mapping[str, object], place: Place) -> InstanceTermination:
+def _read_state_change(body: Mapping[str, object], place: StageNames) -> InstanceTermination:
     found = InstanceEvent.parse(body, place.function_arn("notify_instance_termination"))
     if found.state != _TERMINATED:
         raise IgnoredEventError(f"its state is {found.state!r}, not {_TERMINATED!r}")
     return InstanceTermination(_text(body, "id"), found.instance_id, _time(body.get("time")))
 
 
-def _detail(body: Mapping[str, object], place: Place) -> Mapping[str, object]:
+def _detail(body: Mapping[str, object], place: StageNames) -> Mapping[str, object]:
     _expect(body, "account", place.account)
     _expect(body, "region", place.region)
     return _object(body.get("detail"), "its detail")

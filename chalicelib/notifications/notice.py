@@ -59,13 +59,13 @@ def one_line(text: str, longest: int = _LONGEST_SUBJECT) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 
 
-def spelled_time(moment: datetime) -> str:
+def time_in_words(moment: datetime) -> str:
     """Format a time for people: `21 Nov 2026, 15:30:05 UTC`."""
     moment = moment.astimezone(UTC)
     return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
 
 
-def spelled_duration(duration: timedelta) -> str:
+def duration_in_words(duration: timedelta) -> str:
     """Format a duration for people: `4 min 27 s`, or `3 h 12 min`, or `2 d 4 h`."""
     seconds = max(0, round(duration.total_seconds()))
     if seconds >= _SECONDS_COUNT_BELOW:

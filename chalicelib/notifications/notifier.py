@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.clock import time_at
 from chalicelib.deadline import Deadline
 from chalicelib.notifications.sent import Claim, Standing
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome
 
 if TYPE_CHECKING:
@@ -93,7 +93,10 @@ class Notifier:
         next attempt; UnfinishedError if an earlier attempt still has one. An e-mail may be sent
         twice only if SES's answer was lost or could not be recorded.
         """
-        place, deadline = Place.of(context.invoked_function_arn), Deadline.of(context, self._clock)
+        place, deadline = (
+            StageNames.of(context.invoked_function_arn),
+            Deadline.of(context, self._clock),
+        )
         table, holder, run = place.sent_table, self._holder(), context.aws_request_id
         claims: list[Claim] = []
         try:
@@ -140,5 +143,5 @@ class Notifier:
                 warnings.append(f"{claim.key!r} was sent, but that could not be recorded: {error}")
         return tuple(warnings)
 
-    def _footer(self, place: Place) -> str:
+    def _footer(self, place: StageNames) -> str:
         return f"Sent by {self._owner} in account {place.account}, {place.region}."

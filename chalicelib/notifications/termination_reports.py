@@ -13,12 +13,12 @@ from chalicelib.ec2.instances import MEETING_TAG
 from chalicelib.meeting_row.meeting import NEVER_HEALTHY, REASON
 from chalicelib.notifications.causes import failed_check, is_failure
 from chalicelib.notifications.events import GroupTermination, InstanceTermination, read_termination
-from chalicelib.notifications.notices import (
+from chalicelib.notifications.messages import (
     desktop_termination_notice,
     group_termination_notice,
     never_healthy_notice,
 )
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TerminationReports:
         return reported(self._reporter, context, lambda about: self._handle(event, context, about))
 
     def _handle(self, event: object, context: LambdaContext, about: dict[str, Any]) -> Outcome:
-        place = Place.of(context.invoked_function_arn)
+        place = StageNames.of(context.invoked_function_arn)
         try:
             ended = read_termination(event, place)
             about["instance_id"] = ended.instance_id
@@ -78,7 +78,7 @@ class TerminationReports:
         return delivery.outcome(notice.subject)
 
     def _notice(
-        self, ended: GroupTermination | InstanceTermination, place: Place
+        self, ended: GroupTermination | InstanceTermination, place: StageNames
     ) -> tuple[str, Notice]:
         """Describe the instance; return the notice, and the key under which it is sent once.
 
@@ -95,7 +95,7 @@ class TerminationReports:
         instance = self._instances.find(ended.instance_id)
         return _key(ended), group_termination_notice(ended, instance, place)
 
-    def _of_desktop(self, ended: InstanceTermination, place: Place) -> tuple[str, Notice]:
+    def _of_desktop(self, ended: InstanceTermination, place: StageNames) -> tuple[str, Notice]:
         instance = self._instances.find(ended.instance_id)
         if instance is None:
             raise IgnoredEventError("EC2 no longer knows it")

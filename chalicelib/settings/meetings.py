@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from chalicelib.settings.variables import (
+from chalicelib.settings.parsing import (
     Choice,
     listed,
     matching,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.settings.variables import Choice, listed, matching, minutes, setting, settings
+from chalicelib.settings.parsing import Choice, listed, matching, minutes, setting, settings
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.settings.meetings import MeetingsSettings
 from chalicelib.settings.notifications import NotificationsSettings
-from chalicelib.settings.variables import (
+from chalicelib.settings.parsing import (
     Choice,
     Reader,
     listed,

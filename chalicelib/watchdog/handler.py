@@ -152,4 +152,4 @@ def _action(settled: Reconciliation, decision: MeetingDecision | None) -> str:
         return "created" if is_new else "updated"
     if decision and decision.change:
         return "updated"
-    return "ignored" if finding.in_the_way else "unchanged"
+    return "ignored" if finding.conflicting else "unchanged"

@@ -124,7 +124,7 @@ class Reconciler:
 
 def _is_as(before: Reconciliation, after: Reconciliation) -> bool:
     """Return True if what was wanted before is what is found afterwards."""
-    return (before.finding.presence, before.finding.in_the_way) == (
+    return (before.finding.presence, before.finding.conflicting) == (
         after.finding.presence,
-        after.finding.in_the_way,
+        after.finding.conflicting,
     )

@@ -40,7 +40,7 @@ class RowWrite:
     instance_ids: tuple[str, ...]
 
 
-class Roster:
+class RowPlan:
     """The desktops of a survey by meeting; those that are gone come before those that run."""
 
     def __init__(self, survey: Survey, settings: Settings) -> None:
@@ -153,7 +153,7 @@ class Roster:
             is_denied = instance_id in self._survey.instances
             stays = finding.waits or finding.held
             return Presence.AWAY if is_denied and not stays else None
-        if finding.in_the_way or finding.presence is Presence.UNCERTAIN:
+        if finding.conflicting or finding.presence is Presence.UNCERTAIN:
             return None  # possibly another deployment's link
         if instance.has_ended:
             return Presence.ENDED

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.step import Step, Steps
-    from chalicelib.watchdog.row_plan import Roster, RowWrite
+    from chalicelib.watchdog.row_plan import RowPlan, RowWrite
 
 
 class RowsNotUpdatedError(Exception):
@@ -63,13 +63,13 @@ class RowResults:
             raise self.error
 
 
-class Register:
+class RowWriter:
     """The current rows: as they were read, plus what was written since."""
 
-    def __init__(self, meetings: Meetings, rows: Mapping[str, Meeting], roster: Roster) -> None:
+    def __init__(self, meetings: Meetings, rows: Mapping[str, Meeting], row_plan: RowPlan) -> None:
         self._meetings = meetings
         self._rows = dict(rows)
-        self._roster = roster
+        self._row_plan = row_plan
         self.row_results = RowResults()
 
     def write(
@@ -85,7 +85,7 @@ class Register:
         `may_write` is called before each write and returns an objection, or an empty string.
         """
         begun: list[tuple[RowWrite, list[Desktop], Step[None]]] = []
-        for meeting_id, entries in self._roster.entries.items():
+        for meeting_id, entries in self._row_plan.entries.items():
             desktops = [
                 entry.desktop
                 for entry in entries
@@ -94,7 +94,7 @@ class Register:
             if meeting_id not in self._rows:
                 self.row_results.not_updated.update(each.instance_id for each in desktops)
                 continue
-            row_write = self._roster.row_write(self._rows[meeting_id], desktops)
+            row_write = self._row_plan.row_write(self._rows[meeting_id], desktops)
             if row_write is None:
                 continue
             try:

@@ -77,7 +77,7 @@ class Survey:
         return max(ages)
 
 
-class Freshness:
+class AgeLimit:
     """Objects to writes once the survey is too old; returns an empty string until then."""
 
     def __init__(self, taken_at: float, clock: Callable[[], float]) -> None:

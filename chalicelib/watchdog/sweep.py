@@ -12,9 +12,9 @@ from chalicelib.dns.provider import NoCallsError
 from chalicelib.step import Steps
 from chalicelib.telemetry import Outcome, reported
 from chalicelib.watchdog.deletion_limit import DeletionLimit
-from chalicelib.watchdog.row_plan import Roster
-from chalicelib.watchdog.row_writer import Register, RowResults
-from chalicelib.watchdog.survey import Freshness, Surveyor
+from chalicelib.watchdog.row_plan import RowPlan
+from chalicelib.watchdog.row_writer import RowWriter, RowResults
+from chalicelib.watchdog.survey import AgeLimit, Surveyor
 from chalicelib.watchdog.sweep_result import Repair
 
 if TYPE_CHECKING:
@@ -113,25 +113,27 @@ class Sweep:
         withheld = {key: survey.plan.findings[key] for key in held}
         survey = replace(survey, plan=survey.plan.without(held))
         plan = survey.plan
-        freshness = Freshness(survey.taken_at, self._clock)
-        roster = Roster(survey, self._settings)
+        age_limit = AgeLimit(survey.taken_at, self._clock)
+        row_plan = RowPlan(survey, self._settings)
         row_results = RowResults()
-        unsettled = set(roster.unsettled)
-        register = Register(self._meetings, survey.meetings, roster) if self._meetings else None
-        if register:
-            row_results = register.row_results
+        unsettled = set(row_plan.unsettled)
+        row_writer = (
+            RowWriter(self._meetings, survey.meetings, row_plan) if self._meetings else None
+        )
+        if row_writer:
+            row_results = row_writer.row_results
             row_results.leave_unread(survey.unread, survey.errors)
-            register.write(first=True, unsettled=(), steps=steps, may_write=freshness)
+            row_writer.write(first=True, unsettled=(), steps=steps, may_write=age_limit)
             unsettled |= row_results.not_updated
         whose = {
             change: key for key, finding in plan.findings.items() for change in finding.changes
         }
         changes = [change for change in plan.changes if whose[change] not in unsettled]
-        applied = self._batches.apply(changes, steps, progress, may_write=freshness)
+        applied = self._batches.apply(changes, steps, progress, may_write=age_limit)
         self._limit.note(survey, applied)
-        if register:
+        if row_writer:
             unsettled |= {whose[change] for change, _ in (*applied.left, *applied.refused)}
-            register.write(first=False, unsettled=unsettled, steps=steps, may_write=freshness)
+            row_writer.write(first=False, unsettled=unsettled, steps=steps, may_write=age_limit)
         return Repair(
             survey,
             self._settings,
@@ -139,7 +141,7 @@ class Sweep:
             row_results,
             withheld=withheld,
             returned=returned,
-            grew_old=freshness.was_over,
+            grew_old=age_limit.was_over,
         )
 
     def _run(self, steps: Steps, about: dict[str, Any]) -> Outcome:

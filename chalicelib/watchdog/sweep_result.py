@@ -111,7 +111,7 @@ class Repair:
         warnings = (
             warning
             for finding in self.survey.plan.findings.values()
-            if finding.presence is Presence.LIVE and (finding.in_the_way or finding.changes)
+            if finding.presence is Presence.LIVE and (finding.conflicting or finding.changes)
             for warning in finding.warnings
         )
         fights = (
@@ -136,7 +136,7 @@ class Repair:
             finding.presence is Presence.LIVE for finding in self.survey.plan.findings.values()
         )
         numbers = {"running": running, "records": len(self.survey.records)}
-        said = [f"{count} {_spelled(name, count)}" for name, count in counts.items() if count]
+        said = [f"{count} {_in_words(name, count)}" for name, count in counts.items() if count]
         said += [f"{len(left)} deferred to the next run"] if left else []
         said += [f"{len(refused)} rejected by the DNS provider"] if refused else []
         said += [f"{len(waiting)} waiting for more information"] if waiting else []
@@ -169,7 +169,7 @@ class Repair:
             yield from row_write.instance_ids
 
 
-def _spelled(name: str, count: int) -> str:
+def _in_words(name: str, count: int) -> str:
     if name == "rows":
         return "row updated" if count == 1 else "rows updated"
     return name

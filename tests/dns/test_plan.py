@@ -177,7 +177,7 @@ def test_a_finding_names_the_meeting_and_the_reason() -> None:
 def test_beside_a_conflicting_record_nothing_is_linked(conflicting: Record) -> None:
     finding = find(RUNNING, conflicting)
 
-    assert (finding.in_the_way, finding.may_be_linked) == ((conflicting,), False)
+    assert (finding.conflicting, finding.may_be_linked) == ((conflicting,), False)
 
 
 @pytest.mark.parametrize("instance", [UNTAGGED, replace(ENDED, tags={})])
@@ -464,7 +464,7 @@ def test_a_live_instance_has_exactly_one_record_unless_another_is_in_the_way(
     found = plan({ID: RUNNING}, *records)
     after = carry_out(records, found.changes)
 
-    if found.findings[ID].in_the_way:
+    if found.findings[ID].conflicting:
         assert not any(isinstance(change, Create) for change in found.changes)
     else:
         addresses = [each for each in after if each.type == "A" and each.name == NAME]

@@ -17,7 +17,7 @@ from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler
 from chalicelib.meetings.terminator import Terminator
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from tests.meetings.launches import make_ending
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
@@ -230,7 +230,7 @@ class Ends:
         """Book the first look as `schedule_meeting` does."""
         at = self.now() + timedelta(minutes=minutes)
         Scheduler(self.schedules).create_schedule_at(
-            Place.of(NET_ARN), f"safety-{meeting}", at, "safety_net", {"meetingId": meeting}
+            StageNames.of(NET_ARN), f"safety-{meeting}", at, "safety_net", {"meetingId": meeting}
         )
 
     def booked(self) -> dict[str, datetime]:

@@ -19,7 +19,7 @@ from chalicelib.meetings.reservation import Reservations
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
-PLACE = Place.of(ARN)
+PLACE = StageNames.of(ARN)
 KEY = "k3y-0f-the-front-end-0123456789abcdef"
 SEED = "s33d-0f-the-stage-0123456789abcdefgh"
 ORIGIN = "https://app.example.com"

@@ -22,7 +22,7 @@ from chalicelib.notifications.mailer import Mailer
 from chalicelib.notifications.notifier import Notifier
 from chalicelib.notifications.sent import Sent
 from chalicelib.notifications.termination_reports import TerminationReports
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from tests.meetings.ends import Faults, FaultyClient
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 EVENTS = Path(__file__).parent / "events"
 PREFIX = "elephant-test"
-PLACE = Place("aws", REGION, ACCOUNT, PREFIX)
+PLACE = StageNames("aws", REGION, ACCOUNT, PREFIX)
 SENT = f"{PREFIX}-sent"
 VARIABLES = {
     "FEATURES": "notifications",

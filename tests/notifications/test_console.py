@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.notifications import console
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from chalicelib.resource_names import Place
 def test_a_link_leads_to_the_console_of_the_region(
     partition: str, region: str, domain: str
 ) -> None:
-    place = Place(partition, region, "123456789012", "elephant-prod")
+    place = StageNames(partition, region, "123456789012", "elephant-prod")
     ec2 = f"https://{region}.{domain}/ec2/home?region={region}#"
 
     assert console.instance_link(place, "i-01234567") == (

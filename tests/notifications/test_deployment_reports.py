@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.notifications.harness import event, run_of
-from tests.notifications.test_notices import FAILED, S3, at
+from tests.notifications.test_messages import FAILED, S3, at
 
 if TYPE_CHECKING:
     from tests.notifications.harness import Stage

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from chalicelib.notifications.notice import one_line, spelled_duration, spelled_time
+from chalicelib.notifications.notice import one_line, duration_in_words, time_in_words
 
 
 def test_a_time_is_written_in_utc() -> None:
     there = timezone(timedelta(hours=2))
 
-    assert spelled_time(datetime(2026, 11, 1, 9, 5, 7, tzinfo=UTC)) == "1 Nov 2026, 09:05:07 UTC"
-    assert spelled_time(datetime(2026, 11, 1, 1, 0, tzinfo=there)) == "31 Oct 2026, 23:00:00 UTC"
+    assert time_in_words(datetime(2026, 11, 1, 9, 5, 7, tzinfo=UTC)) == "1 Nov 2026, 09:05:07 UTC"
+    assert time_in_words(datetime(2026, 11, 1, 1, 0, tzinfo=there)) == "31 Oct 2026, 23:00:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_time_is_written_in_utc() -> None:
     ],
 )
 def test_a_duration_has_at_most_two_units(seconds: float, written: str) -> None:
-    assert spelled_duration(timedelta(seconds=seconds)) == written
+    assert duration_in_words(timedelta(seconds=seconds)) == written
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from chalicelib.settings.stage import (
     Settings,
     SettingsError,
 )
-from chalicelib.settings.variables import declared
+from chalicelib.settings.parsing import declared
 
 INSTANCE = "i-0123456789abcdef0"
 REQUIRED = {

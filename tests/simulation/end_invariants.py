@@ -78,7 +78,7 @@ def _record_problems(stage: Stage, host: Host) -> Iterator[str]:
         if ours:
             yield f"{host.id} is {host.view} and has {list(map(described, ours))}"
         return
-    if len(ours) != 1 and not _in_the_way(standing):
+    if len(ours) != 1 and not _is_conflicting(standing):
         yield f"{host.id} is {host.view} and has not one record but {list(map(described, ours))}"
     if not is_taken(host, standing):
         wrong = [each for each in ours if _wrong(host, each)]
@@ -97,7 +97,7 @@ def is_taken(host: Host, standing: Iterable[Record]) -> bool:
     )
 
 
-def _in_the_way(standing: tuple[Record, ...]) -> bool:
+def _is_conflicting(standing: tuple[Record, ...]) -> bool:
     """Return True if another's record has taken the name; then none of ours is made beside it."""
     others = any(
         record.type == "A" and not is_ours(record) and not is_unmarked(record)
@@ -165,7 +165,7 @@ def _link_problems(stage: Stage, row: str, role: str, link: str) -> Iterator[str
     ours = [record for record in standing if is_ours(record)]
     if host and host.view and host.view.state == "pending":
         return  # its record, or its link, will be set right once it runs
-    if host and host.view and _in_the_way(standing):
+    if host and host.view and _is_conflicting(standing):
         return  # whoever took the name over is left alone, and so is the link: people are warned
     if host is None or not is_live(host.view) or not ours:
         yield f"{row} links {role} to {instance_id}, which is {host and host.view}, has {ours}"
@@ -187,7 +187,7 @@ def _role_problems(stage: Stage, row: str, role: str, desktops: list[Host]) -> I
         for host in desktops
         if assignment(host.view) == (row, role)
         and is_live(host.view)
-        and not _in_the_way(stage.cloudflare.store.named(name_of(host.id)))
+        and not _is_conflicting(stage.cloudflare.store.named(name_of(host.id)))
     ]
     first = stage.ec2.hosts.get(text(item, f"{role}_ec2_id") or "")
     link = links(item).get(role)
@@ -210,7 +210,7 @@ def _may_keep(stage: Stage, linked: str | None, launches: Mapping[str, datetime]
     host = stage.ec2.hosts.get(linked or "")
     if host is None or host.view is None or host.view.launched_at < max(launches.values()):
         return False
-    is_taken_over = _in_the_way(stage.cloudflare.store.named(name_of(host.id)))
+    is_taken_over = _is_conflicting(stage.cloudflare.store.named(name_of(host.id)))
     return is_taken_over or assignment(host.view) is None
 
 

@@ -17,7 +17,7 @@ from chalicelib.ec2.subnets import Subnets
 from chalicelib.meeting_row.meeting import Meeting, MeetingChange, RowUpdate
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowExistsError
 from chalicelib.meetings.schedules import Scheduler, Unscheduler
-from chalicelib.resource_names import Place
+from chalicelib.resource_names import StageNames
 from tests.simulation.aws_edge import WRITTEN_BEFORE, AwsFault
 from tests.simulation.dynamodb import LARGEST
 from tests.simulation.ec2 import ROOT, ZONES
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.ec2.instances import Instance
 
 PROJECT = ("Project", "Elephant")
-PLACE = Place.of(FUNCTION_ARN.replace("dns_watchdog", "safety_net"))
+PLACE = StageNames.of(FUNCTION_ARN.replace("dns_watchdog", "safety_net"))
 UNKNOWN = "i-0123456789abcdef0"
 
 

@@ -89,7 +89,7 @@ def test_records_that_came_meanwhile_are_decided_upon_again() -> None:
 
     settled = reconciler.settle(seen, STEPS)
 
-    assert [each.content for each in settled.finding.in_the_way] == ["192.0.2.1"]
+    assert [each.content for each in settled.finding.conflicting] == ["192.0.2.1"]
     assert not settled.finding.may_be_linked
     assert settled.done == ()
 

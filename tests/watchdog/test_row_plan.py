@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.meeting import Assignment, Status
-from chalicelib.watchdog.row_plan import Roster
+from chalicelib.watchdog.row_plan import RowPlan
 from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import DOMAIN, link
 
@@ -32,21 +32,21 @@ def entries(
     rows: Sequence[Meeting] = (),
 ) -> dict[str, list[tuple[str, str, Presence, bool]]]:
     """Return of each entry the instance, its role and presence, and whether its row is first."""
-    roster = Roster(survey(instances, records, rows), SETTINGS)
+    row_plan = RowPlan(survey(instances, records, rows), SETTINGS)
     return {
         meeting_id: [
             (each.desktop.instance_id, each.desktop.role, each.desktop.presence, each.comes_first)
             for each in found
         ]
-        for meeting_id, found in roster.entries.items()
+        for meeting_id, found in row_plan.entries.items()
     }
 
 
 def written_for(found: Survey) -> tuple[dict[str, str | None], str | None]:
     """Return links and status that one write sets for all desktops of a meeting, if any."""
-    roster = Roster(found, SETTINGS)
-    desktops = [each.desktop for each in roster.entries.get("m1", ())]
-    row_write = roster.row_write(found.meetings["m1"], desktops)
+    row_plan = RowPlan(found, SETTINGS)
+    desktops = [each.desktop for each in row_plan.entries.get("m1", ())]
+    row_write = row_plan.row_write(found.meetings["m1"], desktops)
     return (dict(row_write.change.links), row_write.change.status) if row_write else NOTHING
 
 
@@ -89,7 +89,7 @@ def test_no_row_is_written_for_a_former_role_that_names_no_attribute() -> None:
 def test_a_desktop_has_its_link_and_its_instance_as_it_was_seen() -> None:
     teacher = instance()
 
-    (entry,) = Roster(survey([teacher], [], [row()]), SETTINGS).entries["m1"]
+    (entry,) = RowPlan(survey([teacher], [], [row()]), SETTINGS).entries["m1"]
 
     assert entry.desktop.instance is teacher
     assert entry.desktop.link == link(A)
@@ -364,7 +364,7 @@ def test_a_row_that_could_not_be_read_keeps_its_last_trace_and_no_other_record()
     records = [record(A), record(B, role="student"), record(C), record("i-0000000d", meeting="m3")]
     unread = replace(survey([bare, moved], records), unread={"m1": "throttled"})
 
-    assert Roster(unread, SETTINGS).unsettled == {A, B, C}
+    assert RowPlan(unread, SETTINGS).unsettled == {A, B, C}
 
 
 def test_an_instance_that_the_row_names_keeps_the_meeting_open_without_any_tag() -> None:
@@ -406,10 +406,10 @@ def test_a_write_names_the_desktops_for_which_something_changes() -> None:
         instance(C, "stopped", role="observer"),
     ]
     found = survey(instances, [record(A)], [linked(teacher=A, student=B)])
-    roster = Roster(found, SETTINGS)
+    row_plan = RowPlan(found, SETTINGS)
 
-    row_write = roster.row_write(
-        found.meetings["m1"], [each.desktop for each in roster.entries["m1"]]
+    row_write = row_plan.row_write(
+        found.meetings["m1"], [each.desktop for each in row_plan.entries["m1"]]
     )
 
     assert row_write is not None

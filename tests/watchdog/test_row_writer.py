@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from chalicelib.deadline import Deadline
 from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.step import Steps
-from chalicelib.watchdog.row_plan import Roster
-from chalicelib.watchdog.row_writer import Register, RowsNotUpdatedError
+from chalicelib.watchdog.row_plan import RowPlan
+from chalicelib.watchdog.row_writer import RowWriter, RowsNotUpdatedError
 from tests.changes import FAR, STEPS, Hanging, Inline
 from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import link
@@ -51,13 +51,13 @@ class Table:
         return [(each.meeting.id, dict(each.links), each.status) for each in self.writes]
 
 
-def make(table: Table, found: Survey) -> Register:
+def make(table: Table, found: Survey) -> RowWriter:
     stand_in: Any = table
-    return Register(stand_in, found.meetings, Roster(found, SETTINGS))
+    return RowWriter(stand_in, found.meetings, RowPlan(found, SETTINGS))
 
 
-def write_after(register: Register, *unsettled: str, steps: Steps = STEPS) -> None:
-    register.write(first=False, unsettled=unsettled, steps=steps)
+def write_after(row_writer: RowWriter, *unsettled: str, steps: Steps = STEPS) -> None:
+    row_writer.write(first=False, unsettled=unsettled, steps=steps)
 
 
 BOTH = survey(
@@ -73,16 +73,16 @@ THREE = survey(
 
 def test_what_comes_first_is_written_first_and_the_rest_relies_on_it() -> None:
     table = Table()
-    register = make(table, BOTH)
+    row_writer = make(table, BOTH)
 
-    register.write(first=True, unsettled=(), steps=STEPS)
+    row_writer.write(first=True, unsettled=(), steps=STEPS)
     assert table.written == [("m1", {"teacher": None}, None)]
-    write_after(register)
+    write_after(row_writer)
 
     assert table.written[1:] == [("m1", {"student": link(B)}, None)]
     first, second = table.writes
     assert second.meeting == first.result
-    results = register.row_results
+    results = row_writer.row_results
     assert [each.change for each in results.done] == [first, second]
     assert [each.instance_ids for each in results.done] == [(A,), (B,)]
     assert (results.left, results.not_updated) == ([], set())
@@ -91,12 +91,12 @@ def test_what_comes_first_is_written_first_and_the_rest_relies_on_it() -> None:
 def test_a_row_is_not_written_for_a_desktop_that_is_unsettled() -> None:
     """Its record is not as it should be, so nobody may be sent there."""
     table = Table()
-    register = make(table, THREE)
+    row_writer = make(table, THREE)
 
-    write_after(register, B)
+    write_after(row_writer, B)
 
     assert [each.meeting.id for each in table.writes] == ["m1", "m3"]
-    assert register.row_results.not_updated == set()
+    assert row_writer.row_results.not_updated == set()
 
 
 def test_of_an_unsettled_and_a_settled_desktop_a_row_is_written_for_the_latter() -> None:
@@ -109,12 +109,12 @@ def test_of_an_unsettled_and_a_settled_desktop_a_row_is_written_for_the_latter()
 
 def test_a_row_that_is_right_is_not_written() -> None:
     table = Table()
-    register = make(table, survey([instance()], [record()], [linked(teacher=A)]))
+    row_writer = make(table, survey([instance()], [record()], [linked(teacher=A)]))
 
-    write_after(register)
+    write_after(row_writer)
 
-    assert (table.writes, register.row_results.done) == ([], [])
-    register.row_results.raise_if_failed()
+    assert (table.writes, row_writer.row_results.done) == ([], [])
+    row_writer.row_results.raise_if_failed()
 
 
 def test_the_youngest_of_three_replacements_is_written_at_once() -> None:
@@ -133,12 +133,12 @@ def test_the_youngest_of_three_replacements_is_written_at_once() -> None:
 def test_rows_are_written_in_parallel() -> None:
     """One after the other they would wait for each other until the barrier breaks."""
     all_three = Barrier(3, timeout=20)
-    register = make(Table(m1=all_three.wait, m2=all_three.wait, m3=all_three.wait), THREE)
+    row_writer = make(Table(m1=all_three.wait, m2=all_three.wait, m3=all_three.wait), THREE)
 
     with ThreadPoolExecutor(max_workers=4) as executor:
-        write_after(register, steps=Steps(executor, FAR))
+        write_after(row_writer, steps=Steps(executor, FAR))
 
-    assert len(register.row_results.done) == 3
+    assert len(row_writer.row_results.done) == 3
 
 
 # What fails
@@ -146,26 +146,26 @@ def test_rows_are_written_in_parallel() -> None:
 
 def test_a_row_that_was_changed_meanwhile_is_left_and_the_others_are_written() -> None:
     table = Table(m1=CHANGED)
-    register = make(table, THREE)
+    row_writer = make(table, THREE)
 
-    write_after(register)
+    write_after(row_writer)
 
     assert [each.meeting.id for each in table.writes] == ["m2", "m3"]
-    assert register.row_results.left == ["the row 'm1': row 'm1' was changed concurrently"]
-    assert register.row_results.not_updated == {A}
-    register.row_results.raise_if_failed()
+    assert row_writer.row_results.left == ["the row 'm1': row 'm1' was changed concurrently"]
+    assert row_writer.row_results.not_updated == {A}
+    row_writer.row_results.raise_if_failed()
 
 
 @pytest.mark.parametrize("error", [DENIED, LOST, FULL])
 def test_a_row_that_cannot_be_written_fails_the_run_after_the_others(error: Exception) -> None:
-    register = make(Table(m2=error), THREE)
+    row_writer = make(Table(m2=error), THREE)
 
-    write_after(register)
+    write_after(row_writer)
 
-    assert [each.change.meeting.id for each in register.row_results.done] == ["m1", "m3"]
-    assert register.row_results.not_updated == {B}
+    assert [each.change.meeting.id for each in row_writer.row_results.done] == ["m1", "m3"]
+    assert row_writer.row_results.not_updated == {B}
     with pytest.raises(RowsNotUpdatedError) as raised:
-        register.row_results.raise_if_failed()
+        row_writer.row_results.raise_if_failed()
     assert str(raised.value) == f"DynamoDB rejected 1 request(s) for rows; first error: {error}"
     assert raised.value.__cause__ is error
 
@@ -179,35 +179,35 @@ def test_a_mistake_of_our_own_is_not_taken_for_a_row_that_cannot_be_written() ->
 def test_a_row_that_was_left_is_not_written_again(error: Exception) -> None:
     """What it holds is not known any more; and the record that leads to it must stay."""
     table = Table(m1=error)
-    register = make(table, BOTH)
+    row_writer = make(table, BOTH)
 
-    register.write(first=True, unsettled=(), steps=STEPS)
-    assert register.row_results.not_updated == {A}
-    write_after(register, A)
+    row_writer.write(first=True, unsettled=(), steps=STEPS)
+    assert row_writer.row_results.not_updated == {A}
+    write_after(row_writer, A)
 
     assert table.writes == []
-    assert register.row_results.not_updated == {A, B}
-    assert len(register.row_results.left) == 1
+    assert row_writer.row_results.not_updated == {A, B}
+    assert len(row_writer.row_results.left) == 1
 
 
 def test_past_the_deadline_no_row_is_written() -> None:
     table = Table()
-    register = make(table, THREE)
+    row_writer = make(table, THREE)
 
-    write_after(register, steps=Steps(Inline(), PAST))
+    write_after(row_writer, steps=Steps(Inline(), PAST))
 
     assert table.writes == []
-    assert len(register.row_results.left) == 3
-    assert "no time left to write the row 'm1'" in register.row_results.left[0]
-    assert register.row_results.not_updated == {A, B, C}
-    register.row_results.raise_if_failed()
+    assert len(row_writer.row_results.left) == 3
+    assert "no time left to write the row 'm1'" in row_writer.row_results.left[0]
+    assert row_writer.row_results.not_updated == {A, B, C}
+    row_writer.row_results.raise_if_failed()
 
 
 def test_a_write_that_does_not_end_in_time_is_left() -> None:
     """Its outcome is unknown, so the next run looks."""
-    register = make(Table(), survey([instance()], [], [row()]))
+    row_writer = make(Table(), survey([instance()], [], [row()]))
 
-    write_after(register, steps=Steps(Hanging(), Deadline(0.2, lambda: 0)))
+    write_after(row_writer, steps=Steps(Hanging(), Deadline(0.2, lambda: 0)))
 
-    assert register.row_results.done == []
-    assert "its outcome is unknown" in register.row_results.left[0]
+    assert row_writer.row_results.done == []
+    assert "its outcome is unknown" in row_writer.row_results.left[0]

@@ -19,8 +19,8 @@ from chalicelib.notifications.notice import (
     Fact,
     Notice,
     one_line,
-    spelled_duration,
-    spelled_time,
+    duration_in_words,
+    time_in_words,
 )
 from chalicelib.settings.meetings import SHORTEST_MEETING
 from chalicelib.settings.notifications import SUCCESS
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
         InstanceTermination,
     )
     from chalicelib.notifications.revision import Revision
-    from chalicelib.resource_names import Place
+    from chalicelib.resource_names import StageNames
 
 _NAME: Final = "Name"
 _MOST_LISTED: Final = 40
 
 
 def group_termination_notice(
-    ended: GroupTermination, instance: Instance | None, place: Place
+    ended: GroupTermination, instance: Instance | None, place: StageNames
 ) -> Notice:
     """Build the notice of an instance that an Auto Scaling group terminated."""
     name = _name_of(instance) or ended.instance_id
@@ -72,7 +72,7 @@ def group_termination_notice(
 
 
 def desktop_termination_notice(
-    ended: InstanceTermination, instance: Instance, place: Place
+    ended: InstanceTermination, instance: Instance, place: StageNames
 ) -> Notice:
     """Build the notice of a desktop that was terminated because something failed."""
     title, code = _title_of(instance), instance.reason_code
@@ -94,7 +94,9 @@ def desktop_termination_notice(
     )
 
 
-def never_healthy_notice(meeting_id: str, desktops: Sequence[Instance], place: Place) -> Notice:
+def never_healthy_notice(
+    meeting_id: str, desktops: Sequence[Instance], place: StageNames
+) -> Notice:
     """Build the notice of a meeting ended because none of its desktops reported HEALTHY."""
     title = f"Meeting {one_line(meeting_id, longest=60)}"
     return Notice(
@@ -119,12 +121,12 @@ def never_healthy_notice(meeting_id: str, desktops: Sequence[Instance], place: P
     )
 
 
-def no_address_notice(instances: Sequence[Instance], now: datetime, place: Place) -> Notice:
+def no_address_notice(instances: Sequence[Instance], now: datetime, place: StageNames) -> Notice:
     """Build the notice of running desktops without a public address."""
     first, count = instances[0], len(instances)
     title = _title_of(first) if count == 1 else f"{count} desktops"
     they, them = ("It is", "it") if count == 1 else ("They are", "them")
-    oldest = spelled_duration(now - min(each.launched_at for each in instances))
+    oldest = duration_in_words(now - min(each.launched_at for each in instances))
     return Notice(
         subject=one_line(f"{title} without an address for {oldest}"),
         label="No public address",
@@ -147,7 +149,7 @@ def no_address_notice(instances: Sequence[Instance], now: datetime, place: Place
 
 
 def deployment_notice(
-    change: DeploymentChange, deployment: Deployment | None, place: Place
+    change: DeploymentChange, deployment: Deployment | None, place: StageNames
 ) -> Notice:
     """Build the notice of a deployment's success or failure, with details if it is known."""
     is_good = change.state == SUCCESS
@@ -170,7 +172,7 @@ def deployment_notice(
             Fact("Deployment group", change.group),
             *(_revision_facts(revision) if revision else []),
             Fact("Deployment", change.deployment_id, link, is_code=True),
-            *([Fact("When", spelled_time(change.at))] if change.at else []),
+            *([Fact("When", time_in_words(change.at))] if change.at else []),
             *([Fact("Duration", lasted)] if lasted else []),
             *(_failure_facts(deployment) if deployment and not is_good else []),
         ),
@@ -181,7 +183,7 @@ def deployment_notice(
 
 
 def _listed(
-    desktops: Sequence[Instance], more: Callable[[Instance], str], place: Place
+    desktops: Sequence[Instance], more: Callable[[Instance], str], place: StageNames
 ) -> tuple[Fact, ...]:
     """List desktops, each with its link and details; of too many, only the first."""
     listed = [
@@ -200,12 +202,12 @@ def _listed(
 
 def _how_long_it_lived(desktop: Instance) -> str:
     ended = desktop.stopped_at
-    return f"lived {spelled_duration(ended - desktop.launched_at)}" if ended else ""
+    return f"lived {duration_in_words(ended - desktop.launched_at)}" if ended else ""
 
 
 def _how_long(instance: Instance, now: datetime) -> str:
     meeting = instance.tags.get(MEETING_TAG)
-    running = f"running for {spelled_duration(now - instance.launched_at)}"
+    running = f"running for {duration_in_words(now - instance.launched_at)}"
     return f"{running}, meeting {meeting}" if meeting else running
 
 
@@ -213,7 +215,7 @@ def _lasted(deployment: Deployment | None, change: DeploymentChange) -> str:
     if deployment is None or deployment.began_at is None:
         return ""
     ended = deployment.completed_at or change.at
-    return spelled_duration(ended - deployment.began_at) if ended else ""
+    return duration_in_words(ended - deployment.began_at) if ended else ""
 
 
 def _revision_facts(revision: Revision) -> list[Fact]:
@@ -235,7 +237,7 @@ def _words(kind: str) -> str:
     return {"InProgress": "in progress"}.get(kind, kind.lower())
 
 
-def _instance_facts(instance_id: str, instance: Instance | None, place: Place) -> list[Fact]:
+def _instance_facts(instance_id: str, instance: Instance | None, place: StageNames) -> list[Fact]:
     facts = [Fact("Instance", instance_id, instance_link(place, instance_id), is_code=True)]
     name = _name_of(instance)
     return [*facts, Fact("Name", name)] if name else facts
@@ -250,9 +252,9 @@ _MEETING_LABELS: Final = (("Meeting", MEETING_TAG), ("Role", ROLE_TAG))
 
 
 def _time_facts(instance: Instance | None, at: datetime | None) -> list[Fact]:
-    facts = [Fact("Terminated", spelled_time(at))] if at else []
+    facts = [Fact("Terminated", time_in_words(at))] if at else []
     if at and instance:
-        facts.append(Fact("Lived", spelled_duration(at - instance.launched_at)))
+        facts.append(Fact("Lived", duration_in_words(at - instance.launched_at)))
     return facts
 
 

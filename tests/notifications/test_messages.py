@@ -16,7 +16,7 @@ from chalicelib.notifications.events import (
     read_deployment,
     read_termination,
 )
-from chalicelib.notifications.notices import (
+from chalicelib.notifications.messages import (
     deployment_notice,
     desktop_termination_notice,
     group_termination_notice,
