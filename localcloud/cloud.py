@@ -183,7 +183,7 @@ class LocalCloud:
         environment = aws_environment(self.aws.endpoint, self.region)
         run_command(command, f"elephant deploy {STAGE}", ROOT, environment, on_line)
 
-    def settle(self, seconds: float = 100) -> None:
+    def settle(self, seconds: float = 600) -> None:
         """Wait until every change to an instance has been delivered and handled, retries included.
 
         That includes changes that functions made meanwhile. TimeoutError if it takes longer.

@@ -59,8 +59,6 @@ class Scene:
         self._dynamodb = cloud.client("dynamodb")
         self._narrator = narrator
         self._idle_sweeps = 0
-        self.failures = 0
-        """How many function runs have failed so far."""
         cloud.bridge.on_event(self._note_event)
         cloud.functions.on_finished(self._note_invocation)
 
@@ -154,6 +152,14 @@ class Scene:
         """Return the public address of an instance that has one."""
         return str(self.describe([instance_id])[0]["PublicIpAddress"])
 
+    def given_up(self) -> int:
+        """Count the events that failed in all attempts: those in the queue of failed events."""
+        queue = self.cloud.client("sqs")
+        url = queue.get_queue_url(QueueName="elephant-local-failed-events")["QueueUrl"]
+        name = "ApproximateNumberOfMessages"
+        answer = queue.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        return int(answer["Attributes"][name])
+
     def writes(self) -> list[str]:
         """Return the paths of all write calls to Cloudflare's API so far."""
         return [call.path for call in self.cloud.cloudflare.calls if call.method != "GET"]
@@ -161,7 +167,7 @@ class Scene:
     def dig(self, name: str) -> list[str] | None:
         """Ask the zone's nameserver over UDP; None if there is no such name."""
         host, port = self.cloud.cloudflare.dns_address
-        answer = dns.query.udp(dns.message.make_query(name, "A"), host, port=port, timeout=100)
+        answer = dns.query.udp(dns.message.make_query(name, "A"), host, port=port, timeout=600)
         if answer.rcode() == dns.rcode.NXDOMAIN:
             return None
         return sorted(address.to_text() for held in answer.answer for address in held)
@@ -209,7 +215,6 @@ class Scene:
             self.note(f"EventBridge: {detail['instance-id']} is {detail['state']}")
 
     def _note_invocation(self, invocation: Invocation) -> None:
-        self.failures += invocation.failed
         line = line_of(invocation)
         if line is not None:
             self.note(line)

@@ -9,9 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,21 +28,16 @@ from tests.end_to_end.conftest import PATIENCE, PROJECT, start_instance
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from click.testing import Result
+
 LOCALCLOUD = (sys.executable, "-m", "localcloud")
 README = (PROJECT.directory / "README.md").read_text()
 DOCUMENTS = {each.name: each.read_text() for each in (PROJECT.directory / "docs").glob("*.md")}
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in the project to its end."""
-    return subprocess.run(  # noqa: S603 (the project's own commands)
-        arguments,
-        cwd=PROJECT.directory,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+def run(*arguments: str) -> Result:
+    """Run a command of the local cloud to its end."""
+    return CliRunner().invoke(localcloud, arguments)
 
 
 def free_ports(count: int) -> list[int]:
@@ -105,15 +100,23 @@ def running(*arguments: str, until: str, **environment: str) -> Iterator[list[st
             assert children_of(process.pid) == []
 
 
+@dataclass(frozen=True)
+class Up:
+    """A local cloud that runs: what it printed and said to export, and its ports."""
+
+    printed: str
+    exports: dict[str, str]
+    ports: list[int]
+
+
 @pytest.fixture(scope="module")
-def up() -> Iterator[tuple[list[str], dict[str, str], list[int]]]:
-    """Keep a local cloud running; give what it printed, what it said to export, and its ports."""
+def up() -> Iterator[Up]:
     ports = free_ports(3)
-    options = zip(("--aws-port", "--cloudflare-port", "--dns-port"), map(str, ports), strict=True)
-    arguments = [word for option in options for word in option]
+    names = ("aws", "cloudflare", "dns")
+    arguments = [f"--{name}-port={port}" for name, port in zip(names, ports, strict=True)]
     with running(*LOCALCLOUD, "up", *arguments, until="Ctrl-C stops everything") as lines:
-        exports = dict(re.findall(r"export (\w+)=(\S+)", "".join(lines)))
-        yield lines, exports, ports
+        printed = "".join(lines)
+        yield Up(printed, dict(re.findall(r"export (\w+)=(\S+)", printed)), ports)
     assert lines[-1] == "Everything has stopped.\n"
     for port in ports:
         socket.create_server(("127.0.0.1", port)).close()
@@ -133,138 +136,95 @@ def test_the_demo_keeps_every_promise_and_leaves_nothing_running() -> None:
     assert children_of(demo.pid) == []
 
 
-def test_up_says_what_to_export_and_how_to_try_it(
-    up: tuple[list[str], dict[str, str], list[int]],
-) -> None:
-    lines, exports, (aws_port, cloudflare_port, dns_port) = up
-
-    assert exports["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{aws_port}"
-    assert exports["CLOUDFLARE_BASE_URL"] == f"http://127.0.0.1:{cloudflare_port}/client/v4"
-    text = "".join(lines)
-    assert f"dig @127.0.0.1 -p {dns_port}" in text
-    assert "chalice deploy --stage local" in text
-    assert "chalice local --stage local" in text
-
-
-def test_what_up_exports_leads_to_the_secret_table_and_zone(
-    up: tuple[list[str], dict[str, str], list[int]],
-) -> None:
-    _, exports, _ = up
-    settings = PROJECT.settings
-    endpoint = exports["AWS_ENDPOINT_URL"]
+def test_up_exports_the_way_to_its_secret_table_and_zone(up: Up) -> None:
+    settings, endpoint = PROJECT.settings, up.exports["AWS_ENDPOINT_URL"]
+    assert endpoint == f"http://127.0.0.1:{up.ports[0]}"
+    for said in (f"dig @127.0.0.1 -p {up.ports[2]}", "chalice deploy --stage local"):
+        assert said in up.printed
 
     secret = aws_client("secretsmanager", endpoint).get_secret_value(SecretId=settings.secret_id)
     table = aws_client("dynamodb", endpoint).describe_table(TableName=settings.table_name)
+    url, token = (up.exports[f"CLOUDFLARE_{name}"] for name in ("BASE_URL", "API_TOKEN"))
+    zone = f"{url}/zones/{settings.zone_id}/dns_records"
 
-    token = exports["CLOUDFLARE_API_TOKEN"]
     assert json.loads(secret["SecretString"]) == {"CLOUDFLARE_TOKEN": token}
     assert table["Table"]["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
-    request = urllib.request.Request(  # noqa: S310 (this machine's own port)
-        f"{exports['CLOUDFLARE_BASE_URL']}/zones/{settings.zone_id}/dns_records",
-        headers={"Authorization": f"Bearer {token}"},
-    )
+    assert ask(zone, Authorization=f"Bearer {token}")["success"] is True
+
+
+def test_chalice_local_handles_an_event_by_hand(up: Up, tmp_path: Path) -> None:
+    project = PROJECT.copy(tmp_path / "project", up.exports["CLOUDFLARE_BASE_URL"])
+    instance_id = start_instance(aws_client("ec2", up.exports["AWS_ENDPOINT_URL"]))
+    (port,) = free_ports(1)
+    chalice = str(Path(sys.executable).parent / "chalice")
+    local = (chalice, "--project-dir", str(project.directory), "local", "--stage", STAGE)
+
+    with running(*local, "--port", str(port), until="Serving on", **up.exports):
+        url = f"http://127.0.0.1:{port}/events"
+        answers = [ask(url, {"instance-id": each}) for each in (instance_id, instance_id, "x")]
+
+    assert [each["action"] for each in answers] == ["created", "unchanged", "ignored"]
+
+
+def ask(url: str, body: object = None, **headers: str) -> Any:  # noqa: ANN401
+    data = None if body is None else json.dumps(body).encode()
+    headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(url, data, headers)  # noqa: S310 (this machine's own port)
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
-        assert json.load(answer)["success"] is True
+        return json.load(answer)
 
 
-def test_a_taken_port_is_said_clearly(up: tuple[list[str], dict[str, str], list[int]]) -> None:
-    _, _, (aws_port, *_) = up
-    cloudflare_port, dns_port = free_ports(2)
+def test_faults_and_quota_are_switched_from_another_terminal(up: Up) -> None:
+    option = f"--cloudflare-port={up.ports[1]}"
 
-    done = run(
-        *LOCALCLOUD,
-        "up",
-        f"--aws-port={aws_port}",
-        f"--cloudflare-port={cloudflare_port}",
-        f"--dns-port={dns_port}",
-    )
-
-    assert done.returncode == 1
-    assert str(aws_port) in done.stderr
-    assert "choose another one (see --help)" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_faults_and_quota_are_switched_from_another_terminal(
-    up: tuple[list[str], dict[str, str], list[int]],
-) -> None:
-    _, _, (_, port, _) = up
-    option = f"--cloudflare-port={port}"
-
-    added = run(*LOCALCLOUD, "fault", "add", "drop", "--when", "after", "--times", "0", option)
-    listed = run(*LOCALCLOUD, "fault", "list", option)
-    cleared = run(*LOCALCLOUD, "fault", "clear", option)
-    limited = run(*LOCALCLOUD, "quota", "--calls", "10", option)
-    refused = run(*LOCALCLOUD, "fault", "add", "wrong-name", option)
+    added = run("fault", "add", "drop", "--when", "after", "--times", "0", option)
+    listed = run("fault", "list", option)
+    cleared = run("fault", "clear", option)
+    limited = run("quota", "--calls", "10", option)
 
     assert json.loads(added.stdout) == json.loads(listed.stdout)
     (fault,) = json.loads(listed.stdout)
     assert (fault["kind"], fault["when"], fault["times"]) == ("drop", "after", None)
     assert json.loads(cleared.stdout) == []
     assert json.loads(limited.stdout)["calls"] == 10
-    assert refused.returncode == 2
-    assert "needs a name" in refused.stderr
-
-
-def test_a_stand_in_that_is_not_there_is_said_clearly() -> None:
-    (port,) = free_ports(1)
-
-    done = run(*LOCALCLOUD, "fault", "list", f"--cloudflare-port={port}")
-
-    assert done.returncode == 1
-    assert "elephant-local up" in done.stderr
-
-
-def test_chalice_local_handles_an_event_by_hand(
-    up: tuple[list[str], dict[str, str], list[int]], tmp_path: Path
-) -> None:
-    _, exports, _ = up
-    endpoint = exports["AWS_ENDPOINT_URL"]
-    project = PROJECT.copy(tmp_path / "project", exports["CLOUDFLARE_BASE_URL"])
-    instance_id = start_instance(aws_client("ec2", endpoint))
-    (port,) = free_ports(1)
-    chalice = str(Path(sys.executable).parent / "chalice")
-    local = (chalice, "--project-dir", str(project.directory), "local", "--stage", STAGE)
-
-    with running(*local, "--port", str(port), until="Serving on", **exports):
-        url = f"http://127.0.0.1:{port}/events"
-        first = post(url, {"instance-id": instance_id})
-        second = post(url, {"instance-id": instance_id})
-        wrong = post(url, {"instance-id": "x"})
-
-    assert (first["action"], second["action"], wrong["action"]) == (
-        "created",
-        "unchanged",
-        "ignored",
-    )
-
-
-def post(url: str, body: object) -> Any:  # noqa: ANN401
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
-        return json.load(answer)
 
 
 @pytest.mark.parametrize(
-    "command",
-    ["", "demo", "up", "tick", "fault", "fault add", "fault list", "fault clear", "quota"],
+    ("arguments", "status", "said"),
+    [
+        ("up --aws-port={taken}", 1, "choose another one (see --help)"),
+        ("fault list --cloudflare-port={free}", 1, "elephant-local up"),
+        ("fault add wrong-name --cloudflare-port={taken}", 2, "needs a name"),
+        ("demo --project {directory}", 1, "config.json is missing: run this in the project"),
+    ],
 )
-def test_every_command_explains_itself(command: str) -> None:
-    done = CliRunner().invoke(localcloud, [*command.split(), "--help"], prog_name="elephant-local")
+def test_what_cannot_be_done_is_said_without_a_traceback(
+    up: Up, tmp_path: Path, arguments: str, status: int, said: str
+) -> None:
+    (free,) = free_ports(1)
 
-    assert done.exit_code == 0
-    assert done.stdout.startswith("Usage: elephant-local")
+    done = run(*arguments.format(taken=up.ports[0], free=free, directory=tmp_path).split())
 
-
-def test_a_directory_that_is_no_project_is_said_clearly(tmp_path: Path) -> None:
-    done = run(*LOCALCLOUD, "demo", "--project", str(tmp_path))
-
-    assert done.returncode == 1
-    assert "config.json is missing: run this in the project" in done.stderr
+    assert done.exit_code == status
+    assert said in done.stderr
+    assert isinstance(done.exception, SystemExit)
 
 
 # The documentation
+
+
+def test_every_command_of_the_documentation_explains_itself() -> None:
+    local = re.findall(r"elephant-local ([a-z]+(?: [a-z]+)?)", DOCUMENTS["local-cloud.md"])
+    operators = re.findall(r"^    elephant ([a-z]+)", README, re.MULTILINE)
+    operators += re.findall(r"`elephant ([a-z]+)", DOCUMENTS["operations.md"])
+
+    assert {"up", "fault add"} <= set(local)
+    assert {"stage", "token", "deploy", "doctor", "destroy"} <= set(operators)
+    for program, commands in ((localcloud, local), (elephant, operators)):
+        for command in {"", *commands}:
+            done = CliRunner().invoke(program, [*command.split(), "--help"])
+            assert done.exit_code == 0, command
+            assert done.stdout.startswith("Usage: ")
 
 
 def test_every_make_target_of_the_readme_is_there() -> None:
@@ -272,26 +232,7 @@ def test_every_make_target_of_the_readme_is_there() -> None:
     makefile = (PROJECT.directory / "Makefile").read_text()
 
     assert {"demo", "test", "install"} <= targets
-    for target in targets:
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-
-
-def test_every_localcloud_command_of_the_documentation_is_there() -> None:
-    commands = set(re.findall(r"elephant-local ([a-z]+(?: [a-z]+)?)", DOCUMENTS["local-cloud.md"]))
-
-    assert commands
-    for command in commands:
-        done = CliRunner().invoke(localcloud, [*command.split()[:2], "--help"])
-        assert done.exit_code == 0, command
-
-
-def test_every_operators_command_of_the_documentation_is_there() -> None:
-    commands = set(re.findall(r"^    elephant ([a-z]+)", README, re.MULTILINE))
-    commands |= set(re.findall(r"`elephant ([a-z]+)", DOCUMENTS["operations.md"]))
-
-    assert {"stage", "token", "deploy", "doctor", "destroy"} <= commands
-    for command in commands:
-        assert CliRunner().invoke(elephant, [command, "--help"]).exit_code == 0, command
+    assert [each for each in targets if f"\n{each}:" not in makefile] == []
 
 
 def test_every_file_that_the_documentation_links_to_is_there() -> None:
@@ -307,16 +248,6 @@ def test_every_file_of_the_project_that_the_documentation_names_is_there() -> No
     for name, text in DOCUMENTS.items():
         for target in named.findall(text):
             assert any(PROJECT.directory.glob(target.rstrip("/"))), f"{name}: {target}"
-
-
-def test_every_setting_is_in_the_table_of_settings() -> None:
-    reader = re.findall(
-        r'reader\.read\(\s*"(\w+)"',
-        (PROJECT.directory / "chalicelib/settings/stage.py").read_text(),
-    )
-
-    for name in reader:
-        assert f"| `{name}` |" in DOCUMENTS["settings.md"], name
 
 
 def test_the_documented_event_pattern_is_the_one_deployed() -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from moto.codedeploy.models import codedeploy_backends
-from moto.ec2.models import ec2_backends
 from moto.ses.models import ses_backends
 
 from chalicelib.settings.stage import Settings
@@ -33,7 +32,6 @@ VARIABLES = {
     "DEPLOYMENT_STATES": "SUCCESS,FAILURE",
 }
 TERMINATION = "elephant-local-notify_instance_termination"
-DEPLOYMENT = "elephant-local-notify_deployment"
 
 
 class Stage(DeployedStage):
@@ -100,13 +98,6 @@ def test_a_failed_health_check_is_notified_once_however_often_the_event_comes(st
     assert [run.failed for run in stage.runs(TERMINATION)] == [False, False]
 
 
-def test_an_instance_that_nobody_knows_any_more_is_notified_of_all_the_same(stage: Stage) -> None:
-    stage.put_event(event("autoscaling-status-check"))
-
-    (mail,) = stage.mails
-    assert "i-0fedcba9876543210" in mail.text
-
-
 @pytest.mark.parametrize(
     ("name", "detail", "invoked"),
     [
@@ -122,25 +113,6 @@ def test_what_concerns_nobody_is_not_notified(
 ) -> None:
     assert stage.put_event(event(name, **detail)) == invoked
     assert not stage.mails
-
-
-def test_a_desktop_that_failed_is_notified_and_one_that_was_ended_is_not(stage: Stage) -> None:
-    failed, ended = stage.start("m1"), stage.start("m1")
-    stage.end(ended)
-    stage.settle()
-    assert not stage.mails
-
-    backend = ec2_backends[ACCOUNT_ID][DEFAULT_REGION]
-    with stage.cloud.bridge.losing():
-        stage.end(failed)
-        reason = backend.get_instance(failed).state_reason
-        reason.code = "Server.InternalError"
-        reason.message = "Server.InternalError: Internal error on launch"
-    stage.put_event(event("ec2-terminated", **{"instance-id": failed}))
-
-    (mail,) = stage.mails
-    assert failed in mail.text
-    assert "Internal error on launch" in mail.text
 
 
 def test_a_deployment_is_notified_with_its_version_and_a_failed_one_with_its_reason(

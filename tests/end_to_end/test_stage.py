@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import dns.message
-import dns.query
-import dns.rcode
 import pytest
 
+from chalicelib.ec2.event import event_pattern
 from localcloud.aws import Refusal
 from localcloud.caller import Caller
 from localcloud.cloud import LocalCloud, Ports
-from localcloud.cloudflare import Fault, FaultKind, When
-from tests.end_to_end.conftest import PATIENCE, PROJECT, WATCHDOG, DeployedStage, start_instance
+from localcloud.cloudflare import Fault, FaultKind
+from tests.end_to_end.conftest import PROJECT, SWEEP, WATCHDOG, DeployedStage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,11 +77,6 @@ class Stage(DeployedStage):
         found = self.cloud.client("scheduler").list_schedules(GroupName="elephant-local")
         return [each["Name"] for each in found["Schedules"]]
 
-    def dig(self, instance_id: str) -> Any:  # noqa: ANN401 (dnspython's enumeration)
-        host, port = self.cloud.cloudflare.dns_address
-        question = dns.message.make_query(self.cloud.settings.record_name(instance_id), "A")
-        return dns.query.udp(question, host, port=port, timeout=30).rcode()
-
 
 @pytest.fixture(scope="module")
 def deployed(copied: Path) -> Iterator[Stage]:
@@ -105,35 +97,6 @@ def stage(deployed: Stage) -> Iterator[Stage]:
 # Instances, records and rows
 
 
-def test_a_desktops_life_ends_as_it_began(stage: Stage) -> None:
-    stage.put_row("life")
-    desktop = stage.start("life")
-
-    assert stage.dig(desktop) == dns.rcode.NOERROR
-    link = f"https://{stage.cloud.settings.record_name(desktop)}:8443"
-    assert stage.row("life") == {"status": "DNS_WRITTEN", "teacher_ec2_link": link}
-
-    stage.end(desktop)
-    stage.settle()
-
-    assert stage.dig(desktop) == dns.rcode.NXDOMAIN
-    assert stage.row("life") == {"status": "TERMINATED"}
-    assert [each.result["action"] for each in stage.runs(WATCHDOG)] == ["created", "deleted"]
-    assert [(call.method, call.status) for call in stage.cloud.cloudflare.calls] == [
-        ("GET", 200),
-        ("POST", 200),
-        ("GET", 200),
-        ("DELETE", 200),
-    ]
-
-
-def test_an_instance_of_another_project_leaves_no_trace(stage: Stage) -> None:
-    instance_id = start_instance(stage.ec2, Project="")
-    stage.settle()
-
-    assert stage.records(instance_id) == []
-
-
 def test_a_cloudflare_that_is_down_is_tried_again_until_it_is_up(stage: Stage) -> None:
     """Three attempts at the list in each of two runs fail; Lambda's third run succeeds."""
     stage.put_row("down")
@@ -147,12 +110,6 @@ def test_a_cloudflare_that_is_down_is_tried_again_until_it_is_up(stage: Stage) -
     assert first.error.type == "UnavailableError"
     assert len(stage.records(desktop)) == 1
     assert stage.row("down")["status"] == "DNS_WRITTEN"
-
-
-def test_a_lost_answer_makes_no_second_record(stage: Stage) -> None:
-    stage.cloud.cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
-
-    assert len(stage.records(stage.start("lost"))) == 1
 
 
 def test_a_new_environment_finds_what_an_earlier_one_did_and_logs_one_line(stage: Stage) -> None:
@@ -175,50 +132,30 @@ def test_a_new_environment_finds_what_an_earlier_one_did_and_logs_one_line(stage
     assert measured["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Elephant"
 
 
-def test_a_malformed_event_is_answered_without_a_stack_trace(stage: Stage) -> None:
-    done = stage.cloud.functions.invoke(WATCHDOG, {"detail": {"instance-id": "i-1"}})
-
-    assert done.result["action"] == "ignored"
-    assert not any("Traceback" in line for line in done.log)
-
-
-def test_an_event_can_be_posted_to_the_local_stage(stage: Stage, copied: Path) -> None:
-    desktop = stage.start("posted")
-    deployed = json.loads((copied / ".chalice/deployed/local.json").read_text())
-    (url,) = [each["rest_api_url"] for each in deployed["resources"] if "rest_api_url" in each]
-    request = urllib.request.Request(  # noqa: S310 (this machine's own port)
-        stage.cloud.aws.local_url(url) + "events",
-        json.dumps({"instance-id": desktop}).encode(),
-        {"Content-Type": "application/json"},
-    )
-
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
-        assert json.load(answer)["action"] == "unchanged"
-
-
 # What was deployed
 
 
-def test_the_rule_is_the_contracts(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("function", "schedule", "pattern"),
+    [(WATCHDOG, None, event_pattern(PROJECT.settings)), (SWEEP, "rate(1 minute)", None)],
+)
+def test_a_function_has_its_rule_and_a_role_with_the_rights_of_the_file(
+    stage: Stage, copied: Path, function: str, schedule: str | None, pattern: object
+) -> None:
     events = stage.cloud.client("events")
-    rule = events.describe_rule(Name=f"{WATCHDOG}-event")
-
-    assert rule["State"] == "ENABLED"
-    assert json.loads(rule["EventPattern"]) == {
-        "source": ["aws.ec2"],
-        "detail-type": ["EC2 Instance State-change Notification"],
-        "detail": {
-            "state": ["running", "stopping", "shutting-down"],
-            "tags": {"Project": ["Elephant", {"exists": False}]},
-        },
-    }
+    rule = events.describe_rule(Name=f"{function}-event")
     (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-    assert target["Arn"].endswith(f":function:{WATCHDOG}")
+    policy = json.loads(stage.cloud.client("lambda").get_policy(FunctionName=function)["Policy"])
+    (statement,) = policy["Statement"]
 
-
-def test_the_role_is_the_file(stage: Stage, copied: Path) -> None:
-    file = copied / ".chalice/policy-local-dns_watchdog.json"
-    assert stage.policy(WATCHDOG) == json.loads(file.read_text())
+    assert (rule["State"], rule.get("ScheduleExpression") or None) == ("ENABLED", schedule)
+    assert json.loads(rule.get("EventPattern") or "null") == pattern
+    assert target["Arn"].endswith(f":function:{function}")
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"] == {"ArnLike": {"AWS:SourceArn": rule["Arn"]}}
+    name = function.removeprefix("elephant-local-")
+    file = copied / f".chalice/policy-local-{name}.json"
+    assert stage.policy(function) == json.loads(file.read_text())
 
 
 def test_the_zip_is_small_and_holds_what_lambda_lacks(stage: Stage, copied: Path) -> None:
@@ -264,20 +201,6 @@ def test_what_can_never_be_launched_is_ended_and_nothing_is_left_running(stage: 
     assert "could not be started" in page.message
 
 
-def test_a_desktop_whose_other_half_never_starts_is_ended_again(stage: Stage) -> None:
-    meeting = stage.book()
-    stage.cloud.aws.refusals.add(Refusal("UnauthorizedOperation", skip=1))
-
-    stage.launch(meeting)
-
-    row = stage.row(meeting.id)
-    assert (row["status"], row["termination_reason"]) == ("TERMINATED", "LAUNCH_FAILED")
-    assert stage.desktops(meeting) == {}
-    where = [{"Name": "tag:MeetingID", "Values": [meeting.id]}]
-    (held,) = stage.cloud.client("ec2").describe_instances(Filters=where)["Reservations"]
-    assert [each["State"]["Name"] for each in held["Instances"]] == ["terminated"]
-
-
 def test_a_meeting_goes_on_while_somebody_is_in_it_but_not_for_ever(stage: Stage) -> None:
     meeting = stage.book()
     stage.launch(meeting)
@@ -296,32 +219,6 @@ def test_a_meeting_goes_on_while_somebody_is_in_it_but_not_for_ever(stage: Stage
     assert stage.desktops(meeting) == {}
     stage.cloud.pass_minutes(20)
     assert stage.waiting() == []
-
-
-def test_one_side_that_is_done_ends_a_meeting_that_nobody_is_in(stage: Stage) -> None:
-    meeting = stage.book()
-    stage.launch(meeting)
-    stage.desktops(meeting)["teacher"].upload("s3://recordings/teacher")
-
-    stage.cloud.pass_until(meeting.start + 16 * MINUTE)
-
-    assert stage.row(meeting.id)["termination_reason"] == "PARTIAL_NO_SHOW_TIMEOUT"
-    assert stage.desktops(meeting) == {}
-
-
-def test_data_of_both_sides_before_the_time_is_left_to_the_safety_net(stage: Stage) -> None:
-    meeting = stage.book()
-    stage.launch(meeting)
-    stage.enter(meeting)
-    for role, desktop in stage.desktops(meeting).items():
-        desktop.upload(f"s3://recordings/{role}")
-    stage.settle()
-    assert set(stage.desktops(meeting)) == {"teacher", "student"}
-
-    stage.cloud.pass_until(meeting.start + 16 * MINUTE)
-
-    assert stage.row(meeting.id)["termination_reason"] == "15_MIN_SUCCESS"
-    assert stage.desktops(meeting) == {}
 
 
 def test_a_function_that_is_gone_leaves_its_schedule_in_the_queue_of_failed_events(

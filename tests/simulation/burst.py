@@ -68,14 +68,9 @@ class Burst:
     """A stage in which desktops start or end together, and runs go on by the clock."""
 
     def __init__(
-        self,
-        desktops: int = DESKTOPS,
-        concurrency: int = CONCURRENCY,
-        quota: int = QUOTA,
-        batch_limit: int = BATCH_LIMIT,
+        self, desktops: int = DESKTOPS, concurrency: int = CONCURRENCY, quota: int = QUOTA
     ) -> None:
-        zone = Zone(record_quota=desktops, batch_limit=batch_limit)
-        self.stage = Stage(zone)
+        self.stage = Stage(Zone(record_quota=desktops, batch_limit=BATCH_LIMIT))
         self.stage.cloudflare.api.limiter.quota = Quota(calls=quota)
         self.stage.ec2.page_size = 1000
         self._desktops, self._concurrency, self._quota = desktops, concurrency, quota

@@ -22,11 +22,7 @@ from chalicelib.meetings.launch import LaunchDelayedError, LaunchFailedError
 from chalicelib.meetings.schedules import ScheduleError
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
-from tests.simulation import (
-    meeting_invariants,
-    record_invariants,
-    row_invariants,
-)
+from tests.simulation import meeting_invariants, record_invariants, row_invariants
 from tests.simulation.ec2 import View
 from tests.simulation.names import (
     AHEAD,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.cloudflare.client import Cloudflare
@@ -46,12 +47,12 @@ from tests.simulation.names import (
     API,
     BY_HAND,
     CALLER_KEY,
+    CORE,
     LAUNCH,
     MEETINGS,
     PREFIX,
     SAFETY_NET,
     SETTINGS,
-    SWEEP,
     WATCHDOG,
     WITH_MEETINGS,
 )
@@ -125,7 +126,8 @@ class Stage:
         self.ec2.end = self.desktops.end
         self.tasks.before_resuming = self.actors.race
         self.dynamodb.watchers += [self.stream.watch, self.invariants.row_became]
-        self._holders = 0
+        self._holders = count(1)
+        self._shared: dict[str, Any] = {"reporter": Silence(), "clock": self.clock}
 
     # Runs
 
@@ -197,43 +199,36 @@ class Stage:
     def _build(self, function: str) -> Callable[[Invocation], Any]:
         if function == API:
             return self._build_api()
-        if function in {WATCHDOG, SWEEP, BY_HAND}:
+        if function in CORE:
             return self._build_core(function)
         return self._build_meeting_function(function)
 
     def _instances(self) -> Instances:
         return Instances(self.ec2, self.settings.project_tag, self.settings.owner)
 
-    def _meetings(self) -> Meetings:
-        return Meetings(self.dynamodb, TABLE, self.tasks.sleep)
-
     def _build_core(self, function: str) -> Callable[[Invocation], Any]:
-        kept = KEPT_BY_EVENTS if function == WATCHDOG else KEPT_BY_SWEEPS
         cloudflare = Cloudflare(
             self.settings.cloudflare_api_url,
             Token(self.secrets, self.settings.secret_id, self.clock),
             self.cloudflare,
-            Quota(self.clock, kept),
+            Quota(self.clock, KEPT_BY_EVENTS if function == WATCHDOG else KEPT_BY_SWEEPS),
             sleep=self.tasks.sleep,
             jitter=lambda: 1.0,
         )
         executor = StepExecutor(self.tasks)
-        shared: dict[str, Any] = {
-            "settings": self.settings,
-            "instances": self._instances(),
-            "zone": CloudflareZone(cloudflare, self.settings.zone_id, self.settings.batch_size),
-            "meetings": self._meetings(),
-            "reporter": Silence(),
-            "executor": executor,
-            "clock": self.clock,
-        }
-        if function == WATCHDOG:
-            watchdog = Watchdog(**shared)
-            return lambda run: watchdog.handle(run.event, run)
-        sweep = Sweep(**shared)
+        handler = (Watchdog if function == WATCHDOG else Sweep)(
+            settings=self.settings,
+            instances=self._instances(),
+            zone=CloudflareZone(cloudflare, self.settings.zone_id, self.settings.batch_size),
+            meetings=Meetings(self.dynamodb, TABLE, self.tasks.sleep),
+            executor=executor,
+            **self._shared,
+        )
+        if isinstance(handler, Watchdog):
+            return lambda run: handler.handle(run.event, run)
         if function == BY_HAND:
-            return lambda run: self._sweep_by_hand(sweep, executor, run)
-        return self._overseen(sweep) if self.settings.meetings else sweep.handle
+            return lambda run: self._sweep_by_hand(handler, executor, run)
+        return self._overseen(handler) if self.settings.meetings else handler.handle
 
     def _sweep_by_hand(self, sweep: Sweep, executor: Executor, run: Invocation) -> Any:  # noqa: ANN401
         """Do what `elephant sweep` does, with `--force` if that is the run's event."""
@@ -244,10 +239,9 @@ class Stage:
         overseer = Overseer(
             settings=MEETINGS,
             instances=self._instances(),
-            table=self._meetings(),
+            table=Meetings(self.dynamodb, TABLE, self.tasks.sleep),
             scheduler=Scheduler(self.scheduler),
-            reporter=Silence(),
-            clock=self.clock,
+            **self._shared,
         )
 
         def handle(run: Invocation) -> Any:  # noqa: ANN401
@@ -266,20 +260,12 @@ class Stage:
         return handle
 
     def _build_meeting_function(self, function: str) -> Callable[[Invocation], Any]:
-        table = Meetings(self.dynamodb, TABLE)
-        instances, terminations = self._instances(), Terminations(self.ec2)
+        table, instances = Meetings(self.dynamodb, TABLE), self._instances()
+        terminations = Terminations(self.ec2)
         ending = Ending(
-            table=table,
-            instances=instances,
-            terminations=terminations,
-            settings=WITH_MEETINGS,
+            table=table, instances=instances, terminations=terminations, settings=WITH_MEETINGS
         )
-        shared: dict[str, Any] = {
-            "table": table,
-            "ending": ending,
-            "reporter": Silence(),
-            "clock": self.clock,
-        }
+        shared: dict[str, Any] = {"table": table, "ending": ending, **self._shared}
         handler: Launch | SafetyNet | Terminator
         if function == LAUNCH:
             starter = Starter(
@@ -292,39 +278,28 @@ class Stage:
                 subnets=Subnets(self.ec2),
                 starts=Starts(self.ec2),
             )
-            handler = Launch(
-                settings=MEETINGS,
-                starter=starter,
-                terminations=terminations,
-                sleep=self.tasks.sleep,
-                holder=self._new_holder,
-                **shared,
-            )
+            shared |= {"starter": starter, "terminations": terminations}
+            shared |= {"sleep": self.tasks.sleep, "holder": lambda: f"holder-{next(self._holders)}"}
+            handler = Launch(settings=MEETINGS, **shared)
         elif function == SAFETY_NET:
-            scheduler = Scheduler(self.scheduler)
-            handler = SafetyNet(
-                settings=MEETINGS, instances=instances, scheduler=scheduler, **shared
-            )
+            shared |= {"instances": instances, "scheduler": Scheduler(self.scheduler)}
+            handler = SafetyNet(settings=MEETINGS, **shared)
         else:
             handler = Terminator(**shared)
         return lambda run: handler.handle(run.event, run)
 
     def _build_api(self) -> Callable[[Invocation], Any]:
-        shared: dict[str, Any] = {"reporter": Silence(), "clock": self.clock}
-        table = Meetings(self.dynamodb, TABLE)
-        reservations = Reservations(
-            table=table,
-            scheduler=Scheduler(self.scheduler),
-            unscheduler=Unscheduler(self.scheduler),
-        )
+        table, scheduler = Meetings(self.dynamodb, TABLE), self.scheduler
         scheduling = Scheduling(
             settings=MEETINGS,
             authorizer=Authorizer(self.secrets, self.clock),
             seeds=Seeds(self.secrets),
-            reservations=reservations,
-            **shared,
+            reservations=Reservations(
+                table=table, scheduler=Scheduler(scheduler), unscheduler=Unscheduler(scheduler)
+            ),
+            **self._shared,
         )
-        join = Join(settings=WITH_MEETINGS, meetings=MEETINGS, table=table, **shared)
+        join = Join(settings=WITH_MEETINGS, meetings=MEETINGS, table=table, **self._shared)
 
         def handle(run: Invocation) -> Any:  # noqa: ANN401
             call = run.event
@@ -333,7 +308,3 @@ class Stage:
             return join.handle(call.request, call.meeting, call.role)
 
         return handle
-
-    def _new_holder(self) -> str:
-        self._holders += 1
-        return f"holder-{self._holders}"

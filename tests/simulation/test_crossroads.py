@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.simulation.actors import CHURN, FILL
-from tests.simulation.aws_edge import TIMEOUT, AwsFault
 from tests.simulation.callers import JSON, Plan
 from tests.simulation.ec2 import ZONES
-from tests.simulation.names import (
-    AHEAD,
-    MINUTE,
-    ROLES,
-    SHORTEST,
-    desktops_of,
-    is_claimed,
-    status,
-)
+from tests.simulation.names import AHEAD, MINUTE, ROLES, SHORTEST, desktops_of, is_claimed, status
 from tests.simulation.stage import Stage
 from tests.simulation.timeline import Timeline
 
@@ -43,6 +34,18 @@ class Scene:
         self.stage.callers.book(self.order)
         self.stage.settle()
         assert self.order.meeting
+
+    def go_to_launch(self, zone: str) -> None:
+        """Book, and let it be time for the launch, when only one zone has room."""
+        self.book()
+        self.wait(-AHEAD - 1)
+        self.stage.ec2.full = set(ZONES.values()) - {zone}
+        self.stage.ec2.lag, self.stage.ec2.list_lag = LAGGING
+
+    def finish_launched(self) -> None:
+        self.wait(0)
+        assert self.running == 2
+        self.timeline.finish()
 
     def wait(self, seconds_from_start: float) -> None:
         self.timeline.play(self.order.meet_time + seconds_from_start)
@@ -79,33 +82,22 @@ class Scene:
 @pytest.mark.parametrize("calls", LONG)
 def test_a_launch_is_killed_and_then_there_is_room_elsewhere(calls: int, zone: str) -> None:
     scene = Scene(EVERYBODY)
-    scene.book()
-    scene.wait(-AHEAD - 1)
-    scene.stage.ec2.full = set(ZONES.values()) - {zone}
-    scene.stage.ec2.lag, scene.stage.ec2.list_lag = LAGGING
-    run = scene.fire("launch", calls)
-    scene.kill(run)
+    scene.go_to_launch(zone)
+    scene.kill(scene.fire("launch", calls))
     scene.stage.ec2.full = {zone}
-    scene.wait(0)
-    assert scene.running == 2
-    scene.timeline.finish()
+    scene.finish_launched()
 
 
 @pytest.mark.parametrize("zone", sorted(ZONES.values()))
 @pytest.mark.parametrize("calls", LONG)
 def test_two_launches_at_once_while_zones_fill_and_empty(calls: int, zone: str) -> None:
     scene = Scene(EVERYBODY)
-    scene.book()
-    scene.wait(-AHEAD - 1)
-    scene.stage.ec2.full = set(ZONES.values()) - {zone}
-    scene.stage.ec2.lag, scene.stage.ec2.list_lag = LAGGING
+    scene.go_to_launch(zone)
     first = scene.fire("launch", calls, again=True)
     scene.stage.ec2.full = {zone}
     scene.end(scene.fire("launch", 1))
     scene.end(first)
-    scene.wait(0)
-    assert scene.running == 2
-    scene.timeline.finish()
+    scene.finish_launched()
 
 
 @pytest.mark.parametrize("calls", LONG)
@@ -170,17 +162,6 @@ def test_a_booking_is_killed_and_repeated_or_given_up(calls: int, *, is_repeated
     scene.kill(scene.go(scene.stage.callers.book(scene.order), calls))
     if is_repeated:
         scene.book()
-    scene.timeline.finish()
-
-
-@pytest.mark.parametrize("calls", MIDDLE)
-def test_a_booking_is_repeated_while_it_is_made_and_one_of_them_fails(calls: int) -> None:
-    scene = Scene(EVERYBODY)
-    first = scene.go(scene.stage.callers.book(scene.order), calls)
-    scene.stage.scheduler.edge.faults.append(AwsFault(TIMEOUT))
-    scene.end(scene.stage.callers.book(scene.order, warm=None))
-    scene.end(first)
-    scene.book()
     scene.timeline.finish()
 
 

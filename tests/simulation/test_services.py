@@ -70,59 +70,65 @@ def outcome(do: Callable[..., object], *arguments: Any, **members: Any) -> objec
         return type(error).__name__
 
 
-# Rows of the core
+# Rows
 
-ROW = {
-    "id": {"S": "m1"},
-    "status": {"S": "LAUNCHED"},
-    "teacher_ec2_link": {"S": "https://x"},
-    "people": {"N": "2"},
-}
-READ = Meeting("m1", ROW)
-CHANGES = {
-    "set a link": MeetingChange(READ, {"student": "https://s"}, None, ("student_ec2_link",)),
-    "set link and status": MeetingChange(
-        READ, {"teacher": "https://t"}, "DNS_WRITTEN", ("teacher_ec2_link", "status")
+TEXTS = {"status": "SCHEDULED", "teacher_name": "T", "teacher_ec2_link": "https://x"}
+ITEM = {"id": {"S": "m1"}, **{name: {"S": text} for name, text in TEXTS.items()}}
+READ = Meeting("m1", ITEM)
+GONE = Meeting("m2", {**ITEM, "id": {"S": "m2"}})
+BARE = Meeting("m1", {"id": {"S": "m1"}})
+LINK, STATUS = ("teacher_ec2_link",), ("status",)
+
+
+def but(**attributes: dict[str, str]) -> Meeting:
+    return Meeting("m1", {**ITEM, **attributes})
+
+
+CHANGES: dict[str, MeetingChange | RowUpdate] = {
+    "set a link and the status": MeetingChange(
+        READ, {"student": "https://s"}, "DNS_WRITTEN", ("student_ec2_link", "status")
     ),
-    "remove a link": MeetingChange(READ, {"teacher": None}, None, ("teacher_ec2_link",)),
     "remove what is not there": MeetingChange(READ, {"other": None}, None, ()),
     "set and remove": MeetingChange(
-        READ, {"teacher": None, "student": "https://s"}, "TERMINATED", ("people", "status")
+        READ, {"teacher": None, "student": "https://s"}, "TERMINATED", STATUS
     ),
-    "status alone": MeetingChange(READ, {}, "TERMINATED", ("status", "student_ec2_id")),
     "no row": MeetingChange(Meeting("m2", {}), {"teacher": "https://t"}, None, ()),
     "another link": MeetingChange(
-        Meeting("m1", {**ROW, "teacher_ec2_link": {"S": "https://y"}}),
-        {"teacher": None},
-        None,
-        ("teacher_ec2_link",),
+        but(teacher_ec2_link={"S": "https://y"}), {"teacher": None}, None, LINK
     ),
-    "another type": MeetingChange(
-        Meeting("m1", {**ROW, "people": {"S": "2"}}), {}, "TERMINATED", ("people",)
-    ),
-    "there, and thought not to be": MeetingChange(
-        Meeting("m1", {"id": {"S": "m1"}}), {}, "TERMINATED", ("status",)
-    ),
-    "not there, and thought to be": MeetingChange(
-        Meeting("m1", {**ROW, "gone": {"S": "x"}}), {}, "TERMINATED", ("gone",)
-    ),
+    "another type": MeetingChange(but(status={"N": "2"}), {}, "TERMINATED", STATUS),
+    "there, and thought not to be": MeetingChange(BARE, {}, "TERMINATED", STATUS),
+    "not there, and thought to be": MeetingChange(but(x={"S": "x"}), {}, "TERMINATED", ("x",)),
+    "as it was read": RowUpdate(READ, {"status": "LAUNCHED", "a": "1"}, ("status", "b")),
+    "the same text": RowUpdate(READ, {"status": "SCHEDULED"}, STATUS),
+    "changed meanwhile": RowUpdate(but(status={"S": "LAUNCHED"}), {"a": "1"}, STATUS),
+    "there meanwhile": RowUpdate(BARE, {"a": "1"}, STATUS),
+    "gone meanwhile": RowUpdate(GONE, {"a": "1"}, STATUS),
+    "too large": RowUpdate(READ, {"a": "1" * LARGEST}, STATUS),
 }
 
 
 @pytest.fixture
 def tables(stage: Stage, client: Callable[[str], Any]) -> tuple[Any, Any]:
-    moto = client("dynamodb")
-    moto.put_item(TableName=TABLE, Item=ROW)
-    stage.dynamodb.items["m1"] = dict(ROW)
-    return stage.dynamodb, moto
+    """Give both services, in each of which the table has one row."""
+    both = stage.dynamodb, client("dynamodb")
+    for each in both:
+        Meetings(each, TABLE).make_row("m1", TEXTS)
+    return both
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_the_cores_rows_change_alike(tables: tuple[Any, Any], name: str) -> None:
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_rows_change_alike(tables: tuple[Any, Any], change: MeetingChange | RowUpdate) -> None:
     ours, motos = (Meetings(each, TABLE) for each in tables)
 
-    assert outcome(ours.apply, CHANGES[name]) == outcome(motos.apply, CHANGES[name])
+    said, motos_said = (
+        outcome(each.apply, change)
+        if isinstance(change, MeetingChange)
+        else outcome(each.update_row, change)
+        for each in (ours, motos)
+    )
 
+    assert said == motos_said
     for row in ("m1", "m2"):
         assert ours.read_row(row) == motos.read_row(row)
     assert ours.rows_of(["m1", "m2", "m3"]) == motos.rows_of(["m1", "m2", "m3"])
@@ -131,7 +137,6 @@ def test_the_cores_rows_change_alike(tables: tuple[Any, Any], name: str) -> None
 WRONG_UPDATES: dict[str, Mapping[str, Any]] = {
     "an unused name": {"ExpressionAttributeNames": {"#id": "id", "#s": "status", "#x": "y"}},
     "an unused value": {"ExpressionAttributeValues": {":s": {"S": "x"}, ":x": {"S": "y"}}},
-    "a name that is no placeholder's": {"ExpressionAttributeNames": {"#id": "id", "s": "x"}},
     "a missing value": {"ExpressionAttributeValues": {":x": {"S": "x"}}},
     "the key": {"ExpressionAttributeNames": {"#id": "id", "#s": "id"}},
     "one attribute twice": {"UpdateExpression": "SET #s = :s REMOVE #s"},
@@ -139,8 +144,8 @@ WRONG_UPDATES: dict[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_UPDATES)
-def test_wrong_updates_are_refused_alike(tables: tuple[Any, Any], name: str) -> None:
+@pytest.mark.parametrize("wrong", WRONG_UPDATES.values(), ids=WRONG_UPDATES)
+def test_wrong_updates_are_refused_alike(tables: tuple[Any, Any], wrong: Mapping[str, Any]) -> None:
     request = {
         "TableName": TABLE,
         "Key": {"id": {"S": "m1"}},
@@ -148,59 +153,23 @@ def test_wrong_updates_are_refused_alike(tables: tuple[Any, Any], name: str) -> 
         "ConditionExpression": "attribute_exists(#id)",
         "ExpressionAttributeNames": {"#id": "id", "#s": "status"},
         "ExpressionAttributeValues": {":s": {"S": "x"}},
-        **WRONG_UPDATES[name],
+        **wrong,
     }
     for each in tables:
         assert outcome(each.update_item, **request) == "ValidationException"
         assert Meetings(each, TABLE).read_row("m1") == READ
 
 
-# Rows of meetings
-
-TEXTS = {"status": "SCHEDULED", "teacher_name": "T"}
-ITEM = {"id": {"S": "m1"}, **{name: {"S": text} for name, text in TEXTS.items()}}
-FIRST = Meeting("m1", ITEM)
-UPDATES = {
-    "as it was read": RowUpdate(FIRST, {"status": "LAUNCHED"}, ("status", "termination_reason")),
-    "two texts": RowUpdate(FIRST, {"a": "1", "status": "TERMINATED"}, ()),
-    "the same text": RowUpdate(FIRST, {"status": "SCHEDULED"}, ("status",)),
-    "changed meanwhile": RowUpdate(
-        Meeting("m1", {**ITEM, "status": {"S": "LAUNCHED"}}), {"a": "1"}, ("status",)
-    ),
-    "there meanwhile": RowUpdate(Meeting("m1", {"id": {"S": "m1"}}), {"a": "1"}, ("status",)),
-    "gone meanwhile": RowUpdate(
-        Meeting("m2", {**ITEM, "id": {"S": "m2"}}), {"a": "1"}, ("status",)
-    ),
-    "too large": RowUpdate(FIRST, {"a": "1" * LARGEST}, ("status",)),
-    "no row at all": RowUpdate(Meeting("m2", {}), {"a": "1"}, ()),
-}
-
-
-@pytest.mark.parametrize("name", UPDATES)
-def test_the_features_rows_change_alike(
-    stage: Stage, client: Callable[[str], Any], name: str
-) -> None:
-    found = []
-    for dynamodb in (stage.dynamodb, client("dynamodb")):
-        table = Meetings(dynamodb, TABLE)
-        table.make_row("m1", TEXTS)
-        answer = outcome(table.update_row, UPDATES[name])
-        found.append((answer, [row and row.item for row in map(table.read_row, ("m1", "m2"))]))
-    assert found[0] == found[1]
-
-
-def test_rows_are_made_and_taken_back_alike(stage: Stage, client: Callable[[str], Any]) -> None:
-    found = []
-    for dynamodb in (stage.dynamodb, client("dynamodb")):
-        table = Meetings(dynamodb, TABLE)
-        said = [outcome(table.make_row, "m1", TEXTS) for _ in range(2)]
-        table.update_row(RowUpdate(FIRST, {"status": "LAUNCHED"}))
-        said.append(outcome(table.take_back_row, FIRST))
-        table.update_row(RowUpdate(FIRST, {"status": "SCHEDULED"}))
-        said += [outcome(table.take_back_row, FIRST) for _ in range(2)]
-        found.append((said, table.read_row("m1")))
-    assert found[0] == found[1]
-    assert found[0] == ([FIRST, "RowExistsError", "RowChangedError", None, None], None)
+def test_rows_are_made_and_taken_back_alike(tables: tuple[Any, Any]) -> None:
+    for each in tables:
+        table = Meetings(each, TABLE)
+        said = [outcome(table.make_row, "m1", TEXTS)]
+        table.update_row(RowUpdate(READ, {"status": "LAUNCHED"}))
+        said.append(outcome(table.take_back_row, READ))
+        table.update_row(RowUpdate(READ, {"status": "SCHEDULED"}))
+        said += [outcome(table.take_back_row, READ) for _ in range(2)]
+        assert said == ["RowExistsError", "RowChangedError", None, None]
+        assert table.read_row("m1") is None
 
 
 def test_a_write_whose_answer_was_lost_is_refused_the_second_time(stage: Stage) -> None:
@@ -210,84 +179,69 @@ def test_a_write_whose_answer_was_lost_is_refused_the_second_time(stage: Stage) 
         table.make_row("m1", TEXTS)
     stage.dynamodb.edge.faults.append(AwsFault(WRITTEN_BEFORE))
     with pytest.raises(RowChangedError):
-        table.update_row(RowUpdate(FIRST, {"a": "1"}, ("a",)))
+        table.update_row(RowUpdate(READ, {"a": "1"}, ("a",)))
     assert stage.dynamodb.items["m1"] == {**ITEM, "a": {"S": "1"}}
 
 
 def test_the_stream_has_changes_only(stage: Stage) -> None:
     table = Meetings(stage.dynamodb, TABLE)
     table.make_row("m1", TEXTS)
-    table.update_row(RowUpdate(FIRST, {"status": "SCHEDULED"}))
-    table.update_row(RowUpdate(FIRST, {"status": "LAUNCHED"}))
+    table.update_row(RowUpdate(READ, {"status": "SCHEDULED"}))
+    table.update_row(RowUpdate(READ, {"status": "LAUNCHED"}))
     stage.dynamodb.store("m1", None)
-    kinds = [each["eventName"] for each in stage.stream.waiting]
-    numbers = [each["dynamodb"]["SequenceNumber"] for each in stage.stream.waiting]
+
+    inserted, modified, removed = stage.stream.waiting
+    kinds = [each["eventName"] for each in (inserted, modified, removed)]
     assert kinds == ["INSERT", "MODIFY", "REMOVE"]
-    assert numbers == sorted(set(numbers))
-    assert stage.stream.waiting[1]["dynamodb"]["OldImage"]["status"] == {"S": "SCHEDULED"}
-    assert stage.stream.waiting[1]["dynamodb"]["NewImage"]["status"] == {"S": "LAUNCHED"}
+    images = (modified["dynamodb"][f"{age}Image"]["status"] for age in ("Old", "New"))
+    assert list(images) == [{"S": "SCHEDULED"}, {"S": "LAUNCHED"}]
 
 
 # Schedules
 
 
+def five_minutes_ahead(stage: Stage) -> datetime:
+    return datetime.fromtimestamp(stage.clock.now, UTC) + timedelta(minutes=5)
+
+
 def test_schedules_are_made_and_removed_alike(stage: Stage, client: Callable[[str], Any]) -> None:
-    at = datetime.fromtimestamp(stage.clock.now, UTC) + timedelta(minutes=5)
-    found = []
+    at, target = five_minutes_ahead(stage), PLACE.function_arn("launch_ec2")
+    request = {
+        "Name": "launch-m1",
+        "GroupName": PREFIX,
+        "ScheduleExpression": "at(2026-11-11T22:00:00)",
+        "ScheduleExpressionTimezone": "UTC",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "ActionAfterCompletion": "DELETE",
+        "Target": {"Arn": target, "RoleArn": "arn:x", "Input": "{}"},
+    }
     for service in (stage.scheduler, client("scheduler")):
-        request = {
-            "Name": "x",
-            "GroupName": "other",
-            "ScheduleExpression": "at(2026-11-11T22:00:00)",
-            "ScheduleExpressionTimezone": "UTC",
-            "FlexibleTimeWindow": {"Mode": "OFF"},
-            "ActionAfterCompletion": "DELETE",
-            "Target": {"Arn": PLACE.function_arn("launch_ec2"), "RoleArn": "arn:x", "Input": "{}"},
-        }
-        make, remove = Scheduler(service), Unscheduler(service)
-        said = []
         for _ in range(2):
-            make.create_schedule_at(PLACE, "launch-m1", at, "launch_ec2", {"meeting_id": "m1"})
-            mine = {**request, "Name": "launch-m1", "GroupName": PREFIX}
-            said.append(outcome(service.create_schedule, **mine))
-            remove.delete_schedule(PLACE, "launch-m1")
-            remove.delete_schedule(PLACE, "launch-m1")
-            gone = {"Name": "launch-m1", "GroupName": PREFIX}
-            said.append(outcome(service.delete_schedule, **gone))
-        found.append(said)
-    assert found[0] == found[1] == ["ConflictException", "ResourceNotFoundException"] * 2
+            Scheduler(service).create_schedule_at(PLACE, "launch-m1", at, "launch_ec2", {"x": "m1"})
+            assert outcome(service.create_schedule, **request) == "ConflictException"
+            for _ in range(2):
+                Unscheduler(service).delete_schedule(PLACE, "launch-m1")
+            gone = outcome(service.delete_schedule, Name="launch-m1", GroupName=PREFIX)
+            assert gone == "ResourceNotFoundException"
 
 
-def test_a_schedule_fires_at_its_time_and_is_gone(stage: Stage) -> None:
-    at = datetime.fromtimestamp(stage.clock.now, UTC) + timedelta(minutes=5)
-    Scheduler(stage.scheduler).create_schedule_at(
-        PLACE, "safety-m1", at, "safety_net", {"meetingId": "m1"}
-    )
+@pytest.mark.parametrize("fault", [None, AwsFault(WRITTEN_BEFORE)])
+def test_a_schedule_fires_once_at_its_time_and_is_gone(
+    stage: Stage, fault: AwsFault | None
+) -> None:
+    at, event = five_minutes_ahead(stage), {"meetingId": "m1"}
+    stage.scheduler.edge.faults += [fault] if fault else []
+    Scheduler(stage.scheduler).create_schedule_at(PLACE, "safety-m1", at, "safety_net", event)
     assert stage.start_due() is None
     stage.clock.reach(at.timestamp())
     run = stage.start_due()
     assert run
-    assert (run.function, run.event) == ("safety_net", {"meetingId": "m1"})
+    assert (run.function, run.event) == ("safety_net", event)
     assert run.invoked_function_arn == PLACE.function_arn("safety_net")
     assert not stage.scheduler.planned
 
 
-def test_a_schedule_whose_creation_was_answered_twice_is_there_once(
-    stage: Stage,
-) -> None:
-    at = datetime.fromtimestamp(stage.clock.now, UTC) + timedelta(minutes=5)
-    stage.scheduler.edge.faults.append(AwsFault(WRITTEN_BEFORE))
-    Scheduler(stage.scheduler).create_schedule_at(PLACE, "safety-m1", at, "safety_net", {})
-    assert list(stage.scheduler.planned) == ["safety-m1"]
-
-
 # Desktops
-
-
-def image_in(moto: Any) -> str:  # noqa: ANN401
-    root = {"DeviceName": ROOT, "Ebs": {"VolumeSize": 30}}
-    answer = moto.register_image(Name="image", RootDeviceName=ROOT, BlockDeviceMappings=[root])
-    return str(answer["ImageId"])
 
 
 def order(role: str = "teacher", image: str = IMAGE, **members: Any) -> DesktopOrder:  # noqa: ANN401
@@ -327,15 +281,16 @@ def test_desktops_are_started_and_ended_alike(stage: Stage, client: Callable[[st
 
 
 def test_images_and_subnets_are_described_alike(stage: Stage, client: Callable[[str], Any]) -> None:
-    unknown, moto = "ami-00000000000000000", client("ec2")
+    moto, root = client("ec2"), {"DeviceName": ROOT, "Ebs": {"VolumeSize": 30}}
+    image = moto.register_image(Name="image", RootDeviceName=ROOT, BlockDeviceMappings=[root])
     found = []
-    for ec2, image in ((stage.ec2, IMAGE), (moto, image_in(moto))):
-        images, subnets = Images(ec2), Subnets(ec2).read_subnets(None)
-        (device,) = images.read_devices(image, 60)
-        zones = sorted(each.zone for each in subnets)
-        is_good = all(each.has_room and each.is_public for each in subnets)
-        wrong = outcome(images.read_devices, unknown, 60)
-        found.append((sorted(device["Ebs"]), zones[:3], is_good, wrong))
+    for ec2, image_id in ((stage.ec2, IMAGE), (moto, image["ImageId"])):
+        subnets = Subnets(ec2).read_subnets(None)
+        (device,) = Images(ec2).read_devices(image_id, 60)
+        assert all(each.has_room and each.is_public for each in subnets)
+        zones = sorted(each.zone for each in subnets)[: len(ZONES)]
+        wrong = outcome(Images(ec2).read_devices, "ami-00000000000000000", 60)
+        found.append((sorted(device["Ebs"]), zones, wrong))
     assert found[0] == found[1]
 
 
