@@ -80,14 +80,11 @@ class Urllib3Transport:
         begun = time.monotonic()
         try:
             return self._request(method, url, headers, body, seconds)
-        except _ClosedError as error:
+        except _ClosedError:
             left = seconds - (time.monotonic() - begun)
             if method != "GET" or left <= 0:
-                raise NoAnswerError(str(error)) from error
-        try:
-            return self._request(method, url, headers, body, left)
-        except _ClosedError as error:
-            raise NoAnswerError(str(error)) from error
+                raise
+        return self._request(method, url, headers, body, left)
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
@@ -161,8 +158,8 @@ class _Answer(http.client.HTTPResponse):
         super().__init__(_TimedSource(sock), *arguments, **more)  # type: ignore[arg-type]
 
 
-class _ClosedError(ConnectionError):
-    """The server had closed a connection that was kept for reuse; it gave no answer."""
+class _ClosedError(NoAnswerError, ConnectionError):
+    """The server had closed a connection that was kept for reuse."""
 
 
 class _Punctual(http.client.HTTPConnection):
