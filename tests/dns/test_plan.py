@@ -342,8 +342,28 @@ def test_a_role_that_cannot_be_written_is_named_in_a_warning() -> None:
     )
 
 
-def test_another_stage_is_named_as_the_reason() -> None:
-    assert find(THEIRS).reason == "launched by another stage, elephant:other"
+@pytest.mark.parametrize(
+    ("instance", "records", "reason"),
+    [
+        (replace(RUNNING, address=None), (), "running, without a public address yet"),
+        (UNTAGGED, (), "not tagged Project=Elephant"),
+        (UNTAGGED, (RIGHT,), "no longer tagged"),
+        (PENDING, (), "pending"),
+        (THEIRS, (), "launched by another stage, elephant:other"),
+        (replace(THEIRS, tags={"elephant:owner": "x"}), (), "not tagged Project=Elephant"),
+        (None, (), "EC2 does not know this instance, or not yet"),
+        (
+            None,
+            (aged(SECOND),),
+            "EC2 does not know this instance; its record is within the grace period",
+        ),
+        (None, (RIGHT,), "EC2 no longer knows this instance"),
+    ],
+)
+def test_the_reason_says_what_was_found(
+    instance: Instance | None, records: tuple[Record, ...], reason: str
+) -> None:
+    assert find(instance, *records).reason == reason
 
 
 def test_changes_say_what_they_do_to_which_record() -> None:

@@ -298,6 +298,21 @@ def test_a_write_relies_on_all_that_it_was_decided_from() -> None:
     kept = meeting(teacher_ec2_link=link(ID), student_ec2_link=link(OTHER))
     assert relied_on(ended(kept)) == every
     assert relied_on(away(linked)) == {"teacher_ec2_link"}
+    assert relied_on(live(meeting(status="HEALTHY"))) == mine - {"status"}
+
+
+def test_a_link_in_a_role_that_a_rival_has_goes_on_condition_that_it_is_still_there() -> None:
+    row = meeting(student_ec2_link=link(ID), teacher_ec2_id=OTHER)
+
+    decision = live(row, instance(OTHER))
+
+    assert decision.reason == f"{OTHER} has the role of teacher"
+    assert decision.change
+    assert decision.change.meeting is row
+    assert (dict(decision.change.links), relied_on(decision)) == (
+        {"student": None},
+        {"student_ec2_link"},
+    )
 
 
 def test_a_condition_stays_as_short_as_dynamodb_takes_it() -> None:
