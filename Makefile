@@ -58,6 +58,7 @@ burst: install-dev  ## Start 2,000 desktops at once against Cloudflare's real li
 	$(BIN)/python -m tests.simulation --burst 2000
 
 mutants: .venv/installed-mutants  ## Change the decisions in 1,500 ways, and list the changes that no test notices
+	@rm -rf mutants  # it would not see that tests have changed
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
 

@@ -402,10 +402,15 @@ def test_what_is_over_stays_over(
         assert second == first
 
 
-@given(st.none() | ROWS, AGES, TIMES, LONGESTS)
+@given(st.none() | ROWS, AGES, TIMES, st.integers(0, 999_999), LONGESTS)
 def test_the_next_look_can_be_booked_and_comes_in_time(
-    meeting: Meeting | None, desktops: tuple[Instance, ...], now: datetime, longest: timedelta
+    meeting: Meeting | None,
+    desktops: tuple[Instance, ...],
+    now: datetime,
+    microsecond: int,
+    longest: timedelta,
 ) -> None:
+    now = now.replace(microsecond=microsecond)
     found = verdict(meeting, desktops, now, longest)
 
     if isinstance(found, LookAgain):
