@@ -120,6 +120,13 @@ CASES = [
     ),
     Case("another name's", ENDED, (replace(UNMARKED, name=f"x.{NAME}"),), GONE),
     Case("not ours, older domain", ENDED, (replace(UNMARKED, name=OLD_DOMAIN.name),), GONE),
+    Case(
+        "not ours, older domain, then ours",
+        ENDED,
+        (replace(UNMARKED, name=OLD_DOMAIN.name), RIGHT),
+        GONE,
+        (Delete(RIGHT),),
+    ),
     # an instance that is not running has none; a stopped one keeps its Elastic IP
     *(
         Case(f"{state} at {address}", instance, (RIGHT,), AWAY, (NO_RIGHT,))
@@ -249,7 +256,7 @@ def test_beside_an_unreadable_record_nothing_is_done() -> None:
 
     assert decided.changes == ()
     found = decided.findings[ID]
-    assert (found.reason, found.waits) == (f"a record {NAME} could not be read", True)
+    assert found == Finding(UNCERTAIN, f"a record {NAME} could not be read", waits=True)
 
 
 @pytest.mark.parametrize("name", [NAME, f"www.{DOMAIN}", f"{ID}.example.net"])
@@ -263,7 +270,7 @@ def test_an_unreadable_record_is_reported_if_it_has_the_name_of_an_instance(name
 def test_if_no_instance_bears_the_tag_the_setting_may_be_wrong() -> None:
     """Then the deletions count as unproven; of one that has ended they never do."""
     ended = replace(ENDED, id="i-0000000e", tags={})
-    tagged = replace(RUNNING, id="i-0000000f")
+    tagged = replace(RUNNING, id="i-0000000f", tags=TAGS | {"elephant:owner": OWNER})
     other = replace(RIGHT, id="r9", name=f"{ended.id}.{DOMAIN}")
 
     alone = plan({ID: UNTAGGED, ended.id: ended}, RIGHT, other)
@@ -289,7 +296,7 @@ def test_many_instances_are_decided_at_once_deletions_first() -> None:
     assert list(decided.findings) == [ID, third, other]
 
 
-STRAYS = [f"x.{NAME}", DOMAIN, f"www.{DOMAIN}"]
+STRAYS = [f"x.{NAME}", DOMAIN, f"www.{DOMAIN}", f"i-0000000d.{DOMAIN}"]
 
 
 @pytest.mark.parametrize("name", STRAYS)
