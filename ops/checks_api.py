@@ -58,8 +58,8 @@ def api(context: Context) -> Iterator[Finding]:
     if wrong:
         yield failure(f"wrong throttling: {', '.join(wrong)}", deploy, of="limits")
     else:
-        spelled = (f"{where} {each.rate:g}/s" for where, each in THROTTLES.items())
-        yield ok(", ".join(spelled), of="limits")
+        in_words = (f"{where} {each.rate:g}/s" for where, each in THROTTLES.items())
+        yield ok(", ".join(in_words), of="limits")
 
 
 def _answers(context: Context, api_id: str) -> Finding:

@@ -130,9 +130,9 @@ def _key(context: Context, name: str, described: dict[str, Any]) -> Finding:
     }
     key = [(each["AttributeName"], types[each["AttributeName"]]) for each in described["KeySchema"]]
     if key != [("id", "S")]:
-        spelled = ", ".join(f"{attribute} ({kind})" for attribute, kind in key)
+        in_words = ", ".join(f"{attribute} ({kind})" for attribute, kind in key)
         return failure(
-            f"{name} has the key {spelled} instead of id (S); a table's key cannot be changed",
+            f"{name} has the key {in_words} instead of id (S); a table's key cannot be changed",
             f"{context.command('stage', '--table ANOTHER')}, then {context.command('deploy')}",
         )
     if described["TableStatus"] != "ACTIVE":

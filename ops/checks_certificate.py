@@ -24,8 +24,8 @@ def origin_certificate(context: Context) -> Iterator[Finding]:
     """Whether the last certificate, if any, is for this domain and valid for long enough."""
     note = note_path(context.config_file, context.name)
     shown = note.relative_to(context.config_file.directory)
-    anew = f"{context.command('certificate', '--force')}, then give desktops the new one"
-    another = f"{anew}; or delete {shown} if they have another"
+    renewal = f"{context.command('certificate', '--force')}, then give desktops the new one"
+    another = f"{renewal}; or delete {shown} if they have another"
     try:
         certificate = read_certificate(note.read_text(), str(shown))
     except FileNotFoundError:
