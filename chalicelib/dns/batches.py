@@ -70,15 +70,19 @@ class Batches:
         progress: Callable[[int], None] = lambda _: None,
         *,
         may_write: Callable[[], str] = lambda: "",
+        applied: Applied | None = None,
     ) -> Applied:
         """Apply as many changes as possible; `progress` is called with the count of each batch.
+
+        The result is added to `applied`, which has it also if this raises, and returned.
 
         A batch with a transient failure is deferred. A rejected one is split until the faulty
         change is isolated. `may_write` is called before each of these calls: once it returns an
         objection, everything that is not done yet is deferred. Raises WrongZoneError, and what else
         the provider raises that somebody has to fix.
         """
-        run = _Run(self._zone, steps, progress, may_write)
+        applied = Applied() if applied is None else applied
+        run = _Run(self._zone, steps, progress, may_write, applied)
         size = self._zone.batch_size
         others = [change for change in changes if change.name not in self._refused]
         refused_before = [change for change in changes if change.name in self._refused]
@@ -104,7 +108,7 @@ class _Run:
     steps: Steps
     progress: Callable[[int], None]
     may_write: Callable[[], str]
-    applied: Applied = field(default_factory=Applied)
+    applied: Applied
     calls_left: int = SPLIT_CALLS
     stopped: str = ""
     full: str = ""

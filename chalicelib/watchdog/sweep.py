@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.deadline import Deadline, OutOfTimeError
-from chalicelib.dns.batches import Batches
+from chalicelib.dns.batches import Applied, Batches
 from chalicelib.dns.provider import NoCallsError
 from chalicelib.step import Steps
 from chalicelib.telemetry import Outcome, reported
@@ -129,8 +129,11 @@ class Sweep:
             change: key for key, finding in plan.findings.items() for change in finding.changes
         }
         changes = [change for change in plan.changes if whose[change] not in unsettled]
-        applied = self._batches.apply(changes, steps, progress, may_write=age_limit)
-        self._limit.note(survey, applied)
+        applied = Applied()
+        try:
+            self._batches.apply(changes, steps, progress, may_write=age_limit, applied=applied)
+        finally:  # what was done before an error counts as well
+            self._limit.note(survey, applied)
         if row_writer:
             unsettled |= {whose[change] for change, _ in (*applied.left, *applied.refused)}
             row_writer.write(first=False, unsettled=unsettled, steps=steps, may_write=age_limit)

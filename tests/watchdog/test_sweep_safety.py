@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from chalicelib.cloudflare.client import TokenRefusedError
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
-from tests.world import DOMAIN, OWNER, RECORDS, TABLE, Context, World, link
+from localcloud.cloudflare import Fault, FaultKind
+from tests.world import DOMAIN, OWNER, RECORDS, TABLE, Context, World, link, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,6 +225,25 @@ def test_deletions_without_proof_beyond_the_limit_are_held_back_alone(world: Wor
     ((_, _, counts),) = world.reports.lines
     assert (counts["RefusedUnsafe"], counts["Deleted"], "Failed" in counts) == (12, 12, False)
     assert world.swept()["action"] == "deferred"
+
+
+def test_deletions_before_an_error_count_against_the_limit(world: World) -> None:
+    world.put_orphans(6)
+    world.pass_time()
+    limits = {"SWEEP_DELETE_LIMIT": "6", "SWEEP_DELETE_PERCENT": "1", "SWEEP_BATCH_SIZE": "2"}
+    sweep = world.sweep(make_settings(**limits))
+    refused = Fault(FaultKind.REFUSED, status=403, code=9109, path=f"{RECORDS}/batch", skip=1)
+    world.cloudflare.faults.add(refused)
+    with pytest.raises(TokenRefusedError):
+        sweep.handle(CONTEXT)
+    assert len(world.records()) == 4
+
+    world.put_own(f"i-{99:017x}", meeting=None)
+    world.pass_time()
+    result = sweep.handle(CONTEXT)
+
+    assert len(result["held_back"]) == 5
+    assert len(world.records()) == 5
 
 
 def test_what_is_held_back_is_done_when_a_person_forces_it(world: World) -> None:
