@@ -90,6 +90,11 @@ class Small:
             assert record.modified_at is not None
             assert NOW - record.modified_at >= SETTINGS.grace
 
+    def meeting_of(self, instance_id: str) -> str | None:
+        """Return the meeting that an instance is tagged with; None also if EC2 denies it."""
+        instance = self.seen.get(instance_id)
+        return instance.tags.get("MeetingID") if instance else None
+
     def is_live(self, name: str) -> bool:
         instance = self.seen.get(name.partition(".")[0])
         return (
@@ -327,11 +332,17 @@ def test_failures_on_the_way_do_not_change_where_it_leads(
     row_fails: dict[int, Exception],
     runs: int,
 ) -> None:
-    """But for the status of a row that named an instance that EC2 denies.
+    """But for the status of a row that named an instance that EC2 denies, or another meeting's.
 
-    Whether it is TERMINATED depends on whether it still names it when another one's end is seen.
+    Whether it is TERMINATED depends on whether it still names it when another one's end is seen:
+    what EC2 denies has not been shown to have ended, and what runs for another meeting leaves the
+    row by itself. Either way every instance that the row names then has ended.
     """
-    doubtful = {each for each, row in world.rows.items() if row.instance_ids - world.seen.keys()}
+    doubtful = {
+        meeting
+        for meeting, row in world.rows.items()
+        if any(world.meeting_of(each) != meeting for each in row.instance_ids)
+    }
     smooth = copy(world)
     smooth.settle()
     world.zone_fails, world.row_fails = zone_fails, row_fails
