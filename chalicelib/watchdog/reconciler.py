@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import time_at
 from chalicelib.dns.plan import decide_instance
 from chalicelib.dns.provider import (
     DnsError,
@@ -68,7 +68,7 @@ class Reconciler:
             f"list the records of {name}", self._zone.records_named, name, steps.deadline
         )
         instance = described.result()
-        now = datetime.fromtimestamp(self._clock(), UTC)
+        now = time_at(self._clock())
         records = listed.result()
         finding = decide_instance(instance_id, instance, records, now, self._settings)
         if finding.changes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop, MeetingDecision, decide_meeting, rivals_of
-from chalicelib.meeting_row.table import RowChangedError
+from chalicelib.meeting_row.table import decide_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,18 +33,13 @@ class Rows:
         That updates the row as decided, and returns the decision. It raises RowChangedError if
         the row kept changing.
         """
-        reading = self._read(desktop, steps)
+        begun = [self._read(desktop, steps)]
 
-        def finish() -> MeetingDecision:
-            nonlocal reading
-            for _ in range(ATTEMPTS - 1):
-                try:
-                    return self._update(desktop, *reading, steps)
-                except RowChangedError:
-                    reading = self._read(desktop, steps)
+        def decide() -> MeetingDecision:
+            reading = begun.pop() if begun else self._read(desktop, steps)
             return self._update(desktop, *reading, steps)
 
-        return finish
+        return lambda: decide_again(ATTEMPTS, decide)
 
     def _read(
         self, desktop: Desktop, steps: Steps

@@ -9,9 +9,9 @@ reports as unknown and a malformed record are left out and named.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import time_at
 from chalicelib.dns.plan import Observation, Plan, decide
 from chalicelib.dns.record import ADDRESS_RECORD
 from chalicelib.meeting_row.meeting import Assignment
@@ -19,6 +19,7 @@ from chalicelib.meeting_row.table import RowsRead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from chalicelib.dns.provider import Zone
     from chalicelib.dns.record import Record
@@ -113,7 +114,7 @@ class Surveyor:
 
     def survey(self, steps: Steps) -> Survey:
         """Read everything. Raises what a read raised, and OutOfTimeError."""
-        at = datetime.fromtimestamp(self._clock(), UTC)
+        at = time_at(self._clock())
         owner = self._settings.owner
         found = steps.begin(
             f"list the records of {owner}", self._zone.records_of, owner, steps.deadline
