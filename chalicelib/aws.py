@@ -101,7 +101,8 @@ def client(service: Any) -> Any:
     session = _session()
     roots = roots_of(session)
     config = _CONFIGS.get(service, _CONFIG)
-    # A path that changes is not in botocore's types, but its use of it is os.path.expanduser.
+    # botocore's types know neither a path that changes, which it gives to os.path.expanduser, nor a
+    # handler whose result counts.
     made = session.create_client(service, config=config, verify=cast("str", roots))
     made.meta.events.register_last("request-created", _require_time)  # for each attempt
     if roots:
