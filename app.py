@@ -112,14 +112,15 @@ def sweep(event: RawEvent) -> dict[str, Any]:
     """Repair the drift that events left."""
     context = cast("LambdaContext", event.context)
     try:  # independent of each other's failures
-        if settings.meetings:
-            container.overseer.oversee(context)
+        result = container.sweep.handle(context)
     finally:
+        snapshot = container.sweep.snapshot()
         try:
-            if settings.notifications:
-                container.address_reports.report_missing(context)
+            if settings.meetings:
+                container.overseer.oversee(context, snapshot)
         finally:
-            result = container.sweep.handle(context)
+            if settings.notifications:
+                container.address_reports.report_missing(context, snapshot)
     return result
 
 

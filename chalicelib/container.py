@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast
 
 from chalicelib import aws
+from chalicelib.deadline import RESERVE
 from chalicelib.ec2.instances import Instances
 from chalicelib.telemetry import LogReporter
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from chalicelib.step import Workers
     from chalicelib.watchdog.handler import Watchdog
     from chalicelib.watchdog.sweep import Sweep
+
+FEATURES_RESERVE: Final = 20.0
+"""Seconds of each sweep's run reserved for the features that run after it."""
 
 API: Final = "api"
 """The name of the function behind the routes in its log."""
@@ -75,6 +79,7 @@ class Container:
             meetings=self._table if self._settings.table_name else None,
             reporter=self._reporter("sweep"),
             executor=_workers(),
+            reserve=FEATURES_RESERVE if self._settings.features else RESERVE,
         )
 
     def _zone(self, kept: float) -> CloudflareZone:
@@ -204,8 +209,6 @@ class Container:
 
         return Overseer(
             settings=self._meetings,
-            instances=self._instances,
-            table=self._table,
             scheduler=Scheduler(aws.client("scheduler")),
             reporter=self._reporter("sweep"),
         )
@@ -264,7 +267,6 @@ class Container:
 
         return AddressReports(
             settings=self._notifications,
-            instances=self._instances,
             notifier=self._notifier,
             reporter=self._reporter("sweep"),
         )

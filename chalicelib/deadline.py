@@ -48,9 +48,14 @@ class Deadline:
     clock: Callable[[], float] = time.time
 
     @classmethod
-    def of(cls, context: LambdaContext, clock: Callable[[], float] = time.time) -> Deadline:
-        """Return the deadline of Lambda's context, less the reserve."""
-        return cls(clock() + context.get_remaining_time_in_millis() / 1000 - RESERVE, clock)
+    def of(
+        cls,
+        context: LambdaContext,
+        clock: Callable[[], float] = time.time,
+        reserve: float = RESERVE,
+    ) -> Deadline:
+        """Return the deadline of Lambda's context, less the reserve in seconds."""
+        return cls(clock() + context.get_remaining_time_in_millis() / 1000 - reserve, clock)
 
     def remaining(self) -> float:
         """Seconds left; negative when it has passed."""

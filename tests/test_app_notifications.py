@@ -145,6 +145,22 @@ def test_the_sweep_repairs_even_if_no_e_mail_can_be_sent(app: ModuleType, stage:
     assert [name for name, _, _ in stage.world.standing()] == [f"{lost}.{DOMAIN}"]
 
 
+def test_a_sweep_with_all_features_lists_instances_once_and_reads_each_row_once(
+    stage: Stage, unreachable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = stage.world
+    world.put_row("m1", status="LAUNCHED")
+    app = load(monkeypatch, **BOTH, CLOUDFLARE_API_URL=world.cloudflare.url)
+    invoke(app, "sweep", {})
+    assert unreachable in stage.mails[0].body
+    for part in (app.container._instances, app.container._table):
+        world._recorded(part._client)
+
+    assert invoke(app, "sweep", {})["action"] == "unchanged"
+
+    assert world.aws_calls == ["DescribeInstances", "BatchGetItem"]
+
+
 @pytest.mark.usefixtures("unreachable")
 def test_a_sweep_of_a_stage_without_the_feature_sends_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""The meetings table in DynamoDB: consistent reads, and conditional writes."""
+"""The meetings table in DynamoDB: reads and conditional writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.meeting_row.meeting import Meeting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from chalicelib.clients import DynamoDbClient
     from chalicelib.meeting_row.meeting import MeetingChange, RowUpdate
@@ -63,6 +63,18 @@ class RowsRead:
     unread: Mapping[str, str] = field(default_factory=dict)
     errors: tuple[Exception, ...] = ()
 
+    def among(self, meeting_ids: Collection[str]) -> RowsRead:
+        """Return the same for these meetings alone."""
+        unread = {each: why for each, why in self.unread.items() if each in meeting_ids}
+        rows = {each: row for each, row in self.rows.items() if each in meeting_ids}
+        return RowsRead(rows, unread, self.errors if unread else ())
+
+    def updated(self, meeting_ids: Collection[str], later: RowsRead) -> RowsRead:
+        """Return this with what a later read of these meetings returned instead."""
+        before = self.among((self.rows.keys() | self.unread.keys()) - set(meeting_ids))
+        errors = (*before.errors, *later.errors)
+        return RowsRead({**before.rows, **later.rows}, {**before.unread, **later.unread}, errors)
+
 
 class Meetings:
     """The meetings table: partition key `id`, a string."""
@@ -85,8 +97,12 @@ class Meetings:
         item = answer.get("Item")
         return Meeting(meeting_id, item) if item else None
 
-    def rows_of(self, meeting_ids: Iterable[str]) -> RowsRead:
-        """Read many rows consistently. A row that cannot be read does not block others."""
+    def rows_of(self, meeting_ids: Iterable[str], *, is_consistent: bool = True) -> RowsRead:
+        """Read many rows. A row that cannot be read does not block others.
+
+        A read that is not consistent costs half, and may return a row as it was a second ago.
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
+        """
         wanted = sorted(set(meeting_ids))
         rows: dict[str, Meeting] = {}
         unread: dict[str, str] = {}
@@ -94,20 +110,22 @@ class Meetings:
         for start in range(0, len(wanted), BATCH_KEYS):
             asked = wanted[start : start + BATCH_KEYS]
             try:
-                left = self._read_batch(asked, rows)
+                left = self._read_batch(asked, rows, is_consistent=is_consistent)
             except (ClientError, BotoCoreError) as error:
                 errors.append(error)
                 left = {each: str(error) for each in asked if each not in rows}
             unread |= left
         return RowsRead(rows, unread, tuple(errors))
 
-    def _read_batch(self, meeting_ids: list[str], rows: dict[str, Meeting]) -> dict[str, str]:
+    def _read_batch(
+        self, meeting_ids: list[str], rows: dict[str, Meeting], *, is_consistent: bool
+    ) -> dict[str, str]:
         """Add the rows of a batch; return the ids that DynamoDB never returned, with the reason."""
         keys: list[Mapping[str, Any]] = [{"id": {"S": each}} for each in meeting_ids]
         for attempt in range(READ_ATTEMPTS):
             if attempt:
                 self._sleep(_FIRST_PAUSE * 2**attempt)
-            request = {self._table_name: {"Keys": keys, "ConsistentRead": True}}
+            request = {self._table_name: {"Keys": keys, "ConsistentRead": is_consistent}}
             answer = self._client.batch_get_item(RequestItems=request)
             for item in answer["Responses"].get(self._table_name, ()):
                 rows[item["id"]["S"]] = Meeting(item["id"]["S"], item)

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
-    from chalicelib.ec2.instances import Instance, Instances
+    from chalicelib.ec2.instances import Instance
     from chalicelib.meeting_row.meeting import Meeting
-    from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.schedules import Scheduler
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
+    from chalicelib.watchdog.snapshot import Snapshot
 
 PATIENCE: Final = timedelta(minutes=10)
 """How long to leave the ending of a meeting to the safety net's own checks and their retries."""
@@ -38,41 +38,37 @@ PATIENCE: Final = timedelta(minutes=10)
 class Overseer:
     """Checks all desktops; one for each execution environment."""
 
-    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+    def __init__(
         self,
         *,
         settings: MeetingsSettings,
-        instances: Instances,
-        table: Meetings,
         scheduler: Scheduler,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._longest = settings.longest
-        self._instances = instances
-        self._table = table
         self._scheduler = scheduler
         self._reporter = reporter
         self._clock = clock
 
-    def oversee(self, context: LambdaContext) -> tuple[str, ...]:
+    def oversee(self, context: LambdaContext, snapshot: Snapshot) -> tuple[str, ...]:
         """Book a check of each overdue meeting; return their ids.
 
         Reports only if there is one, and warns only if nobody has begun to end it: a normal end,
         too, takes a moment between the claim and EC2's listing after it. Errors are reported and
         raised.
         """
-        result = reported(self._reporter, context, lambda _: self._oversee(context))
+        result = reported(self._reporter, context, lambda _: self._oversee(context, snapshot))
         return tuple(result.get("meetings", ()))
 
-    def _oversee(self, context: LambdaContext) -> Outcome | None:
+    def _oversee(self, context: LambdaContext, snapshot: Snapshot) -> Outcome | None:
         now = time_at(self._clock())
         desktops: dict[str, list[Instance]] = {}
-        for each in self._instances.of_project():
+        for each in snapshot.instances():
             meeting_id = each.tags.get(MEETING_TAG)
             if meeting_id and not each.has_ended and each.launched_at <= now - PATIENCE:
                 desktops.setdefault(meeting_id, []).append(each)
-        read = self._table.rows_of(desktops)
+        read = snapshot.rows_of(desktops)
         rows = read.rows
         overdue = [
             meeting_id

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
-    from chalicelib.ec2.instances import Instance, Instances
+    from chalicelib.ec2.instances import Instance
     from chalicelib.notifications.notifier import Notifier
     from chalicelib.settings.notifications import NotificationsSettings
     from chalicelib.telemetry import Reporter
+    from chalicelib.watchdog.snapshot import Snapshot
 
 
 class AddressReports:
@@ -29,30 +30,26 @@ class AddressReports:
         self,
         *,
         settings: NotificationsSettings,
-        instances: Instances,
         notifier: Notifier,
         reporter: Reporter,
     ) -> None:
         self._patience = settings.address_patience
-        self._instances = instances
         self._notifier = notifier
         self._reporter = reporter
         self._reported: frozenset[str] = frozenset()
 
-    def report_missing(self, context: LambdaContext) -> tuple[str, ...]:
+    def report_missing(self, context: LambdaContext, snapshot: Snapshot) -> tuple[str, ...]:
         """Notify once for each such desktop, all in one e-mail; return those in the e-mail.
 
         Reports only if there is one. Errors are reported and raised, and the next sweep retries.
         """
-        result = reported(self._reporter, context, lambda _: self._report(context))
+        result = reported(self._reporter, context, lambda _: self._report(context, snapshot))
         return tuple(result.get("instances", ()))
 
-    def _report(self, context: LambdaContext) -> Outcome | None:
+    def _report(self, context: LambdaContext, snapshot: Snapshot) -> Outcome | None:
         now = self._notifier.now()
         place = StageNames.of(context.invoked_function_arn)
-        missing = {
-            each.id: each for each in self._instances.of_project() if self._is_missing(each, now)
-        }
+        missing = {each.id: each for each in snapshot.instances() if self._is_missing(each, now)}
         delivery = self._notifier.notify_once(
             [_key(each) for each in sorted(missing.keys() - self._reported)],
             lambda keys: no_address_notice(

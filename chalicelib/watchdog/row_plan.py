@@ -170,6 +170,24 @@ class RowPlan:
         return instance.belongs_to(self._settings.project_tag, self._settings.owner)
 
 
+def meetings_touched(survey: Survey, settings: Settings) -> frozenset[str]:
+    """Name the meetings for which the survey's plans change a record or the row."""
+    row_plan = RowPlan(survey, settings)
+    written = (
+        meeting_id
+        for meeting_id, entries in row_plan.entries.items()
+        if row_plan.row_write(survey.meetings[meeting_id], [each.desktop for each in entries])
+    )
+    assigned = (
+        each.meeting_id
+        for finding in survey.plan.findings.values()
+        if finding.changes
+        for each in (finding.assignment, *finding.formers)
+        if each
+    )
+    return frozenset((*written, *assigned))
+
+
 def _turn(entry: Entry) -> tuple[int, float]:
     """Links are removed first, since one that is left keeps a meeting open; then come the ends."""
     instance = entry.desktop.instance

@@ -9,29 +9,26 @@ reports as unknown and a malformed record are left out and named.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from chalicelib.clock import time_at
 from chalicelib.dns.plan import Observation, Plan, decide
 from chalicelib.dns.record import ADDRESS_RECORD
 from chalicelib.meeting_row.meeting import Assignment
-from chalicelib.meeting_row.table import RowsRead
+from chalicelib.watchdog.row_plan import meetings_touched
+from chalicelib.watchdog.snapshot import YOUNG, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from chalicelib.dns.provider import Zone
+    from chalicelib.dns.provider import Listing, Zone
     from chalicelib.dns.record import Record
     from chalicelib.ec2.instances import Instance, Instances
     from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
     from chalicelib.step import Steps
-
-
-YOUNG: Final = 10.0
-"""Seconds after which a survey is too old to write: instances and records change."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class AgeLimit:
 
 
 class Surveyor:
-    """Takes surveys."""
+    """Takes surveys; `snapshot` holds what the latest one read."""
 
     def __init__(
         self,
@@ -111,43 +108,65 @@ class Surveyor:
         self._zone = zone
         self._meetings = meetings
         self._clock = clock
+        self.snapshot = self.new_snapshot()
+
+    def new_snapshot(self) -> Snapshot:
+        """Return a snapshot that has read nothing yet."""
+        return Snapshot(self._instances, self._meetings, self._clock)
 
     def survey(self, steps: Steps) -> Survey:
-        """Read everything. Raises what a read raised, and OutOfTimeError."""
+        """Read everything. Raises what a read raised, and OutOfTimeError.
+
+        Rows for which anything would be changed are read again, consistently.
+        """
         at = time_at(self._clock())
+        snapshot = self.snapshot = self.new_snapshot()
         owner = self._settings.owner
         found = steps.begin(
             f"list the records of {owner}", self._zone.records_of, owner, steps.deadline
         ).result()
-        listed = found.records
-        ours = tuple(each for each in listed if each.owner == owner and each.type == ADDRESS_RECORD)
-        instances: dict[str, Instance | None] = {
-            each.id: each
-            for each in steps.begin(
-                "list the project's instances", self._instances.of_project
-            ).result()
-        }
-        shown = frozenset(instances)
-        read = self._read_rows(ours, instances, steps)
+        survey = self._planned(at, found, snapshot, {}, steps)
+        touched = meetings_touched(survey, self._settings) & snapshot.meetings_read
+        if touched:
+            steps.begin("read the rows again", snapshot.confirm, touched).result()
+            survey = self._planned(at, found, snapshot, survey.instances, steps)
+        return survey
+
+    def _planned(
+        self,
+        at: datetime,
+        found: Listing,
+        snapshot: Snapshot,
+        described: Mapping[str, Instance | None],
+        steps: Steps,
+    ) -> Survey:
+        """Read what the snapshot lacks, and plan.
+
+        Instances that only a record or a row names are looked up, except for those `described`.
+        """
+        owner = self._settings.owner
+        ours = tuple(
+            each for each in found.records if each.owner == owner and each.type == ADDRESS_RECORD
+        )
+        listed = steps.begin("list the project's instances", snapshot.instances).result()
+        instances = {**described, **{each.id: each for each in listed}}
+        read = steps.begin("read the rows", snapshot.rows_of, _meetings_of(ours, listed)).result()
         named = {record.instance_id for record in ours if record.instance_id}
         named.update(each for meeting in read.rows.values() for each in meeting.instance_ids)
-        missing = named - shown
+        missing = named - instances.keys()
         if missing:
             asked = steps.begin("look up the other instances", self._instances.look_up, missing)
             instances |= asked.result()
         unclear = frozenset(named - instances.keys())
-        seen = Observation(at, instances, listed, unclear, found.unreadable)
+        seen = Observation(at, instances, found.records, unclear, found.unreadable)
         plan = decide(seen, self._settings)
+        shown = frozenset(each.id for each in listed)
         return Survey(
             at, ours, instances, read.rows, plan, shown, read.unread, read.errors, self._clock()
         )
 
-    def _read_rows(
-        self, records: Iterable[Record], instances: Mapping[str, Instance | None], steps: Steps
-    ) -> RowsRead:
-        assignments = {record.assignment for record in records}
-        assignments |= {Assignment.of(each) for each in instances.values() if each}
-        wanted = {each.meeting_id for each in assignments if each and each.is_valid}
-        if not (self._meetings and wanted):
-            return RowsRead()
-        return steps.begin("read the rows", self._meetings.rows_of, wanted).result()
+
+def _meetings_of(records: Iterable[Record], listed: Iterable[Instance]) -> frozenset[str]:
+    assignments = {record.assignment for record in records}
+    assignments |= {Assignment.of(each) for each in listed}
+    return frozenset(each.meeting_id for each in assignments if each and each.is_valid)

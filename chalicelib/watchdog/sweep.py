@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.deadline import Deadline, OutOfTimeError
+from chalicelib.deadline import RESERVE, Deadline, OutOfTimeError
 from chalicelib.dns.batches import Applied, Batches
 from chalicelib.dns.provider import NoCallsError
 from chalicelib.step import Steps
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
     from chalicelib.telemetry import Reporter
+    from chalicelib.watchdog.snapshot import Snapshot
     from chalicelib.watchdog.survey import Survey
 
 
 class Sweep:
-    """Surveys and repairs; one for each execution environment."""
+    """Surveys and repairs; one for each execution environment.
+
+    Its runs leave the last `reserve` seconds of their time to what runs after it.
+    """
 
     def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
         self,
@@ -43,6 +47,7 @@ class Sweep:
         reporter: Reporter,
         executor: Executor,
         clock: Callable[[], float] = time.time,
+        reserve: float = RESERVE,
     ) -> None:
         self._settings = settings
         self._zone = zone
@@ -54,16 +59,22 @@ class Sweep:
         self._reporter = reporter
         self._executor = executor
         self._clock = clock
+        self._reserve = reserve
 
     def handle(self, context: LambdaContext) -> dict[str, Any]:
         """Survey and repair, report once, and return the result as Repair.to_dict has it.
 
         Without quota the action is `deferred`. Errors are reported and raised.
         """
-        steps = Steps(self._executor, Deadline.of(context, self._clock))
+        steps = Steps(self._executor, Deadline.of(context, self._clock, self._reserve))
         return reported(
             self._reporter, context, lambda about: self._run(steps, about), gauges=self._gauges
         )
+
+    def snapshot(self) -> Snapshot:
+        """Return what the last run has just read, or a snapshot that will read it."""
+        latest = self._surveyor.snapshot
+        return latest if latest.is_young else self._surveyor.new_snapshot()
 
     def survey(self, steps: Steps) -> Survey:
         """Read everything and plan; change nothing. Raises what a read raised."""

@@ -258,10 +258,11 @@ def test_of_many_rows_those_that_exist_are_read(world: World, table: Meetings) -
 
     rows = table.rows_of(["m3", "m1", "m2", "m1"]).rows
 
+    assert rows == table.rows_of(["m1", "m2", "m3"], is_consistent=False).rows
     assert list(rows) == ["m1", "m3"]
     assert (rows["m1"].id, rows["m1"].status) == ("m1", "HEALTHY")
     assert rows["m3"].link("teacher") == LINK
-    assert world.aws_calls == ["BatchGetItem"]
+    assert world.aws_calls == ["BatchGetItem"] * 2
 
 
 @pytest.mark.parametrize(
@@ -306,3 +307,16 @@ def test_rows_whose_reading_is_refused_are_named_with_the_error(
     (error,) = found.errors
     assert isinstance(error, ClientError)
     assert found == RowsRead({}, {"m1": str(error)}, (error,))
+
+
+def test_a_later_read_replaces_what_is_known_of_its_meetings_alone() -> None:
+    m1, m2, m3, now = (Meeting(each, {}) for each in ("m1", "m2", "m3", "m2"))
+    error, again = RuntimeError("throttled"), RuntimeError("throttled again")
+    read = RowsRead({"m1": m1, "m2": m2, "m3": m3}, {"m4": "throttled", "m5": "?"}, (error,))
+
+    later = read.updated({"m2", "m3", "m4"}, RowsRead({"m2": now}, {"m4": "again"}, (again,)))
+
+    both = (error, again)
+    assert later == RowsRead({"m1": m1, "m2": now}, {"m4": "again", "m5": "?"}, both)
+    assert later.among({"m1", "m3", "m5"}) == RowsRead({"m1": m1}, {"m5": "?"}, both)
+    assert later.among({"m2"}) == RowsRead({"m2": now})

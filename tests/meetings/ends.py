@@ -19,6 +19,7 @@ from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Scheduler
 from chalicelib.meetings.terminator import Terminator
 from chalicelib.resource_names import StageNames
+from chalicelib.watchdog.snapshot import Snapshot
 from tests.meetings.launches import ID, SETTINGS, Died, make_ending
 from tests.world import ACCOUNT, REGION, TABLE, Context, World
 
@@ -220,13 +221,12 @@ class Ends:
         assert self.settings.meetings
         overseer = Overseer(
             settings=self.settings.meetings,
-            instances=self.world.instances(),
-            table=self.world.meetings(),
             scheduler=Scheduler(self.schedules),
             reporter=self.world.reports,
             clock=self.clock,
         )
-        return overseer.oversee(Context(invoked_function_arn=NET_ARN))
+        snapshot = Snapshot(self.world.instances(), self.world.meetings(), self.clock)
+        return overseer.oversee(Context(invoked_function_arn=NET_ARN), snapshot)
 
     def book(self, meeting: str = ID, minutes: float = 0) -> None:
         """Book the first look as `schedule_meeting` does."""

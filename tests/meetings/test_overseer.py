@@ -157,7 +157,7 @@ def test_a_row_that_could_not_be_read_decides_nothing_and_keeps_no_other_from_it
     ends.pass_time(200)
     read = Meetings(ends.world.app_dynamodb, TABLE).rows_of([ID])
     read = replace(read, unread={"unread": "throttled"}, errors=(RuntimeError("throttled"),))
-    monkeypatch.setattr(Meetings, "rows_of", lambda *_: read)
+    monkeypatch.setattr(Meetings, "rows_of", lambda *_, **__: read)
 
     with pytest.raises(RuntimeError, match="throttled"):
         ends.oversee()

@@ -23,6 +23,7 @@ from chalicelib.notifications.notifier import Notifier
 from chalicelib.notifications.sent import Sent
 from chalicelib.notifications.termination_reports import TerminationReports
 from chalicelib.resource_names import StageNames
+from chalicelib.watchdog.snapshot import Snapshot
 from tests.meetings.ends import Faults, FaultyClient
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
@@ -110,7 +111,12 @@ class Stage:
     def addresses(self, **variables: str) -> AddressReports:
         """Make the reports of desktops without an address of a new execution environment."""
         settings = make_settings(**VARIABLES | variables)
-        return AddressReports(instances=self._instances(settings), **self._common(settings))
+        return AddressReports(**self._common(settings))
+
+    def snapshot(self) -> Snapshot:
+        """Make what a sweep hands to the reports of addresses, before it was read."""
+        instances = self._instances(make_settings(**VARIABLES))
+        return Snapshot(instances, None, lambda: self.now().timestamp())
 
     def _common(self, settings: Settings) -> dict[str, Any]:
         assert settings.notifications

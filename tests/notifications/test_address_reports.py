@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def sweep(stage: Stage, number: int = 1) -> tuple[str, ...]:
     """Look as a sweep of a new execution environment does."""
-    return stage.addresses().report_missing(run_of("sweep", str(number)))
+    return stage.addresses().report_missing(run_of("sweep", str(number)), stage.snapshot())
 
 
 def test_a_desktop_without_an_address_is_reported_after_a_while_and_once(stage: Stage) -> None:
@@ -69,7 +69,7 @@ def test_the_stage_sets_how_long_a_desktop_may_be_without_an_address(stage: Stag
 
     reports = stage.addresses(ADDRESS_MINUTES="3")
 
-    assert len(reports.report_missing(run_of("sweep"))) == 1
+    assert len(reports.report_missing(run_of("sweep"), stage.snapshot())) == 1
 
 
 @pytest.mark.parametrize("is_same", [True, False], ids=["by itself", "by another"])
@@ -79,16 +79,16 @@ def test_an_environment_looks_up_at_most_once_what_was_reported(
     reports = stage.addresses()
     desktop = stage.world.launch(public=False)
     stage.pass_time(11)
-    (reports if is_same else stage.addresses()).report_missing(run_of("sweep"))
+    (reports if is_same else stage.addresses()).report_missing(run_of("sweep"), stage.snapshot())
     stage.faults.calls.clear()
 
     for number in range(2, 5):
-        reports.report_missing(run_of("sweep", str(number)))
+        reports.report_missing(run_of("sweep", str(number)), stage.snapshot())
 
     assert stage.faults.calls.count("put_item") == (0 if is_same else 1)
     # A desktop that gets an address at last, and loses it, is not reported again for a month.
     stage.world.associate(desktop, "192.0.2.9")
-    reports.report_missing(run_of("sweep", "5"))
+    reports.report_missing(run_of("sweep", "5"), stage.snapshot())
     assert len(stage.mails) == 1
 
 

@@ -42,7 +42,7 @@ from tests.simulation.desktops import Desktops
 from tests.simulation.dynamodb import DynamoDb, Stream
 from tests.simulation.ec2 import Ec2
 from tests.simulation.invariants import Invariants
-from tests.simulation.lambda_service import Lambda, Learnt
+from tests.simulation.lambda_service import Lambda
 from tests.simulation.names import (
     API,
     BY_HAND,
@@ -236,26 +236,13 @@ class Stage:
         return sweep.repair(sweep.survey(steps), steps, force=run.is_forced).to_dict()
 
     def _overseen(self, sweep: Sweep) -> Callable[[Invocation], Any]:
-        overseer = Overseer(
-            settings=MEETINGS,
-            instances=self._instances(),
-            table=Meetings(self.dynamodb, TABLE, self.tasks.sleep),
-            scheduler=Scheduler(self.scheduler),
-            **self._shared,
-        )
+        overseer = Overseer(settings=MEETINGS, scheduler=Scheduler(self.scheduler), **self._shared)
 
         def handle(run: Invocation) -> Any:  # noqa: ANN401
             try:
-                self.invariants.seen["overseen"] += len(overseer.oversee(run))
+                return sweep.handle(run)
             finally:
-                # The sweep shares no knowledge with the overseer, so its evidence must be its own:
-                # what the overseer saw proves nothing for it, and what the overseer failed to read
-                # (it asks for other rows, and for pages of an earlier list) is no failure of it.
-                # This hides nothing: the sweep has read nothing yet, and each write of the overseer
-                # was looked at when it was made.
-                run.learnt = Learnt()
-                result = sweep.handle(run)
-            return result
+                self.invariants.seen["overseen"] += len(overseer.oversee(run, sweep.snapshot()))
 
         return handle
 

@@ -52,7 +52,7 @@ def test_a_lost_start_is_repaired(world: World) -> None:
     assert (record.type, record.fields.proxied, record.fields.ttl) == ("A", True, 1)
     assert world.row() == {"status": "DNS_WRITTEN", "teacher_ec2_link": link(instance_id)}
     assert world.calls == (
-        ["BatchGetItem", "DescribeInstances", "GetSecretValue", "UpdateItem"],
+        ["BatchGetItem", "BatchGetItem", "DescribeInstances", "GetSecretValue", "UpdateItem"],
         [LIST, CREATE],
     )
 
@@ -100,9 +100,9 @@ def orphan(world: World) -> None:
 @pytest.mark.parametrize(
     ("drift", "later"),
     [
-        (lost_start, ["POST dns_records", "UpdateItem"]),
-        (start_and_end, ["POST batch", "UpdateItem", "UpdateItem"]),
-        (orphan, ["DescribeInstances", "UpdateItem", "DELETE"]),
+        (lost_start, ["BatchGetItem", "POST dns_records", "UpdateItem"]),
+        (start_and_end, ["BatchGetItem", "POST batch", "UpdateItem", "UpdateItem"]),
+        (orphan, ["DescribeInstances", "BatchGetItem", "UpdateItem", "DELETE"]),
     ],
     ids=["a start", "a start and an end", "a row that only the record leads to"],
 )
@@ -168,7 +168,7 @@ def test_a_whole_class_is_one_list_one_batch_and_two_reads_of_aws(world: World) 
     result = world.swept()
 
     assert result["done"] == {"created": 80, "updated": 0, "deleted": 0, "rows": 40}
-    reads = ["BatchGetItem", "DescribeInstances", "GetSecretValue"]
+    reads = ["BatchGetItem", "BatchGetItem", "DescribeInstances", "GetSecretValue"]
     assert world.calls == ([*reads, *["UpdateItem"] * 40], [LIST, BATCH])
     assert all(len(world.row(each)) == 3 for each in world.rows())
 

@@ -16,7 +16,7 @@ from tests.transports import Noting
 from tests.world import DOMAIN, OWNER, RECORDS, Context, World, link
 
 LIST = ("GET", RECORDS)
-READS = ("BatchGetItem", "DescribeInstances", "GetSecretValue")
+READS = ("BatchGetItem", "BatchGetItem", "DescribeInstances", "GetSecretValue")
 UNKNOWN = "i-0123456789abcdef0"
 
 

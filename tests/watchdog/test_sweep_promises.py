@@ -51,7 +51,11 @@ class Small:
     zone_fails: dict[int, Exception | None] = field(default_factory=dict)
     """By the number of the call; None: it is carried out, and the answer lost."""
     row_fails: dict[int, Exception] = field(default_factory=dict)
+    lags: set[int] = field(default_factory=set)
+    """The numbers of the reads of rows that are not consistent, and show the rows before."""
+    before: dict[str, Meeting] = field(default_factory=dict)
     writes: int = 0
+    reads: int = 0
 
     def __post_init__(self) -> None:
         self.zone.fail = [self.before_zone_call]
@@ -110,8 +114,12 @@ class Small:
 
     # The table
 
-    def rows_of(self, meeting_ids: Iterable[str]) -> RowsRead:
-        return RowsRead({each: self.rows[each] for each in meeting_ids if each in self.rows})
+    def rows_of(self, meeting_ids: Iterable[str], *, is_consistent: bool) -> RowsRead:
+        rows = self.rows
+        if not is_consistent:
+            self.reads += 1
+            rows = self.before if self.reads in self.lags else rows
+        return RowsRead({each: rows[each] for each in meeting_ids if each in rows})
 
     def apply(self, change: MeetingChange) -> None:
         self.writes += 1
@@ -124,7 +132,7 @@ class Small:
             raise RowChangedError(change.meeting.id)
         after = MeetingChange(row, change.links, change.status, ()).result
         self._may_be_written(row, after)
-        self.rows[row.id] = after
+        self.before[row.id], self.rows[row.id] = row, after
 
     def _may_be_written(self, before: Meeting, after: Meeting) -> None:
         for role in before.roles:
@@ -175,7 +183,7 @@ class Small:
 
     def settle(self) -> int:
         """Sweep without failures until there is nothing left to do; return how often."""
-        self.zone_fails, self.row_fails = {}, {}
+        self.zone_fails, self.row_fails, self.lags = {}, {}, set()
         for times in range(1, 6):
             result = self.sweep()
             assert result is not None
@@ -228,6 +236,18 @@ def worlds(draw: st.DrawFn, *, tidy: bool = False) -> Small:
     for record in standing:
         if record.owner == OWNER:
             served[record.name.partition(".")[0]].add(record.assignment)
+    now = draw(rows(seen, served, tidy=tidy))
+    return Small(seen, zone_of(standing), now, before=draw(rows(seen, served, tidy=tidy)))
+
+
+@st.composite
+def rows(
+    draw: st.DrawFn,
+    seen: Mapping[str, Instance],
+    served: Mapping[str, set[Assignment | None]],
+    *,
+    tidy: bool,
+) -> dict[str, Meeting]:
     found = {}
     for meeting in draw(st.sets(st.sampled_from(MEETINGS))):
         attributes = {"status": draw(st.sampled_from(["", *Status]))}
@@ -240,7 +260,7 @@ def worlds(draw: st.DrawFn, *, tidy: bool = False) -> Small:
             launched = ["", "", *(each for each in IDS if each in seen or not tidy)]
             attributes[f"{role}_ec2_id"] = draw(st.sampled_from(launched))
         found[meeting] = a_row(meeting, **{key: text for key, text in attributes.items() if text})
-    return Small(seen, zone_of(standing), found)
+    return found
 
 
 @st.composite
@@ -266,7 +286,8 @@ def zone_of(records: Sequence[Record]) -> MemoryZone:
 
 
 def copy(world: Small) -> Small:
-    return replace(world, zone=zone_of(world.zone.records), rows=dict(world.rows))
+    rows, before = dict(world.rows), dict(world.before)
+    return replace(world, zone=zone_of(world.zone.records), rows=rows, before=before)
 
 
 ZONE_FAILS = st.dictionaries(
@@ -289,6 +310,7 @@ ROW_FAILS = st.dictionaries(
     ),
     max_size=3,
 )
+LAGS = st.sets(st.integers(1, 3))
 
 
 @settings(max_examples=120)
@@ -309,14 +331,15 @@ def test_two_sweeps_settle_any_state(world: Small) -> None:
 
 
 @settings(max_examples=120)
-@given(worlds(), ZONE_FAILS, ROW_FAILS, st.integers(1, 3))
+@given(worlds(), ZONE_FAILS, ROW_FAILS, LAGS, st.integers(1, 3))
 def test_no_failure_breaks_a_promise_and_the_next_sweeps_settle(
     world: Small,
     zone_fails: dict[int, Exception | None],
     row_fails: dict[int, Exception],
+    lags: set[int],
     runs: int,
 ) -> None:
-    world.zone_fails, world.row_fails = zone_fails, row_fails
+    world.zone_fails, world.row_fails, world.lags = zone_fails, row_fails, lags
 
     for _ in range(runs):
         world.sweep()
@@ -325,11 +348,12 @@ def test_no_failure_breaks_a_promise_and_the_next_sweeps_settle(
 
 
 @settings(max_examples=120)
-@given(worlds(tidy=True), ZONE_FAILS, ROW_FAILS, st.integers(1, 3))
+@given(worlds(tidy=True), ZONE_FAILS, ROW_FAILS, LAGS, st.integers(1, 3))
 def test_failures_on_the_way_do_not_change_where_it_leads(
     world: Small,
     zone_fails: dict[int, Exception | None],
     row_fails: dict[int, Exception],
+    lags: set[int],
     runs: int,
 ) -> None:
     """But for the status of a row that named an instance that EC2 denies, or another meeting's.
@@ -345,7 +369,7 @@ def test_failures_on_the_way_do_not_change_where_it_leads(
     }
     smooth = copy(world)
     smooth.settle()
-    world.zone_fails, world.row_fails = zone_fails, row_fails
+    world.zone_fails, world.row_fails, world.lags = zone_fails, row_fails, lags
 
     for _ in range(runs):
         world.sweep()
@@ -357,3 +381,17 @@ def test_failures_on_the_way_do_not_change_where_it_leads(
                 meeting, {**each.rows[meeting].item, "status": {"S": "any"}}
             )
     assert world.standing() == smooth.standing()
+
+
+def test_a_record_that_alone_leads_to_a_row_goes_only_after_the_row_as_it_is_now() -> None:
+    """Reads that are not consistent may show the row from before its link was set."""
+    comment = ownership_comment(OWNER, Assignment("m1", "teacher"))
+    last = Record.address(f"{A}.{DOMAIN}", ADDRESS, proxied=True, ttl=1, comment=comment)
+    zone = zone_of([replace(last, id="last", modified_at=ago(HOUR))])
+    linked = a_row("m1", status="DNS_WRITTEN", teacher_ec2_link=link(A))
+    launched = a_row("m1", status="LAUNCHED")
+    world = Small({}, zone, {"m1": linked}, lags={1}, before={"m1": launched})
+
+    world.sweep()
+
+    assert (world.zone.records, world.rows["m1"].link("teacher")) == ([], None)

@@ -1,0 +1,59 @@
+"""What a sweep has just read is handed to the features; what is old or was not read is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.cloudflare import Fault, FaultKind
+from tests.world import Context, make_settings
+
+if TYPE_CHECKING:
+    from tests.world import World
+
+LIST, ROWS = "DescribeInstances", "BatchGetItem"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls"), [(0, []), (10, []), (11, [LIST, ROWS])], ids=["new", "young", "old"]
+)
+def test_a_snapshot_is_read_again_when_it_is_too_old(
+    world: World, seconds: float, calls: list[str]
+) -> None:
+    world.put_row("m1", status="LAUNCHED")
+    world.desktop(meeting="m1")
+    noon = world.clock()
+    world.clock = lambda: noon + world.elapsed  # type: ignore[method-assign]
+    sweep = world.sweep()
+    sweep.handle(Context())
+    world.forget_calls()
+    world.pass_time(seconds)
+
+    snapshot = sweep.snapshot()
+
+    assert (len(snapshot.instances()), len(snapshot.rows_of(["m1"]).rows)) == (1, 1)
+    assert world.aws_calls == calls
+
+
+def test_what_a_failed_sweep_did_not_read_is_read(world: World) -> None:
+    world.desktop()
+    world.cloudflare.faults.add(Fault(FaultKind.REFUSED, status=400, code=1000))
+    sweep = world.sweep()
+    with pytest.raises(Exception, match="1000"):
+        sweep.handle(Context())
+
+    world.fail(LIST, "InternalError")
+    with pytest.raises(ClientError):
+        sweep.snapshot().instances()
+    world.recover()
+
+    assert len(sweep.snapshot().instances()) == 1
+
+
+def test_a_stage_without_a_table_has_no_rows(world: World) -> None:
+    sweep = world.sweep(make_settings(TABLE_NAME=""))
+
+    assert sweep.snapshot().rows_of(["m1"]).rows == {}
+    assert world.aws_calls == []
