@@ -7,6 +7,7 @@ package, and modules that a function does not need would make its cold start lon
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast
 
@@ -16,6 +17,11 @@ from chalicelib.ec2.instances import Instances
 from chalicelib.telemetry import LogReporter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from chalicelib.cloudflare.client import Cloudflare
+    from chalicelib.cloudflare.rate_limit import Quota
     from chalicelib.cloudflare.zone import CloudflareZone
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.ending import Ending
@@ -29,10 +35,11 @@ if TYPE_CHECKING:
     from chalicelib.notifications.deployment_reports import DeploymentReports
     from chalicelib.notifications.notifier import Notifier
     from chalicelib.notifications.termination_reports import TerminationReports
+    from chalicelib.secrets import Token
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.settings.notifications import NotificationsSettings
     from chalicelib.settings.stage import Settings
-    from chalicelib.step import Workers
+    from chalicelib.telemetry import Reporter
     from chalicelib.watchdog.handler import Watchdog
     from chalicelib.watchdog.sweep import Sweep
 
@@ -44,10 +51,16 @@ API: Final = "api"
 
 
 class Container:
-    """The handlers of a stage with these settings; each is built when it is first used."""
+    """The handlers of a stage with these settings; each is built when it is first used.
+
+    The simulation replaces what surrounds the code: `_client`, `_clock`, `_sleep`, `_cloudflare`,
+    `_workers` and `_reporter`.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._client, self._clock = aws.client, time.time
+        self._sleep: Callable[[float], None] = time.sleep
 
     # The core
 
@@ -63,7 +76,8 @@ class Container:
             zone=self._zone(KEPT_BY_EVENTS),
             meetings=self._table if self._settings.table_name else None,
             reporter=self._reporter("dns_watchdog"),
-            executor=_workers(),
+            executor=self._workers(),
+            clock=self._clock,
         )
 
     @cached_property
@@ -78,37 +92,46 @@ class Container:
             zone=self._zone(KEPT_BY_SWEEPS),
             meetings=self._table if self._settings.table_name else None,
             reporter=self._reporter("sweep"),
-            executor=_workers(),
+            executor=self._workers(),
+            clock=self._clock,
             reserve=FEATURES_RESERVE if self._settings.features else RESERVE,
         )
 
     def _zone(self, kept: float) -> CloudflareZone:
         """Build the DNS provider's zone, which keeps this share of the quota for others."""
-        from chalicelib.cloudflare.client import Cloudflare
         from chalicelib.cloudflare.rate_limit import Quota
-        from chalicelib.cloudflare.transport import Urllib3Transport
         from chalicelib.cloudflare.zone import CloudflareZone
         from chalicelib.secrets import Token
 
         settings = self._settings
-        token = Token(aws.client("secretsmanager"), settings.secret_id)
+        token = Token(self._client("secretsmanager"), settings.secret_id, self._clock)
         token.read_ahead()
-        url, quota = settings.cloudflare_api_url, Quota(kept=kept)
-        cloudflare = Cloudflare(url, token, Urllib3Transport(), quota)
+        cloudflare = self._cloudflare(token, Quota(self._clock, kept))
         return CloudflareZone(cloudflare, settings.zone_id, settings.batch_size)
+
+    def _cloudflare(self, token: Token, quota: Quota) -> Cloudflare:
+        from chalicelib.cloudflare.client import Cloudflare
+        from chalicelib.cloudflare.transport import Urllib3Transport
+
+        return Cloudflare(self._settings.cloudflare_api_url, token, Urllib3Transport(), quota)
 
     @cached_property
     def _instances(self) -> Instances:
         settings = self._settings
-        return Instances(aws.client("ec2"), settings.project_tag, settings.owner)
+        return Instances(self._client("ec2"), settings.project_tag, settings.owner)
 
     @cached_property
     def _table(self) -> Meetings:
         from chalicelib.meeting_row.table import Meetings
 
-        return Meetings(aws.client("dynamodb"), str(self._settings.table_name))
+        return Meetings(self._client("dynamodb"), str(self._settings.table_name), self._sleep)
 
-    def _reporter(self, function: str) -> LogReporter:
+    def _workers(self) -> Executor:
+        from chalicelib.step import Workers
+
+        return Workers()
+
+    def _reporter(self, function: str) -> Reporter:
         return LogReporter(function, self._settings.owner)
 
     # The feature `meetings`
@@ -122,11 +145,11 @@ class Container:
         from chalicelib.meetings.scheduling import Scheduling
         from chalicelib.meetings.stage_secrets import Seeds
 
-        secrets = aws.client("secretsmanager")
-        scheduler = aws.client("scheduler")
+        secrets = self._client("secretsmanager")
+        scheduler = self._client("scheduler")
         return Scheduling(
             settings=self._meetings,
-            authorizer=Authorizer(secrets),
+            authorizer=Authorizer(secrets, self._clock),
             seeds=Seeds(secrets),
             reservations=Reservations(
                 table=self._table,
@@ -134,6 +157,7 @@ class Container:
                 unscheduler=Unscheduler(scheduler),
             ),
             reporter=self._reporter(API),
+            clock=self._clock,
         )
 
     @cached_property
@@ -146,6 +170,7 @@ class Container:
             meetings=self._meetings,
             table=self._table,
             reporter=self._reporter(API),
+            clock=self._clock,
         )
 
     @cached_property
@@ -157,7 +182,7 @@ class Container:
         from chalicelib.meetings.launch import Launch
         from chalicelib.meetings.starter import Starter
 
-        ec2 = aws.client("ec2")
+        ec2 = self._client("ec2")
         starter = Starter(
             settings=self._meetings,
             project_tag=self._settings.project_tag,
@@ -175,6 +200,8 @@ class Container:
             terminations=Terminations(ec2),
             ending=self._ending,
             reporter=self._reporter("launch_ec2"),
+            clock=self._clock,
+            sleep=self._sleep,
         )
 
     @cached_property
@@ -188,8 +215,9 @@ class Container:
             table=self._table,
             instances=self._instances,
             ending=self._ending,
-            scheduler=Scheduler(aws.client("scheduler")),
+            scheduler=Scheduler(self._client("scheduler")),
             reporter=self._reporter("safety_net"),
+            clock=self._clock,
         )
 
     @cached_property
@@ -198,7 +226,10 @@ class Container:
         from chalicelib.meetings.terminator import Terminator
 
         return Terminator(
-            table=self._table, ending=self._ending, reporter=self._reporter("terminator")
+            table=self._table,
+            ending=self._ending,
+            reporter=self._reporter("terminator"),
+            clock=self._clock,
         )
 
     @cached_property
@@ -209,8 +240,9 @@ class Container:
 
         return Overseer(
             settings=self._meetings,
-            scheduler=Scheduler(aws.client("scheduler")),
+            scheduler=Scheduler(self._client("scheduler")),
             reporter=self._reporter("sweep"),
+            clock=self._clock,
         )
 
     @cached_property
@@ -221,7 +253,7 @@ class Container:
         return Ending(
             table=self._table,
             instances=self._instances,
-            terminations=Terminations(aws.client("ec2")),
+            terminations=Terminations(self._client("ec2")),
             settings=self._settings,
         )
 
@@ -255,7 +287,7 @@ class Container:
 
         return DeploymentReports(
             settings=self._notifications,
-            deployments=Deployments(aws.client("codedeploy")),
+            deployments=Deployments(self._client("codedeploy")),
             notifier=self._notifier,
             reporter=self._reporter("notify_deployment"),
         )
@@ -279,19 +311,14 @@ class Container:
         from chalicelib.notifications.sent import Sent
 
         return Notifier(
-            sent=Sent(aws.client("dynamodb")),
-            mailer=Mailer(aws.client("sesv2"), self._notifications),
+            sent=Sent(self._client("dynamodb")),
+            mailer=Mailer(self._client("sesv2"), self._notifications),
             lay_out=lay_out,
             owner=self._settings.owner,
+            clock=self._clock,
         )
 
     @property
     def _notifications(self) -> NotificationsSettings:
         """The feature's settings, which exist: this is used only in stages that have it."""
         return cast("NotificationsSettings", self._settings.notifications)
-
-
-def _workers() -> Workers:
-    from chalicelib.step import Workers
-
-    return Workers()

@@ -105,7 +105,7 @@ AWS: Final[tuple[tuple[str, Any], ...]] = (
     *(("ec2", (fault, 1)) for fault in EC2),
     *(("lag", lags) for lags in ((5, 5), (60, 0), (0, 60), (240, 5), (5, 240), (240, 240))),
     *(("dynamodb", (fault, 1)) for fault in DYNAMODB),
-    *(("secrets", (fault, 1)) for fault in SECRETS),
+    *(("secretsmanager", (fault, 1)) for fault in SECRETS),
     ("nowhere", None),
 )
 CORE_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
@@ -158,4 +158,4 @@ def switch_on(stage: Stage, where: str, how: Any) -> None:  # noqa: ANN401, C901
             stage.stop_faults()
         case _:
             fault, times = how
-            stage.edges[where].faults += [fault] * times
+            stage.clients[where].edge.faults += [fault] * times

@@ -3,66 +3,28 @@
 from __future__ import annotations
 
 import json
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.cloudflare.client import Cloudflare
-from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
-from chalicelib.cloudflare.zone import CloudflareZone
-from chalicelib.deadline import Deadline
-from chalicelib.ec2.desktops import Starts, Terminations
-from chalicelib.ec2.images import Images
-from chalicelib.ec2.instances import Instances
-from chalicelib.ec2.subnets import Subnets
-from chalicelib.meeting_row.table import Meetings
-from chalicelib.meetings.authorizer import Authorizer
-from chalicelib.meetings.ending import Ending
-from chalicelib.meetings.join import Join
-from chalicelib.meetings.launch import Launch
-from chalicelib.meetings.overseer import Overseer
-from chalicelib.meetings.reservation import Reservations
-from chalicelib.meetings.safety_net import SafetyNet
-from chalicelib.meetings.schedules import Scheduler, Unscheduler
-from chalicelib.meetings.scheduling import Scheduling
-from chalicelib.meetings.stage_secrets import Seeds
-from chalicelib.meetings.starter import Starter
-from chalicelib.meetings.terminator import Terminator
-from chalicelib.secrets import Token
-from chalicelib.step import Steps
-from chalicelib.watchdog.handler import Watchdog
-from chalicelib.watchdog.sweep import Sweep
 from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
 from localcloud.cloudflare import Quota as CloudflareQuota
 from tests.simulation.actors import Actors
 from tests.simulation.aws_edge import AwsEdge
-from tests.simulation.callers import Booking, Callers
+from tests.simulation.callers import Callers
 from tests.simulation.clock import Clock
 from tests.simulation.cloudflare_edge import CloudflareEdge
 from tests.simulation.desktops import Desktops
 from tests.simulation.dynamodb import DynamoDb, Stream
 from tests.simulation.ec2 import Ec2
+from tests.simulation.functions import Functions
 from tests.simulation.invariants import Invariants
 from tests.simulation.lambda_service import Lambda
-from tests.simulation.names import (
-    API,
-    BY_HAND,
-    CALLER_KEY,
-    CORE,
-    LAUNCH,
-    MEETINGS,
-    PREFIX,
-    SAFETY_NET,
-    SETTINGS,
-    WATCHDOG,
-    WITH_MEETINGS,
-)
+from tests.simulation.names import CALLER_KEY, PREFIX, SETTINGS, WITH_MEETINGS
 from tests.simulation.scheduler import SchedulerService
-from tests.simulation.tasks import StepExecutor, Tasks
+from tests.simulation.tasks import Tasks
 from tests.world import OTHER_TOKEN, TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Executor
+    from collections.abc import Mapping
 
     from localcloud.cloudflare import Zone as ZoneSpec
     from tests.simulation.lambda_service import Invocation
@@ -88,16 +50,6 @@ class Secrets:
         return dict(self.edge.call("GetSecretValue", answer))
 
 
-class Silence:
-    """A Reporter that reports nothing."""
-
-    def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None: ...
-
-    def failed(
-        self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
-    ) -> None: ...
-
-
 class Stage:
     """The services, the stage's functions, and `events` that EventBridge has not delivered yet."""
 
@@ -112,22 +64,22 @@ class Stage:
         self.scheduler = SchedulerService(self.clock, self.tasks)
         self.stream = Stream()
         self.cloudflare = CloudflareEdge(self.clock, self.tasks, self.invariants, zone)
-        self.functions = Lambda(self.clock, self.tasks, self.invariants, self._build)
+        self.functions = Lambda(
+            self.clock, self.tasks, self.invariants, lambda name: Functions(self).named(name)
+        )
         self.desktops = Desktops(self)
         self.actors = Actors(self)
         self.callers = Callers(self)
         self.events: list[Mapping[str, Any]] = []
-        self.edges = {
-            "ec2": self.ec2.edge,
-            "dynamodb": self.dynamodb.edge,
-            "secrets": self.secrets.edge,
-            "scheduler": self.scheduler.edge,
+        self.clients: dict[str, Any] = {
+            "ec2": self.ec2,
+            "dynamodb": self.dynamodb,
+            "secretsmanager": self.secrets,
+            "scheduler": self.scheduler,
         }
         self.ec2.end = self.desktops.end
         self.tasks.before_resuming = self.actors.race
         self.dynamodb.watchers += [self.stream.watch, self.invariants.row_became]
-        self._holders = count(1)
-        self._shared: dict[str, Any] = {"reporter": Silence(), "clock": self.clock}
 
     # Runs
 
@@ -174,8 +126,8 @@ class Stage:
         self.cloudflare.api.faults.add(Fault(FaultKind.REFUSED, status=403, code=9109))
 
     def stop_faults(self) -> None:
-        for edge in self.edges.values():
-            edge.faults.clear()
+        for client in self.clients.values():
+            client.edge.faults.clear()
         ec2 = self.ec2
         for lacking in (ec2.hidden, ec2.mute, ec2.denied, ec2.full, self.dynamodb.left_out):
             lacking.clear()
@@ -193,105 +145,3 @@ class Stage:
         self.thaw()
         self.cloudflare.arrive(everything=True)
         self.invariants.check()
-
-    # Functions, built as a new execution environment builds them
-
-    def _build(self, function: str) -> Callable[[Invocation], Any]:
-        if function == API:
-            return self._build_api()
-        if function in CORE:
-            return self._build_core(function)
-        return self._build_meeting_function(function)
-
-    def _instances(self) -> Instances:
-        return Instances(self.ec2, self.settings.project_tag, self.settings.owner)
-
-    def _build_core(self, function: str) -> Callable[[Invocation], Any]:
-        cloudflare = Cloudflare(
-            self.settings.cloudflare_api_url,
-            Token(self.secrets, self.settings.secret_id, self.clock),
-            self.cloudflare,
-            Quota(self.clock, KEPT_BY_EVENTS if function == WATCHDOG else KEPT_BY_SWEEPS),
-            sleep=self.tasks.sleep,
-            jitter=lambda: 1.0,
-        )
-        executor = StepExecutor(self.tasks)
-        handler = (Watchdog if function == WATCHDOG else Sweep)(
-            settings=self.settings,
-            instances=self._instances(),
-            zone=CloudflareZone(cloudflare, self.settings.zone_id, self.settings.batch_size),
-            meetings=Meetings(self.dynamodb, TABLE, self.tasks.sleep),
-            executor=executor,
-            **self._shared,
-        )
-        if isinstance(handler, Watchdog):
-            return lambda run: handler.handle(run.event, run)
-        if function == BY_HAND:
-            return lambda run: self._sweep_by_hand(handler, executor, run)
-        return self._overseen(handler) if self.settings.meetings else handler.handle
-
-    def _sweep_by_hand(self, sweep: Sweep, executor: Executor, run: Invocation) -> Any:  # noqa: ANN401
-        """Do what `elephant sweep` does, with `--force` if that is the run's event."""
-        steps = Steps(executor, Deadline.of(run, self.clock))
-        return sweep.repair(sweep.survey(steps), steps, force=run.is_forced).to_dict()
-
-    def _overseen(self, sweep: Sweep) -> Callable[[Invocation], Any]:
-        overseer = Overseer(settings=MEETINGS, scheduler=Scheduler(self.scheduler), **self._shared)
-
-        def handle(run: Invocation) -> Any:  # noqa: ANN401
-            try:
-                return sweep.handle(run)
-            finally:
-                self.invariants.seen["overseen"] += len(overseer.oversee(run, sweep.snapshot()))
-
-        return handle
-
-    def _build_meeting_function(self, function: str) -> Callable[[Invocation], Any]:
-        table, instances = Meetings(self.dynamodb, TABLE), self._instances()
-        terminations = Terminations(self.ec2)
-        ending = Ending(
-            table=table, instances=instances, terminations=terminations, settings=WITH_MEETINGS
-        )
-        shared: dict[str, Any] = {"table": table, "ending": ending, **self._shared}
-        handler: Launch | SafetyNet | Terminator
-        if function == LAUNCH:
-            starter = Starter(
-                settings=MEETINGS,
-                project_tag=WITH_MEETINGS.project_tag,
-                owner=WITH_MEETINGS.owner,
-                table=table,
-                instances=instances,
-                images=Images(self.ec2),
-                subnets=Subnets(self.ec2),
-                starts=Starts(self.ec2),
-            )
-            shared |= {"starter": starter, "terminations": terminations}
-            shared |= {"sleep": self.tasks.sleep, "holder": lambda: f"holder-{next(self._holders)}"}
-            handler = Launch(settings=MEETINGS, **shared)
-        elif function == SAFETY_NET:
-            shared |= {"instances": instances, "scheduler": Scheduler(self.scheduler)}
-            handler = SafetyNet(settings=MEETINGS, **shared)
-        else:
-            handler = Terminator(**shared)
-        return lambda run: handler.handle(run.event, run)
-
-    def _build_api(self) -> Callable[[Invocation], Any]:
-        table, scheduler = Meetings(self.dynamodb, TABLE), self.scheduler
-        scheduling = Scheduling(
-            settings=MEETINGS,
-            authorizer=Authorizer(self.secrets, self.clock),
-            seeds=Seeds(self.secrets),
-            reservations=Reservations(
-                table=table, scheduler=Scheduler(scheduler), unscheduler=Unscheduler(scheduler)
-            ),
-            **self._shared,
-        )
-        join = Join(settings=WITH_MEETINGS, meetings=MEETINGS, table=table, **self._shared)
-
-        def handle(run: Invocation) -> Any:  # noqa: ANN401
-            call = run.event
-            if isinstance(call, Booking):
-                return scheduling.handle(call.request, run)
-            return join.handle(call.request, call.meeting, call.role)
-
-        return handle

@@ -1,0 +1,84 @@
+"""The stage's functions: wired as in production, between simulated services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.cloudflare.client import Cloudflare
+from chalicelib.container import Container
+from chalicelib.deadline import Deadline
+from chalicelib.step import Steps
+from tests.simulation.callers import Booking
+from tests.simulation.names import API, BY_HAND, LAUNCH, SAFETY_NET, SWEEP, WATCHDOG
+from tests.simulation.tasks import StepExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.cloudflare.rate_limit import Quota
+    from chalicelib.secrets import Token
+    from tests.simulation.lambda_service import Invocation
+    from tests.simulation.stage import Stage
+
+
+class _Silence:
+    """A Reporter that reports nothing."""
+
+    def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None: ...
+
+    def failed(
+        self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
+    ) -> None: ...
+
+
+class Functions(Container):
+    """What one execution environment builds, when its first run needs it."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage.settings)
+        self._client: Any = stage.clients.__getitem__
+        self._clock, self._sleep = stage.clock, stage.tasks.sleep
+        self._stage = stage
+
+    def named(self, name: str) -> Callable[[Invocation], Any]:
+        return {
+            WATCHDOG: lambda run: self.watchdog.handle(run.event, run),
+            SWEEP: self._overseen_sweep if self._settings.meetings else self._sweep,
+            BY_HAND: self._sweep_by_hand,
+            API: self._answer,
+            LAUNCH: lambda run: self.launch.handle(run.event, run),
+            SAFETY_NET: lambda run: self.safety_net.handle(run.event, run),
+        }.get(name, lambda run: self.terminator.handle(run.event, run))
+
+    def _sweep(self, run: Invocation) -> Any:  # noqa: ANN401
+        return self.sweep.handle(run)
+
+    def _overseen_sweep(self, run: Invocation) -> Any:  # noqa: ANN401
+        try:
+            return self._sweep(run)
+        finally:
+            overseen = self.overseer.oversee(run, self.sweep.snapshot())
+            self._stage.invariants.seen["overseen"] += len(overseen)
+
+    def _sweep_by_hand(self, run: Invocation) -> Any:  # noqa: ANN401
+        """Do what `elephant sweep` does, with `--force` if that is the run's event."""
+        steps = Steps(self._workers(), Deadline.of(run, self._clock))
+        return self.sweep.repair(self.sweep.survey(steps), steps, force=run.is_forced).to_dict()
+
+    def _answer(self, run: Invocation) -> Any:  # noqa: ANN401
+        call = run.event
+        if isinstance(call, Booking):
+            return self.scheduling.handle(call.request, run)
+        return self.join.handle(call.request, call.meeting, call.role)
+
+    # What surrounds the code
+
+    def _cloudflare(self, token: Token, quota: Quota) -> Cloudflare:
+        url, transport = self._settings.cloudflare_api_url, self._stage.cloudflare
+        return Cloudflare(url, token, transport, quota, sleep=self._sleep, jitter=lambda: 1.0)
+
+    def _workers(self) -> StepExecutor:
+        return StepExecutor(self._stage.tasks)
+
+    def _reporter(self, function: str) -> _Silence:  # noqa: ARG002 (as inherited)
+        return _Silence()
