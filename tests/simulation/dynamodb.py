@@ -36,19 +36,24 @@ _TOO_LARGE: Final = {
 class DynamoDb:
     """The table's items, and a client of it; `watchers` are called for each write.
 
-    `left_out` are the rows that every answer to a batch leaves out.
+    `left_out` are the rows that every answer to a batch leaves out. A batch that is not consistent
+    shows an item as it was before its last change, for `lag` seconds.
     """
 
     def __init__(self, tasks: Tasks, invariants: Invariants, table: str) -> None:
         self.items: dict[str, Item] = {}
         self.edge = AwsEdge(tasks)
         self.left_out: set[str] = set()
+        self.lag = 0.0
+        self._before: dict[str, tuple[float, Item | None]] = {}
+        self._clock = tasks.clock
         self.watchers: list[Callable[[str, Item | None, Item | None], None]] = []
         self._invariants = invariants
         self._table = table
 
     def store(self, item_id: str, after: Item | None) -> None:
         before = self.items.pop(item_id, None)
+        self._before[item_id] = (self._clock.now, before)
         if after is not None:
             self.items[item_id] = after
         for watch in self.watchers:
@@ -75,11 +80,17 @@ class DynamoDb:
             done = ids[: len(ids) // 2] if fault == UNPROCESSED else ids
             done = [each for each in done if each not in self.left_out]
             left = [{"id": {"S": each}} for each in ids if each not in done]
-            found = [_copy(self.items[each]) for each in done if each in self.items]
+            read = self.items.get if asked.get("ConsistentRead") else self._replica
+            found = [_copy(item) for each in done if (item := read(each))]
             unprocessed = {self._table: {**asked, "Keys": left}} if left else {}
             return {"Responses": {self._table: found}, "UnprocessedKeys": unprocessed}
 
         return self._read(f"BatchGetItem {ids}", execute)
+
+    def _replica(self, item_id: str) -> Item | None:
+        changed_at, before = self._before.get(item_id, (0.0, None))
+        is_behind = self._clock.now < changed_at + self.lag
+        return before if is_behind else self.items.get(item_id)
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
         def update(before: Item | None) -> Item:

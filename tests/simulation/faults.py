@@ -114,6 +114,7 @@ CORE_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
     *AWS,
     *(("thin", (how, nth)) for how in THIN for nth in (1, 2)),
     *(("left out", row) for row in ("m1", "m2")),
+    *(("replica", seconds) for seconds in (2, 90)),
     ("token", None),
     *(("quota", calls) for calls in (1, 3, 6, 12)),
 )
@@ -124,6 +125,7 @@ MEETING_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
     *(("full", zone) for zone in (*ZONES.values(), None)),
     *(("closed", code) for code in CLOSED),
     *(("hidden", number) for number in range(2)),
+    ("replica", 90),
     *AWS,
 )
 """Where it fails, and how."""
@@ -146,6 +148,8 @@ def switch_on(stage: Stage, where: str, how: Any) -> None:  # noqa: ANN401, C901
             stage.ec2.hidden |= set(list(stage.ec2.hosts)[-1 - how :][:1])
         case "left out":
             stage.dynamodb.left_out.add(how)
+        case "replica":
+            stage.dynamodb.lag = how
         case "token":
             stage.rotate_token()
         case "quota":

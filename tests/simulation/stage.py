@@ -131,7 +131,7 @@ class Stage:
         ec2 = self.ec2
         for lacking in (ec2.hidden, ec2.mute, ec2.denied, ec2.full, self.dynamodb.left_out):
             lacking.clear()
-        ec2.lag = ec2.list_lag = 0.0
+        ec2.lag = ec2.list_lag = self.dynamodb.lag = 0.0
         ec2.closed = None
         self.cloudflare.losses.clear()
         self.cloudflare.api.faults.clear()
