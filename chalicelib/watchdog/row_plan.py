@@ -41,17 +41,18 @@ class RowWrite:
 
 
 class RowPlan:
-    """The desktops of a survey by meeting; those that are gone come before those that run."""
+    """The desktops of a survey by meeting; those that are gone come before those that run.
+
+    Only for meetings that the survey found touched, if it has determined them.
+    """
 
     def __init__(self, survey: Survey, settings: Settings) -> None:
         self._survey = survey
         self._settings = settings
         self._instances: dict[str, list[Instance]] = {}
-        for instance in survey.instances.values():
-            meeting_id = instance.tags.get(MEETING_TAG) if instance else None
-            if instance and meeting_id and self._is_ours(instance):
-                self._instances.setdefault(meeting_id, []).append(instance)
-        self.entries: Mapping[str, tuple[Entry, ...]] = self._by_meeting()
+        rows, touched = survey.meetings, survey.touched
+        meetings = [each for each in rows if touched is None or each in touched]
+        self.entries: Mapping[str, tuple[Entry, ...]] = self._of(meetings) if meetings else {}
 
     @property
     def unsettled(self) -> frozenset[str]:
@@ -98,8 +99,12 @@ class RowPlan:
         is_listed = desktop.instance_id in self._survey.listed
         return decide_meeting(meeting, desktop, rivals, tuple(others.values()), is_listed=is_listed)
 
-    def _by_meeting(self) -> dict[str, tuple[Entry, ...]]:
-        found: dict[str, list[Entry]] = {each: [] for each in self._survey.meetings}
+    def _of(self, meetings: Iterable[str]) -> dict[str, tuple[Entry, ...]]:
+        for instance in self._survey.instances.values():
+            meeting_id = instance.tags.get(MEETING_TAG) if instance else None
+            if instance and meeting_id and self._is_ours(instance):
+                self._instances.setdefault(meeting_id, []).append(instance)
+        found: dict[str, list[Entry]] = {each: [] for each in meetings}
         for instance_id, finding in self._survey.plan.findings.items():
             for entry in self._entries_of(instance_id, finding):
                 found.get(entry.desktop.assignment.meeting_id, []).append(entry)

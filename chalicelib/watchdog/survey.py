@@ -8,7 +8,7 @@ reports as unknown and a malformed record are left out and named.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.clock import time_at
@@ -37,7 +37,9 @@ class Survey:
 
     `records` are ours. `instances` has None for one that a record or a row names and that EC2
     reports as unknown. `listed` are the ids of those in its listing of the project. `meetings`
-    has the existing rows by id; `unread` those that could not be read, and why.
+    has the existing rows by id; `unread` those that could not be read, and why. `touched` are the
+    meetings for which anything would be changed, whose rows were read consistently; None if that
+    was not determined.
     """
 
     at: datetime
@@ -49,6 +51,7 @@ class Survey:
     unread: Mapping[str, str] = field(default_factory=dict)
     errors: tuple[Exception, ...] = ()
     """DynamoDB's errors."""
+    touched: frozenset[str] | None = None
     taken_at: float = 0.0
     """When the last answer arrived, in seconds on the survey's clock."""
 
@@ -130,7 +133,7 @@ class Surveyor:
         if touched:
             steps.begin("read the rows again", snapshot.confirm, touched).result()
             survey = self._planned(at, found, snapshot, survey.instances, steps)
-        return survey
+        return replace(survey, touched=touched)
 
     def _planned(
         self,
@@ -162,7 +165,15 @@ class Surveyor:
         plan = decide(seen, self._settings)
         shown = frozenset(each.id for each in listed)
         return Survey(
-            at, ours, instances, read.rows, plan, shown, read.unread, read.errors, self._clock()
+            at,
+            ours,
+            instances,
+            read.rows,
+            plan,
+            shown,
+            read.unread,
+            read.errors,
+            taken_at=self._clock(),
         )
 
 
