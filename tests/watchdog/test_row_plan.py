@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.meeting import Assignment
-from chalicelib.watchdog.row_plan import RowPlan
+from chalicelib.watchdog.row_plan import RowPlan, meetings_touched
 from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import DOMAIN, link
 
@@ -358,3 +358,29 @@ def test_nothing_is_written_of_a_desktop_while_it_is_unclear_what_became_of_its_
 
     assert written_for(whole) == ({"teacher": link(B)}, "DNS_WRITTEN")
     assert written_for(unclear) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("records", "meeting", "touched"),
+    [
+        ([record(A)], linked(teacher=A), set()),
+        ([record(A)], row(status="LAUNCHED"), {"m1"}),
+        ([], linked(teacher=A), {"m1"}),
+        ([record(A, meeting="m2")], linked(teacher=A), {"m1", "m2"}),
+    ],
+    ids=["all is right", "the row is not", "the record is missing", "it names another meeting"],
+)
+def test_only_meetings_for_which_anything_changes_are_touched(
+    records: list[Record], meeting: Meeting, touched: set[str]
+) -> None:
+    found = survey([instance(A), instance(B, meeting="m3")], records, [meeting])
+    found = replace(found, plan=replace(found.plan, findings={A: found.plan.findings[A]}))
+
+    assert meetings_touched(found, SETTINGS) == touched
+
+
+def test_rows_of_meetings_that_are_not_touched_are_left_alone() -> None:
+    found = survey([instance(A), instance(B, meeting="m2")], [], [row("m1"), row("m2")])
+
+    assert list(RowPlan(replace(found, touched=frozenset({"m2"})), SETTINGS).entries) == ["m2"]
+    assert RowPlan(replace(found, touched=frozenset()), SETTINGS).entries == {}
