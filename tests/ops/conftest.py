@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from localcloud.cloudflare import DEFAULT_ZONE_ID
-from ops.reach import Code
 from ops.stages import OWN_KEY
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.world import World
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(scope="session")
-def code() -> Code:
-    """Read the project's code once for all commands."""
-    return Code(ROOT)
 
 
 @pytest.fixture

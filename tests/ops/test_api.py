@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from moto import mock_aws
@@ -19,7 +19,7 @@ from ops.api import (
     url_of,
 )
 from ops.iam_page import EXAMPLE
-from ops.stages import Stage
+from tests.ops.played import Played
 from tests.ops.projects import account as kept_account
 from tests.ops.projects import silent
 
@@ -99,13 +99,10 @@ def test_a_front_end_may_read_what_the_gateway_answers_itself(
 
 def test_limits_are_read_as_aws_answers_them() -> None:
     """Without the first slash, and with the others as they are."""
+    limits = {"throttlingRateLimit": 5.0, "throttlingBurstLimit": 20}
+    settings = dict.fromkeys(("schedule/POST", "a/b/GET", "*/*"), limits)
 
-    class Gateway:
-        def get_stage(self, **_: str) -> dict[str, Any]:
-            limits = {"throttlingRateLimit": 5.0, "throttlingBurstLimit": 20}
-            return {"methodSettings": dict.fromkeys(("schedule/POST", "a/b/GET", "*/*"), limits)}
-
-    found = throttles_of(Gateway(), "api", "prod")
+    found = throttles_of(Played(get_stage={"methodSettings": settings}), "api", "prod")
 
     assert found is not None
     assert {*found} == {"~1schedule/POST", "~1a~1b/GET", "*/*"}
@@ -118,6 +115,6 @@ def test_without_an_api_nothing_is_limited(account: Account) -> None:
 
 
 def test_china_has_addresses_of_its_own() -> None:
-    stage = Stage("prod", "111122223333", "cn-north-1", EXAMPLE.variables)
+    stage = replace(EXAMPLE, region="cn-north-1")
 
-    assert url_of("x", stage, "prod") == ("https://x.execute-api.cn-north-1.amazonaws.com.cn/prod/")
+    assert url_of("x", stage, "prod") == "https://x.execute-api.cn-north-1.amazonaws.com.cn/prod/"

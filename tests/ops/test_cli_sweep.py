@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from localcloud.cloudflare import Fault, FaultKind
 from ops.cli import main
+from tests.ops.projects import code
 from tests.world import ACCOUNT, DOMAIN, OWNER
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from ops.reach import Code
     from tests.world import World
 
     Ops = Callable[..., Result]
@@ -29,9 +29,9 @@ OTHER = "elephant:other/us-west-2 managed by Elephant"
 
 
 @pytest.fixture
-def ops(project: Path, code: Code, monkeypatch: pytest.MonkeyPatch) -> Ops:
+def ops(project: Path, monkeypatch: pytest.MonkeyPatch) -> Ops:
     """Run commands on the stage."""
-    monkeypatch.setattr("ops.deployment.Code", lambda _: code)
+    monkeypatch.setattr("ops.deployment.Code", lambda _: code())
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(command: str, *options: str) -> Result:

@@ -146,7 +146,12 @@ def test_the_zone_is_described_in_one_call(
 ) -> None:
     site = make_site(may(Permission.DNS_WRITE), zones=(zone,))
     details = site.view().details()
-    usual = {"id": DEFAULT_ZONE_ID, "name": "example.com", "status": "active", "type": zone.type}
+    usual: dict[str, object] = {
+        "id": DEFAULT_ZONE_ID,
+        "name": "example.com",
+        "status": "active",
+        "type": zone.type,
+    }
     usual |= {"paused": False, "plan": "free", "account": "Stand-in"}
     assert vars(details) == usual | shown
     assert (details.is_active, details.is_full) == active_and_full

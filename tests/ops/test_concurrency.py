@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from botocore.exceptions import ClientError
 
 from ops.concurrency import asked_for, check_room, configured, reserved
 from ops.iam_page import PLAIN as STAGE
 from ops.stages import ConfigError
+from tests.ops.played import Played, refusal
 
-WATCHDOG = "elephant-prod-dns_watchdog"
 
+def aws(unreserved: int | None, **there: int | None) -> Played:
+    """Play an account with so many unreserved executions, and what its functions have reserved."""
+    known = {STAGE.function_name(name): number for name, number in there.items()}
 
-class Lambda:
-    """An account with so many unreserved executions, and what its functions have reserved."""
-
-    def __init__(self, unreserved: int | None, **there: int | None) -> None:
-        self._unreserved = unreserved
-        self._there = {STAGE.function_name(name): number for name, number in there.items()}
-        self.calls: list[str] = []
-
-    def get_function_concurrency(self, *, FunctionName: str) -> dict[str, int]:  # noqa: N803
-        self.calls.append("get_function_concurrency")
-        if FunctionName not in self._there:
-            raise refusal("ResourceNotFoundException", "GetFunctionConcurrency")
-        number = self._there[FunctionName]
+    def concurrency(FunctionName: str) -> dict[str, int | None]:  # noqa: N803 (AWS's name)
+        if FunctionName not in known:
+            raise refusal("ResourceNotFoundException")
+        number = known[FunctionName]
         return {} if number is None else {"ReservedConcurrentExecutions": number}
 
-    def get_account_settings(self) -> dict[str, Any]:
-        self.calls.append("get_account_settings")
-        if self._unreserved is None:
+    def settings() -> dict[str, dict[str, int]]:
+        if unreserved is None:
             raise refusal("AccessDeniedException", "GetAccountSettings")
-        return {"AccountLimit": {"UnreservedConcurrentExecutions": self._unreserved}}
+        return {"AccountLimit": {"UnreservedConcurrentExecutions": unreserved}}
+
+    return Played(get_function_concurrency=concurrency, get_account_settings=settings)
 
 
-def refusal(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": ""}}, operation)
-
-
-def check(client: Lambda, **wanted: int | None) -> list[str]:
+def check(client: Played, **wanted: int | None) -> list[str]:
     said: list[str] = []
     check_room(client, STAGE, wanted, said.append)
     return said
@@ -74,25 +63,20 @@ def test_a_reservation_that_is_no_number_is_named(value: object) -> None:
 
 
 def test_what_is_reserved_is_asked_of_lambda() -> None:
-    client = Lambda(900, dns_watchdog=20, sweep=None)
+    client = aws(900, dns_watchdog=20, sweep=None)
+    names = [STAGE.function_name(each) for each in ("dns_watchdog", "sweep", "new")]
 
-    assert reserved(client, WATCHDOG) == 20
-    assert reserved(client, "elephant-prod-sweep") is None
-    assert reserved(client, "elephant-prod-new") is None
+    assert [reserved(client, each) for each in names] == [20, None, None]
 
 
-def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def denied(**_: str) -> dict[str, int]:
-        raise refusal("AccessDeniedException", "GetFunctionConcurrency")
-
-    client = Lambda(900)
-    monkeypatch.setattr(client, "get_function_concurrency", denied)
+def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters() -> None:
+    def denied(**_: str) -> None:
+        raise refusal("AccessDeniedException")
 
     with pytest.raises(ClientError):
-        reserved(client, WATCHDOG)
-    assert check(client, dns_watchdog=20)[0].startswith("whether the account can reserve")
+        reserved(Played(get_function_concurrency=denied), "elephant-prod-dns_watchdog")
+    (said,) = check(Played(get_function_concurrency=denied), dns_watchdog=20)
+    assert said.startswith("whether the account can reserve")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +91,7 @@ def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters(
 def test_what_the_account_can_spare_is_reserved(
     unreserved: int, there: dict[str, int | None], wanted: dict[str, int | None]
 ) -> None:
-    assert check(Lambda(unreserved, **there), **wanted) == []
+    assert check(aws(unreserved, **there), **wanted) == []
 
 
 @pytest.mark.parametrize(
@@ -123,7 +107,7 @@ def test_what_it_cannot_spare_is_refused_with_the_way_out(
     unreserved: int, there: dict[str, int | None], wanted: dict[str, int | None], said: str
 ) -> None:
     with pytest.raises(ConfigError) as raised:
-        check(Lambda(unreserved, **there), **wanted)
+        check(aws(unreserved, **there), **wanted)
 
     assert said in str(raised.value)
     assert "`elephant stage prod --concurrency none`" in str(raised.value)
@@ -131,16 +115,11 @@ def test_what_it_cannot_spare_is_refused_with_the_way_out(
 
 
 def test_what_aws_does_not_tell_holds_nothing_up() -> None:
-    (said,) = check(Lambda(None), dns_watchdog=20)
+    (said,) = check(aws(None), dns_watchdog=20)
 
     assert said == (
         "whether the account can reserve the functions' concurrency is not known "
         "(GetAccountSettings answered AccessDeniedException): going on"
     )
-
-
-def test_an_account_that_is_to_reserve_nothing_more_is_not_asked() -> None:
-    client = Lambda(None, dns_watchdog=20)
-
-    assert check(client, dns_watchdog=20, sweep=None) == []
-    assert "get_account_settings" not in client.calls
+    # and an account that is to reserve nothing more is not asked
+    assert check(aws(None, dns_watchdog=20), dns_watchdog=20, sweep=None) == []

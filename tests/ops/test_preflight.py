@@ -19,10 +19,11 @@ from ops.preflight import (
     unknown_records,
 )
 from ops.stages import ConfigError, ConfigFile, Stage
-from tests.ops.projects import account
+from tests.ops.projects import account, silent
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 GONE = "i-0123456789abcdef0"
@@ -48,10 +49,6 @@ def record(name: str) -> Record:
     return Record.address(name, "203.0.113.7", proxied=True, ttl=1, comment=OWNER)
 
 
-def said(_: str) -> None:
-    """Take what is said."""
-
-
 # The zone
 
 
@@ -59,21 +56,23 @@ def test_the_right_zone_gives_our_records(world: World) -> None:
     instance_id = world.launch()
     world.put_own(instance_id)
 
-    (found,) = check_zone(view(world), stage(world), said)
+    (found,) = check_zone(view(world), stage(world), silent)
 
     assert found.name == f"{instance_id}.{DOMAIN}"
 
 
-def test_a_zone_that_cannot_be_read_is_refused_with_the_right_ones_id(world: World) -> None:
-    with pytest.raises(ConfigError, match=f"Nothing was deployed; .*--zone-id {DEFAULT_ZONE_ID}"):
-        check_zone(view(world, "f" * 32), stage(world, ZONE_ID="f" * 32), said)
-
-
-def test_a_zone_that_the_domain_does_not_lie_in_is_refused(world: World) -> None:
-    elsewhere = stage(world, DOMAIN_ROOT="desktops.another.org")
-
-    with pytest.raises(ConfigError, match=r"is not in the zone example\.com .*--zone-id …"):
-        check_zone(view(world), elsewhere, said)
+@pytest.mark.parametrize(
+    ("zone_id", "domain", "said"),
+    [
+        ("f" * 32, DOMAIN, f"Nothing was deployed; .*--zone-id {DEFAULT_ZONE_ID}"),
+        (DEFAULT_ZONE_ID, "desktops.another.org", r"not in the zone example\.com .*--zone-id …"),
+    ],
+)
+def test_a_wrong_zone_is_refused_with_the_right_ones_id(
+    world: World, zone_id: str, domain: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_zone(view(world, zone_id), stage(world, ZONE_ID=zone_id, DOMAIN_ROOT=domain), silent)
 
 
 def test_a_cloudflare_that_does_not_answer_keeps_nobody_from_deploying(world: World) -> None:
@@ -96,20 +95,21 @@ def test_records_of_unknown_instances_or_of_other_names_are_not_this_stages(worl
     assert set(found) == set(names[1:])
 
 
-def test_a_new_stage_does_not_take_the_owner_of_another_deployment(world: World) -> None:
-    mine = f"{world.launch()}.{DOMAIN}"
-    check_new_owner([record(mine)], account(), stage(world))
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (check_new_owner, "and 2 more in the zone have .*--owner elephant:ANOTHER"),
+        (check_records_to_remove, "nothing was removed"),
+    ],
+)
+def test_the_records_of_another_deployment_are_neither_taken_over_nor_removed(
+    world: World, check: Callable[..., None], said: str
+) -> None:
+    check([record(f"{world.launch()}.{DOMAIN}")], account(), stage(world))
 
     theirs = [record(f"i-{number:017x}.{DOMAIN}") for number in range(5)]
-    with pytest.raises(ConfigError, match=r"and 2 more in the zone have .*--owner elephant:ANOTHE"):
-        check_new_owner(theirs, account(), stage(world))
-
-
-def test_the_records_of_another_deployment_are_not_removed(world: World) -> None:
-    check_records_to_remove([record(f"{world.launch()}.{DOMAIN}")], account(), stage(world))
-
-    with pytest.raises(ConfigError, match="nothing was removed"):
-        check_records_to_remove([record(f"{GONE}.{DOMAIN}")], account(), stage(world))
+    with pytest.raises(ConfigError, match=said):
+        check(theirs, account(), stage(world))
 
 
 # A change of owner

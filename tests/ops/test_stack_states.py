@@ -253,29 +253,6 @@ def test_a_stack_that_is_not_whole_is_made_so(
     assert aws.calls == list(then)
 
 
-def test_one_that_cannot_be_undone_is_left_to_a_person() -> None:
-    undone = [Turn("UPDATE_ROLLBACK_IN_PROGRESS"), Turn("UPDATE_ROLLBACK_FAILED")]
-    aws = Stack("UPDATE_ROLLBACK_FAILED", then={"continue_update_rollback": undone})
-
-    with pytest.raises(StackStuckError, match=f"--stack-name {NAME} --resources-to-skip"):
-        aws.deploy()
-    assert aws.calls == ["continue_update_rollback"]
-
-
-@pytest.mark.parametrize(
-    ("status", "way_out"),
-    [
-        ("UPDATE_FAILED", f"aws cloudformation rollback-stack --stack-name {NAME}"),
-        ("IMPORT_ROLLBACK_FAILED", "resolve that in the console"),
-    ],
-)
-def test_what_others_left_is_not_touched(status: str, way_out: str) -> None:
-    aws = Stack(status)
-    with pytest.raises(StackStuckError, match=f"{NAME} is in {status} .*{way_out}"):
-        aws.deploy()
-    assert aws.calls == []
-
-
 def test_a_failure_names_the_resource_the_reason_and_the_remedy() -> None:
     aws = Stack(then={"create_stack": list(ROLLED_BACK), "delete_stack": DELETED})
 
@@ -291,29 +268,45 @@ def test_a_failure_names_the_resource_the_reason_and_the_remedy() -> None:
     assert aws.deploy() == OUTPUTS
 
 
-REMEDIES = {
-    "a-queue already exists": "something else has that name",
-    "Limit exceeded for alarms": "ask AWS to raise the limit",
-    "Internal failure": "fix what AWS names",
+def going(*statuses: str, reason: str = "") -> list[Turn]:
+    """Take these turns, one resource failing before the first for this reason."""
+    first, *later = statuses
+    failed = (("Alarms", "UPDATE_FAILED", reason),) if reason else ()
+    return [Turn(first, failed), *map(Turn, later)]
+
+
+UNDOING = ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE")
+WHOLE, UPDATE, UNDO = "UPDATE_COMPLETE", "update_stack", "continue_update_rollback"
+FAILING: dict[str, tuple[str | None, str, list[Turn], str]] = {
+    "taken": (WHOLE, UPDATE, going(*UNDOING, reason="a already exists"), "else has that name"),
+    "limit": (WHOLE, UPDATE, going(*UNDOING, reason="Limit exceeded"), "AWS to raise the limit"),
+    "other": (WHOLE, UPDATE, going(*UNDOING, reason="Internal"), r"Internal\. To go on, fix what"),
+    "stuck": (
+        "UPDATE_ROLLBACK_FAILED",
+        UNDO,
+        going(UNDOING[0], "UPDATE_ROLLBACK_FAILED"),
+        f"--stack-name {NAME} --resources-to-skip",
+    ),
+    "left by another tool": ("UPDATE_FAILED", "", [], f"{NAME} is in UPDATE_FAILED .*rollback-sta"),
+    "imported": ("IMPORT_ROLLBACK_FAILED", "", [], "resolve that in the console"),
+    "deleted meanwhile": (
+        None,
+        "create_stack",
+        [CREATED[0], *DELETED],
+        "now in DELETE_COMPLETE: AWS gave no reason",
+    ),
 }
 
 
-@pytest.mark.parametrize(("reason", "remedy"), REMEDIES.items())
-def test_an_update_that_fails_says_what_to_do(reason: str, remedy: str) -> None:
-    failing = [
-        Turn("UPDATE_ROLLBACK_IN_PROGRESS", (("Alarms", "UPDATE_FAILED", reason),)),
-        Turn("UPDATE_ROLLBACK_COMPLETE"),
-    ]
-    aws = Stack("UPDATE_COMPLETE", then={"update_stack": failing})
-    said = rf"could not update .*{reason}\. To go on, {remedy}"
-    with pytest.raises(StackFailedError, match=said):
+@pytest.mark.parametrize(("status", "call", "turns", "said"), FAILING.values(), ids=FAILING)
+def test_what_cannot_be_made_whole_is_said_with_the_remedy(
+    status: str | None, call: str, turns: list[Turn], said: str
+) -> None:
+    aws = Stack(status, then={call: turns})
+    error = StackFailedError if call in {UPDATE, "create_stack"} else StackStuckError
+    with pytest.raises(error, match=said):
         aws.deploy()
-
-
-def test_a_stack_deleted_under_ones_hands_is_a_failure() -> None:
-    aws = Stack(then={"create_stack": [CREATED[0], *DELETED]})
-    with pytest.raises(StackFailedError, match="now in DELETE_COMPLETE: AWS gave no reason"):
-        aws.deploy()
+    assert aws.calls == ([call] if call else [])
 
 
 @pytest.mark.parametrize("stage", ["dev-eu", None])
@@ -331,17 +324,14 @@ def test_a_mere_change_set_is_nobodys_stack() -> None:
     assert Stack("REVIEW_IN_PROGRESS", stage=None, then=REMADE).deploy() == OUTPUTS
 
 
-def test_deleting_waits_for_what_is_under_way() -> None:
+def test_deleting_waits_for_what_is_under_way_and_names_what_is_left() -> None:
     coming = [Turn("UPDATE_COMPLETE")]
     aws = Stack("UPDATE_IN_PROGRESS", coming=coming, then={"delete_stack": DELETED})
     aws.delete()
     assert aws.calls == ["delete_stack"]
     assert aws.said[-1] == f"{NAME}: delete complete"
 
-
-def test_a_deletion_that_fails_names_what_is_left() -> None:
-    failing = [Turn("DELETE_FAILED", (("Alarms", "DELETE_FAILED", "not authorized"),))]
-    aws = Stack("UPDATE_COMPLETE", then={"delete_stack": failing})
+    aws = Stack(WHOLE, then={"delete_stack": going("DELETE_FAILED", reason="not authorized")})
     with pytest.raises(StackFailedError, match=r"could not delete .* Alarms .* grant yourself"):
         aws.delete()
 
@@ -367,31 +357,33 @@ def test_a_right_that_is_missing_is_named() -> None:
     assert isinstance(refusal.value, AwsError)  # what the commands show without a stack trace
 
 
-def test_a_table_on_its_way_out_is_neither_used_nor_made() -> None:
+GONE = "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "error", "said"),
+    [
+        ("DELETING", None, TableError, "is being deleted: run the same command again"),
+        ("AccessDeniedException", None, StackRefusedError, "look at the table elephant-me.* grant"),
+        (GONE, WHOLE, TableError, "is gone, .* restore it from its backup"),
+    ],
+)
+def test_a_table_that_can_be_neither_used_nor_made_is_said(
+    answer: str, status: str | None, error: type[Exception], said: str
+) -> None:
     with answering("dynamodb") as (client, stub):
-        stub.add_response("describe_table", {"Table": {"TableStatus": "DELETING"}})
-        with pytest.raises(TableError, match="is being deleted: run the same command again"):
-            table_to_create(client, "elephant-meetings", Stack().stack)
-
-
-def test_a_table_one_may_not_look_at_is_not_taken_for_missing() -> None:
-    with answering("dynamodb") as (client, stub):
-        stub.add_client_error("describe_table", "AccessDeniedException", "me is not authorized")
-        with pytest.raises(StackRefusedError, match=r"look at the table elephant-meet.* grant"):
-            table_to_create(client, "elephant-meetings", Stack().stack)
-
-
-def test_a_table_of_the_stacks_that_somebody_deleted_is_missed() -> None:
-    with answering("dynamodb") as (client, stub):
-        stub.add_client_error("describe_table", "ResourceNotFoundException")
-        with pytest.raises(TableError, match=r"is gone, .* restore it from its backup"):
-            table_to_create(client, "elephant-meetings", Stack("UPDATE_COMPLETE").stack)
+        if answer == "DELETING":
+            stub.add_response("describe_table", {"Table": {"TableStatus": answer}})
+        else:
+            stub.add_client_error("describe_table", answer, "me is not authorized")
+        with pytest.raises(error, match=said):
+            table_to_create(client, "elephant-meetings", Stack(status).stack)
 
 
 @pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "DELETE_COMPLETE"])
 def test_a_table_that_is_not_made_yet_or_was_given_up_is_not_missed(state: str) -> None:
     with answering("dynamodb") as (client, stub):
-        stub.add_client_error("describe_table", "ResourceNotFoundException")
+        stub.add_client_error("describe_table", GONE)
         aws = Stack("UPDATE_IN_PROGRESS", table=state)
         assert table_to_create(client, "elephant-meetings", aws.stack)
 

@@ -7,50 +7,40 @@ from typing import Any
 
 import pytest
 
-from ops.account import Account
 from ops.iam_page import EXAMPLE
 from ops.meetings_table import TableError
 from ops.stream import PATTERN, SWITCHING_LOOKS, limits, settle_mapping, table_stream, wrong_limits
+from tests.ops.played import Played
 from tests.ops.projects import silent
 
 TABLE = "elephant-meetings"
 QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-prod-failed-events"
 
 
-class SlowTable(Account):
-    """A table that takes so many looks until its stream is on."""
+def slow_table(looks: int, view: str = "NEW_IMAGE", *, is_on: bool = False) -> Played:
+    """Play a table that takes so many looks until its stream is on."""
+    stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": view}}
+    on = {"TableStatus": "ACTIVE", "LatestStreamArn": "the stream"} | stream
 
-    def __init__(self, looks: int, view: str = "NEW_IMAGE") -> None:
-        super().__init__("us-west-2")
-        self.looks = looks
-        self.view = view
-        self.asked: list[dict[str, Any]] = []
+    def describe_table(**_: object) -> dict[str, Any]:
+        looked = [name for name, _ in table.calls]
+        if "update_table" in looked:
+            is_slow = len(looked) - 1 - looked.index("update_table") < looks
+            return {"Table": {"TableStatus": "UPDATING"} if is_slow else on}
+        return {"Table": on if is_on else {"TableStatus": "ACTIVE"}}
 
-    def client(self, _: str) -> Any:  # noqa: ANN401
-        return self
-
-    def describe_table(self, **_: object) -> dict[str, Any]:
-        if not self.asked:
-            return {"Table": {"TableStatus": "ACTIVE"}}
-        self.looks -= 1
-        if self.looks > 0:
-            return {"Table": {"TableStatus": "UPDATING"}}
-        stream = {"StreamEnabled": True, "StreamViewType": self.view}
-        there = {"StreamSpecification": stream, "LatestStreamArn": "the stream"}
-        return {"Table": {"TableStatus": "ACTIVE"} | there}
-
-    def update_table(self, **request: object) -> None:
-        self.asked.append(request)
+    table = Played(describe_table=describe_table)
+    return table
 
 
 def test_a_stream_is_switched_on_once_and_waited_for_and_then_used_as_it_is() -> None:
-    slow, waited, said = SlowTable(3), list[float](), list[str]()
+    slow, waited, said = slow_table(3), list[float](), list[str]()
 
     for _ in range(2):
         assert table_stream(slow, TABLE, said.append, pause=waited.append) == "the stream"
 
-    assert len(slow.asked) == 1
-    assert {*slow.asked[0]} == {"TableName", "StreamSpecification"}
+    (asked,) = [request for name, request in slow.calls if name == "update_table"]
+    assert {*asked} == {"TableName", "StreamSpecification"}
     assert len(waited) == 2
     assert "does not change its rows" in said[0]
 
@@ -59,19 +49,18 @@ def test_a_stream_that_does_not_come_is_not_waited_for_for_ever() -> None:
     waited: list[float] = []
 
     with pytest.raises(TableError, match="still UPDATING"):
-        table_stream(SlowTable(1000), TABLE, silent, pause=waited.append)
+        table_stream(slow_table(1000), TABLE, silent, pause=waited.append)
 
     assert len(waited) == SWITCHING_LOOKS
 
 
 def test_a_stream_that_shows_too_little_is_left_as_it_is() -> None:
-    table = SlowTable(1, "KEYS_ONLY")
-    table.update_table()  # by somebody else
+    table = slow_table(1, "KEYS_ONLY", is_on=True)
 
     with pytest.raises(TableError, match="shows KEYS_ONLY"):
         table_stream(table, TABLE, silent)
 
-    assert table.asked == [{}]
+    assert [name for name, _ in table.calls] == ["describe_table"]
 
 
 def test_limits_are_right_however_aws_formats_the_filter() -> None:
@@ -85,39 +74,19 @@ def test_limits_are_right_however_aws_formats_the_filter() -> None:
     assert wrong_limits({}, QUEUE) == list(limits(QUEUE))
 
 
-class NewMapping(Account):
-    """A mapping that Lambda is still making for so many looks."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__("us-west-2")
-        self.looks = looks
-        self.mapping: dict[str, Any] = {"UUID": "one"}
-        self.changes = 0
-
-    def client(self, _: str) -> Any:  # noqa: ANN401
-        return self
-
-    def get_paginator(self, _: str) -> Any:  # noqa: ANN401
-        return self
-
-    def paginate(self, **_: str) -> list[dict[str, Any]]:
-        return [{"EventSourceMappings": [self.mapping]}]
-
-    def get_event_source_mapping(self, **_: str) -> dict[str, Any]:
-        self.looks -= 1
-        return {"State": "Creating" if self.looks > 0 else "Enabled"}
-
-    def update_event_source_mapping(self, **request: object) -> None:
-        assert self.looks <= 0
-        self.changes += 1
-        self.mapping |= request
-
-
 def test_a_mapping_is_changed_once_it_is_made_and_only_once() -> None:
-    new, waited = NewMapping(3), list[float]()
+    states = iter(["Creating", "Creating", "Enabled"])
+    waited: list[float] = []
+    mapping: dict[str, Any] = {"UUID": "one"}
+    new = Played(
+        paginate=[{"EventSourceMappings": [mapping]}],
+        get_event_source_mapping=lambda **_: {"State": next(states)},
+        update_event_source_mapping=lambda **request: mapping.update(request, rest=[*states]),
+    )
 
     for _ in range(2):
         settle_mapping(new, EXAMPLE, QUEUE, silent, pause=waited.append)
 
-    assert (new.changes, len(waited)) == (1, 2)
-    assert wrong_limits(new.mapping, QUEUE) == []
+    assert [name for name, _ in new.calls].count("update_event_source_mapping") == 1
+    assert (mapping["rest"], len(waited)) == ([], 2)
+    assert wrong_limits(mapping, QUEUE) == []
