@@ -1,4 +1,4 @@
-"""The models that the functions carry are botocore's own, and hold all that is read of answers."""
+"""What is generated is up to date; and the models hold all that is read of answers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.instances import Instances
 from ops.derive import IAM_PREFIXES
 from ops.models import CALLS, DIRECTORY, models
+from ops.settings_page import pages
 from tests.ops.projects import code
 from tests.world import REGION, World
 
 if TYPE_CHECKING:
     import pytest
+
+
+def test_the_tables_in_the_documentation_are_those_of_this_code() -> None:
+    for page, text in pages():
+        assert page.read_text() == text, "run `python -m ops.settings_page`"
 
 
 def test_the_files_are_what_the_installed_botocore_says() -> None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from ops.account import AwsError
@@ -28,6 +26,7 @@ from ops.stack import (
     TableError,
     table_to_create,
 )
+from tests.ops.played import Played, refusal
 from tests.ops.projects import account
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ STAGE = "dev_eu"
 NAME = "elephant-dev-eu-support"  # stacks have no "_" in their names
 PARAMETERS = StackParameters("elephant:dev", "elephant-meetings", create_table=True)
 OUTPUTS = StackOutputs("elephant-meetings", "stream", "arn", "url", "topic", "elephant-dev")
+TABLE = {"LogicalResourceId": "MeetingsTable", "PhysicalResourceId": "elephant-meetings"}
 ANSWERED = {
     "TableName": "elephant-meetings",
     "TableStreamArn": "stream",
@@ -76,7 +76,7 @@ class Stack:
         self._events: list[Mapping[str, Any]] = []
         if self.status:
             self._record("FailedEvents", "CREATE_FAILED", "long ago")
-        self.stack = SupportingStack(self, STAGE, pause=self._pause)
+        self.stack = SupportingStack(self.client(), STAGE, pause=self._pause)
 
     def deploy(self) -> StackOutputs:
         return self.stack.deploy(PARAMETERS, self.said.append)
@@ -84,20 +84,28 @@ class Stack:
     def delete(self) -> None:
         self.stack.delete(self.said.append)
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+    def client(self) -> Any:  # noqa: ANN401 (as botocore makes the class)
+        """Return CloudFormation as the stack's owner calls it."""
+        return Played(
+            describe_stacks=self._describe,
+            describe_stack_events=self._list_events,
+            paginate=[{"StackResourceSummaries": [TABLE | {"ResourceStatus": self.table}]}],
+            create_stack=lambda **request: self._change("create_stack", request),
+            update_stack=lambda **request: self._change("update_stack", request),
+            delete_stack=lambda **_: self._called("delete_stack"),
+            continue_update_rollback=lambda **_: self._called("continue_update_rollback"),
+        )
+
+    def _describe(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
         is_gone = self.status in {None, "DELETE_COMPLETE"}
         if self.status is None or (is_gone and StackName == NAME):
-            raise refused("ValidationError", f"Stack with id {StackName} does not exist")
+            raise refusal("ValidationError", message=f"Stack with id {StackName} does not exist")
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in ANSWERED.items()]
         tags = [{"Key": "elephant:stage", "Value": self.stage}] if self.stage else []
         stack = {"StackName": NAME, "StackId": "id", "StackStatus": self.status, "Tags": tags}
         return {"Stacks": [stack | {"Outputs": outputs}]}
 
-    def describe_stack_events(
-        self,
-        StackName: str,  # noqa: N803 - AWS's name
-        NextToken: str = "0",  # noqa: N803 - AWS's name
-    ) -> dict[str, Any]:
+    def _list_events(self, StackName: str, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803
         assert StackName == "id"
         begin, newest_first = int(NextToken), self._events[::-1]
         answer: dict[str, Any] = {"StackEvents": newest_first[begin : begin + 2]}
@@ -105,32 +113,14 @@ class Stack:
             answer["NextToken"] = str(begin + 2)
         return answer
 
-    def list_stack_resources(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
-        assert StackName == "id"
-        table = {"LogicalResourceId": "MeetingsTable", "PhysicalResourceId": "elephant-meetings"}
-        return {"StackResourceSummaries": [table | {"ResourceStatus": self.table}]}
-
-    def get_paginator(self, operation: str) -> Any:  # noqa: ANN401 - botocore's own class
-        assert operation == "list_stack_resources"
-        return SimpleNamespace(paginate=lambda **asked: [self.list_stack_resources(**asked)])
-
-    def create_stack(self, **request: object) -> dict[str, str]:
+    def _change(self, name: str, request: dict[str, object]) -> dict[str, str]:
         assert request["RetainExceptOnCreate"]
-        assert self.status in {None, "DELETE_COMPLETE"}
-        return self._called("create_stack")
-
-    def update_stack(self, **request: object) -> dict[str, str]:
-        assert request["RetainExceptOnCreate"]
-        if "update_stack" not in self.then:
-            self.calls.append("update_stack")
-            raise refused("ValidationError", "No updates are to be performed.")
-        return self._called("update_stack")
-
-    def delete_stack(self, **_: object) -> dict[str, str]:
-        return self._called("delete_stack")
-
-    def continue_update_rollback(self, **_: object) -> dict[str, str]:
-        return self._called("continue_update_rollback")
+        if name == "create_stack":
+            assert self.status in {None, "DELETE_COMPLETE"}
+        elif name not in self.then:
+            self.calls.append(name)
+            raise refusal("ValidationError", message="No updates are to be performed.")
+        return self._called(name)
 
     def _called(self, name: str) -> dict[str, str]:
         self.calls.append(name)
@@ -156,10 +146,6 @@ class Stack:
             "ResourceStatus": status,
         }
         self._events.append(event | ({"ResourceStatusReason": reason} if reason else {}))
-
-
-def refused(code: str, message: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, "AnyOperation")
 
 
 CREATED = [Turn("CREATE_IN_PROGRESS"), Turn("CREATE_COMPLETE")]
@@ -216,7 +202,7 @@ def test_an_interruption_at_any_moment_is_made_good_by_running_again(moment: int
         aws._pause(seconds)
 
     with pytest.raises(KeyboardInterrupt):
-        SupportingStack(aws, STAGE, pause=interrupted).deploy(PARAMETERS, aws.said.append)
+        SupportingStack(aws.client(), STAGE, pause=interrupted).deploy(PARAMETERS, aws.said.append)
     assert aws.deploy() == OUTPUTS
     assert aws.calls == ["create_stack", "update_stack"]
 
@@ -388,14 +374,13 @@ def test_a_table_that_is_not_made_yet_or_was_given_up_is_not_missed(state: str) 
         assert table_to_create(client, "elephant-meetings", aws.stack)
 
 
-def test_two_people_deploying_at_once_hear_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    aws = Stack("UPDATE_COMPLETE")
-
+def test_two_people_deploying_at_once_hear_of_it() -> None:
     def busy(**_: object) -> None:
-        raise refused(
-            "ValidationError", "Stack is in UPDATE_IN_PROGRESS state and can not be updated"
+        raise refusal(
+            "ValidationError", message="in UPDATE_IN_PROGRESS state and can not be updated"
         )
 
-    monkeypatch.setattr(aws, "update_stack", busy)
+    client = Stack("UPDATE_COMPLETE").client()
+    client.update_stack = busy
     with pytest.raises(StackRefusedError, match="somebody else is changing it"):
-        aws.deploy()
+        SupportingStack(client, STAGE).deploy(PARAMETERS, print)
