@@ -43,6 +43,7 @@ from tests.ops.breakages import (
     WATCHDOG,
     api_of,
     attach,
+    call,
     config,
     every,
     lose_note,
@@ -292,7 +293,16 @@ OWN_ROLE = {"manage_iam_role": False, "iam_role_arn": f"arn:aws:iam::{ACCOUNT_ID
 LAUNCH_ARN = f"arn:aws:lambda:{DEFAULT_REGION}:{ACCOUNT_ID}:function:{LAUNCH}"
 DISABLED = {"Name": "launch-x", "Target": {"Arn": LAUNCH_ARN}, "State": "DISABLED"}
 OF_STACK = {"LogicalResourceId": "MeetingsTable", "PhysicalResourceId": TABLE}
+SHOP = {"AutoScalingGroupName": "shop"}
 KEPT = OF_STACK | {"ResourceStatus": "CREATE_COMPLETE"}
+with_group = every(
+    variables(AUTO_SCALING_GROUPS="shop"),
+    answers("autoscaling", "DescribeAutoScalingGroups", AutoScalingGroups=[SHOP]),
+)
+with_application = every(
+    variables(CODEDEPLOY_APPLICATIONS="y"),
+    call("codedeploy", "create_application", applicationName="y"),
+)
 no_table_of_the_stack = every(
     asked("dynamodb", "DescribeTable", TableName="missing"),
     answers("cloudformation", "ListStackResources", StackResourceSummaries=[KEPT]),
@@ -445,10 +455,32 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (sending(EnforcementStatus="SHUTDOWN"), FAILURE, "disabled (SHUTDOWN)", "Support Center"),
     ],
     "watched groups": [
-        (variables(AUTO_SCALING_GROUPS="shop"), WARNING, ": shop", "--auto-scaling-groups")
+        (variables(AUTO_SCALING_GROUPS="shop"), WARNING, ": shop", "--auto-scaling-groups"),
+        (
+            every(
+                variables(AUTO_SCALING_GROUPS="shop"),
+                answers(
+                    "autoscaling",
+                    "DescribeAutoScalingGroups",
+                    AutoScalingGroups=[{"AutoScalingGroupName": "shop"}],
+                ),
+            ),
+            OK,
+            "shop",
+            "",
+        ),
     ],
     "watched applications": [
-        (variables(CODEDEPLOY_APPLICATIONS="x"), WARNING, ": x", "--codedeploy-applications")
+        (variables(CODEDEPLOY_APPLICATIONS="x"), WARNING, ": x", "--codedeploy-applications"),
+        (
+            every(
+                variables(CODEDEPLOY_APPLICATIONS="y"),
+                call("codedeploy", "create_application", applicationName="y"),
+            ),
+            OK,
+            "y",
+            "",
+        ),
     ],
 }
 """By check: what is the case, its level, what it says, and the remedy."""
@@ -574,20 +606,6 @@ def test_the_key_is_long_and_shown_nowhere(deployed: Deployed) -> None:
     assert f"--secret-id {KEY}" in found
 
 
-def test_groups_and_applications_that_are_there_are_fine(seen: Deployed) -> None:
-    seen.set_variables(AUTO_SCALING_GROUPS="group", CODEDEPLOY_APPLICATIONS="application")
-    seen.client("codedeploy").create_application(applicationName="application")
-    scaling = seen.client("autoscaling")
-    machine = {"ImageId": ANY_IMAGE, "InstanceType": "t3.micro"}
-    scaling.create_launch_configuration(LaunchConfigurationName="any", **machine)
-    empty = {"MinSize": 0, "MaxSize": 0, "AvailabilityZones": ["us-west-2a"]}
-    scaling.create_auto_scaling_group(
-        AutoScalingGroupName="group", LaunchConfigurationName="any", **empty
-    )
-    for kind in ("groups", "applications"):
-        assert seen.ask(f"watched {kind}").level is OK
-
-
 # E-mails
 
 
@@ -611,7 +629,7 @@ def test_sender_and_recipients_that_are_not_verified_are_reported(
 
 
 def test_a_sample_of_each_e_mail_is_sent_with_the_operators_own_credentials(
-    seen: Deployed,
+    seen: Deployed, tmp_path: object
 ) -> None:
     done = seen.run("notify-test", STAGE)
 
@@ -627,13 +645,10 @@ def test_a_sample_of_each_e_mail_is_sent_with_the_operators_own_credentials(
         assert "none of this has happened" in mail.html
     assert done.output.endswith(f"Sent to {TO}.\n")
 
-
-def test_samples_can_be_looked_at_without_sending_them(seen: Deployed, tmp_path: object) -> None:
-    done = seen.run("notify-test", STAGE, f"--html={tmp_path}/mails")
-
+    done = seen.run("notify-test", STAGE, f"--html={tmp_path}/mails")  # they are looked at alone
     assert done.exit_code == 0, done.output
     assert f"6 e-mails are in {tmp_path}/mails" in done.output
-    assert seen.cloud.aws.outbox.mails == ()
+    assert seen.cloud.aws.outbox.mails == mails
 
 
 def test_samples_that_cannot_be_sent_are_explained(seen: Deployed) -> None:

@@ -12,7 +12,6 @@ from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
 from chalicelib.cloudflare.rate_limit import DEFAULT_LIMIT
-from chalicelib.notifications.sent import EXPIRY
 from ops import stack
 
 PATH: Final = Path(stack.__file__).with_name("stack.yaml")
@@ -55,11 +54,6 @@ def test_every_alarm_leads_to_its_heading_and_every_heading_has_an_alarm() -> No
     anchors = [heading.lower().replace(" ", "-") for heading in headings]  # as GitHub makes them
     descriptions = [alarm["Properties"]["AlarmDescription"] for alarm in ALARMS.values()]
     assert [re.findall(r"#([a-z-]+)", text) for text in descriptions] == [[it] for it in anchors]
-
-
-def test_what_was_sent_is_forgotten_in_time() -> None:
-    expiry = RESOURCES["SentTable"]["Properties"]["TimeToLiveSpecification"]
-    assert expiry == {"AttributeName": EXPIRY, "Enabled": True}
 
 
 def test_only_the_scheduler_of_this_stages_group_may_take_its_role() -> None:
