@@ -14,7 +14,7 @@ from botocore.validate import ParamValidator
 from chalicelib import aws
 from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.instances import Instances
-from ops.derive import IAM_PREFIXES
+from ops.aws_operations import IAM_PREFIXES
 from ops.models import CALLS, DIRECTORY, models
 from ops.settings_page import pages
 from tests.ops.projects import code
