@@ -23,7 +23,7 @@ from ops.cli import main
 from ops.configure import changes
 from ops.deployment import Deployment
 from ops.doctor import QUESTIONS
-from ops.stages import ConfigFile, Stage, write_files
+from ops.written_files import write_files
 from tests.ops.projects import silent
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloudflare import ZoneStore
     from ops.reach import Code
+    from ops.stages import ConfigFile, Stage
 
 
 PROJECT = Project(Path(__file__).parent.parent.parent)

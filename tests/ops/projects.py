@@ -11,7 +11,8 @@ from localcloud.aws import DEFAULT_REGION  # which teaches moto all that the sta
 from ops.account import Account
 from ops.configure import changes
 from ops.reach import Code
-from ops.stages import ConfigFile, Stage, write_files
+from ops.stages import ConfigFile, Stage
+from ops.written_files import write_files
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -22,10 +22,10 @@ from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN, Permission, Plan, Token
 from ops import checks_api, checks_code, cli_stage, deployed_note, deployment
 from ops.check import Level
-from ops.deployment import Removable
 from ops.doctor import worst
 from ops.features import with_features
 from ops.reach import Code
+from ops.removal import Removable
 from ops.stages import ConfigError, ConfigFile
 from tests.ops.breakages import (
     ALL,

@@ -20,10 +20,11 @@ from ops import assemble, cli
 from ops import deployment as deployment_module
 from ops.account import AwsError
 from ops.cloudflare_zone import ZoneView
-from ops.deployment import Deployment, Removable
+from ops.deployment import Deployment
 from ops.features import with_features
-from ops.removal import Removal
-from ops.stages import ConfigError, ConfigFile, write_files
+from ops.removal import Removable, Removal
+from ops.stages import ConfigError, ConfigFile
+from ops.written_files import write_files
 from tests.ops.projects import ROOT, account, code, project_with, silent
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 
 from ops.configure import changes
 from ops.policies import functions_of, policy
-from ops.stages import ConfigError, ConfigFile, Stage, check_name, write_files
+from ops.stages import ConfigError, ConfigFile, Stage, check_name
+from ops.written_files import write_files
 from tests.ops.projects import code
 
 if TYPE_CHECKING:
