@@ -24,7 +24,9 @@ class Played(Account):
         return self
 
     def __getattr__(self, operation: str) -> Any:  # noqa: ANN401
-        def call(*_: str, **request: object) -> Any:  # noqa: ANN401
+        def call(*names: str, **request: object) -> Any:  # noqa: ANN401
+            if operation == "get_waiter":
+                self.calls.append((names[0], {}))
             if operation in {"get_paginator", "get_waiter"}:
                 return self
             self.calls.append((operation, request))

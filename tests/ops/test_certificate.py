@@ -147,12 +147,12 @@ def test_what_is_there_is_replaced_only_if_that_is_said(
     else:
         (tmp_path / there).write_text("old")
         (tmp_path / there).chmod(0o644)
-    before = [*tmp_path.iterdir()]
+    before = {path: path.exists() and path.read_text() for path in tmp_path.iterdir()}
     with pytest.raises(CertificateError, match=f"{there} is there already: replace with --force"):
         files.check(overwrite=False)
     with pytest.raises(FileExistsError):
         files.keep(NEW, overwrite=False)
-    assert [*tmp_path.iterdir()] == before
+    assert {path: path.exists() and path.read_text() for path in tmp_path.iterdir()} == before
     files.check(overwrite=True)
     files.keep(NEW, overwrite=True)
     assert found(tmp_path) == files_of(NEW)

@@ -73,13 +73,10 @@ def _zipped(files: dict[str, str]) -> bytes:
 def test_what_differs_from_the_checkout_and_its_requirements_is_named(
     checkout: Path, changed: dict[str, str], without: str, differences: list[str]
 ) -> None:
+    assert _differences(checkout, b"hello") == ["it is not a zip file"]
     files = FILES | REQUIRED | changed
     files.pop(without, None)
     assert _differences(checkout, _zipped(files)) == differences
-
-
-def test_what_is_no_zip_is_a_difference(checkout: Path) -> None:
-    assert _differences(checkout, b"hello") == ["it is not a zip file"]
 
 
 SECRET = "https://s3.example/zip?signature=secret"
@@ -97,11 +94,6 @@ def _s3(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
     monkeypatch.setattr(urllib3.PoolManager, "request", request)
 
 
-def test_a_zip_is_fetched_from_where_lambda_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    _s3(monkeypatch, SimpleNamespace(status=200, data=b"zip"))
-    assert _fetch(SECRET) == b"zip"
-
-
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -109,9 +101,11 @@ def test_a_zip_is_fetched_from_where_lambda_says(monkeypatch: pytest.MonkeyPatch
         (urllib3.exceptions.ConnectTimeoutError(SECRET), r"fetching it failed \(ConnectTimeoutE"),
     ],
 )
-def test_what_cannot_be_fetched_is_reported_without_its_secret_address(
+def test_a_zip_is_fetched_and_what_cannot_be_is_reported_without_its_secret_address(
     monkeypatch: pytest.MonkeyPatch, answer: object, said: str
 ) -> None:
+    _s3(monkeypatch, SimpleNamespace(status=200, data=b"zip"))
+    assert _fetch(SECRET) == b"zip"
     _s3(monkeypatch, answer)
     with pytest.raises(_NotAtHandError, match=said) as caught:
         _fetch(SECRET)

@@ -81,20 +81,16 @@ def test_what_needs_a_failed_check_is_skipped_because_of_the_one_that_failed(
         _asks("branch", failure("never asked", ""), needs=("root",)),
         _asks("leaf", failure("never asked", ""), needs=("branch",)),
         _asks("other", ok("well")),
+        _asks("old", warning("old", "fix it"), skipped("not asked")),
+        _asks("follower", ok("well"), needs=("old",)),
     ]
-    assert run(questions, context)[2:] == (
+    found = run(questions, context)
+    assert found[-1] == Check("follower", Level.OK, "well"), "only a failure keeps others back"
+    assert found[2:5] == (
         Check("branch", Level.SKIPPED, "depends on failed check 'root'"),
         Check("leaf", Level.SKIPPED, "depends on failed check 'root'"),
         Check("other", Level.OK, "well"),
     )
-
-
-@pytest.mark.parametrize("finding", [warning("old", "fix it"), skipped("not asked")])
-def test_a_warning_or_an_unknown_keeps_nothing_from_being_looked_at(
-    context: Context, finding: Finding
-) -> None:
-    checks = run([_asks("root", finding), _asks("leaf", ok("well"), needs=("root",))], context)
-    assert checks[1] == Check("leaf", Level.OK, "well")
 
 
 @pytest.mark.parametrize(

@@ -120,17 +120,19 @@ def test_the_stream_is_the_tables_own() -> None:
     assert listing["Action"] == ["dynamodb:ListStreams"]
 
 
-def test_a_call_that_is_in_no_table_is_refused_with_its_place() -> None:
-    with pytest.raises(UnknownCallError, match=r"desktops\.py:7: what RebootInstances of ec2"):
-        grants_of(call("ec2:RebootInstances"), EXAMPLE)
-
-
 @pytest.mark.parametrize(
-    ("action", "feature"), [("ec2:RunInstances", "meetings"), ("ses:SendEmail", "notifications")]
+    ("action", "stage", "said"),
+    [
+        ("ec2:RebootInstances", EXAMPLE, r"desktops\.py:7: what RebootInstances of ec2"),
+        ("ec2:RunInstances", PLAIN, r"under `if settings\.meetings:`"),
+        ("ses:SendEmail", PLAIN, r"under `if settings\.notifications:`"),
+    ],
 )
-def test_a_stage_without_a_feature_is_never_given_its_rights(action: str, feature: str) -> None:
-    with pytest.raises(UnknownCallError, match=rf"under `if settings\.{feature}:`"):
-        grants_of(call(action), PLAIN)
+def test_a_call_that_is_in_no_table_or_of_a_feature_that_is_off_is_refused(
+    action: str, stage: Stage, said: str
+) -> None:
+    with pytest.raises(UnknownCallError, match=said):
+        grants_of(call(action), stage)
 
 
 # Notifications

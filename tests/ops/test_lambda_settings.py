@@ -90,12 +90,12 @@ def test_failed_events_go_to_the_queue_and_logs_are_json_and_kept_for_a_month() 
     function = {"FunctionName": "elephant-qa-dns_watchdog"}
     group = {"logGroupName": "/aws/lambda/elephant-qa-dns_watchdog"}
     limits = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}
-    rest = ("wait", function)  # before and after it is changed
+    rest = [("function_updated_v2", {}), ("wait", function)]  # before and after it is changed
     assert account.calls == [
-        rest,
+        *rest,
         (PUT, function | limits | {"DestinationConfig": {"OnFailure": {"Destination": QUEUE}}}),
         ("update_function_configuration", function | {"LoggingConfig": {"LogFormat": "JSON"}}),
-        rest,
+        *rest,
         ("create_log_group", group),
         ("describe_log_groups", {"logGroupNamePrefix": group["logGroupName"]}),
         ("put_retention_policy", group | {"retentionInDays": 30}),

@@ -311,20 +311,14 @@ def test_the_same_token_is_proved_with_a_record_as_the_settings_want_it_and_not_
     assert body["comment"] == f"{settings.owner} check"
 
 
-def test_what_cannot_be_read_as_a_token_asks_nobody(
-    world: World, settings: Settings, said: list[str]
-) -> None:
-    world.forget_calls()
-    with pytest.raises(TokenFormatError):
-        set_token(settings, world.app_secrets, io.StringIO("two words"), said.append)
-    assert (world.calls, said) == (([], []), [])
-
-
-def test_a_token_whose_proof_fails_is_not_stored(
+def test_what_is_no_token_asks_nobody_and_one_whose_proof_fails_is_not_stored(
     world: World, settings: Settings, said: list[str]
 ) -> None:
     world.cloudflare.faults.add(Fault(FaultKind.REFUSED, method="POST"))
     world.forget_calls()
+    with pytest.raises(TokenFormatError):
+        set_token(settings, world.app_secrets, io.StringIO("two words"), said.append)
+    assert (world.calls, said) == (([], []), [])
     with pytest.raises(WriteCheckError) as caught:
         rotate(settings, world.app_secrets, OTHER_TOKEN, said.append)
     assert world.aws_calls == []
