@@ -10,7 +10,7 @@ from ops.account import Account
 
 
 class Played(Account):
-    """Answers each operation, of whichever service, by calling what is given for it.
+    """Answers each operation, of whichever service, with what is given for it, or by calling that.
 
     A call of an operation that has a page to answer is that page's: `paginate` is played as well.
     """
@@ -31,6 +31,8 @@ class Played(Account):
                 return self
             self.calls.append((operation, request))
             answer = self._answers.get(operation, {})
+            if isinstance(answer, Exception):
+                raise answer
             return answer(**request) if callable(answer) else answer
 
         return call

@@ -133,22 +133,21 @@ def make_api(account: Account, function: str, name: str = "elephant") -> str:
     return api
 
 
-def test_the_apis_of_other_stages_and_programs_are_not_ours(account: Account) -> None:
-    mine = make_api(account, "elephant-prod")
+def test_the_stages_own_api_is_limited_and_scheduling_more_than_asking(account: Account) -> None:
     make_api(account, "elephant-qa")
     make_api(account, "elephant-prod-eu")
     make_api(account, "elephant-prod", name="another")
-
-    assert apis_of(account.client("apigateway"), EXAMPLE) == [mine]
-
-
-def test_scheduling_takes_less_than_asking(account: Account) -> None:
-    api = make_api(account, "elephant-prod")
+    gateway = account.client("apigateway")
+    assert apis_of(gateway, EXAMPLE) == []
+    assert settle_api(account, EXAMPLE, "prod", silent) is None
+    mine = make_api(account, "elephant-prod")
 
     url = settle_api(account, EXAMPLE, "prod", silent)
 
-    assert url == f"https://{api}.execute-api.us-west-2.amazonaws.com/prod/"
-    assert throttles_of(account.client("apigateway"), api, "prod") == THROTTLES
+    assert apis_of(gateway, EXAMPLE) == [mine]
+    assert url == f"https://{mine}.execute-api.us-west-2.amazonaws.com/prod/"
+    assert throttles_of(gateway, mine, "prod") == THROTTLES
+    assert throttles_of(gateway, mine, "another") is None
     assert THROTTLES["~1schedule/POST"] == Throttle(5, 20)
     assert THROTTLES["*/*"].rate > THROTTLES["~1schedule/POST"].rate
 
@@ -187,12 +186,6 @@ def test_limits_are_read_as_aws_answers_them() -> None:
 
     assert found is not None
     assert {*found} == {"~1schedule/POST", "~1a~1b/GET", "*/*"}
-
-
-def test_without_an_api_nothing_is_limited(account: Account) -> None:
-    assert settle_api(account, EXAMPLE, "prod", silent) is None
-    api = make_api(account, "elephant-prod")
-    assert throttles_of(account.client("apigateway"), api, "another") is None
 
 
 def test_china_has_addresses_of_its_own() -> None:

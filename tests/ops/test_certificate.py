@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -37,27 +38,23 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NAMES = names_under("example.com")
 
 
+@dataclass
 class Issuer:
     """Certifies what it is asked to, but for what a test says it does otherwise."""
 
-    def __init__(
-        self,
-        names: Sequence[str] | None = None,
-        end: datetime = NOW + LIFE,
-        key: CertificatePublicKeyTypes | None = None,
-        text: str | None = None,
-    ) -> None:
-        self._names = names
-        self._end = end
-        self._key = key
-        self._text = text
-        self.asked: list[tuple[x509.CertificateSigningRequest, tuple[str, ...], int]] = []
+    names: Sequence[str] | None = None
+    end: datetime = NOW + LIFE
+    key: CertificatePublicKeyTypes | None = None
+    text: str | None = None
+    asked: list[tuple[x509.CertificateSigningRequest, tuple[str, ...], int]] = field(
+        default_factory=list
+    )
 
     def issue(self, csr: str, names: Sequence[str], days: int) -> str:
         request = x509.load_pem_x509_csr(csr.encode())
         self.asked.append((request, tuple(names), days))
-        wanted = names if self._names is None else self._names
-        text = self._text or certify(self._key or request.public_key(), wanted, self._end)
+        wanted = names if self.names is None else self.names
+        text = self.text or certify(self.key or request.public_key(), wanted, self.end)
         return f"\n{text}\n"
 
 

@@ -311,6 +311,17 @@ unconfirmed = answers(
 )
 sending = partial(answers, "sesv2", "GetAccount", ProductionAccessEnabled=True)
 KEYS = json.dumps({"front": "a" * 32, "school": ["b" * 32]})
+own_kms_key = answers("secretsmanager", "DescribeSecret", KmsKeyId="mine")
+stream_of_keys = own("keys", StreamEnabled=True, StreamViewType="KEYS_ONLY")
+rolled_back = stack(StackStatus="UPDATE_ROLLBACK_COMPLETE")
+text_logs = function(LoggingConfig={"LogFormat": "Text"})
+in_alarm = answers("cloudwatch", "DescribeAlarms", "MetricAlarms", StateValue="ALARM")
+no_api = answers("apigateway", "GetRestApis", items=[])
+no_mapping = mappings(EventSourceMappings=[])
+never_retried = mappings("EventSourceMappings", MaximumRetryAttempts=0)
+slow = mappings("EventSourceMappings", LastProcessingResult="PROBLEM: slow")
+disabled = answers("scheduler", "ListSchedules", Schedules=[DISABLED])
+failed_image = answers("ec2", "DescribeImages", "Images", State="failed")
 SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     "zone": [(zone(status="pending"), FAILURE, "is pending", "name servers")],
     "domain": [
@@ -329,35 +340,18 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (zone(plan=Plan.ENTERPRISE), OK, "the quota is the account's", ""),
     ],
     "owner in the zone": [(put_record, WARNING, "1 record(s)", "--owner elephant:ANOTHER")],
-    "secret": [
-        (
-            answers("secretsmanager", "DescribeSecret", KmsKeyId="mine"),
-            WARNING,
-            "encrypted with the key mine",
-            "allow kms:Decrypt",
-        )
-    ],
+    "secret": [(own_kms_key, WARNING, "encrypted with the key mine", "allow kms:Decrypt")],
     "table": [
         (own("another", "name"), FAILURE, "has the key name (S)", "--table ANOTHER"),
         (plain(TABLE_NAME=""), OK, "none: DNS only", ""),
         (no_table_of_the_stack, FAILURE, "does not exist", "restore it from its backup"),
     ],
     "table stream": [
-        (
-            own("keys", StreamEnabled=True, StreamViewType="KEYS_ONLY"),
-            FAILURE,
-            "it shows KEYS_ONLY",
-            "StreamEnabled=false",
-        ),
+        (stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false"),
     ],
     "stack": [
         (stack(StackStatus="UPDATE_IN_PROGRESS"), WARNING, "is UPDATE_IN_PROGRESS", "wait"),
-        (
-            stack(StackStatus="UPDATE_ROLLBACK_COMPLETE"),
-            FAILURE,
-            "is UPDATE_ROLLBACK_COMPLETE",
-            "deploy local",
-        ),
+        (rolled_back, FAILURE, "is UPDATE_ROLLBACK_COMPLETE", "deploy local"),
     ],
     "role dns_watchdog": [(config("dns_watchdog", **OWN_ROLE), SKIPPED, "it is your own", "")],
     "function dns_watchdog": [
@@ -366,72 +360,28 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     ],
     "failed events dns_watchdog": [(no_function, SKIPPED, "check 'function dns_watchdog'", "")],
     "log format dns_watchdog": [
-        (
-            function(LoggingConfig={"LogFormat": "Text"}),
-            WARNING,
-            "Text, which queries cannot read",
-            "deploy local",
-        ),
+        (text_logs, WARNING, "Text, which queries cannot read", "deploy local"),
         (function(LoggingConfig={"LogFormat": "JSON"}), OK, "JSON", ""),
     ],
-    "alarms state": [
-        (
-            answers("cloudwatch", "DescribeAlarms", "MetricAlarms", StateValue="ALARM"),
-            WARNING,
-            ERRORS,
-            "docs/operations.md",
-        )
-    ],
+    "alarms state": [(in_alarm, WARNING, ERRORS, "docs/operations.md")],
     "alarm topic": [(unconfirmed, WARNING, "not confirmed yet: ", "follow the link")],
     "API": [
         (config(api_gateway_stage="another"), FAILURE, "has no stage another", "deploy local"),
-        (
-            answers("apigateway", "GetRestApis", items=[]),
-            FAILURE,
-            "no API calls the stage's function",
-            "deploy local",
-        ),
+        (no_api, FAILURE, "no API calls the stage's function", "deploy local"),
     ],
     "stream mapping": [
-        (
-            mappings(EventSourceMappings=[]),
-            FAILURE,
-            "terminator reads nothing, not arn:",
-            "deploy local",
-        ),
+        (no_mapping, FAILURE, "terminator reads nothing, not arn:", "deploy local"),
         (no_function, SKIPPED, "check 'function terminator'", ""),
-        (
-            mappings("EventSourceMappings", MaximumRetryAttempts=0),
-            FAILURE,
-            "MaximumRetryAttempts",
-            "deploy local",
-        ),
-        (
-            mappings("EventSourceMappings", LastProcessingResult="PROBLEM: slow"),
-            WARNING,
-            "PROBLEM: slow",
-            "see the logs",
-        ),
+        (never_retried, FAILURE, "MaximumRetryAttempts", "deploy local"),
+        (slow, WARNING, "PROBLEM: slow", "see the logs"),
     ],
-    "schedules": [
-        (
-            answers("scheduler", "ListSchedules", Schedules=[DISABLED]),
-            FAILURE,
-            "terminated: launch-x",
-            "enable them again",
-        )
-    ],
+    "schedules": [(disabled, FAILURE, "terminated: launch-x", "enable them again")],
     "desktop role profile": [
         (asked("iam", "GetInstanceProfile", InstanceProfileName="x"), FAILURE, "not exist", "-")
     ],
     "desktops image": [
         (variables(AMI_ID="ami-00000000"), FAILURE, "is not in us-west-2", "--ami ANOTHER"),
-        (
-            answers("ec2", "DescribeImages", "Images", State="failed"),
-            FAILURE,
-            "is failed",
-            "--ami ANOTHER",
-        ),
+        (failed_image, FAILURE, "is failed", "--ami ANOTHER"),
     ],
     "desktops security groups": [
         (variables(SECURITY_GROUP_IDS="sg-00000000"), FAILURE, "missing: sg-0", "-groups OTHERS"),
@@ -451,31 +401,11 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     ],
     "watched groups": [
         (variables(AUTO_SCALING_GROUPS="shop"), WARNING, ": shop", "--auto-scaling-groups"),
-        (
-            every(
-                variables(AUTO_SCALING_GROUPS="shop"),
-                answers(
-                    "autoscaling",
-                    "DescribeAutoScalingGroups",
-                    AutoScalingGroups=[{"AutoScalingGroupName": "shop"}],
-                ),
-            ),
-            OK,
-            "shop",
-            "",
-        ),
+        (with_group, OK, "shop", ""),
     ],
     "watched applications": [
         (variables(CODEDEPLOY_APPLICATIONS="x"), WARNING, ": x", "--codedeploy-applications"),
-        (
-            every(
-                variables(CODEDEPLOY_APPLICATIONS="y"),
-                call("codedeploy", "create_application", applicationName="y"),
-            ),
-            OK,
-            "y",
-            "",
-        ),
+        (with_application, OK, "y", ""),
     ],
 }
 """By check: what is the case, its level, what it says, and the remedy."""
@@ -486,13 +416,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     [(name, *case) for name, cases in SEEN.items() for case in cases],
 )
 def test_what_another_setting_or_a_person_repairs_is_reported(  # noqa: PLR0913 (a case)
-    seen: Deployed,
-    *,
-    name: str,
-    change: Change,
-    level: Level,
-    found: str,
-    remedy: str,
+    seen: Deployed, *, name: str, change: Change, level: Level, found: str, remedy: str
 ) -> None:
     change(seen)
 
@@ -540,28 +464,22 @@ def store_reader(it: Deployed) -> None:
     assert (check.level, "may not read it" in check.found) == (SKIPPED, True)
 
 
-def delete_secret(it: Deployed) -> None:
-    secret_gone(it.cloud.settings.secret_id)(it)
-
-
 def shorten_secret_arn(it: Deployed) -> None:
     client = it.client("secretsmanager")
     arn = client.describe_secret(SecretId=it.cloud.settings.secret_id)["ARN"]
     it.set_variables(SECRET_ARN=arn[: arn.rindex("-")])
 
 
+without_stream = every(lambda it: own_table(it, "plain"), plain(TABLE_NAME="plain"))
+
+
 @pytest.mark.parametrize(
     ("name", "change", "level", "end"),
     [
         ("token's rights", store_reader, FAILURE, "."),
-        ("secret", delete_secret, FAILURE, "."),
+        ("secret", lambda it: secret_gone(it.cloud.settings.secret_id)(it), FAILURE, "."),
         ("secret", shorten_secret_arn, FAILURE, ", then"),
-        (
-            "table stream",
-            every(lambda it: own_table(it, "plain"), plain(TABLE_NAME="plain")),
-            WARNING,
-            ".",
-        ),  # which only meetings need
+        ("table stream", without_stream, WARNING, "."),  # which only meetings need
         ("desktop role", attach(DESKTOP), WARNING, " unless "),  # which their image may need
     ],
 )

@@ -31,6 +31,7 @@ OF_STAGE = (*checks_stage.QUESTIONS, *checks_certificate.QUESTIONS)
 OF_OTHERS = (*checks_neighbours.OF_THE_PROJECT, *checks_neighbours.OF_THE_ACCOUNT)
 OK, FAILURE, WARNING, SKIPPED = Level.OK, Level.FAILURE, Level.WARNING, Level.SKIPPED
 DAYS = timedelta(days=1)
+CERTIFICATE = "origin certificate"
 PEM, POLICY = ".chalice/certificate-prod.pem", ".chalice/policy-prod-dns_watchdog.json"
 OURS = (f"*.{PLAIN.settings.domain_root}", PLAIN.settings.domain_root)
 
@@ -94,31 +95,25 @@ HERE: list[tuple[Change, str, Level, str, str]] = [
     ),
     (stage("qa"), "owner", FAILURE, SAME_OWNER, "--owner"),
     (file("app.py", b"x = 1"), "names", FAILURE, CHANGED, ""),
-    (certificate(left=30 * DAYS), "origin certificate", OK, "until 2026-12-20", ""),
-    (certificate(left=DAYS * 29.99), "origin certificate", WARNING, "2026-12-19, in 29 days", ""),
-    (certificate(left=DAYS / 9), "origin certificate", WARNING, "in 0 days", ""),
-    (certificate(left=0 * DAYS), "origin certificate", FAILURE, "it expired on 2026-11-20", ""),
-    (certificate(left=-400 * DAYS), "origin certificate", FAILURE, "it expired on 2025-10-16", ""),
-    (certificate(left=11 * DAYS, life=30 * DAYS), "origin certificate", OK, "until 2026-12-01", ""),
-    (certificate(left=9 * DAYS, life=30 * DAYS), "origin certificate", WARNING, "in 9 days", ""),
+    (certificate(left=30 * DAYS), CERTIFICATE, OK, "until 2026-12-20", ""),
+    (certificate(left=DAYS * 29.99), CERTIFICATE, WARNING, "2026-12-19, in 29 days", ""),
+    (certificate(left=DAYS / 9), CERTIFICATE, WARNING, "in 0 days", ""),
+    (certificate(left=0 * DAYS), CERTIFICATE, FAILURE, "it expired on 2026-11-20", ""),
+    (certificate(left=-400 * DAYS), CERTIFICATE, FAILURE, "it expired on 2025-10-16", ""),
+    (certificate(left=11 * DAYS, life=30 * DAYS), CERTIFICATE, OK, "until 2026-12-01", ""),
+    (certificate(left=9 * DAYS, life=30 * DAYS), CERTIFICATE, WARNING, "in 9 days", ""),
     (
         certificate("*.other.example", "other.example"),
-        "origin certificate",
+        CERTIFICATE,
         FAILURE,
         "it is for *.other.example, other.example, but desktops are named *.example.com",
         "elephant certificate prod",
     ),
-    (file(PEM, b"PEM"), "origin certificate", WARNING, f"{PEM} holds no certificate", "delete"),
-    (
-        file(PEM, b"\xff\xfe"),
-        "origin certificate",
-        WARNING,
-        f"{PEM} holds no certificate",
-        "delete",
-    ),
+    (file(PEM, b"PEM"), CERTIFICATE, WARNING, f"{PEM} holds no certificate", "delete"),
+    (file(PEM, b"\xff\xfe"), CERTIFICATE, WARNING, f"{PEM} holds no certificate", "delete"),
 ]
 DEPEND = {
-    "configuration": {"names", "owner", "files", "origin certificate"},
+    "configuration": {"names", "owner", "files", CERTIFICATE},
     "names": {"files"},
     "owner": {"files"},
 }
@@ -145,7 +140,7 @@ def test_what_is_wrong_on_this_machine_is_reported_and_nothing_written(  # noqa:
 
 
 def test_without_a_certificate_of_ours_nothing_is_said(project: ConfigFile) -> None:
-    assert "origin certificate" not in checks(project)
+    assert CERTIFICATE not in checks(project)
     assert {*OF_STAGE, *OF_OTHERS} <= {*QUESTIONS}
 
 
@@ -182,10 +177,9 @@ def reading(*readers: str, code: str = "") -> Played:
     """Play an account with a table, and functions that read its stream."""
     where = "arn:aws:lambda:us-west-2:111122223333:function"
 
-    def table(TableName: str) -> dict[str, Any]:  # noqa: N803 (AWS's name)
-        if code:
-            raise refusal(code, "DescribeTable")
-        return {"Table": {"LatestStreamArn": f"{TableName}/stream"}}
+    table: Any = {"Table": {"LatestStreamArn": "elephant-meetings/stream"}}
+    if code:
+        table = refusal(code, "DescribeTable")
 
     def mappings(EventSourceArn: str) -> list[dict[str, Any]]:  # noqa: N803 (AWS's name)
         assert EventSourceArn == "elephant-meetings/stream"

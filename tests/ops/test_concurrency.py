@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -21,12 +23,10 @@ def aws(unreserved: int | None, **there: int | None) -> Played:
         number = known[FunctionName]
         return {} if number is None else {"ReservedConcurrentExecutions": number}
 
-    def settings() -> dict[str, dict[str, int]]:
-        if unreserved is None:
-            raise refusal("AccessDeniedException", "GetAccountSettings")
-        return {"AccountLimit": {"UnreservedConcurrentExecutions": unreserved}}
-
-    return Played(get_function_concurrency=concurrency, get_account_settings=settings)
+    limits: Any = {"AccountLimit": {"UnreservedConcurrentExecutions": unreserved}}
+    if unreserved is None:
+        limits = refusal("AccessDeniedException", "GetAccountSettings")
+    return Played(get_function_concurrency=concurrency, get_account_settings=limits)
 
 
 def check(client: Played, **wanted: int | None) -> list[str]:
@@ -67,13 +67,11 @@ def test_what_is_reserved_is_asked_of_lambda() -> None:
 
 
 def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters() -> None:
-    def denied(**_: str) -> None:
-        raise refusal("AccessDeniedException")
+    client = Played(get_function_concurrency=refusal("AccessDeniedException"))
 
     with pytest.raises(ClientError):
-        reserved(Played(get_function_concurrency=denied), "elephant-prod-dns_watchdog")
-    (said,) = check(Played(get_function_concurrency=denied), dns_watchdog=20)
-    assert said.startswith("whether the account can reserve")
+        reserved(client, "elephant-prod-dns_watchdog")
+    assert check(client, dns_watchdog=20)[0].startswith("whether the account can reserve")
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,6 @@ def _raises(error: Exception, remedy: str = "") -> Question:
     return question("subject", remedy=remedy)(ask)
 
 
-def _refused(context: Context, error: Exception, remedy: str = "") -> Check:
-    first, second = run([_raises(error, remedy)], context)
-    assert first == Check("subject first", Level.OK, "so far")
-    assert second.level is Level.FAILURE
-    return second
-
-
 def test_a_result_bears_the_name_of_the_question_and_of_what_it_is_about(context: Context) -> None:
     single = question("alone")(lambda _: ok("well"))
     several = _asks("several", ok("well", of="one"), warning("old", "fix it", of="two"))
@@ -109,7 +102,9 @@ def test_what_needs_a_failed_check_is_skipped_because_of_the_one_that_failed(
 def test_what_is_refused_is_a_failure_with_its_message_and_the_remedy_apart(
     context: Context, error: Exception, found: str, remedy: str
 ) -> None:
-    check = _refused(context, error, "`elephant token {stage}`")
+    first, check = run([_raises(error, "`elephant token {stage}`")], context)
+    assert first == Check("subject first", Level.OK, "so far")
+    assert check.level is Level.FAILURE
     assert check.found.removeprefix("could not check subject: ") == found
     assert check.remedy.startswith(remedy)
 

@@ -24,25 +24,20 @@ def test_a_function_of_which_nothing_is_said_gets_its_defaults() -> None:
     assert defaults(PROJECT, "prod", "terminator") == {}
 
 
-@pytest.mark.parametrize(
-    ("function", "said"),
-    [
-        ("dns_watchdog", {"reserved_concurrency": 5}),
-        ("sweep", {"lambda_timeout": 300, "reserved_concurrency": 2}),
-    ],
-)
 @pytest.mark.parametrize("of_stage", [True, False])
 @pytest.mark.parametrize("of_function", [True, False])
-def test_what_is_said_of_it_anywhere_stays(
-    function: str, said: dict[str, int], *, of_stage: bool, of_function: bool
-) -> None:
-    written: dict[str, Any] = {"lambda_functions": {function: said}} if of_function else said
-    if of_stage:
-        written = {"stages": {"prod": written}}
-    # The project's own time-out is for events.
-    expected = {"lambda_timeout": 120} if "lambda_timeout" in written else {}
+def test_what_is_said_of_it_anywhere_stays(*, of_stage: bool, of_function: bool) -> None:
+    for function, said in (
+        ("dns_watchdog", {"reserved_concurrency": 5}),
+        ("sweep", {"lambda_timeout": 300, "reserved_concurrency": 2}),
+    ):
+        written: dict[str, Any] = {"lambda_functions": {function: said}} if of_function else said
+        if of_stage:
+            written = {"stages": {"prod": written}}
+        # The project's own time-out is for events.
+        expected = {"lambda_timeout": 120} if "lambda_timeout" in written else {}
 
-    assert defaults(PROJECT | written, "prod", function) == expected
+        assert defaults(PROJECT | written, "prod", function) == expected
 
 
 def test_what_comes_and_goes_with_features_is_what_the_code_has_under_them() -> None:

@@ -30,8 +30,8 @@ from ops.preflight import (
     unknown_records,
 )
 from ops.stages import ConfigError, ConfigFile, Stage
-from tests.ops.projects import account, silent
-from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, World
+from tests.ops.projects import account, silent, variables_in
+from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,14 +132,7 @@ GONE = "i-0123456789abcdef0"
 
 def stage(world: World, **variables: str) -> Stage:
     """Make a stage in the world."""
-    required = {
-        "DOMAIN_ROOT": DOMAIN,
-        "ZONE_ID": DEFAULT_ZONE_ID,
-        "SECRET_ARN": SECRET,
-        "OWNER": OWNER,
-        "CLOUDFLARE_API_URL": world.cloudflare.url,
-    }
-    return Stage("test", ACCOUNT, REGION, required | variables)
+    return Stage("test", ACCOUNT, REGION, variables_in(world) | variables)
 
 
 def view(world: World, zone_id: str = DEFAULT_ZONE_ID) -> ZoneView:

@@ -6,13 +6,11 @@ that takes its time and goes wrong is played here.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.stub import Stubber
 
 from ops.account import AwsError
 from ops.stack import (
@@ -27,10 +25,9 @@ from ops.stack import (
     table_to_create,
 )
 from tests.ops.played import Played, refusal
-from tests.ops.projects import account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 STAGE = "dev_eu"
 NAME = "elephant-dev-eu-support"  # stacks have no "_" in their names
@@ -264,6 +261,9 @@ def going(*statuses: str, reason: str = "") -> list[Turn]:
 
 UNDOING = ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE")
 WHOLE, UPDATE, UNDO = "UPDATE_COMPLETE", "update_stack", "continue_update_rollback"
+SKIP = f"--stack-name {NAME} --resources-to-skip"
+ROLL_BACK = f"aws cloudformation rollback-stack --stack-name {NAME}"
+NO_REASON = "now in DELETE_COMPLETE: AWS gave no reason"
 TO_GO_ON = r"could not update .*{}\. To go on, {}".format
 FAILING: dict[str, tuple[str | None, str, list[Turn], str]] = {
     **{
@@ -274,30 +274,10 @@ FAILING: dict[str, tuple[str | None, str, list[Turn], str]] = {
             ("Internal failure", "fix what AWS names"),
         )
     },
-    "stuck": (
-        "UPDATE_ROLLBACK_FAILED",
-        UNDO,
-        going(UNDOING[0], "UPDATE_ROLLBACK_FAILED"),
-        f"--stack-name {NAME} --resources-to-skip",
-    ),
-    "left by another tool": (
-        "UPDATE_FAILED",
-        "",
-        [],
-        f"{NAME} is in UPDATE_FAILED .*aws cloudformation rollback-stack --stack-name {NAME}",
-    ),
-    "imported": (
-        "IMPORT_ROLLBACK_FAILED",
-        "",
-        [],
-        "IMPORT_.*resolve that in the console",
-    ),
-    "deleted meanwhile": (
-        None,
-        "create_stack",
-        [CREATED[0], *DELETED],
-        "now in DELETE_COMPLETE: AWS gave no reason",
-    ),
+    "stuck": ("UPDATE_ROLLBACK_FAILED", UNDO, going(UNDOING[0], "UPDATE_ROLLBACK_FAILED"), SKIP),
+    "left by another tool": ("UPDATE_FAILED", "", [], f"{NAME} is in UPDATE_FAILED .*{ROLL_BACK}"),
+    "imported": ("IMPORT_ROLLBACK_FAILED", "", [], "IMPORT_.*resolve that in the console"),
+    "deleted meanwhile": (None, "create_stack", [CREATED[0], *DELETED], NO_REASON),
 }
 
 
@@ -335,25 +315,16 @@ def test_deleting_waits_for_what_is_under_way_and_names_what_is_left() -> None:
         aws.delete()
 
 
-@contextmanager
-def answering(service: str) -> Iterator[tuple[Any, Stubber]]:
-    """Answer the calls of a client as AWS would."""
-    client = account().client(service)
-    with Stubber(client) as stub:
-        yield client, stub
-
-
 def test_a_right_that_is_missing_is_named() -> None:
-    with answering("cloudformation") as (client, stub):
-        stub.add_client_error("describe_stacks", "AccessDenied", "User: me is not authorized")
-        with pytest.raises(StackRefusedError) as refusal:
-            SupportingStack(client, STAGE).deploy(PARAMETERS, print)
+    denied = refusal("AccessDenied", "DescribeStacks", "User: me is not authorized")
+    with pytest.raises(StackRefusedError) as refused:
+        SupportingStack(Played(describe_stacks=denied), STAGE).deploy(PARAMETERS, print)
 
-    assert str(refusal.value) == (
+    assert str(refused.value) == (
         f"could not look at the stack {NAME}: DescribeStacks answered AccessDenied: User: me is "
         "not authorized; grant yourself the right to DescribeStacks"
     )
-    assert isinstance(refusal.value, AwsError)  # what the commands show without a stack trace
+    assert isinstance(refused.value, AwsError)  # what the commands show without a stack trace
 
 
 GONE = "ResourceNotFoundException"
@@ -370,21 +341,16 @@ GONE = "ResourceNotFoundException"
 def test_a_table_that_can_be_neither_used_nor_made_is_said(
     answer: str, status: str | None, error: type[Exception], said: str
 ) -> None:
-    with answering("dynamodb") as (client, stub):
-        if answer == "DELETING":
-            stub.add_response("describe_table", {"Table": {"TableStatus": answer}})
-        else:
-            stub.add_client_error("describe_table", answer, "me is not authorized")
-        with pytest.raises(error, match=said):
-            table_to_create(client, "elephant-meetings", Stack(status).stack)
+    deleting = {"Table": {"TableStatus": answer}}
+    table: Any = deleting if answer == "DELETING" else refusal(answer, "DescribeTable")
+    with pytest.raises(error, match=said):
+        table_to_create(Played(describe_table=table), "elephant-meetings", Stack(status).stack)
 
 
 @pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "DELETE_COMPLETE"])
 def test_a_table_that_is_not_made_yet_or_was_given_up_is_not_missed(state: str) -> None:
-    with answering("dynamodb") as (client, stub):
-        stub.add_client_error("describe_table", GONE)
-        aws = Stack("UPDATE_IN_PROGRESS", table=state)
-        assert table_to_create(client, "elephant-meetings", aws.stack)
+    aws, client = Stack("UPDATE_IN_PROGRESS", table=state), Played(describe_table=refusal(GONE))
+    assert table_to_create(client, "elephant-meetings", aws.stack)
 
 
 def test_two_people_deploying_at_once_hear_of_it() -> None:

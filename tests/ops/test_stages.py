@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ops.configure import changes
+from ops.iam_page import PLAIN
 from ops.policies import functions_of, policy
 from ops.stages import ConfigError, ConfigFile, Stage, check_name
 from ops.written_files import write_files
@@ -18,12 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CODE = code()
-VARIABLES = {
-    "DOMAIN_ROOT": "example.com",
-    "ZONE_ID": "023e105f4ecef8ad9ca31a8372d0c353",
-    "SECRET_ARN": "prod/cloudflare",
-    "OWNER": "elephant:prod/us-west-2",
-}
+VARIABLES = dict(PLAIN.variables)
 MEETINGS = {
     "FEATURES": "meetings",
     "AMI_ID": "ami-0123456789abcdef0",

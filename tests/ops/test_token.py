@@ -112,10 +112,6 @@ def test_a_terminal_that_would_echo_is_not_read() -> None:
         read_token(Terminal(), end_input)
 
 
-def stream_of(text: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(text.encode(errors="surrogateescape")), encoding="utf-8")
-
-
 GLOBAL_KEY = "looks like the Global API Key"
 NONE_GIVEN = "no token was given: paste it at the prompt"
 WRONG = {
@@ -135,8 +131,9 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_no_token_is_refused_with_the_reason_and_not_shown(case: str) -> None:
     text, reason = WRONG[case]
+    typed = io.BytesIO(text.encode(errors="surrogateescape"))
     with pytest.raises(TokenFormatError, match=reason) as caught:
-        read_token(stream_of(text))
+        read_token(io.TextIOWrapper(typed, encoding="utf-8"))
     assert not text.strip() or text.strip("\udcff\n") not in everything_said_by(caught.value)
 
 
