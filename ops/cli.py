@@ -15,11 +15,12 @@ from ops.cli_notify import notify_test
 from ops.cli_stage import stage
 from ops.cli_sweep import plan, status, sweep
 from ops.console import json_option, project_option, said_clearly, say, stage_argument, step
-from ops.deployment import Deployment, Removable
+from ops.deployment import Deployment
 from ops.doctor import as_json as doctor_json
 from ops.doctor import examine, render, worst
 from ops.iam_page import iam_page
 from ops.reach import Code
+from ops.removal import Removable
 from ops.stages import ConfigFile, Stage
 from ops.token import set_token
 

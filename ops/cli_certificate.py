@@ -24,8 +24,9 @@ from ops.certificate_store import CERTIFICATE_FILE, KEY_FILE, PairFiles, PairSec
 from ops.cloudflare_zone import ZoneView, danger_of
 from ops.console import project_option, said_clearly, say, stage_argument, step
 from ops.origin_ca import SSL_EDIT, VALIDITIES, OriginCa
-from ops.stages import ConfigFile, write_files
+from ops.stages import ConfigFile
 from ops.token import checked_token, read_token
+from ops.written_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,8 @@ from ops.console import json_option, project_option, said_clearly, stage_argumen
 from ops.features import CORE_SETTINGS, SETTINGS_OF, capitalized
 from ops.neighbours import refuse_new_conflicts
 from ops.reach import Code
-from ops.stages import ConfigFile, check_name, write_files
+from ops.stages import ConfigFile, check_name
+from ops.written_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

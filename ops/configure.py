@@ -10,7 +10,8 @@ from ops.concurrency import configured
 from ops.functions import CONCURRENCY, NOTHING, absent_functions
 from ops.policies import files as policy_files
 from ops.policies import functions_of
-from ops.stages import ConfigError, ConfigFile, Stage, check_name, policy_file, to_text
+from ops.stages import ConfigError, ConfigFile, Stage, check_name, policy_file
+from ops.written_files import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

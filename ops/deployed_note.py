@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ops.account import readable_errors
 from ops.api import api_stage, apis_of, url_of
-from ops.stages import ConfigError, to_text, write_files
+from ops.stages import ConfigError
 from ops.stream import READER, mappings
+from ops.written_files import to_text, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

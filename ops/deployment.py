@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.secrets import SecretError, Token
-from chalicelib.settings.stage import TABLE_NAME as TABLE_DEFAULT
 from ops.account import AwsError, readable_errors
 from ops.api import api_stage, settle_api
 from ops.bytecode import compile_project
@@ -26,33 +24,26 @@ from ops.preflight import (
     check_neighbours,
     check_new_owner,
     check_records_to_remove,
+    check_removable,
     check_renamed_owner,
     check_zone,
 )
 from ops.reach import ROUTES_FUNCTION, SWEEP, Code
 from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
-from ops.stages import OWN_KEY, ConfigError
+from ops.stages import ConfigError
 from ops.stream import remove_strays, settle_mapping, table_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ops.account import Account
+    from ops.removal import Removable
     from ops.stages import ConfigFile, Stage
 
     Say = Callable[[str], None]
 
 _SIGNS_OF_DENIAL = ("AccessDenied", "not authorized", "UnauthorizedOperation")
-
-
-@dataclass(frozen=True)
-class Removable:
-    """Resources with data: table and secret, removed only if named, and our DNS records."""
-
-    table: str | None = None
-    secret: str | None = None
-    records: bool = True
 
 
 class Deployment:
@@ -201,7 +192,7 @@ class Deployment:
         """Remove what `deploy` created, our DNS records first; table and secret only if named."""
         step("Checking the account")
         self.check_account()
-        self._check_names(removable)
+        check_removable(removable, self._config_file, self._stage)
         removal = Removal(self._account, self._stage, say)
         # What may fail for want of a token does so while everything still works.
         zone = self._zone_of_our_records(removal, say) if removable.records else None
@@ -274,29 +265,3 @@ class Deployment:
             ) from error
         check_records_to_remove(zone.our_records(settings.owner), self._account, self._stage)
         return zone
-
-    def _check_names(self, removable: Removable) -> None:
-        """Raise ConfigError unless the names are exactly the stage's table and secret."""
-        settings = self._stage.settings
-        for what, named, own, variable in (
-            ("table", removable.table, settings.table_name, "TABLE_NAME"),
-            ("secret", removable.secret, settings.secret_id, "SECRET_ARN"),
-        ):
-            if named and named != own:
-                raise ConfigError(
-                    f"the stage's {what} is {own!r}, not {named!r}: nothing was removed"
-                )
-            for other in self._config_file.names() if named else ():
-                if other != self._stage.name and self._shares(other, variable, str(named)):
-                    raise ConfigError(
-                        f"stage {other!r} uses the {what} {named!r} as well: nothing was removed"
-                    )
-
-    def _shares(self, other: str, variable: str, value: str) -> bool:
-        """Tell whether another stage of the same account and region uses this table or secret."""
-        written = self._config_file.values(other)
-        own = written.get(OWN_KEY, {})
-        here = (self._stage.account, self._stage.region)
-        default = TABLE_DEFAULT if variable == "TABLE_NAME" else None
-        used = written.get("environment_variables", {}).get(variable, default)
-        return used == value and (own.get("account"), own.get("region")) == here

@@ -8,11 +8,11 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.instances import OWNER_TAG
 from ops.reach import UnreadableCallError
+from ops.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,25 +21,6 @@ if TYPE_CHECKING:
     from chalicelib.settings.notifications import NotificationsSettings
     from ops.reach import Call
     from ops.stages import Stage
-
-_RANKS: Final = (
-    "Describe",
-    "Run",
-    "Tag",
-    "Terminate",
-    "Pass",
-    "Schedules",
-    "MeetingsTable",
-    "MeetingsStream",
-    "SentTable",
-    "SendMail",
-    "Deployments",
-    "CloudflareToken",
-    "ScheduleSecrets",
-    "Logs",
-    "FailedEvents",
-)
-"""The order of statements in a policy, by the prefixes of their names."""
 
 _OF_MEETINGS: Final = "chalicelib/meetings/"
 """Where the code is whose secrets are those that meetings are made with, not Cloudflare's token."""
@@ -50,39 +31,6 @@ _OF_NOTIFICATIONS: Final = "chalicelib/notifications/"
 
 class UnknownCallError(UnreadableCallError):
     """A call whose permissions are not known. The message says which, and what to do."""
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement of a policy; `conditions` in IAM's format."""
-
-    sid: str
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-    conditions: Mapping[str, Mapping[str, str | list[str]]] | None = None
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """Format it for a policy."""
-        resource = self.resources[0] if len(self.resources) == 1 else list(self.resources)
-        condition = {"Condition": self.conditions} if self.conditions else {}
-        return {
-            "Sid": self.sid,
-            "Effect": "Allow",
-            "Action": sorted(self.actions),
-            "Resource": resource,
-            **condition,
-        }
-
-    @property
-    def rank(self) -> tuple[int, str]:
-        """Return its position in a policy."""
-        kinds = (number for number, kind in enumerate(_RANKS) if self.sid.startswith(kind))
-        return next(kinds), self.sid
-
-    def with_actions(self, actions: tuple[str, ...]) -> Statement:
-        """Allow these actions as well, on the same resources."""
-        return replace(self, actions=tuple({*self.actions, *actions}))
 
 
 def grants_of(call: Call, stage: Stage) -> list[Statement]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ops.grants import Statement, grants_of, stream_grants
+from ops.grants import grants_of, stream_grants
 from ops.reach import ROUTES_FUNCTION, SWEEP, Code
 from ops.stages import policy_file
+from ops.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

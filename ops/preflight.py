@@ -1,4 +1,4 @@
-"""Checks of a stage's zone and owner before it is deployed or removed.
+"""Checks of a stage's zone, owner and names before it is deployed or removed.
 
 Every function raises ConfigError, with the remedy, and changes nothing.
 """
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.cloudflare.client import TokenRefusedError
 from chalicelib.dns.provider import DnsError, RateLimitedError, UnavailableError
 from chalicelib.ec2.instances import Instances
+from chalicelib.settings.stage import TABLE_NAME as TABLE_DEFAULT
 from ops.account import readable_errors
 from ops.meetings import desktops_of
 from ops.neighbours import Neighbour, conflicts
-from ops.stages import ConfigError
+from ops.stages import OWN_KEY, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.dns.record import Record
     from ops.account import Account
     from ops.cloudflare_zone import ZoneView
+    from ops.removal import Removable
     from ops.stages import ConfigFile, Stage
 
     Say = Callable[[str], None]
@@ -96,6 +98,32 @@ def check_renamed_owner(
             "be left without an owner. Nothing was deployed; change it when no instance runs, or "
             f"go back with `elephant stage {stage.name} --owner {before}`"
         )
+
+
+def check_removable(removable: Removable, config_file: ConfigFile, stage: Stage) -> None:
+    """Check that the names are exactly the stage's table and secret, and no other stage's too."""
+    settings = stage.settings
+    for what, named, own, variable in (
+        ("table", removable.table, settings.table_name, "TABLE_NAME"),
+        ("secret", removable.secret, settings.secret_id, "SECRET_ARN"),
+    ):
+        if named and named != own:
+            raise ConfigError(f"the stage's {what} is {own!r}, not {named!r}: nothing was removed")
+        for other in config_file.names() if named else ():
+            if other != stage.name and _shares(config_file, stage, other, variable, str(named)):
+                raise ConfigError(
+                    f"stage {other!r} uses the {what} {named!r} as well: nothing was removed"
+                )
+
+
+def _shares(config_file: ConfigFile, stage: Stage, other: str, variable: str, value: str) -> bool:
+    """Tell whether another stage of the same account and region uses this table or secret."""
+    written = config_file.values(other)
+    own = written.get(OWN_KEY, {})
+    default = TABLE_DEFAULT if variable == "TABLE_NAME" else None
+    used = written.get("environment_variables", {}).get(variable, default)
+    place = (own.get("account"), own.get("region"))
+    return used == value and place == (stage.account, stage.region)
 
 
 def check_records_to_remove(records: Iterable[Record], account: Account, stage: Stage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -28,6 +29,15 @@ _GONE: Final = frozenset(
         "NotFoundException",
     }
 )
+
+
+@dataclass(frozen=True)
+class Removable:
+    """Resources with data: table and secret, removed only if named, and our DNS records."""
+
+    table: str | None = None
+    secret: str | None = None
+    records: bool = True
 
 
 class Removal:

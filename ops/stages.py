@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.loaders import Loader
@@ -23,6 +20,7 @@ from ops.reach import ROUTES_FUNCTION
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from ops.functions import PerFunction
 
@@ -276,26 +274,3 @@ class ConfigFile:
 def policy_file(stage: str, function: str) -> str:
     """Name a function's policy file, below `.chalice`."""
     return f"policy-{stage}-{function}.json"
-
-
-def to_text(document: object) -> str:
-    """Format a document for a file."""
-    return json.dumps(document, indent=2) + "\n"
-
-
-def write_files(files: Mapping[Path, str | None]) -> None:
-    """Replace files atomically: a reader sees the old text or the new one. None removes a file."""
-    for path, text in files.items():
-        if text is None:
-            path.unlink(missing_ok=True)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(text)
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)

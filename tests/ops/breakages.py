@@ -38,17 +38,32 @@ ALL = code().functions
 
 @dataclass(frozen=True)
 class Break:
-    """A change to what is deployed, the check that it changes, and part of what that says."""
+    """A change (None: an earlier one), the check that it changes, and part of what that says."""
 
-    change: Change
+    change: Change | None
     check: str
     found: str
     level: Level = Level.FAILURE
 
 
 def call(service: str, operation: str, **arguments: Any) -> Change:  # noqa: ANN401
-    """Change something by one call of AWS."""
-    return lambda it: getattr(it.client(service), operation)(**arguments)
+    """Change something by one call of AWS; an argument may have to be looked up there."""
+
+    def change(it: Deployed) -> None:
+        given = {key: value(it) if callable(value) else value for key, value in arguments.items()}
+        getattr(it.client(service), operation)(**given)
+
+    return change
+
+
+def every(*changes: Change) -> Change:
+    """Make several changes."""
+    return lambda it: [change(it) for change in changes]
+
+
+def config(function: str = "", **members: object) -> Change:
+    """Edit config.json by hand."""
+    return lambda it: it.edit_config(function, **members)
 
 
 def function(name: str = WATCHDOG, **members: object) -> Change:
@@ -133,12 +148,6 @@ def variables(it: Deployed) -> None:
     function(Environment={"Variables": others})(it)
 
 
-def no_rule(it: Deployed) -> None:
-    name = f"{PREFIX}-notify_deployment-event"
-    it.client("events").remove_targets(Rule=name, Ids=["1"])
-    it.client("events").delete_rule(Name=name)
-
-
 def no_permission(it: Deployed) -> None:
     client = it.client("lambda")
     policy = json.loads(client.get_policy(FunctionName=SWEEP)["Policy"])
@@ -181,30 +190,14 @@ def api_of(it: Deployed) -> str:
     return str(api["id"])
 
 
-def throttle(it: Deployed) -> None:
-    path = "/~1schedule/POST/throttling/rateLimit"
-    it.client("apigateway").update_stage(
-        restApiId=api_of(it),
-        stageName=STAGE,
-        patchOperations=[{"op": "replace", "path": path, "value": "500"}],
-    )
+def mapping_id(it: Deployed) -> str:
+    (mapping,) = it.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    return str(mapping["UUID"])
 
 
-def hide_answers(it: Deployed) -> None:
-    client = it.client("apigateway")
-    client.delete_gateway_response(restApiId=api_of(it), responseType="DEFAULT_4XX")
-
-
-def mapping_off(it: Deployed) -> None:
-    client = it.client("lambda")
-    (mapping,) = client.list_event_source_mappings()["EventSourceMappings"]
-    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-
-
-def unsubscribe(it: Deployed) -> None:
-    client = it.client("sns")
-    for each in client.list_subscriptions()["Subscriptions"]:
-        client.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+def subscription(it: Deployed) -> str:
+    (one,) = it.client("sns").list_subscriptions()["Subscriptions"]
+    return str(one["SubscriptionArn"])
 
 
 def queue_url(it: Deployed) -> str:
@@ -234,96 +227,78 @@ def edit_policy(it: Deployed) -> None:
     it.config_file.path.with_name("policy-local-sweep.json").unlink()
 
 
-def nothing_reserved(it: Deployed) -> None:
-    it.edit_config("dns_watchdog", reserved_concurrency=None)
-    unreserve(WATCHDOG)(it)
-
-
-def switched_off(it: Deployed) -> None:
-    it.edit_config("sweep", reserved_concurrency=0)
-    reserve(0, SWEEP)(it)
-
-
-def nobody_notified(it: Deployed) -> None:
-    unsubscribe(it)
-    it.set_stage(alarm_email="")
-
-
 def lose_note(it: Deployed) -> None:
     note_path(it.config_file, it.stage).unlink()
-
-
-def other_variables(it: Deployed) -> None:
-    it.set_variables(DCV_PORT="2053", EVENT_TAGS="required", SWEEP_SCHEDULE="rate(5 minutes)")
-
-
-def longer(it: Deployed) -> None:
-    it.edit_config(lambda_timeout=90)
 
 
 def secret_gone(name: str) -> Change:
     return call("secretsmanager", "delete_secret", SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
-def topic_gone(it: Deployed) -> None:
-    arn = f"arn:aws:sns:{DEFAULT_REGION}:{ACCOUNT_ID}:{PREFIX}-alarms"
-    it.client("sns").delete_topic(TopicArn=arn)
-
-
-def queue_gone(it: Deployed) -> None:
-    it.client("sqs").delete_queue(QueueUrl=queue_url(it))
-
-
-def event_failed(it: Deployed) -> None:
-    it.client("sqs").send_message(QueueUrl=queue_url(it), MessageBody="{}")
-
-
-def profile_empty(it: Deployed) -> None:
-    names = {"InstanceProfileName": DESKTOP, "RoleName": DESKTOP}
-    it.client("iam").remove_role_from_instance_profile(**names)
-
-
-def no_recovery(it: Deployed) -> None:
-    wanted = {"PointInTimeRecoveryEnabled": False}
-    it.client("dynamodb").update_continuous_backups(
-        TableName=TABLE, PointInTimeRecoverySpecification=wanted
-    )
-
-
-def kept_forever(it: Deployed) -> None:
-    wanted = {"Enabled": False, "AttributeName": "expires_at"}
-    it.client("dynamodb").update_time_to_live(TableName=SENT, TimeToLiveSpecification=wanted)
-
-
-def short_key(it: Deployed) -> None:
-    it.store_secret("short", KEY)
-
-
-def nothing(_: Deployed) -> None:
-    """Change nothing more: an earlier change does it."""
-
-
 ENDED = "notify_instance_termination"
 ENDED_RULE = f"{PREFIX}-{ENDED}-event"
+DEPLOYED_RULE = f"{PREFIX}-notify_deployment-event"
 ERRORS = f"{PREFIX}-errors"
 ANOTHER_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{PREFIX}-api_handler"
 START, REPORT = "start-meetings", "report-progress"
 WARNING = Level.WARNING
+OTHERS = {"DCV_PORT": "2053", "EVENT_TAGS": "required", "SWEEP_SCHEDULE": "rate(5 minutes)"}
 
 daily_sweep = call("events", "put_rule", Name=f"{SWEEP}-event", ScheduleExpression="rate(1 day)")
 no_target = call("events", "remove_targets", Rule=f"{WATCHDOG}-event", Ids=["1"])
 never_retried = failures(SAFETY_NET, MaximumRetryAttempts=0)
 never_kept = call("lambda", "delete_function_event_invoke_config", FunctionName=LAUNCH)
 silenced = call("cloudwatch", "disable_alarm_actions", AlarmNames=[ERRORS])
+no_rule = every(
+    call("events", "remove_targets", Rule=DEPLOYED_RULE, Ids=["1"]),
+    call("events", "delete_rule", Name=DEPLOYED_RULE),
+)
+throttle = call(
+    "apigateway",
+    "update_stage",
+    restApiId=api_of,
+    stageName=STAGE,
+    patchOperations=[
+        {"op": "replace", "path": "/~1schedule/POST/throttling/rateLimit", "value": "500"}
+    ],
+)
+hide_answers = call(
+    "apigateway", "delete_gateway_response", restApiId=api_of, responseType="DEFAULT_4XX"
+)
+topic_gone = call(
+    "sns", "delete_topic", TopicArn=f"arn:aws:sns:{DEFAULT_REGION}:{ACCOUNT_ID}:{PREFIX}-alarms"
+)
+queue_gone = call("sqs", "delete_queue", QueueUrl=queue_url)
+event_failed = call("sqs", "send_message", QueueUrl=queue_url, MessageBody="{}")
+unsubscribe = call("sns", "unsubscribe", SubscriptionArn=subscription)
+mapping_off = call("lambda", "update_event_source_mapping", UUID=mapping_id, Enabled=False)
+profile_empty = call(
+    "iam", "remove_role_from_instance_profile", InstanceProfileName=DESKTOP, RoleName=DESKTOP
+)
+no_recovery = call(
+    "dynamodb",
+    "update_continuous_backups",
+    TableName=TABLE,
+    PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
+)
+kept_forever = call(
+    "dynamodb",
+    "update_time_to_live",
+    TableName=SENT,
+    TimeToLiveSpecification={"Enabled": False, "AttributeName": "expires_at"},
+)
+nothing_reserved = every(config("dns_watchdog", reserved_concurrency=None), unreserve(WATCHDOG))
+switched_off = every(config("sweep", reserved_concurrency=0), reserve(0, SWEEP))
+nobody_notified = every(unsubscribe, lambda it: it.set_stage(alarm_email=""))
 
 BY_HAND = [
     Break(variables, "variables dns_watchdog", "OWNER is missing;"),
-    Break(nothing, "variables dns_watchdog", "MINE is not in config.json; ZONE_ID is 'ffff"),
-    Break(other_variables, "rule dns_watchdog", f"{WATCHDOG}-event matches"),
-    *(Break(nothing, f"variables {each}", "DCV_PORT is") for each in ALL),
-    Break(longer, "limits terminator", "60 s, 256 MB, not 90 s, 256 MB"),
-    Break(nothing, "limits notify_deployment", "not 90 s"),
-    Break(nothing, f"limits {ENDED}", "not 90 s"),
+    Break(None, "variables dns_watchdog", "MINE is not in config.json; ZONE_ID is 'ffff"),
+    Break(lambda it: it.set_variables(**OTHERS), "rule dns_watchdog", f"{WATCHDOG}-event matches"),
+    *(Break(None, f"variables {each}", "DCV_PORT is") for each in ALL),
+    Break(config(lambda_timeout=90), "limits terminator", "60 s, 256 MB, not 90 s, 256 MB"),
+    Break(None, "limits notify_deployment", "not 90 s"),
+    Break(None, f"limits {ENDED}", "not 90 s"),
     Break(function(Timeout=3), "limits dns_watchdog", "3 s, 256 MB, not 90 s, 256 MB"),
     Break(function(SWEEP, MemorySize=128), "limits sweep", "128 MB, not 120 s, 256 MB"),
     Break(unreserve(SWEEP), "concurrency sweep", "none reserved, not 1"),
@@ -348,7 +323,7 @@ BY_HAND = [
     Break(throttle, "API limits", "~1schedule/POST"),
     Break(hide_answers, "API own answers", "DEFAULT_4XX: pages of https://app.example.com"),
     Break(own_table, "table stream", "it has none, so meetings do not end"),
-    Break(nothing, "stream mapping", "terminator reads another stream"),
+    Break(None, "stream mapping", "terminator reads another stream"),
 ]
 """Repaired by a deployment."""
 
@@ -381,7 +356,7 @@ BY_COMMANDS = [
     Break(unsubscribe, "alarm topic", "ops@example.com has unsubscribed", WARNING),
     Break(event_failed, "failure queue", "1 event(s) failed", WARNING),
     Break(silenced, "alarms actions", f"actions disabled: {ERRORS}", WARNING),
-    Break(short_key, "schedule key", "a key that can be guessed"),
+    Break(lambda it: it.store_secret("short", KEY), "schedule key", "a key that can be guessed"),
 ]
 """Repaired by commands of AWS's."""
 
@@ -391,7 +366,7 @@ IN_CONFIG = [
     Break(switched_off, "concurrency sweep", "0 reserved, so it never runs"),
     Break(nobody_notified, "alarm topic", "nobody is notified of alarms", WARNING),
     Break(edit_policy, "files", "policy-local-dns_watchdog.json"),
-    Break(nothing, "files", "policy-local-sweep.json"),
+    Break(None, "files", "policy-local-sweep.json"),
 ]
 """Repaired by `elephant stage` with other options, and a deployment."""
 

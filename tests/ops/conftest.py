@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from localcloud.cloudflare import DEFAULT_ZONE_ID
-from ops.reach import Code
 from ops.stages import OWN_KEY
-from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET
+from tests.ops.projects import variables_in
+from tests.world import ACCOUNT, REGION
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.world import World
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(scope="session")
-def code() -> Code:
-    """Read the project's code once for all commands."""
-    return Code(ROOT)
 
 
 @pytest.fixture
 def project(world: World, tmp_path: Path) -> Path:
     """Make a project, without code, whose stage `test` is in the world."""
-    variables = {
-        "DOMAIN_ROOT": DOMAIN,
-        "ZONE_ID": DEFAULT_ZONE_ID,
-        "SECRET_ARN": SECRET,
-        "OWNER": OWNER,
-        "CLOUDFLARE_API_URL": world.cloudflare.url,
-    }
     own = {"account": ACCOUNT, "region": REGION}
-    stages = {"test": {OWN_KEY: own, "environment_variables": variables}}
+    stages = {"test": {OWN_KEY: own, "environment_variables": variables_in(world)}}
     directory = tmp_path / "project"
     (directory / ".chalice").mkdir(parents=True)
     config = {"version": "2.0", "app_name": "elephant", "stages": stages}

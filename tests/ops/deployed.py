@@ -23,16 +23,17 @@ from ops.cli import main
 from ops.configure import changes
 from ops.deployment import Deployment
 from ops.doctor import QUESTIONS
-from ops.stages import ConfigFile, Stage, write_files
+from ops.written_files import write_files
 from tests.ops.projects import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from click.testing import Result
 
     from localcloud.cloudflare import ZoneStore
     from ops.reach import Code
+    from ops.stages import ConfigFile, Stage
 
 
 PROJECT = Project(Path(__file__).parent.parent.parent)
@@ -63,6 +64,7 @@ class Deployed:
     exports: Mapping[str, str]
     """What leads the operator's commands here, as it was when nothing was broken."""
     baseline: dict[str, Level] = field(default_factory=dict)
+    _hooks: list[tuple[Any, str, Any]] = field(default_factory=list)
 
     def client(self, service: str) -> Any:  # noqa: ANN401
         return self.account.client(service)
@@ -131,12 +133,21 @@ class Deployed:
     def set_zone(self, **members: Any) -> None:  # noqa: ANN401
         self.zone.zone = replace(self.zone.zone, **members)
 
+    def hook(self, service: str, event: str, handler: Callable[..., object]) -> None:
+        """Have botocore call this at an event of a client's, until all is put back."""
+        events = self.client(service).meta.events
+        events.register(event, handler)
+        self._hooks.append((events, event, handler))
+
     @contextmanager
     def put_back(self) -> Iterator[None]:
         """Put the stage's files, the zone and the e-mails back as they were."""
         zone, directory = self.zone.zone, self.config_file.path.parent
         files = {path: path.read_text() for path in directory.rglob("*.json")}
         yield
+        while self._hooks:
+            events, event, handler = self._hooks.pop()
+            events.unregister(event, handler)
         self.zone.zone = zone
         for record in self.zone.records:
             self.zone.delete(record.id)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import shutil
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localcloud.aws import DEFAULT_REGION  # which teaches moto all that the stack needs
+from localcloud.cloudflare import DEFAULT_ZONE_ID
 from ops.account import Account
 from ops.configure import changes
 from ops.reach import Code
-from ops.stages import ConfigFile, Stage, write_files
+from ops.stages import ConfigFile, Stage
+from ops.written_files import write_files
+from tests.world import DOMAIN, OWNER, SECRET
+
+if TYPE_CHECKING:
+    from tests.world import World
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -50,6 +56,12 @@ def _client(service: str) -> Any:  # noqa: ANN401
 def account() -> KeptAccount:
     """Return the account, for use within `mock_aws`."""
     return KeptAccount(DEFAULT_REGION)
+
+
+def variables_in(world: World) -> dict[str, str]:
+    """Return the variables that a stage in the world needs."""
+    own = {"DOMAIN_ROOT": DOMAIN, "ZONE_ID": DEFAULT_ZONE_ID, "SECRET_ARN": SECRET, "OWNER": OWNER}
+    return own | {"CLOUDFLARE_API_URL": world.cloudflare.url}
 
 
 def silent(_: str) -> None:

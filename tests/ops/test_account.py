@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
-    ClientError,
     EndpointConnectionError,
     NoCredentialsError,
     ProfileNotFound,
 )
 
 from ops.account import Account, AwsError, readable_errors
+from tests.ops.played import refusal
 
 PROJECT = Path(__file__).parent.parent.parent
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "as AWS says"}}, "DescribeTable")
+refused = partial(refusal, operation="DescribeTable", message="as AWS says")
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,10 @@ def refusal(code: str) -> ClientError:
         (ProfileNotFound(profile="x"), "check AWS_PROFILE"),
         (EndpointConnectionError(endpoint_url="https://x"), "check the region"),
         (BotoCoreError(), "could not look"),
-        (refusal("ExpiredToken"), "log in again"),
-        (refusal("InvalidClientTokenId"), "check which ones are in use"),
-        (refusal("AccessDeniedException"), "grant yourself the right to DescribeTable"),
-        (refusal("Throttling"), "DescribeTable answered Throttling: as AWS says"),
+        (refused("ExpiredToken"), "log in again"),
+        (refused("InvalidClientTokenId"), "check which ones are in use"),
+        (refused("AccessDeniedException"), "grant yourself the right to DescribeTable"),
+        (refused("Throttling"), "DescribeTable answered Throttling: as AWS says"),
     ],
 )
 def test_an_error_says_what_failed_and_what_to_do(error: Exception, remedy: str) -> None:
@@ -43,24 +43,18 @@ def test_an_error_says_what_failed_and_what_to_do(error: Exception, remedy: str)
         raise error
 
     assert str(raised.value).startswith("could not look: ")
-
-
-def test_what_is_no_error_of_aws_is_let_through() -> None:
     with pytest.raises(ValueError, match="mine"), readable_errors("look"):
         raise ValueError("mine")
 
 
-def test_without_a_region_nothing_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_region_or_a_profile_nothing_can_be_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-
     with pytest.raises(AwsError, match="give --region"):
         Account().client("sts")
 
-
-def test_a_profile_that_is_not_there_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "missing")
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-
     with pytest.raises(AwsError, match=r"read your AWS configuration: .*; check AWS_PROFILE"):
         Account()
 

@@ -1,7 +1,8 @@
-"""The stage's API: found among others, and limited."""
+"""The table's stream and the stage's API: found among others, and limited."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ from ops.api import (
     url_of,
 )
 from ops.iam_page import EXAMPLE
-from ops.stages import Stage
+from ops.meetings_table import TableError
+from ops.stream import PATTERN, SWITCHING_LOOKS, limits, settle_mapping, table_stream, wrong_limits
+from tests.ops.played import Played
 from tests.ops.projects import account as kept_account
 from tests.ops.projects import silent
 
@@ -27,6 +30,84 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ops.account import Account
+
+TABLE = "elephant-meetings"
+QUEUE = "arn:aws:sqs:us-west-2:123456789012:elephant-prod-failed-events"
+
+
+def slow_table(looks: int, view: str = "NEW_IMAGE", *, is_on: bool = False) -> Played:
+    """Play a table that takes so many looks until its stream is on."""
+    stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": view}}
+    on = {"TableStatus": "ACTIVE", "LatestStreamArn": "the stream"} | stream
+
+    def describe_table(**_: object) -> dict[str, Any]:
+        looked = [name for name, _ in table.calls]
+        if "update_table" in looked:
+            is_slow = len(looked) - 1 - looked.index("update_table") < looks
+            return {"Table": {"TableStatus": "UPDATING"} if is_slow else on}
+        return {"Table": on if is_on else {"TableStatus": "ACTIVE"}}
+
+    table = Played(describe_table=describe_table)
+    return table
+
+
+def test_a_stream_is_switched_on_once_and_waited_for_and_then_used_as_it_is() -> None:
+    slow, waited, said = slow_table(3), list[float](), list[str]()
+
+    for _ in range(2):
+        assert table_stream(slow, TABLE, said.append, pause=waited.append) == "the stream"
+
+    (asked,) = [request for name, request in slow.calls if name == "update_table"]
+    assert {*asked} == {"TableName", "StreamSpecification"}
+    assert len(waited) == 2
+    assert "does not change its rows" in said[0]
+
+
+def test_a_stream_that_does_not_come_is_not_waited_for_for_ever() -> None:
+    waited: list[float] = []
+
+    with pytest.raises(TableError, match="still UPDATING"):
+        table_stream(slow_table(1000), TABLE, silent, pause=waited.append)
+
+    assert len(waited) == SWITCHING_LOOKS
+
+
+def test_a_stream_that_shows_too_little_is_left_as_it_is() -> None:
+    table = slow_table(1, "KEYS_ONLY", is_on=True)
+
+    with pytest.raises(TableError, match="shows KEYS_ONLY"):
+        table_stream(table, TABLE, silent)
+
+    assert [name for name, _ in table.calls] == ["describe_table"]
+
+
+def test_limits_are_right_however_aws_formats_the_filter() -> None:
+    there = limits(QUEUE)
+    there["FilterCriteria"] = {"Filters": [{"Pattern": json.dumps(PATTERN, indent=1)}]}
+
+    assert wrong_limits(there, QUEUE) == []
+    assert wrong_limits({**there, "BisectBatchOnFunctionError": False}, QUEUE) == [
+        "BisectBatchOnFunctionError"
+    ]
+    assert wrong_limits({}, QUEUE) == list(limits(QUEUE))
+
+
+def test_a_mapping_is_changed_once_it_is_made_and_only_once() -> None:
+    states = iter(["Creating", "Creating", "Enabled"])
+    waited: list[float] = []
+    mapping: dict[str, Any] = {"UUID": "one"}
+    new = Played(
+        paginate=[{"EventSourceMappings": [mapping]}],
+        get_event_source_mapping=lambda **_: {"State": next(states)},
+        update_event_source_mapping=lambda **request: mapping.update(request, rest=[*states]),
+    )
+
+    for _ in range(2):
+        settle_mapping(new, EXAMPLE, QUEUE, silent, pause=waited.append)
+
+    assert [name for name, _ in new.calls].count("update_event_source_mapping") == 1
+    assert (mapping["rest"], len(waited)) == ([], 2)
+    assert wrong_limits(mapping, QUEUE) == []
 
 
 @pytest.fixture
@@ -52,22 +133,21 @@ def make_api(account: Account, function: str, name: str = "elephant") -> str:
     return api
 
 
-def test_the_apis_of_other_stages_and_programs_are_not_ours(account: Account) -> None:
-    mine = make_api(account, "elephant-prod")
+def test_the_stages_own_api_is_limited_and_scheduling_more_than_asking(account: Account) -> None:
     make_api(account, "elephant-qa")
     make_api(account, "elephant-prod-eu")
     make_api(account, "elephant-prod", name="another")
-
-    assert apis_of(account.client("apigateway"), EXAMPLE) == [mine]
-
-
-def test_scheduling_takes_less_than_asking(account: Account) -> None:
-    api = make_api(account, "elephant-prod")
+    gateway = account.client("apigateway")
+    assert apis_of(gateway, EXAMPLE) == []
+    assert settle_api(account, EXAMPLE, "prod", silent) is None
+    mine = make_api(account, "elephant-prod")
 
     url = settle_api(account, EXAMPLE, "prod", silent)
 
-    assert url == f"https://{api}.execute-api.us-west-2.amazonaws.com/prod/"
-    assert throttles_of(account.client("apigateway"), api, "prod") == THROTTLES
+    assert apis_of(gateway, EXAMPLE) == [mine]
+    assert url == f"https://{mine}.execute-api.us-west-2.amazonaws.com/prod/"
+    assert throttles_of(gateway, mine, "prod") == THROTTLES
+    assert throttles_of(gateway, mine, "another") is None
     assert THROTTLES["~1schedule/POST"] == Throttle(5, 20)
     assert THROTTLES["*/*"].rate > THROTTLES["~1schedule/POST"].rate
 
@@ -99,25 +179,16 @@ def test_a_front_end_may_read_what_the_gateway_answers_itself(
 
 def test_limits_are_read_as_aws_answers_them() -> None:
     """Without the first slash, and with the others as they are."""
+    limits = {"throttlingRateLimit": 5.0, "throttlingBurstLimit": 20}
+    settings = dict.fromkeys(("schedule/POST", "a/b/GET", "*/*"), limits)
 
-    class Gateway:
-        def get_stage(self, **_: str) -> dict[str, Any]:
-            limits = {"throttlingRateLimit": 5.0, "throttlingBurstLimit": 20}
-            return {"methodSettings": dict.fromkeys(("schedule/POST", "a/b/GET", "*/*"), limits)}
-
-    found = throttles_of(Gateway(), "api", "prod")
+    found = throttles_of(Played(get_stage={"methodSettings": settings}), "api", "prod")
 
     assert found is not None
     assert {*found} == {"~1schedule/POST", "~1a~1b/GET", "*/*"}
 
 
-def test_without_an_api_nothing_is_limited(account: Account) -> None:
-    assert settle_api(account, EXAMPLE, "prod", silent) is None
-    api = make_api(account, "elephant-prod")
-    assert throttles_of(account.client("apigateway"), api, "another") is None
-
-
 def test_china_has_addresses_of_its_own() -> None:
-    stage = Stage("prod", "111122223333", "cn-north-1", EXAMPLE.variables)
+    stage = replace(EXAMPLE, region="cn-north-1")
 
-    assert url_of("x", stage, "prod") == ("https://x.execute-api.cn-north-1.amazonaws.com.cn/prod/")
+    assert url_of("x", stage, "prod") == "https://x.execute-api.cn-north-1.amazonaws.com.cn/prod/"

@@ -1,12 +1,16 @@
-"""Chalice is run as by hand, with nothing of the shell or of an older build in its way."""
+"""Chalice is run as by hand, and its zip holds the byte code that Lambda's Python uses."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import zipfile
+from importlib.util import cache_from_source
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ops.bytecode import compile_project
 from ops.chalice import forget_build, run_chalice, without_settings
 from ops.command import CommandError, run_command
 
@@ -33,15 +37,6 @@ def test_an_older_build_is_forgotten(tmp_path: Path) -> None:
     assert not build.exists()
 
 
-def test_what_chalice_prints_is_returned(tmp_path: Path) -> None:
-    lines: list[str] = []
-
-    output = run_chalice(("--version",), tmp_path, {}, on_line=lines.append)
-
-    assert output.startswith("chalice 1.34")
-    assert lines == [output.strip()]
-
-
 def test_a_program_that_fails_is_named_with_all_that_it_printed(tmp_path: Path) -> None:
     script = "import sys; print('one'); print('two', file=sys.stderr); sys.exit(3)"
 
@@ -51,3 +46,69 @@ def test_a_program_that_fails_is_named_with_all_that_it_printed(tmp_path: Path) 
     assert raised.value.code == 3
     assert str(raised.value).startswith("`the script` failed with exit code 3:\n")
     assert {"one", "two"} <= set(raised.value.output.split())
+
+
+APP = """
+from chalice import Chalice
+from chalicelib.greeting import greet
+app = Chalice(app_name="a")
+@app.lambda_function()
+def function(event, context):
+    return greet()
+"""
+CHECKED_HASH = 0b11
+"""https://peps.python.org/pep-0552/#specification"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "chalicelib").mkdir()
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "chalicelib" / "__init__.py").write_text("")
+    write_greeting(tmp_path, "hello")
+    return tmp_path
+
+
+def write_greeting(project: Path, greeting: str) -> None:
+    source = f"def greet() -> str:\n    return {greeting!r}\n"
+    (project / "chalicelib" / "greeting.py").write_text(source)
+
+
+def greet(project: Path) -> tuple[str, bool]:
+    """Run the code as Lambda does; return what it says and whether byte code was used."""
+    code = "from chalicelib import greeting; print(greeting.greet())"
+    command = [sys.executable, "-B", "-v", "-c", code]
+    done = subprocess.run(  # noqa: S603 (this Python)
+        command, cwd=project, capture_output=True, text=True, check=True
+    )
+    used = cache_from_source(str(project / "chalicelib" / "greeting.py"))
+    return done.stdout.strip(), f"code object from {used!r}" in done.stderr
+
+
+def test_the_zip_has_byte_code_of_our_code_and_chalices_and_no_other(project: Path) -> None:
+    stale = project / "chalicelib" / "__pycache__" / "gone.cpython-39.pyc"
+    stale.parent.mkdir()
+    stale.write_bytes(b"")
+    (project / ".chalice").mkdir()
+    (project / ".chalice" / "config.json").write_text('{"version": "2.0", "app_name": "a"}')
+
+    compile_project(project)
+    lines: list[str] = []
+    environment = {"AWS_DEFAULT_REGION": "us-west-2", "PATH": ""}
+    printed = run_chalice(("package", "out"), project, environment, on_line=lines.append)
+    assert "Creating deployment package." in printed
+    assert lines == printed.splitlines()
+
+    with zipfile.ZipFile(project / "out" / "deployment.zip") as archive:
+        names = {name for name in archive.namelist() if name.endswith((".py", ".pyc"))}
+        codes = {name for name in names if name.endswith(".pyc")}
+        assert codes == {cache_from_source(name) for name in names - codes}
+        assert {archive.read(name)[4] for name in codes} == {CHECKED_HASH}
+
+
+def test_byte_code_is_used_until_the_source_changes(project: Path) -> None:
+    compile_project(project)
+    assert greet(project) == ("hello", True)
+
+    write_greeting(project, "bye")
+    assert greet(project) == ("bye", False)

@@ -1,16 +1,17 @@
-"""The deployed zip against a checkout, and how it is fetched."""
+"""The deployed zip against a checkout, and who may start a function."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
 
 from ops.checks_code import _differences, _fetch, _NotAtHandError
+from ops.checks_rule import _lets_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,13 +73,10 @@ def _zipped(files: dict[str, str]) -> bytes:
 def test_what_differs_from_the_checkout_and_its_requirements_is_named(
     checkout: Path, changed: dict[str, str], without: str, differences: list[str]
 ) -> None:
+    assert _differences(checkout, b"hello") == ["it is not a zip file"]
     files = FILES | REQUIRED | changed
     files.pop(without, None)
     assert _differences(checkout, _zipped(files)) == differences
-
-
-def test_what_is_no_zip_is_a_difference(checkout: Path) -> None:
-    assert _differences(checkout, b"hello") == ["it is not a zip file"]
 
 
 SECRET = "https://s3.example/zip?signature=secret"
@@ -96,11 +94,6 @@ def _s3(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
     monkeypatch.setattr(urllib3.PoolManager, "request", request)
 
 
-def test_a_zip_is_fetched_from_where_lambda_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    _s3(monkeypatch, SimpleNamespace(status=200, data=b"zip"))
-    assert _fetch(SECRET) == b"zip"
-
-
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -108,11 +101,44 @@ def test_a_zip_is_fetched_from_where_lambda_says(monkeypatch: pytest.MonkeyPatch
         (urllib3.exceptions.ConnectTimeoutError(SECRET), r"fetching it failed \(ConnectTimeoutE"),
     ],
 )
-def test_what_cannot_be_fetched_is_reported_without_its_secret_address(
+def test_a_zip_is_fetched_and_what_cannot_be_is_reported_without_its_secret_address(
     monkeypatch: pytest.MonkeyPatch, answer: object, said: str
 ) -> None:
+    _s3(monkeypatch, SimpleNamespace(status=200, data=b"zip"))
+    assert _fetch(SECRET) == b"zip"
     _s3(monkeypatch, answer)
     with pytest.raises(_NotAtHandError, match=said) as caught:
         _fetch(SECRET)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+RULE = "arn:aws:events:us-west-2:123456789012:rule/elephant-prod-sweep-event"
+STATEMENT = {
+    "Effect": "Allow",
+    "Principal": {"Service": "events.amazonaws.com"},
+    "Action": "lambda:InvokeFunction",
+    "Condition": {"ArnLike": {"AWS:SourceArn": RULE}},
+}
+OUR_RULES = {"aws:sourcearn": "arn:aws:events:*:rule/elephant-prod-*"}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_let_in"),
+    [
+        ({}, True),
+        ({"Condition": {}}, True),
+        ({"Condition": {"ArnLike": OUR_RULES}}, True),
+        ({"Condition": {"ArnEquals": {"AWS:SourceArn": RULE}}}, True),
+        ({"Effect": "Deny"}, False),
+        ({"Action": "lambda:GetFunction"}, False),
+        ({"Principal": {"Service": "s3.amazonaws.com"}}, False),
+        ({"Principal": "*"}, False),
+        ({"Condition": {"ArnLike": {"AWS:SourceArn": f"{RULE}-of-another"}}}, False),
+        ({"Condition": {"StringEquals": {"AWS:SourceAccount": "123456789012"}}}, False),
+    ],
+)
+def test_only_a_statement_that_allows_just_this_lets_eventbridge_in(
+    change: dict[str, Any], *, is_let_in: bool
+) -> None:
+    assert _lets_in(STATEMENT | change, RULE) is is_let_in

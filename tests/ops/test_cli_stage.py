@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,24 +12,25 @@ from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
 from ops import cli
 from ops.features import SETTINGS
 from ops.iam_page import EXAMPLE
+from tests.ops.projects import ROOT, code
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from click.testing import Result
 
-    from ops.reach import Code
-
-PROJECT = Path(__file__).parent.parent.parent
 PLACE = ("--account=123456789012", "--region=us-west-2")
 NEW = (*PLACE, "--domain-root=example.com", f"--zone-id={'0' * 32}")
 
 
 @pytest.fixture
-def config(tmp_path: Path, code: Code, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the project's configuration as it was cloned; its code is read once."""
-    monkeypatch.setattr("ops.cli_stage.Code", lambda _: code)
+    monkeypatch.setattr("ops.cli_stage.Code", lambda _: code())
     path = tmp_path / ".chalice/config.json"
     path.parent.mkdir()
-    path.write_text((PROJECT / ".chalice/config.json").read_text())
+    path.write_text((ROOT / ".chalice/config.json").read_text())
     return path
 
 
@@ -47,10 +47,6 @@ def variables(config: Path, name: str = "prod") -> dict[str, str]:
     return dict(written(config, name)["environment_variables"])
 
 
-def concurrency(config: Path) -> Any:  # noqa: ANN401 (JSON)
-    return written(config)["lambda_functions"]["dns_watchdog"]["reserved_concurrency"]
-
-
 def test_a_new_stage_has_an_owner_and_a_table_of_its_own(config: Path) -> None:
     assert run(config, *NEW).exit_code == 0
     assert variables(config)["OWNER"] == "elephant:prod/123456789012/us-west-2"
@@ -64,18 +60,6 @@ def test_a_new_stage_has_an_owner_and_a_table_of_its_own(config: Path) -> None:
     done = run(config, *NEW, "--domain-root=dev.example.com", name="dev")
     assert "warning: stage 'prod' gives instances with the tag" in done.output
     assert variables(config, "dev")["TABLE_NAME"] == "elephant-dev-meetings"
-
-
-def test_a_stage_of_an_earlier_release_keeps_its_owner_and_its_table(config: Path) -> None:
-    run(config, *NEW)
-    earlier = json.loads(config.read_text())
-    kept = earlier["stages"]["prod"]["environment_variables"]
-    kept["OWNER"] = "elephant:prod/us-west-2"
-    del kept["TABLE_NAME"]
-    config.write_text(json.dumps(earlier))
-
-    assert run(config).exit_code == 0
-    assert variables(config) == kept
 
 
 def test_a_new_stage_asks_cloudflare_where_the_token_is_from(
@@ -100,19 +84,35 @@ def test_concurrency_is_20_until_it_is_said_otherwise_and_stays_so(config: Path)
     found = []
     for arguments in (NEW, (), ("--concurrency=5",), (), ("--concurrency=none",), ()):
         done = run(config, *arguments)
-        found.append(concurrency(config))
+        watchdog = written(config)["lambda_functions"]["dns_watchdog"]
+        found.append(watchdog["reserved_concurrency"])
 
     assert found == [20, 20, 5, 5, None, None]
     assert "no change" in done.output
+
+
+def edit(config: Path, change: Callable[[Any], object]) -> None:
+    """Edit the stage by hand."""
+    by_hand = json.loads(config.read_text())
+    change(by_hand["stages"]["prod"])
+    config.write_text(json.dumps(by_hand))
+
+
+def test_a_stage_of_an_earlier_release_keeps_its_owner_and_its_table(config: Path) -> None:
+    run(config, *NEW)
+    edit(config, lambda stage: stage["environment_variables"].pop("TABLE_NAME"))
+    edit(config, lambda stage: stage["environment_variables"].update(OWNER="elephant:prod"))
+    kept = variables(config)
+
+    assert run(config).exit_code == 0
+    assert variables(config) == kept
 
 
 def test_what_was_reserved_by_hand_for_all_functions_is_not_taken_back_for_one(
     config: Path,
 ) -> None:
     run(config, *NEW)
-    by_hand = json.loads(config.read_text())
-    by_hand["stages"]["prod"]["reserved_concurrency"] = 8
-    config.write_text(json.dumps(by_hand))
+    edit(config, lambda stage: stage.update(reserved_concurrency=8))
 
     refused = run(config, "--concurrency=none")
 

@@ -10,37 +10,26 @@ from botocore.exceptions import ClientError
 from ops.concurrency import asked_for, check_room, configured, reserved
 from ops.iam_page import PLAIN as STAGE
 from ops.stages import ConfigError
+from tests.ops.played import Played, refusal
 
-WATCHDOG = "elephant-prod-dns_watchdog"
 
+def aws(unreserved: int | None, **there: int | None) -> Played:
+    """Play an account with so many unreserved executions, and what its functions have reserved."""
+    known = {STAGE.function_name(name): number for name, number in there.items()}
 
-class Lambda:
-    """An account with so many unreserved executions, and what its functions have reserved."""
-
-    def __init__(self, unreserved: int | None, **there: int | None) -> None:
-        self._unreserved = unreserved
-        self._there = {STAGE.function_name(name): number for name, number in there.items()}
-        self.calls: list[str] = []
-
-    def get_function_concurrency(self, *, FunctionName: str) -> dict[str, int]:  # noqa: N803
-        self.calls.append("get_function_concurrency")
-        if FunctionName not in self._there:
-            raise refusal("ResourceNotFoundException", "GetFunctionConcurrency")
-        number = self._there[FunctionName]
+    def concurrency(FunctionName: str) -> dict[str, int | None]:  # noqa: N803 (AWS's name)
+        if FunctionName not in known:
+            raise refusal("ResourceNotFoundException")
+        number = known[FunctionName]
         return {} if number is None else {"ReservedConcurrentExecutions": number}
 
-    def get_account_settings(self) -> dict[str, Any]:
-        self.calls.append("get_account_settings")
-        if self._unreserved is None:
-            raise refusal("AccessDeniedException", "GetAccountSettings")
-        return {"AccountLimit": {"UnreservedConcurrentExecutions": self._unreserved}}
+    limits: Any = {"AccountLimit": {"UnreservedConcurrentExecutions": unreserved}}
+    if unreserved is None:
+        limits = refusal("AccessDeniedException", "GetAccountSettings")
+    return Played(get_function_concurrency=concurrency, get_account_settings=limits)
 
 
-def refusal(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": ""}}, operation)
-
-
-def check(client: Lambda, **wanted: int | None) -> list[str]:
+def check(client: Played, **wanted: int | None) -> list[str]:
     said: list[str] = []
     check_room(client, STAGE, wanted, said.append)
     return said
@@ -58,89 +47,65 @@ def test_anything_else_is_refused(option: str) -> None:
         asked_for(option)
 
 
-@pytest.mark.parametrize("number", [None, 7])
-def test_what_chalice_would_reserve_is_read(number: int | None) -> None:
-    written = {"dns_watchdog": {"reserved_concurrency": number}}
-    config = {"stages": {"prod": {"lambda_functions": written}}}
+@pytest.mark.parametrize("value", [None, 7, "20", -1, 2.5, []])
+def test_what_chalice_would_reserve_is_read_if_it_is_a_number(value: object) -> None:
+    config = {"stages": {"prod": {"lambda_functions": {"sweep": {"reserved_concurrency": value}}}}}
 
-    assert configured(config, "prod", "dns_watchdog") == number
-    assert configured(config, "prod", "sweep") is None
-
-
-@pytest.mark.parametrize("value", ["20", -1, 2.5, []])
-def test_a_reservation_that_is_no_number_is_named(value: object) -> None:
+    assert configured(config, "prod", "dns_watchdog") is None
+    if value is None or value == 7:
+        assert configured(config, "prod", "sweep") == value
+        return
     with pytest.raises(ConfigError, match=r"reserved_concurrency of sweep is .* fix it manually"):
-        configured({"stages": {"prod": {"reserved_concurrency": value}}}, "prod", "sweep")
+        configured(config, "prod", "sweep")
 
 
 def test_what_is_reserved_is_asked_of_lambda() -> None:
-    client = Lambda(900, dns_watchdog=20, sweep=None)
+    client = aws(900, dns_watchdog=20, sweep=None)
+    names = [STAGE.function_name(each) for each in ("dns_watchdog", "sweep", "new")]
 
-    assert reserved(client, WATCHDOG) == 20
-    assert reserved(client, "elephant-prod-sweep") is None
-    assert reserved(client, "elephant-prod-new") is None
+    assert [reserved(client, each) for each in names] == [20, None, None]
 
 
-def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def denied(**_: str) -> dict[str, int]:
-        raise refusal("AccessDeniedException", "GetFunctionConcurrency")
-
-    client = Lambda(900)
-    monkeypatch.setattr(client, "get_function_concurrency", denied)
+def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters() -> None:
+    client = Played(get_function_concurrency=refusal("AccessDeniedException"))
 
     with pytest.raises(ClientError):
-        reserved(client, WATCHDOG)
+        reserved(client, "elephant-prod-dns_watchdog")
     assert check(client, dns_watchdog=20)[0].startswith("whether the account can reserve")
-
-
-@pytest.mark.parametrize(
-    ("unreserved", "there", "wanted"),
-    [
-        (120, {}, {"dns_watchdog": 20, "sweep": None}),
-        (110, {"dns_watchdog": 10}, {"dns_watchdog": 20}),
-        (100, {"dns_watchdog": 20, "sweep": None}, {"dns_watchdog": 18, "sweep": 2}),
-        (10, {"dns_watchdog": 20}, {"dns_watchdog": None}),
-    ],
-)
-def test_what_the_account_can_spare_is_reserved(
-    unreserved: int, there: dict[str, int | None], wanted: dict[str, int | None]
-) -> None:
-    assert check(Lambda(unreserved, **there), **wanted) == []
 
 
 @pytest.mark.parametrize(
     ("unreserved", "there", "wanted", "said"),
     [
+        (120, {}, {"dns_watchdog": 20, "sweep": None}, ""),
+        (110, {"dns_watchdog": 10}, {"dns_watchdog": 20}, ""),
+        (100, {"dns_watchdog": 20, "sweep": None}, {"dns_watchdog": 18, "sweep": 2}, ""),
+        (10, {"dns_watchdog": 20}, {"dns_watchdog": None}, ""),
         (119, {}, {"dns_watchdog": 20}, "20 more than now, but the account can reserve 19"),
         (10, {}, {"dns_watchdog": 20}, "can reserve 0 in us-west-2, where 10 are unreserved"),
         (109, {"dns_watchdog": 10}, {"dns_watchdog": 20}, "10 more than now"),
         (120, {}, {"dns_watchdog": 20, "sweep": 1}, "20 for dns_watchdog, 1 for sweep"),
     ],
 )
-def test_what_it_cannot_spare_is_refused_with_the_way_out(
+def test_what_the_account_cannot_spare_is_refused_with_the_way_out(
     unreserved: int, there: dict[str, int | None], wanted: dict[str, int | None], said: str
 ) -> None:
+    client = aws(unreserved, **there)
+    if not said:
+        assert check(client, **wanted) == []
+        return
     with pytest.raises(ConfigError) as raised:
-        check(Lambda(unreserved, **there), **wanted)
-
-    assert said in str(raised.value)
-    assert "`elephant stage prod --concurrency none`" in str(raised.value)
-    assert "L-B99A9384" in str(raised.value)
+        check(client, **wanted)
+    for each in (said, "`elephant stage prod --concurrency none`", "L-B99A9384"):
+        assert each in str(raised.value)
 
 
 def test_what_aws_does_not_tell_holds_nothing_up() -> None:
-    (said,) = check(Lambda(None), dns_watchdog=20)
+    (said,) = check(aws(None), dns_watchdog=20)
 
     assert said == (
         "whether the account can reserve the functions' concurrency is not known "
         "(GetAccountSettings answered AccessDeniedException): going on"
     )
-
-
-def test_an_account_that_is_to_reserve_nothing_more_is_not_asked() -> None:
-    client = Lambda(None, dns_watchdog=20)
-
-    assert check(client, dns_watchdog=20, sweep=None) == []
-    assert "get_account_settings" not in client.calls
+    # and an account that is to reserve nothing more is not asked
+    assert check(aws(None, dns_watchdog=20), dns_watchdog=20, sweep=None) == []

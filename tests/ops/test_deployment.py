@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -12,36 +13,29 @@ from click.testing import CliRunner
 from moto import mock_aws
 
 from chalicelib.cloudflare.client import TokenRefusedError
-from chalicelib.cloudflare.record_format import parse_record
 from chalicelib.dns.provider import UnavailableError
+from chalicelib.dns.record import Record
 from chalicelib.settings.stage import FEATURES
 from ops import assemble, cli
 from ops import deployment as deployment_module
 from ops.account import AwsError
 from ops.cloudflare_zone import ZoneView
-from ops.command import CommandError
-from ops.deployment import Deployment, Removable
+from ops.deployment import Deployment
 from ops.features import with_features
-from ops.removal import Removal
-from ops.stack import SupportingStack
-from ops.stages import ConfigError, ConfigFile, write_files
+from ops.removal import Removable, Removal
+from ops.stages import ConfigError, ConfigFile
+from ops.written_files import write_files
 from tests.ops.projects import ROOT, account, code, project_with, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from chalicelib.dns.record import Record
+    Change = Callable[[ConfigFile, pytest.MonkeyPatch], None]
 
-SECRET = "prod/elephant/cloudflare"
-THEIRS = parse_record(
-    {
-        "id": "1",
-        "type": "A",
-        "name": "i-00000001.elephant.example",
-        "content": "203.0.113.7",
-        "comment": "elephant:local m=m1 r=teacher",
-    }
+SECRET, TABLE = "prod/elephant/cloudflare", "elephant-meetings"
+THEIRS = Record.address(
+    "i-00000001.elephant.example", "203.0.113.7", proxied=True, ttl=1, comment="elephant:local m=m1"
 )
 
 
@@ -60,90 +54,93 @@ def deployment(config_file: ConfigFile) -> Iterator[Deployment]:
         yield Deployment(config_file, config_file.stage("local"), account())
 
 
-@pytest.fixture
-def token(deployment: Deployment) -> None:
-    _ = deployment
-    account().client("secretsmanager").create_secret(Name=SECRET, SecretString="a-token")
+def edit(config_file: ConfigFile, stage: str, **members: object) -> None:
+    config = config_file.load()
+    config["stages"][stage] = config["stages"].get(stage, {}) | members
+    config_file.path.write_text(json.dumps(config))
 
 
-def assert_deploys_nothing(deployment: Deployment, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
-        deployment.deploy(silent, silent)
-    assert account().client("cloudformation").describe_stacks()["Stacks"] == []
+def of_another_account(config_file: ConfigFile, _: pytest.MonkeyPatch) -> None:
+    edit(config_file, "local", elephant={"account": "999999999999", "region": "us-west-2"})
 
 
-def test_a_stage_of_another_account_is_not_touched(
-    deployment: Deployment, config_file: ConfigFile
-) -> None:
-    stage = replace(config_file.stage("local"), account="999999999999")
-    deployment = Deployment(config_file, stage, account())
-    assert_deploys_nothing(deployment, AwsError, "is in account 999999999999")
-    with pytest.raises(AwsError, match="is in account 999999999999"):
-        deployment.destroy(Removable(), silent, silent)
-
-
-def test_nothing_is_deployed_while_a_policy_is_not_as_it_should_be(
-    deployment: Deployment, config_file: ConfigFile
-) -> None:
+def stale_policy(config_file: ConfigFile, _: pytest.MonkeyPatch) -> None:
     policy = config_file.path.parent / "policy-local-dns_watchdog.json"
     policy.write_text(policy.read_text().replace("dynamodb:GetItem", "dynamodb:*"))
 
-    said = r"policy-local-dns_watchdog\.json: .*elephant stage lo"
-    assert_deploys_nothing(deployment, ConfigError, said)
 
-
-def test_nothing_is_deployed_that_reserves_what_the_account_has_not(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def nothing_to_reserve(_: ConfigFile, patch: pytest.MonkeyPatch) -> None:
     settings = {"AccountLimit": {"UnreservedConcurrentExecutions": 10}}
-    client = account().client("lambda")
-    monkeypatch.setattr(client, "get_account_settings", lambda: settings)
-
-    said = "10 are unreserved.*elephant stage local --concurrency"
-    assert_deploys_nothing(deployment, ConfigError, said)
+    patch.setattr(account().client("lambda"), "get_account_settings", lambda: settings)
 
 
-@pytest.mark.parametrize(
-    ("printed", "error", "shown"),
-    [
-        ("AccessDenied when calling CreateRole", AwsError, "CreateRole.*\n.*Rights an operator ne"),
-        ("SyntaxError in app.py", CommandError, r"SyntaxError in app\.py"),
-    ],
-)
-def test_what_chalice_fails_at_is_shown_and_a_right_that_it_lacks_is_explained(
-    deployment: Deployment,
-    monkeypatch: pytest.MonkeyPatch,
-    printed: str,
-    error: type[Exception],
-    shown: str,
+def shared_table(config_file: ConfigFile, _: pytest.MonkeyPatch) -> None:
+    edit(config_file, "other", elephant=config_file.load()["stages"]["local"]["elephant"])
+
+
+def with_token(_: ConfigFile, patch: pytest.MonkeyPatch) -> None:
+    """Give the stage a token, and the zone a record of another deployment."""
+    account().client("secretsmanager").create_secret(Name=SECRET, SecretString="a-token")
+    patch.setattr(ZoneView, "our_records", lambda *_: (THEIRS,))
+    patch.setattr(ZoneView, "details", lambda _: SimpleNamespace(name="elephant.example"))
+    patch.setattr(ZoneView, "zone_for", lambda *_: None)
+
+
+def token_of_another_zone(config_file: ConfigFile, patch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise TokenRefusedError("no such zone")
+
+    with_token(config_file, patch)
+    patch.setattr(ZoneView, "our_records", refuse)
+
+
+def broken_note(config_file: ConfigFile, patch: pytest.MonkeyPatch) -> None:
+    with_token(config_file, patch)
+    write_files({config_file.path.parent / "deployed/local.json": "{"})
+    patch.setattr(deployment_module, "check_zone", lambda *_: ())
+
+
+def living_without_token(_: ConfigFile, patch: pytest.MonkeyPatch) -> None:
+    """Silenced and then not removed would be the worst of both."""
+    patch.setattr(Removal, "any_function", lambda *_: True)
+    patch.setattr(Removal, "stop_events", lambda *_: pytest.fail("it is silenced"))
+
+
+def as_it_is(_: ConfigFile, __: pytest.MonkeyPatch) -> None:
+    """Change nothing."""
+
+
+REFUSED: dict[str, tuple[Change, Removable | None, str]] = {
+    "another account": (of_another_account, None, "is in account 999999999999"),
+    "a policy by hand": (stale_policy, None, r"policy-local-dns_.*\.json: .*`elephant stage lo"),
+    "too much reserved": (nothing_to_reserve, None, "10 are unreserved.*stage local --concurrency"),
+    "another's records": (with_token, None, "have the owner"),
+    "a wrong zone": (token_of_another_zone, None, "cannot be read"),
+    "a broken note": (broken_note, None, r"local\.json is not valid JSON: .*; remove it"),
+    "removal in another account": (of_another_account, Removable(), "is in account 999999999999"),
+    "another table": (as_it_is, Removable(table="another"), "nothing was removed"),
+    "another secret": (as_it_is, Removable(secret="another"), "nothing was removed"),
+    "a used table": (shared_table, Removable(table=TABLE), f"'other' uses the table '{TABLE}"),
+    "removal without a token": (living_without_token, Removable(), "--keep-records"),
+    "others' records": (with_token, Removable(), r"has i-00000001\.elephant\.example, with no in"),
+}
+"""With what is to be removed; without, the stage is to be deployed."""
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_do_harm_is_refused(
+    deployment: Deployment, config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    def fail(*_: object, **__: object) -> str:
-        raise CommandError("chalice deploy", 1, printed)
+    change, removable, said = REFUSED[case]
+    change(config_file, monkeypatch)
+    deployment = Deployment(config_file, config_file.stage("local"), account())
+    attempt = partial(deployment.destroy, removable) if removable else deployment.deploy
 
-    monkeypatch.setattr(deployment_module, "run_chalice", fail)
-    monkeypatch.setattr(SupportingStack, "deploy", lambda *_: None)
-
-    with pytest.raises(error, match=shown):
-        deployment.deploy(silent, silent)
-
-
-@pytest.mark.parametrize("removable", [Removable(table="another"), Removable(secret="another")])
-def test_what_holds_data_goes_only_by_its_own_name(
-    deployment: Deployment, removable: Removable
-) -> None:
-    with pytest.raises(ConfigError, match="nothing was removed"):
-        deployment.destroy(removable, silent, silent)
-
-
-def test_a_table_that_another_stage_uses_is_not_removed(
-    deployment: Deployment, config_file: ConfigFile
-) -> None:
-    config = config_file.load()
-    config["stages"]["other"] = {"elephant": config["stages"]["local"]["elephant"]}
-    config_file.path.write_text(json.dumps(config))
-
-    with pytest.raises(ConfigError, match="stage 'other' uses the table 'elephant-meetings'"):
-        deployment.destroy(Removable(table="elephant-meetings"), silent, silent)
+    error = AwsError if change is of_another_account else ConfigError
+    with pytest.raises(error, match=said):
+        attempt(silent, silent)
+    made = account().client("cloudformation").describe_stacks()["Stacks"]
+    assert len(made) == (case == "a broken note")
 
 
 def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
@@ -158,99 +155,39 @@ def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
     assert deployment.has_token()
 
 
-def test_without_a_token_a_living_stage_is_left_as_it_is(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Silenced and then not removed would be the worst of both."""
-    stopped: list[object] = []
-    monkeypatch.setattr(Removal, "any_function", lambda *_: True)
-    monkeypatch.setattr(Removal, "stop_events", lambda *_: stopped.append(1))
-
-    with pytest.raises(ConfigError, match="--keep-records"):
-        deployment.destroy(Removable(), silent, silent)
-
-    assert stopped == []
-
-
 def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> None:
     said: list[str] = []
 
     for _ in range(2):
-        deployment.destroy(Removable("elephant-meetings", SECRET), silent, said.append)
+        deployment.destroy(Removable(TABLE, SECRET), silent, said.append)
 
     assert "functions and token are removed already: not looking for records" in said
     assert "elephant-local-support does not exist" in said
 
 
-@pytest.mark.usefixtures("token")
-def test_records_of_another_deployment_with_the_same_owner_are_not_removed(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ZoneView, "our_records", lambda *_: (THEIRS,))
-
-    with pytest.raises(ConfigError, match=r"has i-00000001\.elephant\.example, with no instance"):
-        deployment.destroy(Removable(), silent, silent)
-
-
-@pytest.mark.usefixtures("token")
-@pytest.mark.parametrize(("is_read", "found"), [(True, "have the owner"), (False, "cannot be rea")])
-def test_nothing_is_deployed_into_a_wrong_zone_or_in_anothers_name(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, *, is_read: bool, found: str
-) -> None:
-    def our_records(*_: object) -> tuple[Record, ...]:
-        if is_read:
-            return (THEIRS,)
-        raise TokenRefusedError("no such zone")
-
-    monkeypatch.setattr(ZoneView, "our_records", our_records)
-    monkeypatch.setattr(ZoneView, "details", lambda _: SimpleNamespace(name="elephant.example"))
-    monkeypatch.setattr(ZoneView, "zone_for", lambda *_: None)
-
-    assert_deploys_nothing(deployment, ConfigError, found)
-
-
-@pytest.mark.usefixtures("token")
-def test_a_note_that_cannot_be_read_is_named(
-    deployment: Deployment, config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_files({config_file.path.parent / "deployed/local.json": "{"})
-    monkeypatch.setattr(deployment_module, "check_zone", lambda *_: ())
-
-    with pytest.raises(ConfigError, match=r"local\.json is not valid JSON: .*; remove it"):
-        deployment.deploy(silent, silent)
-
-
-def new_stage(config_file: ConfigFile, *options: str) -> tuple[int, str]:
-    arguments = ["stage", "new", "--account=123456789012", "--domain-root=example.com", *options]
-    place = f"--project={config_file.directory}"
-    token = {"CLOUDFLARE_API_TOKEN": "a-token"}
-    done = CliRunner().invoke(cli.main, [*arguments, place], env=token)
-    return done.exit_code, done.output
-
-
-def test_the_token_is_sent_nowhere_before_the_address_is_checked(
-    config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("option", "status", "said"),
+    [
+        ("--cloudflare-api-url=http://203.0.113.9/v4", 1, "API_URL is 'http://203.0.113.9/v4'"),
+        ("--region=us-west-2", 2, "could not reach Cloudflare"),
+    ],
+)
+def test_the_zone_is_looked_up_at_a_valid_address_alone_and_asked_for_if_that_fails(
+    config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch, option: str, status: int, said: str
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(assemble, "find_zone", lambda *given: asked.append(given))
 
-    code, output = new_stage(config_file, "--cloudflare-api-url=http://203.0.113.9/v4")
-
-    assert code == 1
-    assert "CLOUDFLARE_API_URL is 'http://203.0.113.9/v4'" in output
-    assert asked == []
-
-
-def test_a_zone_that_cannot_be_looked_up_is_asked_for(
-    config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> str:
+    def find(*given: object) -> str:
+        asked.append(given)
         raise UnavailableError("could not reach Cloudflare")
 
-    monkeypatch.setattr(assemble, "find_zone", fail)
+    monkeypatch.setattr(assemble, "find_zone", find)
+    place = f"--project={config_file.directory}"
+    arguments = ["stage", "new", "--account=123456789012", "--domain-root=example.com", option]
 
-    code, output = new_stage(config_file)
+    done = CliRunner().invoke(
+        cli.main, [*arguments, place], env={"CLOUDFLARE_API_TOKEN": "a-token"}
+    )
 
-    assert code == 2
-    assert "could not reach Cloudflare" in output
-    assert "--zone-id is missing" in output
+    assert (done.exit_code, said in done.output) == (status, True)
+    assert bool(asked) is ("--zone-id is missing" in done.output) is (status == 2)

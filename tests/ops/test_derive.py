@@ -233,12 +233,11 @@ def test_a_call_names_the_line_that_makes_it(tree: Tree) -> None:
     }
 
 
-def test_a_decorator_of_chalice_that_is_not_known_is_refused(tree: Tree) -> None:
+def test_an_unknown_decorator_of_chalice_and_wrong_types_are_refused(
+    tree: Tree, tmp_path: Path
+) -> None:
     with pytest.raises(UnreadableCallError, match=r"^app\.py:\d+: add @app\.on_new_thing to"):
         tree.calls("new", WORLDS[0])
-
-
-def test_code_with_wrong_types_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableCallError, match=r"mypy finds errors:\n.*app\.py:\d+: error: "):
         Tree(project(tmp_path, "number: int = 'text'"))
 
@@ -287,10 +286,7 @@ def test_a_condition_holds_for_exactly_the_stages_that_it_is_made_of() -> None:
         text = condition(meant)
         assert [world for world in WORLDS if holds(text, world)] == meant, text
 
-
-def test_what_a_stage_is_follows_from_its_settings() -> None:
     local = replace(PLAIN.settings, cloudflare_api_url="http://127.0.0.1:8052/client/v4")
-
     assert world_of(PLAIN.settings) == frozenset()
     assert world_of(EXAMPLE.settings) == {"meetings", "notifications"}
     assert world_of(local) == {"is_local"}

@@ -1,24 +1,118 @@
-"""The examination as a whole, and how its results are shown."""
+"""Checks: their order, what depends on what, what is refused, and how results are shown."""
 
 from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 
+from chalicelib.dns.provider import RateLimitedError, RejectedError, UnavailableError
+from chalicelib.secrets import SecretError
 from ops.account import Account, AwsError, Identity
-from ops.check import Check, Context, Level
+from ops.check import Check, Context, Level, failure, ok, question, run, skipped, warning
 from ops.doctor import QUESTIONS, as_json, examine, render, summary, worst
 from ops.iam_page import PLAIN
+from ops.stages import ConfigError, ConfigFile
+from tests.ops.played import refusal
 from tests.ops.projects import code, project_with
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from ops.stages import ConfigFile
+    from ops.check import Finding, Question
+
+DENIED = refusal("AccessDenied", "GetRole", "not you")
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context(ConfigFile(Path("nowhere")), "prod")
+
+
+def _asks(name: str, *findings: Finding, needs: tuple[str, ...] = ()) -> Question:
+    return question(name, needs=needs)(lambda _: findings)
+
+
+def _raises(error: Exception, remedy: str = "") -> Question:
+    def ask(_: Context) -> Iterator[Finding]:
+        yield ok("so far", of="first")
+        raise error
+
+    return question("subject", remedy=remedy)(ask)
+
+
+def test_a_result_bears_the_name_of_the_question_and_of_what_it_is_about(context: Context) -> None:
+    single = question("alone")(lambda _: ok("well"))
+    several = _asks("several", ok("well", of="one"), warning("old", "fix it", of="two"))
+    assert run([single, several], context) == (
+        Check("alone", Level.OK, "well"),
+        Check("several one", Level.OK, "well"),
+        Check("several two", Level.WARNING, "old", "fix it"),
+    )
+
+
+def test_results_are_reported_as_they_come_in_the_order_of_the_questions(context: Context) -> None:
+    reported: list[Check] = []
+
+    def ask(_: Context) -> Finding:
+        assert [check.name for check in reported] == ["first"]
+        return ok("well")
+
+    checks = run([_asks("first", ok("well")), question("second")(ask)], context, reported.append)
+    assert tuple(reported) == checks
+
+
+def test_what_needs_a_failed_check_is_skipped_because_of_the_one_that_failed(
+    context: Context,
+) -> None:
+    questions = [
+        _asks("root", ok("well", of="one"), failure("broken", "fix it", of="two")),
+        _asks("branch", failure("never asked", ""), needs=("root",)),
+        _asks("leaf", failure("never asked", ""), needs=("branch",)),
+        _asks("other", ok("well")),
+        _asks("old", warning("old", "fix it"), skipped("not asked")),
+        _asks("follower", ok("well"), needs=("old",)),
+    ]
+    found = run(questions, context)
+    assert found[-1] == Check("follower", Level.OK, "well"), "only a failure keeps others back"
+    assert found[2:5] == (
+        Check("branch", Level.SKIPPED, "depends on failed check 'root'"),
+        Check("leaf", Level.SKIPPED, "depends on failed check 'root'"),
+        Check("other", Level.OK, "well"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "found", "remedy"),
+    [
+        (DENIED, "GetRole answered AccessDenied: not you", "grant yourself the right to GetRole"),
+        (AwsError("AWS is on fire"), "AWS is on fire", "try again"),
+        (RejectedError("no such zone"), "no such zone", "`elephant token prod`"),
+        (SecretError("empty"), "empty", "`elephant token prod`"),
+        (ConfigError("no JSON"), "no JSON", "`elephant token prod`"),
+        (FileNotFoundError("app.py"), "app.py", "`elephant token prod`"),
+        (RateLimitedError("429", 30.0), "429", "try again in 30 seconds"),
+        (UnavailableError("502"), "502", "try again; https://www.cloudflarestatus.com/"),
+    ],
+)
+def test_what_is_refused_is_a_failure_with_its_message_and_the_remedy_apart(
+    context: Context, error: Exception, found: str, remedy: str
+) -> None:
+    first, check = run([_raises(error, "`elephant token {stage}`")], context)
+    assert first == Check("subject first", Level.OK, "so far")
+    assert check.level is Level.FAILURE
+    assert check.found.removeprefix("could not check subject: ") == found
+    assert check.remedy.startswith(remedy)
+
+
+def test_a_mistake_of_our_own_is_no_result(context: Context) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run([_raises(ZeroDivisionError())], context)
+
 
 CHECKS = (
     Check("zone", Level.OK, "example.com is active"),
@@ -78,16 +172,6 @@ def test_a_narrow_terminal_loses_nothing_and_what_aws_said_is_no_markup() -> Non
     assert "[bold]" in text
 
 
-def test_scripts_get_every_check() -> None:
-    document = json.loads(as_json((*CHECKS, BROKEN)))
-    assert document["checks"][-1] == {
-        "name": "table",
-        "level": "failure",
-        "found": "table [bold] does not exist",
-        "remedy": "make one",
-    }
-
-
 @pytest.mark.parametrize(
     ("checks", "status", "exit_status"),
     [((), "ok", 0), (CHECKS, "ok", 0), ((*CHECKS, BROKEN), "failure", 1)],
@@ -95,7 +179,12 @@ def test_scripts_get_every_check() -> None:
 def test_a_failure_alone_makes_a_script_stop(
     checks: tuple[Check, ...], status: str, exit_status: int
 ) -> None:
-    assert json.loads(as_json(checks))["status"] == status
+    shown = json.loads(as_json(checks))
+    assert shown["status"] == status
+    assert [tuple(each.values()) for each in shown["checks"]] == [
+        (each.name, each.level, each.found, each.remedy) for each in checks
+    ]
+    assert {key for each in shown["checks"] for key in each} <= {"name", "level", "found", "remedy"}
     assert worst(checks) == exit_status
 
 

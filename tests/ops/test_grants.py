@@ -34,40 +34,30 @@ def test_desktops_are_started_as_the_stage_says_and_with_its_tags_alone() -> Non
     found = granted("ec2:RunInstances")
 
     assert found["RunDesktops"]["Resource"] == f"{OURS}:instance/*"
-    assert found["RunDesktops"]["Condition"] == {
-        "StringEquals": {
-            "aws:RequestTag/Project": "Elephant",
-            "aws:RequestTag/elephant:owner": "elephant:prod/us-west-2",
-            "ec2:InstanceType": "t3.large",
-            "ec2:MetadataHttpTokens": "required",
+    assert {name: each.get("Condition") for name, each in found.items()} == {
+        "RunDesktops": {
+            "StringEquals": {
+                "aws:RequestTag/Project": "Elephant",
+                "aws:RequestTag/elephant:owner": "elephant:prod/us-west-2",
+                "ec2:InstanceType": "t3.large",
+                "ec2:MetadataHttpTokens": "required",
+            },
+            "ArnEquals": {"ec2:InstanceProfile": f"{IAM}:instance-profile/elephant-prod-desktop"},
         },
-        "ArnEquals": {"ec2:InstanceProfile": f"{IAM}:instance-profile/elephant-prod-desktop"},
+        "RunIn": {"ArnEquals": {"ec2:Vpc": f"{OURS}:vpc/vpc-0123456789abcdef0"}},
+        "RunWith": None,
+        "TagDesktops": {"StringEquals": {"ec2:CreateAction": "RunInstances"}},
+        "PassDesktopRole": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
     }
     assert found["RunIn"]["Resource"] == [f"{OURS}:network-interface/*", f"{OURS}:subnet/*"]
-    assert found["RunIn"]["Condition"] == {
-        "ArnEquals": {"ec2:Vpc": f"{OURS}:vpc/vpc-0123456789abcdef0"}
-    }
     assert found["RunWith"]["Resource"] == [
         "arn:aws:ec2:us-west-2::image/ami-0123456789abcdef0",
         f"{OURS}:security-group/sg-0123456789abcdef0",
         f"{OURS}:key-pair/desktops",
         f"{OURS}:volume/*",
     ]
-
-
-def test_the_rights_that_follow_from_starting_desktops_are_as_narrow() -> None:
-    found = granted("ec2:RunInstances")
-
-    assert found["TagDesktops"]["Condition"] == {
-        "StringEquals": {"ec2:CreateAction": "RunInstances"}
-    }
-    assert found["PassDesktopRole"] == {
-        "Sid": "PassDesktopRole",
-        "Effect": "Allow",
-        "Action": ["iam:PassRole"],
-        "Resource": f"{IAM}:role/elephant-prod-desktop",
-        "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
-    }
+    assert found["PassDesktopRole"]["Action"] == ["iam:PassRole"]
+    assert found["PassDesktopRole"]["Resource"] == f"{IAM}:role/elephant-prod-desktop"
 
 
 def test_without_a_key_pair_or_a_vpc_none_is_named() -> None:
@@ -99,24 +89,28 @@ def test_schedules_are_this_stages_and_started_with_the_schedulers_role_alone() 
     assert list(removed) == ["Schedules"]
 
 
-def test_the_secrets_of_meetings_and_the_token_are_not_the_same() -> None:
-    action = "secretsmanager:GetSecretValue"
-    key = granted(action, file="chalicelib/meetings/stage_secrets.py")
-    token = granted(action, file="chalicelib/secrets.py")
+SECRET, PUT = "secretsmanager:GetSecretValue", "dynamodb:PutItem"
+OWN_RESOURCES: list[tuple[str, str, str, list[str]]] = [
+    (
+        SECRET,
+        "meetings/stage_secrets.py",
+        "ScheduleSecrets",
+        ["secret:elephant-prod-schedule-key-??????", "secret:elephant-prod-meeting-seed-??????"],
+    ),
+    (SECRET, "secrets.py", "CloudflareToken", ["secret:prod/elephant/cloudflare-??????"]),
+    (PUT, "notifications/sent.py", "SentTable", ["table/elephant-prod-sent"]),
+    (PUT, "meeting_row/rows.py", "MeetingsTable", ["table/elephant-meetings"]),
+]
 
-    assert [arn.rpartition(":")[2] for arn in key["ScheduleSecrets"]["Resource"]] == [
-        "elephant-prod-schedule-key-??????",
-        "elephant-prod-meeting-seed-??????",
-    ]
-    assert token["CloudflareToken"]["Resource"].endswith(":secret:prod/elephant/cloudflare-??????")
 
+@pytest.mark.parametrize(("action", "file", "sid", "resources"), OWN_RESOURCES)
+def test_a_module_may_use_what_it_is_for_alone(
+    action: str, file: str, sid: str, resources: list[str]
+) -> None:
+    found = granted(action, file=f"chalicelib/{file}")[sid]["Resource"]
 
-def test_a_function_writes_the_table_that_its_module_is_for() -> None:
-    sent = granted("dynamodb:PutItem", file="chalicelib/notifications/sent.py")
-    row = granted("dynamodb:PutItem", file="chalicelib/meeting_row/rows.py")
-
-    assert sent["SentTable"]["Resource"].endswith(":table/elephant-prod-sent")
-    assert row["MeetingsTable"]["Resource"].endswith(":table/elephant-meetings")
+    each = found if isinstance(found, list) else [found]
+    assert [arn.partition("111122223333:")[2] for arn in each] == resources
 
 
 def test_the_stream_is_the_tables_own() -> None:
@@ -126,17 +120,19 @@ def test_the_stream_is_the_tables_own() -> None:
     assert listing["Action"] == ["dynamodb:ListStreams"]
 
 
-def test_a_call_that_is_in_no_table_is_refused_with_its_place() -> None:
-    with pytest.raises(UnknownCallError, match=r"desktops\.py:7: what RebootInstances of ec2"):
-        grants_of(call("ec2:RebootInstances"), EXAMPLE)
-
-
 @pytest.mark.parametrize(
-    ("action", "feature"), [("ec2:RunInstances", "meetings"), ("ses:SendEmail", "notifications")]
+    ("action", "stage", "said"),
+    [
+        ("ec2:RebootInstances", EXAMPLE, r"desktops\.py:7: what RebootInstances of ec2"),
+        ("ec2:RunInstances", PLAIN, r"under `if settings\.meetings:`"),
+        ("ses:SendEmail", PLAIN, r"under `if settings\.notifications:`"),
+    ],
 )
-def test_a_stage_without_a_feature_is_never_given_its_rights(action: str, feature: str) -> None:
-    with pytest.raises(UnknownCallError, match=rf"under `if settings\.{feature}:`"):
-        grants_of(call(action), PLAIN)
+def test_a_call_that_is_in_no_table_or_of_a_feature_that_is_off_is_refused(
+    action: str, stage: Stage, said: str
+) -> None:
+    with pytest.raises(UnknownCallError, match=said):
+        grants_of(call(action), stage)
 
 
 # Notifications
@@ -166,27 +162,21 @@ def test_mail_is_sent_from_the_one_sender_to_its_recipients_alone() -> None:
     }
 
 
-def test_an_address_may_be_verified_by_a_domain_that_its_own_is_part_of() -> None:
-    stated = stage(MAIL_FROM="Ops+x@Mail.Example.com", MAIL_TO="you@example.com")
+def test_an_address_may_be_verified_by_a_domain_and_nothing_in_a_name_stands_for_others() -> None:
+    stated = stage(
+        MAIL_FROM="*$?@Mail.Example.com", MAIL_TO="you@example.com", CODEDEPLOY_APPLICATIONS="shop*"
+    )
 
     found = granted("ses:SendEmail", stated, file=MAILER)["SendMail"]["Resource"]
+    deployments = granted("codedeploy:GetDeployment", stated)["Deployments"]["Resource"]
 
     assert found[:-1] == [
-        f"{IDENTITY}/Ops+x@mail.example.com",
+        f"{IDENTITY}/${{*}}${{$}}${{?}}@mail.example.com",
         f"{IDENTITY}/mail.example.com",
         f"{IDENTITY}/example.com",
         f"{IDENTITY}/you@example.com",
     ]
-
-
-def test_nothing_in_a_name_stands_for_other_names() -> None:
-    stated = stage(MAIL_FROM="*$?@example.com", CODEDEPLOY_APPLICATIONS="shop*")
-
-    mail = granted("ses:SendEmail", stated, file=MAILER)
-    deployments = granted("codedeploy:GetDeployment", stated)
-
-    assert mail["SendMail"]["Resource"][0] == f"{IDENTITY}/${{*}}${{$}}${{?}}@example.com"
-    assert deployments["Deployments"]["Resource"].endswith(":deploymentgroup:shop${*}/*")
+    assert deployments.endswith(":deploymentgroup:shop${*}/*")
 
 
 def test_deployments_are_those_of_the_applications() -> None:

@@ -1,10 +1,11 @@
-"""The models that the functions carry are botocore's own, and hold all that is read of answers."""
+"""What is generated is up to date; and the models hold all that is read of answers."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.serialize import create_serializer
@@ -13,13 +14,16 @@ from botocore.validate import ParamValidator
 from chalicelib import aws
 from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.instances import Instances
-from ops.derive import IAM_PREFIXES
+from ops.aws_operations import IAM_PREFIXES
 from ops.models import CALLS, DIRECTORY, models
+from ops.settings_page import pages
 from tests.ops.projects import code
 from tests.world import REGION, World
 
-if TYPE_CHECKING:
-    import pytest
+
+def test_the_tables_in_the_documentation_are_those_of_this_code() -> None:
+    for page, text in pages():
+        assert page.read_text() == text, "run `python -m ops.settings_page`"
 
 
 def test_the_files_are_what_the_installed_botocore_says() -> None:
@@ -61,48 +65,48 @@ def test_an_instance_is_read_as_it_is_with_the_whole_model(
     assert (found.address, found.tags["Role"]) == (world.address(running), "teacher")
 
 
-def test_a_desktop_is_ordered_as_with_the_whole_model() -> None:
+ORDER = DesktopOrder(
+    meeting_id="0123456789abcdef",
+    role="teacher",
+    image_id="ami-00000000",
+    instance_type="t3.large",
+    profile="elephant-prod-desktop",
+    security_group_ids=("sg-00000000",),
+    devices=({"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 60, "Encrypted": True}},),
+    project_tag=("Project", "Elephant"),
+    owner="elephant:prod",
+    key_name="desktops",
+)
+MAIL = {
+    "FromEmailAddress": "a@example.com",
+    "Destination": {"ToAddresses": ["b@example.com"]},
+    "Content": {
+        "Simple": {
+            "Subject": {"Data": "ü", "Charset": "UTF-8"},
+            "Body": {"Text": {"Data": "t"}, "Html": {"Data": "h"}},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "request_"),
+    [
+        ("ec2", "RunInstances", ORDER.request("subnet-00000000")),
+        ("sesv2", "SendEmail", MAIL),
+    ],
+)
+def test_a_request_is_valid_and_the_same_as_with_the_whole_model(
+    service: str, name: str, request_: dict[str, Any]
+) -> None:
     """A member that the small model lacks would be refused before anything is sent."""
-    order = DesktopOrder(
-        meeting_id="0123456789abcdef",
-        role="teacher",
-        image_id="ami-00000000",
-        instance_type="t3.large",
-        profile="elephant-prod-desktop",
-        security_group_ids=("sg-00000000",),
-        devices=({"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 60, "Encrypted": True}},),
-        project_tag=("Project", "Elephant"),
-        owner="elephant:prod",
-        key_name="desktops",
-    )
-    request = order.request("subnet-00000000")
-    assert_same_request("ec2", "RunInstances", request)
-
-
-def test_an_e_mail_is_formatted_as_with_the_whole_model() -> None:
-    request = {
-        "FromEmailAddress": "a@example.com",
-        "Destination": {"ToAddresses": ["b@example.com"]},
-        "Content": {
-            "Simple": {
-                "Subject": {"Data": "ü", "Charset": "UTF-8"},
-                "Body": {"Text": {"Data": "t"}, "Html": {"Data": "h"}},
-            }
-        },
-    }
-
-    assert_same_request("sesv2", "SendEmail", request)
-
-
-def assert_same_request(service: str, name: str, request: dict[str, Any]) -> None:
-    """Check that a request is valid, and the same with the small model and the whole one."""
     formatted = []
     for model in (small_model(service), Loader().load_service_model(service, "service-2")):
         operation = ServiceModel(model).operation_model(name)
         assert operation.input_shape is not None
-        assert ParamValidator().validate(request, operation.input_shape).generate_report() == ""
+        assert ParamValidator().validate(request_, operation.input_shape).generate_report() == ""
         serializer = create_serializer(model["metadata"]["protocol"])
-        formatted.append(serializer.serialize_to_request(request, operation))
+        formatted.append(serializer.serialize_to_request(request_, operation))
     assert formatted[0] == formatted[1]
 
 

@@ -1,15 +1,26 @@
-"""What is looked at before a stage is deployed or removed: its zone, and whose its records are."""
+"""Stages that would conflict, and records of others, are found before anything is done."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.dns.record import Record
+from chalicelib.dns.record import Record, ownership_comment
+from chalicelib.meeting_row.meeting import Assignment
+from chalicelib.settings.stage import CLOUDFLARE_API
 from localcloud.cloudflare import DEFAULT_TOKEN, DEFAULT_ZONE_ID, Fault, FaultKind
 from ops.cloudflare_zone import ZoneView
+from ops.neighbours import PROJECT_TAG as DEFAULT_TAG
+from ops.neighbours import (
+    Neighbour,
+    Over,
+    conflicts,
+    default_owner,
+    default_table,
+    refuse_new_conflicts,
+)
 from ops.preflight import (
     check_neighbours,
     check_new_owner,
@@ -19,25 +30,109 @@ from ops.preflight import (
     unknown_records,
 )
 from ops.stages import ConfigError, ConfigFile, Stage
-from tests.ops.projects import account
-from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, World
+from tests.ops.projects import account, silent, variables_in
+from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+MEETINGS, ONE = {"FEATURES": "meetings"}, {"TABLE_NAME": "one"}
+SAME_NAMES = {"PROJECT_TAG": "A=b", "DOMAIN_ROOT": "example.com"}
+
+
+def made(name: str, **variables: str) -> dict[str, str]:
+    """Return the variables of a stage made with the defaults, under a domain of its own."""
+    defaults = {
+        "DOMAIN_ROOT": f"{name}.example.com",
+        "ZONE_ID": "0" * 32,
+        "SECRET_ARN": f"elephant/{name}/cloudflare",
+        "OWNER": default_owner(name, ACCOUNT, REGION),
+        "TABLE_NAME": default_table(name),
+        "PROJECT_TAG": f"Project={name}",
+    }
+    return {key: text for key, text in (defaults | variables).items() if text != "-"}
+
+
+def config(tmp_path: Path, **stages: dict[str, str]) -> ConfigFile:
+    """Write a configuration; each stage lives in the same account and region."""
+    own = {"account": ACCOUNT, "region": REGION}
+    every: dict[str, Any] = {
+        name: {"elephant": own, "environment_variables": variables}
+        for name, variables in stages.items()
+    }
+    (tmp_path / ".chalice").mkdir(exist_ok=True)
+    (tmp_path / ".chalice/config.json").write_text(json.dumps({"stages": every}))
+    return ConfigFile(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "over"),
+    [
+        ({}, {}, []),
+        ({"OWNER": "elephant:x"}, {"OWNER": "elephant:x"}, [Over.OWNER]),
+        ({"OWNER": "elephant:x"}, {"OWNER": "elephant:x", "ZONE_ID": "1" * 32}, [Over.OWNER]),
+        # a table that is not named is the settings' default one
+        (MEETINGS | {"TABLE_NAME": "-"}, {"TABLE_NAME": "elephant-meetings"}, [Over.TABLE]),
+        (ONE, MEETINGS | ONE, [Over.TABLE]),
+        (ONE, ONE, []),
+        ({"TABLE_NAME": ""}, {"TABLE_NAME": ""}, []),
+        (ONE | {"PROJECT_TAG": "-"}, ONE | {"PROJECT_TAG": DEFAULT_TAG}, [Over.TABLE, Over.TAG]),
+        (SAME_NAMES, SAME_NAMES, [Over.NAMES]),
+    ],
+)
+def test_what_two_stages_share_is_found(
+    tmp_path: Path, mine: dict[str, str], theirs: dict[str, str], over: list[Over]
+) -> None:
+    dev = Neighbour("dev", (ACCOUNT, REGION, CLOUDFLARE_API), made("dev", **mine))
+    config_file = config(tmp_path, dev=made("dev", **mine), prod=made("prod", **theirs))
+
+    assert [each.over for each in conflicts(config_file, dev)] == over
+    # in another region only the owner in the zone matters
+    elsewhere = Neighbour("dev", (ACCOUNT, "eu-west-1", CLOUDFLARE_API), dev.variables)
+    of_owner = [Over.OWNER] if Over.OWNER in over and "ZONE_ID" not in theirs else []
+    assert [each.over for each in conflicts(config_file, elsewhere)] == of_owner
+
+
+def test_a_new_fight_is_refused_with_the_way_out_of_it(tmp_path: Path) -> None:
+    dev = made("dev", TABLE_NAME="one", FEATURES="")
+    config_file = config(tmp_path, prod=made("prod", TABLE_NAME="one", FEATURES="meetings"))
+
+    with pytest.raises(ConfigError, match=r"'prod' has the table one .*--table elephant-dev-me"):
+        refuse_new_conflicts(config_file, Stage("dev", ACCOUNT, REGION, dev))
+
+
+def test_what_stands_already_keeps_no_stage_from_being_changed(tmp_path: Path) -> None:
+    both = {"TABLE_NAME": "one", "PROJECT_TAG": "A=b"}
+    dev = made("dev", **both)
+    config_file = config(tmp_path, dev=dev, prod=made("prod", **both))
+    changed = Stage("dev", ACCOUNT, REGION, dev | {"TTL": "1"})
+
+    found = refuse_new_conflicts(config_file, changed)
+
+    assert [(each.over, each.is_fight) for each in found] == [(Over.TABLE, True), (Over.TAG, False)]
+
+
+@pytest.mark.parametrize("name", ["prod", "a-stage-with-a-name-that-is-too-long"])
+def test_the_default_owner_differs_in_every_place_and_leaves_room_in_a_records_comment(
+    name: str,
+) -> None:
+    places = {(ACCOUNT, REGION), ("210987654321", REGION), (ACCOUNT, "ap-southeast-2")}
+    owners = {default_owner(name, *place) for place in places}
+
+    assert len(owners) == len(places)
+    assert all(len(owner) <= 64 for owner in owners)
+    meeting = Assignment("3f2504e0-4f89-41d3-9a0c-0305e82c3301", "teacher")
+    owner = default_owner("prod", ACCOUNT, "ap-southeast-2")
+    assert "r=teacher" in ownership_comment(owner, meeting)
+
 
 GONE = "i-0123456789abcdef0"
 
 
 def stage(world: World, **variables: str) -> Stage:
     """Make a stage in the world."""
-    required = {
-        "DOMAIN_ROOT": DOMAIN,
-        "ZONE_ID": DEFAULT_ZONE_ID,
-        "SECRET_ARN": SECRET,
-        "OWNER": OWNER,
-        "CLOUDFLARE_API_URL": world.cloudflare.url,
-    }
-    return Stage("test", ACCOUNT, REGION, required | variables)
+    return Stage("test", ACCOUNT, REGION, variables_in(world) | variables)
 
 
 def view(world: World, zone_id: str = DEFAULT_ZONE_ID) -> ZoneView:
@@ -48,10 +143,6 @@ def record(name: str) -> Record:
     return Record.address(name, "203.0.113.7", proxied=True, ttl=1, comment=OWNER)
 
 
-def said(_: str) -> None:
-    """Take what is said."""
-
-
 # The zone
 
 
@@ -59,21 +150,23 @@ def test_the_right_zone_gives_our_records(world: World) -> None:
     instance_id = world.launch()
     world.put_own(instance_id)
 
-    (found,) = check_zone(view(world), stage(world), said)
+    (found,) = check_zone(view(world), stage(world), silent)
 
     assert found.name == f"{instance_id}.{DOMAIN}"
 
 
-def test_a_zone_that_cannot_be_read_is_refused_with_the_right_ones_id(world: World) -> None:
-    with pytest.raises(ConfigError, match=f"Nothing was deployed; .*--zone-id {DEFAULT_ZONE_ID}"):
-        check_zone(view(world, "f" * 32), stage(world, ZONE_ID="f" * 32), said)
-
-
-def test_a_zone_that_the_domain_does_not_lie_in_is_refused(world: World) -> None:
-    elsewhere = stage(world, DOMAIN_ROOT="desktops.another.org")
-
-    with pytest.raises(ConfigError, match=r"is not in the zone example\.com .*--zone-id …"):
-        check_zone(view(world), elsewhere, said)
+@pytest.mark.parametrize(
+    ("zone_id", "domain", "said"),
+    [
+        ("f" * 32, DOMAIN, f"Nothing was deployed; .*--zone-id {DEFAULT_ZONE_ID}"),
+        (DEFAULT_ZONE_ID, "desktops.another.org", r"not in the zone example\.com .*--zone-id …"),
+    ],
+)
+def test_a_wrong_zone_is_refused_with_the_right_ones_id(
+    world: World, zone_id: str, domain: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_zone(view(world, zone_id), stage(world, ZONE_ID=zone_id, DOMAIN_ROOT=domain), silent)
 
 
 def test_a_cloudflare_that_does_not_answer_keeps_nobody_from_deploying(world: World) -> None:
@@ -96,20 +189,21 @@ def test_records_of_unknown_instances_or_of_other_names_are_not_this_stages(worl
     assert set(found) == set(names[1:])
 
 
-def test_a_new_stage_does_not_take_the_owner_of_another_deployment(world: World) -> None:
-    mine = f"{world.launch()}.{DOMAIN}"
-    check_new_owner([record(mine)], account(), stage(world))
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (check_new_owner, "and 2 more in the zone have .*--owner elephant:ANOTHER"),
+        (check_records_to_remove, "nothing was removed"),
+    ],
+)
+def test_the_records_of_another_deployment_are_neither_taken_over_nor_removed(
+    world: World, check: Callable[..., None], said: str
+) -> None:
+    check([record(f"{world.launch()}.{DOMAIN}")], account(), stage(world))
 
     theirs = [record(f"i-{number:017x}.{DOMAIN}") for number in range(5)]
-    with pytest.raises(ConfigError, match=r"and 2 more in the zone have .*--owner elephant:ANOTHE"):
-        check_new_owner(theirs, account(), stage(world))
-
-
-def test_the_records_of_another_deployment_are_not_removed(world: World) -> None:
-    check_records_to_remove([record(f"{world.launch()}.{DOMAIN}")], account(), stage(world))
-
-    with pytest.raises(ConfigError, match="nothing was removed"):
-        check_records_to_remove([record(f"{GONE}.{DOMAIN}")], account(), stage(world))
+    with pytest.raises(ConfigError, match=said):
+        check(theirs, account(), stage(world))
 
 
 # A change of owner

@@ -6,15 +6,11 @@ that takes its time and goes wrong is played here.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 
 from ops.account import AwsError
 from ops.stack import (
@@ -28,15 +24,16 @@ from ops.stack import (
     TableError,
     table_to_create,
 )
-from tests.ops.projects import account
+from tests.ops.played import Played, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 STAGE = "dev_eu"
 NAME = "elephant-dev-eu-support"  # stacks have no "_" in their names
 PARAMETERS = StackParameters("elephant:dev", "elephant-meetings", create_table=True)
 OUTPUTS = StackOutputs("elephant-meetings", "stream", "arn", "url", "topic", "elephant-dev")
+TABLE = {"LogicalResourceId": "MeetingsTable", "PhysicalResourceId": "elephant-meetings"}
 ANSWERED = {
     "TableName": "elephant-meetings",
     "TableStreamArn": "stream",
@@ -76,7 +73,7 @@ class Stack:
         self._events: list[Mapping[str, Any]] = []
         if self.status:
             self._record("FailedEvents", "CREATE_FAILED", "long ago")
-        self.stack = SupportingStack(self, STAGE, pause=self._pause)
+        self.stack = SupportingStack(self.client(), STAGE, pause=self._pause)
 
     def deploy(self) -> StackOutputs:
         return self.stack.deploy(PARAMETERS, self.said.append)
@@ -84,20 +81,28 @@ class Stack:
     def delete(self) -> None:
         self.stack.delete(self.said.append)
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+    def client(self) -> Any:  # noqa: ANN401 (as botocore makes the class)
+        """Return CloudFormation as the stack's owner calls it."""
+        return Played(
+            describe_stacks=self._describe,
+            describe_stack_events=self._list_events,
+            paginate=[{"StackResourceSummaries": [TABLE | {"ResourceStatus": self.table}]}],
+            create_stack=lambda **request: self._change("create_stack", request),
+            update_stack=lambda **request: self._change("update_stack", request),
+            delete_stack=lambda **_: self._called("delete_stack"),
+            continue_update_rollback=lambda **_: self._called("continue_update_rollback"),
+        )
+
+    def _describe(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
         is_gone = self.status in {None, "DELETE_COMPLETE"}
         if self.status is None or (is_gone and StackName == NAME):
-            raise refused("ValidationError", f"Stack with id {StackName} does not exist")
+            raise refusal("ValidationError", message=f"Stack with id {StackName} does not exist")
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in ANSWERED.items()]
         tags = [{"Key": "elephant:stage", "Value": self.stage}] if self.stage else []
         stack = {"StackName": NAME, "StackId": "id", "StackStatus": self.status, "Tags": tags}
         return {"Stacks": [stack | {"Outputs": outputs}]}
 
-    def describe_stack_events(
-        self,
-        StackName: str,  # noqa: N803 - AWS's name
-        NextToken: str = "0",  # noqa: N803 - AWS's name
-    ) -> dict[str, Any]:
+    def _list_events(self, StackName: str, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803
         assert StackName == "id"
         begin, newest_first = int(NextToken), self._events[::-1]
         answer: dict[str, Any] = {"StackEvents": newest_first[begin : begin + 2]}
@@ -105,32 +110,14 @@ class Stack:
             answer["NextToken"] = str(begin + 2)
         return answer
 
-    def list_stack_resources(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
-        assert StackName == "id"
-        table = {"LogicalResourceId": "MeetingsTable", "PhysicalResourceId": "elephant-meetings"}
-        return {"StackResourceSummaries": [table | {"ResourceStatus": self.table}]}
-
-    def get_paginator(self, operation: str) -> Any:  # noqa: ANN401 - botocore's own class
-        assert operation == "list_stack_resources"
-        return SimpleNamespace(paginate=lambda **asked: [self.list_stack_resources(**asked)])
-
-    def create_stack(self, **request: object) -> dict[str, str]:
+    def _change(self, name: str, request: dict[str, object]) -> dict[str, str]:
         assert request["RetainExceptOnCreate"]
-        assert self.status in {None, "DELETE_COMPLETE"}
-        return self._called("create_stack")
-
-    def update_stack(self, **request: object) -> dict[str, str]:
-        assert request["RetainExceptOnCreate"]
-        if "update_stack" not in self.then:
-            self.calls.append("update_stack")
-            raise refused("ValidationError", "No updates are to be performed.")
-        return self._called("update_stack")
-
-    def delete_stack(self, **_: object) -> dict[str, str]:
-        return self._called("delete_stack")
-
-    def continue_update_rollback(self, **_: object) -> dict[str, str]:
-        return self._called("continue_update_rollback")
+        if name == "create_stack":
+            assert self.status in {None, "DELETE_COMPLETE"}
+        elif name not in self.then:
+            self.calls.append(name)
+            raise refusal("ValidationError", message="No updates are to be performed.")
+        return self._called(name)
 
     def _called(self, name: str) -> dict[str, str]:
         self.calls.append(name)
@@ -156,10 +143,6 @@ class Stack:
             "ResourceStatus": status,
         }
         self._events.append(event | ({"ResourceStatusReason": reason} if reason else {}))
-
-
-def refused(code: str, message: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, "AnyOperation")
 
 
 CREATED = [Turn("CREATE_IN_PROGRESS"), Turn("CREATE_COMPLETE")]
@@ -216,7 +199,7 @@ def test_an_interruption_at_any_moment_is_made_good_by_running_again(moment: int
         aws._pause(seconds)
 
     with pytest.raises(KeyboardInterrupt):
-        SupportingStack(aws, STAGE, pause=interrupted).deploy(PARAMETERS, aws.said.append)
+        SupportingStack(aws.client(), STAGE, pause=interrupted).deploy(PARAMETERS, aws.said.append)
     assert aws.deploy() == OUTPUTS
     assert aws.calls == ["create_stack", "update_stack"]
 
@@ -245,35 +228,13 @@ RESUMED = {
 def test_a_stack_that_is_not_whole_is_made_so(
     status: str, coming: list[Turn], then: dict[str, list[Turn]], *, has_table: bool
 ) -> None:
-    aws = Stack(status, coming=list(coming), then=then)
+    owner = None if status == "REVIEW_IN_PROGRESS" else STAGE  # which is nobody's stack yet
+    aws = Stack(status, coming=list(coming), then=then, stage=owner)
 
     assert bool(aws.stack.table_state("elephant-meetings")) is has_table
     assert not aws.stack.table_state("another")
     assert aws.deploy() == OUTPUTS
     assert aws.calls == list(then)
-
-
-def test_one_that_cannot_be_undone_is_left_to_a_person() -> None:
-    undone = [Turn("UPDATE_ROLLBACK_IN_PROGRESS"), Turn("UPDATE_ROLLBACK_FAILED")]
-    aws = Stack("UPDATE_ROLLBACK_FAILED", then={"continue_update_rollback": undone})
-
-    with pytest.raises(StackStuckError, match=f"--stack-name {NAME} --resources-to-skip"):
-        aws.deploy()
-    assert aws.calls == ["continue_update_rollback"]
-
-
-@pytest.mark.parametrize(
-    ("status", "way_out"),
-    [
-        ("UPDATE_FAILED", f"aws cloudformation rollback-stack --stack-name {NAME}"),
-        ("IMPORT_ROLLBACK_FAILED", "resolve that in the console"),
-    ],
-)
-def test_what_others_left_is_not_touched(status: str, way_out: str) -> None:
-    aws = Stack(status)
-    with pytest.raises(StackStuckError, match=f"{NAME} is in {status} .*{way_out}"):
-        aws.deploy()
-    assert aws.calls == []
 
 
 def test_a_failure_names_the_resource_the_reason_and_the_remedy() -> None:
@@ -291,29 +252,44 @@ def test_a_failure_names_the_resource_the_reason_and_the_remedy() -> None:
     assert aws.deploy() == OUTPUTS
 
 
-REMEDIES = {
-    "a-queue already exists": "something else has that name",
-    "Limit exceeded for alarms": "ask AWS to raise the limit",
-    "Internal failure": "fix what AWS names",
+def going(*statuses: str, reason: str = "") -> list[Turn]:
+    """Take these turns, one resource failing before the first for this reason."""
+    first, *later = statuses
+    failed = (("Alarms", "UPDATE_FAILED", reason),) if reason else ()
+    return [Turn(first, failed), *map(Turn, later)]
+
+
+UNDOING = ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE")
+WHOLE, UPDATE, UNDO = "UPDATE_COMPLETE", "update_stack", "continue_update_rollback"
+SKIP = f"--stack-name {NAME} --resources-to-skip"
+ROLL_BACK = f"aws cloudformation rollback-stack --stack-name {NAME}"
+NO_REASON = "now in DELETE_COMPLETE: AWS gave no reason"
+TO_GO_ON = r"could not update .*{}\. To go on, {}".format
+FAILING: dict[str, tuple[str | None, str, list[Turn], str]] = {
+    **{
+        reason: (WHOLE, UPDATE, going(*UNDOING, reason=reason), TO_GO_ON(reason, remedy))
+        for reason, remedy in (
+            ("a-queue already exists", "something else has that name"),
+            ("Limit exceeded for alarms", "ask AWS to raise the limit"),
+            ("Internal failure", "fix what AWS names"),
+        )
+    },
+    "stuck": ("UPDATE_ROLLBACK_FAILED", UNDO, going(UNDOING[0], "UPDATE_ROLLBACK_FAILED"), SKIP),
+    "left by another tool": ("UPDATE_FAILED", "", [], f"{NAME} is in UPDATE_FAILED .*{ROLL_BACK}"),
+    "imported": ("IMPORT_ROLLBACK_FAILED", "", [], "IMPORT_.*resolve that in the console"),
+    "deleted meanwhile": (None, "create_stack", [CREATED[0], *DELETED], NO_REASON),
 }
 
 
-@pytest.mark.parametrize(("reason", "remedy"), REMEDIES.items())
-def test_an_update_that_fails_says_what_to_do(reason: str, remedy: str) -> None:
-    failing = [
-        Turn("UPDATE_ROLLBACK_IN_PROGRESS", (("Alarms", "UPDATE_FAILED", reason),)),
-        Turn("UPDATE_ROLLBACK_COMPLETE"),
-    ]
-    aws = Stack("UPDATE_COMPLETE", then={"update_stack": failing})
-    said = rf"could not update .*{reason}\. To go on, {remedy}"
-    with pytest.raises(StackFailedError, match=said):
+@pytest.mark.parametrize(("status", "call", "turns", "said"), FAILING.values(), ids=FAILING)
+def test_what_cannot_be_made_whole_is_said_with_the_remedy(
+    status: str | None, call: str, turns: list[Turn], said: str
+) -> None:
+    aws = Stack(status, then={call: turns})
+    error = StackFailedError if call in {UPDATE, "create_stack"} else StackStuckError
+    with pytest.raises(error, match=said):
         aws.deploy()
-
-
-def test_a_stack_deleted_under_ones_hands_is_a_failure() -> None:
-    aws = Stack(then={"create_stack": [CREATED[0], *DELETED]})
-    with pytest.raises(StackFailedError, match="now in DELETE_COMPLETE: AWS gave no reason"):
-        aws.deploy()
+    assert aws.calls == ([call] if call else [])
 
 
 @pytest.mark.parametrize("stage", ["dev-eu", None])
@@ -327,83 +303,63 @@ def test_another_stack_of_the_name_is_not_touched(stage: str | None) -> None:
     assert aws.calls == []
 
 
-def test_a_mere_change_set_is_nobodys_stack() -> None:
-    assert Stack("REVIEW_IN_PROGRESS", stage=None, then=REMADE).deploy() == OUTPUTS
-
-
-def test_deleting_waits_for_what_is_under_way() -> None:
+def test_deleting_waits_for_what_is_under_way_and_names_what_is_left() -> None:
     coming = [Turn("UPDATE_COMPLETE")]
     aws = Stack("UPDATE_IN_PROGRESS", coming=coming, then={"delete_stack": DELETED})
     aws.delete()
     assert aws.calls == ["delete_stack"]
     assert aws.said[-1] == f"{NAME}: delete complete"
 
-
-def test_a_deletion_that_fails_names_what_is_left() -> None:
-    failing = [Turn("DELETE_FAILED", (("Alarms", "DELETE_FAILED", "not authorized"),))]
-    aws = Stack("UPDATE_COMPLETE", then={"delete_stack": failing})
+    aws = Stack(WHOLE, then={"delete_stack": going("DELETE_FAILED", reason="not authorized")})
     with pytest.raises(StackFailedError, match=r"could not delete .* Alarms .* grant yourself"):
         aws.delete()
 
 
-@contextmanager
-def answering(service: str) -> Iterator[tuple[Any, Stubber]]:
-    """Answer the calls of a client as AWS would."""
-    client = account().client(service)
-    with Stubber(client) as stub:
-        yield client, stub
-
-
 def test_a_right_that_is_missing_is_named() -> None:
-    with answering("cloudformation") as (client, stub):
-        stub.add_client_error("describe_stacks", "AccessDenied", "User: me is not authorized")
-        with pytest.raises(StackRefusedError) as refusal:
-            SupportingStack(client, STAGE).deploy(PARAMETERS, print)
+    denied = refusal("AccessDenied", "DescribeStacks", "User: me is not authorized")
+    with pytest.raises(StackRefusedError) as refused:
+        SupportingStack(Played(describe_stacks=denied), STAGE).deploy(PARAMETERS, print)
 
-    assert str(refusal.value) == (
+    assert str(refused.value) == (
         f"could not look at the stack {NAME}: DescribeStacks answered AccessDenied: User: me is "
         "not authorized; grant yourself the right to DescribeStacks"
     )
-    assert isinstance(refusal.value, AwsError)  # what the commands show without a stack trace
+    assert isinstance(refused.value, AwsError)  # what the commands show without a stack trace
 
 
-def test_a_table_on_its_way_out_is_neither_used_nor_made() -> None:
-    with answering("dynamodb") as (client, stub):
-        stub.add_response("describe_table", {"Table": {"TableStatus": "DELETING"}})
-        with pytest.raises(TableError, match="is being deleted: run the same command again"):
-            table_to_create(client, "elephant-meetings", Stack().stack)
+GONE = "ResourceNotFoundException"
 
 
-def test_a_table_one_may_not_look_at_is_not_taken_for_missing() -> None:
-    with answering("dynamodb") as (client, stub):
-        stub.add_client_error("describe_table", "AccessDeniedException", "me is not authorized")
-        with pytest.raises(StackRefusedError, match=r"look at the table elephant-meet.* grant"):
-            table_to_create(client, "elephant-meetings", Stack().stack)
-
-
-def test_a_table_of_the_stacks_that_somebody_deleted_is_missed() -> None:
-    with answering("dynamodb") as (client, stub):
-        stub.add_client_error("describe_table", "ResourceNotFoundException")
-        with pytest.raises(TableError, match=r"is gone, .* restore it from its backup"):
-            table_to_create(client, "elephant-meetings", Stack("UPDATE_COMPLETE").stack)
+@pytest.mark.parametrize(
+    ("answer", "status", "error", "said"),
+    [
+        ("DELETING", None, TableError, "is being deleted: run the same command again"),
+        ("AccessDeniedException", None, StackRefusedError, "look at the table elephant-me.* grant"),
+        (GONE, WHOLE, TableError, "is gone, .* restore it from its backup"),
+    ],
+)
+def test_a_table_that_can_be_neither_used_nor_made_is_said(
+    answer: str, status: str | None, error: type[Exception], said: str
+) -> None:
+    deleting = {"Table": {"TableStatus": answer}}
+    table: Any = deleting if answer == "DELETING" else refusal(answer, "DescribeTable")
+    with pytest.raises(error, match=said):
+        table_to_create(Played(describe_table=table), "elephant-meetings", Stack(status).stack)
 
 
 @pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "DELETE_COMPLETE"])
 def test_a_table_that_is_not_made_yet_or_was_given_up_is_not_missed(state: str) -> None:
-    with answering("dynamodb") as (client, stub):
-        stub.add_client_error("describe_table", "ResourceNotFoundException")
-        aws = Stack("UPDATE_IN_PROGRESS", table=state)
-        assert table_to_create(client, "elephant-meetings", aws.stack)
+    aws, client = Stack("UPDATE_IN_PROGRESS", table=state), Played(describe_table=refusal(GONE))
+    assert table_to_create(client, "elephant-meetings", aws.stack)
 
 
-def test_two_people_deploying_at_once_hear_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    aws = Stack("UPDATE_COMPLETE")
-
+def test_two_people_deploying_at_once_hear_of_it() -> None:
     def busy(**_: object) -> None:
-        raise refused(
-            "ValidationError", "Stack is in UPDATE_IN_PROGRESS state and can not be updated"
+        raise refusal(
+            "ValidationError", message="in UPDATE_IN_PROGRESS state and can not be updated"
         )
 
-    monkeypatch.setattr(aws, "update_stack", busy)
+    client = Stack("UPDATE_COMPLETE").client()
+    client.update_stack = busy
     with pytest.raises(StackRefusedError, match="somebody else is changing it"):
-        aws.deploy()
+        SupportingStack(client, STAGE).deploy(PARAMETERS, print)
