@@ -81,7 +81,7 @@ def make_event(instance_id: str, state: str = "running", **members: object) -> d
 class Context:
     """Lambda's context, with as much time left as a test wants."""
 
-    milliseconds: float = 60_000
+    milliseconds: float = 900_000
     aws_request_id: str = "00000000-0000-0000-0000-000000000000"
     invoked_function_arn: str = FUNCTION_ARN
 
@@ -210,7 +210,7 @@ class World:
             self._watchdog = self.watchdog()
         return self._watchdog.handle(make_event(instance_id, state), Context())
 
-    def deadline(self, seconds: float = 60) -> Deadline:
+    def deadline(self, seconds: float = 900) -> Deadline:
         return Deadline(self.clock() + seconds, self.clock)
 
     def steps(self) -> Steps:

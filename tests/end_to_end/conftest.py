@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROJECT = Project(Path(__file__).parents[2])
 WATCHDOG, SWEEP = "elephant-local-dns_watchdog", "elephant-local-sweep"
 TABLE = "elephant-meetings"
-PATIENCE = 600.0
+PATIENCE = 1800.0
 """Seconds to wait for what must happen, on a machine that is as busy as can be."""
 
 
