@@ -14,7 +14,7 @@ from chalicelib.settings.stage import Settings
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import LocalCloud, Ports
 from ops.cli import main
-from tests.end_to_end.conftest import PROJECT, SWEEP, WATCHDOG, DeployedStage
+from tests.end_to_end.conftest import PROJECT, DeployedStage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,23 +98,6 @@ def test_a_failed_health_check_is_notified_once_however_often_the_event_comes(st
     assert [run.failed for run in stage.runs(TERMINATION)] == [False, False]
 
 
-@pytest.mark.parametrize(
-    ("name", "detail", "invoked"),
-    [
-        ("autoscaling-scale-in", {}, [TERMINATION]),
-        ("autoscaling-elb-health-check", {"AutoScalingGroupName": "others"}, []),
-        ("codedeploy-success", {"application": "till"}, []),
-        ("codedeploy-success", {"state": "START"}, []),
-        ("ec2-terminated", {"state": "running"}, [WATCHDOG]),
-    ],
-)
-def test_what_concerns_nobody_is_not_notified(
-    stage: Stage, name: str, detail: dict[str, str], invoked: list[str]
-) -> None:
-    assert stage.put_event(event(name, **detail)) == invoked
-    assert not stage.mails
-
-
 def test_a_deployment_is_notified_with_its_version_and_a_failed_one_with_its_reason(
     stage: Stage,
 ) -> None:
@@ -141,24 +124,6 @@ def test_a_deployment_is_notified_with_its_version_and_a_failed_one_with_its_rea
     assert "FAILED" in failed.subject
     assert "s3://releases/shop/shop-1.4.2.zip" in succeeded.text
     assert made in failed.html
-
-
-def test_a_desktop_without_an_address_is_notified_once_by_the_sweep(stage: Stage) -> None:
-    instance_id = stage.start("m1", address=False)
-
-    stage.cloud.schedules.fire()
-    stage.settle()
-    assert not stage.mails
-
-    stage.cloud.pass_minutes(11)
-    stage.cloud.schedules.fire()
-    stage.settle()
-
-    (mail,) = stage.mails
-    assert instance_id in mail.text
-    assert not [run for run in stage.runs(SWEEP) if run.failed]
-    stage.end(instance_id)
-    stage.settle()
 
 
 def test_what_ses_refuses_is_tried_again_and_kept_and_can_be_notified_later(stage: Stage) -> None:
