@@ -143,14 +143,3 @@ def test_the_sweep_repairs_even_if_no_e_mail_can_be_sent(app: ModuleType, stage:
         invoke(app, "sweep", {})
 
     assert [name for name, _, _ in stage.world.standing()] == [f"{lost}.{DOMAIN}"]
-
-
-@pytest.mark.usefixtures("unreachable")
-def test_a_sweep_of_a_stage_without_the_feature_sends_nothing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = load(monkeypatch, FEATURES="", CLOUDFLARE_API_URL=stage.world.cloudflare.url)
-
-    invoke(app, "sweep", {})
-
-    assert stage.mails == []
