@@ -15,6 +15,8 @@ from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import LocalCloud, Ports
 from ops.cli import main
 from tests.end_to_end.conftest import PROJECT, DeployedStage
+from tests.notifications import harness
+from tests.notifications.harness import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +24,9 @@ if TYPE_CHECKING:
 
     from localcloud.aws.mail import Mail
 
-EVENTS = PROJECT.directory / "tests" / "notifications" / "events"
-VARIABLES = {
+VARIABLES = harness.VARIABLES | {
     "FEATURES": "meetings,notifications",
     "MAIL_FROM": "elephant@elephant.example",
-    "MAIL_TO": "ops@example.com,ada@example.com",
-    "AUTO_SCALING_GROUPS": "web,workers",
-    "CODEDEPLOY_APPLICATIONS": "shop",
-    "DEPLOYMENT_STATES": "SUCCESS,FAILURE",
 }
 TERMINATION = "elephant-local-notify_instance_termination"
 
@@ -46,12 +43,6 @@ class Stage(DeployedStage):
     @property
     def mails(self) -> tuple[Mail, ...]:
         return self.cloud.aws.outbox.mails
-
-
-def event(name: str, **detail: str) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
-    read["detail"] |= detail
-    return read
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +79,7 @@ def test_a_failed_health_check_is_notified_once_however_often_the_event_comes(st
 
     (mail,) = stage.mails
     assert mail.sender == "elephant@elephant.example"
-    assert mail.recipients == ("ops@example.com", "ada@example.com")
+    assert mail.recipients == ("ops@example.com", "lead@example.com")
     assert "web" in mail.subject
     assert "health" in mail.subject
     for body in (mail.text, mail.html):
