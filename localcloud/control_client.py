@@ -28,7 +28,7 @@ def control(whose: str, port: int, method: str, what: str, body: object = None) 
     request = urllib.request.Request(url, data, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=60) as answer:
+        with opener.open(request, timeout=600) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise click.ClickException(error.read().decode("utf-8", "replace")) from None

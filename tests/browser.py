@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
 KEPT_PAUSE: Final = 20_000
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 600.0
 _BETWEEN_LOOKS: Final = 0.02
 
 # The pages' pauses are noted, and pass a hundred times as fast. The longest, for which an answer

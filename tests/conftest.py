@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from moto import mock_aws
 from moto.backends import get_backend
 
 from localcloud.cloudflare import DEFAULT_TOKEN, Api, CloudflareStandIn, Token, Zone
+from tests.browser import Browser, find_chromium
 from tests.clients import LendingSession
 from tests.world import OTHER_TOKEN, REGION, SECRET, World
 
@@ -78,3 +80,16 @@ def world(session: LendingSession, _cloudflare: CloudflareStandIn) -> Iterator[W
         made.make_table()
         yield made
         get_backend("ec2").clear()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium; where there is none the test is skipped, or fails if ELEPHANT_BROWSER=required."""
+    program = find_chromium()
+    if program is None:
+        missing = "there is no Chromium here (Debian: apt-get install chromium)"
+        if os.environ.get("ELEPHANT_BROWSER") == "required":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
+        yield opened

@@ -159,14 +159,3 @@ def test_a_sweep_with_all_features_lists_instances_once_and_reads_each_row_once(
     assert invoke(app, "sweep", {})["action"] == "unchanged"
 
     assert world.aws_calls == ["DescribeInstances", "BatchGetItem"]
-
-
-@pytest.mark.usefixtures("unreachable")
-def test_a_sweep_of_a_stage_without_the_feature_sends_nothing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = load(monkeypatch, FEATURES="", CLOUDFLARE_API_URL=stage.world.cloudflare.url)
-
-    invoke(app, "sweep", {})
-
-    assert stage.mails == []

@@ -43,7 +43,7 @@ def test_a_step_gets_its_arguments_and_returns_its_result(executor: ThreadPoolEx
 
 def test_steps_run_in_parallel(executor: ThreadPoolExecutor) -> None:
     """One after the other they would wait for each other until the barrier breaks."""
-    both, steps = threading.Barrier(2, timeout=30), Steps(executor, FAR)
+    both, steps = threading.Barrier(2, timeout=600), Steps(executor, FAR)
 
     first, second = steps.begin("meet", both.wait), steps.begin("meet too", both.wait)
 
@@ -149,7 +149,7 @@ def test_a_queued_step_whose_turn_comes_after_the_deadline_does_nothing(late: fl
 
 def test_steps_that_never_end_keep_neither_their_run_nor_the_next_waiting() -> None:
     workers, over, started = Workers(), threading.Event(), list[int]()
-    hanging = [workers.submit(over.wait, 60) for _ in range(4)]
+    hanging = [workers.submit(over.wait, 600) for _ in range(4)]
     queued = Steps(workers, FAR).begin("write", started.append, 1)
 
     with pytest.raises(OutOfTimeError):

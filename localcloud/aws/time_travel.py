@@ -38,11 +38,13 @@ class TimeTravel:
 
     def until(self, moment: datetime) -> tuple[str, ...]:
         """Advance the clock to `moment`; return the names of the functions invoked."""
-        invoked = self._fire()
-        while self.clock.now() < moment:
-            self.clock.reach(min(moment, *self._stops()))
+        invoked: tuple[str, ...] = ()
+        while True:
+            now = self.clock.now()  # consequences take time, in which more may fall due
             invoked += self._fire()
-        return invoked
+            if now >= moment:
+                return invoked
+            self.clock.reach(min(moment, *self._stops()))
 
     def to_next(self) -> tuple[str, ...] | None:
         """Advance the clock until the next one-off schedule has fired; None if there is none."""

@@ -267,12 +267,13 @@ def test_a_connection_is_waited_for_three_seconds_at_most_and_then_means_not_sen
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
 
     with pytest.raises(NotSentError, match="timed out"):
         post("http://127.0.0.1", seconds)
 
     assert transport_module.CONNECT_SECONDS == 3.0
-    assert timeouts == [pytest.approx(waited, abs=0.05)]
+    assert timeouts == [pytest.approx(waited)]
 
 
 # No answer
@@ -345,12 +346,13 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def test_an_answer_that_is_slower_than_the_seconds_given_means_no_answer(
     server: Server, behaviour: Callable[[Handler], None]
 ) -> None:
+    server.get()  # on this connection, which the server has counted
     server.behaviour = behaviour
 
     with pytest.raises(NoAnswerError, match="timed out"):
         server.post(seconds=0.3)
 
-    assert len(server.received) <= 1
+    assert len(server.received) <= 2
     assert server.connections == 1
 
 

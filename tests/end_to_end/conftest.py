@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROJECT = Project(Path(__file__).parents[2])
 WATCHDOG, SWEEP = "elephant-local-dns_watchdog", "elephant-local-sweep"
 TABLE = "elephant-meetings"
-PATIENCE = 600.0
+PATIENCE = 1800.0
 """Seconds to wait for what must happen, on a machine that is as busy as can be."""
 
 
@@ -122,8 +122,3 @@ class DeployedStage:
         sqs = self.cloud.client("sqs")
         url = sqs.get_queue_url(QueueName="elephant-local-failed-events")["QueueUrl"]
         return list(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []))
-
-    def policy(self, function: str) -> Any:  # noqa: ANN401
-        """Return the policy of a function's role."""
-        iam = self.cloud.client("iam")
-        return iam.get_role_policy(RoleName=function, PolicyName=function)["PolicyDocument"]

@@ -235,17 +235,11 @@ def test_every_make_target_of_the_readme_is_there() -> None:
     assert [each for each in targets if f"\n{each}:" not in makefile] == []
 
 
-def test_every_file_that_the_documentation_links_to_is_there() -> None:
-    texts = {PROJECT.directory / "README.md": README}
-    texts |= {PROJECT.directory / "docs" / name: text for name, text in DOCUMENTS.items()}
-    for path, text in texts.items():
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
-
-
-def test_every_file_of_the_project_that_the_documentation_names_is_there() -> None:
+def test_every_file_that_the_documentation_links_to_or_names_is_there() -> None:
     named = re.compile(r"`((?:tests|chalicelib|ops|localcloud)/[\w/*.-]+)`")
-    for name, text in DOCUMENTS.items():
+    for name, text in {"../README.md": README, **DOCUMENTS}.items():
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (PROJECT.directory / "docs" / name).parent.joinpath(target).exists(), target
         for target in named.findall(text):
             assert any(PROJECT.directory.glob(target.rstrip("/"))), f"{name}: {target}"
 

@@ -14,7 +14,9 @@ from chalicelib.settings.stage import Settings
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import LocalCloud, Ports
 from ops.cli import main
-from tests.end_to_end.conftest import PROJECT, SWEEP, WATCHDOG, DeployedStage
+from tests.end_to_end.conftest import PROJECT, DeployedStage
+from tests.notifications import harness
+from tests.notifications.harness import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +24,9 @@ if TYPE_CHECKING:
 
     from localcloud.aws.mail import Mail
 
-EVENTS = PROJECT.directory / "tests" / "notifications" / "events"
-VARIABLES = {
+VARIABLES = harness.VARIABLES | {
     "FEATURES": "meetings,notifications",
     "MAIL_FROM": "elephant@elephant.example",
-    "MAIL_TO": "ops@example.com,ada@example.com",
-    "AUTO_SCALING_GROUPS": "web,workers",
-    "CODEDEPLOY_APPLICATIONS": "shop",
-    "DEPLOYMENT_STATES": "SUCCESS,FAILURE",
 }
 TERMINATION = "elephant-local-notify_instance_termination"
 
@@ -46,12 +43,6 @@ class Stage(DeployedStage):
     @property
     def mails(self) -> tuple[Mail, ...]:
         return self.cloud.aws.outbox.mails
-
-
-def event(name: str, **detail: str) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
-    read["detail"] |= detail
-    return read
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +79,7 @@ def test_a_failed_health_check_is_notified_once_however_often_the_event_comes(st
 
     (mail,) = stage.mails
     assert mail.sender == "elephant@elephant.example"
-    assert mail.recipients == ("ops@example.com", "ada@example.com")
+    assert mail.recipients == ("ops@example.com", "lead@example.com")
     assert "web" in mail.subject
     assert "health" in mail.subject
     for body in (mail.text, mail.html):
@@ -96,23 +87,6 @@ def test_a_failed_health_check_is_notified_once_however_often_the_event_comes(st
         assert "ELB system health check failure" in body
         assert "us-west-2.console.aws.amazon.com" in body
     assert [run.failed for run in stage.runs(TERMINATION)] == [False, False]
-
-
-@pytest.mark.parametrize(
-    ("name", "detail", "invoked"),
-    [
-        ("autoscaling-scale-in", {}, [TERMINATION]),
-        ("autoscaling-elb-health-check", {"AutoScalingGroupName": "others"}, []),
-        ("codedeploy-success", {"application": "till"}, []),
-        ("codedeploy-success", {"state": "START"}, []),
-        ("ec2-terminated", {"state": "running"}, [WATCHDOG]),
-    ],
-)
-def test_what_concerns_nobody_is_not_notified(
-    stage: Stage, name: str, detail: dict[str, str], invoked: list[str]
-) -> None:
-    assert stage.put_event(event(name, **detail)) == invoked
-    assert not stage.mails
 
 
 def test_a_deployment_is_notified_with_its_version_and_a_failed_one_with_its_reason(
@@ -141,24 +115,6 @@ def test_a_deployment_is_notified_with_its_version_and_a_failed_one_with_its_rea
     assert "FAILED" in failed.subject
     assert "s3://releases/shop/shop-1.4.2.zip" in succeeded.text
     assert made in failed.html
-
-
-def test_a_desktop_without_an_address_is_notified_once_by_the_sweep(stage: Stage) -> None:
-    instance_id = stage.start("m1", address=False)
-
-    stage.cloud.schedules.fire()
-    stage.settle()
-    assert not stage.mails
-
-    stage.cloud.pass_minutes(11)
-    stage.cloud.schedules.fire()
-    stage.settle()
-
-    (mail,) = stage.mails
-    assert instance_id in mail.text
-    assert not [run for run in stage.runs(SWEEP) if run.failed]
-    stage.end(instance_id)
-    stage.settle()
 
 
 def test_what_ses_refuses_is_tried_again_and_kept_and_can_be_notified_later(stage: Stage) -> None:

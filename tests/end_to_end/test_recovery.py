@@ -94,21 +94,13 @@ class Stage(DeployedStage):
         assert not run.failed, run.log
         return run.result
 
-    def hold(self, method: str, when: When) -> None:
-        """Let the next call of this method hang, before or after Cloudflare executes it."""
-        held = Fault(FaultKind.DELAY, when=when, method=method, seconds=600)
+    def hold(self, method: str) -> None:
+        """Let the next call of this method hang after Cloudflare has executed it."""
+        held = Fault(FaultKind.DELAY, when=When.AFTER, method=method, seconds=600)
         self.cloud.cloudflare.faults.add(held)
 
-    def let_go(self, when: When) -> None:
-        """Let Cloudflare execute, after all, what it was asked before the run was killed."""
-        calls = len(self.cloud.cloudflare.calls)
-        self.cloud.cloudflare.faults.release()
-        until(lambda: len(self.cloud.cloudflare.calls) > calls or when is When.AFTER)
-
-    def is_held(self, method: str, when: When) -> bool:
+    def is_held(self, method: str) -> bool:
         """Tell whether a run hangs in its call."""
-        if when is When.BEFORE:
-            return not self.cloud.cloudflare.faults.faults
         return method in [call.method for call in self.cloud.cloudflare.calls]
 
     def block(self) -> None:
@@ -159,35 +151,13 @@ class Stage(DeployedStage):
         return answer["Reservations"][0]["Instances"][0]
 
 
-@pytest.mark.parametrize("when", list(When))
-def test_a_run_killed_while_its_desktop_started_is_finished(stage: Stage, when: When) -> None:
-    stage.hold("POST", when)
-    desktop = stage.launch()
-    stage.cloud.bridge.flush()
-    until(lambda: stage.is_held("POST", when))
-    assert stage.cloud.functions.kill(WATCHDOG) == 1
-    stage.settle()
-    assert [run.failed for run in stage.runs(WATCHDOG)] == [True]
-    assert len(stage.records(desktop)) == (when is When.AFTER)
-    assert stage.row_of(desktop) == {"status": "LAUNCHED"}
-
-    answer = stage.sweep()
-
-    assert stage.is_right(desktop)
-    done = (answer["action"], answer["done"]["created"], answer["done"]["rows"])
-    assert done == ("repaired", int(when is When.BEFORE), 1)
-    stage.let_go(when)
-    assert stage.is_right(desktop)
-    assert stage.sweep()["action"] == "unchanged"
-
-
 def test_whatever_goes_wrong_at_once_the_schedule_brings_all_right(stage: Stage) -> None:
     stopping, ending, moving, killed = (stage.launched() for _ in range(4))
     stage.forget()
     with stage.cloud.schedules:
-        stage.hold("DELETE", When.AFTER)
+        stage.hold("DELETE")
         stage.end(killed)
-        until(lambda: stage.is_held("DELETE", When.AFTER))
+        until(lambda: stage.is_held("DELETE"))
         assert sum(stage.cloud.functions.kill(name) for name in (WATCHDOG, SWEEP)) > 0
         stage.block()
         stage.cloud.cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))

@@ -1,7 +1,6 @@
 """The waiting page in a real browser, served as it is by `Join` over HTTP.
 
-With ELEPHANT_BROWSER=required these tests fail where there is no Chromium; without it they are
-skipped. ELEPHANT_SCREENSHOTS=DIRECTORY keeps a picture of every state.
+ELEPHANT_SCREENSHOTS=DIRECTORY keeps a picture of every state.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from chalicelib.meetings.join import Join
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.lifetime import LookAgain, verdict
 from chalicelib.meetings.page import HEADLINES, TITLES
-from tests.browser import CONTRASTS, Browser, Tab, find_chromium
+from tests.browser import CONTRASTS, Browser, Tab
 from tests.world import TABLE, link, make_settings
 
 if TYPE_CHECKING:
@@ -149,18 +148,6 @@ class Site:
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    if program is None:
-        missing = "there is no Chromium here (Debian: apt-get install chromium)"
-        if os.environ.get("ELEPHANT_BROWSER") == "required":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.fixture

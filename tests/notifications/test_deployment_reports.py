@@ -8,13 +8,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.notifications.harness import event, run_of
-from tests.notifications.test_messages import FAILED, S3, at
+from tests.notifications.test_messages import S3, at
 
 if TYPE_CHECKING:
     from tests.notifications.harness import Stage
 
 RUN = run_of("notify_deployment")
-DESCRIBED = {key: value for key, value in FAILED.items() if key != "revision"}
 
 
 def test_a_deployment_is_reported_with_what_codedeploy_knows(stage: Stage) -> None:
@@ -32,15 +31,6 @@ def test_a_deployment_is_reported_with_what_codedeploy_knows(stage: Stage) -> No
     }
     assert "The deployment succeeded after 4 min." in stage.mails[0].body
     assert list(stage.sent()) == [f"deployment/{deployment_id}/SUCCESS"]
-
-
-def test_a_failed_deployment_is_reported_with_its_error(stage: Stage) -> None:
-    deployment_id = stage.deploy(S3, **DESCRIBED)
-
-    stage.deployments().handle(event("codedeploy-failure", deploymentId=deployment_id), RUN)
-
-    assert stage.subjects == ["shop 1.4.2 FAILED on production"]
-    assert "Too few healthy instances." in stage.mails[0].body
 
 
 def test_each_state_of_a_deployment_is_reported_once_even_if_codedeploy_forgot_it(

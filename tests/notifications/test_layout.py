@@ -9,12 +9,13 @@ import pytest
 
 from chalicelib.notifications.layout import lay_out
 from chalicelib.notifications.notice import Action, Fact, Notice
-from tests.browser import CONTRASTS, Browser, find_chromium
+from tests.browser import CONTRASTS
 from tests.documents import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.browser import Browser
 
 NASTY = "<script>alert(1)</script>&\"'{{ 7*7 }}"
 NOTICE = Notice(
@@ -107,15 +108,6 @@ def test_nothing_in_a_notice_becomes_html_or_a_template() -> None:
     assert "49" not in mail.html + mail.text
     assert set(page.links) == {link}
     assert NASTY in mail.text
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_chromium()
-    if program is None:
-        pytest.skip("no Chromium here")
-    with Browser(program, tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

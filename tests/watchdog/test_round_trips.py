@@ -26,7 +26,7 @@ class RoundTrips:
 
     def __init__(self, expected: Sequence[set[str]]) -> None:
         self._expected = list(expected)
-        self._barriers = [Barrier(len(names), timeout=20) for names in expected]
+        self._barriers = [Barrier(len(names), timeout=600) for names in expected]
         self._lock = Lock()
         self.passed: list[set[str]] = [set() for _ in expected]
 

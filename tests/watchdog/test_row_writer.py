@@ -109,7 +109,7 @@ def test_of_an_unsettled_and_a_settled_desktop_a_row_is_written_for_the_latter()
 
 def test_rows_are_written_in_parallel() -> None:
     """One after the other they would wait for each other until the barrier breaks."""
-    all_three = Barrier(3, timeout=20)
+    all_three = Barrier(3, timeout=600)
     row_writer = make(Table(m1=all_three.wait, m2=all_three.wait, m3=all_three.wait), THREE)
 
     with ThreadPoolExecutor(max_workers=4) as executor:

@@ -86,7 +86,7 @@ def test_an_unknown_instance_keeps_its_record_for_the_grace_period(world: World)
 
     counts = world.reports.lines[0][2]
     assert (counts["DriftSeconds"], counts["Repaired"], "Deferred" in counts) == (0, 0, False)
-    world.elapsed = 10 * 60
+    world.elapsed = 11 * 60
     assert world.swept()["done"]["deleted"] == 2
     assert (world.records(), world.row()) == ((), {"status": "HEALTHY"})
 

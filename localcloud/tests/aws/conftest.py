@@ -46,7 +46,7 @@ class Gate:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(100)
+        self._listener.settimeout(600)
         self.port: int = self._listener.getsockname()[1]
 
     def arrival(self) -> socket.socket:

@@ -47,7 +47,7 @@ def launch(cloud: Cloud) -> str:
 
 def seen(cloud: Cloud, function: str) -> list[Any]:
     """Return the states that the function was invoked with."""
-    cloud.functions.wait_idle(100)
+    cloud.functions.wait_idle(600)
     return [attempt.result["state"] for attempt in cloud.attempts(function)]
 
 
@@ -122,4 +122,4 @@ def test_an_open_bridge_watches_by_itself(cloud: Cloud) -> None:
     bridge.on_event(lambda _: arrived.set())
     with bridge:
         launch(cloud)
-        assert arrived.wait(100)
+        assert arrived.wait(600)

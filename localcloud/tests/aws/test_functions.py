@@ -27,7 +27,7 @@ def ended(pid: int) -> bool:
 
 def asynchronously(cloud: Cloud, name: str, event: object = None) -> None:
     cloud.functions.invoke_async(name, event)
-    cloud.functions.wait_idle(100)
+    cloud.functions.wait_idle(600)
 
 
 def test_a_function_is_invoked_by_name_or_arn(cloud: Cloud) -> None:
@@ -50,7 +50,7 @@ def test_new_code_runs_in_a_new_environment_and_the_old_one_ends(cloud: Cloud) -
 def test_a_failing_event_is_tried_exactly_three_times(cloud: Cloud) -> None:
     name = cloud.function(FAIL)
     request_id = cloud.functions.invoke_async(name, {"n": 1})
-    cloud.functions.wait_idle(100)
+    cloud.functions.wait_idle(600)
     attempts = cloud.attempts(name)
     assert [attempt.attempt for attempt in attempts] == [1, 2, 3]
     assert [attempt.retry_in for attempt in attempts] == [60.0, 120.0, None]
@@ -110,7 +110,7 @@ def test_two_invocations_of_a_function_run_at_once_and_no_more(cloud: Cloud, gat
         cloud.functions.wait_idle(0)
     gate.arrival().close()
     gate.arrival().close()
-    cloud.functions.wait_idle(100)
+    cloud.functions.wait_idle(600)
     assert len(cloud.attempts(name)) == 4
 
 
@@ -123,7 +123,7 @@ def test_reserved_concurrency_is_kept(cloud: Cloud) -> None:
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(20)
+        caller.join(600)
     limit = cloud.client("lambda").get_account_settings()["AccountLimit"]
     assert limit["ConcurrentExecutions"] - limit["UnreservedConcurrentExecutions"] == 1
     assert len({attempt.result for attempt in cloud.attempts(name)}) == 1
@@ -155,7 +155,7 @@ def test_a_killed_function_fails_and_its_event_is_tried_again(cloud: Cloud, gate
     with gate.arrival():
         assert cloud.functions.kill(name) == 1
     gate.arrival().close()
-    cloud.functions.wait_idle(100)
+    cloud.functions.wait_idle(600)
     killed, again = cloud.attempts(name)
     assert killed.error is not None
     assert killed.error.type == "Runtime.ExitError"

@@ -28,7 +28,7 @@ def fetch(url: str, body: object = None) -> tuple[int, Any]:
         request.data = json.dumps(body).encode()
         request.add_header("Content-Type", "application/json")
     try:
-        with urllib.request.urlopen(request, timeout=100) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(request, timeout=600) as answer:  # noqa: S310 - our own server
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -46,7 +46,7 @@ def test_bytes_and_repeated_headers_pass(url: str) -> None:
     request = urllib.request.Request(url + "echo", picture)  # noqa: S310 - our own server
     request.add_header("Content-Type", "application/octet-stream")
     request.add_header("Accept", "application/octet-stream")
-    with urllib.request.urlopen(request, timeout=100) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=600) as answer:  # noqa: S310 - our own server
         assert answer.read() == picture
         assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 

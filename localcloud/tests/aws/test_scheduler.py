@@ -41,7 +41,7 @@ def _group(cloud: Cloud) -> None:
 @pytest.fixture
 def one_offs(cloud: Cloud) -> Iterator[OneOffs]:
     yield OneOffs(cloud.functions)
-    cloud.functions.wait_idle(100)
+    cloud.functions.wait_idle(600)
     for name in names(cloud):
         cloud.client("scheduler").delete_schedule(Name=name, GroupName=GROUP)
 
@@ -113,7 +113,7 @@ def test_a_schedule_fires_at_its_time_with_its_input_and_is_deleted(
     assert one_offs.fire_due() == (function,)
     assert one_offs.fire_due() == ()
     assert names(cloud) == []
-    cloud.functions.wait_idle(100)
+    cloud.functions.wait_idle(600)
     (attempt,) = cloud.attempts(function)
     assert (attempt.source, attempt.result) == ("async", {"meeting_id": "m1"})
 

@@ -37,14 +37,14 @@ class Table:
     def put(self, *keys: str) -> None:
         """Write items and wait until the function has had them."""
         self.write(*keys)
-        self.cloud.functions.wait_idle(100)
+        self.cloud.functions.wait_idle(600)
 
     def put_at_once(self, gate: Gate, *keys: str) -> None:
         """Write items while the function is held, by an item of its own, so that they wait."""
         self.write("held")
         with gate.arrival():
             self.write(*keys)
-        self.cloud.functions.wait_idle(100)
+        self.cloud.functions.wait_idle(600)
 
     def batches(self) -> list[str]:
         """Return the keys of each attempt, in a word, but for those of the held one."""
@@ -221,7 +221,7 @@ def test_a_record_that_has_become_too_old_is_given_up(feed: Feed, cloud: Cloud, 
         table.write("a")
         cloud.functions.clock.skip(3700)
         table.write("b")
-    cloud.functions.wait_idle(100)
+    cloud.functions.wait_idle(600)
     assert table.batches() == ["b"]
     (document,) = cloud.messages(url)
     assert document["requestContext"]["condition"] == "RecordAgeExceeded"

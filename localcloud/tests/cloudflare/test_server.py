@@ -29,7 +29,7 @@ BODY = json.dumps(a("www"))
 
 @pytest.fixture
 def pool() -> Iterator[urllib3.PoolManager]:
-    pool = urllib3.PoolManager(retries=False, timeout=60)
+    pool = urllib3.PoolManager(retries=False, timeout=600)
     yield pool
     pool.clear()
 
@@ -91,7 +91,7 @@ def test_a_delayed_call_lets_others_pass_until_it_is_released(
     answer = pool.request("GET", f"{cloudflare.url}{RECORDS}", headers=HEADERS)
     assert len(answer.json()["result"]) == (when is When.AFTER)
     cloudflare.faults.release()
-    delayed.join(60)
+    delayed.join(600)
     assert not delayed.is_alive()
     assert len(cloudflare.api.zones[0].records) == 1
 
@@ -178,7 +178,7 @@ def test_an_api_that_replaces_another_gets_none_of_its_calls(
 ) -> None:
     former, latter = cloudflare.api, Api()
     address = urlsplit(cloudflare.url)
-    earlier = socket.create_connection((address.hostname, address.port), timeout=5)
+    earlier = socket.create_connection((address.hostname, address.port), timeout=600)
     assert pool.request("GET", f"{cloudflare.url}{RECORDS}", headers=HEADERS).status == 200
 
     cloudflare.serve(latter)
