@@ -113,20 +113,17 @@ class Container:
         """The handler of `POST /schedule`."""
         from chalicelib.meetings.authorizer import Authorizer
         from chalicelib.meetings.reservation import Reservations
-        from chalicelib.meetings.schedules import Scheduler, Unscheduler
+        from chalicelib.meetings.schedules import Schedules
         from chalicelib.meetings.scheduling import Scheduling
         from chalicelib.meetings.stage_secrets import Seeds
 
         secrets = aws.client("secretsmanager")
-        scheduler = aws.client("scheduler")
         return Scheduling(
             settings=self._meetings,
             authorizer=Authorizer(secrets),
             seeds=Seeds(secrets),
             reservations=Reservations(
-                table=self._table,
-                scheduler=Scheduler(scheduler),
-                unscheduler=Unscheduler(scheduler),
+                table=self._table, schedules=Schedules(aws.client("scheduler"))
             ),
             reporter=self._reporter(API),
         )
@@ -176,14 +173,14 @@ class Container:
     def safety_net(self) -> SafetyNet:
         """The handler of schedules that check a meeting."""
         from chalicelib.meetings.safety_net import SafetyNet
-        from chalicelib.meetings.schedules import Scheduler
+        from chalicelib.meetings.schedules import Schedules
 
         return SafetyNet(
             settings=self._meetings,
             table=self._table,
             instances=self._instances,
             ending=self._ending,
-            scheduler=Scheduler(aws.client("scheduler")),
+            schedules=Schedules(aws.client("scheduler")),
             reporter=self._reporter("safety_net"),
         )
 
@@ -200,13 +197,13 @@ class Container:
     def overseer(self) -> Overseer:
         """The part of a sweep that checks for desktops left running."""
         from chalicelib.meetings.overseer import Overseer
-        from chalicelib.meetings.schedules import Scheduler
+        from chalicelib.meetings.schedules import Schedules
 
         return Overseer(
             settings=self._meetings,
             instances=self._instances,
             table=self._table,
-            scheduler=Scheduler(aws.client("scheduler")),
+            schedules=Schedules(aws.client("scheduler")),
             reporter=self._reporter("sweep"),
         )
 

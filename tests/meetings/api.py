@@ -14,7 +14,7 @@ from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.http import Request
 from chalicelib.meetings.join import Join
 from chalicelib.meetings.reservation import Reservations
-from chalicelib.meetings.schedules import Scheduler, Unscheduler
+from chalicelib.meetings.schedules import Schedules
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.resource_names import StageNames
@@ -89,11 +89,7 @@ class Api(Faults):
             settings=self.settings.meetings,
             authorizer=Authorizer(secrets, lambda: self.now),
             seeds=Seeds(self.secrets),  # read once and for all: it is not among the calls
-            reservations=Reservations(
-                table=self._table(),
-                scheduler=Scheduler(scheduler),
-                unscheduler=Unscheduler(scheduler),
-            ),
+            reservations=Reservations(table=self._table(), schedules=Schedules(scheduler)),
             reporter=self.reports,
             clock=lambda: self.now,
         )

@@ -16,7 +16,7 @@ from chalicelib.ec2.instances import Instances
 from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.overseer import Overseer
 from chalicelib.meetings.safety_net import SafetyNet
-from chalicelib.meetings.schedules import Scheduler
+from chalicelib.meetings.schedules import Schedules
 from chalicelib.meetings.terminator import Terminator
 from chalicelib.resource_names import StageNames
 from tests.meetings.launches import ID, SETTINGS, Died, make_ending
@@ -128,7 +128,7 @@ class Ends:
             table=self.table,
             instances=self.instances,
             ending=self.ending,
-            scheduler=Scheduler(FaultyClient(scheduler, self.faults)),
+            schedules=Schedules(FaultyClient(scheduler, self.faults)),
             reporter=world.reports,
             clock=self.clock,
         )
@@ -222,7 +222,7 @@ class Ends:
             settings=self.settings.meetings,
             instances=self.world.instances(),
             table=self.world.meetings(),
-            scheduler=Scheduler(self.schedules),
+            schedules=Schedules(self.schedules),
             reporter=self.world.reports,
             clock=self.clock,
         )
@@ -231,7 +231,7 @@ class Ends:
     def book(self, meeting: str = ID, minutes: float = 0) -> None:
         """Book the first look as `schedule_meeting` does."""
         at = self.now() + timedelta(minutes=minutes)
-        Scheduler(self.schedules).create_schedule_at(
+        Schedules(self.schedules).create_schedule_at(
             StageNames.of(NET_ARN), f"safety-{meeting}", at, "safety_net", {"meetingId": meeting}
         )
 

@@ -111,7 +111,7 @@ def test_a_mistake_of_our_own_leaves_nothing_half_made(
     def mistaken(*_: object) -> None:
         raise KeyError("a mistake")
 
-    monkeypatch.setattr("chalicelib.meetings.schedules.Scheduler.create_schedule_at", mistaken)
+    monkeypatch.setattr("chalicelib.meetings.schedules.Schedules.create_schedule_at", mistaken)
 
     assert api.post().status == 503
     assert (api.rows(), api.schedules()) == ({}, set())

@@ -22,7 +22,7 @@ from chalicelib.meetings.launch import Launch
 from chalicelib.meetings.overseer import Overseer
 from chalicelib.meetings.reservation import Reservations
 from chalicelib.meetings.safety_net import SafetyNet
-from chalicelib.meetings.schedules import Scheduler, Unscheduler
+from chalicelib.meetings.schedules import Schedules
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.meetings.starter import Starter
@@ -240,7 +240,7 @@ class Stage:
             settings=MEETINGS,
             instances=self._instances(),
             table=Meetings(self.dynamodb, TABLE, self.tasks.sleep),
-            scheduler=Scheduler(self.scheduler),
+            schedules=Schedules(self.scheduler),
             **self._shared,
         )
 
@@ -282,21 +282,19 @@ class Stage:
             shared |= {"sleep": self.tasks.sleep, "holder": lambda: f"holder-{next(self._holders)}"}
             handler = Launch(settings=MEETINGS, **shared)
         elif function == SAFETY_NET:
-            shared |= {"instances": instances, "scheduler": Scheduler(self.scheduler)}
+            shared |= {"instances": instances, "schedules": Schedules(self.scheduler)}
             handler = SafetyNet(settings=MEETINGS, **shared)
         else:
             handler = Terminator(**shared)
         return lambda run: handler.handle(run.event, run)
 
     def _build_api(self) -> Callable[[Invocation], Any]:
-        table, scheduler = Meetings(self.dynamodb, TABLE), self.scheduler
+        table = Meetings(self.dynamodb, TABLE)
         scheduling = Scheduling(
             settings=MEETINGS,
             authorizer=Authorizer(self.secrets, self.clock),
             seeds=Seeds(self.secrets),
-            reservations=Reservations(
-                table=table, scheduler=Scheduler(scheduler), unscheduler=Unscheduler(scheduler)
-            ),
+            reservations=Reservations(table=table, schedules=Schedules(self.scheduler)),
             **self._shared,
         )
         join = Join(settings=WITH_MEETINGS, meetings=MEETINGS, table=table, **self._shared)

@@ -16,7 +16,7 @@ from chalicelib.ec2.launch_errors import AlreadyAskedError, NoRoomError
 from chalicelib.ec2.subnets import Subnets
 from chalicelib.meeting_row.meeting import Meeting, MeetingChange, RowUpdate
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowExistsError
-from chalicelib.meetings.schedules import Scheduler, Unscheduler
+from chalicelib.meetings.schedules import Schedules
 from chalicelib.resource_names import StageNames
 from tests.simulation.aws_edge import WRITTEN_BEFORE, AwsFault
 from tests.simulation.dynamodb import LARGEST
@@ -217,10 +217,10 @@ def test_schedules_are_made_and_removed_alike(stage: Stage, client: Callable[[st
     }
     for service in (stage.scheduler, client("scheduler")):
         for _ in range(2):
-            Scheduler(service).create_schedule_at(PLACE, "launch-m1", at, "launch_ec2", {"x": "m1"})
+            Schedules(service).create_schedule_at(PLACE, "launch-m1", at, "launch_ec2", {"x": "m1"})
             assert outcome(service.create_schedule, **request) == "ConflictException"
             for _ in range(2):
-                Unscheduler(service).delete_schedule(PLACE, "launch-m1")
+                Schedules(service).delete_schedule(PLACE, "launch-m1")
             gone = outcome(service.delete_schedule, Name="launch-m1", GroupName=PREFIX)
             assert gone == "ResourceNotFoundException"
 
@@ -231,7 +231,7 @@ def test_a_schedule_fires_once_at_its_time_and_is_gone(
 ) -> None:
     at, event = five_minutes_ahead(stage), {"meetingId": "m1"}
     stage.scheduler.edge.faults += [fault] if fault else []
-    Scheduler(stage.scheduler).create_schedule_at(PLACE, "safety-m1", at, "safety_net", event)
+    Schedules(stage.scheduler).create_schedule_at(PLACE, "safety-m1", at, "safety_net", event)
     assert stage.start_due() is None
     stage.clock.reach(at.timestamp())
     run = stage.start_due()
