@@ -143,28 +143,24 @@ class Container:
     @cached_property
     def launch(self) -> Launch:
         """The handler of schedules that launch a meeting's desktops."""
-        from chalicelib.ec2.desktops import Starts, Terminations
-        from chalicelib.ec2.images import Images
-        from chalicelib.ec2.subnets import Subnets
+        from chalicelib.ec2.desktops import Desktops
         from chalicelib.meetings.launch import Launch
         from chalicelib.meetings.starter import Starter
 
-        ec2 = aws.client("ec2")
+        desktops = Desktops(aws.client("ec2"))
         starter = Starter(
             settings=self._meetings,
             project_tag=self._settings.project_tag,
             owner=self._settings.owner,
             table=self._table,
             instances=self._instances,
-            images=Images(ec2),
-            subnets=Subnets(ec2),
-            starts=Starts(ec2),
+            desktops=desktops,
         )
         return Launch(
             settings=self._meetings,
             table=self._table,
             starter=starter,
-            terminations=Terminations(ec2),
+            desktops=desktops,
             ending=self._ending,
             reporter=self._reporter("launch_ec2"),
         )
@@ -209,13 +205,13 @@ class Container:
 
     @cached_property
     def _ending(self) -> Ending:
-        from chalicelib.ec2.desktops import Terminations
+        from chalicelib.ec2.desktops import Desktops
         from chalicelib.meetings.ending import Ending
 
         return Ending(
             table=self._table,
             instances=self._instances,
-            terminations=Terminations(aws.client("ec2")),
+            desktops=Desktops(aws.client("ec2")),
             settings=self._settings,
         )
 

@@ -17,10 +17,8 @@ from botocore.exceptions import ReadTimeoutError
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from chalicelib.clock import format_time, time_at
-from chalicelib.ec2.desktops import Starts, Terminations
-from chalicelib.ec2.images import Images
+from chalicelib.ec2.desktops import Desktops
 from chalicelib.ec2.instances import Instances
-from chalicelib.ec2.subnets import Subnets
 from chalicelib.meeting_row.meeting import ROLES, Status
 from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.ending import Ending
@@ -269,11 +267,9 @@ class Invocation:
                 owner=self.settings.owner,
                 table=table,
                 instances=instances,
-                images=Images(client),
-                subnets=Subnets(client),
-                starts=Starts(client),
+                desktops=Desktops(client),
             ),
-            terminations=Terminations(client),
+            desktops=Desktops(client),
             ending=make_ending(self.settings, client, client),
             reporter=self.cloud.reports,
             clock=lambda: self.cloud.now,
@@ -319,7 +315,7 @@ def make_ending(settings: Settings, ec2: Ec2, dynamodb: DynamoDbClient) -> Endin
     return Ending(
         table=Meetings(dynamodb, TABLE),
         instances=Instances(ec2, settings.project_tag, settings.owner),
-        terminations=Terminations(ec2),
+        desktops=Desktops(ec2),
         settings=settings,
     )
 

@@ -10,10 +10,8 @@ from chalicelib.cloudflare.client import Cloudflare
 from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.cloudflare.zone import CloudflareZone
 from chalicelib.deadline import Deadline
-from chalicelib.ec2.desktops import Starts, Terminations
-from chalicelib.ec2.images import Images
+from chalicelib.ec2.desktops import Desktops as Ec2Desktops
 from chalicelib.ec2.instances import Instances
-from chalicelib.ec2.subnets import Subnets
 from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.ending import Ending
@@ -261,10 +259,8 @@ class Stage:
 
     def _build_meeting_function(self, function: str) -> Callable[[Invocation], Any]:
         table, instances = Meetings(self.dynamodb, TABLE), self._instances()
-        terminations = Terminations(self.ec2)
-        ending = Ending(
-            table=table, instances=instances, terminations=terminations, settings=WITH_MEETINGS
-        )
+        desktops = Ec2Desktops(self.ec2)
+        ending = Ending(table=table, instances=instances, desktops=desktops, settings=WITH_MEETINGS)
         shared: dict[str, Any] = {"table": table, "ending": ending, **self._shared}
         handler: Launch | SafetyNet | Terminator
         if function == LAUNCH:
@@ -274,11 +270,9 @@ class Stage:
                 owner=WITH_MEETINGS.owner,
                 table=table,
                 instances=instances,
-                images=Images(self.ec2),
-                subnets=Subnets(self.ec2),
-                starts=Starts(self.ec2),
+                desktops=desktops,
             )
-            shared |= {"starter": starter, "terminations": terminations}
+            shared |= {"starter": starter, "desktops": desktops}
             shared |= {"sleep": self.tasks.sleep, "holder": lambda: f"holder-{next(self._holders)}"}
             handler = Launch(settings=MEETINGS, **shared)
         elif function == SAFETY_NET:
