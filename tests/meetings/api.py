@@ -18,7 +18,7 @@ from chalicelib.meetings.schedules import Schedules
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.resource_names import StageNames
-from tests.meetings.ends import LOST, REFUSED, UNREACHED, Faults, FaultyClient
+from tests.meetings.faults import LOST, REFUSED, UNREACHED, Faults, FaultyClient
 from tests.meetings.launches import ID, MEETINGS
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 

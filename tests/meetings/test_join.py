@@ -16,7 +16,7 @@ from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.page import HEADERS, HEADLINES
 from tests.meetings.api import JOIN_KEY as KEY
 from tests.meetings.api import ORIGIN, Api
-from tests.meetings.ends import REFUSED
+from tests.meetings.faults import REFUSED
 from tests.meetings.launches import ID
 from tests.world import link
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.meetings.api import BODY, FAULTS, PLACE, Api, read
-from tests.meetings.ends import LOST, REFUSED, UNREACHED
+from tests.meetings.faults import LOST, REFUSED, UNREACHED
 
 if TYPE_CHECKING:
     from chalicelib.meetings.http import Answer

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.meetings.schedules import ScheduleError, Schedules
 from tests.meetings.api import FAULTS, PLACE, Api
-from tests.meetings.ends import FaultyClient
+from tests.meetings.faults import FaultyClient
 
 AT = datetime(2026, 11, 21, 15, 20, 30, tzinfo=UTC)
 LAUNCH: tuple[Any, ...] = (PLACE, "launch-m1", AT, "launch_ec2", {"meeting_id": "m1"})

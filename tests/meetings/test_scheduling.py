@@ -21,7 +21,7 @@ from chalicelib.meetings.keys import Seed, hash_of
 from chalicelib.telemetry import LogReporter
 from tests.json_values import JSON
 from tests.meetings.api import ARN, BASE, BODY, KEY, MEET_TIME, NOW, ORIGIN, PLACE, SEED, Api, read
-from tests.meetings.ends import REFUSED, UNREACHED
+from tests.meetings.faults import REFUSED, UNREACHED
 
 if TYPE_CHECKING:
     from botocore.session import Session
