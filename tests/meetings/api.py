@@ -99,7 +99,12 @@ class Api(Faults):
         return Meetings(dynamodb, TABLE)
 
     def post(
-        self, body: object = BODY, key: str | None = None, bearer: str | None = KEY, **headers: str
+        self,
+        body: object = BODY,
+        key: str | None = None,
+        bearer: str | None = KEY,
+        base: str = BASE,
+        **headers: str,
     ) -> Answer:
         """Send a request; a body that is no bytes is sent as JSON, and `key` makes it repeatable.
 
@@ -110,7 +115,7 @@ class Api(Faults):
         sent |= {"authorization": f"Bearer {bearer}"} if bearer is not None else {}
         sent |= {"idempotency-key": key} if key is not None else {}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.send(Request("POST", "/api/schedule", sent, {}, raw, BASE))
+        return self.send(Request("POST", "/api/schedule", sent, {}, raw, base))
 
     def ask(  # noqa: PLR0913 (all that a request may differ in)
         self,
