@@ -163,9 +163,11 @@ class Cloud:
 
     def describe_images(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         assert request == {"ImageIds": [AMI]}
+        return {"Images": [self.image()]}
+
+    def image(self) -> dict[str, Any]:
         device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": self.volume_gb}}
-        image = {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
-        return {"Images": [image]}
+        return {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
 
     def describe_subnets(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         self.subnets_asked_for = request["Filters"]
