@@ -115,7 +115,9 @@ class Api(Faults):
         sent |= {"authorization": f"Bearer {bearer}"} if bearer is not None else {}
         sent |= {"idempotency-key": key} if key is not None else {}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.send(Request("POST", "/api/schedule", sent, {}, raw, base))
+        self.calls.clear()
+        request = Request("POST", "/api/schedule", sent, {}, raw, base)
+        return self.scheduling.handle(request, self.context)
 
     def ask(  # noqa: PLR0913 (all that a request may differ in)
         self,
@@ -143,10 +145,6 @@ class Api(Faults):
         self.calls.clear()
         return join.handle(Request("GET", path, headers, query, b"", BASE), meeting_id, role)
 
-    def send(self, request: Request) -> Answer:
-        self.calls.clear()
-        return self.scheduling.handle(request, self.context)
-
     def rows(self) -> dict[str, dict[str, str]]:
         items = self.dynamodb.scan(TableName=TABLE)["Items"]
         return {
@@ -172,12 +170,6 @@ class Api(Faults):
     def change_row(self, key: str, **texts: str) -> None:
         """Write attributes of a row, as the other functions do."""
         self.put_row(self.rows()[key] | texts)
-
-    def end_unfinished(self, key: str) -> None:
-        """Leave a row as one that was taken back before it became a meeting."""
-        row = self.rows()[key] | {"status": "TERMINATED", "termination_reason": "LAUNCH_FAILED"}
-        row.pop("scheduled_at", None)
-        self.put_row(row)
 
     def clear_rows(self) -> None:
         for key in self.rows():

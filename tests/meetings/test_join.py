@@ -397,11 +397,12 @@ def test_every_answer_is_a_page_or_json_that_only_the_configured_front_end_may_r
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Elephant-Phase"] == phase
+        may_change = phase in {Phase.STARTING, Phase.TROUBLE}
+        assert ("Retry-After" in headers) is may_change
         assert {"Accept", "Origin"} <= set(headers["Vary"].split(", "))
         allowed = ORIGIN if origin == ORIGIN else None
         assert headers.get("Access-Control-Allow-Origin") == allowed
         if fault is not None:
-            assert headers["Retry-After"]
             assert link(A) not in answer.body
             outcome, fields, counts = api.reports.lines[-1]
             assert "ThrottlingException" in outcome

@@ -158,19 +158,6 @@ def test_an_end_that_was_cut_short_is_completed(cloud: Cloud) -> None:
 # What fails
 
 
-def test_what_may_pass_is_left_to_lambdas_next_try(cloud: Cloud) -> None:
-    failure = launch(cloud, **failing("run_instances", "VcpuLimitExceeded")).failure
-
-    assert failure.startswith("LaunchDelayedError: not launched yet: ")
-    assert "VcpuLimitExceeded" in failure
-    ((said, fields, counts),) = cloud.reports.lines
-    assert said.startswith("failed: not launched yet")
-    assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
-    assert cloud.row()["status"] == "SCHEDULED"
-    cloud.pass_time(60)
-    assert launch(cloud).outcome["action"] == "launched"
-
-
 @pytest.mark.parametrize("starts", [10, -10, -50], ids="{} minutes".format)
 def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the_first(
     cloud: Cloud, starts: float
@@ -209,17 +196,6 @@ def test_what_a_retry_cannot_fix_ends_the_meeting_at_once(
     assert code in failure
     assert cloud.row()["termination_reason"] == "LAUNCH_FAILED"
     assert cloud.machines == []
-
-
-def test_a_meeting_that_somebody_is_in_is_not_ended(cloud: Cloud) -> None:
-    cloud.put_row(status="IN_PROGRESS", teacher_ec2_id=cloud.put_desktop())
-
-    failure = launch(cloud, **failing("run_instances", "AuthFailure")).failure
-
-    assert failure.startswith("LaunchFailedError: not launched; somebody is in the meeting: ")
-    assert "AuthFailure" in failure
-    assert cloud.row()["status"] == "IN_PROGRESS"
-    assert len(cloud.living("teacher")) == len(cloud.living()) == 1
 
 
 # Rows that change under it

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from chalicelib.meeting_row.table import RowChangedError
 from chalicelib.meetings.ending import EndingError
 from chalicelib.meetings.schedules import ScheduleError
-from tests.meetings.ends import GONE, GROUP, LIVE, NET_ARN, Ends, minutes
+from tests.meetings.ends import GONE, LIVE, NET_ARN, Ends, minutes
 from tests.meetings.launches import ID
 from tests.world import Context
 
@@ -122,8 +122,6 @@ def test_looks_that_are_repeated_book_one_next_look_like_the_first_one(ends: End
 
     (name,) = ends.booked()
     assert name == f"safety-{ID}-{int(due.timestamp()) // 60}"
-    made = ends.schedules.get_schedule(GroupName=GROUP, Name=name)
-    assert (made["ActionAfterCompletion"], made["Target"]["Arn"]) == ("DELETE", NET_ARN)
 
 
 def test_a_row_that_keeps_changing_fails_the_run_and_is_looked_at_again(ends: Ends) -> None:

@@ -90,6 +90,9 @@ def test_a_type_that_no_zone_has_ends_the_meeting_and_anything_else_is_tried_aga
     assert sum(failed.failure.count(code) for code in set(codes)) == tries
     assert failed.calls.count("run_instances") == tries
     assert cloud.row()["status"] == ("SCHEDULED" if failure == "Delayed" else "TERMINATED")
+    ((said, fields, counts),) = cloud.reports.lines
+    assert said.startswith("failed: not launched")
+    assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
 
 
 def test_without_an_address_anywhere_it_is_tried_again(cloud: Cloud) -> None:
