@@ -177,27 +177,6 @@ def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the
     assert launch(cloud).outcome["action"] == "ignored"
 
 
-@pytest.mark.parametrize(
-    ("operation", "code"),
-    [
-        ("run_instances", "UnauthorizedOperation"),
-        ("run_instances", "InvalidParameterValue"),
-        ("describe_images", "InvalidAMIID.NotFound"),
-        ("describe_images", "UnauthorizedOperation"),
-        ("describe_subnets", "UnauthorizedOperation"),
-    ],
-)
-def test_what_a_retry_cannot_fix_ends_the_meeting_at_once(
-    cloud: Cloud, operation: str, code: str
-) -> None:
-    failure = launch(cloud, **failing(operation, code)).failure
-
-    assert failure.startswith("LaunchFailedError: ")
-    assert code in failure
-    assert cloud.row()["termination_reason"] == "LAUNCH_FAILED"
-    assert cloud.machines == []
-
-
 # Rows that change under it
 
 

@@ -55,16 +55,6 @@ def test_a_meeting_in_progress_is_looked_at_until_its_longest_time_and_then_ende
     assert ends.outcome() == ("TERMINATED", "MAX_LENGTH_TIMEOUT")
 
 
-def test_nothing_is_done_about_a_meeting_of_which_there_is_nothing(ends: Ends) -> None:
-    assert ends.look() == {
-        "meeting_id": ID,
-        "action": "left",
-        "reason": "it has no row, and no desktop is left",
-    }
-    assert ends.booked() == {}
-    assert ends.world.rows() == []
-
-
 def test_a_meeting_without_desktops_that_was_never_healthy_is_counted(ends: Ends) -> None:
     """A foreign instance that the row names is a warning."""
     other = ends.world.launch(MeetingID="another", Role="teacher")

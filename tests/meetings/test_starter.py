@@ -54,18 +54,6 @@ def test_of_several_desktops_of_a_role_the_oldest_is_recorded_with_a_warning(clo
 # Zones
 
 
-@pytest.mark.parametrize("code", [NO_ROOM, "Unsupported", "InsufficientFreeAddressesInSubnet"])
-@pytest.mark.parametrize("zone", ZONES)
-def test_the_next_zone_is_tried_when_one_takes_no_desktop(
-    cloud: Cloud, zone: str, code: str
-) -> None:
-    cloud.refusals = {each: [code] for each in ZONES if each != zone}
-
-    launch(cloud)
-
-    assert [each.zone for each in cloud.machines] == [zone, zone]
-
-
 @pytest.mark.parametrize(
     ("codes", "failure", "tries"),
     [
