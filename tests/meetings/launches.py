@@ -311,11 +311,6 @@ def launch(
     return run
 
 
-def failing(operation: str, code: str) -> dict[str, Any]:
-    """Return the fault of a run that fails at every call of an operation."""
-    return {"refused": {(operation, "")}, "code": code}
-
-
 def require_promises(cloud: Cloud, *, most: int = 1) -> None:
     """Require what always holds, at the end and after the safety net's look."""
     assert all(count <= most for count in cloud.started().values()), cloud.started()

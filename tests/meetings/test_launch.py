@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.ec2.desktops import DesktopOrder
@@ -17,7 +19,6 @@ from tests.meetings.launches import (
     ZONES,
     Cloud,
     Invocation,
-    failing,
     launch,
 )
 from tests.world import Context, make_settings
@@ -163,7 +164,7 @@ def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the
     cloud: Cloud, starts: float
 ) -> None:
     cloud.put_row(starts)
-    fault = failing("run_instances", "InstanceLimitExceeded")
+    fault: dict[str, Any] = {"refused": {("run_instances", "")}, "code": "InstanceLimitExceeded"}
     for pause in (60, 120):
         assert launch(cloud, **fault).failure.startswith("LaunchDelayedError")
         cloud.pass_time(pause)
