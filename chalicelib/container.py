@@ -141,20 +141,17 @@ class Container:
         """The handler of `POST /schedule`."""
         from chalicelib.meetings.authorizer import Authorizer
         from chalicelib.meetings.reservation import Reservations
-        from chalicelib.meetings.schedules import Scheduler, Unscheduler
+        from chalicelib.meetings.schedules import Schedules
         from chalicelib.meetings.scheduling import Scheduling
         from chalicelib.meetings.stage_secrets import Seeds
 
         secrets = self._client("secretsmanager")
-        scheduler = self._client("scheduler")
         return Scheduling(
             settings=self._meetings,
             authorizer=Authorizer(secrets, self._clock),
             seeds=Seeds(secrets),
             reservations=Reservations(
-                table=self._table,
-                scheduler=Scheduler(scheduler),
-                unscheduler=Unscheduler(scheduler),
+                table=self._table, schedules=Schedules(self._client("scheduler"))
             ),
             reporter=self._reporter(API),
             clock=self._clock,
@@ -176,28 +173,24 @@ class Container:
     @cached_property
     def launch(self) -> Launch:
         """The handler of schedules that launch a meeting's desktops."""
-        from chalicelib.ec2.desktops import Starts, Terminations
-        from chalicelib.ec2.images import Images
-        from chalicelib.ec2.subnets import Subnets
+        from chalicelib.ec2.desktops import Desktops
         from chalicelib.meetings.launch import Launch
         from chalicelib.meetings.starter import Starter
 
-        ec2 = self._client("ec2")
+        desktops = Desktops(self._client("ec2"))
         starter = Starter(
             settings=self._meetings,
             project_tag=self._settings.project_tag,
             owner=self._settings.owner,
             table=self._table,
             instances=self._instances,
-            images=Images(ec2),
-            subnets=Subnets(ec2),
-            starts=Starts(ec2),
+            desktops=desktops,
         )
         return Launch(
             settings=self._meetings,
             table=self._table,
             starter=starter,
-            terminations=Terminations(ec2),
+            desktops=desktops,
             ending=self._ending,
             reporter=self._reporter("launch_ec2"),
             clock=self._clock,
@@ -208,14 +201,14 @@ class Container:
     def safety_net(self) -> SafetyNet:
         """The handler of schedules that check a meeting."""
         from chalicelib.meetings.safety_net import SafetyNet
-        from chalicelib.meetings.schedules import Scheduler
+        from chalicelib.meetings.schedules import Schedules
 
         return SafetyNet(
             settings=self._meetings,
             table=self._table,
             instances=self._instances,
             ending=self._ending,
-            scheduler=Scheduler(self._client("scheduler")),
+            schedules=Schedules(self._client("scheduler")),
             reporter=self._reporter("safety_net"),
             clock=self._clock,
         )
@@ -236,24 +229,24 @@ class Container:
     def overseer(self) -> Overseer:
         """The part of a sweep that checks for desktops left running."""
         from chalicelib.meetings.overseer import Overseer
-        from chalicelib.meetings.schedules import Scheduler
+        from chalicelib.meetings.schedules import Schedules
 
         return Overseer(
             settings=self._meetings,
-            scheduler=Scheduler(self._client("scheduler")),
+            schedules=Schedules(self._client("scheduler")),
             reporter=self._reporter("sweep"),
             clock=self._clock,
         )
 
     @cached_property
     def _ending(self) -> Ending:
-        from chalicelib.ec2.desktops import Terminations
+        from chalicelib.ec2.desktops import Desktops
         from chalicelib.meetings.ending import Ending
 
         return Ending(
             table=self._table,
             instances=self._instances,
-            terminations=Terminations(self._client("ec2")),
+            desktops=Desktops(self._client("ec2")),
             settings=self._settings,
         )
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.ec2.images import devices_of
 from chalicelib.ec2.instances import ENDED_STATES, MEETING_TAG, OWNER_TAG, ROLE_TAG
-from chalicelib.ec2.launch_errors import NoRoomError, NotNowError, refusal_of
+from chalicelib.ec2.launch_errors import NeverError, NoRoomError, NotNowError, refusal_of
+from chalicelib.ec2.subnets import Subnet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from chalicelib.clients import DesktopClient
 
@@ -97,11 +99,43 @@ class DesktopOrder:
         return request | ({"KeyName": self.key_name} if self.key_name else {})
 
 
-class Starts:
-    """Launches desktops."""
+class Desktops:
+    """Launches and terminates desktops, in one region of one account."""
 
     def __init__(self, client: DesktopClient) -> None:
         self._client = client
+
+    def read_devices(self, image_id: str, volume_gb: int) -> tuple[Mapping[str, Any], ...]:
+        """Return the block device mappings for a desktop of the image.
+
+        Raises NeverError if there is no such image or it has no EBS root device; NotNowError.
+        """
+        try:
+            answer = self._client.describe_images(ImageIds=[image_id])
+        except (BotoCoreError, ClientError) as error:
+            raise refusal_of(error, f"describing image {image_id}") from error
+        for image in answer.get("Images", ()):
+            if image["ImageId"] == image_id:
+                return devices_of(image, volume_gb)
+        raise NeverError(f"no image {image_id} in this region; correct AMI_ID")
+
+    def read_subnets(self, vpc_id: str | None) -> tuple[Subnet, ...]:
+        """Read the subnets of the VPC, or the default subnets of the default VPC.
+
+        If the VPC has public subnets, only those are returned. Raises NeverError if there is
+        none; NotNowError.
+        """
+        where = {"vpc-id": vpc_id} if vpc_id else {"default-for-az": "true"}
+        filters: list[dict[str, object]] = [
+            {"Name": name, "Values": [value]}
+            for name, value in (where | {"state": "available"}).items()
+        ]
+        subnets = tuple(Subnet.parse(each) for each in self._every_subnet(filters))
+        if not subnets:
+            remedy = "correct VPC_ID" if vpc_id else "set VPC_ID to the desktops' VPC"
+            whose = vpc_id or "the default VPC"
+            raise NeverError(f"{whose} has no usable subnet in this region; {remedy}")
+        return tuple(each for each in subnets if each.is_public) or subnets
 
     def run_desktop(self, order: DesktopOrder, subnet_id: str) -> str:
         """Launch a desktop in the subnet, or find the one that the same request launched there.
@@ -122,13 +156,6 @@ class Starts:
             raise NoRoomError(ended, lasts=False)
         return str(started["InstanceId"])
 
-
-class Terminations:
-    """Terminates desktops."""
-
-    def __init__(self, client: DesktopClient) -> None:
-        self._client = client
-
     def terminate_desktop(self, instance_id: str) -> bool:
         """Terminate one desktop; one that is already terminated is no error.
 
@@ -142,6 +169,18 @@ class Terminations:
                 return False
             raise TerminationError(f"{instance_id} could not be terminated: {error}") from error
         return True
+
+    def _every_subnet(self, filters: list[dict[str, object]]) -> Iterable[Mapping[str, Any]]:
+        request: dict[str, object] = {"Filters": filters}
+        while True:
+            try:
+                answer = self._client.describe_subnets(**request)
+            except (BotoCoreError, ClientError) as error:
+                raise refusal_of(error, "listing subnets") from error
+            yield from (each for each in answer["Subnets"] if not each.get("OutpostArn"))
+            if not answer.get("NextToken"):
+                return
+            request["NextToken"] = answer["NextToken"]
 
 
 def _is_plain(tags: Mapping[str, str]) -> bool:

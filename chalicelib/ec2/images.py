@@ -4,38 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.ec2.launch_errors import NeverError, NotNowError, refusal_of
+from chalicelib.ec2.launch_errors import NeverError, NotNowError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.clients import DesktopClient
-
 _AVAILABLE: Final = "available"
 _COMING: Final = frozenset({"pending", "transient"})
-
-
-class Images:
-    """The images of a region that the account may use."""
-
-    def __init__(self, client: DesktopClient) -> None:
-        self._client = client
-
-    def read_devices(self, image_id: str, volume_gb: int) -> tuple[Mapping[str, Any], ...]:
-        """Return the block device mappings for a desktop of the image.
-
-        Raises NeverError if there is no such image or it has no EBS root device; NotNowError.
-        """
-        try:
-            answer = self._client.describe_images(ImageIds=[image_id])
-        except (BotoCoreError, ClientError) as error:
-            raise refusal_of(error, f"describing image {image_id}") from error
-        for image in answer.get("Images", ()):
-            if image["ImageId"] == image_id:
-                return devices_of(image, volume_gb)
-        raise NeverError(f"no image {image_id} in this region; correct AMI_ID")
 
 
 def devices_of(image: Mapping[str, Any], volume_gb: int) -> tuple[Mapping[str, Any], ...]:

@@ -6,14 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.ec2.launch_errors import NeverError, refusal_of
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from chalicelib.clients import DesktopClient
 
 
 @dataclass(frozen=True)
@@ -36,43 +30,6 @@ class Subnet:
             has_room=described.get("AvailableIpAddressCount", 1) > 0,
             is_public=bool(described.get("MapPublicIpOnLaunch")),
         )
-
-
-class Subnets:
-    """The subnets of one region of one account."""
-
-    def __init__(self, client: DesktopClient) -> None:
-        self._client = client
-
-    def read_subnets(self, vpc_id: str | None) -> tuple[Subnet, ...]:
-        """Read the subnets of the VPC, or the default subnets of the default VPC.
-
-        If the VPC has public subnets, only those are returned. Raises NeverError if there is
-        none; NotNowError.
-        """
-        where = {"vpc-id": vpc_id} if vpc_id else {"default-for-az": "true"}
-        filters: list[dict[str, object]] = [
-            {"Name": name, "Values": [value]}
-            for name, value in (where | {"state": "available"}).items()
-        ]
-        subnets = tuple(Subnet.parse(each) for each in self._every(filters))
-        if not subnets:
-            remedy = "correct VPC_ID" if vpc_id else "set VPC_ID to the desktops' VPC"
-            whose = vpc_id or "the default VPC"
-            raise NeverError(f"{whose} has no usable subnet in this region; {remedy}")
-        return tuple(each for each in subnets if each.is_public) or subnets
-
-    def _every(self, filters: list[dict[str, object]]) -> Iterable[Mapping[str, Any]]:
-        request: dict[str, object] = {"Filters": filters}
-        while True:
-            try:
-                answer = self._client.describe_subnets(**request)
-            except (BotoCoreError, ClientError) as error:
-                raise refusal_of(error, "listing subnets") from error
-            yield from (each for each in answer["Subnets"] if not each.get("OutpostArn"))
-            if not answer.get("NextToken"):
-                return
-            request["NextToken"] = answer["NextToken"]
 
 
 def in_order(subnets: Iterable[Subnet], meeting_id: str, first: str | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data, wa
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chalicelib.ec2.desktops import Terminations
+    from chalicelib.ec2.desktops import Desktops
     from chalicelib.ec2.instances import Instance, Instances
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.stage import Settings
@@ -51,12 +51,12 @@ class Ending:
         *,
         table: Meetings,
         instances: Instances,
-        terminations: Terminations,
+        desktops: Desktops,
         settings: Settings,
     ) -> None:
         self._table = table
         self._instances = instances
-        self._terminations = terminations
+        self._desktops = desktops
         self._settings = settings
 
     def end_meeting(
@@ -142,7 +142,7 @@ class Ending:
         errors: list[TerminationError] = []
         for each in desktops:
             try:
-                if self._terminations.terminate_desktop(each.id):
+                if self._desktops.terminate_desktop(each.id):
                     ended.append(each.id)
             except TerminationError as error:
                 errors.append(error)

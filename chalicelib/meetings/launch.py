@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
-    from chalicelib.ec2.desktops import Terminations
+    from chalicelib.ec2.desktops import Desktops
     from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.ending import Ending
@@ -73,7 +73,7 @@ class Launch:
         settings: MeetingsSettings,
         table: Meetings,
         starter: Starter,
-        terminations: Terminations,
+        desktops: Desktops,
         ending: Ending,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
@@ -83,7 +83,7 @@ class Launch:
         self._settings = settings
         self._table = table
         self._starter = starter
-        self._terminations = terminations
+        self._desktops = desktops
         self._ending = ending
         self._reporter = reporter
         self._clock = clock
@@ -243,7 +243,7 @@ class Launch:
 
     def _end(self, instance_id: str) -> None:
         for pause in (*_PAUSES, None):
-            if self._terminations.terminate_desktop(instance_id):
+            if self._desktops.terminate_desktop(instance_id):
                 return
             if pause:
                 self._sleep(pause)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
     from chalicelib.ec2.instances import Instance
     from chalicelib.meeting_row.meeting import Meeting
-    from chalicelib.meetings.schedules import Scheduler
+    from chalicelib.meetings.schedules import Schedules
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
     from chalicelib.watchdog.snapshot import Snapshot
@@ -42,12 +42,12 @@ class Overseer:
         self,
         *,
         settings: MeetingsSettings,
-        scheduler: Scheduler,
+        schedules: Schedules,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._longest = settings.longest
-        self._scheduler = scheduler
+        self._schedules = schedules
         self._reporter = reporter
         self._clock = clock
 
@@ -77,7 +77,7 @@ class Overseer:
         ]
         place = StageNames.of(context.invoked_function_arn)
         for meeting_id in overdue:
-            book_look(self._scheduler, place, meeting_id, next_look(now))
+            book_look(self._schedules, place, meeting_id, next_look(now))
         if read.errors:
             raise read.errors[0]  # once every meeting that could be read is handled
         if not overdue:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.booking import Booking
     from chalicelib.meetings.keys import Seed
-    from chalicelib.meetings.schedules import Scheduler, Unscheduler
+    from chalicelib.meetings.schedules import Schedules
     from chalicelib.resource_names import StageNames
 
 SOONEST: Final = timedelta(minutes=1)
@@ -89,16 +89,9 @@ class Reserved:
 class Reservations:
     """Creates meetings."""
 
-    def __init__(
-        self,
-        *,
-        table: Meetings,
-        scheduler: Scheduler,
-        unscheduler: Unscheduler,
-    ) -> None:
+    def __init__(self, *, table: Meetings, schedules: Schedules) -> None:
         self._table = table
-        self._scheduler = scheduler
-        self._unscheduler = unscheduler
+        self._schedules = schedules
 
     def made_before(self, wanted: Wanted) -> Reserved | None:
         """Find the meeting that the same request created before. Raises KeyReusedError."""
@@ -165,7 +158,7 @@ class Reservations:
             for name, at, function, payload in schedules:
                 wanted.deadline.require(_STEP_TIME, f"create the schedule {name!r}")
                 soonest = wanted.now + SOONEST
-                self._scheduler.create_schedule_at(
+                self._schedules.create_schedule_at(
                     wanted.place, name, max(at, soonest), function, payload
                 )
             wanted.deadline.require(_STEP_TIME, f"confirm the row {row.id!r}")
@@ -233,7 +226,7 @@ class Reservations:
 
     def _unschedule(self, place: StageNames, name: str, left: list[str]) -> None:
         try:
-            self._unscheduler.delete_schedule(place, name)
+            self._schedules.delete_schedule(place, name)
         except ScheduleError as error:
             left.append(str(error))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.ending import Ending
-    from chalicelib.meetings.schedules import Scheduler
+    from chalicelib.meetings.schedules import Schedules
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
 
@@ -52,7 +52,7 @@ class SafetyNet:
         table: Meetings,
         instances: Instances,
         ending: Ending,
-        scheduler: Scheduler,
+        schedules: Schedules,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -60,7 +60,7 @@ class SafetyNet:
         self._table = table
         self._instances = instances
         self._ending = ending
-        self._scheduler = scheduler
+        self._schedules = schedules
         self._reporter = reporter
         self._clock = clock
 
@@ -96,7 +96,7 @@ class SafetyNet:
             return self._end(meeting_id, meeting, found, next_look(now))
         finally:
             if again is not None:
-                book_look(self._scheduler, place, meeting_id, again)
+                book_look(self._schedules, place, meeting_id, again)
 
     def _end(
         self, meeting_id: str, meeting: Meeting | None, found: End, again: datetime
@@ -114,13 +114,13 @@ def _details(again: datetime, instances: tuple[str, ...] = ()) -> dict[str, Any]
     return {"instances": list(instances), "next_look": format_time(again)}
 
 
-def book_look(scheduler: Scheduler, place: StageNames, meeting_id: str, at: datetime) -> None:
+def book_look(schedules: Schedules, place: StageNames, meeting_id: str, at: datetime) -> None:
     """Book one check of a meeting by the safety net, at this time. Raises ScheduleError.
 
     The same time gives the same name, so however often it is booked, there is one check.
     """
     name = f"safety-{_in_a_name(meeting_id)}-{int(at.timestamp()) // 60}"
-    scheduler.create_schedule_at(place, name, at, FUNCTION, {"meetingId": meeting_id})
+    schedules.create_schedule_at(place, name, at, FUNCTION, {"meetingId": meeting_id})
 
 
 def _meeting_id_of(event: object) -> str | None:

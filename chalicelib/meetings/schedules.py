@@ -29,8 +29,8 @@ class ScheduleError(Exception):
     """A schedule could not be created or removed, or the outcome is unknown; see the message."""
 
 
-class Scheduler:
-    """Creates one-off schedules in the stage's group; each is deleted once it has fired."""
+class Schedules:
+    """The schedules of the stage's group; each is deleted once it has fired."""
 
     def __init__(self, client: SchedulerClient) -> None:
         self._client = client
@@ -72,13 +72,6 @@ class Scheduler:
             raise ScheduleError(
                 f"whether schedule {name!r} was created is unknown: {error}"
             ) from error
-
-
-class Unscheduler:
-    """Removes schedules from the stage's group."""
-
-    def __init__(self, client: SchedulerClient) -> None:
-        self._client = client
 
     def delete_schedule(self, place: StageNames, name: str) -> None:
         """Remove a schedule; a missing one is no error. Raises ScheduleError."""

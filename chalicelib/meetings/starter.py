@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from chalicelib.deadline import Deadline
-    from chalicelib.ec2.desktops import Starts
-    from chalicelib.ec2.images import Images
+    from chalicelib.ec2.desktops import Desktops
     from chalicelib.ec2.instances import Instances
-    from chalicelib.ec2.subnets import Subnet, Subnets
+    from chalicelib.ec2.subnets import Subnet
     from chalicelib.meeting_row.meeting import Meeting, RowUpdate
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.settings.meetings import MeetingsSettings
@@ -72,18 +71,14 @@ class Starter:
         owner: str,
         table: Meetings,
         instances: Instances,
-        images: Images,
-        subnets: Subnets,
-        starts: Starts,
+        desktops: Desktops,
     ) -> None:
         self._settings = settings
         self._project_tag = project_tag
         self._owner = owner
         self._table = table
         self._instances = instances
-        self._images = images
-        self._subnets = subnets
-        self._starts = starts
+        self._desktops = desktops
 
     def start_missing(self, work: Work) -> None:
         """Start a desktop for every role, and record each in the row before starting the next.
@@ -102,8 +97,10 @@ class Starter:
                 self._note(work, role, desktop.id)
                 continue
             if not subnets:
-                devices = self._images.read_devices(self._settings.ami_id, self._settings.volume_gb)
-                subnets = self._subnets.read_subnets(self._settings.vpc_id)
+                devices = self._desktops.read_devices(
+                    self._settings.ami_id, self._settings.volume_gb
+                )
+                subnets = self._desktops.read_subnets(self._settings.vpc_id)
             self._note(work, role, self._start(work, role, devices, subnets))
 
     def _start(
@@ -133,7 +130,7 @@ class Starter:
             work.deadline.require(_ONE_CALL, f"start the {role}'s desktop")
             self._write(work, lambda now, to=subnet_id: intend(now, role, to))  # type: ignore[misc]
             try:
-                instance_id = self._starts.run_desktop(order, subnet_id)
+                instance_id = self._desktops.run_desktop(order, subnet_id)
             except NoRoomError as refusal:
                 refusals.append(refusal)
                 continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from chalicelib.ec2.desktops import DesktopOrder, Starts, TerminationError, Terminations
+from chalicelib.ec2.desktops import DesktopOrder, Desktops, TerminationError
 from chalicelib.ec2.launch_errors import NeverError, NoRoomError, NotNowError
 from tests.answers import INSTANCE, answering, refusal
 
@@ -101,7 +101,7 @@ def test_ec2_takes_the_request_and_launches_a_desktop_with_address_and_tags(
     iam.create_instance_profile(InstanceProfileName="elephant-test-desktop")
     subnet = world.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
 
-    instance_id = Starts(world.app_ec2).run_desktop(ORDER, subnet)
+    instance_id = Desktops(world.app_ec2).run_desktop(ORDER, subnet)
 
     found = world.instances().find(instance_id)
     assert found
@@ -130,19 +130,19 @@ def test_a_failed_launch_names_the_desktop_and_the_subnet(
     asked = "starting the student's desktop of 'abcdefgh12345678' in subnet-1"
 
     with pytest.raises(error, match=f"{asked}: .*{message}"):
-        Starts(answering(answer)).run_desktop(ORDER, "subnet-1")
+        Desktops(answering(answer)).run_desktop(ORDER, "subnet-1")
 
 
 def test_a_desktop_is_terminated_and_a_terminated_one_is_no_error(world: World) -> None:
     desktop = world.desktop()
-    terminations = Terminations(world.app_ec2)
+    desktops = Desktops(world.app_ec2)
 
-    assert [terminations.terminate_desktop(desktop) for _ in range(2)] == [True, True]
+    assert [desktops.terminate_desktop(desktop) for _ in range(2)] == [True, True]
 
     found = world.instances().find(desktop)
     assert found
     assert found.has_ended
-    assert not terminations.terminate_desktop(INSTANCE)  # EC2 does not know it
+    assert not desktops.terminate_desktop(INSTANCE)  # EC2 does not know it
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,6 @@ def test_a_desktop_is_terminated_and_a_terminated_one_is_no_error(world: World) 
 )
 def test_a_termination_that_ec2_does_not_confirm_is_an_error(error: Exception) -> None:
     with pytest.raises(TerminationError) as raised:
-        Terminations(answering(error)).terminate_desktop(INSTANCE)
+        Desktops(answering(error)).terminate_desktop(INSTANCE)
 
     assert str(raised.value) == f"{INSTANCE} could not be terminated: {error}"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chalicelib.ec2.images import Images, devices_of
+from chalicelib.ec2.desktops import Desktops
+from chalicelib.ec2.images import devices_of
 from chalicelib.ec2.launch_errors import NeverError, NotNowError
 from tests.answers import answering
 
@@ -78,7 +79,7 @@ def test_an_unusable_image_is_refused_or_waited_for(
     members: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        Images(answering({"Images": [image(**members)]})).read_devices(AMI, 60)
+        Desktops(answering({"Images": [image(**members)]})).read_devices(AMI, 60)
 
 
 def test_an_image_is_read_by_its_id(world: World) -> None:
@@ -87,9 +88,9 @@ def test_an_image_is_read_by_its_id(world: World) -> None:
         Name="desktop", RootDeviceName="/dev/sda1", BlockDeviceMappings=[device]
     )["ImageId"]
 
-    devices = Images(world.app_ec2).read_devices(ami, 60)
+    devices = Desktops(world.app_ec2).read_devices(ami, 60)
 
     ebs = {"DeleteOnTermination": True, "VolumeSize": 60}
     assert devices == ({"DeviceName": "/dev/sda1", "Ebs": ebs},)
     with pytest.raises(NeverError, match=f"image {AMI}: .*InvalidAMIID.NotFound"):
-        Images(world.app_ec2).read_devices(AMI, 60)
+        Desktops(world.app_ec2).read_devices(AMI, 60)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.ec2.desktops import Desktops
 from chalicelib.ec2.launch_errors import NeverError, NotNowError
-from chalicelib.ec2.subnets import Subnet, Subnets, in_order
+from chalicelib.ec2.subnets import Subnet, in_order
 from tests.answers import answering, refusal
 from tests.world import REGION
 
@@ -25,9 +26,9 @@ def described(subnet_id: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401
 
 def test_without_a_vpc_the_default_subnets_of_the_default_vpc_are_taken(world: World) -> None:
     world.ec2.create_vpc(CidrBlock="10.1.0.0/16")
-    subnets = Subnets(world.app_ec2)
+    desktops = Desktops(world.app_ec2)
 
-    found = subnets.read_subnets(None)
+    found = desktops.read_subnets(None)
 
     assert [each.zone for each in found] == [f"{REGION}{zone}" for zone in "abcd"]
     assert all(each.has_room and each.is_public for each in found)
@@ -36,28 +37,28 @@ def test_without_a_vpc_the_default_subnets_of_the_default_vpc_are_taken(world: W
     for each in found:
         world.ec2.delete_subnet(SubnetId=each.id)
     with pytest.raises(NeverError, match=r"the default VPC has no usable subnet .* set VPC_ID"):
-        subnets.read_subnets(None)
+        desktops.read_subnets(None)
 
 
 def test_of_a_vpc_its_public_subnets_are_taken_or_all_if_none_is_marked(world: World) -> None:
     vpc = world.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
-    subnets = Subnets(world.app_ec2)
+    desktops = Desktops(world.app_ec2)
     with pytest.raises(NeverError, match=rf"{vpc} has no usable subnet .* correct VPC_ID"):
-        subnets.read_subnets(vpc)
+        desktops.read_subnets(vpc)
 
     public, other = (
         world.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.1.{number}.0/24")["Subnet"]["SubnetId"]
         for number in range(2)
     )
-    assert {each.id for each in subnets.read_subnets(vpc)} == {public, other}
+    assert {each.id for each in desktops.read_subnets(vpc)} == {public, other}
 
     world.ec2.modify_subnet_attribute(SubnetId=public, MapPublicIpOnLaunch={"Value": True})
-    assert [each.id for each in subnets.read_subnets(vpc)] == [public]
+    assert [each.id for each in desktops.read_subnets(vpc)] == [public]
 
 
 def test_a_refusal_says_what_was_asked() -> None:
     with pytest.raises(NotNowError, match="listing subnets"):
-        Subnets(answering(refusal("RequestLimitExceeded"))).read_subnets(None)
+        Desktops(answering(refusal("RequestLimitExceeded"))).read_subnets(None)
 
 
 def test_every_page_is_read_and_outposts_are_left_out() -> None:
@@ -65,7 +66,7 @@ def test_every_page_is_read_and_outposts_are_left_out() -> None:
     first = {"Subnets": [described("subnet-1"), outpost], "NextToken": "1"}
     client = answering(first, {"Subnets": [described("subnet-3")]})
 
-    found = Subnets(client).read_subnets("vpc-1")
+    found = Desktops(client).read_subnets("vpc-1")
 
     assert [each.id for each in found] == ["subnet-1", "subnet-3"]
     filters = [

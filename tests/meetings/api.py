@@ -14,11 +14,11 @@ from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.http import Request
 from chalicelib.meetings.join import Join
 from chalicelib.meetings.reservation import Reservations
-from chalicelib.meetings.schedules import Scheduler, Unscheduler
+from chalicelib.meetings.schedules import Schedules
 from chalicelib.meetings.scheduling import Scheduling
 from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.resource_names import StageNames
-from tests.meetings.ends import LOST, REFUSED, UNREACHED, Faults, FaultyClient
+from tests.meetings.faults import LOST, REFUSED, UNREACHED, Faults, FaultyClient
 from tests.meetings.launches import ID, MEETINGS
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
@@ -89,11 +89,7 @@ class Api(Faults):
             settings=self.settings.meetings,
             authorizer=Authorizer(secrets, lambda: self.now),
             seeds=Seeds(self.secrets),  # read once and for all: it is not among the calls
-            reservations=Reservations(
-                table=self._table(),
-                scheduler=Scheduler(scheduler),
-                unscheduler=Unscheduler(scheduler),
-            ),
+            reservations=Reservations(table=self._table(), schedules=Schedules(scheduler)),
             reporter=self.reports,
             clock=lambda: self.now,
         )
@@ -103,7 +99,12 @@ class Api(Faults):
         return Meetings(dynamodb, TABLE)
 
     def post(
-        self, body: object = BODY, key: str | None = None, bearer: str | None = KEY, **headers: str
+        self,
+        body: object = BODY,
+        key: str | None = None,
+        bearer: str | None = KEY,
+        base: str = BASE,
+        **headers: str,
     ) -> Answer:
         """Send a request; a body that is no bytes is sent as JSON, and `key` makes it repeatable.
 
@@ -114,7 +115,9 @@ class Api(Faults):
         sent |= {"authorization": f"Bearer {bearer}"} if bearer is not None else {}
         sent |= {"idempotency-key": key} if key is not None else {}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.send(Request("POST", "/api/schedule", sent, {}, raw, BASE))
+        self.calls.clear()
+        request = Request("POST", "/api/schedule", sent, {}, raw, base)
+        return self.scheduling.handle(request, self.context)
 
     def ask(  # noqa: PLR0913 (all that a request may differ in)
         self,
@@ -142,10 +145,6 @@ class Api(Faults):
         self.calls.clear()
         return join.handle(Request("GET", path, headers, query, b"", BASE), meeting_id, role)
 
-    def send(self, request: Request) -> Answer:
-        self.calls.clear()
-        return self.scheduling.handle(request, self.context)
-
     def rows(self) -> dict[str, dict[str, str]]:
         items = self.dynamodb.scan(TableName=TABLE)["Items"]
         return {
@@ -171,12 +170,6 @@ class Api(Faults):
     def change_row(self, key: str, **texts: str) -> None:
         """Write attributes of a row, as the other functions do."""
         self.put_row(self.rows()[key] | texts)
-
-    def end_unfinished(self, key: str) -> None:
-        """Leave a row as one that was taken back before it became a meeting."""
-        row = self.rows()[key] | {"status": "TERMINATED", "termination_reason": "LAUNCH_FAILED"}
-        row.pop("scheduled_at", None)
-        self.put_row(row)
 
     def clear_rows(self) -> None:
         for key in self.rows():

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from moto.ec2.models import ec2_backends
 
 from chalicelib.clock import format_time
@@ -16,15 +14,16 @@ from chalicelib.ec2.instances import Instances
 from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.overseer import Overseer
 from chalicelib.meetings.safety_net import SafetyNet
-from chalicelib.meetings.schedules import Scheduler
+from chalicelib.meetings.schedules import Schedules
 from chalicelib.meetings.terminator import Terminator
 from chalicelib.resource_names import StageNames
 from chalicelib.watchdog.snapshot import Snapshot
-from tests.meetings.launches import ID, SETTINGS, Died, make_ending
+from tests.meetings.faults import DIED_AFTER, DIED_BEFORE, LOST, REFUSED, Faults, FaultyClient
+from tests.meetings.launches import ID, SETTINGS, make_ending
 from tests.world import ACCOUNT, REGION, TABLE, Context, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 GROUP = "elephant-test"
 NET_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{GROUP}-safety_net"
@@ -32,78 +31,12 @@ DATA = "s3://bucket/session"
 BOTH = {"teacher_session_data": DATA, "student_session_data": DATA}
 GONE = ["terminated", "terminated"]
 LIVE = ["running", "running"]
-REFUSED, UNREACHED, LOST = "refused", "unreached", "lost"
-FAULTS = (REFUSED, LOST, "died before", "died after")
+FAULTS = (REFUSED, LOST, DIED_BEFORE, DIED_AFTER)
 MOST_LOOKS = 60
 
 
 def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
-
-
-@dataclass
-class Faults:
-    """Counts the calls of the application to AWS, and lets some of them go wrong.
-
-    `faults` says which, by their position, and how: AWS refuses, is not reached, or its answer is
-    lost; or the process `died` before or after the call, so that none of it runs any more.
-    """
-
-    clock: Callable[[], datetime]
-    calls: list[str] = field(default_factory=list)
-    ended_at: list[datetime] = field(default_factory=list)
-    """When instances were asked to end."""
-    faults: dict[int, str] = field(default_factory=dict)
-    dead: bool = False
-    refused: set[tuple[str, str]] = field(default_factory=set)
-    """Operations that are refused, each with what its request mentions."""
-    code: str = "InternalError"
-    meanwhile: dict[str | int, Callable[[], object]] = field(default_factory=dict)
-    """What happens just before the next call of an operation, or the one at a position."""
-
-    def call(self, name: str, do: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401
-        if self.dead:
-            raise Died
-        position = len(self.calls)
-        self.calls.append(name)
-        if name == "terminate_instances":
-            self.ended_at.append(self.clock())
-        for when in (name, position):
-            self.meanwhile.pop(when, lambda: None)()
-        if any(name == each and text in json.dumps(request) for each, text in self.refused):
-            raise self._refusal(name)
-        fault = self.faults.get(position)
-        if fault is None:
-            return do(**request)
-        if fault == REFUSED:
-            raise self._refusal(name)
-        if fault == UNREACHED:
-            raise ConnectTimeoutError(endpoint_url=f"https://{name}")
-        if fault != "died before":
-            do(**request)
-        if fault == LOST:
-            raise ReadTimeoutError(endpoint_url=f"https://{name}")
-        self.dead = True
-        raise Died
-
-    def arm(self, at: int | None, does: str = REFUSED) -> None:
-        """Start counting again, and let the call at this position go wrong."""
-        self.calls.clear()
-        self.faults, self.dead = {} if at is None else {at: does}, False
-
-    def _refusal(self, name: str) -> ClientError:
-        return ClientError({"Error": {"Code": self.code, "Message": "as the test wants it"}}, name)
-
-
-class FaultyClient:
-    """A client of AWS whose calls may go wrong."""
-
-    def __init__(self, client: Any, faults: Faults) -> None:  # noqa: ANN401
-        self._client = client
-        self._faults = faults
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda **request: self._faults.call(name, getattr(self._client, name), request)
 
 
 class Ends:
@@ -129,7 +62,7 @@ class Ends:
             table=self.table,
             instances=self.instances,
             ending=self.ending,
-            scheduler=Scheduler(FaultyClient(scheduler, self.faults)),
+            schedules=Schedules(FaultyClient(scheduler, self.faults)),
             reporter=world.reports,
             clock=self.clock,
         )
@@ -221,7 +154,7 @@ class Ends:
         assert self.settings.meetings
         overseer = Overseer(
             settings=self.settings.meetings,
-            scheduler=Scheduler(self.schedules),
+            schedules=Schedules(self.schedules),
             reporter=self.world.reports,
             clock=self.clock,
         )
@@ -231,7 +164,7 @@ class Ends:
     def book(self, meeting: str = ID, minutes: float = 0) -> None:
         """Book the first look as `schedule_meeting` does."""
         at = self.now() + timedelta(minutes=minutes)
-        Scheduler(self.schedules).create_schedule_at(
+        Schedules(self.schedules).create_schedule_at(
             StageNames.of(NET_ARN), f"safety-{meeting}", at, "safety_net", {"meetingId": meeting}
         )
 

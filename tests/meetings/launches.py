@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ReadTimeoutError
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from chalicelib.clock import format_time, time_at
-from chalicelib.ec2.desktops import Starts, Terminations
-from chalicelib.ec2.images import Images
+from chalicelib.ec2.desktops import Desktops
 from chalicelib.ec2.instances import Instances
-from chalicelib.ec2.subnets import Subnets
 from chalicelib.meeting_row.meeting import ROLES, Status
 from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.ending import Ending
 from chalicelib.meetings.launch import Launch
 from chalicelib.meetings.starter import Starter
+from tests.meetings.faults import (
+    DIED_AFTER,
+    DIED_BEFORE,
+    LOST,
+    REFUSED,
+    TWICE,
+    Died,
+    Faults,
+    FaultyClient,
+)
 from tests.simulation.aws_edge import client_error
 from tests.simulation.dynamodb import updated
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
@@ -46,13 +53,7 @@ BEGINNING: Final = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 ZONES: Final = ("a", "b", "c")
 NO_ROOM: Final = "InsufficientInstanceCapacity"
 
-BEFORE, LOST, TWICE = "refused", "took effect, answer lost", "sent twice by botocore"
-DIES_BEFORE, DIES_AFTER = "process dies before", "process dies after"
-FAULTS: Final = (BEFORE, LOST, TWICE, DIES_BEFORE, DIES_AFTER)
-
-
-class Died(BaseException):
-    """The function's process was ended in the middle of a call."""
+FAULTS: Final = (REFUSED, LOST, TWICE, DIED_BEFORE, DIED_AFTER)
 
 
 @dataclass
@@ -96,8 +97,6 @@ class Cloud:
         self.items: dict[str, dict[str, Any]] = {}
         self.statuses: list[str] = []
         self.reports = Reports()
-        self.failing: dict[str, str] = {}
-        """Operations that fail, and the codes."""
         self.volume_gb = 30
         self.subnets_asked_for: object = None
         self.subnets: list[dict[str, object]] = [
@@ -150,11 +149,11 @@ class Cloud:
 
     # The calls
 
-    def get_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         item = self.items.get(request["Key"]["id"]["S"])
         return {"Item": dict(item)} if item else {}
 
-    def update_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def update_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         key = request["Key"]["id"]["S"]
         self.items[key] = updated(self.items.get(key), request)
         status = self.items[key].get("status", {"S": ""})["S"]
@@ -162,22 +161,24 @@ class Cloud:
             self.statuses.append(status)
         return {"Attributes": dict(self.items[key])}
 
-    def describe_images(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def describe_images(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         assert request == {"ImageIds": [AMI]}
-        device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": self.volume_gb}}
-        image = {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
-        return {"Images": [image]}
+        return {"Images": [self.image()]}
 
-    def describe_subnets(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def image(self) -> dict[str, Any]:
+        device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": self.volume_gb}}
+        return {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
+
+    def describe_subnets(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         self.subnets_asked_for = request["Filters"]
         return {"Subnets": self.subnets}
 
-    def describe_instances(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def describe_instances(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         wanted = {each["Name"]: each["Values"] for each in request["Filters"]}
         found = [each for each in self.machines if self._is_shown(each) and _is_asked(each, wanted)]
         return {"Reservations": [{"Instances": [each.describe() for each in found]}]}
 
-    def run_instances(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def run_instances(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         zone = request["NetworkInterfaces"][0]["SubnetId"].removeprefix("subnet-")
         key, asked = (request["ClientToken"], zone), json.dumps(request, sort_keys=True)
         if key in self._tokens:
@@ -197,7 +198,7 @@ class Cloud:
         self._tokens[key] = asked, machine
         return {"Instances": [machine.describe()]}
 
-    def terminate_instances(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def terminate_instances(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         (instance_id,) = request["InstanceIds"]
         for machine in self.machines:
             if machine.id == instance_id and self._is_shown(machine):
@@ -215,20 +216,19 @@ def _is_asked(machine: Machine, wanted: Mapping[str, list[str]]) -> bool:
     return all(actual[name] in values for name, values in wanted.items())
 
 
-@dataclass
 class Invocation:
-    """One run of the function: its calls, and which of them goes wrong and how."""
+    """One run of the function, and what goes wrong in it."""
 
-    cloud: Cloud
-    settings: Settings = SETTINGS
-    fault_at: int | None = None
-    fault: str = BEFORE
-    calls: list[str] = field(default_factory=list)
-    meanwhile: Callable[[int], object] = lambda _: None
-    """Called with the position of each call, before it."""
-    result: dict[str, Any] | None = None
-    error: BaseException | None = None
-    dead: bool = False
+    def __init__(self, cloud: Cloud, settings: Settings = SETTINGS, **faults: Any) -> None:  # noqa: ANN401
+        self.cloud = cloud
+        self.settings = settings
+        self.faults = Faults(pause=_pause, **faults)
+        self.result: dict[str, Any] | None = None
+        self.error: BaseException | None = None
+
+    @property
+    def calls(self) -> list[str]:
+        return self.faults.calls
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -241,10 +241,6 @@ class Invocation:
         assert self.error
         return f"{type(self.error).__name__}: {self.error}"
 
-    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
-        execute = getattr(self.cloud, name)
-        return lambda **request: self._call(name, lambda: execute(request))
-
     def run(self, event: object = None, context: Context | None = None) -> None:
         """Run the function to its end, as a new execution environment would."""
         event = {"meeting_id": ID} if event is None else event
@@ -255,7 +251,7 @@ class Invocation:
             self.error = error
 
     def _launch(self) -> Launch:
-        client: Any = self
+        client: Any = FaultyClient(self.cloud, self.faults)
         settings = self.settings.meetings
         assert settings
         table = Meetings(client, TABLE)
@@ -269,57 +265,21 @@ class Invocation:
                 owner=self.settings.owner,
                 table=table,
                 instances=instances,
-                images=Images(client),
-                subnets=Subnets(client),
-                starts=Starts(client),
+                desktops=Desktops(client),
             ),
-            terminations=Terminations(client),
+            desktops=Desktops(client),
             ending=make_ending(self.settings, client, client),
             reporter=self.cloud.reports,
             clock=lambda: self.cloud.now,
             sleep=self.cloud.pass_time,
         )
 
-    def end_meeting(self) -> None:
-        client: Any = self
-        row = Meetings(client, TABLE).read_row(ID)
-        if row:
-            make_ending(SETTINGS, client, client).end_meeting(row, "NO_SHOW_TIMEOUT")
-
-    def _call(self, name: str, execute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        if self.dead:
-            raise Died
-        position = len(self.calls)
-        self.calls.append(name)
-        self.meanwhile(position)
-        _pause()
-        if name in self.cloud.failing:
-            raise client_error(self.cloud.failing[name], name)
-        fault = self.fault if position == self.fault_at else None
-        if fault == BEFORE:
-            raise client_error("InternalError", name)
-        if fault == DIES_BEFORE:
-            self._die()
-        answer = execute()
-        if fault == TWICE:
-            answer = execute()
-        _pause()
-        if fault == LOST:
-            raise ReadTimeoutError(endpoint_url=f"https://{name}")
-        if fault == DIES_AFTER:
-            self._die()
-        return answer
-
-    def _die(self) -> None:
-        self.dead = True
-        raise Died
-
 
 def make_ending(settings: Settings, ec2: Ec2, dynamodb: DynamoDbClient) -> Ending:
     return Ending(
         table=Meetings(dynamodb, TABLE),
         instances=Instances(ec2, settings.project_tag, settings.owner),
-        terminations=Terminations(ec2),
+        desktops=Desktops(ec2),
         settings=settings,
     )
 
@@ -351,11 +311,6 @@ def launch(
     return run
 
 
-def at(when: int, do: Callable[[], object]) -> Callable[[int], object]:
-    """Do something before the call at a position."""
-    return lambda position: do() if position == when else None
-
-
 def require_promises(cloud: Cloud, *, most: int = 1) -> None:
     """Require what always holds, at the end and after the safety net's look."""
     assert all(count <= most for count in cloud.started().values()), cloud.started()
@@ -367,5 +322,8 @@ def require_promises(cloud: Cloud, *, most: int = 1) -> None:
         assert machine.tags["MeetingID"] == ID
         assert machine.tags["Project"] == "Elephant"
     cloud.pass_time(3600)
-    Invocation(cloud).end_meeting()
+    client: Any = cloud
+    row = Meetings(client, TABLE).read_row(ID)
+    if row:
+        make_ending(SETTINGS, client, client).end_meeting(row, "NO_SHOW_TIMEOUT")
     assert cloud.living() == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.meeting_row.meeting import Meeting, Status
-from chalicelib.meetings.admission import REFUSED, STEPS, TROUBLE, UNKNOWN, Admission, Phase, admit
+from chalicelib.meetings.admission import STEPS, Admission, Phase, admit
 from tests.world import link
 
 if TYPE_CHECKING:
@@ -175,18 +175,3 @@ def test_a_visitor_never_goes_back_while_the_row_goes_on() -> None:
 
     assert len(steps) == len(rows)
     assert all(STEPS.index(now) <= STEPS.index(later) for now, later in pairwise(steps))
-
-
-@pytest.mark.parametrize(
-    ("admission", "phase", "is_final"),
-    [
-        (UNKNOWN, Phase.UNKNOWN, True),
-        (REFUSED, Phase.REFUSED, True),
-        (TROUBLE, Phase.TROUBLE, False),
-    ],
-)
-def test_only_an_answer_that_may_change_is_worth_asking_again(
-    admission: Admission, phase: Phase, *, is_final: bool
-) -> None:
-    assert admission.phase is phase
-    assert (admission.retry_after is None) is is_final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowFullError
 from chalicelib.meetings.ending import Ended, EndingError
 from tests.meetings.ends import DATA, FAULTS, GONE, LIVE, Ends
-from tests.meetings.launches import ID, Died
+from tests.meetings.faults import Died
+from tests.meetings.launches import ID
 from tests.world import TABLE
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 REASON = "NO_SHOW_TIMEOUT"
 OTHER = "zyxwvuts87654321"
 CALLS = ["update_item", "describe_instances", *["terminate_instances"] * 2, "update_item"]
+DECISIVE = (
+    *("student_session_data", "meet_time", "status", "joined_at"),
+    *("teacher_waiting_at", "student_waiting_at"),
+)
 BY_TIME = ("termination_reason", "meet_time", "joined_at")
 """What the claim relies on once the longest time is over."""
 
@@ -43,62 +49,32 @@ def test_a_meeting_is_claimed_its_desktops_are_ended_and_its_row_says_why(ends: 
     assert ends.outcome() == ("TERMINATED", REASON)
 
 
-def test_a_desktop_that_the_row_does_not_name_yet_is_ended(ends: Ends) -> None:
-    """Its launch died before it could record it."""
-    lost = ends.world.desktop("teacher", ID)
-    ends.world.put_row(ID, status="LAUNCHED")
-
-    assert end(ends).instances == (lost,)
-
-
 # What changes before the claim
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("relies_on", "changed", "is_ended"),
     [
-        *("teacher_session_data", "student_session_data", "meet_time", "status", "joined_at"),
-        *("teacher_waiting_at", "student_waiting_at"),
+        *((None, {name: "something else"}, False) for name in DECISIVE),
+        # A side that has finished may write its data again; the watchdog takes links away.
+        (None, {"teacher_session_data": "later", "teacher_ec2_link": "https://elsewhere"}, True),
+        # Once the longest time is over, a row that changes all the time keeps no desktop.
+        (BY_TIME, {"status": "DNS_WRITTEN", "student_session_data": ""}, True),
     ],
 )
-def test_a_meeting_is_not_ended_if_what_was_decided_by_has_changed(
-    ends: Ends, changed: str
+def test_a_meeting_is_ended_only_if_what_was_decided_by_has_not_changed(
+    ends: Ends, relies_on: tuple[str, ...] | None, changed: dict[str, str], *, is_ended: bool
 ) -> None:
     """Whoever joins before the claim keeps the meeting."""
-    desktops = ends.meeting()
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(**{changed: "something else"})
-
-    with pytest.raises(RowChangedError):
-        end(ends)
-
-    assert ends.states(*desktops) == LIVE
-    assert ends.outcome()[1] is None
-
-
-def test_what_has_no_part_in_the_decision_may_change(ends: Ends) -> None:
-    """A side that has finished may write its data again; the watchdog takes links away."""
-    ends.meeting(teacher_session_data=DATA)
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(
-        teacher_session_data="later", teacher_ec2_link="https://elsewhere"
-    )
-
-    end(ends)
-
-    assert ends.outcome() == ("TERMINATED", REASON)
-
-
-def test_a_row_that_changes_all_the_time_keeps_no_desktop_once_the_longest_time_is_over(
-    ends: Ends,
-) -> None:
-    desktops = ends.meeting()
+    desktops = ends.meeting(teacher_session_data=DATA)
     meeting = ends.meeting_read()
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(
-        status="HEALTHY", student_session_data=""
-    )
+    ends.faults.meanwhile["update_item"] = lambda: ends.set(**changed)
 
-    ends.ending.end_meeting(meeting, REASON, BY_TIME)
+    with nullcontext() if is_ended else pytest.raises(RowChangedError):
+        ends.ending.end_meeting(meeting, REASON, relies_on)
 
-    assert ends.states(*desktops) == GONE
+    assert ends.states(*desktops) == (GONE if is_ended else LIVE)
+    assert ends.outcome()[1] == (REASON if is_ended else None)
 
 
 @pytest.mark.parametrize(("call", "states"), [("update_item", LIVE), ("terminate_instances", GONE)])
@@ -137,6 +113,7 @@ def test_a_claim_that_the_row_has_by_then_is_continued_under_its_reason(
         {"MeetingID": OTHER, "Role": "student"},
         {"MeetingID": ID, "Role": "student", "Project": "Giraffe"},
         {"MeetingID": ID, "Role": "student", "Project": ""},
+        {"MeetingID": ID, "Role": "student", "owner": "elephant:prod"},
         {"Name": "a build server", "Project": ""},
         {"Name": "a desktop of nobody"},
     ],
@@ -175,20 +152,20 @@ def test_an_id_that_is_gone_or_invalid_protects_no_other_desktop(ends: Ends, not
     assert ends.outcome() == ("TERMINATED", REASON)
 
 
-def test_a_desktop_that_ended_by_itself_is_not_ended_again(ends: Ends) -> None:
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_desktop_that_ended_by_itself_is_not_ended_again_and_no_failure(
+    ends: Ends, *, is_listed: bool
+) -> None:
+    """EC2 may list it still, and no longer know it by the time it is to be ended."""
     teacher, student = ends.meeting()
-    ends.world.terminate(teacher)
+    if is_listed:
+        ends.faults.refused = {("terminate_instances", teacher)}
+        ends.faults.code = "InvalidInstanceID.NotFound"
+    else:
+        ends.world.terminate(teacher)
 
     assert end(ends) == Ended((student,))
-    assert ends.faults.calls.count("terminate_instances") == 1
-
-
-def test_a_desktop_that_is_gone_by_the_time_it_is_to_be_ended_is_no_failure(ends: Ends) -> None:
-    teacher, student = ends.meeting()
-    ends.faults.refused = {("terminate_instances", teacher)}
-    ends.faults.code = "InvalidInstanceID.NotFound"
-
-    assert end(ends).instances == (student,)
+    assert ends.faults.calls.count("terminate_instances") == 1 + is_listed
     assert ends.outcome() == ("TERMINATED", REASON)
 
 
@@ -233,31 +210,28 @@ def test_a_meeting_without_a_row_loses_its_desktops_and_gets_no_row(ends: Ends) 
 # What fails
 
 
-@pytest.mark.parametrize("refused", [0, 1])
-def test_a_desktop_that_ec2_refuses_to_end_protects_no_other(ends: Ends, refused: int) -> None:
+@pytest.mark.parametrize("refused", [(0,), (1,), (0, 1)])
+def test_the_row_says_terminated_only_once_ec2_has_agreed_to_end_all(
+    ends: Ends, refused: tuple[int, ...]
+) -> None:
+    """Until then it is claimed: nobody is let in, and the next run continues.
+
+    A desktop that EC2 refuses to end protects no other.
+    """
     desktops = ends.meeting()
-    ends.faults.refused = {("terminate_instances", desktops[refused])}
+    ends.faults.refused = {("terminate_instances", desktops[each]) for each in refused}
+    states = ["running" if each in refused else "terminated" for each in range(2)]
 
-    with pytest.raises(EndingError, match=f"1 desktop.*1 were terminated.*{desktops[refused]}"):
-        end(ends)
-
-    assert ends.state(desktops[refused]) == "running"
-    assert ends.state(desktops[1 - refused]) == "terminated"
-    assert ends.outcome() == ("HEALTHY", REASON)
-
-
-def test_the_row_says_terminated_only_once_ec2_has_agreed_to_end_all(ends: Ends) -> None:
-    """Until then it is claimed: nobody is let in, and the next run continues."""
-    desktops = ends.meeting()
-    ends.faults.refused = {("terminate_instances", each) for each in desktops}
-
-    for _ in range(2):
-        with pytest.raises(EndingError, match=r"2 desktop\(s\)"):
+    for ended in (2 - len(refused), 0):
+        said = rf"{len(refused)} desktop\(s\).*{ended} were.*{desktops[refused[0]]}"
+        with pytest.raises(EndingError, match=said):
             end(ends)
+        assert ends.states(*desktops) == states
         assert ends.outcome() == ("HEALTHY", REASON)
 
     ends.faults.refused.clear()
-    assert sorted(end(ends, reason="SUCCESS").instances) == sorted(desktops)
+    left = sorted(desktops[each] for each in refused)
+    assert sorted(end(ends, reason="SUCCESS").instances) == left
     assert ends.outcome() == ("TERMINATED", REASON)
 
 
@@ -303,24 +277,19 @@ def fill(ends: Ends) -> None:
 def test_a_row_without_room_keeps_no_desktop_once_the_longest_time_is_over(
     ends: Ends, texts: dict[str, str]
 ) -> None:
+    """Before that it is not emptied."""
     desktops = ends.meeting(**texts)
     fill(ends)
+    if not texts:
+        with pytest.raises(RowFullError):
+            end(ends)
+        assert ends.states(*desktops) == LIVE
 
     ends.ending.end_meeting(ends.meeting_read(), REASON, BY_TIME)
 
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", REASON)
     assert "teacher_session_data" not in ends.world.row(ID)
-
-
-def test_a_row_without_room_is_not_emptied_before_that(ends: Ends) -> None:
-    desktops = ends.meeting()
-    fill(ends)
-
-    with pytest.raises(RowFullError):
-        end(ends)
-
-    assert ends.states(*desktops) == LIVE
 
 
 def test_a_row_that_its_own_status_fills_is_claimed_and_ended_in_one_write(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from chalicelib.ec2.desktops import DesktopOrder
+from chalicelib.ec2.images import devices_of
 from chalicelib.meeting_row.meeting import ROLES
+from tests.meetings.faults import LOST, REFUSED
 from tests.meetings.launches import (
     AMI,
-    BEFORE,
     GROUP,
     ID,
-    LOST,
     MEETINGS,
     SETTINGS,
     ZONES,
     Cloud,
     Invocation,
-    at,
     launch,
 )
 from tests.world import Context, make_settings
@@ -25,12 +27,15 @@ from tests.world import Context, make_settings
 
 
 def test_a_meeting_that_is_due_gets_two_desktops_which_its_row_names(cloud: Cloud) -> None:
+    """What becomes of the request at EC2 is tested with the request itself."""
     cloud.put_row(student_name="Zoë")
+    asked = {"INSTANCE_TYPE": "g4dn.xlarge", "KEY_NAME": "mine", "VOLUME_GB": "80"}
 
-    result = launch(cloud).outcome
+    result = launch(
+        cloud, settings=make_settings(**MEETINGS, **asked, VPC_ID="vpc-01234567")
+    ).outcome
 
     desktops = {each.tags["Role"]: each.id for each in cloud.machines}
-    assert desktops.keys() == {"teacher", "student"}
     assert result == {
         "action": "launched",
         "reason": "its desktops were started",
@@ -42,32 +47,27 @@ def test_a_meeting_that_is_due_gets_two_desktops_which_its_row_names(cloud: Clou
     assert cloud.row().items() >= expected.items()
     fields = {"request_id": Context().aws_request_id, **result}
     assert cloud.reports.lines == [("succeeded", fields, {"Launched": 2, "Warnings": 0})]
-
-
-def test_the_desktops_are_what_the_settings_ask_for(cloud: Cloud) -> None:
-    """What becomes of this at EC2 is tested with the request itself."""
-    asked = {"INSTANCE_TYPE": "g4dn.xlarge", "KEY_NAME": "mine", "VOLUME_GB": "80"}
-    launch(cloud, settings=make_settings(**MEETINGS, **asked, VPC_ID="vpc-01234567"))
-
     vpc = {"Name": "vpc-id", "Values": ["vpc-01234567"]}
     assert cloud.subnets_asked_for == [vpc, {"Name": "state", "Values": ["available"]}]
     for role, machine in zip(ROLES, cloud.machines, strict=True):
-        request = machine.request
-        assert (request["ImageId"], request["InstanceType"]) == (AMI, "g4dn.xlarge")
-        assert (request["KeyName"], request["ClientToken"]) == ("mine", f"{ID}-{role}")
-        assert request["IamInstanceProfile"] == {"Name": "elephant-test-desktop"}
-        assert request["NetworkInterfaces"][0]["Groups"] == [GROUP]
-        assert request["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 80
-        assert machine.tags == {
-            "Name": f"{ID}_{role}",
-            "MeetingID": ID,
-            "Role": role,
-            "elephant:owner": SETTINGS.owner,
-            "Project": "Elephant",
-        }
+        order = DesktopOrder(
+            meeting_id=ID,
+            role=role,
+            image_id=AMI,
+            instance_type="g4dn.xlarge",
+            profile="elephant-test-desktop",
+            security_group_ids=(GROUP,),
+            devices=devices_of(cloud.image(), 80),
+            project_tag=SETTINGS.project_tag,
+            owner=SETTINGS.owner,
+            key_name="mine",
+        )
+        assert machine.request == order.request(f"subnet-{machine.zone}")
 
 
-def test_a_repeated_launch_changes_nothing(cloud: Cloud) -> None:
+def test_a_repeated_launch_changes_nothing_and_each_run_has_a_lease_of_its_own(
+    cloud: Cloud,
+) -> None:
     launch(cloud)
     row = cloud.row()
 
@@ -77,16 +77,9 @@ def test_a_repeated_launch_changes_nothing(cloud: Cloud) -> None:
     assert again.calls == ["get_item"]
     assert cloud.row() == row
     assert len(cloud.machines) == 2
-
-
-def test_each_run_has_a_lease_of_its_own(cloud: Cloud) -> None:
-    holders = set()
-    for _ in range(2):
-        cloud.put_row()
-        launch(cloud)
-        holders.add(cloud.row()["launch_lease"].split()[1])
-
-    assert len(holders) == 2
+    cloud.put_row()
+    launch(cloud)
+    assert cloud.row()["launch_lease"].split()[1] != row["launch_lease"].split()[1]
 
 
 @pytest.mark.parametrize("meanwhile", ["", "DNS_WRITTEN"])
@@ -95,7 +88,7 @@ def test_a_row_that_has_its_desktops_becomes_launched_unless_it_is_further(
 ) -> None:
     """The watchdog may write between read and write."""
     cloud.put_row(teacher_ec2_id="i-0123456789abcdef0", student_ec2_id="i-01234567")
-    change = at(1, lambda: cloud.change_row(status=meanwhile or "SCHEDULED"))
+    change = {1: lambda: cloud.change_row(status=meanwhile or "SCHEDULED")}
 
     assert launch(cloud, meanwhile=change).outcome["action"] == "unchanged"
     assert cloud.row()["status"] == (meanwhile or "LAUNCHED")
@@ -104,36 +97,40 @@ def test_a_row_that_has_its_desktops_becomes_launched_unless_it_is_further(
 # What is not launched
 
 
-def test_an_event_that_names_no_meeting_is_ignored(cloud: Cloud) -> None:
-    ignored = launch(cloud, {})
+UNCLAIMED = "its status is TERMINATED without a termination_reason: it is left to the safety net"
+UNFIT: dict[str, tuple[float, dict[str, str] | None, str]] = {
+    "unknown": (10, None, "no such meeting"),
+    "not due": (12, {}, "it is not due before 2026-11-21T15:02:00Z"),
+    "too late": (-180, {}, "its longest time is over"),
+    "over": (
+        10,
+        {"status": "TERMINATED", "termination_reason": "SUCCESS"},
+        "the meeting is over: SUCCESS",
+    ),
+    # Without a claim people may be in it, so nothing is ended either.
+    "not claimed": (10, {"status": "TERMINATED"}, UNCLAIMED),
+}
 
-    assert (ignored.outcome["action"], ignored.calls) == ("ignored", [])
 
-
-def test_an_unknown_meeting_gets_no_desktops_and_no_row(cloud: Cloud) -> None:
-    cloud.items.clear()
-
-    unknown = launch(cloud)
-
-    assert unknown.outcome == {"action": "ignored", "reason": "no such meeting", "meeting_id": ID}
-    assert (unknown.calls, cloud.items) == (["get_item"], {})
-    assert cloud.reports.lines[0][2] == {"Ignored": 1, "Warnings": 0}
-
-
-@pytest.mark.parametrize(
-    ("starts", "reason"), [(12, "it is not due before"), (-180, "its longest time is over")]
-)
-def test_a_meeting_that_is_not_due_is_ignored_with_a_warning(
-    cloud: Cloud, starts: float, reason: str
+@pytest.mark.parametrize(("starts", "row", "reason"), UNFIT.values(), ids=UNFIT)
+def test_a_meeting_that_is_not_to_be_launched_gets_no_desktops(
+    cloud: Cloud, starts: float, row: dict[str, str] | None, reason: str
 ) -> None:
-    cloud.put_row(starts)
+    if row is None:
+        cloud.items.clear()
+    else:
+        cloud.put_row(starts, **row)
+    left = [] if "termination_reason" in (row or {}) else [cloud.put_desktop()]
+    before = cloud.row()
 
-    result = launch(cloud).outcome
+    ignored = launch(cloud)
 
-    assert result["action"] == "ignored"
-    assert result["reason"].startswith(reason)
-    assert result["warnings"] == [result["reason"]]
-    assert cloud.machines == []
+    warnings = {"warnings": [reason]} if row == {} else {}
+    assert ignored.outcome == {
+        "action": "ignored", "reason": reason, "meeting_id": ID, **warnings
+    }  # fmt: skip
+    assert cloud.reports.lines[0][2] == {"Ignored": 1, "Warnings": len(warnings)}
+    assert (cloud.living(), cloud.row(), "run_instances" in ignored.calls) == (left, before, False)
 
 
 def test_what_was_never_confirmed_as_a_meeting_gets_no_desktops(cloud: Cloud) -> None:
@@ -145,23 +142,6 @@ def test_what_was_never_confirmed_as_a_meeting_gets_no_desktops(cloud: Cloud) ->
     assert failed.failure.startswith("LaunchDelayedError: ")
     assert "was never confirmed" in failed.failure
     assert failed.calls == ["get_item"]
-
-
-UNCLAIMED = "its status is TERMINATED without a termination_reason: it is left to the safety net"
-
-
-@pytest.mark.parametrize(
-    ("claim", "reason"), [("SUCCESS", "the meeting is over: SUCCESS"), ("", UNCLAIMED)]
-)
-def test_a_meeting_that_is_over_gets_no_desktops(cloud: Cloud, claim: str, reason: str) -> None:
-    """Without a claim people may be in it, so nothing is ended either."""
-    left = [] if claim else [cloud.put_desktop()]
-    cloud.put_row(status="TERMINATED", termination_reason=claim)
-
-    result = launch(cloud).outcome
-
-    assert (result["action"], result["reason"]) == ("ignored", reason)
-    assert cloud.living() == left
 
 
 def test_an_end_that_was_cut_short_is_completed(cloud: Cloud) -> None:
@@ -179,88 +159,23 @@ def test_an_end_that_was_cut_short_is_completed(cloud: Cloud) -> None:
 # What fails
 
 
-def test_what_may_pass_is_left_to_lambdas_next_try(cloud: Cloud) -> None:
-    cloud.failing = {"run_instances": "VcpuLimitExceeded"}
-
-    failure = launch(cloud).failure
-
-    assert failure.startswith("LaunchDelayedError: not launched yet: ")
-    assert "VcpuLimitExceeded" in failure
-    ((said, fields, counts),) = cloud.reports.lines
-    assert said.startswith("failed: not launched yet")
-    assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
-    assert cloud.row()["status"] == "SCHEDULED"
-    cloud.failing.clear()
-    cloud.pass_time(60)
-    assert launch(cloud).outcome["action"] == "launched"
-
-
 @pytest.mark.parametrize("starts", [10, -10, -50], ids="{} minutes".format)
 def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the_first(
     cloud: Cloud, starts: float
 ) -> None:
     cloud.put_row(starts)
-    cloud.failing = {"run_instances": "InstanceLimitExceeded"}
+    fault: dict[str, Any] = {"refused": {("run_instances", "")}, "code": "InstanceLimitExceeded"}
     for pause in (60, 120):
-        assert launch(cloud).failure.startswith("LaunchDelayedError")
+        assert launch(cloud, **fault).failure.startswith("LaunchDelayedError")
         cloud.pass_time(pause)
 
-    failure = launch(cloud).failure
+    failure = launch(cloud, **fault).failure
 
     assert failure.startswith("LaunchFailedError: not launched, and the meeting was ended: ")
     assert "InstanceLimitExceeded" in failure
     assert cloud.row()["status"] == "TERMINATED"
     assert cloud.row()["termination_reason"] == "LAUNCH_FAILED"
     assert launch(cloud).outcome["action"] == "ignored"
-
-
-@pytest.mark.parametrize(
-    ("operation", "code"),
-    [
-        ("run_instances", "UnauthorizedOperation"),
-        ("run_instances", "InvalidParameterValue"),
-        ("describe_images", "InvalidAMIID.NotFound"),
-        ("describe_images", "UnauthorizedOperation"),
-        ("describe_subnets", "UnauthorizedOperation"),
-    ],
-)
-def test_what_a_retry_cannot_fix_ends_the_meeting_at_once(
-    cloud: Cloud, operation: str, code: str
-) -> None:
-    cloud.failing = {operation: code}
-
-    failure = launch(cloud).failure
-
-    assert failure.startswith("LaunchFailedError: ")
-    assert code in failure
-    assert cloud.row()["termination_reason"] == "LAUNCH_FAILED"
-    assert cloud.machines == []
-
-
-def test_a_meeting_that_somebody_is_in_is_not_ended(cloud: Cloud) -> None:
-    cloud.put_row(status="IN_PROGRESS", teacher_ec2_id=cloud.put_desktop())
-    cloud.failing = {"run_instances": "AuthFailure"}
-
-    failure = launch(cloud).failure
-
-    assert failure.startswith("LaunchFailedError: not launched; somebody is in the meeting: ")
-    assert "AuthFailure" in failure
-    assert cloud.row()["status"] == "IN_PROGRESS"
-    assert len(cloud.living("teacher")) == len(cloud.living()) == 1
-
-
-def test_errors_of_the_table_are_raised_as_they_are(cloud: Cloud) -> None:
-    cloud.failing = {"update_item": "ProvisionedThroughputExceededException"}
-
-    assert "ProvisionedThroughputExceededException" in launch(cloud).failure
-    assert cloud.machines == []
-
-
-def test_a_function_that_does_not_know_its_place_starts_nothing(cloud: Cloud) -> None:
-    failure = launch(cloud, context=Context(60_000, invoked_function_arn="")).failure
-
-    assert "not the ARN of a Lambda function" in failure
-    assert cloud.machines == []
 
 
 # Rows that change under it
@@ -270,12 +185,12 @@ def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(cloud: Cloud) 
     def write(position: int) -> None:
         cloud.change_row(launch_lease=f"{position}")
 
-    assert "kept changing; nothing was done" in launch(cloud, meanwhile=write).failure
+    assert "kept changing; nothing was done" in launch(cloud, before_each=write).failure
     assert cloud.machines == []
 
 
 def test_a_row_that_is_removed_meanwhile_leaves_nothing_running(cloud: Cloud) -> None:
-    run = launch(cloud, meanwhile=at(7, cloud.items.clear))
+    run = launch(cloud, meanwhile={7: cloud.items.clear})
 
     assert run.outcome == {
         "action": "ended",
@@ -299,7 +214,7 @@ def give_up(cloud: Cloud, meanwhile: dict[int, dict[str, str] | None]) -> Invoca
         else:
             cloud.change_row(**texts)
 
-    return launch(cloud, meanwhile=change)
+    return launch(cloud, before_each=change)
 
 
 @pytest.mark.parametrize("position", [10, 11])
@@ -337,7 +252,7 @@ def test_a_row_that_never_keeps_still_cannot_be_ended_now(cloud: Cloud) -> None:
 
 def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Cloud) -> None:
     """The meeting was claimed while both were started; EC2 refuses to end the first."""
-    run = launch(cloud, meanwhile=at(10, cloud.claim), fault_at=12, fault=BEFORE)
+    run = launch(cloud, meanwhile={10: cloud.claim}, faults={12: REFUSED})
 
     assert run.calls[12:14] == ["terminate_instances", "terminate_instances"]
     assert run.failure.startswith("TerminationError")
@@ -349,7 +264,7 @@ def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Clo
 
 def test_a_desktop_that_ec2_does_not_know_for_long_is_ended_by_the_next_try(cloud: Cloud) -> None:
     cloud.lag = 30
-    run = launch(cloud, meanwhile=at(7, cloud.claim))
+    run = launch(cloud, meanwhile={7: cloud.claim})
     (desktop,) = cloud.living()
     assert run.failure.startswith(f"LaunchDelayedError: cannot terminate {desktop} yet")
 
@@ -360,14 +275,8 @@ def test_a_desktop_that_ec2_does_not_know_for_long_is_ended_by_the_next_try(clou
 
 def test_a_lease_that_cannot_be_given_up_ends_by_itself(cloud: Cloud) -> None:
     """EC2 does not answer, and neither does DynamoDB when the run ends its lease."""
-    first = Invocation(cloud, fault_at=6, fault=LOST)
+    first = launch(cloud, faults=dict.fromkeys(range(6, 20), LOST))
 
-    def go_on_failing(position: int) -> None:
-        if position > 6:
-            first.fault_at = position
-
-    first.meanwhile = go_on_failing
-    first.run()
     assert first.calls[7:] == ["update_item"]
     assert first.failure.startswith("LaunchDelayedError")
 

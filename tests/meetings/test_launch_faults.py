@@ -9,17 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.ec2.subnets import Subnet, in_order
+from tests.meetings.faults import DIED_AFTER, REFUSED, TWICE
 from tests.meetings.launches import (
-    BEFORE,
-    DIES_AFTER,
     FAULTS,
     ID,
     NO_ROOM,
-    TWICE,
     ZONES,
     Cloud,
     Invocation,
-    at,
     interleave,
     launch,
     require_promises,
@@ -85,7 +82,7 @@ def test_after_a_fault_at_any_call_the_retry_completes_the_launch(
     for position in range(len(CALLS) + 6):
         cloud = make_cloud(lag, room)
 
-        run = launch(cloud, fault_at=position, fault=fault)
+        run = launch(cloud, faults={position: fault})
         for pause in (60, 120):
             if run.error:
                 cloud.pass_time(pause)
@@ -123,7 +120,7 @@ def test_three_runs_with_faults_in_any_order_start_one_desktop_a_role(
     turns: list[int], faults: list[tuple[int, str]], lag: float, room: str
 ) -> None:
     cloud = make_cloud(lag, room)
-    runs = [Invocation(cloud, fault_at=position, fault=fault) for position, fault in faults[:3]]
+    runs = [Invocation(cloud, faults={position: fault}) for position, fault in faults[:3]]
     order = iter(turns)
 
     interleave(runs, lambda alive: next(order, 0) % alive)
@@ -131,19 +128,23 @@ def test_three_runs_with_faults_in_any_order_start_one_desktop_a_role(
         cloud.pass_time(pause)
         for number, run in enumerate(runs):
             if run.error:
-                when, fault = next(more, (None, BEFORE))
-                runs[number] = launch(cloud, fault_at=when, fault=fault)
+                when, fault = next(more, (None, REFUSED))
+                runs[number] = launch(cloud, faults={when: fault})
 
     assert is_whole(cloud), cloud.row()
     require_promises(cloud)
 
 
-def test_a_claim_at_any_moment_stops_the_launch() -> None:
-    """The meeting is being ended, by somebody who died or has not come further yet."""
-    for claimed_at in range(1, len(CALLS)):
-        cloud = make_cloud()
+@pytest.mark.parametrize("lag", [0.0, 3.0])
+def test_a_claim_at_any_moment_stops_the_launch(lag: float) -> None:
+    """The meeting is being ended, by somebody who died or has not come further yet.
 
-        outcome = launch(cloud, meanwhile=at(claimed_at, cloud.claim)).outcome
+    What was just started is ended at once, though EC2 does not show it yet.
+    """
+    for claimed_at in range(1, len(CALLS)):
+        cloud = make_cloud(lag)
+
+        outcome = launch(cloud, meanwhile={claimed_at: cloud.claim}).outcome
 
         is_started = claimed_at >= CALLS.index("run_instances")
         assert outcome["action"] == ("ended" if is_started else "ignored")
@@ -151,25 +152,12 @@ def test_a_claim_at_any_moment_stops_the_launch() -> None:
         assert cloud.living() == [], claimed_at
 
 
-def test_what_was_just_started_is_ended_at_once_though_ec2_does_not_show_it_yet() -> None:
-    cloud = make_cloud(lag=3.0)
-
-    def refuse(_: int) -> None:
-        if cloud.machines:
-            cloud.refusals = {zone: ["UnauthorizedOperation"] for zone in ZONES}
-
-    assert launch(cloud, meanwhile=refuse).failure.startswith("LaunchFailedError")
-    assert len(cloud.machines) == 1
-    assert cloud.living() == []
-    assert cloud.row()["status"] == "TERMINATED"
-
-
 @pytest.mark.parametrize(
     ("call", "fault", "pauses"),
     [
-        ("describe_instances", BEFORE, (5, 16)),
-        ("run_instances", BEFORE, (5, 16)),
-        ("run_instances", DIES_AFTER, (61, 10)),  # a run has a minute
+        ("describe_instances", REFUSED, (5, 16)),
+        ("run_instances", REFUSED, (5, 16)),
+        ("run_instances", DIED_AFTER, (61, 10)),  # a run has a minute
     ],
 )
 def test_the_next_try_waits_until_all_that_was_asked_for_has_happened_and_no_longer(
@@ -177,7 +165,7 @@ def test_the_next_try_waits_until_all_that_was_asked_for_has_happened_and_no_lon
 ) -> None:
     """A failed run says when that is; for one that died it is its longest time."""
     cloud = make_cloud()
-    launch(cloud, fault_at=CALLS.index(call), fault=fault)
+    launch(cloud, faults={CALLS.index(call): fault})
     cloud.pass_time(pauses[0])
     assert "another run is launching meeting" in launch(cloud).failure
     cloud.pass_time(pauses[1])
@@ -187,5 +175,5 @@ def test_the_next_try_waits_until_all_that_was_asked_for_has_happened_and_no_lon
 
 def test_a_lease_that_was_taken_although_its_answer_was_lost_is_the_runs_own() -> None:
     cloud = make_cloud()
-    assert launch(cloud, fault_at=1, fault=TWICE).outcome["action"] == "launched"
+    assert launch(cloud, faults={1: TWICE}).outcome["action"] == "launched"
     assert is_whole(cloud)

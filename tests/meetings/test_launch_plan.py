@@ -46,18 +46,20 @@ def texts_of(update: RowUpdate | None) -> dict[str, str] | None:
 
 
 NO_ID = (None, 1, "", "two words", "línea", "m1\n", "m" * 57)
+NO_EVENT = (None, {}, "m1", ["m1"], {"meetingId": "m1"}, *({"meeting_id": no} for no in NO_ID))
 
 
 @pytest.mark.parametrize(
-    "event", [None, {}, "m1", ["m1"], {"meetingId": "m1"}, *({"meeting_id": no} for no in NO_ID)]
+    ("event", "meeting_id"),
+    [
+        *((each, None) for each in NO_EVENT),
+        *(({"meeting_id": each, "more": 1}, each) for each in ("m" * 56, "*?\\")),
+    ],
 )
-def test_an_event_names_no_meeting_without_an_id_that_fits_a_token(event: object) -> None:
-    assert meeting_id_of(event) is None
-
-
-@pytest.mark.parametrize("meeting_id", ["m" * 56, "*?\\"])
-def test_an_event_names_a_meeting_by_its_id(meeting_id: str) -> None:
-    assert meeting_id_of({"meeting_id": meeting_id, "more": 1}) == meeting_id
+def test_an_event_names_a_meeting_by_an_id_that_fits_a_token(
+    event: object, meeting_id: str | None
+) -> None:
+    assert meeting_id_of(event) == meeting_id
 
 
 @pytest.mark.parametrize(
@@ -111,31 +113,38 @@ def test_an_invalid_lease_keeps_nobody_waiting(text: str) -> None:
     assert Lease.of(row(launch_lease=text)) is None
 
 
-@pytest.mark.parametrize("begun_at", ["", "soon", "2026-11-21T15:30:00"])
-def test_the_first_run_records_when_the_launch_began(begun_at: str) -> None:
+@pytest.mark.parametrize(
+    ("begun_at", "written"),
+    [
+        *((none, {BEGUN_AT: START_TEXT}) for none in ("", "soon", "2026-11-21T15:30:00")),
+        ("2026-11-21T15:20:00+00:00", {}),
+    ],
+)
+def test_the_first_run_records_when_the_launch_began(
+    begun_at: str, written: dict[str, str]
+) -> None:
     update = begin(row(launch_begun_at=begun_at), FIRST, START)
 
-    assert update.texts == {LEASE: f"{START_TEXT} run-1", BEGUN_AT: START_TEXT}
+    assert update.texts == {LEASE: f"{START_TEXT} run-1"} | written
     assert {LEASE, "termination_reason", "status"} <= set(update.relies_on)
 
 
-def test_a_later_run_leaves_the_beginning_as_it_is() -> None:
-    begun = row(launch_begun_at="2026-11-21T15:20:00+00:00")
+@pytest.mark.parametrize(
+    ("lease", "written"),
+    [
+        (Lease(START + minutes(1), "run-1").text, "2026-11-21T15:30:20.000+00:00 run-1"),
+        ("", None),
+        (FIRST.text, None),
+    ],
+)
+def test_a_failed_run_lets_the_next_one_begin_soon_and_never_later(
+    lease: str, written: str | None
+) -> None:
+    meeting = row(launch_lease=lease)
 
-    assert begin(begun, FIRST, START).texts.keys() == {LEASE}
-
-
-def test_a_failed_run_lets_the_next_one_begin_soon() -> None:
-    update = rest(row(launch_lease=Lease(START + minutes(1), "run-1").text), START)
-
-    assert update
-    assert update.texts == {LEASE: "2026-11-21T15:30:20.000+00:00 run-1"}
-    assert update.relies_on == (LEASE,)
-
-
-@pytest.mark.parametrize("lease", ["", FIRST.text])
-def test_a_lease_is_never_made_longer_by_a_failure(lease: str) -> None:
-    assert rest(row(launch_lease=lease), START) is None
+    assert rest(meeting, START) == (
+        RowUpdate(meeting, {LEASE: written}, (LEASE,)) if written else None
+    )
 
 
 def test_patience_ends_between_the_second_and_the_third_try() -> None:
@@ -160,36 +169,26 @@ def test_where_a_desktop_is_asked_for_is_recorded_once() -> None:
     assert intend(row(teacher_subnet_id="subnet-1"), "teacher", "subnet-2")
 
 
-@pytest.mark.parametrize("status", ["SCHEDULED", ""])
-def test_with_the_last_desktop_the_meeting_is_launched(status: str) -> None:
+BOTH = {"teacher_ec2_id": TEACHER, "student_ec2_id": STUDENT}
+
+
+@pytest.mark.parametrize("status", ["SCHEDULED", "", *list(Status)[1:], "PAUSED"])
+def test_with_the_last_desktop_the_meeting_is_launched_unless_it_is_further(status: str) -> None:
     first = note_desktop(row(status=status), "teacher", TEACHER)
     second = note_desktop(row(status=status, teacher_ec2_id=TEACHER), "student", STUDENT)
 
+    written = {"status": "LAUNCHED"} if status in {"SCHEDULED", ""} else {}
     assert texts_of(first) == {"teacher_ec2_id": TEACHER}
-    assert texts_of(second) == {"student_ec2_id": STUDENT, "status": "LAUNCHED"}
-    every = {"teacher_ec2_id", "student_ec2_id", "termination_reason", "status"}
+    assert texts_of(second) == {"student_ec2_id": STUDENT} | written
     assert second
-    assert set(second.relies_on) == every
-
-
-@pytest.mark.parametrize("status", [*list(Status)[1:], "PAUSED"])
-def test_a_status_is_never_put_back(status: str) -> None:
-    update = note_desktop(row(status=status, teacher_ec2_id=TEACHER), "student", STUDENT)
-
-    assert texts_of(update) == {"student_ec2_id": STUDENT}
-    assert settle(row(status=status, teacher_ec2_id=TEACHER, student_ec2_id=STUDENT)) is None
+    assert set(second.relies_on) == {*BOTH, "termination_reason", "status"}
+    assert texts_of(settle(row(status=status, **BOTH))) == (written or None)
+    assert settle(row(status=status, teacher_ec2_id=TEACHER)) is None
 
 
 @pytest.mark.parametrize("noted", [TEACHER, STUDENT])
 def test_a_desktop_that_the_row_names_stays(noted: str) -> None:
     assert note_desktop(row(teacher_ec2_id=noted), "teacher", TEACHER) is None
-
-
-def test_a_row_with_both_desktops_becomes_launched() -> None:
-    both = row(teacher_ec2_id=TEACHER, student_ec2_id=STUDENT)
-
-    assert texts_of(settle(both)) == {"status": "LAUNCHED"}
-    assert settle(row(teacher_ec2_id=TEACHER)) is None
 
 
 def test_the_oldest_desktop_of_a_role_is_the_roles() -> None:

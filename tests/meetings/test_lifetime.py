@@ -345,28 +345,26 @@ def launched(after: list[timedelta]) -> tuple[Instance, ...]:
 AGES = st.lists(DUE, max_size=3).map(launched)
 
 
-@given(TEXTS, AGES, st.floats(-60, 0.999), LONGESTS)
-def test_a_live_meeting_is_never_ended(
-    texts: dict[str, str | None], desktops: tuple[Instance, ...], share: float, longest: timedelta
+@pytest.mark.parametrize("is_live", [True, False])
+@given(texts=TEXTS, desktops=AGES, share=st.floats(-60, 0.999), longest=LONGESTS)
+def test_no_live_meeting_is_ended_and_none_before_its_start(
+    texts: dict[str, str | None],
+    desktops: tuple[Instance, ...],
+    share: float,
+    longest: timedelta,
+    *,
+    is_live: bool,
 ) -> None:
     """Unless both sides have left their data, or its longest time is over."""
-    live = {"status": "IN_PROGRESS", "meet_time": row().item["meet_time"]["S"]}
-    one_side = {"student_session_data": None, "termination_reason": None}
-    now = START + (share * longest if share > 0 else minutes(share))
+    as_it_is = {"meet_time": row().item["meet_time"]["S"], "termination_reason": None}
+    if is_live:
+        as_it_is |= {"status": "IN_PROGRESS", "student_session_data": None}
+    else:
+        as_it_is |= {"status": "HEALTHY"}
+    until = longest if is_live else minutes(13.9)
+    now = START + (share * until if share > 0 else minutes(share))
 
-    found = verdict(row(**texts | live | one_side), desktops, now, longest)
-
-    assert isinstance(found, LookAgain)
-
-
-@given(TEXTS, AGES, st.floats(-60, 13.9), LONGESTS)
-def test_no_meeting_is_ended_before_its_start(
-    texts: dict[str, str | None], desktops: tuple[Instance, ...], after: float, longest: timedelta
-) -> None:
-    open_still = {"status": "HEALTHY", "meet_time": row().item["meet_time"]["S"]}
-    meeting = row(**texts | open_still | {"termination_reason": None})
-
-    found = verdict(meeting, desktops, START + minutes(after), longest)
+    found = verdict(row(**texts | as_it_is), desktops, now, longest)
 
     assert isinstance(found, LookAgain)
 

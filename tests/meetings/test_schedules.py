@@ -1,4 +1,4 @@
-"""A schedule starts its function once at its time, and is removed by its name."""
+"""A schedule starts its function once at its time; what fails names it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.meetings.schedules import ScheduleError, Scheduler, Unscheduler
+from chalicelib.meetings.schedules import ScheduleError, Schedules
 from tests.meetings.api import FAULTS, PLACE, Api
-from tests.meetings.ends import FaultyClient
+from tests.meetings.faults import FaultyClient
 
 AT = datetime(2026, 11, 21, 15, 20, 30, tzinfo=UTC)
 LAUNCH: tuple[Any, ...] = (PLACE, "launch-m1", AT, "launch_ec2", {"meeting_id": "m1"})
@@ -20,7 +20,7 @@ LAUNCH: tuple[Any, ...] = (PLACE, "launch-m1", AT, "launch_ec2", {"meeting_id": 
 def test_a_function_is_started_once_at_its_time(api: Api, zone: timezone) -> None:
     at = AT.astimezone(zone)
 
-    Scheduler(api.scheduler).create_schedule_at(PLACE, "launch-m1", at, *LAUNCH[3:])
+    Schedules(api.scheduler).create_schedule_at(PLACE, "launch-m1", at, *LAUNCH[3:])
 
     made = api.schedule("launch-m1")
     assert made["ScheduleExpression"] == "at(2026-11-21T15:20:30)"
@@ -38,35 +38,13 @@ def test_a_function_is_started_once_at_its_time(api: Api, zone: timezone) -> Non
     }
 
 
-def test_one_that_is_there_is_left_as_it_is(api: Api) -> None:
-    scheduler = Scheduler(api.scheduler)
-    scheduler.create_schedule_at(*LAUNCH)
-    before = api.schedule("launch-m1")
-
-    scheduler.create_schedule_at(PLACE, "launch-m1", AT + timedelta(hours=1), "safety_net", {})
-
-    after = api.schedule("launch-m1")
-    assert {**after, "ResponseMetadata": None} == {**before, "ResponseMetadata": None}
-
-
-def test_one_is_removed_by_its_name_and_may_be_gone(api: Api) -> None:
-    scheduler = Scheduler(api.scheduler)
-    scheduler.create_schedule_at(*LAUNCH)
-    scheduler.create_schedule_at(PLACE, "launch-m2", AT, "launch_ec2", {})
-
-    for _ in range(2):
-        Unscheduler(api.scheduler).delete_schedule(PLACE, "launch-m1")
-
-    assert api.schedules() == {"launch-m2"}
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_fails_names_the_schedule(api: Api, fault: str) -> None:
     api.faults = {0: fault, 1: fault}
     scheduler: Any = FaultyClient(api.scheduler, api)
 
     with pytest.raises(ScheduleError, match="'launch-m1'") as caught:
-        Scheduler(scheduler).create_schedule_at(*LAUNCH)
+        Schedules(scheduler).create_schedule_at(*LAUNCH)
     assert caught.value.__cause__ is not None
     with pytest.raises(ScheduleError, match="'launch-m1'"):
-        Unscheduler(scheduler).delete_schedule(PLACE, "launch-m1")
+        Schedules(scheduler).delete_schedule(PLACE, "launch-m1")

@@ -5,16 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.meeting_row.meeting import ROLES
-from tests.meetings.launches import (
-    ID,
-    LAUNCH_ARN,
-    NO_ROOM,
-    ZONES,
-    Cloud,
-    Invocation,
-    at,
-    launch,
-)
+from tests.meetings.launches import ID, LAUNCH_ARN, NO_ROOM, ZONES, Cloud, launch
 from tests.world import Context
 
 NOTED = "i-0123456789abcdef0"
@@ -34,22 +25,20 @@ def asked_in(cloud: Cloud) -> str:
 # What exists already
 
 
-def test_a_desktop_that_was_not_recorded_is_found_by_its_tags(cloud: Cloud) -> None:
-    desktop = cloud.put_desktop("student", 1)
+@pytest.mark.parametrize("roles", [("student",), ROLES])
+def test_desktops_that_were_not_recorded_are_found_by_their_tags(
+    cloud: Cloud, roles: tuple[str, ...]
+) -> None:
+    found = {role: cloud.put_desktop(role, number) for number, role in enumerate(roles)}
 
-    assert launch(cloud).calls.count("run_instances") == 1
+    calls = launch(cloud).calls
 
-    assert cloud.row()["student_ec2_id"] == desktop
+    missing = len(ROLES) - len(roles)
+    asked = [calls.count(each) for each in ("describe_images", "describe_subnets", "run_instances")]
+    assert asked == [missing] * 3
+    assert cloud.row().items() >= {f"{role}_ec2_id": each for role, each in found.items()}.items()
     assert cloud.row()["status"] == "LAUNCHED"
     assert cloud.started() == {"teacher": 1, "student": 1}
-
-
-def test_with_both_found_images_and_subnets_are_not_read(cloud: Cloud) -> None:
-    cloud.put_desktop("student", 1)
-    cloud.put_desktop("teacher", 2)
-
-    assert not {"describe_images", "describe_subnets", "run_instances"} & set(launch(cloud).calls)
-    assert cloud.row()["status"] == "LAUNCHED"
 
 
 def test_of_several_desktops_of_a_role_the_oldest_is_recorded_with_a_warning(cloud: Cloud) -> None:
@@ -63,18 +52,6 @@ def test_of_several_desktops_of_a_role_the_oldest_is_recorded_with_a_warning(clo
 
 
 # Zones
-
-
-@pytest.mark.parametrize("code", [NO_ROOM, "Unsupported", "InsufficientFreeAddressesInSubnet"])
-@pytest.mark.parametrize("zone", ZONES)
-def test_the_next_zone_is_tried_when_one_takes_no_desktop(
-    cloud: Cloud, zone: str, code: str
-) -> None:
-    cloud.refusals = {each: [code] for each in ZONES if each != zone}
-
-    launch(cloud)
-
-    assert [each.zone for each in cloud.machines] == [zone, zone]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +78,9 @@ def test_a_type_that_no_zone_has_ends_the_meeting_and_anything_else_is_tried_aga
     assert sum(failed.failure.count(code) for code in set(codes)) == tries
     assert failed.calls.count("run_instances") == tries
     assert cloud.row()["status"] == ("SCHEDULED" if failure == "Delayed" else "TERMINATED")
+    ((said, fields, counts),) = cloud.reports.lines
+    assert said.startswith("failed: not launched")
+    assert (fields["meeting_id"], counts) == (ID, {"Failed": 1})
 
 
 def test_without_an_address_anywhere_it_is_tried_again(cloud: Cloud) -> None:
@@ -136,14 +116,9 @@ def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
     cloud.volume_gb = 1000
     forget_desktops(cloud)
     cloud.lag = 1000
-    again = Invocation(cloud)
+    show = {6: lambda: setattr(cloud, "lag", 0)}  # after the request
 
-    def show(_: int) -> None:
-        if is_shown and "run_instances" in again.calls:
-            cloud.lag = 0
-
-    again.meanwhile = show
-    again.run()
+    again = launch(cloud, meanwhile=show if is_shown else {})
 
     assert cloud.started() == {"teacher": 1, "student": 1}
     if is_shown:
@@ -161,7 +136,7 @@ def test_others_may_write_the_row_meanwhile(cloud: Cloud) -> None:
     """The watchdog writes a link while the second desktop is started."""
     texts = {"teacher_ec2_link": "x", "status": "DNS_WRITTEN"}
 
-    launch(cloud, meanwhile=at(10, lambda: cloud.change_row(**texts)))
+    launch(cloud, meanwhile={10: lambda: cloud.change_row(**texts)})
 
     assert cloud.row()["status"] == "DNS_WRITTEN"
     assert cloud.row()["teacher_ec2_link"] == "x"
@@ -173,7 +148,7 @@ def test_a_row_that_never_keeps_still_is_tried_again_later(cloud: Cloud) -> None
         if position > 5:
             cloud.change_row(status=f"X{position}")
 
-    failure = launch(cloud, meanwhile=write).failure
+    failure = launch(cloud, before_each=write).failure
 
     assert failure.startswith("LaunchDelayedError")
     assert "kept changing; nothing was written" in failure
@@ -182,7 +157,7 @@ def test_a_row_that_never_keeps_still_is_tried_again_later(cloud: Cloud) -> None
 def test_a_run_whose_lease_was_taken_starts_nothing_more(cloud: Cloud) -> None:
     lease = "2026-11-21T15:30:00+00:00 other"
 
-    run = launch(cloud, meanwhile=at(5, lambda: cloud.change_row(launch_lease=lease)))
+    run = launch(cloud, meanwhile={5: lambda: cloud.change_row(launch_lease=lease)})
 
     assert "another run took over" in run.failure
     assert cloud.machines == []
@@ -194,7 +169,7 @@ def test_a_desktop_is_ended_if_the_row_names_another_one_by_then_unless_it_was_f
 ) -> None:
     """A person may have started both."""
     found = [cloud.put_desktop()] if is_found else []
-    note = at(3 if is_found else 7, lambda: cloud.change_row(teacher_ec2_id=NOTED))
+    note = {3 if is_found else 7: lambda: cloud.change_row(teacher_ec2_id=NOTED)}
 
     run = launch(cloud, meanwhile=note)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -31,8 +32,12 @@ def finished(ends: Ends, meeting: str = ID, ago: float = 40, **row: str) -> tupl
 # What is ended
 
 
-def test_a_meeting_ends_once_both_sides_have_left_their_data(ends: Ends) -> None:
-    desktops = finished(ends, ago=15)  # to the second
+@pytest.mark.parametrize("status", Status.TERMINATED.earlier)
+def test_a_meeting_ends_once_both_sides_have_left_their_data_in_any_status(
+    ends: Ends, status: str
+) -> None:
+    """Two may have met without the status ever showing it."""
+    desktops = finished(ends, ago=15, status=status)  # to the second
 
     assert ends.tell(ends.record()) == []
 
@@ -49,33 +54,16 @@ def test_a_meeting_ends_once_both_sides_have_left_their_data(ends: Ends) -> None
     assert ends.world.reports.lines == [("succeeded", fields, counts)]
 
 
-@pytest.mark.parametrize("status", Status.TERMINATED.earlier)
-def test_a_finished_meeting_ends_in_any_status(ends: Ends, status: str) -> None:
-    """Two may have met without the status ever showing it."""
-    finished(ends, status=status)
-
-    ends.tell(ends.record())
-
-    assert ends.outcome() == ("TERMINATED", "SUCCESS")
-
-
 def test_an_end_that_was_begun_is_finished_even_if_the_start_has_changed(ends: Ends) -> None:
-    desktops = finished(ends)
+    other = ends.world.launch(Project="Giraffe")
+    desktops = finished(ends, student_ec2_link=f"https://{other}.desktops.example.com:8443")
     record = ends.record()
     ends.set(termination_reason="SUCCESS", meet_time=ends.starts(60))
 
     assert ends.tell(record) == []
 
-    assert ends.states(*desktops) == GONE
+    assert ends.states(*desktops, other) == [*GONE, "running"]
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
-
-
-def test_a_foreign_instance_that_the_row_names_is_a_warning(ends: Ends) -> None:
-    other = ends.world.launch(Project="Giraffe")
-    finished(ends, student_ec2_link=f"https://{other}.desktops.example.com:8443")
-
-    ends.tell(ends.record())
-
     left_alone = "which is not a desktop of this stage's meeting; left alone"
     warnings = ends.world.reports.lines[0][1]["warnings"]
     assert warnings == [f"{ID}: the row names {other}, {left_alone}"]
@@ -84,38 +72,31 @@ def test_a_foreign_instance_that_the_row_names_is_a_warning(ends: Ends) -> None:
 # What is not ended
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        make_record(ID, {}),
-        *(make_record(ID, {name: {"S": DATA}}) for name in BOTH),
-        make_record(ID, {name: {"S": ""} for name in BOTH}),
-        make_record(ID, FINISHED | {"termination_reason": {"S": "SUCCESS"}}),
-        make_record(ID, FINISHED | {"status": {"S": "TERMINATED"}}),
-        *(make_record(ID, FINISHED, name=name) for name in ("INSERT", "REMOVE")),
-    ],
-)
-def test_a_record_that_ends_no_meeting_is_ignored_without_a_call(
-    ends: Ends, record: dict[str, Any]
+NOT_FINISHED = {"status": "IN_PROGRESS"}
+IN_USE, OVER = {**NOT_FINISHED, **BOTH}, {**BOTH, "status": "TERMINATED"}
+IGNORED: list[tuple[dict[str, str] | None, dict[str, Any]]] = [
+    (IN_USE, make_record(ID, {})),
+    *((IN_USE, make_record(ID, {name: {"S": DATA}})) for name in BOTH),
+    (IN_USE, make_record(ID, {name: {"S": ""} for name in BOTH})),
+    (IN_USE, make_record(ID, FINISHED | {"termination_reason": {"S": "SUCCESS"}})),
+    (IN_USE, make_record(ID, FINISHED | {"status": {"S": "TERMINATED"}})),
+    *((IN_USE, make_record(ID, FINISHED, name=name)) for name in ("INSERT", "REMOVE")),
+    # The row counts and not the record, which may come twice.
+    *((row, make_record(ID, FINISHED)) for row in (None, NOT_FINISHED, OVER)),
+]
+
+
+@pytest.mark.parametrize(("row", "record"), IGNORED)
+def test_a_record_that_ends_no_meeting_is_ignored(
+    ends: Ends, row: dict[str, str] | None, record: dict[str, Any]
 ) -> None:
     """Such as those of its own writes: the guide's terminated once more for each of them."""
-    finished(ends)
-
-    assert ends.tell(record) == []
-
-    assert ends.faults.calls == []
-    assert ends.counts() == {"Ignored": 1}
-
-
-@pytest.mark.parametrize("row", [None, {"status": "IN_PROGRESS"}, BOTH | {"status": "TERMINATED"}])
-def test_the_row_counts_and_not_the_record(ends: Ends, row: dict[str, str] | None) -> None:
-    """A record may come twice."""
     if row:
         ends.meeting(ID, 40, **row)
 
-    assert ends.tell(make_record(ID, FINISHED)) == []
+    assert ends.tell(record) == []
 
-    assert ends.faults.calls == ["get_item"]
+    assert ends.faults.calls == ([] if row is IN_USE else ["get_item"])
     assert ends.counts() == {"Ignored": 1}
 
 
@@ -227,28 +208,22 @@ def test_a_record_whose_meeting_could_not_be_ended_is_tried_again(
     [
         ({"status": "HEALTHY"}, ("TERMINATED", "SUCCESS")),
         ({"meet_time": "2099-01-01T00:00:00Z"}, ("IN_PROGRESS", None)),
+        (None, ("IN_PROGRESS", None)),
     ],
 )
-def test_a_row_that_changes_before_the_claim_is_decided_again(
-    ends: Ends, change: dict[str, str], outcome: tuple[str, str | None]
+def test_a_row_that_changes_before_the_claim_is_decided_again_or_tried_again_later(
+    ends: Ends, change: dict[str, str] | None, outcome: tuple[str, str | None]
 ) -> None:
-    """Somebody may have put the meeting off."""
+    """Somebody may have put the meeting off, or change it all the time."""
     finished(ends)
-    ends.faults.meanwhile["update_item"] = lambda: ends.set(**change)
+    if change:
+        ends.faults.meanwhile["update_item"] = lambda: ends.set(**change)
+    changes = count() if change else ends.keep_changing()
 
-    assert ends.tell(ends.record()) == []
+    assert ends.tell(ends.record()) == ([] if change else ["100"])
 
+    assert next(changes) == (0 if change else 3)
     assert ends.outcome() == outcome
-
-
-def test_a_row_that_keeps_changing_is_tried_again_later(ends: Ends) -> None:
-    desktops = finished(ends)
-    changes = ends.keep_changing()
-
-    assert ends.tell(ends.record()) == ["100"]
-
-    assert next(changes) == 3
-    assert ends.states(*desktops) == LIVE
 
 
 def test_a_record_that_there_is_no_time_left_for_is_tried_again(ends: Ends) -> None:

@@ -24,7 +24,7 @@ from chalicelib.notifications.sent import Sent
 from chalicelib.notifications.termination_reports import TerminationReports
 from chalicelib.resource_names import StageNames
 from chalicelib.watchdog.snapshot import Snapshot
-from tests.meetings.ends import Faults, FaultyClient
+from tests.meetings.faults import Faults, FaultyClient
 from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
 
 if TYPE_CHECKING:

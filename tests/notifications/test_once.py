@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.clock import format_time
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.notifications.notifier import UnfinishedError
-from tests.meetings.launches import Died
+from tests.meetings.faults import Died
 from tests.notifications.harness import event, run_of
 
 if TYPE_CHECKING:

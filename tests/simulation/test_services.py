@@ -9,14 +9,12 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from chalicelib.ec2.desktops import DesktopOrder, Starts, Terminations
-from chalicelib.ec2.images import Images
+from chalicelib.ec2.desktops import DesktopOrder, Desktops
 from chalicelib.ec2.instances import Instances
 from chalicelib.ec2.launch_errors import AlreadyAskedError, NoRoomError
-from chalicelib.ec2.subnets import Subnets
 from chalicelib.meeting_row.meeting import Meeting, MeetingChange, RowUpdate
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowExistsError
-from chalicelib.meetings.schedules import Scheduler, Unscheduler
+from chalicelib.meetings.schedules import Schedules
 from chalicelib.resource_names import StageNames
 from tests.simulation.aws_edge import WRITTEN_BEFORE, AwsFault
 from tests.simulation.dynamodb import LARGEST
@@ -217,10 +215,10 @@ def test_schedules_are_made_and_removed_alike(stage: Stage, client: Callable[[st
     }
     for service in (stage.scheduler, client("scheduler")):
         for _ in range(2):
-            Scheduler(service).create_schedule_at(PLACE, "launch-m1", at, "launch_ec2", {"x": "m1"})
+            Schedules(service).create_schedule_at(PLACE, "launch-m1", at, "launch_ec2", {"x": "m1"})
             assert outcome(service.create_schedule, **request) == "ConflictException"
             for _ in range(2):
-                Unscheduler(service).delete_schedule(PLACE, "launch-m1")
+                Schedules(service).delete_schedule(PLACE, "launch-m1")
             gone = outcome(service.delete_schedule, Name="launch-m1", GroupName=PREFIX)
             assert gone == "ResourceNotFoundException"
 
@@ -231,7 +229,7 @@ def test_a_schedule_fires_once_at_its_time_and_is_gone(
 ) -> None:
     at, event = five_minutes_ahead(stage), {"meetingId": "m1"}
     stage.scheduler.edge.faults += [fault] if fault else []
-    Scheduler(stage.scheduler).create_schedule_at(PLACE, "safety-m1", at, "safety_net", event)
+    Schedules(stage.scheduler).create_schedule_at(PLACE, "safety-m1", at, "safety_net", event)
     assert stage.start_due() is None
     stage.clock.reach(at.timestamp())
     run = stage.start_due()
@@ -262,16 +260,16 @@ def order(role: str = "teacher", image: str = IMAGE, **members: Any) -> DesktopO
 def test_desktops_are_started_and_ended_alike(stage: Stage, client: Callable[[str], Any]) -> None:
     client("iam").create_instance_profile(InstanceProfileName="p")
     moto = client("ec2")
-    (subnet, *_) = (each.id for each in Subnets(moto).read_subnets(None))
+    (subnet, *_) = (each.id for each in Desktops(moto).read_subnets(None))
     found = []
     for ec2, where, image in (
         (stage.ec2, next(iter(ZONES)), IMAGE),
         (moto, subnet, "ami-12c6146b"),
     ):
-        desktop = Starts(ec2).run_desktop(order(image=image), where)
+        desktop = Desktops(ec2).run_desktop(order(image=image), where)
         (described,) = ec2.describe_instances(InstanceIds=[desktop])["Reservations"]
         tags = {each["Key"]: each["Value"] for each in described["Instances"][0]["Tags"]}
-        end = Terminations(ec2).terminate_desktop
+        end = Desktops(ec2).terminate_desktop
         said = [end(desktop), end(UNKNOWN)]
         (ended,) = ec2.describe_instances(InstanceIds=[desktop])["Reservations"]
         is_ended = ended["Instances"][0]["State"]["Name"] in {"shutting-down", "terminated"}
@@ -285,37 +283,37 @@ def test_images_and_subnets_are_described_alike(stage: Stage, client: Callable[[
     image = moto.register_image(Name="image", RootDeviceName=ROOT, BlockDeviceMappings=[root])
     found = []
     for ec2, image_id in ((stage.ec2, IMAGE), (moto, image["ImageId"])):
-        subnets = Subnets(ec2).read_subnets(None)
-        (device,) = Images(ec2).read_devices(image_id, 60)
+        subnets = Desktops(ec2).read_subnets(None)
+        (device,) = Desktops(ec2).read_devices(image_id, 60)
         assert all(each.has_room and each.is_public for each in subnets)
         zones = sorted(each.zone for each in subnets)[: len(ZONES)]
-        wrong = outcome(Images(ec2).read_devices, "ami-00000000000000000", 60)
+        wrong = outcome(Desktops(ec2).read_devices, "ami-00000000000000000", 60)
         found.append((sorted(device["Ebs"]), zones, wrong))
     assert found[0] == found[1]
 
 
 def test_a_token_is_known_in_its_zone_only(stage: Stage) -> None:
     """As EC2's guide has it; moto knows no tokens."""
-    starts, (first, second, third) = Starts(stage.ec2), ZONES
-    desktop = starts.run_desktop(order(), first)
-    assert starts.run_desktop(order(), first) == desktop
-    assert starts.run_desktop(order(), second) != desktop
+    desktops, (first, second, third) = Desktops(stage.ec2), ZONES
+    desktop = desktops.run_desktop(order(), first)
+    assert desktops.run_desktop(order(), first) == desktop
+    assert desktops.run_desktop(order(), second) != desktop
     with pytest.raises(AlreadyAskedError):
-        starts.run_desktop(order(key_name="other"), first)
-    Terminations(stage.ec2).terminate_desktop(desktop)
+        desktops.run_desktop(order(key_name="other"), first)
+    Desktops(stage.ec2).terminate_desktop(desktop)
     with pytest.raises(NoRoomError):
-        starts.run_desktop(order(), first)
+        desktops.run_desktop(order(), first)
     stage.ec2.full.add(ZONES[third])
     with pytest.raises(NoRoomError):
-        starts.run_desktop(order(), third)
+        desktops.run_desktop(order(), third)
 
 
 def test_a_desktop_is_not_known_at_once(stage: Stage) -> None:
     stage.ec2.lag = 60
-    desktop = Starts(stage.ec2).run_desktop(order(), next(iter(ZONES)))
-    assert not Terminations(stage.ec2).terminate_desktop(desktop)
+    desktop = Desktops(stage.ec2).run_desktop(order(), next(iter(ZONES)))
+    assert not Desktops(stage.ec2).terminate_desktop(desktop)
     stage.clock.advance(61)
-    assert Terminations(stage.ec2).terminate_desktop(desktop)
+    assert Desktops(stage.ec2).terminate_desktop(desktop)
 
 
 # Instances
