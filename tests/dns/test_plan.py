@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.dns.change import Change, Create, Delete, Update
-from chalicelib.dns.plan import Finding, Observation, Plan, decide
+from chalicelib.dns.finding import Finding
+from chalicelib.dns.plan import Observation, Plan, decide
 from chalicelib.dns.record import Record
 from chalicelib.ec2.instances import Instance
 from chalicelib.ec2.presence import Presence

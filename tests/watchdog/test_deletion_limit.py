@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.dns.batches import Applied
-from chalicelib.dns.plan import Finding, Plan
+from chalicelib.dns.finding import Finding
+from chalicelib.dns.plan import Plan
 from chalicelib.ec2.presence import Presence
 from chalicelib.watchdog.deletion_limit import DeletionLimit, held_back
 from chalicelib.watchdog.survey import Survey
