@@ -40,12 +40,6 @@ def remaining(calls: int) -> dict[str, str]:
     return headers(f'"default";r={calls};t=30')
 
 
-def test_calls_may_be_made_while_nothing_is_known(quota: Quota) -> None:
-    quota.require()
-
-    assert (quota.remaining, quota.is_spent, quota.seconds_to_wait) == (None, False, 0)
-
-
 @pytest.mark.parametrize(
     ("policy", "left", "spent"),
     [
@@ -119,7 +113,8 @@ def test_a_header_that_does_not_say_what_is_left_says_nothing(
     """A gateway's error page carries no such header."""
     answer = {"Content-Type": "text/html"} if state is None else headers(state)
     quota.note(answer)
-    assert (quota.remaining, quota.is_spent) == (None, False)
+    quota.require()
+    assert (quota.remaining, quota.is_spent, quota.seconds_to_wait) == (None, False, 0)
 
     quota.note(remaining(10))
     quota.note(answer)
