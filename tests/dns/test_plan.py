@@ -213,12 +213,6 @@ def test_what_only_the_record_knows_is_not_forgotten_with_it(
     assert has_both or finding.assignment == TEACHER
 
 
-def test_a_record_that_stays_keeps_what_it_knows() -> None:
-    finding = find(replace(RUNNING, tags={"Project": "Elephant"}), RIGHT)
-
-    assert (finding.changes, finding.row_comes_first) == ((), False)
-
-
 def test_the_assignments_in_our_comments_are_listed_once_each() -> None:
     comments = (f"{OWNER} m=m2 r=x", COMMENT, f"{OWNER} m=m2 r=x", OWNER)
     ours = [replace(RIGHT, id=comment, comment=comment) for comment in comments]

@@ -16,7 +16,6 @@ from tests.world import DOMAIN, OWNER, RECORDS, TABLE, Context, World, link, mak
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LIST = ("GET", RECORDS)
 CONTEXT = Context()
 UNKNOWN = "i-0123456789abcdef0"
 
