@@ -121,12 +121,14 @@ def test_a_list_of_which_the_size_is_not_sure_is_no_list(
         listed_with(world, lambda envelope: envelope.update(result_info=info))
 
 
-def test_a_list_that_ends_before_its_last_page_is_no_list(world: World) -> None:
+def test_an_answer_without_a_list_or_one_that_ends_too_early_is_no_list(world: World) -> None:
     info = {"total_pages": 3, "total_count": 250}
 
     with pytest.raises(UnavailableError, match="0 of 250 records were listed"):
         listed_with(world, lambda envelope: envelope.update(result_info=info))
     assert len(world.dns_calls) == 1
+    with pytest.raises(UnavailableError, match="GET .*the answer contains no list of records"):
+        listed_with(world, lambda envelope: envelope.update(result=None))
 
 
 @pytest.mark.usefixtures("_two_a_page")
