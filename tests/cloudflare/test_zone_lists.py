@@ -127,7 +127,7 @@ def test_an_answer_without_a_list_or_one_that_ends_too_early_is_no_list(world: W
     with pytest.raises(UnavailableError, match="0 of 250 records were listed"):
         listed_with(world, lambda envelope: envelope.update(result_info=info))
     assert len(world.dns_calls) == 1
-    with pytest.raises(UnavailableError, match="GET .*the answer contains no list of records"):
+    with pytest.raises(UnavailableError, match="the answer contains no list of records"):
         listed_with(world, lambda envelope: envelope.update(result=None))
 
 
