@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.dns.change import Change
-    from chalicelib.dns.plan import Finding
+    from chalicelib.dns.finding import Finding
     from chalicelib.dns.record import Record
     from chalicelib.settings.stage import Settings
     from chalicelib.watchdog.survey import Survey

@@ -28,6 +28,16 @@ class Tampering:
         return Response(response.status, response.headers, json.dumps(envelope).encode())
 
 
+def storing(**members: object) -> Tampering:
+    """Answer each change as if the record had been stored with these members."""
+
+    def spoil(envelope: dict[str, Any]) -> None:
+        if isinstance(envelope["result"], dict):
+            envelope["result"].update(members)
+
+    return Tampering(spoil)
+
+
 class Noting:
     """The real transport; each call is noted with its method and the last part of its path.
 

@@ -356,12 +356,6 @@ class World:
         """Make records of ours whose instances EC2 does not know."""
         return [self.put_own(f"i-{number:017x}", meeting=None) for number in range(1, count + 1)]
 
-    def put_ended(self, count: int) -> list[Record]:
-        """Make records of ours whose instances EC2 shows as ended."""
-        ended = self.launch_many(count)
-        self.terminate(*ended)
-        return [self.put_own(each, meeting=None) for each in ended]
-
     def records(self) -> tuple[Record, ...]:
         return self.cloudflare.api.zone(DEFAULT_ZONE_ID).records
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from chalicelib.settings.formats import domain, schedule, tag
 from chalicelib.settings.meetings import MeetingsSettings
 from chalicelib.settings.notifications import NotificationsSettings
 from chalicelib.settings.parsing import (
@@ -39,17 +40,7 @@ TABLE_NAME: Final = "elephant-meetings"
 AUTOMATIC_TTL: Final = 1
 """https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/"""
 
-_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}"
-# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
-_RATE = r"rate\((?:1 (?:minute|hour|day)|(?!1 )[1-9][0-9]? (?:minutes|hours))\)"
-_FIELD = "[0-9A-Za-z*,/#-]+"
-# No date, month or year: such a schedule ends, and some dates never come.
-_DAYS = rf"(?:\? \* {_FIELD}|\* \* \?)"  # day of month, month, day of week
-_SCHEDULE = rf"{_RATE}|cron\({_FIELD} {_FIELD} {_DAYS} \*\)"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
-_LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
 _LAST_PORT = 65535
 _SHORTEST_TTL, _LONGEST_TTL = 30, 86400
 # https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/
@@ -67,22 +58,6 @@ class SettingsError(Exception):
             f"{len(problems)} setting(s) of this stage are missing or wrong "
             f"(environment_variables in .chalice/config.json):{lines}"
         )
-
-
-def _domain(text: str) -> str:
-    if len(text) > _LONGEST_NAME:
-        raise ValueError(f"at most {_LONGEST_NAME} characters, so that an instance's name fits")
-    remedy = "a domain in lower case, without scheme, port or final dot: dcv.example.com"
-    return matching(_DOMAIN, remedy)(text)
-
-
-def _tag(text: str) -> tuple[str, str]:
-    key, _, value = text.partition("=")
-    if not (0 < len(key) <= _LONGEST_TAG_KEY and 0 < len(value) <= _LONGEST_TAG_VALUE):
-        raise ValueError("a tag's key and value joined by '=', such as 'Project=Elephant'")
-    if (key.strip(), value.strip()) != (key, value):
-        raise ValueError("a tag's key and value without spaces around them: 'Project=Elephant'")
-    return key, value
 
 
 def _proxied_port(text: str) -> int:
@@ -119,7 +94,7 @@ class Settings:
     """The settings of a stage; docs/settings.md is generated from them."""
 
     domain_root: str = setting(
-        "DOMAIN_ROOT", _domain, meaning="the domain under which instances get their names"
+        "DOMAIN_ROOT", domain, meaning="the domain under which instances get their names"
     )
     zone_id: str = setting(
         "ZONE_ID",
@@ -167,7 +142,7 @@ class Settings:
     )
     project_tag: tuple[str, str] = setting(
         "PROJECT_TAG",
-        _tag,
+        tag,
         "Project=Elephant",
         meaning="the tag that makes an instance ours, Key=Value",
     )
@@ -209,11 +184,7 @@ class Settings:
     )
     sweep_schedule: str = setting(
         "SWEEP_SCHEDULE",
-        matching(
-            _SCHEDULE,
-            "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' (up to 99 "
-            "minutes or hours, or 1 day), or 'cron(MINUTES HOURS ? * DAYS-OF-THE-WEEK *)'",
-        ),
+        schedule,
         "rate(1 minute)",
         meaning=(
             "when the sweep runs, 'rate(…)' or 'cron(…)': at least every 15 minutes, or the alarm "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.dns.change import Change
-    from chalicelib.dns.plan import Finding
+    from chalicelib.dns.finding import Finding
     from chalicelib.dns.provider import Zone
     from chalicelib.ec2.instances import Instance, Instances
     from chalicelib.settings.stage import Settings

@@ -16,7 +16,7 @@ from chalicelib.meeting_row.meeting import Assignment
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from chalicelib.dns.plan import Finding
+    from chalicelib.dns.finding import Finding
     from chalicelib.ec2.instances import Instance
     from chalicelib.meeting_row.meeting import Meeting, MeetingChange
     from chalicelib.settings.stage import Settings

@@ -13,7 +13,7 @@ from chalicelib.watchdog.row_writer import RowResults
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from chalicelib.dns.plan import Finding
+    from chalicelib.dns.finding import Finding
     from chalicelib.settings.stage import Settings
     from chalicelib.watchdog.survey import Survey
 

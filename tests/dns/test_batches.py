@@ -98,17 +98,6 @@ def test_after_a_refusal_of_every_call_none_is_made(error: Exception) -> None:
     assert zone.sizes == [10, 10]
 
 
-def test_once_our_half_of_the_quota_is_spent_no_call_is_made() -> None:
-    zone = MemoryZone(size=10)
-    zone.fail.append(lambda _: setattr(zone, "spent", "kept for others"))
-
-    applied = apply(zone, creates(30))
-
-    assert applied.done == creates(30)[:10]
-    assert applied.left == [(change, "kept for others") for change in creates(30)[10:]]
-    assert zone.sizes == [10]
-
-
 @pytest.mark.parametrize(
     "error",
     [TokenRefusedError("no"), WrongZoneError("no"), SecretError("no"), ValueError("a mistake")],
@@ -154,22 +143,24 @@ def test_a_batch_that_hangs_is_left_at_the_deadline_and_the_others_with_it() -> 
 # What is refused
 
 
-def test_one_bad_change_of_200_is_found_alone_and_the_others_go_through() -> None:
-    zone = MemoryZone(refusing(create(199)))
+@pytest.mark.parametrize(
+    ("count", "bad", "calls"),
+    [
+        (1, [0], 1),
+        (200, [199], 17),  # 200, then two halves for each of 8 halvings
+        (200, [0, 1, 199], 31),  # the first two share all halvings but the last
+    ],
+)
+def test_what_is_bad_is_found_alone_and_the_others_go_through(
+    count: int, bad: list[int], calls: int
+) -> None:
+    zone = MemoryZone(refusing(*map(create, bad)))
 
-    applied = apply(zone, creates(200))
+    applied = apply(zone, creates(count))
 
-    assert applied.refused == [(create(199), "no such thing")]
+    assert applied.refused == [(create(number), "no such thing") for number in bad]
     assert applied.left == []
-    assert len(zone.calls) == 17  # 200, then two halves for each of 8 halvings
-    assert zone.sizes[:2] == [200, 100]
-
-
-def test_a_bad_change_that_comes_alone_is_not_tried_twice() -> None:
-    zone = MemoryZone(refusing(create(0)))
-
-    assert names(apply(zone, creates(1)).refused) == creates(1)
-    assert zone.sizes == [1]
+    assert len(zone.calls) == calls
 
 
 def test_every_other_batch_goes_first() -> None:
@@ -225,16 +216,6 @@ def test_a_search_that_is_cut_short_leaves_the_rest(error: Exception) -> None:
     assert applied.left == [(change, str(error)) for change in creates(16)]
 
 
-def test_a_half_that_fails_in_passing_is_left_and_not_split() -> None:
-    zone = MemoryZone(at_call(2, UnconfirmedError("HTTP 502")), refusing(create(0)), size=16)
-
-    applied = apply(zone, creates(16))
-
-    assert names(applied.left) == creates(8)
-    assert applied.done == creates(16)[8:]
-    assert zone.sizes == [16, 8, 8]
-
-
 # A zone that is full
 
 
@@ -279,18 +260,14 @@ class Environment:
         return self.zone.sizes
 
 
-def test_what_was_refused_alone_is_tried_last_and_by_itself() -> None:
+def test_what_was_refused_alone_is_tried_last_and_by_itself_until_it_is_taken() -> None:
     environment = Environment()
 
     assert environment.run() == [10, 9, 1]
     assert environment.zone.calls[-1] == [create(1)]
     assert names(environment.applied.refused) == [create(1)]
 
-
-def test_what_was_refused_once_is_done_when_it_is_taken() -> None:
-    environment = Environment()
     environment.zone.fail.clear()
-
     assert environment.run() == [10, 9, 1]
     assert environment.applied.left == []
     assert environment.run() == [10, 10]
@@ -336,20 +313,3 @@ def test_every_change_is_accounted_for_whatever_fails(
     assert set(names(applied.refused)) <= {create(number) for number in bad}
     assert not set(applied.done) & {create(number) for number in bad}
     assert len(zone.calls) <= -(-count // size) + SPLIT_CALLS
-
-
-@given(
-    count=st.integers(1, 400),
-    size=st.integers(50, 200),
-    bad=st.sets(st.integers(0, 399), max_size=3),
-)
-def test_what_is_not_bad_goes_through_beside_a_few_that_are(
-    count: int, size: int, bad: set[int]
-) -> None:
-    wrong = [create(number) for number in sorted(bad) if number < count]
-    zone = MemoryZone(refusing(*wrong), size=size)
-
-    applied = apply(zone, creates(count))
-
-    assert applied.left == []
-    assert sorted(map(str, names(applied.refused))) == sorted(map(str, wrong))

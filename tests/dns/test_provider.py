@@ -11,9 +11,9 @@ from chalicelib.deadline import Deadline
 from chalicelib.dns.change import Create, Delete, Update
 from chalicelib.dns.provider import (
     NameOccupiedError,
-    QuotaSpentError,
     RecordExistsError,
     RecordNotFoundError,
+    RejectedError,
     UnavailableError,
     ZoneFullError,
 )
@@ -22,6 +22,9 @@ from tests.memory_dns import MemoryZone
 from tests.world import DOMAIN, OWNER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.dns.change import Change
     from chalicelib.dns.provider import Zone
     from tests.world import World
 
@@ -49,9 +52,6 @@ class Memory:
         for number in range(3):
             self.add("A", f"{number}.{DOMAIN}", "192.0.2.1")
 
-    def spend_quota(self) -> None:
-        self.zone.spent = "kept for others"
-
 
 class Cloudflare:
     """Cloudflare at the stand-in, an empty zone, and what others do to it by its own tools."""
@@ -66,9 +66,6 @@ class Cloudflare:
     def fill(self) -> None:
         for number in range(ROOM):
             self.add("A", f"{number}.{DOMAIN}", "192.0.2.1")
-
-    def spend_quota(self) -> None:
-        self._world.quota.note({"Ratelimit": '"default";r=1;t=60'})
 
 
 Provider = Memory | Cloudflare
@@ -135,33 +132,41 @@ def test_deletions_of_a_batch_come_first(zone: Zone) -> None:
     assert record.comment == f"{OWNER} y"
 
 
-def test_what_is_gone_is_deleted_and_cannot_be_updated(zone: Zone) -> None:
-    gone = replace(wanted(), id="0" * 32)
-
-    zone.apply([Delete(gone)], SOON)
-    with pytest.raises(RecordNotFoundError):
-        zone.apply([Update(gone, wanted())], SOON)
+GONE = replace(wanted(), id="0" * 32)
 
 
-def test_an_identical_record_is_rejected(zone: Zone) -> None:
-    zone.apply([Create(wanted())], SOON)
-
-    with pytest.raises(RecordExistsError):
-        zone.apply([Create(wanted())], SOON)
+def test_what_is_gone_counts_as_deleted(zone: Zone) -> None:
+    zone.apply([Delete(GONE)], SOON)
 
 
-def test_a_conflicting_record_is_rejected(provider: Provider) -> None:
-    provider.add("CNAME", NAME, "elsewhere.example.com")
+@pytest.mark.parametrize(
+    ("occupy", "change", "error"),
+    [
+        (
+            lambda provider: provider.add("A", NAME, "203.0.113.7"),
+            Create(wanted()),
+            RecordExistsError,
+        ),
+        (
+            lambda provider: provider.add("CNAME", NAME, "elsewhere.example.com"),
+            Create(wanted()),
+            NameOccupiedError,
+        ),
+        (lambda provider: provider.fill(), Create(wanted()), ZoneFullError),
+        (lambda _: None, Update(GONE, wanted()), RecordNotFoundError),
+    ],
+    ids=["an identical record", "a conflicting one", "a full zone", "gone"],
+)
+def test_the_reason_for_a_rejection_is_named(
+    provider: Provider,
+    occupy: Callable[[Provider], None],
+    change: Change,
+    error: type[RejectedError],
+) -> None:
+    occupy(provider)
 
-    with pytest.raises(NameOccupiedError):
-        provider.zone.apply([Create(wanted())], SOON)
-
-
-def test_a_full_zone_is_named_as_the_reason(provider: Provider) -> None:
-    provider.fill()
-
-    with pytest.raises(ZoneFullError):
-        provider.zone.apply([Create(wanted())], SOON)
+    with pytest.raises(error):
+        provider.zone.apply([change], SOON)
 
 
 def test_after_an_objection_nothing_is_sent(zone: Zone) -> None:
@@ -169,19 +174,3 @@ def test_after_an_objection_nothing_is_sent(zone: Zone) -> None:
         zone.apply([Create(wanted())], SOON, lambda: "too old")
 
     assert contents(zone) == []
-
-
-def test_the_quota_of_others_is_kept(provider: Provider) -> None:
-    provider.zone.require_quota()
-    provider.spend_quota()
-
-    with pytest.raises(QuotaSpentError):
-        provider.zone.require_quota()
-
-
-def test_nothing_is_misplaced_in_the_right_zone(zone: Zone) -> None:
-    zone.apply([Create(wanted())], SOON)
-
-    zone.remove_misplaced(NAME, OWNER, SOON)
-
-    assert contents(zone) == ["203.0.113.7"]

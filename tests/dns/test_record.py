@@ -75,18 +75,18 @@ def test_what_lacks_an_essential_member_is_no_record(member: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("member", "value"),
+    "spoilt",
     [
-        ("ttl", "soon"),
-        ("ttl", None),
-        ("modified_on", "yesterday"),
-        ("modified_on", 5),
-        ("created_on", "x"),
+        {"ttl": "soon"},
+        {"ttl": None},
+        {"modified_on": "yesterday"},
+        {"modified_on": 5},
+        {"created_on": "x"},
     ],
 )
-def test_what_has_a_senseless_member_is_no_record(member: str, value: object) -> None:
+def test_what_has_a_senseless_member_is_no_record(spoilt: dict[str, object]) -> None:
     with pytest.raises((TypeError, ValueError)):
-        record(**{member: value})
+        record(**spoilt)
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,16 @@ def test_the_comment_names_the_owner_and_the_whole_meeting_or_none(
     assert ownership_comment(OWNER, assignment) == f"{OWNER} {text}"
 
 
+@example(meeting="%41", role="%25", owner="elephant:m=1")
 @given(
-    meeting=st.text(min_size=1),
-    role=st.text(min_size=1),
-    owner=st.sampled_from(["elephant:x", OWNER, LONGEST_OWNER]),
+    meeting=st.text(min_size=1, max_size=3) | st.text(min_size=1),
+    role=st.text(min_size=1, max_size=3) | st.text(min_size=1),
+    owner=st.sampled_from(["elephant:x", "elephant:m=1", OWNER, LONGEST_OWNER]),
 )
 def test_any_comment_is_one_line_that_fits_and_begins_with_the_owner(
     meeting: str, role: str, owner: str
 ) -> None:
+    """Three characters of any script always fit; one owner looks like a meeting on purpose."""
     assignment = Assignment(meeting, role)
 
     comment = ownership_comment(owner, assignment)
@@ -185,26 +187,12 @@ def test_any_comment_is_one_line_that_fits_and_begins_with_the_owner(
     assert comment.isprintable()
     assert comment == " ".join(comment.split())
     assert record(comment=comment).owner == owner
-    assert record(comment=comment).assignment in {assignment, None}
-
-
-@example(meeting="%41", role="%25")
-@given(meeting=st.text(min_size=1, max_size=3), role=st.text(min_size=1, max_size=3))
-def test_any_meeting_and_role_that_fit_are_read_back_as_they_were(meeting: str, role: str) -> None:
-    """Three characters of any script always fit; the owner looks like a meeting on purpose."""
-    assignment = Assignment(meeting, role)
-
-    comment = ownership_comment("elephant:m=1", assignment)
-
-    assert record(comment=comment).assignment == assignment
+    is_short = max(len(meeting), len(role)) <= 3 and owner == "elephant:m=1"
+    assert record(comment=comment).assignment in {assignment, assignment if is_short else None}
 
 
 def test_every_member_is_written() -> None:
     assert to_json(WANTED) == WRITTEN
-
-
-def test_a_record_as_wanted_needs_no_writing() -> None:
-    assert record(id="another", modified_on="2027-01-01T00:00:00Z").matches(WANTED)
 
 
 @pytest.mark.parametrize(
@@ -219,4 +207,5 @@ def test_a_record_as_wanted_needs_no_writing() -> None:
     ],
 )
 def test_a_record_that_differs_in_anything_needs_writing(member: str, value: object) -> None:
+    assert record(id="another", modified_on="2027-01-01T00:00:00Z").matches(WANTED)
     assert not record(**{member: value}).matches(WANTED)

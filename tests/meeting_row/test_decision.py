@@ -118,20 +118,20 @@ def test_a_running_desktop_has_the_link_of_its_role_and_no_other(
 
 
 @pytest.mark.parametrize(
-    ("attributes", "of_live", "of_away"),
+    ("attributes", "of_live"),
     [
-        ({}, (), ()),
-        ({"teacher_ec2_link": link(ID)}, (), ()),
-        ({"teacher_ec2_link": link(OTHER)}, (OTHER,), ()),
-        ({"teacher_ec2_id": OTHER}, (OTHER,), ()),
-        ({"teacher_ec2_id": ID, "teacher_ec2_link": link(OTHER)}, (), ()),
+        ({}, ()),
+        ({"teacher_ec2_link": link(ID)}, ()),
+        ({"teacher_ec2_link": link(OTHER)}, (OTHER,)),
+        ({"teacher_ec2_id": OTHER}, (OTHER,)),
+        ({"teacher_ec2_id": ID, "teacher_ec2_link": link(OTHER)}, ()),
     ],
 )
 def test_rivals_are_whom_the_row_names_for_the_role(
-    attributes: dict[str, str], of_live: tuple[str, ...], of_away: tuple[str, ...]
+    attributes: dict[str, str], of_live: tuple[str, ...]
 ) -> None:
     assert rivals_of(desktop(Presence.LIVE), meeting(**attributes)) == of_live
-    assert rivals_of(desktop(Presence.AWAY), meeting(**attributes)) == of_away
+    assert rivals_of(desktop(Presence.AWAY), meeting(**attributes)) == ()
 
 
 def test_a_role_that_the_row_gives_to_another_instance_is_left_to_it() -> None:
@@ -148,15 +148,6 @@ def test_an_instance_that_ended_or_left_the_project_keeps_no_role(noted: Instanc
     row = meeting(status="LAUNCHED", teacher_ec2_id=OTHER, teacher_ec2_link=link(OTHER))
 
     assert written(live(row, noted)) == (SET, "DNS_WRITTEN")
-
-
-def test_a_desktop_whose_new_role_another_has_loses_the_link_of_its_old_one() -> None:
-    row = meeting(status="HEALTHY", teacher_ec2_id=OTHER, student_ec2_link=link(ID))
-
-    decision = live(row, instance(OTHER))
-
-    assert decision.reason == f"{OTHER} has the role of teacher"
-    assert written(decision) == ({"student": None}, None)
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,11 @@ def test_attributes_are_found_by_role() -> None:
     assert row.roles == ("teacher", "student", "observer")
 
 
-def test_what_is_not_text_is_read_as_an_empty_one() -> None:
-    row = Meeting("m1", {REASON: {"N": "1"}})
+def test_what_is_not_text_is_read_as_an_empty_one_and_names_no_instance() -> None:
+    odd: dict[str, Any] = {"teacher_ec2_id": {"N": "1"}, "teacher_ec2_link": {"L": []}}
+    row = Meeting("m1", {REASON: {"N": "1"}, **odd})
 
-    assert (row.text(REASON), row.status) == ("", None)
+    assert (row.text(REASON), row.status, row.instance_ids) == ("", None, frozenset())
 
 
 @pytest.mark.parametrize(
@@ -99,12 +100,6 @@ def test_a_row_names_instances_as_launched_for_a_role_or_linked(
 ) -> None:
     """EC2 would call anything else malformed, and the run would fail each time."""
     assert row_of(**attributes).instance_ids == named
-
-
-def test_attributes_of_another_type_name_no_instance() -> None:
-    item: dict[str, dict[str, Any]] = {"teacher_ec2_id": {"N": "1"}, "teacher_ec2_link": {"L": []}}
-
-    assert Meeting("m1", item).instance_ids == frozenset()
 
 
 def test_removing_a_link_that_is_not_there_leaves_the_row_as_it_is() -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.dns.batches import Applied
-from chalicelib.dns.plan import Finding, Plan
+from chalicelib.dns.finding import Finding
+from chalicelib.dns.plan import Plan
 from chalicelib.ec2.presence import Presence
 from chalicelib.watchdog.deletion_limit import DeletionLimit, held_back
 from chalicelib.watchdog.survey import Survey
@@ -76,13 +77,20 @@ def survey(planned: Plan, at: datetime = NOW) -> Survey:
     return Survey(at, tuple(delete(number).record for number in range(11)), {}, {}, planned)
 
 
-def test_what_was_made_within_a_day_is_remembered() -> None:
+@pytest.mark.parametrize(
+    ("hours", "unproven", "is_held"), [(23, 10, True), (24, 10, False), (1, 9, False)]
+)
+def test_what_was_made_without_proof_within_a_day_is_remembered(
+    hours: int, unproven: int, *, is_held: bool
+) -> None:
     limit = DeletionLimit(make_settings())
-    first = survey(plan(10))
+    proven = {"proven": finding(delete(99), unproven=False)}
+    first = survey(Plan({**plan(unproven).findings, **proven}))
     limit.note(first, Applied(done=[*first.plan.changes, create(1)]))
 
-    assert limit.held_back(survey(plan(1), NOW + timedelta(hours=23)))
-    assert not limit.held_back(survey(plan(1), NOW + timedelta(hours=24)))
+    held = limit.held_back(survey(plan(1), NOW + timedelta(hours=hours)))
+
+    assert bool(held) is is_held
 
 
 def test_a_deletion_whose_answer_was_lost_was_made_if_its_record_is_gone() -> None:
@@ -95,14 +103,3 @@ def test_a_deletion_whose_answer_was_lost_was_made_if_its_record_is_gone() -> No
     assert not limit.held_back(survey(plan(1)))
     limit.note(first, lost)
     assert limit.held_back(gone)
-
-
-def test_deletions_that_were_proven_are_not_remembered() -> None:
-    limit = DeletionLimit(make_settings())
-    proven = {
-        key: finding(*found.changes, unproven=False) for key, found in plan(10).findings.items()
-    }
-    first = survey(Plan(proven))
-    limit.note(first, Applied(done=list(first.plan.changes)))
-
-    assert not limit.held_back(survey(plan(1)))

@@ -58,18 +58,6 @@ def test_an_unclear_write_is_left_to_the_sweep_when_the_quota_is_spent() -> None
     assert there.sizes == [1]
 
 
-def test_records_that_came_meanwhile_are_decided_upon_again() -> None:
-    there = zone()
-    settle = observed(there, Ec2(instance()))
-    there.records += [record(comment=""), record(content="192.0.2.1", comment="elephant:other")]
-
-    settled = settle()
-
-    assert [each.content for each in settled.finding.conflicting] == ["192.0.2.1"]
-    assert not settled.finding.may_be_linked
-    assert settled.done == ()
-
-
 def test_a_record_that_vanished_before_its_update_is_created_again() -> None:
     there = zone(record(content="192.0.2.1"))
     settle = observed(there, Ec2(instance()))
@@ -77,6 +65,16 @@ def test_a_record_that_vanished_before_its_update_is_created_again() -> None:
 
     assert [type(change) for change in settle().done] == [Create]
     assert [each.content for each in there.records] == [ADDRESS]
+
+
+def test_a_write_that_is_not_confirmed_at_the_third_attempt_fails() -> None:
+    there = zone()
+    there.fail = [lambda _: NO_ANSWER]
+
+    with pytest.raises(UnconfirmedError):
+        observed(there, Ec2(instance()))()
+
+    assert there.sizes == [1, 1, 1]
 
 
 def test_an_instance_that_ended_after_an_unclear_write_gets_no_record() -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.ec2.presence import Presence
-from chalicelib.meeting_row.meeting import Assignment
 from chalicelib.watchdog.row_plan import RowPlan, meetings_touched
 from tests.surveys import HOUR, SETTINGS, A, B, C, instance, linked, record, row, survey
 from tests.world import DOMAIN, link
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.dns.record import Record
     from chalicelib.ec2.instances import Instance
     from chalicelib.meeting_row.meeting import Meeting
+    from chalicelib.watchdog.row_plan import RowWrite
     from chalicelib.watchdog.survey import Survey
 
 LIVE, AWAY, ENDED = Presence.LIVE, Presence.AWAY, Presence.ENDED
@@ -31,6 +31,8 @@ def entries(
 ) -> dict[str, list[tuple[str, str, Presence, bool]]]:
     """Return of each entry the instance, its role and presence, and whether its row is first."""
     row_plan = RowPlan(survey(instances, records, rows), SETTINGS)
+    for meeting_id, found in row_plan.entries.items():
+        assert {each.desktop.assignment.meeting_id for each in found} == {meeting_id}
     return {
         meeting_id: [
             (each.desktop.instance_id, each.desktop.role, each.desktop.presence, each.comes_first)
@@ -40,11 +42,16 @@ def entries(
     }
 
 
-def written_for(found: Survey) -> tuple[dict[str, str | None], str | None]:
-    """Return links and status that one write sets for all desktops of a meeting, if any."""
+def row_write_for(found: Survey) -> RowWrite | None:
+    """Return the one write for all desktops of a meeting."""
     row_plan = RowPlan(found, SETTINGS)
     desktops = [each.desktop for each in row_plan.entries.get("m1", ())]
-    row_write = row_plan.row_write(found.meetings["m1"], desktops)
+    return row_plan.row_write(found.meetings["m1"], desktops)
+
+
+def written_for(found: Survey) -> tuple[dict[str, str | None], str | None]:
+    """Return the links and the status that it sets."""
+    row_write = row_write_for(found)
     return (dict(row_write.change.links), row_write.change.status) if row_write else NOTHING
 
 
@@ -81,9 +88,7 @@ def test_a_desktop_has_its_link_and_its_instance_as_it_was_seen() -> None:
 
     (entry,) = RowPlan(survey([teacher], [], [row()]), SETTINGS).entries["m1"]
 
-    assert entry.desktop.instance is teacher
-    assert entry.desktop.link == link(A)
-    assert entry.desktop.assignment == Assignment("m1", "teacher")
+    assert (entry.desktop.instance, entry.desktop.link) == (teacher, link(A))
 
 
 def test_each_row_is_written_for_its_own_desktops() -> None:
@@ -117,16 +122,12 @@ CNAME = record(content="elsewhere.example.com", kind="CNAME", comment="")
 
 @pytest.mark.parametrize("conflicting", [OTHERS, CNAME])
 @pytest.mark.parametrize("meeting", [row(), linked(teacher=A)])
-def test_nobody_is_sent_to_a_name_that_another_has_taken(
+def test_nobody_is_sent_to_a_name_that_another_has_taken_but_an_end_is_written(
     conflicting: Record, meeting: Meeting
 ) -> None:
     assert entries([instance()], [conflicting], [meeting]) == {}
-
-
-def test_an_end_is_written_although_another_has_the_name() -> None:
-    assert entries([instance(state="terminated")], [OTHERS], [linked(teacher=A)]) == {
-        "m1": [(A, "teacher", ENDED, AFTER)]
-    }
+    over = entries([instance(state="terminated")], [conflicting], [meeting])
+    assert over == {"m1": [(A, "teacher", ENDED, AFTER)]}
 
 
 def test_who_is_gone_comes_before_who_runs_and_who_was_launched_later_after() -> None:
@@ -260,20 +261,7 @@ REMOVED: dict[str, str | None] = {"teacher": None}
 OVER, YOUNGER = instance(A, "terminated"), instance(B, age=60)
 LINKED = linked(teacher=A)
 NOTED = row(status="LAUNCHED", teacher_ec2_id=A)
-
-
-@pytest.mark.parametrize("state", ["pending", "running", "stopping", "stopped"])
-def test_a_meeting_is_not_over_while_another_of_its_instances_has_not_ended(state: str) -> None:
-    instances = [OVER, instance(B, state, role="co-host")]
-
-    assert written(instances, [], linked(teacher=A)) == (REMOVED, None)
-
-
-def test_an_instance_that_the_row_names_keeps_the_meeting_open_without_any_tag() -> None:
-    bare = replace(BARE, id=B, state="stopped")
-    meeting = row(status="HEALTHY", teacher_ec2_link=link(A), student_ec2_id=B)
-
-    assert written([OVER, bare], [], meeting) == (REMOVED, None)
+NAMES_BOTH = row(status="HEALTHY", teacher_ec2_link=link(A), student_ec2_id=B)
 
 
 @pytest.mark.parametrize(
@@ -291,6 +279,8 @@ def test_an_instance_that_the_row_names_keeps_the_meeting_open_without_any_tag()
         ([replace(BARE, state="terminated")], [], LINKED, (REMOVED, "TERMINATED")),
         ([OVER, instance(B, project="Giraffe")], [], LINKED, (REMOVED, "TERMINATED")),
         ([OVER, instance(B, "stopped", project=None)], [record(B)], LINKED, (REMOVED, None)),
+        ([OVER, instance(B, "pending", role="co-host")], [], LINKED, (REMOVED, None)),
+        ([OVER, replace(BARE, id=B, state="stopped")], [], NAMES_BOTH, (REMOVED, None)),
     ],
     ids=[
         "a row that is right",
@@ -305,6 +295,8 @@ def test_an_instance_that_the_row_names_keeps_the_meeting_open_without_any_tag()
         "an end without tags",
         "another project's instance keeps no meeting open",
         "one without the project's tag does, by its record",
+        "one that is pending does, in any role",
+        "one that the row names does, without any tag",
     ],
 )
 def test_what_is_written_in_one_write(
@@ -340,14 +332,10 @@ def test_a_write_names_the_desktops_for_which_something_changes() -> None:
         instance(B, "terminated", role="student"),
         instance(C, "stopped", role="observer"),
     ]
-    found = survey(instances, [record(A)], [linked(teacher=A, student=B)])
-    row_plan = RowPlan(found, SETTINGS)
 
-    row_write = row_plan.row_write(
-        found.meetings["m1"], [each.desktop for each in row_plan.entries["m1"]]
-    )
+    row_write = row_write_for(survey(instances, [record(A)], [linked(teacher=A, student=B)]))
 
-    assert row_write is not None
+    assert row_write
     assert row_write.instance_ids == (B,)
 
 

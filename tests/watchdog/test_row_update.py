@@ -7,7 +7,6 @@ import pytest
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop
 from chalicelib.meeting_row.meeting import Assignment
-from chalicelib.meeting_row.table import RowChangedError
 from chalicelib.step import Steps
 from chalicelib.watchdog.row_update import Rows
 from tests.changes import Inline
@@ -26,24 +25,6 @@ def test_a_row_that_was_changed_is_decided_upon_again(world: World) -> None:
 
     assert world.row() == {"status": "HEALTHY", "teacher_ec2_link": link(instance_id)}
     assert world.aws_calls.count("GetItem") == 2
-
-
-def test_a_row_that_changes_again_and_again_is_given_up_unharmed(world: World) -> None:
-    world.put_row(status="LAUNCHED")
-    states = [{"status": "HEALTHY"}, {"teacher_ec2_link": "x"}, {"teacher_ec2_link": "y"}]
-
-    def change() -> None:
-        world.put_row(**states.pop(0))
-        if states:
-            world.meanwhile("UpdateItem", change)
-
-    world.meanwhile("UpdateItem", change)
-
-    with pytest.raises(RowChangedError):
-        world.handle(world.desktop())
-
-    assert world.row() == {"teacher_ec2_link": "y"}
-    assert world.aws_calls.count("GetItem") == 3
 
 
 def test_a_replaced_desktop_does_not_take_the_link_back(world: World) -> None:

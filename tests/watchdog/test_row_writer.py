@@ -91,20 +91,13 @@ def test_what_comes_first_is_written_first_and_the_rest_relies_on_it() -> None:
 def test_a_row_is_not_written_for_a_desktop_that_is_unsettled() -> None:
     """Its record is not as it should be, so nobody may be sent there."""
     table = Table()
-    row_writer = make(table, THREE)
+    two = [instance(A), instance(B, role="student")]
+    row_writer = make(table, survey([*two, instance(C, meeting="m2")], [], [row(), row("m2")]))
 
-    write_after(row_writer, B)
-
-    assert [each.meeting.id for each in table.writes] == ["m1", "m3"]
-    assert row_writer.row_results.not_updated == set()
-
-
-def test_of_an_unsettled_and_a_settled_desktop_a_row_is_written_for_the_latter() -> None:
-    table = Table()
-
-    write_after(make(table, survey([instance(A), instance(B, role="student")], [], [row()])), A)
+    write_after(row_writer, A, C)
 
     assert table.written == [("m1", {"student": link(B)}, "DNS_WRITTEN")]
+    assert row_writer.row_results.not_updated == set()
 
 
 def test_rows_are_written_in_parallel() -> None:
@@ -167,24 +160,21 @@ def test_a_row_that_was_left_is_not_written_again(error: Exception) -> None:
     assert len(row_writer.row_results.left) == 1
 
 
-def test_past_the_deadline_no_row_is_written() -> None:
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        (Steps(Inline(), PAST), "no time left to write the row 'm1'"),
+        (Steps(Hanging(), Deadline(0.2, lambda: 0)), "its outcome is unknown"),
+    ],
+)
+def test_rows_for_which_time_runs_out_are_left(steps: Steps, reason: str) -> None:
     table = Table()
     row_writer = make(table, THREE)
 
-    write_after(row_writer, steps=Steps(Inline(), PAST))
+    write_after(row_writer, steps=steps)
 
-    assert table.writes == []
-    assert len(row_writer.row_results.left) == 3
-    assert "no time left to write the row 'm1'" in row_writer.row_results.left[0]
-    assert row_writer.row_results.not_updated == {A, B, C}
-    row_writer.row_results.raise_if_failed()
-
-
-def test_a_write_that_does_not_end_in_time_is_left() -> None:
-    """Its outcome is unknown, so the next run looks."""
-    row_writer = make(Table(), survey([instance()], [], [row()]))
-
-    write_after(row_writer, steps=Steps(Hanging(), Deadline(0.2, lambda: 0)))
-
-    assert row_writer.row_results.done == []
-    assert "its outcome is unknown" in row_writer.row_results.left[0]
+    results = row_writer.row_results
+    assert (table.writes, results.done, len(results.left)) == ([], [], 3)
+    assert reason in results.left[0]
+    assert results.not_updated == {A, B, C}
+    results.raise_if_failed()

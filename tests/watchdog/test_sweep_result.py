@@ -30,6 +30,8 @@ from tests.surveys import (
 from tests.world import DOMAIN, link
 
 if TYPE_CHECKING:
+    from chalicelib.dns.record import Record
+    from chalicelib.ec2.instances import Instance
     from chalicelib.watchdog.survey import Survey
 
 NAME = f"{A}.{DOMAIN}"
@@ -128,19 +130,13 @@ def test_what_is_refused_says_why_and_is_a_warning() -> None:
     assert found["skipped"] == 0
 
 
-def test_conflicting_records_are_reported_run_after_run() -> None:
-    found = survey([instance()], [record(comment="elephant:other x")], [])
+def test_conflicting_records_are_reported_as_long_as_the_instance_needs_one() -> None:
+    conflicting = record(comment="elephant:other x")
+    found = result(survey([instance()], [conflicting]))
 
-    assert result(found)["action"] == "unchanged"
-    assert result(found)["warnings"] == [
-        f"the record {NAME} at {ADDRESS} belongs to elephant:other; left unchanged"
-    ]
-
-
-def test_they_are_not_once_the_instance_needs_no_record() -> None:
-    found = survey([instance(state="stopped")], [record(comment="elephant:other x")])
-
-    assert "warnings" not in result(found)
+    warning = f"the record {NAME} at {ADDRESS} belongs to elephant:other; left unchanged"
+    assert (found["action"], found["warnings"]) == ("unchanged", [warning])
+    assert "warnings" not in result(survey([instance(state="stopped")], [conflicting]))
 
 
 def test_a_role_that_names_no_attribute_is_reported_when_its_record_changes_only() -> None:
@@ -215,19 +211,22 @@ def test_a_drift_is_as_old_as_what_changed_last_though_it_was_not_repaired(
     assert result(found).get("oldest_drift_seconds", 0) == seconds
 
 
-def test_what_a_row_lacks_is_a_drift_of_that_desktop_alone() -> None:
-    found = survey(
-        [instance(A, age=5 * HOUR), instance(B, role="student", age=60)],
-        [record(A, age=5 * HOUR), record(B, role="student", age=50)],
-        [linked(teacher=A)],
-    )
-    row_write = RowWrite(MeetingChange(found.meetings["m1"], {"student": link(B)}, None, ()), (B,))
+@pytest.mark.parametrize(
+    ("instances", "records", "seconds"),
+    [
+        (
+            [instance(A, age=5 * HOUR), instance(B, role="student", age=60)],
+            [record(A, age=5 * HOUR), record(B, role="student", age=50)],
+            50,
+        ),
+        ([], [], 0),
+    ],
+    ids=["of that desktop alone", "nothing is known of the instance"],
+)
+def test_what_a_row_lacks_is_a_drift(
+    instances: list[Instance], records: list[Record], seconds: float
+) -> None:
+    found = survey(instances, records, [linked(teacher=A, student=B)])
+    row_write = RowWrite(MeetingChange(found.meetings["m1"], {"student": None}, None, ()), (B,))
 
-    assert Repair(found, SETTINGS, Applied(), RowResults(done=[row_write])).oldest_drift == 50
-
-
-def test_a_link_to_an_instance_of_which_nothing_is_known_has_no_age() -> None:
-    found = survey([], [], [linked(teacher=B)])
-    row_write = RowWrite(MeetingChange(found.meetings["m1"], {"teacher": None}, None, ()), (B,))
-
-    assert Repair(found, SETTINGS, Applied(), RowResults(done=[row_write])).oldest_drift == 0
+    assert Repair(found, SETTINGS, Applied(), RowResults(done=[row_write])).oldest_drift == seconds

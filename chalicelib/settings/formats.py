@@ -1,0 +1,43 @@
+"""Formats of a stage's settings: domains, tags and schedules."""
+
+from __future__ import annotations
+
+from chalicelib.settings.parsing import matching
+
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}"
+_LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
+_LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+_RATE = r"rate\((?:1 (?:minute|hour|day)|(?!1 )[1-9][0-9]? (?:minutes|hours))\)"
+_FIELD = "[0-9A-Za-z*,/#-]+"
+# No date, month or year: such a schedule ends, and some dates never come.
+_DAYS = rf"(?:\? \* {_FIELD}|\* \* \?)"  # day of month, month, day of week
+_SCHEDULE = rf"{_RATE}|cron\({_FIELD} {_FIELD} {_DAYS} \*\)"
+
+
+def domain(text: str) -> str:
+    """Parse a domain under which instances can have their names."""
+    if len(text) > _LONGEST_NAME:
+        raise ValueError(f"at most {_LONGEST_NAME} characters, so that an instance's name fits")
+    remedy = "a domain in lower case, without scheme, port or final dot: dcv.example.com"
+    return matching(_DOMAIN, remedy)(text)
+
+
+def tag(text: str) -> tuple[str, str]:
+    """Parse a tag's key and value."""
+    key, _, value = text.partition("=")
+    if not (0 < len(key) <= _LONGEST_TAG_KEY and 0 < len(value) <= _LONGEST_TAG_VALUE):
+        raise ValueError("a tag's key and value joined by '=', such as 'Project=Elephant'")
+    if (key.strip(), value.strip()) != (key, value):
+        raise ValueError("a tag's key and value without spaces around them: 'Project=Elephant'")
+    return key, value
+
+
+def schedule(text: str) -> str:
+    """Parse a schedule of EventBridge that recurs for good."""
+    remedy = (
+        "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' (up to 99 "
+        "minutes or hours, or 1 day), or 'cron(MINUTES HOURS ? * DAYS-OF-THE-WEEK *)'"
+    )
+    return matching(_SCHEDULE, remedy)(text)
