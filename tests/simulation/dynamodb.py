@@ -9,7 +9,7 @@ from tests.simulation.aws_edge import AwsEdge, client_error
 from tests.simulation.names import TERMINATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.simulation.invariants import Invariants
     from tests.simulation.lambda_service import Invocation, Lambda
@@ -147,9 +147,8 @@ def size_of(item: Item) -> int:
 
 def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
     """Return what an update makes of an item, or raise as DynamoDB does."""
-    changes = _require(item, request, "UpdateItem")
     after = _copy(item) if item else {"id": request["Key"]["id"]}
-    for name, value in changes:
+    for name, value in _require(item, request, "UpdateItem"):
         if value is None:
             after.pop(name, None)
         else:
@@ -159,74 +158,47 @@ def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
 
 def _require(
     item: Item | None, request: Mapping[str, Any], operation: str
-) -> list[tuple[str, Any]]:
-    """Return the changes of a request, or raise as DynamoDB does unless its condition holds."""
-    names = _Used(request["ExpressionAttributeNames"])
-    values = _Used(request.get("ExpressionAttributeValues", {}))
-    holds = _all_hold(item, request["ConditionExpression"], names, values)
-    update = request.get("UpdateExpression")
-    changes = [] if update is None else _changes(update, names, values)
-    paths = [name for name, _ in changes]
-    if names.unused or values.unused or len(paths) != len(set(paths)) or "id" in paths:
-        raise client_error("ValidationException", operation)
-    if not holds:
+) -> Iterator[tuple[str, Any]]:
+    """Yield the changes of a request, or raise as DynamoDB does unless its condition holds."""
+    names = request["ExpressionAttributeNames"]
+    values = request.get("ExpressionAttributeValues", {})
+    if not _holds(item or {}, request["ConditionExpression"], names, values):
         raise client_error("ConditionalCheckFailedException", operation)
-    return changes
-
-
-def _all_hold(item: Item | None, expression: str, names: _Used, values: _Used) -> bool:
-    """Read a condition without brackets, in which AND binds tighter than OR."""
-    alternatives = [
-        [_holds(item or {}, each, names, values) for each in part.split(" AND ")]
-        for part in expression.split(" OR ")
-    ]
-    return any(map(all, alternatives))
+    return _changes(request.get("UpdateExpression", ""), names, values)
 
 
 _CONDITION = re.compile(
-    r"(?P<function>attribute_exists|attribute_not_exists)\((?P<path>#\w+)\)"
+    r"attribute_exists\((?P<there>#\w+)\)|attribute_not_exists\((?P<absent>#\w+)\)"
     r"|(?P<left>#\w+) = (?P<right>:\w+)"
 )
 _UPDATE = re.compile(r"(?:SET (?P<set>[^A-Z]+?))?(?: ?REMOVE (?P<remove>[^A-Z]+))?")
 
 
-def _holds(item: Item, condition: str, names: _Used, values: _Used) -> bool:
-    found = _CONDITION.fullmatch(condition)
-    if not found:
-        raise client_error("ValidationException", "UpdateItem", condition)
-    if found["function"]:
-        return (names[found["path"]] in item) is (found["function"] == "attribute_exists")
-    return bool(item.get(names[found["left"]]) == values[found["right"]])
+def _holds(item: Item, expression: str, names: Mapping[str, str], values: Item) -> bool:
+    """Read a condition without brackets, in which AND binds tighter than OR."""
+
+    def holds(condition: str) -> bool:
+        found = _CONDITION.fullmatch(condition)
+        assert found, condition
+        if found["there"]:
+            return names[found["there"]] in item
+        if found["absent"]:
+            return names[found["absent"]] not in item
+        return item.get(names[found["left"]]) == values[found["right"]]
+
+    return any(all(map(holds, part.split(" AND "))) for part in expression.split(" OR "))
 
 
-def _changes(expression: str, names: _Used, values: _Used) -> list[tuple[str, Any]]:
+def _changes(
+    expression: str, names: Mapping[str, str], values: Item
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
     found = _UPDATE.fullmatch(expression)
-    if not found or not expression:
-        raise client_error("ValidationException", "UpdateItem", expression)
-    changes: list[tuple[str, Any]] = []
-    for assignment in (found["set"] or "").split(", ") if found["set"] else ():
+    assert found, expression
+    for assignment in found["set"].split(", ") if found["set"] else ():
         name, _, value = assignment.partition(" = ")
-        changes.append((names[name], values[value]))
-    removed = found["remove"].split(", ") if found["remove"] else []
-    return [*changes, *((names[name], None) for name in removed)]
-
-
-class _Used:
-    """Placeholders of a request; one that is missing or never used is an error of DynamoDB's."""
-
-    def __init__(self, meanings: Mapping[str, Any]) -> None:
-        self._meanings = meanings
-        self._used: set[str] = set()
-
-    def __getitem__(self, placeholder: str) -> Any:  # noqa: ANN401
-        if placeholder not in self._meanings:
-            raise client_error("ValidationException", "UpdateItem", placeholder)
-        self._used.add(placeholder)
-        return self._meanings[placeholder]
-
-    @property
-    def unused(self) -> bool:
-        return self._used != self._meanings.keys()
+        yield names[name], values[value]
+    for name in found["remove"].split(", ") if found["remove"] else ():
+        yield names[name], None
 
 
 def _copy(item: Item) -> Item:
