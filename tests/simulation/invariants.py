@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.dns.provider import DnsError, QuotaSpentError
 from chalicelib.ec2.desktops import TerminationError
@@ -64,41 +63,29 @@ if TYPE_CHECKING:
     from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
-CORE_FAILURES: Final = (
+FAILURES: Final = (
     BotoCoreError,
     ClientError,
     DnsError,
-    IncompleteAnswerError,
-    OutOfTimeError,
-    QuotaSpentError,
-    RowChangedError,
-    RowFullError,
-    RowsNotUpdatedError,
-    SecretError,
-)
-MEETING_FAILURES: Final = (
-    BotoCoreError,
-    ClientError,
     EndingError,
     IncompleteAnswerError,
     LaunchDelayedError,
     LaunchFailedError,
     OutOfTimeError,
+    QuotaSpentError,
     RowChangedError,
     RowFullError,
+    RowsNotUpdatedError,
     ScheduleError,
+    SecretError,
     TerminationError,
 )
 """What a run may raise; anything else is a fault of the code. The API raises nothing."""
 
-OLD: Final = 10.0
-"""Seconds after which a sweep writes nothing to the zone of what it has seen."""
-
 _BY_ID: Final = "DescribeInstances {'InstanceIds'"
 _ID = re.compile(r"\bi-[0-9a-f]{17}\b")
-_OK, _TOO_MANY = 200, 429
-_LEFT = re.compile(r";r=(\d+);t=(\d+)")
-_QUOTA = re.compile(r";q=(\d+)")
+_OK: Final = 200
+_LEFT = re.compile(r";r=(\d+);")
 
 
 class Invariants:
@@ -106,7 +93,7 @@ class Invariants:
 
     `least_left` is the least of Cloudflare's quota that any answer showed, and `writers` has the
     run that made each change of the zone's history, None for people. `linked_at` says since when
-    a row has a link, and `ended_at` when it was set to TERMINATED, with what EC2 had withheld.
+    a row has a link.
 
     `over_since` says since when a row's meeting is being ended, `removed` when a row was removed
     (`removed_over` those that were over by then), `owners` the teacher's name in each row that
@@ -118,7 +105,6 @@ class Invariants:
         self.broken: list[str] = []
         self.writers: dict[int, Invocation | None] = {}
         self.least_left = sys.maxsize
-        self.ended_at: dict[str, tuple[float, frozenset[str]]] = {}
         self.linked_at: dict[tuple[str, str], float] = {}
         self.over_since: dict[str, float] = {}
         self.removed: dict[str, float] = {}
@@ -153,13 +139,11 @@ class Invariants:
             denied = _denied(error)
             if run and denied:
                 run.learnt.denied |= denied
-                run.learnt.read_at = self.stage.clock.now
             elif run:
                 run.learnt.reads[key] = False
             raise
         if run:
             run.learnt.reads[key] = True
-            run.learnt.read_at = self.stage.clock.now
 
     def saw_instances(self, answer: Mapping[str, Any], key: str) -> None:
         run = self.run
@@ -180,13 +164,8 @@ class Invariants:
         run = self.run
         if run is None:
             return
-        if run.must_defer:
-            self.breaks(run, f"{request.method} {request.path} below the reserve, or after a 429")
         needed = ("GET ", "DescribeInstances" if run.is_sweep else _BY_ID)
         failed = [key for key in run.learnt.failed if key.startswith(needed)]
-        age = self.stage.clock.now - run.learnt.read_at
-        if run.is_sweep and request.method != "GET" and age > OLD:
-            self.breaks(run, f"{request.method} {request.path} on what was seen {age} s ago")
         is_batch = request.path.endswith("/batch") and b'"deletes"' in request.body
         if failed and (request.method == "DELETE" or is_batch):
             self.breaks(run, f"deletes after a failed read: {failed}")
@@ -201,13 +180,13 @@ class Invariants:
         run = self.run
         if run is None:
             return
-        self._note_quota(run, answer)
+        if left := _LEFT.search(answer.headers.get("Ratelimit", "")):
+            self.least_left = min(self.least_left, int(left[1]))
         envelope = _parse(answer.body)
         went_well = answer.status == _OK and envelope.get("success") is True
         if request.method == "GET":
             run.learnt.reads[_key(request)] = went_well
             run.learnt.view = view if went_well else run.learnt.view
-            run.learnt.read_at = self.stage.clock.now if went_well else run.learnt.read_at
         if went_well:
             run.environment.unproven += [run.started or 0.0] * run.learnt.unproven
             for record in _records_in(envelope["result"]):
@@ -215,19 +194,6 @@ class Invariants:
                     run.learnt.confirmed.setdefault(record["name"], set()).add(record["content"])
         if request.method != "GET":  # what Cloudflare has not confirmed, nobody can count
             run.learnt.unproven = 0
-
-    def _note_quota(self, run: Invocation, answer: Answer) -> None:
-        now, environment = self.stage.clock.now, run.environment
-        left = _LEFT.search(answer.headers.get("Ratelimit", ""))
-        if left:
-            self.least_left = min(self.least_left, int(left[1]))
-            quota = _QUOTA.search(answer.headers.get("Ratelimit-Policy", ""))
-            limit = int(quota[1]) if quota else 1200
-            kept = KEPT_BY_SWEEPS if run.is_sweep else KEPT_BY_EVENTS
-            is_spent = int(left[1]) < limit * kept
-            environment.reserved_until = now + int(left[2]) if is_spent else float("-inf")
-        if answer.status == _TOO_MANY:
-            environment.refused_until = now + float(answer.headers.get("Retry-After", 300))
 
     # Writes
 
@@ -271,8 +237,6 @@ class Invariants:
         if run and after is None:
             self.breaks(run, f"removed the row {item_id}")
         elif run and after:
-            if status(after) == "TERMINATED" != status(before):
-                self.ended_at[item_id] = self.stage.clock.now, frozenset(run.learnt.withheld)
             self.breaks_all(run, row_invariants.problems(self.stage, run, item_id, before, after))
 
     # Meetings
@@ -383,10 +347,7 @@ class Invariants:
     # Runs
 
     def ended(self, run: Invocation) -> None:
-        if run.function in CORE:
-            self._core_ended(run)
-            return
-        if run.error and not (isinstance(run.error, MEETING_FAILURES) and run.function != API):
+        if run.error and not (isinstance(run.error, FAILURES) and run.function != API):
             self.breaks(run, f"raised {run.error!r}")
         what = type(run.error).__name__ if run.error else "went well"
         self.seen[f"{run.function} {what}"] += 1
@@ -394,17 +355,6 @@ class Invariants:
             self.breaks_all(run, meeting_invariants.answer_problems(self.stage, run))
         if run.function == SAFETY_NET and run.result:
             self.seen[f"look: {run.result['action']}"] += 1
-
-    def _core_ended(self, run: Invocation) -> None:
-        if isinstance(run.error, ScheduleError):
-            return  # the overseer's; the sweep itself went on, and its result is lost
-        if run.error and not isinstance(run.error, CORE_FAILURES):
-            self.breaks(run, f"raised {run.error!r}")
-        if run.is_sweep:
-            self.breaks_all(run, record_invariants.held_back(self.stage, run))
-        action = run.result["action"] if run.result else "failed"
-        if run.must_defer and action != "deferred":
-            self.breaks(run, f"{action} below the reserve, or after a 429")
 
 
 def _denied(error: BotoCoreError | ClientError) -> set[str]:

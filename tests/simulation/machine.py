@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from chalicelib.meetings.keys import Seed
 from tests.simulation.actors import EDITS, KINDS, ROW_CHANGES, TAGS
-from tests.simulation.callers import ENTER, JSON, NONE, OTHERS, PAGE, RIGHT, WAIT, Plan
+from tests.simulation.callers import ENTER, JSON, PAGE, WAIT, Plan
 from tests.simulation.desktops import DESCRIBED, ORDERS
 from tests.simulation.end_invariants import is_taken, stage_problems
 from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
@@ -52,6 +52,7 @@ plans = st.builds(
     is_well=st.sampled_from([True, True, True, False]),
     is_declared_over=st.sampled_from([False, False, True]),
     is_churned=st.sampled_from([False, False, False, True]),
+    is_hidden=st.sampled_from([False, False, True]),
 )
 
 
@@ -67,12 +68,8 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.stage.functions.retries)
     @rule(warm=warm, calls=calls)
     def retry(self, warm: int | None, calls: int) -> None:
-        retry = self.stage.functions.retries.pop(0)
-        self.stage.clock.reach(retry.due)
-        run = self.stage.functions.invoke(
-            retry.event, function=retry.function, attempt=retry.attempt, warm=warm
-        )
-        self._go_alone(run, calls)
+        self.stage.clock.reach(self.stage.functions.retries[0].due)
+        self._go_alone(self.stage.functions.retry(warm), calls)
 
     @precondition(lambda self: self._may_run(SWEEP))
     @rule(warm=warm, calls=calls)
@@ -335,38 +332,26 @@ class MeetingsSchedule(Schedule):
         number=which,
         role=roles,
         how=st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER]),
-        shows=st.sampled_from([RIGHT, RIGHT, RIGHT, OTHERS, NONE]),
         warm=warm,
         calls=calls,
     )
-    def visit(  # noqa: PLR0913 (what a visit is like)
-        self, *, number: int, role: str, how: str, shows: str, warm: int | None, calls: int
-    ) -> None:
+    def visit(self, number: int, role: str, how: str, warm: int | None, calls: int) -> None:
         orders = [each for each in self.stage.callers.orders if each.meeting]
         order = orders[number % len(orders)]
-        self._go_alone(self.stage.callers.visit(order, role, how, shows, warm), calls)
+        self._go_alone(self.stage.callers.visit(order, role, how, warm), calls)
 
     # What comes, early or late, once, twice or never
 
-    @precondition(lambda self: self.stage.scheduler.due())
+    @precondition(lambda self: self.stage.scheduler.planned)
     @rule(number=which, warm=warm, calls=calls, again=st.booleans())
     def fire(self, number: int, warm: int | None, calls: int, *, again: bool) -> None:
+        """Let a schedule fire: one that is late, or the next one in time."""
+        if not self.stage.scheduler.due():
+            planned = self.stage.scheduler.planned.values()
+            self.stage.clock.reach(min(each.at for each in planned))
+            self.stage.functions.expire()
         due = self.stage.scheduler.due()
-        planned = due[number % len(due)]
-        self.stage.scheduler.fire(planned, again=again)
-        run = self.stage.functions.invoke(planned.payload, function=planned.function, warm=warm)
-        self._go_alone(run, calls)
-
-    @precondition(lambda self: self.stage.scheduler.planned)
-    @rule(warm=warm, calls=calls)
-    def fire_next(self, warm: int | None, calls: int) -> None:
-        """Let the next schedule fire in time, no matter what else is going on."""
-        planned = self.stage.scheduler.planned.values()
-        self.stage.clock.reach(min(each.at for each in planned))
-        self.stage.functions.expire()
-        run = self.stage.start_due(warm)
-        if run:
-            self._go_alone(run, calls)
+        self._go_alone(self.stage.start(due[number % len(due)], warm, again=again), calls)
 
     @precondition(lambda self: self.stage.scheduler.due())
     @rule(number=which)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.names import (
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
 WINDOW: Final = 24 * 3600.0
-CUT: Final = 20
-"""A result names so many of what was held back."""
-_DELETED = re.compile(r"^delete (\S+) at ")
 LONGEST_LAG: Final = 240.0
 """Seconds for which EC2's answers may lag behind."""
 
@@ -188,22 +184,8 @@ def exceeded(stage: Stage, run: Invocation, transaction: Transaction) -> Iterato
     if not (run.is_sweep and count) or run.is_forced:
         return
     run.learnt.unproven += count
-    if _is_too_many(stage, run, run.learnt.unproven, at_most=True):
+    if _is_too_many(stage, run, run.learnt.unproven):
         yield f"deleted {run.learnt.unproven} without a reason that EC2 has shown, beyond the limit"
-
-
-def held_back(stage: Stage, run: Invocation) -> Iterator[str]:
-    """Say what a sweep has held back and should not have: what EC2 proves, or what is not many."""
-    held = (run.result or {}).get("held_back", ())
-    found = [name for each in held for name in _DELETED.findall(each)]
-    learnt = run.learnt
-    is_tag_known = any(is_project(views[-1]) for views in learnt.shown.values())
-    for name in found:
-        views = learnt.shown.get(instance_named(name) or "", ())
-        if views and not is_live(views[-1]) and (is_tag_known or views[-1].state != "running"):
-            yield f"held back the deletion of {name}, of which EC2 has shown {views[-1]}"
-    if held and len(held) < CUT and not _is_too_many(stage, run, len(held), at_most=False):
-        yield f"held back {len(held)} deletions, which the limits allow"
 
 
 def _is_unproven(run: Invocation, record: Record) -> bool:
@@ -211,33 +193,16 @@ def _is_unproven(run: Invocation, record: Record) -> bool:
     return is_ours(record) and instance_named(record.name) not in run.learnt.shown
 
 
-def _is_too_many(stage: Stage, run: Invocation, count: int, *, at_most: bool) -> bool:
+def _is_too_many(stage: Stage, run: Invocation, count: int) -> bool:
     """Compare with both limits.
 
-    How many records there were when the run looked is not known to one: what was changed since
+    How many records there were when the run looked is not known to one: what was deleted since
     counts to the run's advantage.
     """
     begun = run.started or 0.0
     made = sum(at > begun - WINDOW for at in run.environment.unproven)
-    if not at_most:  # it counts as made what others had deleted before its call came
-        made = max(made, _said_to_be_deleted(stage, run))
     owned = sum(map(is_ours, stage.cloudflare.store.records)) + made
     for transaction in stage.cloudflare.store.history[run.learnt.view :]:
-        for step in transaction.steps:
-            owned += at_most and step.after is None
-            owned -= not at_most and step.before is None
+        owned += sum(step.after is None for step in transaction.steps)
     is_few = made + count <= SETTINGS.delete_limit
     return not is_few and (made + count) * 100 > owned * SETTINGS.delete_percent
-
-
-def _said_to_be_deleted(stage: Stage, run: Invocation) -> int:
-    """Count the deletions that the environment's runs before this one said they made, or tried.
-
-    One whose answer was lost counts once its record is gone.
-    """
-    before = [
-        each.result or {} for each in stage.functions.ended if each.environment is run.environment
-    ]
-    done = sum(each.get("done", {}).get("deleted", 0) for each in before)
-    tried = sum(bool(_DELETED.match(said)) for each in before for said in each.get("left", ()))
-    return int(done + tried)

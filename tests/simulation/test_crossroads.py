@@ -53,9 +53,7 @@ class Scene:
     def fire(self, name: str, calls: int, *, again: bool = False) -> Invocation:
         planned = self.stage.scheduler.planned[f"{name}-{self.order.meeting}"]
         self.stage.clock.reach(planned.at)
-        self.stage.scheduler.fire(planned, again=again)
-        run = self.stage.functions.invoke(planned.payload, function=planned.function, warm=None)
-        return self.go(run, calls)
+        return self.go(self.stage.start(planned, None, again=again), calls)
 
     def go(self, run: Invocation, calls: int) -> Invocation:
         self.stage.go_alone(run, calls)
@@ -96,6 +94,7 @@ def test_two_launches_at_once_while_zones_fill_and_empty(calls: int, zone: str) 
     first = scene.fire("launch", calls, again=True)
     scene.stage.ec2.full = {zone}
     scene.end(scene.fire("launch", 1))
+    scene.stage.ec2.full = set()
     scene.end(first)
     scene.finish_launched()
 

@@ -119,9 +119,7 @@ class Timeline:
         self._stage.functions.invoke(self._stage.events.pop(0))
 
     def _retry(self) -> None:
-        stage = self._stage
-        retry = min(stage.functions.retries, key=lambda each: each.due)
-        if retry.due > stage.clock.now:
-            return
-        stage.functions.retries.remove(retry)
-        stage.functions.invoke(retry.event, function=retry.function, attempt=retry.attempt)
+        retries = self._stage.functions.retries
+        retries.sort(key=lambda each: each.due)
+        if retries[0].due <= self._stage.clock.now:
+            self._stage.functions.retry()
