@@ -34,20 +34,6 @@ from tests.simulation.names import (
     SAFETY_NET,
     SHORTEST,
     TERMINATOR,
-    assignment,
-    desktops_of,
-    goes_on,
-    is_claimed,
-    is_gone,
-    is_over,
-    is_project,
-    launched_at,
-    links,
-    meet_time,
-    meeting_of,
-    rank,
-    status,
-    text,
 )
 from tests.simulation.record_invariants import LONGEST_LAG
 from tests.world import OWNER
@@ -225,16 +211,14 @@ class Invariants:
         if failed:
             self.breaks(run, f"writes {item_id} after a failed read {failed}")
 
-    def wrote_row(
-        self, run: Invocation | None, item_id: str, before: Item | None, after: Item | None
-    ) -> None:
+    def wrote_row(self, run: Invocation | None, item_id: str, before: Item, after: Item) -> None:
         if run and run.function not in CORE:
             found = meeting_invariants.problems(self.stage, run, item_id, before, after)
             self.breaks_all(run, found)
             return
-        for link in set(links(after).values()) - set(links(before).values()):
+        for link in set(after.links.values()) - set(before.links.values()):
             self.linked_at[item_id, link] = self.stage.clock.now
-        if run and after is None:
+        if run and not after:
             self.breaks(run, f"removed the row {item_id}")
         elif run and after:
             self.breaks_all(run, row_invariants.problems(self.stage, run, item_id, before, after))
@@ -255,20 +239,20 @@ class Invariants:
             return
         is_new = host.past[-1][0] == self.stage.clock.now and len(host.past) == 1
         self.seen["started" if is_new else "found again"] += 1
-        others = desktops_of(self.stage.ec2.hosts.values(), meeting, role)
+        others = self.stage.ec2.desktops_of(meeting, role)
         if [each for each in others if each is not host]:
             self.breaks(run, f"started {host.id} beside {others} as the {role} of {meeting}")
         if run.function != LAUNCH or self.meetings_of(run) != {meeting}:
             self.breaks(run, f"started {host.id} for {meeting}")
-        item = self.stage.dynamodb.items.get(meeting)
+        item = self.stage.dynamodb.row(meeting)
         begun = run.started or 0.0
-        if item is None:
+        if not item:
             if self.removed.get(meeting, 0.0) < begun:
                 self.breaks(run, f"started {host.id} for {meeting}, of which there is no row")
         elif meeting not in self.stage.actors.touched:
             if CONFIRMED not in item:
                 self.breaks(run, f"started {host.id} for {meeting}, which nobody has confirmed")
-            ahead = meet_time(item) - self.stage.clock.now
+            ahead = item.meet_time - self.stage.clock.now
             if not -LONGEST - MINUTE <= ahead <= AHEAD + 2 * MINUTE:
                 self.breaks(run, f"started {host.id} for {meeting}, {ahead} s before its start")
         if self.over_since.get(meeting, begun) < begun:
@@ -278,30 +262,30 @@ class Invariants:
         if run is None:
             return
         self.seen["ended"] += 1
-        meeting = meeting_of(host.view)
-        if not is_project(host.view) or meeting not in self.meetings_of(run):
+        meeting = host.view.meeting
+        if not host.view.is_project or meeting not in self.meetings_of(run):
             self.breaks(run, f"ends {host.id}, which is {host.view}")
             return
-        item, now = self.stage.dynamodb.items.get(meeting), self.stage.clock.now
-        if item is None:
+        item, now = self.stage.dynamodb.row(meeting), self.stage.clock.now
+        if not item:
             is_own = meeting in self.removed and run.function == LAUNCH
             is_own |= meeting in self.removed_over
             if not is_own and now < self.oldest(run, meeting) + LONGEST:
                 self.breaks(run, f"ends {host.id} of {meeting}, of which there is no row")
-        elif not is_claimed(item) and not self._has_lost_its_role(run, host, item):
+        elif not item.is_claimed and not self._has_lost_its_role(run, host, item):
             is_full = run.function == SAFETY_NET and meeting in run.learnt.crowded
             if not is_full or not self.is_over_by_time(run, meeting, item):
                 self.breaks(run, f"ends {host.id} of {meeting}, which nobody has claimed")
 
     def _has_lost_its_role(self, run: Invocation, host: Host, item: Item) -> bool:
         """Return True if a launch ends what it started, since people gave its role to another."""
-        meeting, role = assignment(host.view) or (None, None)
+        meeting, role = host.view.assignment or (None, None)
         is_touched = meeting in self.stage.actors.touched
-        return is_touched and run.function == LAUNCH and text(item, f"{role}_ec2_id") != host.id
+        return is_touched and run.function == LAUNCH and item.text(f"{role}_ec2_id") != host.id
 
     def is_over_by_time(self, run: Invocation, meeting: str, item: Item) -> bool:
         """Return True if a meeting has lasted as long as any may, no matter what its row says."""
-        is_late = self.stage.clock.now >= meet_time(item) + LONGEST
+        is_late = self.stage.clock.now >= item.meet_time + LONGEST
         return is_late or self.is_worn_out(run, meeting)
 
     def is_worn_out(self, run: Invocation, meeting: str) -> bool:
@@ -312,10 +296,10 @@ class Invariants:
         """Return when the oldest desktop was launched that a meeting had when the run looked."""
         looked_at = (run.started or 0.0) - LONGEST_LAG
         launches = (
-            int(launched_at(host))
+            int(host.launched_at)
             for host in self.stage.ec2.hosts.values()
             if any(
-                is_project(view) and meeting_of(view) == meeting and not is_gone(view)
+                view.is_project and view.meeting == meeting and not view.is_gone
                 for view in host.since(looked_at)
             )
         )
@@ -323,25 +307,25 @@ class Invariants:
 
     # Rows
 
-    def row_became(self, item_id: str, before: Item | None, after: Item | None) -> None:
+    def row_became(self, item_id: str, before: Item, after: Item) -> None:
         now = self.stage.clock.now
-        is_back = bool(status(before)) and after is not None and rank(after) < rank(before)
+        is_back = bool(before.status) and bool(after) and after.rank < before.rank
         if self.run and is_back:
-            self.breaks(self.run, f"moved {item_id} back from {status(before)} to {status(after)}")
-        if after is None:
+            self.breaks(self.run, f"moved {item_id} back from {before.status} to {after.status}")
+        if not after:
             self.removed[item_id] = now
             if item_id in self.over_since:
                 self.over_since.pop(item_id)
                 self.removed_over.add(item_id)
             return
-        self.owners[item_id] = text(after, "teacher_name") or ""
-        if is_over(after):
+        self.owners[item_id] = after.text("teacher_name") or ""
+        if after.is_over:
             self.over_since.setdefault(item_id, now)
-        if before is not None and is_claimed(after) and not is_claimed(before):
-            self.seen[text(after, "termination_reason") or ""] += 1
+        if before and after.is_claimed and not before.is_claimed:
+            self.seen[after.text("termination_reason") or ""] += 1
             run = self.run
             is_claim = run is not None and run.function not in CORE
-            if run and is_claim and goes_on(before, now) and not self.is_worn_out(run, item_id):
+            if run and is_claim and before.goes_on(now) and not self.is_worn_out(run, item_id):
                 self.breaks(run, f"ends {item_id}, which is live")
 
     # Runs

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.names import (
     ROLES,
     SETTINGS,
-    assignment,
     described,
     instance_named,
-    is_live,
     is_ours,
-    is_project,
     is_unmarked,
     link_to,
-    links,
     noted,
 )
 
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
 WINDOW: Final = 24 * 3600.0
+_LIVE = attrgetter("is_live")
 LONGEST_LAG: Final = 240.0
 """Seconds for which EC2's answers may lag behind."""
 
@@ -58,7 +56,7 @@ def traced_rows(stage: Stage) -> set[str]:
     Role tag that is no role leads nowhere.)
     """
     hosts, records = stage.ec2.hosts.values(), stage.cloudflare.store.records
-    found = [assignment(host.view) for host in hosts if is_project(host.view)]
+    found = [host.view.assignment for host in hosts if host.view.is_project]
     found += [noted(record) for record in records if is_ours(record)]
     return {each[0] for each in found if each and each[1] in ROLES}
 
@@ -71,7 +69,7 @@ def steady(host: Host, run: Invocation) -> bool:
 def _may_make(stage: Stage, record: Record) -> bool:
     """Return True if it is marked, proxied and made for an instance that has been ours once."""
     host = stage.ec2.hosts.get(instance_named(record.name) or "")
-    was_ours = host is not None and any(is_project(view) for _, view in host.past)
+    was_ours = host is not None and any(view.is_project for _, view in host.past)
     return was_ours and is_ours(record) and record.fields.proxied
 
 
@@ -92,7 +90,7 @@ def _is_for_us(stage: Stage, record: Record) -> bool:
     if is_ours(record):
         return True
     host = stage.ec2.hosts.get(instance_named(record.name) or "")
-    return is_unmarked(record) and host is not None and any(is_project(v) for _, v in host.past)
+    return is_unmarked(record) and host is not None and any(v.is_project for _, v in host.past)
 
 
 def _as_seen(stage: Stage, run: Invocation, position: int, record: Record) -> Record | None:
@@ -124,7 +122,7 @@ def _what_forbids(stage: Stage, run: Invocation, position: int, record: Record) 
     if seen and seen.name != record.name:
         return None
     is_last = not stage.cloudflare.store.named(record.name) and not _others_left(stage, run, record)
-    if host and is_last and is_live(host.view) and not run.learnt.may_doubt(host.id, is_live):
+    if host and is_last and host.view.is_live and not run.learnt.may_doubt(host.id, _LIVE):
         return "of a desktop that is live, and that EC2 has shown as nothing else"
     return None
 
@@ -162,9 +160,9 @@ def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str |
     if found[1] not in ROLES or host is None or not steady(host, run):
         return None
     link = link_to(host.id)
-    row = stage.dynamodb.items.get(found[0], {})
+    row = stage.dynamodb.row(found[0])
     linked_at = stage.invariants.linked_at.get((found[0], link), run.started or 0.0)
-    if link not in links(row).values() or linked_at >= (run.started or 0.0):
+    if link not in row.links.values() or linked_at >= (run.started or 0.0):
         return None
     seen = _as_seen(stage, run, position, before)
     is_as_seen = seen is not None and noted(seen) == found
