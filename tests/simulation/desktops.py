@@ -25,6 +25,8 @@ ORDERS: Final = (
     "take another address",
     "lose the address",
 )
+BY_ITSELF: Final = ("step", "upload", "report_again")
+"""What a desktop does: it lives on, hands over its data, or says once more that it is healthy."""
 DESCRIBED: Final = 60 * MINUTE
 """For how long EC2 describes an instance that has terminated."""
 BOOT, HEALTH_CHECK, SHUTDOWN = 30.0, 20.0, 30.0

@@ -159,8 +159,6 @@ class Invariants:
     def missed(self, request: Request) -> None:
         if self.run and request.method == "GET":
             self.run.learnt.reads[_key(request)] = False
-        elif self.run:
-            self.run.learnt.unproven = 0
 
     def answered(self, request: Request, answer: Answer, view: int) -> None:
         run = self.run
@@ -174,12 +172,9 @@ class Invariants:
             run.learnt.reads[_key(request)] = went_well
             run.learnt.view = view if went_well else run.learnt.view
         if went_well:
-            run.environment.unproven += [run.started or 0.0] * run.learnt.unproven
             for record in _records_in(envelope["result"]):
                 if str(record.get("comment") or "").split()[:1] == [OWNER]:
                     run.learnt.confirmed.setdefault(record["name"], set()).add(record["content"])
-        if request.method != "GET":  # what Cloudflare has not confirmed, nobody can count
-            run.learnt.unproven = 0
 
     # Writes
 
@@ -191,7 +186,6 @@ class Invariants:
             if run:
                 found = record_invariants.problems(self.stage, run, position, transaction)
                 self.breaks_all(run, found)
-                self.breaks_all(run, record_invariants.exceeded(self.stage, run, transaction))
 
     def lacks_room(self, run: Invocation | None, item_id: str) -> None:
         self.seen["full"] += 1

@@ -36,9 +36,8 @@ class Learnt:
     the zone's history the last list showed.
 
     `shown` has everything that EC2 showed of each instance, `denied` the ids that it said it does
-    not know, `withheld` those that a thin answer lacked. `unproven` is how many records without a
-    reason that EC2 has shown the call took that is going on. `unlinked` are the rows, and the
-    instances whose links the run has removed there. `crowded` are the rows that had no room.
+    not know, `withheld` those that a thin answer lacked. `unlinked` are the rows, and the instances
+    whose links the run has removed there. `crowded` are the rows that had no room.
     """
 
     reads: dict[str, bool] = field(default_factory=dict)
@@ -47,7 +46,6 @@ class Learnt:
     shown: dict[str, list[View]] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
     withheld: set[str] = field(default_factory=set)
-    unproven: int = 0
     unlinked: set[tuple[str, str]] = field(default_factory=set)
     crowded: set[str] = field(default_factory=set)
 
@@ -132,15 +130,11 @@ class Retry:
 
 @dataclass(eq=False)
 class Environment:
-    """An execution environment; `handle` is the function as it was built in it.
-
-    `unproven` has the moments of deletions for which EC2 had shown it no reason.
-    """
+    """An execution environment; `handle` is the function as it was built in it."""
 
     function: str
     handle: Callable[[Invocation], Any]
     run: Invocation | None = None
-    unproven: list[float] = field(default_factory=list)
 
 
 class Lambda:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from tests.simulation.names import (
     ROLES,
-    SETTINGS,
     described,
     instance_named,
     is_ours,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
-WINDOW: Final = 24 * 3600.0
 _LIVE = attrgetter("is_live")
 LONGEST_LAG: Final = 240.0
 """Seconds for which EC2's answers may lag behind."""
@@ -167,40 +165,3 @@ def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str |
     seen = _as_seen(stage, run, position, before)
     is_as_seen = seen is not None and noted(seen) == found
     return found[0] if is_as_seen and found[0] not in traced_rows(stage) else None
-
-
-# The limit on deletions for which EC2 has shown no reason
-
-
-def exceeded(stage: Stage, run: Invocation, transaction: Transaction) -> Iterator[str]:
-    """Say whether a change of a sweep takes more than both limits allow within a day.
-
-    `learnt.unproven` counts what the environment is to remember once Cloudflare has confirmed it.
-    """
-    gone = [step.before for step in transaction.steps if step.before and step.after is None]
-    count = sum(_is_unproven(run, record) for record in gone)
-    if not (run.is_sweep and count) or run.is_forced:
-        return
-    run.learnt.unproven += count
-    if _is_too_many(stage, run, run.learnt.unproven):
-        yield f"deleted {run.learnt.unproven} without a reason that EC2 has shown, beyond the limit"
-
-
-def _is_unproven(run: Invocation, record: Record) -> bool:
-    """Return True if EC2 has not shown the instance, or there is none of this name."""
-    return is_ours(record) and instance_named(record.name) not in run.learnt.shown
-
-
-def _is_too_many(stage: Stage, run: Invocation, count: int) -> bool:
-    """Compare with both limits.
-
-    How many records there were when the run looked is not known to one: what was deleted since
-    counts to the run's advantage.
-    """
-    begun = run.started or 0.0
-    made = sum(at > begun - WINDOW for at in run.environment.unproven)
-    owned = sum(map(is_ours, stage.cloudflare.store.records)) + made
-    for transaction in stage.cloudflare.store.history[run.learnt.view :]:
-        owned += sum(step.after is None for step in transaction.steps)
-    is_few = made + count <= SETTINGS.delete_limit
-    return not is_few and (made + count) * 100 > owned * SETTINGS.delete_percent
