@@ -76,11 +76,6 @@ class Desktops:
         if not host.view.is_gone:
             self._become(host, "shutting-down", host.view.address)
 
-    def vanish(self, host: Host) -> None:
-        """Let EC2 forget an instance that shut down long ago."""
-        while host.view and host.view.is_gone:
-            self._advance(host)
-
     # What a desktop does by itself
 
     def step(self, host: Host) -> None:

@@ -11,7 +11,6 @@ from tests.simulation.names import (
     LONGEST,
     MINUTE,
     RANKS,
-    REASON,
     ROLES,
     SHORTEST,
     described,
@@ -219,8 +218,6 @@ def meeting_problems(stage: Stage, calm_since: float) -> Iterator[str]:
     yield from stage_problems(stage, traced_rows(stage))
     yield from _end_of_row_problems(stage)
     yield from _order_problems(stage)
-    for order in stage.callers.orders:
-        yield from _health_problems(stage, order, calm_since)
     for guest in stage.callers.guests:
         yield from _guest_problems(stage, guest, calm_since)
     if stage.scheduler.planned:
@@ -264,18 +261,6 @@ def _is_calm(stage: Stage, order: Order, calm_since: float) -> bool:
     is_left_alone = order.meeting not in stage.actors.touched | stage.actors.disturbed
     is_left_alone = is_left_alone and not order.plan.is_churned
     return calm_since < order.meet_time - AHEAD and is_left_alone
-
-
-def _health_problems(stage: Stage, order: Order, calm_since: float) -> Iterator[str]:
-    """Check that a meeting whose desktops never were healthy is said to be one, and in time."""
-    item = stage.dynamodb.row(order.meeting or "")
-    if order.plan.is_well or not item or any(item.session_data):
-        return
-    reason = item.text(REASON)
-    ended = stage.invariants.over_since.get(order.meeting or "", 0.0)
-    is_late = ended > order.meet_time + SHORTEST + 2 * MINUTE
-    if _is_calm(stage, order, calm_since) and (reason != "NEVER_HEALTHY" or is_late):
-        yield f"{order.meeting}, never healthy, ended at {ended} as {reason}: {item}"
 
 
 def _guest_problems(stage: Stage, guest: Guest, calm_since: float) -> Iterator[str]:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from chalicelib.meetings.keys import Seed
 from tests.simulation.actors import EDITS, KINDS, ROW_CHANGES, TAGS
 from tests.simulation.callers import ENTER, JSON, PAGE, WAIT, Plan
-from tests.simulation.desktops import BY_ITSELF, DESCRIBED, ORDERS
+from tests.simulation.desktops import BY_ITSELF, ORDERS
 from tests.simulation.end_invariants import is_taken, stage_problems
 from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
 from tests.simulation.names import BY_HAND, MINUTE, RANKS, ROLES, SWEEP, name_of
@@ -23,7 +23,6 @@ from tests.simulation.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.simulation.ec2 import Host
     from tests.simulation.lambda_service import Invocation
 
 ROWS: Final = ("m1", "m2")
@@ -35,8 +34,6 @@ MOST_RECORDS: Final = 40
 MOST_ORDERS: Final = 3
 MOST_DESKTOPS: Final = 8
 """So that no sweep of a stage with meetings ever deletes more than it may."""
-CROWD_ROWS: Final = tuple(f"c{number}" for number in range(7))
-"""The meetings of desktops that start and end together."""
 WRITTEN: Final = (*list(RANKS)[:-1], "https://elsewhere.example.org")
 """What others write to rows: a status, or a link to something that is none of ours."""
 
@@ -147,7 +144,6 @@ class CoreSchedule(Schedule):
 
     def __init__(self) -> None:
         super().__init__(has_meetings=False)
-        self.crowd: list[Host] = []
 
     @initialize(
         status=st.sampled_from([None, "SCHEDULED", "LAUNCHED"]),
@@ -186,33 +182,6 @@ class CoreSchedule(Schedule):
     @rule(calls=calls, force=st.booleans())
     def sweep_by_hand(self, calls: int, *, force: bool) -> None:
         self._go_alone(self._by_hand(force=force), calls)
-
-    @precondition(lambda self: CROWD_ROWS[0] not in self.stage.dynamodb.items)
-    @rule(size=st.sampled_from([11, 14]))
-    def start_together(self, size: int) -> None:
-        """Let more desktops run, with old records, than may be deleted without proof."""
-        for number in range(size):
-            row, role = CROWD_ROWS[number // 2], ROLES[number % 2]
-            self.stage.actors.schedule(row)
-            self.crowd.append(self.stage.desktops.launch(row, role))
-        self.stage.events.clear()
-        self._go_alone(self.stage.functions.invoke(None, warm=None), 1000)
-        self.stage.clock.advance(601)
-
-    @precondition(lambda self: self.crowd)
-    @rule(left=st.integers(0, 3), are_lost=st.booleans(), forgets=st.booleans())
-    def end_together(self, left: int, *, are_lost: bool, forgets: bool) -> None:
-        """Let them end at once; EC2 may have forgotten them before anybody looks."""
-        kept = list(self.stage.events)
-        for host in self.crowd[left:]:
-            self.stage.desktops.end(host)
-        if forgets:
-            self.stage.clock.advance(2 * DESCRIBED)
-            for host in self.crowd[left:]:
-                self.stage.desktops.vanish(host)
-        if are_lost:
-            self.stage.events[:] = kept
-        self.crowd.clear()
 
     @precondition(lambda self: self.stage.functions.running)
     @rule()

@@ -193,19 +193,13 @@ def answer_problems(stage: Stage, run: Invocation) -> Iterator[str]:
 def _of_booking(stage: Stage, booking: Booking, answer: Answer) -> Iterator[str]:
     order = booking.order
     stage.invariants.seen[f"booking {answer.status}"] += 1
-    if answer.status in {_BOOKED, _BOOKED_BEFORE} and booking.is_same:
-        meeting = document_of(answer)["meeting_id"]
-        # A row that was erased by hand was what a request under way remembered its failure by.
-        if len(order.booked) > 1 and not order.booked.keys() & stage.actors.erased:
-            yield f"booked {order.teacher} as {sorted(order.booked)}"
-        yield from _stands(stage, meeting, order.teacher)
-    elif answer.status in {_BOOKED, _BOOKED_BEFORE}:
+    is_booked = answer.status in {_BOOKED, _BOOKED_BEFORE}
+    if is_booked and booking.is_same:
+        yield from _stands(stage, document_of(answer)["meeting_id"], order.teacher)
+    elif is_booked:
         if order.booked and not order.booked.keys() & stage.actors.touched:
             yield f"booked another meeting under the key {order.key}"
-    elif answer.status == _LATER:
-        if order.key is None:
-            yield from _is_nothing(stage, order.teacher)
-    elif not _may_refuse(stage, booking, answer.status):
+    elif answer.status != _LATER and not _may_refuse(stage, booking, answer.status):
         yield f"answered {answer.status} to {booking.request.body!r}: {answer.body}"
 
 
@@ -229,13 +223,6 @@ def _stands(stage: Stage, meeting: str, teacher: str) -> Iterator[str]:
     missing = {f"launch-{meeting}", f"safety-{meeting}"} - known
     if missing and not item.is_over:
         yield f"booked {meeting} without {missing}"
-
-
-def _is_nothing(stage: Stage, teacher: str) -> Iterator[str]:
-    """Check that nothing looks like the meeting that could not be made."""
-    for row, item in stage.dynamodb.items.items():
-        if item.text("teacher_name") == teacher and CONFIRMED in item:
-            yield f"answered that {row} was not made, and it is {item}"
 
 
 def _of_visit(stage: Stage, visit: Visit, answer: Answer) -> Iterator[str]:

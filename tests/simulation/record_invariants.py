@@ -11,7 +11,6 @@ from tests.simulation.names import (
     instance_named,
     is_ours,
     is_unmarked,
-    link_to,
     noted,
 )
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcloud.cloudflare import Record
-    from localcloud.cloudflare.table import Step, Transaction
+    from localcloud.cloudflare.table import Transaction
     from tests.simulation.ec2 import Host
     from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
@@ -36,8 +35,6 @@ def problems(
         if step.before is None:
             if step.after and not _may_make(stage, step.after):
                 yield f"made {described(step.after)}"
-        elif row := _row_lost(stage, run, position, step):
-            yield f"took {described(step.before)}, the last trace of {row}, which links to it"
         elif not _may_touch(stage, run, position, step.before):
             yield f"touched {described(step.before)}, which is another's"
         elif step.after is None and (problem := _what_forbids(stage, run, position, step.before)):
@@ -142,26 +139,3 @@ def _others_left(stage: Stage, run: Invocation, record: Record) -> set[str]:
                 if stage.invariants.writers.get(position) is run:
                     removed.add(step.before.id)
     return stood - removed
-
-
-def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str | None:
-    """Name the row that links to an instance, and to which nothing leads any more.
-
-    A link that another run has set since this one began, or tags or a comment that were changed
-    after it looked, make it unclear.
-    """
-    before = step.before
-    found = noted(before) if before and is_ours(before) else None
-    if before is None or found is None or found == (step.after and noted(step.after)):
-        return None
-    host = stage.ec2.hosts.get(instance_named(before.name) or "")
-    if found[1] not in ROLES or host is None or not steady(host, run):
-        return None
-    link = link_to(host.id)
-    row = stage.dynamodb.row(found[0])
-    linked_at = stage.invariants.linked_at.get((found[0], link), run.started or 0.0)
-    if link not in row.links.values() or linked_at >= (run.started or 0.0):
-        return None
-    seen = _as_seen(stage, run, position, before)
-    is_as_seen = seen is not None and noted(seen) == found
-    return found[0] if is_as_seen and found[0] not in traced_rows(stage) else None
