@@ -78,8 +78,8 @@ class Invariants:
     """Watches every call and every write; what was broken is in `broken`.
 
     `least_left` is the least of Cloudflare's quota that any answer showed, and `writers` has the
-    run that made each change of the zone's history, None for people. `linked_at` says since when
-    a row has a link.
+    run that made each change of the zone's history, None for people. `linked` has every link that
+    a row ever had.
 
     `over_since` says since when a row's meeting is being ended, `removed` when a row was removed
     (`removed_over` those that were over by then), `owners` the teacher's name in each row that
@@ -91,7 +91,7 @@ class Invariants:
         self.broken: list[str] = []
         self.writers: dict[int, Invocation | None] = {}
         self.least_left = sys.maxsize
-        self.linked_at: dict[tuple[str, str], float] = {}
+        self.linked: set[tuple[str, str]] = set()
         self.over_since: dict[str, float] = {}
         self.removed: dict[str, float] = {}
         self.removed_over: set[str] = set()
@@ -210,8 +210,7 @@ class Invariants:
             found = meeting_invariants.problems(self.stage, run, item_id, before, after)
             self.breaks_all(run, found)
             return
-        for link in set(after.links.values()) - set(before.links.values()):
-            self.linked_at[item_id, link] = self.stage.clock.now
+        self.linked.update((item_id, link) for link in after.links.values())
         if run and not after:
             self.breaks(run, f"removed the row {item_id}")
         elif run and after:

@@ -145,20 +145,11 @@ class CoreSchedule(Schedule):
     def __init__(self) -> None:
         super().__init__(has_meetings=False)
 
-    @initialize(
-        status=st.sampled_from([None, "SCHEDULED", "LAUNCHED"]),
-        desktops=st.lists(st.tuples(st.sampled_from(MEETINGS), roles, fates), max_size=3),
-        kill=st.booleans(),
-    )
-    def begin(
-        self, status: str | None, desktops: list[tuple[str, str, int | None]], *, kill: bool
-    ) -> None:
+    @initialize(status=st.sampled_from([None, "SCHEDULED", "LAUNCHED"]), kill=st.booleans())
+    def begin(self, status: str | None, *, kill: bool) -> None:
         self.ends_by_kill = kill
         self.stage.actors.schedule("m1")
         self.stage.actors.schedule("m2", status)
-        for meeting, role, fate in desktops:
-            self.stage.desktops.launch(meeting, role)
-            self._deliver_last(fate)
 
     @precondition(lambda self: len(self.stage.ec2.hosts) < MOST_HOSTS)
     @rule(

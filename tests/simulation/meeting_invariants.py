@@ -240,7 +240,7 @@ def _of_visit(stage: Stage, visit: Visit, answer: Answer) -> Iterator[str]:
     if visit.how == WAIT:
         yield f"sent somebody in who only waited for {visit.meeting}"
     stage.callers.was_let_in(visit)
-    if (visit.meeting, link) not in stage.invariants.linked_at:
+    if (visit.meeting, link) not in stage.invariants.linked:
         yield f"sent the {visit.role} of {visit.meeting} to {link}"
     host = stage.ec2.hosts.get(link.removeprefix("https://").partition(".")[0])
     roles = {each and each.tag("Role") for _, each in host.past} if host else set()
