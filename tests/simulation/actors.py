@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.cloudflare import ApiError
-from tests.simulation.dynamodb import LARGEST, size_of
+from tests.simulation.dynamodb import LARGEST, Item, size_of
 from tests.simulation.names import (
     JOINED,
     MINUTE,
@@ -15,15 +15,8 @@ from tests.simulation.names import (
     RANKS,
     ROLES,
     SAFETY_NET,
-    desktops_of,
-    has_begun,
     is_ours,
-    is_over,
-    meet_time,
     name_of,
-    rank,
-    status,
-    text,
 )
 from tests.world import DOMAIN, OWNER
 
@@ -31,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from localcloud.cloudflare import Record
-    from tests.simulation.dynamodb import Item
     from tests.simulation.ec2 import Host
     from tests.simulation.stage import Stage
     from tests.simulation.tasks import Task
@@ -160,7 +152,7 @@ class Actors:
 
     def schedule(self, row: str, status: str | None = "SCHEDULED") -> None:
         item = {"id": {"S": row}} | ({"status": {"S": status}} if status else {})
-        self._stage.dynamodb.items.setdefault(row, item)
+        self._stage.dynamodb.items.setdefault(row, Item(item))
 
     def note(self, row: str, role: str, instance_id: str) -> None:
         if row in self._stage.dynamodb.items:
@@ -168,7 +160,7 @@ class Actors:
 
     def advance(self, row: str, status: str) -> None:
         """Advance a row's status, as health checks and the meeting's own program do."""
-        if RANKS[status] > rank(self._stage.dynamodb.items[row]):
+        if RANKS[status] > self._stage.dynamodb.items[row].rank:
             self._set(row, "status", status)
 
     def link(self, row: str, role: str, link: str) -> None:
@@ -191,21 +183,21 @@ class Actors:
         self.touched.add(row)
         if how == ERASE:
             self.erased.add(row)
-            self._stage.dynamodb.store(row, None)
-        elif how == POSTPONE and not is_over(item):
-            later = datetime.fromtimestamp(meet_time(item) + 20 * MINUTE, UTC)
+            self._stage.dynamodb.store(row, {})
+        elif how == POSTPONE and not item.is_over:
+            later = datetime.fromtimestamp(item.meet_time + 20 * MINUTE, UTC)
             self._set(row, "meet_time", f"{later:%Y-%m-%dT%H:%M:%SZ}")
         elif how in {NOTE_FOREIGN, NOTE_ANOTHERS, NOTE_NEIGHBOURS}:
             self.note(row, ROLES[number % len(ROLES)], self._launch_another(row, how))
 
     def disturb(self, row: str, how: str) -> None:
-        item = self._stage.dynamodb.items.get(row)
-        if item is None or is_over(item) or not self._has_desktop(row):
+        item = self._stage.dynamodb.row(row)
+        if not item or item.is_over or not self._has_desktop(row):
             return
         self.disturbed.add(row)
         if how == CHURN:
             self._churned.add(row)
-        elif how == DECLARE and has_begun(item):
+        elif how == DECLARE and item.has_begun:
             self._stage.invariants.seen["declared over"] += 1
             self._set(row, "status", "TERMINATED")
         elif how in FILL:
@@ -224,13 +216,13 @@ class Actors:
             each.meeting or "" for each in self._stage.callers.orders if each.plan.is_churned
         }
         for row in (self._churned | planned) & self._stage.invariants.meetings_of(task.run):
-            item = self._stage.dynamodb.items.get(row)
+            item = self._stage.dynamodb.row(row)
             if item and self._has_desktop(row):
                 self._stage.invariants.seen["raced"] += 1
                 self._stage.desktops.write(row, _churned(item))
 
     def _has_desktop(self, row: str) -> bool:
-        return bool(desktops_of(self._stage.ec2.hosts.values(), row))
+        return bool(self._stage.ec2.desktops_of(row))
 
     def _launch_another(self, row: str, how: str) -> str:
         """Launch an instance that is not this meeting's desktop, although its tags may look so."""
@@ -244,11 +236,13 @@ class Actors:
 
 def _churned(item: Item) -> Item:
     """Change what a decision depends on, and leave the meeting as it is."""
-    flipped = {"HEALTHY": "IN_PROGRESS", "IN_PROGRESS": "HEALTHY"}.get(status(item))
-    churned = {**item, "status": {"S": flipped}} if flipped and JOINED in item else dict(item)
+    flipped = {"HEALTHY": "IN_PROGRESS", "IN_PROGRESS": "HEALTHY"}.get(item.status)
+    churned = item.copy()
+    if flipped and JOINED in item:
+        churned["status"] = {"S": flipped}
     for name in (f"{role}_session_data" for role in ROLES):
         if name not in item:
             churned[name] = {"S": ""}
-        elif not text(item, name):
+        elif not item.text(name):
             del churned[name]
     return churned

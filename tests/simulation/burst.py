@@ -128,9 +128,10 @@ class Burst:
         functions, events = self.stage.functions, self.stage.events
         busy = sum(not run.is_sweep for run in functions.running)
         while busy < self._concurrency and (events or functions.retries):
-            retry = None if events else functions.retries.pop(0)
-            event, attempt = (retry.event, retry.attempt) if retry else (events.pop(0), 0)
-            functions.invoke(event, attempt=attempt)
+            if events:
+                functions.invoke(events.pop(0))
+            else:
+                functions.retry()
             busy += 1
         ready = min(self.stage.tasks.ready(), key=lambda task: task.turn, default=None)
         next_end = self._ends[-1][0] if self._ends else float("inf")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from chalicelib.meetings.http import Answer, Request
-from tests.simulation.names import API, CALLER_KEY, MINUTE
+from tests.simulation.names import API, CALLER_KEY, MINUTE, ROLES
 
 if TYPE_CHECKING:
     from tests.simulation.lambda_service import Invocation
@@ -20,11 +20,8 @@ POLL: Final = MINUTE
 """How often a visitor's page asks."""
 JSON, WAIT, PAGE, ENTER = "json", "wait", "page", "enter"
 """How somebody asks: as a program, by a page in a hidden tab, by looking at it, by its link."""
-RIGHT, OTHERS, NONE = "right", "the other role's", "none"
-"""Which key somebody shows."""
 
 _SUCCESSES: Final = frozenset({200, 201})
-_OTHER: Final = {"teacher": "student", "student": "teacher"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,8 @@ class Plan:
 
     Unless `is_well`, its desktops never report that they are healthy. If it `is_declared_over`,
     somebody writes TERMINATED soon after people have come, and claims nothing. If it `is_churned`,
-    its desktops write its row all the time.
+    its desktops write its row all the time. If it `is_hidden`, people leave the page in a tab in
+    the background, and never get in.
     """
 
     comes: tuple[str, ...]
@@ -41,6 +39,7 @@ class Plan:
     is_well: bool = True
     is_declared_over: bool = False
     is_churned: bool = False
+    is_hidden: bool = False
 
 
 @dataclass(eq=False)
@@ -102,7 +101,6 @@ class Visit:
     role: str
     request: Request
     how: str
-    shows: str
 
 
 @dataclass(eq=False)
@@ -153,29 +151,25 @@ class Callers:
             for role in order.plan.comes:
                 self.guests.append(Guest(order, role, max(start, self._stage.clock.now)))
         order.booked[document["meeting_id"]] = {
-            role: _key_in(document[f"{role}_link"]) for role in _OTHER
+            role: _key_in(document[f"{role}_link"]) for role in ROLES
         }
 
     # Coming
 
-    def visit(
-        self, order: Order, role: str, how: str, shows: str = RIGHT, warm: int | None = 0
-    ) -> Invocation:
+    def visit(self, order: Order, role: str, how: str, warm: int | None = 0) -> Invocation:
         meeting = order.meeting
         assert meeting
-        keys = order.booked[meeting]
-        shown = {RIGHT: keys[role], OTHERS: keys[_OTHER[role]], NONE: None}[shows]
-        query = ({"key": shown} if shown else {}) | ({"enter": "1"} if how == ENTER else {})
+        query = {"key": order.booked[meeting][role]} | ({"enter": "1"} if how == ENTER else {})
         headers = {"accept": "application/json" if how in {JSON, WAIT} else "text/html,*/*;q=0.8"}
         headers |= {"elephant-waiting": "1"} if how == WAIT else {}
         path = f"/join/{meeting}/{role}"
         request = Request("GET", path, headers, query, b"", BASE_URL)
-        visit = Visit(meeting, role, request, how, shows)
+        visit = Visit(meeting, role, request, how)
         return self._stage.functions.invoke(visit, function=API, warm=warm)
 
     def look(self, guest: Guest) -> None:
         guest.next_look = self._stage.clock.now + POLL
-        self.visit(guest.order, guest.role, JSON)
+        self.visit(guest.order, guest.role, WAIT if guest.order.plan.is_hidden else JSON)
 
     def was_let_in(self, visit: Visit) -> None:
         for guest in self.guests:

@@ -43,11 +43,7 @@ class Loss(StrEnum):
 
     REFUSED = "refused"
     """The connection is refused: nothing was sent."""
-    TIMEOUT = "timeout"
-    """Nothing comes back, and Cloudflare never sees the call."""
-    TIMEOUT_DONE = "timeout-done"
-    """Nothing comes back, though Cloudflare carries the call out."""
-    TIMEOUT_LATE = "timeout-late"
+    LATE = "late"
     """Nothing comes back, and Cloudflare carries the call out when nobody waits any more."""
 
 
@@ -112,14 +108,13 @@ class CloudflareEdge:
         if loss is Loss.REFUSED:
             self._tasks.pause(f"refused {what}")
             raise NotSentError("connection refused")
-        if loss is Loss.TIMEOUT_LATE:
+        if loss is Loss.LATE:
             self.late.append(Lost(self._clock.now + LATE, run, request))
-        if loss in {Loss.TIMEOUT, Loss.TIMEOUT_LATE}:
             self._tasks.pause(f"timeout {what}", seconds)
             raise NoAnswerError("read timed out")
         view, answer = self._execute(run, request)
         delay = answer.delay_before + answer.delay_after
-        if loss is Loss.TIMEOUT_DONE or delay >= seconds:
+        if delay >= seconds:
             self._tasks.pause(f"timeout {what}", seconds)
             raise NoAnswerError("read timed out")
         self._tasks.pause(f"after {what}", delay + LATENCY / 2)

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.dynamodb import LARGEST, size_of
-from tests.simulation.names import (
-    MINUTE,
-    RANKS,
-    is_gone,
-    link_to,
-    links,
-    meeting_of,
-    rank,
-    status,
-    text,
-)
+from tests.simulation.names import MINUTE, RANKS, link_to
 from tests.world import make_event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.simulation.dynamodb import Item
     from tests.simulation.ec2 import Host
     from tests.simulation.stage import Stage
@@ -33,6 +25,8 @@ ORDERS: Final = (
     "take another address",
     "lose the address",
 )
+BY_ITSELF: Final = ("step", "upload", "report_again")
+"""What a desktop does: it lives on, hands over its data, or says once more that it is healthy."""
 DESCRIBED: Final = 60 * MINUTE
 """For how long EC2 describes an instance that has terminated."""
 BOOT, HEALTH_CHECK, SHUTDOWN = 30.0, 20.0, 30.0
@@ -61,7 +55,7 @@ class Desktops:
 
     def order(self, host: Host, order: str) -> None:
         """Ask something of an instance, which is only done if its state allows it."""
-        state, address = (host.view.state, host.view.address) if host.view else ("", None)
+        state, address = host.view.state, host.view.address
         if order in {NEXT_STATE, NEXT_STATE_BARE}:
             self._advance(host, has_address=order == NEXT_STATE)
         elif order == "stop" and state == "running":
@@ -79,18 +73,13 @@ class Desktops:
 
     def end(self, host: Host) -> None:
         """Let an instance shut down, unless it does already."""
-        if host.view and not is_gone(host.view):
+        if not host.view.is_gone:
             self._become(host, "shutting-down", host.view.address)
-
-    def vanish(self, host: Host) -> None:
-        """Let EC2 forget an instance that shut down long ago."""
-        while host.view and is_gone(host.view):
-            self._advance(host)
 
     # What a desktop does by itself
 
     def step(self, host: Host) -> None:
-        state = host.view.state if host.view else ""
+        state = host.view.state
         if state in {"pending", "shutting-down"}:
             self._advance(host)
         elif state == "running" and self._is_to_report(host):
@@ -98,7 +87,7 @@ class Desktops:
 
     def next_step(self, host: Host) -> float | None:
         since, view = host.past[-1]
-        if view is None or view.state in {"terminated", "stopped"}:
+        if view.state in {"", "terminated", "stopped"}:
             return None
         if view.state == "running":
             return since + HEALTH_CHECK if self._is_to_report(host) else None
@@ -107,18 +96,18 @@ class Desktops:
     def upload(self, host: Host) -> None:
         """Let it write its session data to the row, as it does when its user has finished."""
         row, item = self._row(host)
-        role = host.view.tag("Role") if host.view else None
-        if item and not is_gone(host.view):
+        role = host.view.tag("Role")
+        if item and not host.view.is_gone:
             data = {"S": f"s3://recordings/{row}/{role}"}
             self.write(row, {**item, f"{role}_session_data": data})
 
     def report_again(self, host: Host) -> None:
         """Let its health check write once more that it is healthy, as the guide's does."""
         _, item = self._row(host)
-        if status(item) == "IN_PROGRESS" and not is_gone(host.view):
+        if item.status == "IN_PROGRESS" and not host.view.is_gone:
             self._write_status(host, "HEALTHY")
 
-    def write(self, row: str, item: Item) -> None:
+    def write(self, row: str, item: Mapping[str, dict[str, Any]]) -> None:
         if size_of(item) <= LARGEST:
             self._stage.dynamodb.store(row, item)
 
@@ -133,20 +122,19 @@ class Desktops:
         is_well = all(
             order.plan.is_well
             for order in self._stage.callers.orders
-            if order.teacher == text(item, "teacher_name")
+            if order.teacher == item.text("teacher_name")
         )
-        has_link = link_to(host.id) in links(item).values()
-        return is_well and has_link and 0 < rank(item) < RANKS["HEALTHY"]
+        has_link = link_to(host.id) in item.links.values()
+        return is_well and has_link and 0 < item.rank < RANKS["HEALTHY"]
 
-    def _row(self, host: Host) -> tuple[str, Item | None]:
-        row = meeting_of(host.view) or ""
-        return row, self._stage.dynamodb.items.get(row)
+    def _row(self, host: Host) -> tuple[str, Item]:
+        return host.view.meeting, self._stage.dynamodb.row(host.view.meeting)
 
     # What EC2 does
 
     def _advance(self, host: Host, *, has_address: bool = True) -> None:
         """Let an instance reach its next state; an hour after its end EC2 forgets it."""
-        state = host.view.state if host.view else ""
+        state = host.view.state
         if state == "pending":
             self._become(host, "running", self._new_address() if has_address else None)
         elif state == "stopping":
@@ -159,7 +147,7 @@ class Desktops:
                 self._fade(host)
 
     def _fade(self, host: Host) -> None:
-        if host.view and host.view.tags:
+        if host.view.tags:
             self._stage.ec2.change(host, tags=())
         else:
             self._stage.ec2.forget(host)

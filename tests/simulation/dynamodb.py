@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.aws_edge import AwsEdge, client_error
-from tests.simulation.names import TERMINATOR
+from tests.simulation.names import JOINED, LONGEST, RANKS, REASON, ROLES, TERMINATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.simulation.invariants import Invariants
     from tests.simulation.lambda_service import Invocation, Lambda
     from tests.simulation.tasks import Tasks
-
-Item = dict[str, dict[str, Any]]
 
 UNPROCESSED: Final = "unprocessed"
 """A fault: a batch leaves out what it was asked for, or all but the first."""
@@ -33,6 +32,67 @@ _TOO_LARGE: Final = {
 }
 
 
+class Item(dict[str, dict[str, Any]]):
+    """A row by its attributes; an empty one is none."""
+
+    def text(self, attribute: str) -> str | None:
+        value = self.get(attribute)
+        return None if value is None else str(value.get("S", ""))
+
+    @property
+    def status(self) -> str:
+        return self.text("status") or ""
+
+    @property
+    def rank(self) -> int:
+        """How far its status is; -1 if it has none."""
+        return RANKS.get(self.status, -1)
+
+    @property
+    def links(self) -> dict[str, str]:
+        return {
+            name.removesuffix("_ec2_link"): self.text(name) or ""
+            for name in self
+            if name.endswith("_ec2_link")
+        }
+
+    @property
+    def meet_time(self) -> float:
+        """When its meeting starts, in seconds since 1970."""
+        return datetime.fromisoformat(self.text("meet_time") or "").timestamp()
+
+    @property
+    def session_data(self) -> list[str]:
+        """What each side has left; an empty text is nothing."""
+        return [self.text(f"{role}_session_data") or "" for role in ROLES]
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the meeting was ended by the rules: anyone may write a mere status."""
+        return REASON in self
+
+    @property
+    def is_over(self) -> bool:
+        """Whether somebody has ended the meeting, or begun to."""
+        return self.is_claimed or self.status == "TERMINATED"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether somebody has joined; a desktop's health check may set the status back."""
+        return self.status == "IN_PROGRESS" or JOINED in self
+
+    def goes_on(self, now: float) -> bool:
+        """Return True if somebody is in the meeting who may stay: nobody is to end it."""
+        is_done = all(self.session_data) or now >= self.meet_time + LONGEST
+        return self.has_begun and not is_done
+
+    def changed(self, after: Item) -> set[str]:
+        return {name for name in {*self, *after} if self.get(name) != after.get(name)}
+
+    def copy(self) -> Item:
+        return Item({name: dict(value) for name, value in self.items()})
+
+
 class DynamoDb:
     """The table's items, and a client of it; `watchers` are called for each write.
 
@@ -45,19 +105,23 @@ class DynamoDb:
         self.edge = AwsEdge(tasks)
         self.left_out: set[str] = set()
         self.lag = 0.0
-        self._before: dict[str, tuple[float, Item | None]] = {}
+        self._before: dict[str, tuple[float, Item]] = {}
         self._clock = tasks.clock
-        self.watchers: list[Callable[[str, Item | None, Item | None], None]] = []
+        self.watchers: list[Callable[[str, Item, Item], None]] = []
         self._invariants = invariants
         self._table = table
 
-    def store(self, item_id: str, after: Item | None) -> None:
-        before = self.items.pop(item_id, None)
+    def row(self, item_id: str) -> Item:
+        return self.items.get(item_id, Item())
+
+    def store(self, item_id: str, after: Mapping[str, dict[str, Any]]) -> None:
+        before, stored = self.row(item_id), Item(after)
         self._before[item_id] = (self._clock.now, before)
-        if after is not None:
-            self.items[item_id] = after
+        self.items.pop(item_id, None)
+        if stored:
+            self.items[item_id] = stored
         for watch in self.watchers:
-            watch(item_id, before, after)
+            watch(item_id, before, stored)
 
     # The client
 
@@ -65,8 +129,8 @@ class DynamoDb:
         item_id = self._key(request)
 
         def execute(_: str | None) -> dict[str, Any]:
-            item = self.items.get(item_id)
-            return {"Item": _copy(item)} if item else {}
+            item = self.row(item_id)
+            return {"Item": item.copy()} if item else {}
 
         return self._read(f"GetItem {item_id}", execute)
 
@@ -80,35 +144,35 @@ class DynamoDb:
             done = ids[: len(ids) // 2] if fault == UNPROCESSED else ids
             done = [each for each in done if each not in self.left_out]
             left = [{"id": {"S": each}} for each in ids if each not in done]
-            read = self.items.get if asked.get("ConsistentRead") else self._replica
-            found = [_copy(item) for each in done if (item := read(each))]
+            read = self.row if asked.get("ConsistentRead") else self._replica
+            found = [item.copy() for each in done if (item := read(each))]
             unprocessed = {self._table: {**asked, "Keys": left}} if left else {}
             return {"Responses": {self._table: found}, "UnprocessedKeys": unprocessed}
 
         return self._read(f"BatchGetItem {ids}", execute)
 
-    def _replica(self, item_id: str) -> Item | None:
-        changed_at, before = self._before.get(item_id, (0.0, None))
-        is_behind = self._clock.now < changed_at + self.lag
-        return before if is_behind else self.items.get(item_id)
+    def _replica(self, item_id: str) -> Item:
+        changed_at, before = self._before.get(item_id, (0.0, Item()))
+        return before if self._clock.now < changed_at + self.lag else self.row(item_id)
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        def update(before: Item | None) -> Item:
+        def update(before: Item) -> Item:
             return updated(before, request)
 
         return self._write("UpdateItem", self._key(request), update, request)
 
     def put_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        def put(before: Item | None) -> Item:
+        def put(before: Item) -> Item:
             _require(before, request, "PutItem")
-            return _copy(request["Item"])
+            return Item(request["Item"]).copy()
 
         self._require_table(request)
         return self._write("PutItem", str(request["Item"]["id"]["S"]), put, request)
 
     def delete_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        def delete(before: Item | None) -> None:
+        def delete(before: Item) -> Item:
             _require(before, request, "DeleteItem")
+            return Item()
 
         return self._write("DeleteItem", self._key(request), delete, request)
 
@@ -116,23 +180,23 @@ class DynamoDb:
         self,
         operation: str,
         item_id: str,
-        change: Callable[[Item | None], Item | None],
+        change: Callable[[Item], Item],
         request: Mapping[str, Any],
     ) -> Mapping[str, Any]:
         self._invariants.about_to_write_row(item_id)
         run = self._invariants.run
 
         def execute(_: str | None) -> dict[str, Any]:
-            before = self.items.get(item_id)
+            before = self.row(item_id)
             after = change(before)
-            if after and size_of(after) > LARGEST:
+            if size_of(after) > LARGEST:
                 self._invariants.lacks_room(run, item_id)
                 raise client_error("ValidationException", operation, _TOO_LARGE[operation])
             if before != after:
                 self._invariants.wrote_row(run, item_id, before, after)
                 self.store(item_id, after)
             is_wanted = request.get("ReturnValues") == "ALL_NEW"
-            return {"Attributes": _copy(after)} if is_wanted and after else {}
+            return {"Attributes": after.copy()} if is_wanted else {}
 
         return dict(self.edge.call(operation, execute))
 
@@ -149,18 +213,17 @@ class DynamoDb:
             raise client_error("ResourceNotFoundException", "DynamoDB")
 
 
-def size_of(item: Item) -> int:
+def size_of(item: Mapping[str, dict[str, Any]]) -> int:
     return sum(
         len(name.encode()) + sum(len(str(each).encode()) for each in value.values())
         for name, value in item.items()
     )
 
 
-def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
+def updated(item: Mapping[str, dict[str, Any]] | None, request: Mapping[str, Any]) -> Item:
     """Return what an update makes of an item, or raise as DynamoDB does."""
-    changes = _require(item, request, "UpdateItem")
-    after = _copy(item) if item else {"id": request["Key"]["id"]}
-    for name, value in changes:
+    after = Item(item or {"id": request["Key"]["id"]}).copy()
+    for name, value in _require(item or {}, request, "UpdateItem"):
         if value is None:
             after.pop(name, None)
         else:
@@ -169,79 +232,50 @@ def updated(item: Item | None, request: Mapping[str, Any]) -> Item:
 
 
 def _require(
-    item: Item | None, request: Mapping[str, Any], operation: str
-) -> list[tuple[str, Any]]:
-    """Return the changes of a request, or raise as DynamoDB does unless its condition holds."""
-    names = _Used(request["ExpressionAttributeNames"])
-    values = _Used(request.get("ExpressionAttributeValues", {}))
-    holds = _all_hold(item, request["ConditionExpression"], names, values)
-    update = request.get("UpdateExpression")
-    changes = [] if update is None else _changes(update, names, values)
-    paths = [name for name, _ in changes]
-    if names.unused or values.unused or len(paths) != len(set(paths)) or "id" in paths:
-        raise client_error("ValidationException", operation)
-    if not holds:
+    item: Mapping[str, Any], request: Mapping[str, Any], operation: str
+) -> Iterator[tuple[str, Any]]:
+    """Yield the changes of a request, or raise as DynamoDB does unless its condition holds."""
+    names = request["ExpressionAttributeNames"]
+    values = request.get("ExpressionAttributeValues", {})
+    if not _holds(item, request["ConditionExpression"], names, values):
         raise client_error("ConditionalCheckFailedException", operation)
-    return changes
-
-
-def _all_hold(item: Item | None, expression: str, names: _Used, values: _Used) -> bool:
-    """Read a condition without brackets, in which AND binds tighter than OR."""
-    alternatives = [
-        [_holds(item or {}, each, names, values) for each in part.split(" AND ")]
-        for part in expression.split(" OR ")
-    ]
-    return any(map(all, alternatives))
+    return _changes(request.get("UpdateExpression", ""), names, values)
 
 
 _CONDITION = re.compile(
-    r"(?P<function>attribute_exists|attribute_not_exists)\((?P<path>#\w+)\)"
+    r"attribute_exists\((?P<there>#\w+)\)|attribute_not_exists\((?P<absent>#\w+)\)"
     r"|(?P<left>#\w+) = (?P<right>:\w+)"
 )
 _UPDATE = re.compile(r"(?:SET (?P<set>[^A-Z]+?))?(?: ?REMOVE (?P<remove>[^A-Z]+))?")
 
 
-def _holds(item: Item, condition: str, names: _Used, values: _Used) -> bool:
-    found = _CONDITION.fullmatch(condition)
-    if not found:
-        raise client_error("ValidationException", "UpdateItem", condition)
-    if found["function"]:
-        return (names[found["path"]] in item) is (found["function"] == "attribute_exists")
-    return bool(item.get(names[found["left"]]) == values[found["right"]])
+def _holds(
+    item: Mapping[str, Any], expression: str, names: Mapping[str, str], values: Mapping[str, Any]
+) -> bool:
+    """Read a condition without brackets, in which AND binds tighter than OR."""
+
+    def holds(condition: str) -> bool:
+        found = _CONDITION.fullmatch(condition)
+        assert found, condition
+        if found["there"]:
+            return names[found["there"]] in item
+        if found["absent"]:
+            return names[found["absent"]] not in item
+        return bool(item.get(names[found["left"]]) == values[found["right"]])
+
+    return any(all(map(holds, part.split(" AND "))) for part in expression.split(" OR "))
 
 
-def _changes(expression: str, names: _Used, values: _Used) -> list[tuple[str, Any]]:
+def _changes(
+    expression: str, names: Mapping[str, str], values: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
     found = _UPDATE.fullmatch(expression)
-    if not found or not expression:
-        raise client_error("ValidationException", "UpdateItem", expression)
-    changes: list[tuple[str, Any]] = []
-    for assignment in (found["set"] or "").split(", ") if found["set"] else ():
+    assert found, expression
+    for assignment in found["set"].split(", ") if found["set"] else ():
         name, _, value = assignment.partition(" = ")
-        changes.append((names[name], values[value]))
-    removed = found["remove"].split(", ") if found["remove"] else []
-    return [*changes, *((names[name], None) for name in removed)]
-
-
-class _Used:
-    """Placeholders of a request; one that is missing or never used is an error of DynamoDB's."""
-
-    def __init__(self, meanings: Mapping[str, Any]) -> None:
-        self._meanings = meanings
-        self._used: set[str] = set()
-
-    def __getitem__(self, placeholder: str) -> Any:  # noqa: ANN401
-        if placeholder not in self._meanings:
-            raise client_error("ValidationException", "UpdateItem", placeholder)
-        self._used.add(placeholder)
-        return self._meanings[placeholder]
-
-    @property
-    def unused(self) -> bool:
-        return self._used != self._meanings.keys()
-
-
-def _copy(item: Item) -> Item:
-    return {name: dict(value) for name, value in item.items()}
+        yield names[name], values[value]
+    for name in found["remove"].split(", ") if found["remove"] else ():
+        yield names[name], None
 
 
 class Stream:
@@ -259,11 +293,11 @@ class Stream:
         self._attempts: dict[str, int] = {}
         self._written = 0
 
-    def watch(self, item_id: str, before: Item | None, after: Item | None) -> None:
+    def watch(self, item_id: str, before: Item, after: Item) -> None:
         if before == after:
             return
         self._written += 1
-        kind = "INSERT" if before is None else "REMOVE" if after is None else "MODIFY"
+        kind = "MODIFY" if before and after else "INSERT" if after else "REMOVE"
         images = {"OldImage": before, "NewImage": after}
         self.waiting.append(
             {
@@ -272,7 +306,7 @@ class Stream:
                 "dynamodb": {
                     "Keys": {"id": {"S": item_id}},
                     "SequenceNumber": f"{self._written:021d}",
-                    **{name: image for name, image in images.items() if image is not None},
+                    **{name: image for name, image in images.items() if image},
                 },
             }
         )

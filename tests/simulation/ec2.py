@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field, replace
-from functools import cache
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.aws_edge import AwsEdge, client_error
-from tests.simulation.names import IMAGE, is_gone
+from tests.simulation.names import IMAGE
+from tests.world import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from tests.simulation.clock import Clock
     from tests.simulation.invariants import Invariants
@@ -27,20 +26,46 @@ What is asked for by id comes in one."""
 ZONES: Final = {"subnet-0a": "us-west-2a", "subnet-0b": "us-west-2b", "subnet-0c": "us-west-2c"}
 """The Availability Zone of each subnet."""
 ROOT: Final = "/dev/sda1"
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class View:
-    """An instance as it is from some moment on."""
+    """An instance as it is from some moment on; false before its launch, and once forgotten."""
 
-    state: str
-    launched_at: datetime
+    state: str = ""
+    launched_at: datetime = NEVER
     tags: tuple[tuple[str, str], ...] = ()
     address: str | None = None
     reason: str = ""
 
+    def __bool__(self) -> bool:
+        return bool(self.state)
+
     def tag(self, key: str) -> str | None:
         return dict(self.tags).get(key)
+
+    @property
+    def is_project(self) -> bool:
+        """Whether it has our tag, and no other stage's owner tag."""
+        return self.tag("Project") == "Elephant" and self.tag("elephant:owner") in {None, OWNER}
+
+    @property
+    def is_live(self) -> bool:
+        return self.is_project and self.state == "running" and bool(self.address)
+
+    @property
+    def is_gone(self) -> bool:
+        return self.state in {"", "shutting-down", "terminated"}
+
+    @property
+    def meeting(self) -> str:
+        return self.tag("MeetingID") or ""
+
+    @property
+    def assignment(self) -> tuple[str, str] | None:
+        role = self.tag("Role")
+        return (self.meeting, role) if self.meeting and role else None
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> View:
@@ -69,18 +94,21 @@ class Host:
     """An instance, from its launch until EC2 forgets it."""
 
     id: str
-    past: list[tuple[float, View | None]] = field(default_factory=list)
+    past: list[tuple[float, View]] = field(default_factory=list)
 
     @property
-    def view(self) -> View | None:
-        """What it truly is; None once EC2 has forgotten it."""
+    def view(self) -> View:
+        """What it truly is."""
         return self.past[-1][1]
 
-    def at(self, moment: float) -> View | None:
-        """Return what it was at a moment; None before its launch."""
-        return next((view for since, view in reversed(self.past) if since <= moment), None)
+    @property
+    def launched_at(self) -> float:
+        return self.past[0][0]
 
-    def since(self, moment: float) -> list[View | None]:
+    def at(self, moment: float) -> View:
+        return next((view for since, view in reversed(self.past) if since <= moment), View())
+
+    def since(self, moment: float) -> list[View]:
         """List everything that it was from the moment on."""
         later = [view for since, view in self.past if since > moment]
         return [self.at(moment), *later]
@@ -138,7 +166,18 @@ class Ec2:
         host.past.append((self._clock.now, replace(host.view, **members)))
 
     def forget(self, host: Host) -> None:
-        host.past.append((self._clock.now, None))
+        host.past.append((self._clock.now, View()))
+
+    def desktops_of(self, meeting: str, role: str | None = None) -> list[Host]:
+        """List the project's instances of a meeting that have not terminated."""
+        return [
+            host
+            for host in self.hosts.values()
+            if not host.view.is_gone
+            and host.view.is_project
+            and host.view.meeting == meeting
+            and role in {None, host.view.tag("Role")}
+        ]
 
     # The client
 
@@ -159,9 +198,7 @@ class Ec2:
         def execute(_: str | None) -> dict[str, Any]:
             host = self._started(request)
             self._invariants.started(run, host)
-            view = host.view
-            assert view
-            return {"Instances": [view.describe(host.id)]}
+            return {"Instances": [host.view.describe(host.id)]}
 
         return dict(self.edge.call("RunInstances", execute))
 
@@ -172,7 +209,7 @@ class Ec2:
             hosts = [self._known(each, "TerminateInstances") for each in request["InstanceIds"]]
             for host in hosts:
                 self._invariants.ends(run, host)
-                if not is_gone(host.view):
+                if not host.view.is_gone:
                     self.end(host)
             ended = [
                 {"InstanceId": each.id, "CurrentState": {"Name": "shutting-down"}} for each in hosts
@@ -191,11 +228,7 @@ class Ec2:
 
         return dict(self.edge.call("DescribeImages", execute))
 
-    def describe_subnets(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        filters = {each["Name"]: each["Values"] for each in request["Filters"]}
-        if filters != {"default-for-az": ["true"], "state": ["available"]}:
-            raise NotImplementedError(f"the simulation knows no subnets by {filters}")
-
+    def describe_subnets(self, **_: Any) -> Mapping[str, Any]:  # noqa: ANN401
         def execute(_: str | None) -> dict[str, Any]:
             shared = {"AvailableIpAddressCount": 250, "MapPublicIpOnLaunch": True}
             subnets = [
@@ -248,7 +281,7 @@ class Ec2:
         if used.request != asked:
             raise client_error("IdempotentParameterMismatch", "RunInstances")
         if used.host is not None:
-            if is_gone(used.host.view):
+            if used.host.view.is_gone:
                 raise client_error("IdempotentInstanceTerminated", "RunInstances")
             return used.host
         if self.closed:
@@ -266,7 +299,7 @@ class Ec2:
 
     def _known(self, instance_id: str, operation: str) -> Host:
         host = self.hosts.get(instance_id)
-        if host is None or host.view is None or host.at(self._clock.now - self.lag) is None:
+        if host is None or not host.view or not host.at(self._clock.now - self.lag):
             raise client_error("InvalidInstanceID.NotFound", operation, instance_id)
         return host
 
@@ -281,20 +314,7 @@ def _not_found(ids: Sequence[str]) -> Exception:
 
 def _accepts(name: str, values: tuple[str, ...], instance_id: str, view: View) -> bool:
     if name.startswith("tag:"):
-        actual = view.tag(name.removeprefix("tag:"))
-    elif name == "instance-id":
-        actual = instance_id
-    else:
-        raise NotImplementedError(f"the simulation knows no filter {name}")
-    return actual is not None and any(_pattern(value).fullmatch(actual) for value in values)
-
-
-@cache
-def _pattern(value: str) -> re.Pattern[str]:
-    r"""Read a filter's value: `*` and `?` stand for any text and character, `\` for what follows.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html#Filtering_Resources_CLI
-    """
-    parts = re.findall(r"\\.|.", value, re.DOTALL)
-    special = {"*": ".*", "?": "."}
-    return re.compile("".join(special.get(part, re.escape(part[-1])) for part in parts), re.DOTALL)
+        return view.tag(name.removeprefix("tag:")) in values
+    if name == "instance-id":
+        return instance_id in values
+    raise NotImplementedError(f"the simulation knows no filter {name}")

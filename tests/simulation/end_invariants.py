@@ -11,32 +11,18 @@ from tests.simulation.names import (
     LONGEST,
     MINUTE,
     RANKS,
-    REASON,
     ROLES,
     SHORTEST,
-    assignment,
     described,
-    desktops_of,
     instance_linked,
     instance_named,
-    is_gone,
-    is_live,
     is_ours,
-    is_project,
     is_unmarked,
-    launched_at,
     link_to,
-    links,
-    meet_time,
-    meeting_of,
     name_of,
     noted,
-    rank,
-    session_data,
-    status,
-    text,
 )
-from tests.simulation.record_invariants import LONGEST_LAG, traced_rows
+from tests.simulation.record_invariants import traced_rows
 from tests.world import OWNER
 
 if TYPE_CHECKING:
@@ -65,8 +51,8 @@ def stage_problems(stage: Stage, traced: set[str]) -> Iterator[str]:
             yield f"{described(record)} is left over"
     desktops: dict[str, list[Host]] = {}
     for host in stage.ec2.hosts.values():
-        if host.view and is_project(host.view):
-            desktops.setdefault(meeting_of(host.view) or "", []).append(host)
+        if host.view.is_project:
+            desktops.setdefault(host.view.meeting, []).append(host)
     for row in sorted(traced & stage.dynamodb.items.keys()):
         yield from _row_problems(stage, row, desktops.get(row, []))
 
@@ -74,7 +60,7 @@ def stage_problems(stage: Stage, traced: set[str]) -> Iterator[str]:
 def _record_problems(stage: Stage, host: Host) -> Iterator[str]:
     standing = stage.cloudflare.store.named(name_of(host.id))
     ours = [record for record in standing if is_ours(record)]
-    if not is_live(host.view):
+    if not host.view.is_live:
         if ours:
             yield f"{host.id} is {host.view} and has {list(map(described, ours))}"
         return
@@ -90,9 +76,8 @@ def is_taken(host: Host, standing: Iterable[Record]) -> bool:
 
     Cloudflare refuses a second one (81058), so that ours cannot be right.
     """
-    address = host.view.address if host.view else None
     return any(
-        record.type == "A" and record.fields.content == address and not is_ours(record)
+        record.type == "A" and record.fields.content == host.view.address and not is_ours(record)
         for record in standing
     )
 
@@ -107,52 +92,37 @@ def _is_conflicting(standing: tuple[Record, ...]) -> bool:
 
 
 def _wrong(host: Host, record: Record) -> bool:
-    fields, tags = record.fields, assignment(host.view)
+    fields, tags = record.fields, host.view.assignment
     comment = f"{OWNER} m={tags[0]} r={quote(tags[1])}" if tags else f"{OWNER} "
     is_said = (fields.comment or "").startswith(comment)
-    address = host.view.address if host.view else None
-    return not (is_said and fields.content == address and fields.proxied and fields.ttl == 1)
+    return not (
+        is_said and fields.content == host.view.address and fields.proxied and fields.ttl == 1
+    )
 
 
 def _row_problems(stage: Stage, row: str, desktops: list[Host]) -> Iterator[str]:
     item = stage.dynamodb.items[row]
-    for role, link in links(item).items():
+    for role, link in item.links.items():
         yield from _link_problems(stage, row, role, link)
     for role in ROLES:
         yield from _role_problems(stage, row, role, desktops)
-    is_linked = any(instance_linked(link) for link in links(item).values())
-    if is_linked and rank(item) < RANKS["DNS_WRITTEN"]:
-        yield f"{row} has a link and its status is {status(item)}"
-    named = {text(item, name) for name in item if name.endswith("_ec2_id")}
+    is_linked = any(instance_linked(link) for link in item.links.values())
+    if is_linked and item.rank < RANKS["DNS_WRITTEN"]:
+        yield f"{row} has a link and its status is {item.status}"
+    named = {item.text(name) for name in item if name.endswith("_ec2_id")}
     known = desktops + [stage.ec2.hosts[each] for each in named if each in stage.ec2.hosts]
     roles = {(row, role) for role in ROLES}
-    has_begun = any(assignment(host.view) in roles for host in desktops)
+    has_begun = any(host.view.assignment in roles for host in desktops)
     # What EC2 has forgotten it cannot show as ended: the meeting's own time ends such a meeting.
     known += [
         host
         for host in stage.ec2.hosts.values()
-        if not host.view and any(assignment(view) in roles for _, view in host.past)
+        if not host.view and any(view.assignment in roles for _, view in host.past)
     ]
-    is_shown = all(host.view and is_gone(host.view) for host in known)
-    is_over = has_begun and is_shown and not links(item)
-    if is_over and status(item) != "TERMINATED":
-        yield f"{row} is over and its status is {status(item)}"
-    if row in stage.invariants.ended_at:  # and not by the meeting's own rules
-        yield from _ended_problems(stage, row, known)
-
-
-def _ended_problems(stage: Stage, row: str, known: list[Host]) -> Iterator[str]:
-    """Check that nothing of a meeting lives that did when it was set to TERMINATED.
-
-    What the run could not know of is passed over: EC2 showed nothing of it.
-    """
-    ended_at, unseen = stage.invariants.ended_at[row]
-    for host in known:
-        then = host.since(ended_at - LONGEST_LAG)
-        was_here = all(is_project(view) and assignment(view) for view in then)
-        is_of_row = all(meeting_of(view) == row for view in then)
-        if was_here and is_of_row and not is_gone(host.view) and host.id not in unseen:
-            yield f"{row} is TERMINATED, and {host.id} is {host.view}"
+    is_shown = all(host.view and host.view.is_gone for host in known)
+    is_over = has_begun and is_shown and not item.links
+    if is_over and item.status != "TERMINATED":
+        yield f"{row} is over and its status is {item.status}"
 
 
 def _link_problems(stage: Stage, row: str, role: str, link: str) -> Iterator[str]:
@@ -163,11 +133,11 @@ def _link_problems(stage: Stage, row: str, role: str, link: str) -> Iterator[str
     host = stage.ec2.hosts.get(instance_id)
     standing = stage.cloudflare.store.named(name_of(instance_id))
     ours = [record for record in standing if is_ours(record)]
-    if host and host.view and host.view.state == "pending":
+    if host and host.view.state == "pending":
         return  # its record, or its link, will be set right once it runs
     if host and host.view and _is_conflicting(standing):
         return  # whoever took the name over is left alone, and so is the link: people are warned
-    if host is None or not is_live(host.view) or not ours:
+    if host is None or not host.view.is_live or not ours:
         yield f"{row} links {role} to {instance_id}, which is {host and host.view}, has {ours}"
     elif _served(host, ours) not in {None, (row, role)}:
         yield f"{row} links {role} to {instance_id}, which serves {_served(host, ours)}"
@@ -175,7 +145,7 @@ def _link_problems(stage: Stage, row: str, role: str, link: str) -> Iterator[str
 
 def _served(host: Host, ours: Sequence[Record]) -> tuple[str, str] | None:
     """Return the meeting and role that tags name, or else the comment of our record."""
-    served = assignment(host.view) or next(filter(None, map(noted, ours)), None)
+    served = host.view.assignment or next(filter(None, map(noted, ours)), None)
     return served if served and served[1] in ROLES else None
 
 
@@ -185,17 +155,17 @@ def _role_problems(stage: Stage, row: str, role: str, desktops: list[Host]) -> I
     candidates = [
         host
         for host in desktops
-        if assignment(host.view) == (row, role)
-        and is_live(host.view)
+        if host.view.assignment == (row, role)
+        and host.view.is_live
         and not _is_conflicting(stage.cloudflare.store.named(name_of(host.id)))
     ]
-    first = stage.ec2.hosts.get(text(item, f"{role}_ec2_id") or "")
-    link = links(item).get(role)
-    if first and is_project(first.view) and not is_gone(first.view):
+    first = stage.ec2.hosts.get(item.text(f"{role}_ec2_id") or "")
+    link = item.links.get(role)
+    if first and first.view.is_project and not first.view.is_gone:
         if first in candidates and link != link_to(first.id):
             yield f"{row} notes {first.id} as {role} and links it to {link}"
         return
-    launches = {host.id: host.view.launched_at for host in candidates if host.view}
+    launches = {host.id: host.view.launched_at for host in candidates}
     last = {each for each, launched in launches.items() if launched == max(launches.values())}
     linked = instance_linked(link)
     if last and linked not in last and not _may_keep(stage, linked, launches):
@@ -208,10 +178,10 @@ def _may_keep(stage: Stage, linked: str | None, launches: Mapping[str, datetime]
     Its record has been taken over, or only its comment says what it serves as.
     """
     host = stage.ec2.hosts.get(linked or "")
-    if host is None or host.view is None or host.view.launched_at < max(launches.values()):
+    if host is None or not host.view or host.view.launched_at < max(launches.values()):
         return False
     is_taken_over = _is_conflicting(stage.cloudflare.store.named(name_of(host.id)))
-    return is_taken_over or assignment(host.view) is None
+    return is_taken_over or host.view.assignment is None
 
 
 # Meetings
@@ -223,33 +193,31 @@ def overdue(stage: Stage, calm_since: float, grace: float = LATEST) -> list[Host
     return [
         host
         for host in stage.ec2.hosts.values()
-        if is_project(host.view)
-        and not is_gone(host.view)
+        if host.view.is_project
+        and not host.view.is_gone
         and now > max(latest_end(stage, host), calm_since) + grace
     ]
 
 
 def latest_end(stage: Stage, host: Host) -> float:
-    meeting = meeting_of(host.view) or ""
-    item = stage.dynamodb.items.get(meeting)
+    meeting = host.view.meeting
+    item = stage.dynamodb.row(meeting)
     if item:
-        return meet_time(item) + LONGEST
-    left = desktops_of(stage.ec2.hosts.values(), meeting)
-    return min(int(launched_at(each)) for each in [host, *left]) + LONGEST
+        return item.meet_time + LONGEST
+    left = stage.ec2.desktops_of(meeting)
+    return min(int(each.launched_at) for each in [host, *left]) + LONGEST
 
 
 def meeting_problems(stage: Stage, calm_since: float) -> Iterator[str]:
     """Say what is wrong once every meeting's longest time is over."""
     for host in stage.ec2.hosts.values():
-        if is_project(host.view) and not is_gone(host.view):
+        if host.view.is_project and not host.view.is_gone:
             yield f"{host.id} is {host.view} in the end"
-        elif host.view and not is_project(host.view) and is_gone(host.view):
+        elif host.view and not host.view.is_project and host.view.is_gone:
             yield f"{host.id} was ended, which is {host.view}"
     yield from stage_problems(stage, traced_rows(stage))
     yield from _end_of_row_problems(stage)
     yield from _order_problems(stage)
-    for order in stage.callers.orders:
-        yield from _health_problems(stage, order, calm_since)
     for guest in stage.callers.guests:
         yield from _guest_problems(stage, guest, calm_since)
     if stage.scheduler.planned:
@@ -267,13 +235,13 @@ def _end_of_row_problems(stage: Stage) -> Iterator[str]:
     for row, item in stage.dynamodb.items.items():
         is_traced = row in with_desktops and row not in stage.actors.touched
         is_known = is_traced or (CONFIRMED in item and row not in lost)
-        if is_known and status(item) != "TERMINATED":
-            yield f"{row} is {status(item)} in the end: {item}"
+        if is_known and item.status != "TERMINATED":
+            yield f"{row} is {item.status} in the end: {item}"
 
 
-def _launched(stage: Stage) -> set[str | None]:
+def _launched(stage: Stage) -> set[str]:
     hosts = stage.ec2.hosts.values()
-    return {meeting_of(host.view) for host in hosts if is_project(host.view)}
+    return {host.view.meeting for host in hosts if host.view.is_project}
 
 
 def _order_problems(stage: Stage) -> Iterator[str]:
@@ -295,29 +263,17 @@ def _is_calm(stage: Stage, order: Order, calm_since: float) -> bool:
     return calm_since < order.meet_time - AHEAD and is_left_alone
 
 
-def _health_problems(stage: Stage, order: Order, calm_since: float) -> Iterator[str]:
-    """Check that a meeting whose desktops never were healthy is said to be one, and in time."""
-    item = stage.dynamodb.items.get(order.meeting or "", {})
-    if order.plan.is_well or not item or any(session_data(item)):
-        return
-    reason = text(item, REASON)
-    ended = stage.invariants.over_since.get(order.meeting or "", 0.0)
-    is_late = ended > order.meet_time + SHORTEST + 2 * MINUTE
-    if _is_calm(stage, order, calm_since) and (reason != "NEVER_HEALTHY" or is_late):
-        yield f"{order.meeting}, never healthy, ended at {ended} as {reason}: {item}"
-
-
 def _guest_problems(stage: Stage, guest: Guest, calm_since: float) -> Iterator[str]:
     """Check that whoever came to a meeting that nothing disturbed got in."""
     order, meeting = guest.order, guest.order.meeting
-    item = stage.dynamodb.items.get(meeting or "", {})
+    item = stage.dynamodb.row(meeting or "")
     is_calm = _is_calm(stage, order, calm_since)
     if not order.plan.is_well:
         if guest.entered:
             yield f"the {guest.role} of {meeting} got in to a desktop that is not healthy: {item}"
-    elif is_calm and guest.entered is None:
+    elif is_calm and guest.entered is None and not order.plan.is_hidden:
         yield f"the {guest.role} of {meeting} never got in: {item}"
     elif is_calm and (guest.entered or 0.0) > order.meet_time + SHORTEST:
         yield f"the {guest.role} of {meeting} got in late: {item}"
-    if is_calm and guest.entered and text(item, "termination_reason") is None:
+    if is_calm and guest.entered and item.text("termination_reason") is None:
         yield f"{meeting} ended without a reason: {item}"

@@ -15,69 +15,68 @@ if TYPE_CHECKING:
 
     from tests.simulation.stage import Stage
 
-CLOUDFLARE: Final[Mapping[str, Fault]] = {
-    "HTML 502": Fault(FaultKind.EDGE_ERROR, status=502),
-    "HTML 502, done": Fault(FaultKind.EDGE_ERROR, When.AFTER, status=502),
-    "HTML 524 for a write, done": Fault(
-        FaultKind.EDGE_ERROR, When.AFTER, status=524, method="POST"
+CLOUDFLARE: Final = (
+    *(Fault(FaultKind.EDGE_ERROR, when, status=502) for when in When),
+    *(Fault(FaultKind.DROP, when) for when in When),
+    *(Fault(FaultKind.UNSUCCESSFUL, when) for when in When),
+    Fault(FaultKind.EDGE_ERROR, When.AFTER, status=524, method="POST"),
+    Fault(FaultKind.EDGE_ERROR, status=503, times=3),
+    Fault(FaultKind.DROP, When.AFTER, method="POST"),
+    Fault(FaultKind.RATE_LIMITED),
+    Fault(FaultKind.RATE_LIMITED, seconds=30, body=False),
+    Fault(FaultKind.RATE_LIMITED, method="POST"),
+    Fault(FaultKind.UNSUCCESSFUL, When.AFTER, method="DELETE"),
+    Fault(FaultKind.UNSUCCESSFUL, times=3),
+    Fault(FaultKind.REFUSED),
+    *(Fault(FaultKind.STALE, changes=changes) for changes in (1, 3)),
+    Fault(FaultKind.STALE, changes=2, times=2),
+    Fault(FaultKind.WRONG_NAME, method="POST", name="other.example.com"),
+    Fault(FaultKind.DELAY, seconds=5.0),
+    Fault(FaultKind.DELAY, When.AFTER, seconds=7.0),
+)
+AWS: Final[Mapping[str, tuple[AwsFault, ...]]] = {
+    "ec2": (
+        AwsFault(INCOMPLETE),
+        AwsFault("RequestLimitExceeded"),
+        AwsFault("InternalError"),
+        AwsFault(TIMEOUT),
+        AwsFault(INCOMPLETE),
     ),
-    "three times HTML 503": Fault(FaultKind.EDGE_ERROR, status=503, times=3),
-    "dropped": Fault(FaultKind.DROP),
-    "dropped, done": Fault(FaultKind.DROP, When.AFTER),
-    "dropped write, done": Fault(FaultKind.DROP, When.AFTER, method="POST"),
-    "429": Fault(FaultKind.RATE_LIMITED),
-    "429 without body": Fault(FaultKind.RATE_LIMITED, seconds=30, body=False),
-    "429 for a write": Fault(FaultKind.RATE_LIMITED, method="POST"),
-    "no success": Fault(FaultKind.UNSUCCESSFUL),
-    "no success, done": Fault(FaultKind.UNSUCCESSFUL, When.AFTER),
-    "no success of a deletion, done": Fault(FaultKind.UNSUCCESSFUL, When.AFTER, method="DELETE"),
-    "three times no success": Fault(FaultKind.UNSUCCESSFUL, times=3),
-    "refused": Fault(FaultKind.REFUSED),
-    "stale by 1": Fault(FaultKind.STALE, changes=1),
-    "stale by 3": Fault(FaultKind.STALE, changes=3),
-    "stale by 2, twice": Fault(FaultKind.STALE, changes=2, times=2),
-    "wrong name": Fault(FaultKind.WRONG_NAME, method="POST", name="other.example.com"),
-    "slow, then done": Fault(FaultKind.DELAY, seconds=5.0),
-    "too slow": Fault(FaultKind.DELAY, When.AFTER, seconds=7.0),
+    "dynamodb": (
+        AwsFault("ProvisionedThroughputExceededException"),
+        AwsFault("InternalServerError"),
+        AwsFault(TIMEOUT),
+        AwsFault(TIMEOUT, executed=True),
+        AwsFault(UNPROCESSED),
+        AwsFault(WRITTEN_BEFORE),
+    ),
+    "secretsmanager": (AwsFault("ThrottlingException"), AwsFault(TIMEOUT)),
 }
-
-EC2: Final = (
-    AwsFault(INCOMPLETE),
-    AwsFault("RequestLimitExceeded"),
-    AwsFault("InternalError"),
-    AwsFault(TIMEOUT),
-    AwsFault(INCOMPLETE),
-)
-DYNAMODB: Final = (
-    AwsFault("ProvisionedThroughputExceededException"),
-    AwsFault("InternalServerError"),
-    AwsFault(TIMEOUT),
-    AwsFault(TIMEOUT, executed=True),
-    AwsFault(UNPROCESSED),
-    AwsFault(WRITTEN_BEFORE),
-)
-SECRETS: Final = (AwsFault("ThrottlingException"), AwsFault(TIMEOUT))
-LAUNCHES: Final = (
-    AwsFault(TIMEOUT, executed=True, operation="RunInstances"),
-    AwsFault(TIMEOUT, operation="RunInstances"),
-    AwsFault("InternalError", executed=True, operation="RunInstances"),
-    AwsFault("RequestLimitExceeded", operation="RunInstances"),
-    AwsFault("InsufficientInstanceCapacity", operation="RunInstances"),
-    AwsFault("UnauthorizedOperation", operation="RunInstances"),
-    AwsFault(TIMEOUT, executed=True, operation="TerminateInstances"),
-    AwsFault("InternalError", operation="TerminateInstances"),
-    AwsFault("OperationNotPermitted", operation="TerminateInstances"),
-    AwsFault("InvalidAMIID.NotFound", operation="DescribeImages"),
-    AwsFault(TIMEOUT, operation="DescribeSubnets"),
-)
-SCHEDULER: Final = (
-    AwsFault("ThrottlingException"),
-    AwsFault("InternalServerException", executed=True),
-    AwsFault(TIMEOUT),
-    AwsFault(TIMEOUT, executed=True),
-    AwsFault(WRITTEN_BEFORE),
-    AwsFault("AccessDeniedException", operation="CreateSchedule"),
-)
+OF_MEETINGS: Final[Mapping[str, tuple[AwsFault, ...]]] = {
+    "ec2": (
+        *(
+            AwsFault(code, executed=executed, operation="RunInstances")
+            for code in (TIMEOUT, "InternalError")
+            for executed in (True, False)
+        ),
+        AwsFault("RequestLimitExceeded", operation="RunInstances"),
+        AwsFault("InsufficientInstanceCapacity", operation="RunInstances"),
+        AwsFault("UnauthorizedOperation", operation="RunInstances"),
+        AwsFault(TIMEOUT, executed=True, operation="TerminateInstances"),
+        AwsFault("InternalError", operation="TerminateInstances"),
+        AwsFault("OperationNotPermitted", operation="TerminateInstances"),
+        AwsFault("InvalidAMIID.NotFound", operation="DescribeImages"),
+        AwsFault(TIMEOUT, operation="DescribeSubnets"),
+    ),
+    "scheduler": (
+        AwsFault("ThrottlingException"),
+        AwsFault("InternalServerException", executed=True),
+        AwsFault(TIMEOUT),
+        AwsFault(TIMEOUT, executed=True),
+        AwsFault(WRITTEN_BEFORE),
+        AwsFault("AccessDeniedException", operation="CreateSchedule"),
+    ),
+}
 REPEATED: Final = (
     ("dynamodb", AwsFault("InternalServerError", operation="UpdateItem"), 3),
     ("dynamodb", AwsFault("ProvisionedThroughputExceededException", operation="UpdateItem"), 6),
@@ -101,17 +100,15 @@ THIN: Final[Mapping[str, tuple[str, ...]]] = {
 """What EC2's answers lack: of all instances, or of every other one."""
 CLOSED: Final = (None, "VcpuLimitExceeded", "InstanceLimitExceeded", "UnauthorizedOperation")
 
-AWS: Final[tuple[tuple[str, Any], ...]] = (
-    *(("ec2", (fault, 1)) for fault in EC2),
+SHARED: Final[tuple[tuple[str, Any], ...]] = (
+    *((service, (fault, 1)) for service, faults in AWS.items() for fault in faults),
     *(("lag", lags) for lags in ((5, 5), (60, 0), (0, 60), (240, 5), (5, 240), (240, 240))),
-    *(("dynamodb", (fault, 1)) for fault in DYNAMODB),
-    *(("secretsmanager", (fault, 1)) for fault in SECRETS),
     ("nowhere", None),
 )
 CORE_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
-    *(("cloudflare", name) for name in CLOUDFLARE),
+    *(("cloudflare", fault) for fault in CLOUDFLARE),
     *(("loss", loss) for loss in Loss),
-    *AWS,
+    *SHARED,
     *(("thin", (how, nth)) for how in THIN for nth in (1, 2)),
     *(("left out", row) for row in ("m1", "m2")),
     *(("replica", seconds) for seconds in (2, 90)),
@@ -119,14 +116,13 @@ CORE_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
     *(("quota", calls) for calls in (1, 3, 6, 12)),
 )
 MEETING_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
-    *(("ec2", (fault, 1)) for fault in LAUNCHES),
-    *(("scheduler", (fault, 1)) for fault in SCHEDULER),
+    *((service, (fault, 1)) for service, faults in OF_MEETINGS.items() for fault in faults),
     *((service, (fault, times)) for service, fault, times in REPEATED),
     *(("full", zone) for zone in (*ZONES.values(), None)),
     *(("closed", code) for code in CLOSED),
     *(("hidden", number) for number in range(2)),
     ("replica", 90),
-    *AWS,
+    *SHARED,
 )
 """Where it fails, and how."""
 
@@ -135,7 +131,7 @@ def switch_on(stage: Stage, where: str, how: Any) -> None:  # noqa: ANN401, C901
     """Let something fail from now on; most faults affect one call."""
     match where:
         case "cloudflare":
-            stage.cloudflare.api.faults.add(CLOUDFLARE[how])
+            stage.cloudflare.api.faults.add(how)
         case "loss":
             stage.cloudflare.losses.append(how)
         case "lag":

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS
 from chalicelib.deadline import OutOfTimeError
 from chalicelib.dns.provider import DnsError, QuotaSpentError
 from chalicelib.ec2.desktops import TerminationError
@@ -35,20 +34,6 @@ from tests.simulation.names import (
     SAFETY_NET,
     SHORTEST,
     TERMINATOR,
-    assignment,
-    desktops_of,
-    goes_on,
-    is_claimed,
-    is_gone,
-    is_over,
-    is_project,
-    launched_at,
-    links,
-    meet_time,
-    meeting_of,
-    rank,
-    status,
-    text,
 )
 from tests.simulation.record_invariants import LONGEST_LAG
 from tests.world import OWNER
@@ -64,49 +49,37 @@ if TYPE_CHECKING:
     from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
-CORE_FAILURES: Final = (
+FAILURES: Final = (
     BotoCoreError,
     ClientError,
     DnsError,
-    IncompleteAnswerError,
-    OutOfTimeError,
-    QuotaSpentError,
-    RowChangedError,
-    RowFullError,
-    RowsNotUpdatedError,
-    SecretError,
-)
-MEETING_FAILURES: Final = (
-    BotoCoreError,
-    ClientError,
     EndingError,
     IncompleteAnswerError,
     LaunchDelayedError,
     LaunchFailedError,
     OutOfTimeError,
+    QuotaSpentError,
     RowChangedError,
     RowFullError,
+    RowsNotUpdatedError,
     ScheduleError,
+    SecretError,
     TerminationError,
 )
 """What a run may raise; anything else is a fault of the code. The API raises nothing."""
 
-OLD: Final = 10.0
-"""Seconds after which a sweep writes nothing to the zone of what it has seen."""
-
 _BY_ID: Final = "DescribeInstances {'InstanceIds'"
 _ID = re.compile(r"\bi-[0-9a-f]{17}\b")
-_OK, _TOO_MANY = 200, 429
-_LEFT = re.compile(r";r=(\d+);t=(\d+)")
-_QUOTA = re.compile(r";q=(\d+)")
+_OK: Final = 200
+_LEFT = re.compile(r";r=(\d+);")
 
 
 class Invariants:
     """Watches every call and every write; what was broken is in `broken`.
 
     `least_left` is the least of Cloudflare's quota that any answer showed, and `writers` has the
-    run that made each change of the zone's history, None for people. `linked_at` says since when
-    a row has a link, and `ended_at` when it was set to TERMINATED, with what EC2 had withheld.
+    run that made each change of the zone's history, None for people. `linked` has every link that
+    a row ever had.
 
     `over_since` says since when a row's meeting is being ended, `removed` when a row was removed
     (`removed_over` those that were over by then), `owners` the teacher's name in each row that
@@ -118,8 +91,7 @@ class Invariants:
         self.broken: list[str] = []
         self.writers: dict[int, Invocation | None] = {}
         self.least_left = sys.maxsize
-        self.ended_at: dict[str, tuple[float, frozenset[str]]] = {}
-        self.linked_at: dict[tuple[str, str], float] = {}
+        self.linked: set[tuple[str, str]] = set()
         self.over_since: dict[str, float] = {}
         self.removed: dict[str, float] = {}
         self.removed_over: set[str] = set()
@@ -153,13 +125,11 @@ class Invariants:
             denied = _denied(error)
             if run and denied:
                 run.learnt.denied |= denied
-                run.learnt.read_at = self.stage.clock.now
             elif run:
                 run.learnt.reads[key] = False
             raise
         if run:
             run.learnt.reads[key] = True
-            run.learnt.read_at = self.stage.clock.now
 
     def saw_instances(self, answer: Mapping[str, Any], key: str) -> None:
         run = self.run
@@ -180,13 +150,8 @@ class Invariants:
         run = self.run
         if run is None:
             return
-        if run.must_defer:
-            self.breaks(run, f"{request.method} {request.path} below the reserve, or after a 429")
         needed = ("GET ", "DescribeInstances" if run.is_sweep else _BY_ID)
         failed = [key for key in run.learnt.failed if key.startswith(needed)]
-        age = self.stage.clock.now - run.learnt.read_at
-        if run.is_sweep and request.method != "GET" and age > OLD:
-            self.breaks(run, f"{request.method} {request.path} on what was seen {age} s ago")
         is_batch = request.path.endswith("/batch") and b'"deletes"' in request.body
         if failed and (request.method == "DELETE" or is_batch):
             self.breaks(run, f"deletes after a failed read: {failed}")
@@ -194,40 +159,22 @@ class Invariants:
     def missed(self, request: Request) -> None:
         if self.run and request.method == "GET":
             self.run.learnt.reads[_key(request)] = False
-        elif self.run:
-            self.run.learnt.unproven = 0
 
     def answered(self, request: Request, answer: Answer, view: int) -> None:
         run = self.run
         if run is None:
             return
-        self._note_quota(run, answer)
+        if left := _LEFT.search(answer.headers.get("Ratelimit", "")):
+            self.least_left = min(self.least_left, int(left[1]))
         envelope = _parse(answer.body)
         went_well = answer.status == _OK and envelope.get("success") is True
         if request.method == "GET":
             run.learnt.reads[_key(request)] = went_well
             run.learnt.view = view if went_well else run.learnt.view
-            run.learnt.read_at = self.stage.clock.now if went_well else run.learnt.read_at
         if went_well:
-            run.environment.unproven += [run.started or 0.0] * run.learnt.unproven
             for record in _records_in(envelope["result"]):
                 if str(record.get("comment") or "").split()[:1] == [OWNER]:
                     run.learnt.confirmed.setdefault(record["name"], set()).add(record["content"])
-        if request.method != "GET":  # what Cloudflare has not confirmed, nobody can count
-            run.learnt.unproven = 0
-
-    def _note_quota(self, run: Invocation, answer: Answer) -> None:
-        now, environment = self.stage.clock.now, run.environment
-        left = _LEFT.search(answer.headers.get("Ratelimit", ""))
-        if left:
-            self.least_left = min(self.least_left, int(left[1]))
-            quota = _QUOTA.search(answer.headers.get("Ratelimit-Policy", ""))
-            limit = int(quota[1]) if quota else 1200
-            kept = KEPT_BY_SWEEPS if run.is_sweep else KEPT_BY_EVENTS
-            is_spent = int(left[1]) < limit * kept
-            environment.reserved_until = now + int(left[2]) if is_spent else float("-inf")
-        if answer.status == _TOO_MANY:
-            environment.refused_until = now + float(answer.headers.get("Retry-After", 300))
 
     # Writes
 
@@ -239,7 +186,6 @@ class Invariants:
             if run:
                 found = record_invariants.problems(self.stage, run, position, transaction)
                 self.breaks_all(run, found)
-                self.breaks_all(run, record_invariants.exceeded(self.stage, run, transaction))
 
     def lacks_room(self, run: Invocation | None, item_id: str) -> None:
         self.seen["full"] += 1
@@ -259,20 +205,15 @@ class Invariants:
         if failed:
             self.breaks(run, f"writes {item_id} after a failed read {failed}")
 
-    def wrote_row(
-        self, run: Invocation | None, item_id: str, before: Item | None, after: Item | None
-    ) -> None:
+    def wrote_row(self, run: Invocation | None, item_id: str, before: Item, after: Item) -> None:
         if run and run.function not in CORE:
             found = meeting_invariants.problems(self.stage, run, item_id, before, after)
             self.breaks_all(run, found)
             return
-        for link in set(links(after).values()) - set(links(before).values()):
-            self.linked_at[item_id, link] = self.stage.clock.now
-        if run and after is None:
+        self.linked.update((item_id, link) for link in after.links.values())
+        if run and not after:
             self.breaks(run, f"removed the row {item_id}")
         elif run and after:
-            if status(after) == "TERMINATED" != status(before):
-                self.ended_at[item_id] = self.stage.clock.now, frozenset(run.learnt.withheld)
             self.breaks_all(run, row_invariants.problems(self.stage, run, item_id, before, after))
 
     # Meetings
@@ -291,20 +232,20 @@ class Invariants:
             return
         is_new = host.past[-1][0] == self.stage.clock.now and len(host.past) == 1
         self.seen["started" if is_new else "found again"] += 1
-        others = desktops_of(self.stage.ec2.hosts.values(), meeting, role)
+        others = self.stage.ec2.desktops_of(meeting, role)
         if [each for each in others if each is not host]:
             self.breaks(run, f"started {host.id} beside {others} as the {role} of {meeting}")
         if run.function != LAUNCH or self.meetings_of(run) != {meeting}:
             self.breaks(run, f"started {host.id} for {meeting}")
-        item = self.stage.dynamodb.items.get(meeting)
+        item = self.stage.dynamodb.row(meeting)
         begun = run.started or 0.0
-        if item is None:
+        if not item:
             if self.removed.get(meeting, 0.0) < begun:
                 self.breaks(run, f"started {host.id} for {meeting}, of which there is no row")
         elif meeting not in self.stage.actors.touched:
             if CONFIRMED not in item:
                 self.breaks(run, f"started {host.id} for {meeting}, which nobody has confirmed")
-            ahead = meet_time(item) - self.stage.clock.now
+            ahead = item.meet_time - self.stage.clock.now
             if not -LONGEST - MINUTE <= ahead <= AHEAD + 2 * MINUTE:
                 self.breaks(run, f"started {host.id} for {meeting}, {ahead} s before its start")
         if self.over_since.get(meeting, begun) < begun:
@@ -314,30 +255,30 @@ class Invariants:
         if run is None:
             return
         self.seen["ended"] += 1
-        meeting = meeting_of(host.view)
-        if not is_project(host.view) or meeting not in self.meetings_of(run):
+        meeting = host.view.meeting
+        if not host.view.is_project or meeting not in self.meetings_of(run):
             self.breaks(run, f"ends {host.id}, which is {host.view}")
             return
-        item, now = self.stage.dynamodb.items.get(meeting), self.stage.clock.now
-        if item is None:
+        item, now = self.stage.dynamodb.row(meeting), self.stage.clock.now
+        if not item:
             is_own = meeting in self.removed and run.function == LAUNCH
             is_own |= meeting in self.removed_over
             if not is_own and now < self.oldest(run, meeting) + LONGEST:
                 self.breaks(run, f"ends {host.id} of {meeting}, of which there is no row")
-        elif not is_claimed(item) and not self._has_lost_its_role(run, host, item):
+        elif not item.is_claimed and not self._has_lost_its_role(run, host, item):
             is_full = run.function == SAFETY_NET and meeting in run.learnt.crowded
             if not is_full or not self.is_over_by_time(run, meeting, item):
                 self.breaks(run, f"ends {host.id} of {meeting}, which nobody has claimed")
 
     def _has_lost_its_role(self, run: Invocation, host: Host, item: Item) -> bool:
         """Return True if a launch ends what it started, since people gave its role to another."""
-        meeting, role = assignment(host.view) or (None, None)
+        meeting, role = host.view.assignment or (None, None)
         is_touched = meeting in self.stage.actors.touched
-        return is_touched and run.function == LAUNCH and text(item, f"{role}_ec2_id") != host.id
+        return is_touched and run.function == LAUNCH and item.text(f"{role}_ec2_id") != host.id
 
     def is_over_by_time(self, run: Invocation, meeting: str, item: Item) -> bool:
         """Return True if a meeting has lasted as long as any may, no matter what its row says."""
-        is_late = self.stage.clock.now >= meet_time(item) + LONGEST
+        is_late = self.stage.clock.now >= item.meet_time + LONGEST
         return is_late or self.is_worn_out(run, meeting)
 
     def is_worn_out(self, run: Invocation, meeting: str) -> bool:
@@ -348,10 +289,10 @@ class Invariants:
         """Return when the oldest desktop was launched that a meeting had when the run looked."""
         looked_at = (run.started or 0.0) - LONGEST_LAG
         launches = (
-            int(launched_at(host))
+            int(host.launched_at)
             for host in self.stage.ec2.hosts.values()
             if any(
-                is_project(view) and meeting_of(view) == meeting and not is_gone(view)
+                view.is_project and view.meeting == meeting and not view.is_gone
                 for view in host.since(looked_at)
             )
         )
@@ -359,34 +300,31 @@ class Invariants:
 
     # Rows
 
-    def row_became(self, item_id: str, before: Item | None, after: Item | None) -> None:
+    def row_became(self, item_id: str, before: Item, after: Item) -> None:
         now = self.stage.clock.now
-        is_back = bool(status(before)) and after is not None and rank(after) < rank(before)
+        is_back = bool(before.status) and bool(after) and after.rank < before.rank
         if self.run and is_back:
-            self.breaks(self.run, f"moved {item_id} back from {status(before)} to {status(after)}")
-        if after is None:
+            self.breaks(self.run, f"moved {item_id} back from {before.status} to {after.status}")
+        if not after:
             self.removed[item_id] = now
             if item_id in self.over_since:
                 self.over_since.pop(item_id)
                 self.removed_over.add(item_id)
             return
-        self.owners[item_id] = text(after, "teacher_name") or ""
-        if is_over(after):
+        self.owners[item_id] = after.text("teacher_name") or ""
+        if after.is_over:
             self.over_since.setdefault(item_id, now)
-        if before is not None and is_claimed(after) and not is_claimed(before):
-            self.seen[text(after, "termination_reason") or ""] += 1
+        if before and after.is_claimed and not before.is_claimed:
+            self.seen[after.text("termination_reason") or ""] += 1
             run = self.run
             is_claim = run is not None and run.function not in CORE
-            if run and is_claim and goes_on(before, now) and not self.is_worn_out(run, item_id):
+            if run and is_claim and before.goes_on(now) and not self.is_worn_out(run, item_id):
                 self.breaks(run, f"ends {item_id}, which is live")
 
     # Runs
 
     def ended(self, run: Invocation) -> None:
-        if run.function in CORE:
-            self._core_ended(run)
-            return
-        if run.error and not (isinstance(run.error, MEETING_FAILURES) and run.function != API):
+        if run.error and not (isinstance(run.error, FAILURES) and run.function != API):
             self.breaks(run, f"raised {run.error!r}")
         what = type(run.error).__name__ if run.error else "went well"
         self.seen[f"{run.function} {what}"] += 1
@@ -394,17 +332,6 @@ class Invariants:
             self.breaks_all(run, meeting_invariants.answer_problems(self.stage, run))
         if run.function == SAFETY_NET and run.result:
             self.seen[f"look: {run.result['action']}"] += 1
-
-    def _core_ended(self, run: Invocation) -> None:
-        if isinstance(run.error, ScheduleError):
-            return  # the overseer's; the sweep itself went on, and its result is lost
-        if run.error and not isinstance(run.error, CORE_FAILURES):
-            self.breaks(run, f"raised {run.error!r}")
-        if run.is_sweep:
-            self.breaks_all(run, record_invariants.held_back(self.stage, run))
-        action = run.result["action"] if run.result else "failed"
-        if run.must_defer and action != "deferred":
-            self.breaks(run, f"{action} below the reserve, or after a 429")
 
 
 def _denied(error: BotoCoreError | ClientError) -> set[str]:

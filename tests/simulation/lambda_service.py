@@ -31,24 +31,21 @@ SWEEP_SECONDS: Final = 120.0
 class Learnt:
     """What the answers showed a run: its evidence for what it does.
 
-    `reads` says of each read whether it went well the last time that it was tried, and `read_at`
-    when the last one did. `confirmed` has the contents of our records, by name, that Cloudflare
-    listed or confirmed. `view` is how much of the zone's history the last list showed.
+    `reads` says of each read whether it went well the last time that it was tried. `confirmed` has
+    the contents of our records, by name, that Cloudflare listed or confirmed. `view` is how much of
+    the zone's history the last list showed.
 
     `shown` has everything that EC2 showed of each instance, `denied` the ids that it said it does
-    not know, `withheld` those that a thin answer lacked. `unproven` is how many records without a
-    reason that EC2 has shown the call took that is going on. `unlinked` are the rows, and the
-    instances whose links the run has removed there. `crowded` are the rows that had no room.
+    not know, `withheld` those that a thin answer lacked. `unlinked` are the rows, and the instances
+    whose links the run has removed there. `crowded` are the rows that had no room.
     """
 
     reads: dict[str, bool] = field(default_factory=dict)
     confirmed: dict[str, set[str]] = field(default_factory=dict)
     view: int = 0
-    read_at: float = float("-inf")
     shown: dict[str, list[View]] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
     withheld: set[str] = field(default_factory=set)
-    unproven: int = 0
     unlinked: set[tuple[str, str]] = field(default_factory=set)
     crowded: set[str] = field(default_factory=set)
 
@@ -83,7 +80,6 @@ class Invocation:
     clock: Clock
     function: str
     started: float | None = None
-    must_defer: bool = False
     learnt: Learnt = field(default_factory=Learnt)
     result: Any = None
     error: Exception | None = None
@@ -134,22 +130,11 @@ class Retry:
 
 @dataclass(eq=False)
 class Environment:
-    """An execution environment; `handle` is the function as it was built in it.
-
-    Until `quiet_until` the environment knows that Cloudflare's quota is not to be spent. `unproven`
-    has the moments of deletions for which EC2 had shown it no reason.
-    """
+    """An execution environment; `handle` is the function as it was built in it."""
 
     function: str
     handle: Callable[[Invocation], Any]
     run: Invocation | None = None
-    reserved_until: float = float("-inf")
-    refused_until: float = float("-inf")
-    unproven: list[float] = field(default_factory=list)
-
-    @property
-    def quiet_until(self) -> float:
-        return max(self.reserved_until, self.refused_until)
 
 
 class Lambda:
@@ -208,6 +193,11 @@ class Lambda:
         self._tasks.begin(run, lambda: self._go(run))
         return run
 
+    def retry(self, warm: int | None = 0) -> Invocation:
+        """Try the first of the failed runs again."""
+        retry = self.retries.pop(0)
+        return self.invoke(retry.event, function=retry.function, attempt=retry.attempt, warm=warm)
+
     def resume(self, task: Task) -> None:
         """Let a task go on, or end its environment if Lambda's time-out has come."""
         current = task.run.environment.run
@@ -232,7 +222,6 @@ class Lambda:
 
     def _go(self, run: Invocation) -> None:
         run.started = self._clock.now
-        run.must_defer = run.environment.quiet_until > run.started
         try:
             run.result = run.environment.handle(run)
         except Exception as error:  # noqa: BLE001 (Lambda reports any error)

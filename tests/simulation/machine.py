@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from chalicelib.meetings.keys import Seed
 from tests.simulation.actors import EDITS, KINDS, ROW_CHANGES, TAGS
-from tests.simulation.callers import ENTER, JSON, NONE, OTHERS, PAGE, RIGHT, WAIT, Plan
-from tests.simulation.desktops import DESCRIBED, ORDERS
+from tests.simulation.callers import ENTER, JSON, PAGE, WAIT, Plan
+from tests.simulation.desktops import BY_ITSELF, ORDERS
 from tests.simulation.end_invariants import is_taken, stage_problems
 from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
 from tests.simulation.names import BY_HAND, MINUTE, RANKS, ROLES, SWEEP, name_of
@@ -21,7 +21,8 @@ from tests.simulation.stage import Stage
 from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
-    from tests.simulation.ec2 import Host
+    from collections.abc import Mapping
+
     from tests.simulation.lambda_service import Invocation
 
 ROWS: Final = ("m1", "m2")
@@ -33,8 +34,8 @@ MOST_RECORDS: Final = 40
 MOST_ORDERS: Final = 3
 MOST_DESKTOPS: Final = 8
 """So that no sweep of a stage with meetings ever deletes more than it may."""
-CROWD_ROWS: Final = tuple(f"c{number}" for number in range(7))
-"""The meetings of desktops that start and end together."""
+WRITTEN: Final = (*list(RANKS)[:-1], "https://elsewhere.example.org")
+"""What others write to rows: a status, or a link to something that is none of ours."""
 
 which = st.integers(0, 7)
 warm = st.sampled_from([0, 1, None])
@@ -43,6 +44,8 @@ calls = st.sampled_from([0, 2, 4, 5, 6, 8, 11, 14, 20, 1000])
 """How far a run goes before anything else happens."""
 fates = st.none() | calls
 """What becomes of an event at once: nothing, or a run that goes so far."""
+times = st.sampled_from([0, 1, 1, 2])
+"""How often something comes that is to come once: never, once, or again later."""
 ahead = st.sampled_from([30, 5 * 60, 11 * 60, 12 * 60, 25 * 60])
 """Seconds from now to a meeting's start."""
 plans = st.builds(
@@ -52,11 +55,14 @@ plans = st.builds(
     is_well=st.sampled_from([True, True, True, False]),
     is_declared_over=st.sampled_from([False, False, True]),
     is_churned=st.sampled_from([False, False, False, True]),
+    is_hidden=st.sampled_from([False, False, True]),
 )
 
 
 class Schedule(RuleBasedStateMachine):
     """What both kinds of schedules share; `finish` is the end, and the test of it."""
+
+    faults: ClassVar[tuple[tuple[str, Any], ...]]
 
     def __init__(self, *, has_meetings: bool) -> None:
         super().__init__()
@@ -67,17 +73,25 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.stage.functions.retries)
     @rule(warm=warm, calls=calls)
     def retry(self, warm: int | None, calls: int) -> None:
-        retry = self.stage.functions.retries.pop(0)
-        self.stage.clock.reach(retry.due)
-        run = self.stage.functions.invoke(
-            retry.event, function=retry.function, attempt=retry.attempt, warm=warm
-        )
-        self._go_alone(run, calls)
+        self.stage.clock.reach(self.stage.functions.retries[0].due)
+        self._go_alone(self.stage.functions.retry(warm), calls)
 
     @precondition(lambda self: self._may_run(SWEEP))
     @rule(warm=warm, calls=calls)
     def sweep(self, warm: int | None, calls: int) -> None:
         self._go_alone(self.stage.functions.invoke(None, warm=warm), calls)
+
+    @precondition(lambda self: self.stage.events)
+    @rule(number=which, warm=warm, calls=calls, times=times)
+    def deliver(self, number: int, warm: int | None, calls: int, times: int) -> None:
+        events = self.stage.events
+        event = events[number % len(events)] if times > 1 else events.pop(number % len(events))
+        if times:
+            self._go_alone(self.stage.functions.invoke(event, warm=warm), calls)
+
+    @rule(fault=st.runner().flatmap(lambda self: st.sampled_from(self.faults)))
+    def fail(self, fault: tuple[str, Any]) -> None:
+        switch_on(self.stage, *fault)
 
     @precondition(lambda self: self.stage.functions.running)
     @rule(picks=st.lists(which, min_size=6, max_size=24))
@@ -126,24 +140,16 @@ class Schedule(RuleBasedStateMachine):
 class CoreSchedule(Schedule):
     """A stage without features, whose rows another program writes."""
 
+    faults = CORE_FAULTS
+
     def __init__(self) -> None:
         super().__init__(has_meetings=False)
-        self.crowd: list[Host] = []
 
-    @initialize(
-        status=st.sampled_from([None, "SCHEDULED", "LAUNCHED"]),
-        desktops=st.lists(st.tuples(st.sampled_from(MEETINGS), roles, fates), max_size=3),
-        kill=st.booleans(),
-    )
-    def begin(
-        self, status: str | None, desktops: list[tuple[str, str, int | None]], *, kill: bool
-    ) -> None:
+    @initialize(status=st.sampled_from([None, "SCHEDULED", "LAUNCHED"]), kill=st.booleans())
+    def begin(self, status: str | None, *, kill: bool) -> None:
         self.ends_by_kill = kill
         self.stage.actors.schedule("m1")
         self.stage.actors.schedule("m2", status)
-        for meeting, role, fate in desktops:
-            self.stage.desktops.launch(meeting, role)
-            self._deliver_last(fate)
 
     @precondition(lambda self: len(self.stage.ec2.hosts) < MOST_HOSTS)
     @rule(
@@ -163,44 +169,10 @@ class CoreSchedule(Schedule):
         self.stage.desktops.order(self.stage.desktops[number], order)
         self._deliver_last(fate)
 
-    @precondition(lambda self: self.stage.events)
-    @rule(number=which, warm=warm, calls=calls, again=st.booleans())
-    def deliver(self, number: int, warm: int | None, calls: int, *, again: bool) -> None:
-        events = self.stage.events
-        event = events[number % len(events)] if again else events.pop(number % len(events))
-        self._go_alone(self.stage.functions.invoke(event, warm=warm), calls)
-
     @precondition(lambda self: self._may_run(BY_HAND))
     @rule(calls=calls, force=st.booleans())
     def sweep_by_hand(self, calls: int, *, force: bool) -> None:
         self._go_alone(self._by_hand(force=force), calls)
-
-    @precondition(lambda self: CROWD_ROWS[0] not in self.stage.dynamodb.items)
-    @rule(size=st.sampled_from([11, 14]))
-    def start_together(self, size: int) -> None:
-        """Let more desktops run, with old records, than may be deleted without proof."""
-        for number in range(size):
-            row, role = CROWD_ROWS[number // 2], ROLES[number % 2]
-            self.stage.actors.schedule(row)
-            self.crowd.append(self.stage.desktops.launch(row, role))
-        self.stage.events.clear()
-        self._go_alone(self.stage.functions.invoke(None, warm=None), 1000)
-        self.stage.clock.advance(601)
-
-    @precondition(lambda self: self.crowd)
-    @rule(left=st.integers(0, 3), are_lost=st.booleans(), forgets=st.booleans())
-    def end_together(self, left: int, *, are_lost: bool, forgets: bool) -> None:
-        """Let them end at once; EC2 may have forgotten them before anybody looks."""
-        kept = list(self.stage.events)
-        for host in self.crowd[left:]:
-            self.stage.desktops.end(host)
-        if forgets:
-            self.stage.clock.advance(2 * DESCRIBED)
-            for host in self.crowd[left:]:
-                self.stage.desktops.vanish(host)
-        if are_lost:
-            self.stage.events[:] = kept
-        self.crowd.clear()
 
     @precondition(lambda self: self.stage.functions.running)
     @rule()
@@ -208,35 +180,27 @@ class CoreSchedule(Schedule):
         self.stage.settle()
         self._check()
 
-    @rule(fault=st.sampled_from(CORE_FAULTS))
-    def fail(self, fault: tuple[str, Any]) -> None:
-        switch_on(self.stage, *fault)
-
     @precondition(lambda self: self.stage.ec2.hosts)
     @rule(number=which, tag=st.sampled_from(TAGS))
     def retag(self, number: int, tag: tuple[str, str | None]) -> None:
         self.stage.actors.retag(self.stage.desktops[number], *tag)
 
     @precondition(lambda self: len(self.stage.cloudflare.store.records) < MOST_RECORDS)
-    @rule(kind=st.sampled_from(KINDS), number=which)
-    def create_record(self, kind: str, number: int) -> None:
-        self.stage.actors.create_record(kind, number)
+    @rule(number=which, how=st.sampled_from([*KINDS, *EDITS]))
+    def change_record(self, number: int, how: str | Mapping[str, object] | None) -> None:
+        if isinstance(how, str):
+            self.stage.actors.create_record(how, number)
+        elif self.stage.actors.ours:
+            self.stage.actors.edit_record(number, how)
 
-    @precondition(lambda self: self.stage.actors.ours)
-    @rule(number=which, members=st.sampled_from(EDITS))
-    def edit_record(self, number: int, members: dict[str, object] | None) -> None:
-        self.stage.actors.edit_record(number, members)
-
-    @rule(row=st.sampled_from(ROWS), status=st.sampled_from(list(RANKS)[:-1]))
-    def advance_row(self, row: str, status: str) -> None:
-        self.stage.actors.advance(row, status)
-
-    @rule(row=st.sampled_from(ROWS), role=roles, number=st.none() | which)
-    def write_row(self, row: str, role: str, number: int | None) -> None:
-        if number is None:
-            self.stage.actors.link(row, role, "https://elsewhere.example.org")
+    @rule(row=st.sampled_from(ROWS), role=roles, what=which | st.sampled_from(WRITTEN))
+    def write_row(self, row: str, role: str, what: int | str) -> None:
+        if what in RANKS:
+            self.stage.actors.advance(row, str(what))
+        elif isinstance(what, str):
+            self.stage.actors.link(row, role, what)
         elif self.stage.ec2.hosts:
-            self.stage.actors.note(row, role, self.stage.desktops[number].id)
+            self.stage.actors.note(row, role, self.stage.desktops[what].id)
 
     def finish(self) -> None:
         """Let two sweeps run; then everything must be as promised, and a third has no work."""
@@ -280,6 +244,7 @@ class CoreSchedule(Schedule):
 class MeetingsSchedule(Schedule):
     """A stage with meetings, from the booking to the end of the last desktop."""
 
+    faults = MEETING_FAULTS
     seen: ClassVar[Counter[str]] = Counter()
     """What has happened in all of them."""
 
@@ -335,44 +300,30 @@ class MeetingsSchedule(Schedule):
         number=which,
         role=roles,
         how=st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER]),
-        shows=st.sampled_from([RIGHT, RIGHT, RIGHT, OTHERS, NONE]),
         warm=warm,
         calls=calls,
     )
-    def visit(  # noqa: PLR0913 (what a visit is like)
-        self, *, number: int, role: str, how: str, shows: str, warm: int | None, calls: int
-    ) -> None:
+    def visit(self, number: int, role: str, how: str, warm: int | None, calls: int) -> None:
         orders = [each for each in self.stage.callers.orders if each.meeting]
         order = orders[number % len(orders)]
-        self._go_alone(self.stage.callers.visit(order, role, how, shows, warm), calls)
+        self._go_alone(self.stage.callers.visit(order, role, how, warm), calls)
 
     # What comes, early or late, once, twice or never
 
-    @precondition(lambda self: self.stage.scheduler.due())
-    @rule(number=which, warm=warm, calls=calls, again=st.booleans())
-    def fire(self, number: int, warm: int | None, calls: int, *, again: bool) -> None:
+    @precondition(lambda self: self.stage.scheduler.planned)
+    @rule(number=which, warm=warm, calls=calls, times=times)
+    def fire(self, number: int, warm: int | None, calls: int, times: int) -> None:
+        """Let a schedule fire: one that is late, or the next one in time."""
+        if not self.stage.scheduler.due():
+            moments = [each.at for each in self.stage.scheduler.planned.values()]
+            self.stage.clock.reach(min(moments))
+            self.stage.functions.expire()
         due = self.stage.scheduler.due()
         planned = due[number % len(due)]
-        self.stage.scheduler.fire(planned, again=again)
-        run = self.stage.functions.invoke(planned.payload, function=planned.function, warm=warm)
-        self._go_alone(run, calls)
-
-    @precondition(lambda self: self.stage.scheduler.planned)
-    @rule(warm=warm, calls=calls)
-    def fire_next(self, warm: int | None, calls: int) -> None:
-        """Let the next schedule fire in time, no matter what else is going on."""
-        planned = self.stage.scheduler.planned.values()
-        self.stage.clock.reach(min(each.at for each in planned))
-        self.stage.functions.expire()
-        run = self.stage.start_due(warm)
-        if run:
-            self._go_alone(run, calls)
-
-    @precondition(lambda self: self.stage.scheduler.due())
-    @rule(number=which)
-    def lose(self, number: int) -> None:
-        due = self.stage.scheduler.due()
-        self.stage.scheduler.lose(due[number % len(due)])
+        if times:
+            self._go_alone(self.stage.start(planned, warm, again=times > 1), calls)
+        else:
+            self.stage.scheduler.lose(planned)
 
     @precondition(lambda self: self.stage.stream.is_ready(self.stage.functions))
     @rule(size=st.integers(1, 5), warm=warm, calls=calls)
@@ -385,37 +336,18 @@ class MeetingsSchedule(Schedule):
     def stream_again(self, calls: int) -> None:
         self._go_alone(self.stage.stream.hand_over_again(self.stage.functions, None), calls)
 
-    @precondition(lambda self: self.stage.events)
-    @rule(number=which, calls=calls, lost=st.booleans())
-    def deliver(self, number: int, calls: int, *, lost: bool) -> None:
-        event = self.stage.events.pop(number % len(self.stage.events))
-        if not lost:
-            self._go_alone(self.stage.functions.invoke(event), calls)
-
     @rule(seconds=st.sampled_from([30, 61, 125, 301, 601, 901, 1801]))
     def pass_time(self, seconds: float) -> None:
         """Let time pass in which everything happens that is due."""
         self.timeline.play(self.stage.clock.now + seconds)
         self._check()
 
-    # Faults, desktops and other programs
-
-    @rule(fault=st.sampled_from(MEETING_FAULTS))
-    def fail(self, fault: tuple[str, Any]) -> None:
-        switch_on(self.stage, *fault)
+    # Desktops and other programs
 
     @precondition(lambda self: self.stage.ec2.hosts)
-    @rule(number=which)
-    def live(self, number: int) -> None:
-        self.stage.desktops.step(self.stage.desktops[number])
-        self._check()
-
-    @precondition(lambda self: self.stage.ec2.hosts)
-    @rule(number=which, again=st.booleans())
-    def upload(self, number: int, *, again: bool) -> None:
-        """Let a desktop write: what its user did, or once more that it is healthy."""
-        desktops = self.stage.desktops
-        (desktops.report_again if again else desktops.upload)(desktops[number])
+    @rule(number=which, what=st.sampled_from(BY_ITSELF))
+    def live(self, number: int, what: str) -> None:
+        getattr(self.stage.desktops, what)(self.stage.desktops[number])
         self._check()
 
     @precondition(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.callers import ENTER, JSON, RIGHT, WAIT, Booking, Visit, document_of
+from tests.simulation.callers import ENTER, JSON, WAIT, Booking, Visit, document_of
 from tests.simulation.names import (
     API,
     CONFIRMED,
@@ -21,18 +21,6 @@ from tests.simulation.names import (
     SAFETY_NET,
     SHORTEST,
     TERMINATOR,
-    assignment,
-    changed,
-    desktops_of,
-    has_begun,
-    is_claimed,
-    is_gone,
-    is_over,
-    launched_at,
-    meet_time,
-    session_data,
-    status,
-    text,
 )
 from tests.simulation.record_invariants import LONGEST_LAG
 
@@ -64,59 +52,56 @@ _REASONS: Final = {
 }
 
 
-def problems(
-    stage: Stage, run: Invocation, row: str, before: Item | None, after: Item | None
-) -> Iterator[str]:
+def problems(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
     if run.function == API:
         if isinstance(run.event, Booking):
             yield from _booked(run.event, row, before, after)
         else:
             yield from _joined(run.event, row, before, after)
-    elif before is None or after is None:
-        yield f"{'made' if before is None else 'removed'} the row {row}"
+    elif not (before and after):
+        yield f"{'removed' if before else 'made'} the row {row}"
     else:
         if row not in stage.invariants.meetings_of(run):
             yield f"changed {row}"
         yield from _led(stage, run, row, before, after)
 
 
-def _booked(booking: Booking, row: str, before: Item | None, after: Item | None) -> Iterator[str]:
+def _booked(booking: Booking, row: str, before: Item, after: Item) -> Iterator[str]:
     """Look at what a request does: it makes, confirms or takes back its own row, and no other."""
-    present = after or before or {}
-    if text(present, "teacher_name") != booking.order.teacher:
+    if (after or before).text("teacher_name") != booking.order.teacher:
         yield f"wrote the row {row} of another request"
-    if before is None:
-        if after is None or status(after) != "SCHEDULED" or is_over(after):
+    if not before:
+        if after.status != "SCHEDULED" or after.is_over:
             yield f"made the row {row} as {after}"
-    elif after is None:
+    elif not after:
         if CONFIRMED in before:
             yield f"removed the row {row}, which was confirmed"
-    elif not changed(before, after) <= {CONFIRMED, REASON, "status"}:
-        yield f"changed {changed(before, after)} of {row}"
+    elif not before.changed(after) <= {CONFIRMED, REASON, "status"}:
+        yield f"changed {before.changed(after)} of {row}"
     elif REASON in after and CONFIRMED in after:
         yield f"took back {row}, which was confirmed"
 
 
-def _joined(visit: Visit, row: str, before: Item | None, after: Item | None) -> Iterator[str]:
+def _joined(visit: Visit, row: str, before: Item, after: Item) -> Iterator[str]:
     """Look at what a visit does: it writes nothing but that the meeting has begun."""
-    if before is None or after is None or row != visit.meeting:
+    if not (before and after) or row != visit.meeting:
         yield f"wrote {row}"
     elif visit.how not in {JSON, WAIT, ENTER}:
         yield f"wrote {row}, though somebody only looked at the page"
-    elif changed(before, after) == {f"{visit.role}_waiting_at"}:
-        if is_over(before) or has_begun(before):
-            yield f"wrote that somebody waits for {row}, which was {status(before)}"
+    elif before.changed(after) == {f"{visit.role}_waiting_at"}:
+        if before.is_over or before.has_begun:
+            yield f"wrote that somebody waits for {row}, which was {before.status}"
     elif visit.how == WAIT:
         yield f"wrote {row}, though the page said that it only waits"
-    elif not changed(before, after) <= {"status", JOINED} or status(after) != "IN_PROGRESS":
-        yield f"changed {changed(before, after)} of {row}"
-    elif status(before) != "HEALTHY" or is_over(before):
-        yield f"let somebody in to {row}, which was {status(before)}, {before.get(REASON)}"
+    elif not before.changed(after) <= {"status", JOINED} or after.status != "IN_PROGRESS":
+        yield f"changed {before.changed(after)} of {row}"
+    elif before.status != "HEALTHY" or before.is_over:
+        yield f"let somebody in to {row}, which was {before.status}, {before.get(REASON)}"
 
 
 def _led(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
     """Look at what the others do: note what they start, claim the end, say when it is there."""
-    for name in sorted(changed(before, after)):
+    for name in sorted(before.changed(after)):
         if name == REASON:
             yield from _claimed(stage, run, row, before, after)
         elif name == "status":
@@ -125,7 +110,7 @@ def _led(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> 
             yield from _emptied(stage, run, row, before)
         elif run.function != LAUNCH or name not in {*_LAUNCH_OWN, *IDS}:
             yield f"changed {name} of {row}"
-        elif is_over(before) and name != LEASE:
+        elif before.is_over and name != LEASE:
             yield f"changed {name} of {row}, which is over"
         elif name in IDS:
             yield from _noted(stage, row, name, before, after)
@@ -133,7 +118,7 @@ def _led(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> 
 
 def _emptied(stage: Stage, run: Invocation, row: str, before: Item) -> Iterator[str]:
     """Look at the removal of what a side has left, which makes room for the end of a meeting."""
-    is_ending = is_claimed(before) or (
+    is_ending = before.is_claimed or (
         run.function == SAFETY_NET and stage.invariants.is_over_by_time(run, row, before)
     )
     if row not in run.learnt.crowded or not is_ending:
@@ -141,32 +126,32 @@ def _emptied(stage: Stage, run: Invocation, row: str, before: Item) -> Iterator[
 
 
 def _claimed(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
-    now, reason = stage.clock.now, text(after, REASON)
-    if is_claimed(before):
+    now, reason = stage.clock.now, after.text(REASON)
+    if before.is_claimed:
         yield f"claimed {row}, which was over"
     if reason not in _REASONS[run.function]:
         yield f"claimed {row} as {reason}"
-    is_early = now < meet_time(before) + SHORTEST - MINUTE and run.function != LAUNCH
+    is_early = now < before.meet_time + SHORTEST - MINUTE and run.function != LAUNCH
     if is_early and not stage.invariants.is_worn_out(run, row):
         yield f"claimed {row} too early, as {reason}"
-    if run.function == TERMINATOR and not all(session_data(before)):
+    if run.function == TERMINATOR and not all(before.session_data):
         yield f"claimed {row} without all data"
-    if has_begun(before) and "NO_SHOW" in str(reason):
+    if before.has_begun and "NO_SHOW" in str(reason):
         yield f"claimed {row} as {reason} though somebody is there"
-    waited = [text(before, f"{role}_waiting_at") for role in ROLES]
+    waited = [before.text(f"{role}_waiting_at") for role in ROLES]
     seen = [datetime.fromisoformat(each).timestamp() for each in waited if each]
     is_lately = bool(seen) and now <= max(seen) + PRESENCE
-    if is_lately and "NO_SHOW" in str(reason) and now < meet_time(before) + LONGEST:
+    if is_lately and "NO_SHOW" in str(reason) and now < before.meet_time + LONGEST:
         yield f"claimed {row} as {reason} though somebody waited at {max(seen)}"
-    was_healthy = RANKS.get(status(before), len(RANKS)) >= RANKS["HEALTHY"]
+    was_healthy = RANKS.get(before.status, len(RANKS)) >= RANKS["HEALTHY"]
     if reason == ("NEVER_HEALTHY" if was_healthy else "NO_SHOW_TIMEOUT"):
-        yield f"claimed {row} as {reason}, which was {status(before)}"
+        yield f"claimed {row} as {reason}, which was {before.status}"
 
 
 def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
-    new = status(after)
+    new = after.status
     if new == "LAUNCHED" and run.function == LAUNCH:
-        if is_over(before) or not all(name in after for name in IDS):
+        if before.is_over or not all(name in after for name in IDS):
             yield f"moved {row} to {new} from {before}"
         return
     if new != "TERMINATED":
@@ -175,21 +160,21 @@ def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -
     if REASON not in after:
         yield f"moved {row} to {new} without a reason"
     seen_for_sure = (run.started or 0.0) - LONGEST_LAG
-    noted = {text(before, name) for name in IDS}
-    for host in desktops_of(stage.ec2.hosts.values(), row):
+    noted = {before.text(name) for name in IDS}
+    for host in stage.ec2.desktops_of(row):
         is_listed = host.id in noted or host.id not in stage.ec2.hidden
-        if is_listed and launched_at(host) <= seen_for_sure:
+        if is_listed and host.launched_at <= seen_for_sure:
             yield f"moved {row} to {new} while {host.id} is {host.view}"
 
 
 def _noted(stage: Stage, row: str, name: str, before: Item, after: Item) -> Iterator[str]:
-    host = stage.ec2.hosts.get(text(after, name) or "")
+    host = stage.ec2.hosts.get(after.text(name) or "")
     role = IDS[name]
     if name in before:
         yield f"changed {name} of {row} from {before[name]} to {after[name]}"
-    if (row, role) not in {assignment(view) for _, view in host.past} if host else {}:
+    if (row, role) not in {view.assignment for _, view in host.past} if host else {}:
         yield f"noted {host and host.id} as the {role} of {row}"
-    if host and is_gone(host.view) and len(host.past) == 1:
+    if host and host.view.is_gone and len(host.past) == 1:
         yield f"noted {host.id}, which never was"
 
 
@@ -208,19 +193,13 @@ def answer_problems(stage: Stage, run: Invocation) -> Iterator[str]:
 def _of_booking(stage: Stage, booking: Booking, answer: Answer) -> Iterator[str]:
     order = booking.order
     stage.invariants.seen[f"booking {answer.status}"] += 1
-    if answer.status in {_BOOKED, _BOOKED_BEFORE} and booking.is_same:
-        meeting = document_of(answer)["meeting_id"]
-        # A row that was erased by hand was what a request under way remembered its failure by.
-        if len(order.booked) > 1 and not order.booked.keys() & stage.actors.erased:
-            yield f"booked {order.teacher} as {sorted(order.booked)}"
-        yield from _stands(stage, meeting, order.teacher)
-    elif answer.status in {_BOOKED, _BOOKED_BEFORE}:
+    is_booked = answer.status in {_BOOKED, _BOOKED_BEFORE}
+    if is_booked and booking.is_same:
+        yield from _stands(stage, document_of(answer)["meeting_id"], order.teacher)
+    elif is_booked:
         if order.booked and not order.booked.keys() & stage.actors.touched:
             yield f"booked another meeting under the key {order.key}"
-    elif answer.status == _LATER:
-        if order.key is None:
-            yield from _is_nothing(stage, order.teacher)
-    elif not _may_refuse(stage, booking, answer.status):
+    elif answer.status != _LATER and not _may_refuse(stage, booking, answer.status):
         yield f"answered {answer.status} to {booking.request.body!r}: {answer.body}"
 
 
@@ -233,35 +212,26 @@ def _may_refuse(stage: Stage, booking: Booking, status_code: int) -> bool:
 
 def _stands(stage: Stage, meeting: str, teacher: str) -> Iterator[str]:
     """Check that a meeting that was promised is one."""
-    item = stage.dynamodb.items.get(meeting)
-    if item is None and meeting in stage.actors.touched:
+    item = stage.dynamodb.row(meeting)
+    if not item and meeting in stage.actors.touched:
         return
-    is_made = item is not None and (CONFIRMED in item or status(item) != "SCHEDULED")
-    if item is None or text(item, "teacher_name") != teacher or not is_made:
+    is_made = CONFIRMED in item or item.status != "SCHEDULED"
+    if item.text("teacher_name") != teacher or not is_made:
         yield f"booked {meeting}, whose row is {item}"
         return
     known = stage.scheduler.planned.keys() | stage.scheduler.past
     missing = {f"launch-{meeting}", f"safety-{meeting}"} - known
-    if missing and not is_over(item):
+    if missing and not item.is_over:
         yield f"booked {meeting} without {missing}"
-
-
-def _is_nothing(stage: Stage, teacher: str) -> Iterator[str]:
-    """Check that nothing looks like the meeting that could not be made."""
-    for row, item in stage.dynamodb.items.items():
-        if text(item, "teacher_name") == teacher and CONFIRMED in item:
-            yield f"answered that {row} was not made, and it is {item}"
 
 
 def _of_visit(stage: Stage, visit: Visit, answer: Answer) -> Iterator[str]:
     stage.invariants.seen[f"visit {answer.status}"] += 1
-    item = stage.dynamodb.items.get(visit.meeting, {})
+    item = stage.dynamodb.row(visit.meeting)
     link = answer.headers.get("Location")
     if answer.status == _READY and visit.how in {JSON, WAIT}:
         link = document_of(answer)["dcv_url"]
-    if visit.shows != RIGHT and answer.status not in {_UNKNOWN, _LATER}:
-        yield f"answered {answer.status} to a key that is {visit.shows}"
-    if visit.shows == RIGHT and answer.status == _UNKNOWN and item:
+    if answer.status == _UNKNOWN and item:
         yield f"knew no {visit.meeting}"
     if answer.status not in {_READY, _ENTERED, _WAIT, _UNKNOWN, _LATER}:
         yield f"answered {answer.status}: {answer.body}"
@@ -270,12 +240,12 @@ def _of_visit(stage: Stage, visit: Visit, answer: Answer) -> Iterator[str]:
     if visit.how == WAIT:
         yield f"sent somebody in who only waited for {visit.meeting}"
     stage.callers.was_let_in(visit)
-    if (visit.meeting, link) not in stage.invariants.linked_at:
+    if (visit.meeting, link) not in stage.invariants.linked:
         yield f"sent the {visit.role} of {visit.meeting} to {link}"
     host = stage.ec2.hosts.get(link.removeprefix("https://").partition(".")[0])
     roles = {each and each.tag("Role") for _, each in host.past} if host else set()
     if visit.role not in roles:
         yield f"sent the {visit.role} of {visit.meeting} to {link}, which serves {roles}"
-    has_begun_since = has_begun(item) or is_over(item) or visit.meeting in stage.actors.touched
+    has_begun_since = item.has_begun or item.is_over or visit.meeting in stage.actors.touched
     if not has_begun_since:
-        yield f"sent somebody to {visit.meeting}, which is {status(item)}"
+        yield f"sent somebody to {visit.meeting}, which is {item.status}"

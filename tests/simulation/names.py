@@ -1,9 +1,8 @@
-"""The simulated stages, and what records, rows and instances mean, without the product's code."""
+"""The simulated stages, and what names, links and records mean, without the product's code."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -11,12 +10,8 @@ from chalicelib.meeting_row.meeting import Status
 from tests.world import DOMAIN, OWNER, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from chalicelib.settings.meetings import MeetingsSettings
     from localcloud.cloudflare import Record
-    from tests.simulation.dynamodb import Item
-    from tests.simulation.ec2 import Host, View
 
 SETTINGS: Final = make_settings()
 IMAGE: Final = "ami-0123456789abcdef0"
@@ -108,107 +103,3 @@ def noted(record: Record) -> tuple[str, str] | None:
 def described(record: Record) -> str:
     fields = record.fields
     return f"{fields.type} {fields.name} at {fields.content} ({fields.comment})"
-
-
-# Instances
-
-
-def is_project(view: View | None) -> bool:
-    """Return True if an instance has our tag, and no other stage's owner tag."""
-    if view is None or view.tag("Project") != "Elephant":
-        return False
-    return view.tag("elephant:owner") in {None, OWNER}
-
-
-def is_live(view: View | None) -> bool:
-    return is_project(view) and view is not None and view.state == "running" and bool(view.address)
-
-
-def is_gone(view: View | None) -> bool:
-    return view is None or view.state in {"shutting-down", "terminated"}
-
-
-def meeting_of(view: View | None) -> str | None:
-    return view.tag("MeetingID") if view else None
-
-
-def assignment(view: View | None) -> tuple[str, str] | None:
-    meeting, role = (view.tag("MeetingID"), view.tag("Role")) if view else (None, None)
-    return (meeting, role) if meeting and role else None
-
-
-def launched_at(host: Host) -> float:
-    return host.past[0][0]
-
-
-def desktops_of(hosts: Iterable[Host], meeting: str, role: str | None = None) -> list[Host]:
-    """List the project's instances of a meeting that have not terminated."""
-    return [
-        host
-        for host in hosts
-        if host.view
-        and not is_gone(host.view)
-        and is_project(host.view)
-        and meeting_of(host.view) == meeting
-        and role in {None, host.view.tag("Role")}
-    ]
-
-
-# Rows
-
-
-def text(item: Item | None, attribute: str) -> str | None:
-    value = (item or {}).get(attribute)
-    return None if value is None else str(value.get("S", ""))
-
-
-def status(item: Item | None) -> str:
-    return text(item, "status") or ""
-
-
-def rank(item: Item | None) -> int:
-    """Return how far a row's status is; -1 if it has none."""
-    return RANKS.get(status(item), -1)
-
-
-def links(item: Item | None) -> dict[str, str]:
-    return {
-        name.removesuffix("_ec2_link"): text(item, name) or ""
-        for name in item or {}
-        if name.endswith("_ec2_link")
-    }
-
-
-def changed(before: Item, after: Item) -> set[str]:
-    return {name for name in {*before, *after} if before.get(name) != after.get(name)}
-
-
-def meet_time(item: Item) -> float:
-    """Return when a row's meeting starts, in seconds since 1970."""
-    return datetime.fromisoformat(text(item, "meet_time") or "").timestamp()
-
-
-def session_data(item: Item) -> list[str]:
-    """List what each side has left; an empty text is nothing."""
-    return [text(item, f"{role}_session_data") or "" for role in ROLES]
-
-
-def is_claimed(item: Item) -> bool:
-    """Return True if the meeting was ended by the rules: anyone may write a mere status."""
-    return REASON in item
-
-
-def is_over(item: Item) -> bool:
-    """Return True if somebody has ended the meeting, or begun to."""
-    return REASON in item or status(item) == "TERMINATED"
-
-
-def has_begun(item: Item) -> bool:
-    """Return True if somebody has joined; a desktop's health check may set the status back."""
-    return status(item) == "IN_PROGRESS" or JOINED in item
-
-
-def goes_on(item: Item, now: float) -> bool:
-    """Return True if somebody is in the meeting who may stay: nobody is to end it."""
-    is_done = all(session_data(item)) or now >= meet_time(item) + LONGEST
-    return has_begun(item) and not is_done

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.names import (
     ROLES,
-    SETTINGS,
-    assignment,
     described,
     instance_named,
-    is_live,
     is_ours,
-    is_project,
     is_unmarked,
-    link_to,
-    links,
     noted,
 )
 
@@ -24,15 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcloud.cloudflare import Record
-    from localcloud.cloudflare.table import Step, Transaction
+    from localcloud.cloudflare.table import Transaction
     from tests.simulation.ec2 import Host
     from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
-WINDOW: Final = 24 * 3600.0
-CUT: Final = 20
-"""A result names so many of what was held back."""
-_DELETED = re.compile(r"^delete (\S+) at ")
+_LIVE = attrgetter("is_live")
 LONGEST_LAG: Final = 240.0
 """Seconds for which EC2's answers may lag behind."""
 
@@ -44,8 +35,6 @@ def problems(
         if step.before is None:
             if step.after and not _may_make(stage, step.after):
                 yield f"made {described(step.after)}"
-        elif row := _row_lost(stage, run, position, step):
-            yield f"took {described(step.before)}, the last trace of {row}, which links to it"
         elif not _may_touch(stage, run, position, step.before):
             yield f"touched {described(step.before)}, which is another's"
         elif step.after is None and (problem := _what_forbids(stage, run, position, step.before)):
@@ -62,7 +51,7 @@ def traced_rows(stage: Stage) -> set[str]:
     Role tag that is no role leads nowhere.)
     """
     hosts, records = stage.ec2.hosts.values(), stage.cloudflare.store.records
-    found = [assignment(host.view) for host in hosts if is_project(host.view)]
+    found = [host.view.assignment for host in hosts if host.view.is_project]
     found += [noted(record) for record in records if is_ours(record)]
     return {each[0] for each in found if each and each[1] in ROLES}
 
@@ -75,7 +64,7 @@ def steady(host: Host, run: Invocation) -> bool:
 def _may_make(stage: Stage, record: Record) -> bool:
     """Return True if it is marked, proxied and made for an instance that has been ours once."""
     host = stage.ec2.hosts.get(instance_named(record.name) or "")
-    was_ours = host is not None and any(is_project(view) for _, view in host.past)
+    was_ours = host is not None and any(view.is_project for _, view in host.past)
     return was_ours and is_ours(record) and record.fields.proxied
 
 
@@ -96,7 +85,7 @@ def _is_for_us(stage: Stage, record: Record) -> bool:
     if is_ours(record):
         return True
     host = stage.ec2.hosts.get(instance_named(record.name) or "")
-    return is_unmarked(record) and host is not None and any(is_project(v) for _, v in host.past)
+    return is_unmarked(record) and host is not None and any(v.is_project for _, v in host.past)
 
 
 def _as_seen(stage: Stage, run: Invocation, position: int, record: Record) -> Record | None:
@@ -128,7 +117,7 @@ def _what_forbids(stage: Stage, run: Invocation, position: int, record: Record) 
     if seen and seen.name != record.name:
         return None
     is_last = not stage.cloudflare.store.named(record.name) and not _others_left(stage, run, record)
-    if host and is_last and is_live(host.view) and not run.learnt.may_doubt(host.id, is_live):
+    if host and is_last and host.view.is_live and not run.learnt.may_doubt(host.id, _LIVE):
         return "of a desktop that is live, and that EC2 has shown as nothing else"
     return None
 
@@ -150,94 +139,3 @@ def _others_left(stage: Stage, run: Invocation, record: Record) -> set[str]:
                 if stage.invariants.writers.get(position) is run:
                     removed.add(step.before.id)
     return stood - removed
-
-
-def _row_lost(stage: Stage, run: Invocation, position: int, step: Step) -> str | None:
-    """Name the row that links to an instance, and to which nothing leads any more.
-
-    A link that another run has set since this one began, or tags or a comment that were changed
-    after it looked, make it unclear.
-    """
-    before = step.before
-    found = noted(before) if before and is_ours(before) else None
-    if before is None or found is None or found == (step.after and noted(step.after)):
-        return None
-    host = stage.ec2.hosts.get(instance_named(before.name) or "")
-    if found[1] not in ROLES or host is None or not steady(host, run):
-        return None
-    link = link_to(host.id)
-    row = stage.dynamodb.items.get(found[0], {})
-    linked_at = stage.invariants.linked_at.get((found[0], link), run.started or 0.0)
-    if link not in links(row).values() or linked_at >= (run.started or 0.0):
-        return None
-    seen = _as_seen(stage, run, position, before)
-    is_as_seen = seen is not None and noted(seen) == found
-    return found[0] if is_as_seen and found[0] not in traced_rows(stage) else None
-
-
-# The limit on deletions for which EC2 has shown no reason
-
-
-def exceeded(stage: Stage, run: Invocation, transaction: Transaction) -> Iterator[str]:
-    """Say whether a change of a sweep takes more than both limits allow within a day.
-
-    `learnt.unproven` counts what the environment is to remember once Cloudflare has confirmed it.
-    """
-    gone = [step.before for step in transaction.steps if step.before and step.after is None]
-    count = sum(_is_unproven(run, record) for record in gone)
-    if not (run.is_sweep and count) or run.is_forced:
-        return
-    run.learnt.unproven += count
-    if _is_too_many(stage, run, run.learnt.unproven, at_most=True):
-        yield f"deleted {run.learnt.unproven} without a reason that EC2 has shown, beyond the limit"
-
-
-def held_back(stage: Stage, run: Invocation) -> Iterator[str]:
-    """Say what a sweep has held back and should not have: what EC2 proves, or what is not many."""
-    held = (run.result or {}).get("held_back", ())
-    found = [name for each in held for name in _DELETED.findall(each)]
-    learnt = run.learnt
-    is_tag_known = any(is_project(views[-1]) for views in learnt.shown.values())
-    for name in found:
-        views = learnt.shown.get(instance_named(name) or "", ())
-        if views and not is_live(views[-1]) and (is_tag_known or views[-1].state != "running"):
-            yield f"held back the deletion of {name}, of which EC2 has shown {views[-1]}"
-    if held and len(held) < CUT and not _is_too_many(stage, run, len(held), at_most=False):
-        yield f"held back {len(held)} deletions, which the limits allow"
-
-
-def _is_unproven(run: Invocation, record: Record) -> bool:
-    """Return True if EC2 has not shown the instance, or there is none of this name."""
-    return is_ours(record) and instance_named(record.name) not in run.learnt.shown
-
-
-def _is_too_many(stage: Stage, run: Invocation, count: int, *, at_most: bool) -> bool:
-    """Compare with both limits.
-
-    How many records there were when the run looked is not known to one: what was changed since
-    counts to the run's advantage.
-    """
-    begun = run.started or 0.0
-    made = sum(at > begun - WINDOW for at in run.environment.unproven)
-    if not at_most:  # it counts as made what others had deleted before its call came
-        made = max(made, _said_to_be_deleted(stage, run))
-    owned = sum(map(is_ours, stage.cloudflare.store.records)) + made
-    for transaction in stage.cloudflare.store.history[run.learnt.view :]:
-        for step in transaction.steps:
-            owned += at_most and step.after is None
-            owned -= not at_most and step.before is None
-    is_few = made + count <= SETTINGS.delete_limit
-    return not is_few and (made + count) * 100 > owned * SETTINGS.delete_percent
-
-
-def _said_to_be_deleted(stage: Stage, run: Invocation) -> int:
-    """Count the deletions that the environment's runs before this one said they made, or tried.
-
-    One whose answer was lost counts once its record is gone.
-    """
-    before = [
-        each.result or {} for each in stage.functions.ended if each.environment is run.environment
-    ]
-    done = sum(each.get("done", {}).get("deleted", 0) for each in before)
-    tried = sum(bool(_DELETED.match(said)) for each in before for said in each.get("left", ()))
-    return int(done + tried)

@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.names import (
-    RANKS,
-    assignment,
-    changed,
-    instance_linked,
-    is_gone,
-    is_live,
-    is_project,
-    links,
-    meeting_of,
-    name_of,
-    noted,
-    text,
-)
+from tests.simulation.names import RANKS, instance_linked, name_of, noted
 from tests.simulation.record_invariants import LONGEST_LAG, steady
 
 if TYPE_CHECKING:
@@ -29,13 +16,11 @@ if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
 
-def problems(
-    stage: Stage, run: Invocation, row: str, before: Item | None, after: Item
-) -> Iterator[str]:
-    if before is None:
+def problems(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
+    if not before:
         yield f"made the row {row}"
         return
-    names = changed(before, after)
+    names = before.changed(after)
     strange = {name for name in names if name != "status" and not name.endswith("_ec2_link")}
     if strange:
         yield f"changed {sorted(strange)} of {row}"
@@ -50,9 +35,9 @@ def problems(
 
 
 def _linked(stage: Stage, run: Invocation, row: str, role: str, after: Item) -> Iterator[str]:
-    instance_id = instance_linked(links(after)[role])
+    instance_id = instance_linked(after.links[role])
     if instance_id is None or not _is_confirmed(run, instance_id):
-        yield f"set {role} of {row} to {links(after)[role]} without a confirmed record"
+        yield f"set {role} of {row} to {after.links[role]} without a confirmed record"
         return
     rival = _replaces(stage, run, after, role)
     if rival:
@@ -65,13 +50,13 @@ def _replaces(stage: Stage, run: Invocation, row: Item, role: str) -> str | None
     One that EC2 denies, or may still deny, or may not yet show as ours, is passed over: the first
     looks like one that is long gone, and a link can be set back.
     """
-    rival = stage.ec2.hosts.get(text(row, f"{role}_ec2_id") or "")
-    if rival is None or rival.id == instance_linked(links(row).get(role)):
+    rival = stage.ec2.hosts.get(row.text(f"{role}_ec2_id") or "")
+    if rival is None or rival.id == instance_linked(row.links.get(role)):
         return None
     if rival.id in run.learnt.denied:
         return None
     lately = rival.since((run.started or 0.0) - LONGEST_LAG)
-    return None if is_gone(rival.view) or not all(map(is_project, lately)) else rival.id
+    return None if rival.view.is_gone or not all(view.is_project for view in lately) else rival.id
 
 
 def _is_confirmed(run: Invocation, instance_id: str) -> bool:
@@ -81,7 +66,7 @@ def _is_confirmed(run: Invocation, instance_id: str) -> bool:
 
 
 def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) -> Iterator[str]:
-    link = links(before)[role]
+    link = before.links[role]
     instance_id = instance_linked(link)
     if instance_id is None:
         yield f"removed {role} of {row}, which was {link}"
@@ -92,8 +77,8 @@ def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) 
         yield f"removed {role} of {row}, though EC2 has neither shown nor denied {instance_id}"
         return
 
-    def serves(view: View | None) -> bool:
-        return assignment(view) == (row, role) and is_live(view)
+    def serves(view: View) -> bool:
+        return view.assignment == (row, role) and view.is_live
 
     is_doubtful = run.learnt.may_doubt(instance_id, serves)
     if host and serves(host.view) and not is_doubtful:
@@ -101,7 +86,7 @@ def _unlinked(stage: Stage, run: Invocation, row: str, role: str, before: Item) 
 
 
 def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
-    old, new = text(before, "status"), text(after, "status")
+    old, new = before.text("status"), after.text("status")
     if new not in {"DNS_WRITTEN", "TERMINATED"}:
         yield f"moved {row} to {new}"
         return
@@ -110,15 +95,15 @@ def _moved(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -
     if new == "DNS_WRITTEN":
         confirmed = [
             role
-            for role, link in links(after).items()
+            for role, link in after.links.items()
             if (linked := instance_linked(link)) and _is_confirmed(run, linked)
         ]
         if not confirmed:
             yield f"moved {row} to {new} without a confirmed record"
         elif all(_replaces(stage, run, after, role) for role in confirmed):
             yield f"moved {row} to {new} by a record that another's has replaced"
-    elif links(after):
-        yield f"moved {row} to {new} though it has {links(after)}"
+    elif after.links:
+        yield f"moved {row} to {new} though it has {after.links}"
     else:
         yield from _ended(stage, run, row, before)
 
@@ -129,23 +114,23 @@ def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]
     That is what the row notes, and of the instances that bear the meeting's tag what the row linked
     to before the run, what EC2 has shown, and what it lacked in no answer nor by its lag.
     """
-    noted = {text(item, name) for name in item if name.endswith("_ec2_id")}
-    linked = {instance_linked(link) for link in links(item).values()}
+    noted = {item.text(name) for name in item if name.endswith("_ec2_id")}
+    linked = {instance_linked(link) for link in item.links.values()}
     linked |= {instance_id for of, instance_id in run.learnt.unlinked if of == row}
     for host in stage.ec2.hosts.values():
-        if is_gone(host.view):
+        if host.view.is_gone:
             continue
-        tagged = meeting_of(host.view)
+        tagged = host.view.meeting
         is_to_be_seen = steady(host, run) and host.id not in run.learnt.withheld
-        was_shown = any(meeting_of(v) == row for v in run.learnt.shown.get(host.id, ()))
+        was_shown = any(v.meeting == row for v in run.learnt.shown.get(host.id, ()))
         may_be_known = was_shown or is_to_be_seen
         is_of_row = tagged == row and (host.id in linked or may_be_known)
-        if host.id in noted or (is_of_row and is_project(host.view)):
+        if host.id in noted or (is_of_row and host.view.is_project):
             yield f"moved {row} to TERMINATED while {host.id} has not ended"
     shown_as_ended = [
         stage.ec2.hosts[each]
         for each, views in run.learnt.shown.items()
-        if any(map(is_gone, views))
+        if any(view.is_gone for view in views)
     ]
     if not any(_was_of(stage, host, row) for host in shown_as_ended):
         yield f"moved {row} to TERMINATED though EC2 has shown none of its desktops as ended"
@@ -153,7 +138,7 @@ def _ended(stage: Stage, run: Invocation, row: str, item: Item) -> Iterator[str]
 
 def _was_of(stage: Stage, host: Host, row: str) -> bool:
     """Return True if tags have ever assigned an instance to a row, or the comment of a record."""
-    if any(meeting_of(view) == row for _, view in host.past):
+    if any(view.meeting == row for _, view in host.past):
         return True
     return any(
         each is not None

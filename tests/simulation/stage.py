@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloudflare import Zone as ZoneSpec
     from tests.simulation.lambda_service import Invocation
+    from tests.simulation.scheduler import Planned
 
 
 class Secrets:
@@ -112,12 +113,13 @@ class Stage:
             if environment in self.functions.environments:
                 self.functions.kill(environment)
 
-    def start_due(self, warm: int | None = 0) -> Invocation | None:
-        due = self.scheduler.due()
-        if not due:
-            return None
-        self.scheduler.fire(due[0])
-        return self.functions.invoke(due[0].payload, function=due[0].function, warm=warm)
+    def start(self, planned: Planned, warm: int | None = 0, *, again: bool = False) -> Invocation:
+        self.scheduler.fire(planned, again=again)
+        return self.functions.invoke(planned.payload, function=planned.function, warm=warm)
+
+    def start_due(self) -> None:
+        for planned in self.scheduler.due()[:1]:
+            self.start(planned)
 
     # Faults
 

@@ -109,8 +109,6 @@ class Tasks:
         task.wakes_at = self.clock.now + seconds
         self._hub.switch()
         task.waits_for = None
-        if future.done() and not future.exception() and future.result() is not None:
-            task.run.learnt.read_at = self.clock.now  # only now does the run have the answer
 
     def _forget_if_dead(self, task: Task) -> None:
         if task.greenlet.dead:

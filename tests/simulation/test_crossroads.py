@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.actors import CHURN, FILL
 from tests.simulation.callers import JSON, Plan
 from tests.simulation.ec2 import ZONES
-from tests.simulation.names import AHEAD, MINUTE, ROLES, SHORTEST, desktops_of, is_claimed, status
+from tests.simulation.names import AHEAD, MINUTE, ROLES, SHORTEST
 from tests.simulation.stage import Stage
 from tests.simulation.timeline import Timeline
 
@@ -53,9 +53,7 @@ class Scene:
     def fire(self, name: str, calls: int, *, again: bool = False) -> Invocation:
         planned = self.stage.scheduler.planned[f"{name}-{self.order.meeting}"]
         self.stage.clock.reach(planned.at)
-        self.stage.scheduler.fire(planned, again=again)
-        run = self.stage.functions.invoke(planned.payload, function=planned.function, warm=None)
-        return self.go(run, calls)
+        return self.go(self.stage.start(planned, None, again=again), calls)
 
     def go(self, run: Invocation, calls: int) -> Invocation:
         self.stage.go_alone(run, calls)
@@ -75,7 +73,7 @@ class Scene:
 
     @property
     def running(self) -> int:
-        return len(desktops_of(self.stage.ec2.hosts.values(), str(self.order.meeting)))
+        return len(self.stage.ec2.desktops_of(str(self.order.meeting)))
 
 
 @pytest.mark.parametrize("zone", sorted(ZONES.values()))
@@ -96,6 +94,7 @@ def test_two_launches_at_once_while_zones_fill_and_empty(calls: int, zone: str) 
     first = scene.fire("launch", calls, again=True)
     scene.stage.ec2.full = {zone}
     scene.end(scene.fire("launch", 1))
+    scene.stage.ec2.full = set()
     scene.end(first)
     scene.finish_launched()
 
@@ -110,7 +109,7 @@ def test_a_late_launch_meets_the_end_of_its_meeting(calls: int) -> None:
     scene.end(scene.fire("safety", 1))
     scene.end(launch)
     scene.timeline.finish()
-    assert status(scene.stage.dynamodb.items[str(scene.order.meeting)]) == "TERMINATED"
+    assert scene.stage.dynamodb.row(str(scene.order.meeting)).status == "TERMINATED"
 
 
 @pytest.mark.parametrize("calls", MIDDLE)
@@ -128,7 +127,7 @@ def test_somebody_joins_while_the_safety_net_decides(calls: int, *, is_visit_fir
     scene.end(paused)
     item = scene.stage.dynamodb.items[str(scene.order.meeting)]
     is_in = scene.stage.invariants.seen["visit 200"] == 1
-    assert (status(item), scene.running) == (("IN_PROGRESS", 2) if is_in else ("TERMINATED", 0))
+    assert (item.status, scene.running) == (("IN_PROGRESS", 2) if is_in else ("TERMINATED", 0))
     scene.timeline.finish()
 
 
@@ -177,5 +176,5 @@ def test_a_desktop_ends_with_its_meeting_however_it_writes_to_the_row(how: str) 
     scene.stage.actors.change_row(0, how)
     scene.timeline.finish()
     (item,) = scene.stage.dynamodb.items.values()
-    assert status(item) == "TERMINATED"
-    assert is_claimed(item)
+    assert item.status == "TERMINATED"
+    assert item.is_claimed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.simulation import end_invariants
 from tests.simulation.actors import DECLARE, FILLING
 from tests.simulation.callers import POLL
-from tests.simulation.names import LONGEST, MINUTE, SHORTEST, assignment, is_gone, meet_time
+from tests.simulation.names import LONGEST, MINUTE, SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ class Timeline:
 
     def _end_of_all(self) -> float:
         stage = self._stage
-        rows = [meet_time(item) + LONGEST for item in stage.dynamodb.items.values()]
+        rows = [item.meet_time + LONGEST for item in stage.dynamodb.items.values()]
         hosts = [end_invariants.latest_end(stage, host) for host in stage.ec2.hosts.values()]
         return max(self.calm_since, *rows, *hosts, 0) + end_invariants.LATEST + 15 * MINUTE
 
@@ -111,17 +111,15 @@ class Timeline:
     def _leave(self, guest: Guest) -> None:
         guest.has_left = True
         for host in self._stage.ec2.hosts.values():
-            is_guests = assignment(host.view) == (guest.order.meeting, guest.role)
-            if is_guests and not is_gone(host.view):
+            is_guests = host.view.assignment == (guest.order.meeting, guest.role)
+            if is_guests and not host.view.is_gone:
                 self._stage.desktops.upload(host)
 
     def _deliver(self) -> None:
         self._stage.functions.invoke(self._stage.events.pop(0))
 
     def _retry(self) -> None:
-        stage = self._stage
-        retry = min(stage.functions.retries, key=lambda each: each.due)
-        if retry.due > stage.clock.now:
-            return
-        stage.functions.retries.remove(retry)
-        stage.functions.invoke(retry.event, function=retry.function, attempt=retry.attempt)
+        retries = self._stage.functions.retries
+        retries.sort(key=lambda each: each.due)
+        if retries[0].due <= self._stage.clock.now:
+            self._stage.functions.retry()

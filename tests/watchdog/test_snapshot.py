@@ -8,12 +8,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.cloudflare import Fault, FaultKind
-from tests.world import Context, make_settings
+from tests.world import Context, link, make_settings
 
 if TYPE_CHECKING:
     from tests.world import World
 
 LIST, ROWS = "DescribeInstances", "BatchGetItem"
+UNKNOWN = "i-0123456789abcdef0"
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,19 @@ def test_a_stage_without_a_table_has_no_rows(world: World) -> None:
 
     assert sweep.snapshot().rows_of(["m1"]).rows == {}
     assert world.aws_calls == []
+
+
+def test_a_record_that_alone_leads_to_a_row_goes_only_after_the_row_as_it_is_now(
+    world: World,
+) -> None:
+    """Reads that are not consistent may show the row from before its link was set."""
+    linked = {"status": "DNS_WRITTEN", "teacher_ec2_link": link(UNKNOWN)}
+    world.put_own(UNKNOWN)
+    world.pass_time()
+    world.put_row(status="LAUNCHED")
+    catches_up = lambda: world.meanwhile(ROWS, lambda: world.put_row(**linked))  # noqa: E731
+    world.meanwhile(ROWS, catches_up)
+
+    world.swept()
+
+    assert (world.records(), world.row()) == ((), {"status": "DNS_WRITTEN"})
