@@ -16,7 +16,7 @@ from ops.cloudflare_zone import find_zone
 from ops.configure import read_variables
 from ops.features import SETTINGS, SETTINGS_OF, capitalized, features_in, with_features
 from ops.neighbours import default_owner, default_table
-from ops.stages import OWN_KEY, Stage, check_region
+from ops.stages import ARCHITECTURE, OWN_KEY, Stage, check_region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,8 @@ def assemble(
 ) -> Stage:
     """Build the stage and check it; on a terminal, ask for what is missing.
 
-    `options` has those for settings by variable, and `region`, `account` and `alarm_email`.
+    `options` has those for settings by variable, and `region`, `account`,
+    `alarm_email` and `architecture`.
 
     Raises ConfigError, SettingsError, AwsError, and click's UsageError without a terminal.
     """
@@ -81,6 +82,7 @@ def assemble(
         region,
         variables,
         own.get("alarm_email", "") if email is None else email,
+        options["architecture"] or written.get(ARCHITECTURE, ""),
     )
 
 

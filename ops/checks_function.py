@@ -105,14 +105,14 @@ def variables(context: Context, name: str, deployed: Mapping[str, Any]) -> Itera
 @question("limits", needs=("credentials",))
 @of_each_function
 def limits(context: Context, name: str, deployed: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether a function has the timeout and memory in config.json."""
+    """Whether a function has the timeout, memory and processor in config.json."""
     expected = context.expected(name)
     seconds = expected.lambda_timeout or DEFAULT_LAMBDA_TIMEOUT
     megabytes = expected.lambda_memory_size or DEFAULT_LAMBDA_MEMORY_SIZE
-    there = deployed["Timeout"], deployed["MemorySize"]
-    found = f"{there[0]} s, {there[1]} MB"
-    if there != (seconds, megabytes):
-        found += f", not {seconds} s, {megabytes} MB"
+    there = deployed["Timeout"], deployed["MemorySize"], *deployed["Architectures"]
+    found = f"{there[0]} s, {there[1]} MB, {there[2]}"
+    if there != (seconds, megabytes, expected.lambda_architecture):
+        found += f", not {seconds} s, {megabytes} MB, {expected.lambda_architecture}"
         yield failure(found, context.command("deploy"), of=name)
     else:
         yield ok(found, of=name)

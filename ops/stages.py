@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ops.functions import PerFunction
 
 APP: Final = "elephant"
+ARCHITECTURE: Final = "lambda_architecture"
+"""Chalice's key for the functions' processor."""
 OWN_KEY: Final = "elephant"
 """The key for settings that Chalice does not know, and ignores."""
 
@@ -50,6 +52,8 @@ class Stage:
     region: str
     variables: Mapping[str, str]
     alarm_email: str = ""
+    architecture: str = ""
+    """The processor of its functions, as Chalice names it; empty for Chalice's default."""
     settings: Settings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -182,6 +186,7 @@ class ConfigFile:
             own["region"],
             written.get("environment_variables", {}),
             own.get("alarm_email", ""),
+            written.get(ARCHITECTURE, ""),
         )
 
     def values(self, name: str) -> dict[str, Any]:
@@ -217,6 +222,8 @@ class ConfigFile:
         if stage.alarm_email:
             own["alarm_email"] = stage.alarm_email
         written[OWN_KEY] = own
+        if stage.architecture:
+            written[ARCHITECTURE] = stage.architecture
         written["autogen_policy"] = False
         written["environment_variables"] = dict(sorted(stage.variables.items()))
         if stage.settings.meetings and "api_gateway_stage" not in config:

@@ -51,6 +51,7 @@ def moto_patches(
         _refuse_wrong_rates(stack)
         _import_swagger(stack)
         _overwrite_invoke_configs(stack)
+        _change_processors(stack)
         _answer_account_settings(stack)
         stack.enter_context(cloudformation_patches())
         stack.enter_context(scheduler_patches(clock))
@@ -85,6 +86,20 @@ def _overwrite_invoke_configs(stack: ExitStack) -> None:
         return answer
 
     original = _replace(stack, LambdaBackend, "put_function_event_invoke_config", put)
+
+
+def _change_processors(stack: ExitStack) -> None:
+    """Let UpdateFunctionCode change a function's processor; moto keeps the first one.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionCode.html
+    """
+
+    def update(self: LambdaFunction, spec: dict[str, Any]) -> dict[str, Any]:
+        self.architectures = spec.get("Architectures", self.architectures)
+        answer: dict[str, Any] = original(self, spec)
+        return answer
+
+    original = _replace(stack, LambdaFunction, "update_function_code", update)
 
 
 def _answer_account_settings(stack: ExitStack) -> None:

@@ -296,11 +296,15 @@ BY_HAND = [
     Break(None, "variables dns_watchdog", "MINE is not in config.json; ZONE_ID is 'ffff"),
     Break(lambda it: it.set_variables(**OTHERS), "rule dns_watchdog", f"{WATCHDOG}-event matches"),
     *(Break(None, f"variables {each}", "DCV_PORT is") for each in ALL),
-    Break(config(lambda_timeout=90), "limits terminator", "60 s, 256 MB, not 90 s, 256 MB"),
+    Break(config(lambda_timeout=90), "limits terminator", "60 s, 256 MB, x86_64, not 90 s, 256"),
+    Break(
+        config(lambda_architecture="arm64"), "limits safety_net", "x86_64, not 120 s, 256 MB, arm"
+    ),
+    *(Break(None, f"limits {each}", "x86_64, not") for each in ("api_handler", "launch_ec2")),
     Break(None, "limits notify_deployment", "not 90 s"),
     Break(None, f"limits {ENDED}", "not 90 s"),
-    Break(function(Timeout=3), "limits dns_watchdog", "3 s, 256 MB, not 90 s, 256 MB"),
-    Break(function(SWEEP, MemorySize=128), "limits sweep", "128 MB, not 120 s, 256 MB"),
+    Break(function(Timeout=3), "limits dns_watchdog", "3 s, 256 MB, x86_64, not 90 s, 256"),
+    Break(function(SWEEP, MemorySize=128), "limits sweep", "128 MB, x86_64, not 120 s, 256"),
     Break(unreserve(SWEEP), "concurrency sweep", "none reserved, not 1"),
     Break(reserve(2, LAUNCH), "concurrency launch_ec2", "2 reserved, not none"),
     Break(function(Runtime="python3.10"), "runtime dns_watchdog", "runs on python3.10", WARNING),

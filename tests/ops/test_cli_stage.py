@@ -91,6 +91,17 @@ def test_concurrency_is_20_until_it_is_said_otherwise_and_stays_so(config: Path)
     assert "no change" in done.output
 
 
+def test_the_processor_is_lambdas_default_until_it_is_said_otherwise_and_stays_so(
+    config: Path,
+) -> None:
+    found = []
+    for arguments in (NEW, (), ("--architecture=arm64",), (), ("--architecture=x86_64",), ()):
+        assert run(config, *arguments).exit_code == 0
+        found.append(written(config).get("lambda_architecture"))
+
+    assert found == [None, None, "arm64", "arm64", "x86_64", "x86_64"]
+
+
 def edit(config: Path, change: Callable[[Any], object]) -> None:
     """Edit the stage by hand."""
     by_hand = json.loads(config.read_text())
