@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from bench.child_process import Program
 
-_OPENSSL = re.compile(r"/(libssl|libcrypto|_ssl)[^/]*$")
+_OPENSSL = re.compile(r"/(libssl|libcrypto)[^/]*$")
+_ITS_CALLERS = re.compile(r"/_(ssl|hashlib)\.[^/]*$")
+"""Python's modules of C; whoever else calls OpenSSL, such as qsort, was called by it."""
 
 
 def is_installed() -> bool:
@@ -31,7 +33,7 @@ def is_installed() -> bool:
 
 @dataclass(frozen=True)
 class Part:
-    """The instructions between two marks, and how many of them were in OpenSSL's libraries."""
+    """The instructions between two marks, and how many of them were spent by OpenSSL."""
 
     instructions: int = 0
     tls: int = 0
@@ -41,22 +43,30 @@ class Part:
 
     @classmethod
     def parse(cls, text: str) -> Part:
-        """Read a file of callgrind's: the costs of functions themselves, without their callees'."""
+        """Read a file of callgrind's.
+
+        A line of costs is a function's own, or after a line `calls` all that it spent in another.
+        """
         total = tls = 0
-        objects: dict[str, bool] = {}
-        is_tls = is_call = False
+        objects: dict[str, str] = {}
+        caller = ""
+        is_entered = is_call = False
         for line in text.splitlines():
             name, _, value = line.partition("=")
             if name in {"ob", "cob"}:
                 number, _, path = value.partition(" ")
-                if path:
-                    objects[number] = _OPENSSL.search(path) is not None
-                is_tls = objects[number] if name == "ob" else is_tls
+                path = objects.setdefault(number, path)
+                if name == "ob":
+                    caller = path
+                elif _OPENSSL.search(path) and _ITS_CALLERS.search(caller):
+                    is_entered = True
             elif name == "calls":
                 is_call = True
             elif line[:1] in {*"0123456789+-*"}:
-                cost = 0 if is_call else int(line.split()[1])
-                total, tls, is_call = total + cost, tls + cost * is_tls, False
+                cost = int(line.split()[1])
+                total += 0 if is_call else cost
+                tls += cost if is_call and is_entered else 0
+                is_call = is_entered = False
         return cls(total, tls)
 
 

@@ -11,29 +11,41 @@ WRITTEN = """version: 1
 part: 2
 events: Ir
 
-ob=(1) /usr/lib/libpython3.11.so.1.0
+ob=(1) /usr/lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so
 fl=(1) ???
-fn=(1) call
+fn=(1) load
 0 70
 cob=(2) /usr/lib/x86_64-linux-gnu/libcrypto.so.3
 cfn=(2) parse
 calls=1 0
-0 30
+0 32
+calls=1 0
+0 70
 0 5
 ob=(2)
 fl=(1)
 fn=(2)
-0 29
-ob=(1)
-fn=(1)
-+3 1
+0 19
+cob=(3) /usr/lib/x86_64-linux-gnu/libc.so.6
+cfn=(3) qsort
+calls=1 0
+0 13
+fn=(4) compare
+0 2
+ob=(3)
+fn=(3)
+0 11
+cob=(2)
+cfn=(4)
+calls=3 0
++1 2
 
-totals: 105
+totals: 107
 """
 
 
-def test_a_function_counts_for_its_own_library_and_what_it_calls_for_theirs() -> None:
-    assert Part.parse(WRITTEN) == Part(instructions=105, tls=29)
+def test_openssl_spends_what_python_calls_it_for_and_all_that_it_calls_itself() -> None:
+    assert Part.parse(WRITTEN) == Part(instructions=107, tls=32)
     assert Part(1, 0) + Part(2, 1) == Part(3, 1)
 
 
