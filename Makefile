@@ -62,11 +62,12 @@ mutants: .venv/installed-mutants  ## Change the decisions in 1,500 ways, and lis
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
 
-bench: install-dev  ## Measure it beside the guide and octodns (some minutes), into docs/performance.md
+bench: install-dev  ## Measure it beside the guide and octodns (ten minutes; valgrind counts instructions), into docs/performance.md
 	$(BIN)/python -m bench
 
-pictures:  ## Draw docs/pictures/architecture.svg (needs Graphviz)
+pictures: install-dev  ## Draw docs/pictures/*.svg (needs Graphviz)
 	dot -Tsvg docs/pictures/architecture.dot -o docs/pictures/architecture.svg
+	$(BIN)/python -m bench.picture
 
 format: install-dev  ## Format the code and fix what the linter can
 	$(BIN)/ruff check --fix-only $(CODE)

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from bench import burst, cold_start, cost, machine, octodns_zone, report, round_trips, sweeping
+from bench import (
+    burst,
+    cold_start,
+    cost,
+    instructions,
+    machine,
+    octodns_zone,
+    picture,
+    report,
+    round_trips,
+    sweeping,
+)
 from bench.servers import Servers
 
 if TYPE_CHECKING:
@@ -17,8 +27,8 @@ if TYPE_CHECKING:
 
     from bench.figure import Figure
 
-PAGE: Final = Path(__file__).parent.parent / "docs" / "performance.md"
 AGAINST_SERVERS: Final = {
+    "instructions": instructions.measure,
     "round_trips": round_trips.measure,
     "cold_start": cold_start.measure,
     "sweeping": sweeping.measure,
@@ -33,9 +43,9 @@ NAMES: Final = (*AGAINST_SERVERS, "burst")
 def main(names: tuple[str, ...], quick: bool) -> None:  # noqa: FBT001 (click hands it over so)
     """Measure Elephant beside the guide's own sequence and octodns, and print one table.
 
-    The names are round_trips, cold_start, sweeping, octodns_zone and burst; without any, all are
-    measured, and the table is written into docs/performance.md, unless it was a quick one. Exit
-    status 1 if a limit is broken.
+    The names are instructions, round_trips, cold_start, sweeping, octodns_zone and burst; without
+    any, all are measured, and the table is written into docs/performance.md, unless it was a quick
+    one. Exit status 1 if a limit is broken.
     """
     about = machine.describe()
     begun = time.monotonic()
@@ -44,7 +54,8 @@ def main(names: tuple[str, ...], quick: bool) -> None:  # noqa: FBT001 (click ha
     table = report.to_markdown(figures, about)
     click.echo(table)
     if not names and not quick:
-        report.embed(PAGE, table)
+        report.embed(picture.PAGE, table)
+        picture.main()
     broken = [figure.key for figure in figures if figure.is_kept is False]
     for key in broken:
         click.echo(f"limit broken: {key}", err=True)

@@ -1,8 +1,8 @@
 """One execution environment that measures itself; run by its path, in a process of its own.
 
-It gets in JSON what to import and what to make ready, answers once that is done, and then
-handles one event for each line that it is given. It imports nothing before the first measurement,
-and nothing of this project but what the deployed zip holds.
+It gets in JSON what to import, answers once that is done, and then handles one event for each line
+that it is given. It imports nothing before the first measurement, and nothing of this project but
+what the deployed zip holds.
 """
 
 import sys
@@ -12,7 +12,6 @@ BEGUN = (time.monotonic(), time.process_time())
 
 import importlib  # noqa: E402
 import json  # noqa: E402
-import operator  # noqa: E402
 import os  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -36,6 +35,14 @@ def since(then: Moment) -> dict[str, float]:
     return {"wall": wall - then[0], "cpu": cpu - then[1]}
 
 
+def mark() -> None:
+    """Say that a part of the work is done, to whoever counts instructions.
+
+    Callgrind writes down what it has counted whenever this function of C is called.
+    """
+    os.getppid()
+
+
 def peak_memory() -> int:
     """Return the most memory that this process ever had, in bytes."""
     # Not ru_maxrss: a process inherits that from the one that started it.
@@ -45,33 +52,44 @@ def peak_memory() -> int:
     return 0
 
 
-class Makers:
-    """The functions that make clients, and what was spent in them."""
+class Certificates:
+    """Counts the certificates that are parsed for trusting others."""
 
-    def __init__(self, names: "list[str]") -> None:
-        self.spent = {"wall": 0.0, "cpu": 0.0}
-        self._is_inside = False
-        for name in names:
-            module, _, path = name.partition(":")
-            owner: Any = importlib.import_module(module)
-            *outer, attribute = path.split(".")
-            for each in outer:
-                owner = getattr(owner, each)
-            setattr(owner, attribute, self._timed(getattr(owner, attribute)))
+    def __init__(self) -> None:
+        self._parsed = 0
+        self._in_file: dict[str, int] = {}
 
-    def _timed(self, make: "Callable[..., Any]") -> "Callable[..., Any]":
-        def timed(*arguments: object, **options: object) -> "Any":  # noqa: ANN401
-            if self._is_inside:
-                return make(*arguments, **options)
-            self._is_inside, begun = True, now()
-            try:
-                return make(*arguments, **options)
-            finally:
-                self._is_inside = False
-                for key, value in since(begun).items():
-                    self.spent[key] += value
+    def watch(self) -> None:
+        """Count from now on."""
+        ssl: Any = importlib.import_module("ssl")
+        load, load_default = (
+            getattr(ssl.SSLContext, name)
+            for name in ("load_verify_locations", "set_default_verify_paths")
+        )
 
-        return timed
+        def counted(
+            context: object, cafile: "str | None" = None, *more: object, **named: object
+        ) -> None:
+            if cafile:
+                self._count(cafile)
+            load(context, cafile, *more, **named)
+
+        def default_counted(context: object) -> None:
+            self._count(ssl.get_default_verify_paths().cafile)
+            load_default(context)
+
+        ssl.SSLContext.load_verify_locations = counted
+        ssl.SSLContext.set_default_verify_paths = default_counted
+
+    def take(self) -> int:
+        """Return how many there were since the last time."""
+        taken, self._parsed = self._parsed, 0
+        return taken
+
+    def _count(self, path: str) -> None:
+        if path not in self._in_file:
+            self._in_file[path] = Path(path).read_text().count("BEGIN CERTIFICATE")
+        self._parsed += self._in_file[path]
 
 
 class Context:
@@ -90,12 +108,15 @@ class Context:
 
 def handle(handler: "Callable[[Any, Any], Any]", event: object) -> "dict[str, Any]":
     """Handle an event; say what it took and what came of it."""
+    mark()
     begun = now()
     try:
         answer: dict[str, Any] = {"result": handler(event, Context())}
     except Exception as error:  # noqa: BLE001 (as Lambda's runtime does: it is the caller's)
         answer = {"error": f"{type(error).__name__}: {error}"}
-    return answer | since(begun) | {"memory": peak_memory()}
+    answer |= since(begun)
+    mark()
+    return answer | {"memory": peak_memory()}
 
 
 def main() -> None:
@@ -103,30 +124,24 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # handlers log there
+    certificates = Certificates()
 
-    def answer(content: object) -> None:
-        answers.write(json.dumps(content) + "\n")
+    def answer(content: "dict[str, Any]") -> None:
+        answers.write(json.dumps(content | {"certificates": certificates.take()}) + "\n")
         answers.flush()
 
-    began = now()
     for module in task["runtime"]:
         importlib.import_module(module)
-    runtime = since(began)
-    began = now()
-    makers = Makers(task["makers"])
+    mark()
+    for module in task["parts"]:
+        importlib.import_module(module)
+        mark()
+    certificates.watch()
     module = importlib.import_module(task["module"])
-    imported = since(began)
-    inside = dict(makers.spent)
-    for name in task["prepare"]:
-        operator.attrgetter(name)(module)
-    ready = since(began)
     wall, cpu = now()
+    mark()
     answer(
         {
-            "interpreter": {"wall": BEGUN[0] - task["started"], "cpu": BEGUN[1]},
-            "runtime": runtime,
-            "imports": {key: imported[key] - inside[key] for key in inside},
-            "clients": {key: ready[key] - imported[key] + inside[key] for key in inside},
             "ready": {"wall": wall - task["started"], "cpu": cpu},
             "memory": peak_memory(),
         }

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 CHILD = Path(__file__).parent / "child.py"
 
@@ -26,18 +26,18 @@ class ChildError(Exception):
 class Program:
     """What a child runs.
 
-    `makers` name the functions that make clients, `prepare` the members of the module that
-    make everything ready, and `runtime` what Lambda's own runtime has imported before.
+    `runtime` names what Lambda's own runtime has imported before, and `parts` what the module
+    imports of others, so that each can be measured by itself.
     """
 
     module: str
     handler: str
     path: tuple[Path, ...]
-    prepare: tuple[str, ...] = ()
-    makers: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     runtime: tuple[str, ...] = ()
     is_isolated: bool = True
     """Whether it sees no package but those below `path`."""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def task(self) -> dict[str, Any]:
@@ -45,29 +45,35 @@ class Program:
         return {
             "module": self.module,
             "handler": self.handler,
-            "prepare": self.prepare,
-            "makers": self.makers,
+            "parts": self.parts,
             "runtime": self.runtime,
         }
 
 
 class Child:
-    """A process that has made a program ready; `ready` has what that took."""
+    """A process that has made a program ready; `ready` has what that took.
 
-    def __init__(self, program: Program, variables: Mapping[str, str]) -> None:
+    `under` is a command that the process is to be run by.
+    """
+
+    def __init__(
+        self, program: Program, variables: Mapping[str, str], under: Sequence[str] = ()
+    ) -> None:
         path = os.pathsep.join(map(str, program.path))
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "en_US.UTF-8",
             "PYTHONPATH": path,
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
             **variables,
+            **program.variables,
         }
         isolation = ["-S"] if program.is_isolated else []
         task = json.dumps(program.task | {"started": time.monotonic()})
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
         self._process = subprocess.Popen(  # noqa: S603 (our own program)
-            [sys.executable, "-P", *isolation, str(CHILD), task],
+            [*under, sys.executable, "-P", *isolation, str(CHILD), task],
             cwd=program.path[0],
             env=environment,
             stdin=subprocess.PIPE,

@@ -1,48 +1,58 @@
 """What a month costs on paper, from the figures that were measured.
 
-List prices of us-west-2, without free tiers. What a start is, is said in docs/operations.md: two
-events, and a desktop that EC2 shows for three hours. Whatever speaks for the guide is assumed: it
-logs little, and has neither metrics nor alarms nor a sweep.
+List prices of us-west-2, and below them the same without what AWS's always-free tier has. What a
+start is, is said in docs/operations.md: two events, and a desktop that EC2 shows for three hours.
+Whatever speaks for the guide is assumed: it logs little, and has neither metrics nor alarms nor a
+sweep.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from bench import round_trips, sweeping
-from bench.figure import Figure, Spread
+from bench.figure import Figure, Limit, Spread
+from bench.latencies import FULL_PROCESSOR, MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 GROUP: Final = "A month on paper"
-STARTS_A_DAY: Final = (10, 1_000, 100_000)
+LIMITS: Final = {10: Limit(2), 1_000: Limit(3), 100_000: Limit(40)}
+"""By starts a day."""
 
 REQUEST: Final = 0.20e-6
 GB_SECOND: Final = 0.0000166667
+GB_SECOND_OF_ARM: Final = 0.0000133334
 DYNAMODB_WRITE: Final = 0.625e-6
 DYNAMODB_READ: Final = 0.125e-6
+SURVEYED_ROW: Final = DYNAMODB_READ / 2
+"""A read that is eventually consistent."""
 SECRET: Final = 0.40
 SECRET_READ: Final = 0.05 / 10_000
 LOG_GB: Final = 0.50
-WATCHING: Final = 4.90
-"""Metrics and alarms, as docs/operations.md counts them."""
+METRIC: Final = 0.30
+"""For a month, and for each hour in which it has a value its share of that."""
+ALARM: Final = 0.10
+ALARMS: Final = 12
+"""Those of `ops/stack.yaml` without features."""
+METRICS: Final = 2
+"""Created and Deleted; the others have a value only when something is wrong."""
 
 DAYS: Final = 30
+SECONDS: Final = DAYS * 86_400
 EVENTS_OF_A_START: Final = 2
 SWEEPS: Final = 60 * 24 * DAYS
 SHOWN_HOURS: Final = 3
+DESKTOPS_OF_A_ROW: Final = 2
 TRIP: Final = 0.05
 """Seconds that a round trip is assumed to take."""
 TOKEN_LIFE: Final = 300
 
 OUR_LOG, GUIDES_LOG = 1_500, 500
-MEMORIES: Final = (256, 512, 1024, 2048)
-FULL_PROCESSOR: Final = 1769
-"""MB of memory with which a function has one processor; with less, that share of one:
-https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+MEMORIES: Final = (MEMORY, 512, 1024, 2048)
 
 
 @dataclass(frozen=True)
@@ -59,9 +69,9 @@ class Run:
         return self.trips * TRIP + self.cpu * FULL_PROCESSOR / self.memory
 
     @property
-    def price(self) -> float:
-        """What Lambda asks for it."""
-        return REQUEST + self.seconds * self.memory / 1024 * GB_SECOND
+    def gb_seconds(self) -> float:
+        """What Lambda asks a price for, beside the request."""
+        return self.seconds * self.memory / 1024
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,56 @@ class Growth:
         return Run(3, self.cpu[0] + self.cpu[1] * instances, memory)
 
 
+@dataclass(frozen=True)
+class Use:
+    """What a month takes of each thing that has a price."""
+
+    requests: float
+    gb_seconds: float
+    log_gb: float
+    metrics: float = 0
+    alarms: float = 0
+    reads: float = 0
+    surveyed_rows: float = 0
+    writes: float = 0
+    secrets: float = 1
+    secret_reads: float = 0
+
+    @property
+    def price(self) -> float:
+        """What it costs by AWS's price list."""
+        names = [each.name for each in fields(self)]
+        return float(sum(getattr(self, name) * getattr(PRICES, name) for name in names))
+
+    @property
+    def price_on_arm(self) -> float:
+        """The same, if the functions run on arm64."""
+        return self.price + self.gb_seconds * (GB_SECOND_OF_ARM - GB_SECOND)
+
+    @property
+    def price_with_free_tier(self) -> float:
+        """The same in an account that uses its always-free tier for nothing else."""
+        names = [each.name for each in fields(self)]
+        billed = {name: max(0, getattr(self, name) - getattr(FREE, name)) for name in names}
+        return Use(**billed).price
+
+
+PRICES: Final = Use(
+    requests=REQUEST,
+    gb_seconds=GB_SECOND,
+    log_gb=LOG_GB,
+    metrics=METRIC,
+    alarms=ALARM,
+    reads=DYNAMODB_READ,
+    surveyed_rows=SURVEYED_ROW,
+    writes=DYNAMODB_WRITE,
+    secrets=SECRET,
+    secret_reads=SECRET_READ,
+)
+FREE: Final = Use(requests=1e6, gb_seconds=400_000, log_gb=5, metrics=10, alarms=10, secrets=0)
+"""https://aws.amazon.com/free/, always free; and three dashboards, of which a stage has one."""
+
+
 def measure(figures: Sequence[Figure]) -> list[Figure]:
     """Work out the rows from the other figures; none if these are not there."""
     found = {figure.key: figure for figure in figures}
@@ -89,47 +149,63 @@ def measure(figures: Sequence[Figure]) -> list[Figure]:
     ours = [_run(found, kind, ours=True) for kind in _EVENTS]
     guide = [_run(found, kind, ours=False) for kind in _EVENTS]
     rows = []
-    for starts in STARTS_A_DAY:
+    for starts, limit in LIMITS.items():
         sweep = growth.sweep(starts * SHOWN_HOURS / 24)
-        rows.append(
-            Figure(
-                GROUP,
-                f"{starts:,} starts a day",
-                "$",
-                Spread.exact(our_month(starts, ours, sweep)),
-                Spread.exact(guides_month(starts, guide)),
-                "guide",
-                note=(
-                    f"an event takes {ours[0].seconds:.2f} s (guide {guide[0].seconds:.2f} s) at "
-                    f"256 MB, a sweep {sweep.seconds:.1f} s at {sweep.memory} MB"
-                ),
-            )
+        mine, theirs = our_month(starts, ours, sweep), guides_month(starts, guide)
+        name = f"{starts:,} starts a day"
+        note = (
+            f"an event takes {ours[0].seconds:.2f} s (guide {guide[0].seconds:.2f} s) at "
+            f"{MEMORY} MB, a sweep {sweep.seconds:.1f} s at {sweep.memory} MB"
         )
+        rows += [
+            _row(name, mine.price, theirs.price, limit, note),
+            _row(f"{name}, on arm64", mine.price_on_arm, theirs.price_on_arm),
+            _row(
+                f"{name}, with the always-free tier",
+                mine.price_with_free_tier,
+                theirs.price_with_free_tier,
+            ),
+        ]
     return rows
 
 
-def our_month(starts: int, events: Sequence[Run], sweep: Run) -> float:
+def _row(
+    name: str, ours: float, guide: float, limit: Limit | None = None, note: str = ""
+) -> Figure:
+    return Figure(GROUP, name, "$", Spread.exact(ours), Spread.exact(guide), "guide", limit, note)
+
+
+def our_month(starts: int, events: Sequence[Run], sweep: Run) -> Use:
     """Add up a month of ours: events, sweeps, rows, logs, the token, metrics and alarms."""
     times = starts * DAYS
     runs = times * EVENTS_OF_A_START
-    instances = starts * SHOWN_HOURS / 24
-    lambdas = times * sum(run.price for run in events) + SWEEPS * sweep.price
-    rows = runs * (DYNAMODB_READ + DYNAMODB_WRITE) + SWEEPS * instances * DYNAMODB_READ
-    logs = (runs + SWEEPS) * OUR_LOG / 1e9 * LOG_GB
-    seconds = DAYS * 86_400
-    environments = ceil(runs * events[0].seconds / seconds)
-    most = (environments + 1) * seconds / TOKEN_LIFE  # one more, which is the sweep's
-    reads = min(runs + SWEEPS, most)
-    return lambdas + rows + logs + SECRET + reads * SECRET_READ + WATCHING
+    rows = starts * SHOWN_HOURS / 24 / DESKTOPS_OF_A_ROW
+    lives = SECONDS / TOKEN_LIFE
+    environments = ceil(runs * events[0].seconds / SECONDS)
+    return Use(
+        requests=runs + SWEEPS,
+        gb_seconds=times * sum(run.gb_seconds for run in events) + SWEEPS * sweep.gb_seconds,
+        log_gb=(runs + SWEEPS) * OUR_LOG / 1e9,
+        metrics=METRICS * min(starts, 24) / 24,
+        alarms=ALARMS,
+        reads=runs,
+        surveyed_rows=SWEEPS * rows,
+        writes=runs,
+        secret_reads=min(runs, environments * lives) + min(SWEEPS, lives),
+    )
 
 
-def guides_month(starts: int, events: Sequence[Run]) -> float:
+def guides_month(starts: int, events: Sequence[Run]) -> Use:
     """Add up a month of the guide's: events, rows, logs and the token."""
     times = starts * DAYS
     runs = times * EVENTS_OF_A_START
-    lambdas = times * sum(run.price for run in events)
-    logs = runs * GUIDES_LOG / 1e9 * LOG_GB
-    return lambdas + runs * DYNAMODB_WRITE + logs + SECRET + runs * SECRET_READ
+    return Use(
+        requests=runs,
+        gb_seconds=times * sum(run.gb_seconds for run in events),
+        log_gb=runs * GUIDES_LOG / 1e9,
+        writes=runs,
+        secret_reads=runs,
+    )
 
 
 _EVENTS: Final = ("create", "delete")

@@ -1,4 +1,4 @@
-"""A front to a server that counts its calls and makes each take longer, by a known time."""
+"""A front to a server: speaks HTTPS, counts calls, makes each take longer by a known time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from localcloud.cloudflare.sockets import Running, TcpServer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
@@ -23,50 +24,58 @@ class Front:
     """Serves at `url` what `upstream` serves, from entering the context until leaving it.
 
     A call takes `delay` seconds longer, and the first one of a connection `connecting` seconds
-    more. `calls` has what was called, in order: AWS's operation, or else the method. An operation
-    in `answers` is answered by what stands there, and not passed on.
+    more. `calls` has when and what was called, in order: AWS's operation, or else the method. An
+    operation in `answers` is answered by what stands there, and not passed on.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, context: ssl.SSLContext) -> None:
         parts = urlsplit(upstream)
+        self.context = context
         self.upstream = (parts.hostname or "", parts.port or 80)
         self._path = parts.path
         self.delay = 0.0
         self.connecting = 0.0
-        self.calls: list[str] = []
+        self.calls: list[tuple[float, str]] = []
         self.answers: dict[str, Callable[[bytes], bytes]] = {}
         self._lock = Lock()
 
     @property
     def url(self) -> str:
         """Where it serves."""
-        return f"http://127.0.0.1:{self._port}{self._path}"
+        return f"https://127.0.0.1:{self._port}{self._path}"
 
     def __enter__(self) -> Self:
-        server = _Server(self)
-        self._port = int(server.server_address[1])
-        self._running = Running(server, "front")
+        self._server = _Server(self)
+        self._port = int(self._server.server_address[1])
+        self._running = Running(self._server, "front")
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._running.stop()
 
-    def take_calls(self) -> list[str]:
-        """Return the calls since the last time."""
+    def take_calls(self) -> list[tuple[float, str]]:
+        """Return the calls since the last time, each with the moment at which it came."""
         with self._lock:
             taken, self.calls = self.calls, []
         return taken
 
+    def disconnect(self) -> None:
+        """Close all connections, as a server does with those that have been idle."""
+        self._server.disconnect()
+
     def note_call(self, operation: str) -> None:
         """Count a call."""
         with self._lock:
-            self.calls.append(operation)
+            self.calls.append((time.monotonic(), operation))
 
 
 class _Server(TcpServer):
     def __init__(self, front: Front) -> None:
         self.front = front
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.socket = front.context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +30,7 @@ def describe() -> dict[str, str]:
         "memory": f"{_memory() / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "python": platform.python_version(),
+        "valgrind": _valgrind(),
         "load before": f"{os.getloadavg()[0]:.2f}",
         "versions": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
     }
@@ -39,6 +42,14 @@ def _model() -> str:
     except OSError:
         return platform.processor() or "unknown"
     return next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
+
+
+def _valgrind() -> str:
+    found = shutil.which("valgrind")
+    if not found:
+        return "not installed, so no instructions were counted"
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    return said.stdout.strip().removeprefix("valgrind-")
 
 
 def _memory() -> int:

@@ -2,17 +2,22 @@
 
 octodns is used as its own command uses it: plan, then apply. So that both do the same, the sweep
 here has no meetings table; it still asks EC2 what there should be, which octodns is given.
+
+external-dns is not run: that it writes in batches, and how large they are, is read from its code.
+https://github.com/kubernetes-sigs/external-dns/blob/master/provider/cloudflare/cloudflare_batch.go
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.child_process import Child, Program
 from bench.figure import Figure, Spread
 from bench.fleet import Fleet
 from bench.servers import ROOT
+from chalicelib.cloudflare.zone import BATCH_SIZE
 from localcloud.cloudflare import DEFAULT_TOKEN
 
 if TYPE_CHECKING:
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
 GROUP: Final = "A zone of N records, DNS only"
 COUNTS: Final = (10, 100, 1_000)
 STEPS: Final = ("from nothing to right", "from right to right")
+
+EXTERNAL_DNS_BATCH: Final = 200
+"""Its `defaultBatchChangeSize`."""
 
 OTHER: Final = Program("bench.octodns_program", "bring", (ROOT,), is_isolated=False)
 
@@ -51,7 +59,18 @@ def measure(servers: Servers, *, quick: bool, say: Callable[[str], None]) -> lis
                     _take(servers, fleet, run, taken[who][step])
         for step in STEPS:
             figures += _figures(count, step, taken["ours"][step], taken["octodns"][step])
-    return figures
+    return [*figures, _external_dns()]
+
+
+def _external_dns() -> Figure:
+    """Compare the calls that write 1,000 records."""
+    ours, other = (Spread.exact(ceil(1_000 / size)) for size in (BATCH_SIZE, EXTERNAL_DNS_BATCH))
+    note = (
+        "read from the code of both, not run; external-dns's default registry adds a TXT record to "
+        "each record, which makes it 10"
+    )
+    name = "batches of changes for 1,000 from nothing"
+    return Figure(GROUP, name, "", ours, other, "external-dns", note=note)
 
 
 def _take(
@@ -78,7 +97,7 @@ def _sweep(servers: Servers, fleet: Fleet) -> dict[str, Any]:
 def apply_octodns(servers: Servers, fleet: Fleet) -> dict[str, Any]:
     """Let octodns bring the zone to the fleet's records, in a new process."""
     records = dict(map(fleet.record, range(fleet.count)))
-    with Child(OTHER, servers.variables) as child:
+    with Child(OTHER, servers.variables | servers.all_roots) as child:
         return child.handle(
             {"domain": servers.settings.domain_root, "records": records, "token": DEFAULT_TOKEN}
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from bench import latencies
 from bench.child_process import Child
 from bench.figure import Figure, Limit, Spread
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bench.child_process import Program
+    from bench.latencies import Rounds
     from bench.servers import Servers
 
 GROUP: Final = "One event"
@@ -28,6 +30,17 @@ _LIMITS: Final = {"create": Limit(3), "delete": Limit(3)}
 _CALL_LIMITS: Final = {"create": Limit(2), "delete": Limit(2)}
 
 
+@dataclass(frozen=True)
+class Event:
+    """What one event took; `rounds` are only known if every call was slow."""
+
+    wall: float
+    cpu: float
+    aws: int
+    cloudflare: int
+    rounds: Rounds
+
+
 @dataclass
 class Taken:
     """What the events of one kind took."""
@@ -36,6 +49,7 @@ class Taken:
     aws: list[float] = field(default_factory=list)
     cloudflare: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    rounds: Rounds = ()
 
 
 def measure(servers: Servers, *, quick: bool, say: Callable[[str], None]) -> list[Figure]:
@@ -61,7 +75,11 @@ def measure(servers: Servers, *, quick: bool, say: Callable[[str], None]) -> lis
             for setting_up, found in firsts[name].items():
                 say(f"first event of {name}, {turn + 1}")
                 found.append(first_event(servers, program, setting_up))
-    return _figures(taken["ours"], taken["guide"], firsts["ours"], firsts["guide"])
+    figures = _figures(taken["ours"], taken["guide"], firsts["ours"], firsts["guide"])
+    created = {name: kinds["create"] for name, kinds in taken.items()}
+    rounds = {name: each.rounds for name, each in created.items()}
+    cpu = {name: Spread.of(each.cpu).middle for name, each in created.items()}
+    return figures + latencies.measure(rounds, cpu)
 
 
 def first_event(servers: Servers, program: Program, setting_up: int) -> float:
@@ -84,17 +102,16 @@ def _compare(servers: Servers, child: Child, meeting: str, taken: dict[str, Take
     fast = handle_all(servers, child, f"{meeting}-fast", 0.0)
     slow = handle_all(servers, child, f"{meeting}-slow", DELAY)
     for kind in KINDS:
-        wall, cpu, aws, cloudflare = slow[kind]
-        taken[kind].trips.append((wall - fast[kind][0]) / DELAY)
-        taken[kind].cpu.append(cpu)
-        taken[kind].aws.append(aws)
-        taken[kind].cloudflare.append(cloudflare)
+        event = slow[kind]
+        taken[kind].trips.append((event.wall - fast[kind].wall) / DELAY)
+        taken[kind].cpu.append(event.cpu)
+        taken[kind].aws.append(event.aws)
+        taken[kind].cloudflare.append(event.cloudflare)
+        taken[kind].rounds = event.rounds
 
 
-def handle_all(
-    servers: Servers, child: Child, meeting: str, delay: float
-) -> dict[str, tuple[float, float, int, int]]:
-    """Start a desktop, repeat its event, end it: wall, CPU, calls to AWS and to Cloudflare."""
+def handle_all(servers: Servers, child: Child, meeting: str, delay: float) -> dict[str, Event]:
+    """Start a desktop, repeat its event, end it."""
     found = {}
     servers.slow(0.0)
     instance_id = servers.desktop(meeting)
@@ -106,8 +123,9 @@ def handle_all(
         servers.take_calls()
         state = "shutting-down" if kind == "delete" else "running"
         answer = child.handle(servers.event(instance_id, state))
-        aws, cloudflare = servers.take_calls()
-        found[kind] = (answer["wall"], answer["cpu"], len(aws), len(cloudflare))
+        aws, cloudflare = servers.take_timed_calls()
+        rounds = latencies.rounds_of([*aws, *cloudflare], delay)
+        found[kind] = Event(answer["wall"], answer["cpu"], len(aws), len(cloudflare), rounds)
     return found
 
 

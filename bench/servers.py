@@ -7,34 +7,43 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
+from bench.certificates import Certificates
 from bench.child_process import Program
 from bench.front import Front
-from localcloud.aws import MotoServer, aws_client, aws_settings, state
+from chalicelib.trust import AMAZON
+from localcloud.aws import (
+    MotoServer,
+    aws_client,
+    aws_settings,
+    make_image,
+    make_security_group,
+    state,
+)
 from localcloud.aws.artifacts import Artifacts
 from localcloud.cloud import STAGE, deploy_with_chalice
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Quota, Token, Zone
 from localcloud.project import Project
+from ops.bytecode import compile_project
 from tests.world import make_event
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ROOT: Final = Path(__file__).parent.parent
 PROJECT: Final = Project(ROOT)
 AMPLE: Final = 10_000_000
 """A quota that nothing reaches: how a quota is kept is measured on simulated time."""
 
+_FUNCTION: Final = "dns_watchdog"
 _RUNTIME: Final = ("awslambdaric.bootstrap",)
-_OUR_MAKERS: Final = ("botocore.session:Session.create_client",)
-_GUIDES_MAKERS: Final = ("boto3:client", "boto3:resource")
+_OUR_PARTS: Final = ("urllib3", "botocore.session", "chalice.app")
+_GUIDES_PARTS: Final = ("urllib3", "boto3")
 
 
 class Servers:
     """AWS with the deployed project, and Cloudflare, both behind fronts; while in the context.
 
-    Nothing runs by itself: no event reaches the deployed functions.
+    `certificates` are those of the fronts, which speak HTTPS. Nothing runs by itself: no event
+    reaches the deployed functions.
     """
 
     def __init__(self) -> None:
@@ -49,8 +58,11 @@ class Servers:
                 CloudflareStandIn([zone], [Token(DEFAULT_TOKEN)], dns_port=None, quota=Quota(AMPLE))
             )
             self._moto = stack.enter_context(MotoServer())
-            self.aws = stack.enter_context(Front(self._moto.endpoint))
-            self.cloudflare = stack.enter_context(Front(self.standin.url))
+            self.home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            self.certificates = Certificates.make(self.home)
+            context = self.certificates.server_context
+            self.aws = stack.enter_context(Front(self._moto.endpoint, context))
+            self.cloudflare = stack.enter_context(Front(self.standin.url, context))
             self._deploy(stack)
             self._provide()
             self._stack = stack.pop_all()
@@ -66,26 +78,46 @@ class Servers:
             **aws_settings(self.aws.url, self._moto.region),
             **dict(self.function.variables),
             "CLOUDFLARE_API_URL": self.cloudflare.url,
+            "SSL_CERT_FILE": str(self.certificates.bundle),
             "AWS_LAMBDA_FUNCTION_NAME": self.function.name,
-            "FUNCTION_ARN": self.function.arn,
             "HOME": str(self.home),
         }
 
-    def ours(self, *, handler: str = "dns_watchdog", prepare: str = "watchdog") -> Program:
-        """Name a function of the deployed zip; `prepare` is what the container builds for it."""
+    @property
+    def all_roots(self) -> dict[str, str]:
+        """Variables by which botocore and requests use a whole bundle, as they do by default."""
+        bundle = str(self.certificates.bundle)
+        return {"AWS_CA_BUNDLE": bundle, "REQUESTS_CA_BUNDLE": bundle}
+
+    def ours(self, handler: str = _FUNCTION, **variables: str) -> Program:
+        """Name a function of the deployed zip."""
         path = (self.task_root, self.runtime)
-        return Program("app", handler, path, (f"container.{prepare}",), _OUR_MAKERS, _RUNTIME)
+        arn = self.function.arn.removesuffix(_FUNCTION) + handler
+        more = {"_HANDLER": f"app.{handler}", "FUNCTION_ARN": arn} | variables
+        return Program("app", handler, path, _OUR_PARTS, _RUNTIME, variables=more)
+
+    def with_meetings(self, handler: str) -> Program:
+        """Name a function of the deployed zip as it is in a stage with the feature `meetings`."""
+        settings = PROJECT.settings.meetings
+        assert settings  # noqa: S101 (the local stage has the feature)
+        make_image(settings.ami_id, self._moto.region)
+        for group_id in settings.security_group_ids:
+            make_security_group(group_id, self._moto.region)
+        groups = ",".join(settings.security_group_ids)
+        return self.ours(
+            handler, FEATURES="meetings", AMI_ID=settings.ami_id, SECURITY_GROUP_IDS=groups
+        )
 
     @property
     def sweep(self) -> Program:
         """The sweep of the deployed zip."""
-        return self.ours(handler="sweep", prepare="sweep")
+        return self.ours("sweep")
 
     @property
     def guide(self) -> Program:
         """The guide's function."""
         path = (self.guide_root, self.runtime)
-        return Program("guide", "handler", path, (), _GUIDES_MAKERS, _RUNTIME)
+        return Program("guide", "handler", path, _GUIDES_PARTS, _RUNTIME, variables=self.all_roots)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (botocore makes the class)
         """Make a client of AWS that goes past the front."""
@@ -147,16 +179,31 @@ class Servers:
         for front in (self.aws, self.cloudflare):
             front.delay, front.connecting = delay, connecting
 
-    def take_calls(self) -> tuple[Sequence[str], Sequence[str]]:
+    def disconnect(self) -> None:
+        """Close all connections, as servers do with those that have been idle."""
+        for front in (self.aws, self.cloudflare):
+            front.disconnect()
+
+    def take_calls(self) -> tuple[list[str], list[str]]:
         """Return the calls to AWS and to Cloudflare since the last time."""
+        aws, cloudflare = self.take_timed_calls()
+        return [name for _, name in aws], [name for _, name in cloudflare]
+
+    def take_timed_calls(self) -> tuple[list[tuple[float, str]], list[tuple[float, str]]]:
+        """Return the same, each with the moment at which it came."""
         return self.aws.take_calls(), self.cloudflare.take_calls()
 
     def _deploy(self, stack: ExitStack) -> None:
-        """Let Chalice make the zip, and unpack what it uploaded."""
-        self.home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        """Let Chalice make the zip as `elephant deploy` does, and unpack what it uploaded.
+
+        Our root stands beside Amazon's own, which are those that it trusts.
+        """
         project = PROJECT.copy(self.home / "project", self.cloudflare.url, features=False)
+        with (project.directory / AMAZON.relative_to(ROOT)).open("a") as roots:
+            roots.write(self.certificates.root)
+        compile_project(project.directory)
         deploy_with_chalice(project.directory, self._moto.endpoint)
-        name = f"elephant-{STAGE}-dns_watchdog"
+        name = f"elephant-{STAGE}-{_FUNCTION}"
         self.function = state.find_function(name, self._moto.region)
         artifacts = Artifacts()
         stack.callback(artifacts.close)

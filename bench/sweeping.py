@@ -24,6 +24,9 @@ COUNTS: Final = (10, 100, 1_000, 10_000)
 SCENARIOS: Final = ("all to create", "nothing to do", "all to delete")
 """In the order in which one leads to the next."""
 
+SNAPSHOT_SECONDS: Final = 10
+"""A sweep that still writes then lists everything again."""
+
 _REPEATED: Final = 1_000
 _MIB: Final = 2**20
 
@@ -98,7 +101,8 @@ def _figures(scenario: str, count: int, taken: Taken) -> list[Figure]:
     has_other = scenario != "nothing to do"
     guides = Spread.exact(2 * count) if has_other else None
     who = "guide" if has_other else ""
-    limit = Limit(pages_and_batches(count, scenario))
+    again = ceil(count / PAGE_SIZE) * int(max(taken.wall) // SNAPSHOT_SECONDS)
+    limit = Limit(pages_and_batches(count, scenario) + again)
     calls = Spread.of(taken.cloudflare)
     return [
         Figure(GROUP, f"calls to Cloudflare {about}", "", calls, guides, who, limit),

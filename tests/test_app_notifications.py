@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -159,3 +160,26 @@ def test_a_sweep_with_all_features_lists_instances_once_and_reads_each_row_once(
     assert invoke(app, "sweep", {})["action"] == "unchanged"
 
     assert world.aws_calls == ["DescribeInstances", "BatchGetItem"]
+
+
+def test_an_idle_minute_with_every_feature_sends_at_most_two_metrics(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = stage.world
+    app = load(monkeypatch, **BOTH, CLOUDFLARE_API_URL=world.cloudflare.url)
+    instance_id = world.desktop()
+    world.put_row(teacher_ec2_id=instance_id)
+    invoke(app, "sweep", {})
+    capsys.readouterr()
+
+    assert invoke(app, "sweep", {})["action"] == "unchanged"
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    sent = [
+        metric["Name"]
+        for line in lines
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", ())
+        for metric in directive["Metrics"]
+    ]
+    assert len(lines) >= 1
+    assert len(sent) <= 2, sent

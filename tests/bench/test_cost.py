@@ -1,9 +1,12 @@
 """The month on paper: worked out from measured figures, and from nothing if some are missing."""
 
+import re
+
 import pytest
 
 from bench import cost, round_trips, sweeping
 from bench.figure import Figure, Spread
+from bench.servers import ROOT
 
 EVENT, SWEEP = round_trips.GROUP, sweeping.GROUP
 EVENTS = [
@@ -32,15 +35,36 @@ def test_a_sweep_is_given_the_memory_that_it_needs() -> None:
 
 
 def test_a_month_grows_with_the_starts_on_both_sides() -> None:
-    months = cost.measure([*EVENTS, *SWEEPS])
-    assert [month.name for month in months] == [
-        f"{count:,} starts a day" for count in cost.STARTS_A_DAY
-    ]
+    months = [month for month in cost.measure([*EVENTS, *SWEEPS]) if month.limit]
+    assert [month.name for month in months] == [f"{count:,} starts a day" for count in cost.LIMITS]
     ours = [month.ours.middle for month in months if month.ours]
     guide = [month.other.middle for month in months if month.other]
     assert ours == sorted(ours)
     assert guide == sorted(guide)
-    assert ours[0] > cost.WATCHING > guide[0]
+    assert ours[0] > cost.ALARMS * cost.ALARM > guide[0]
+
+
+def test_every_alarm_of_a_stage_without_features_is_paid_for() -> None:
+    resources = re.split(r"\n  (?=\w)", (ROOT / "ops" / "stack.yaml").read_text())
+    alarms = [each for each in resources if "Type: AWS::CloudWatch::Alarm" in each]
+    conditions = [re.search(r"Condition: (\w+)", each) for each in alarms]
+    counted = [each for each in conditions if each is None or each[1] == "Sweeps"]
+    assert len(counted) == cost.ALARMS
+
+
+def test_the_sweep_reads_a_row_once_for_both_desktops_and_a_metric_is_paid_by_the_hour() -> None:
+    event, sweep = cost.Run(trips=3, cpu=0.007), cost.Run(trips=3, cpu=0.02)
+    month = cost.our_month(8, [event, event], sweep)
+    assert month.surveyed_rows == cost.SWEEPS / 2
+    assert month.metrics == pytest.approx(cost.METRICS * 8 / 24)
+    assert cost.our_month(1_000, [event, event], sweep).metrics == cost.METRICS
+
+
+def test_what_is_always_free_is_not_paid_for_and_no_more_than_that() -> None:
+    use = cost.Use(requests=2e6, gb_seconds=1, log_gb=6, alarms=12)
+    billed = 1e6 * cost.REQUEST + 1 * cost.LOG_GB + 2 * cost.ALARM + cost.SECRET
+    assert use.price_with_free_tier == pytest.approx(billed)
+    assert use.price_on_arm < use.price
 
 
 def test_without_the_measured_figures_there_is_none() -> None:
