@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import defaultdict
@@ -78,7 +79,10 @@ def ready_with(
 
     def prepare(handler: Handler) -> Handler:
         if os.environ.get("_HANDLER") == f"app.{name or handler.__name__}":
+            gc.disable()  # all that is built stays, so a collection would find nothing
             build()
+            gc.freeze()
+            gc.enable()
         return handler
 
     return prepare

@@ -9,10 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
+from cryptography import x509
+
 from bench.certificates import Certificates
 from bench.child_process import Program
 from bench.front import Front
-from chalicelib.trust import AMAZON
+from chalicelib.trust import AMAZON, ROOTS
 from localcloud.aws import (
     MotoServer,
     aws_client,
@@ -26,6 +28,7 @@ from localcloud.cloud import STAGE, deploy_with_chalice
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Quota, Token, Zone
 from localcloud.project import Project
 from ops.bytecode import compile_project
+from ops.roots import subject_hash
 from tests.world import make_event
 
 ROOT: Final = Path(__file__).parent.parent
@@ -78,7 +81,6 @@ class Servers:
             **aws_settings(self.aws.url, self._moto.region),
             **dict(self.function.variables),
             "CLOUDFLARE_API_URL": self.cloudflare.url,
-            "SSL_CERT_FILE": str(self.certificates.bundle),
             "AWS_LAMBDA_FUNCTION_NAME": self.function.name,
             "HOME": str(self.home),
         }
@@ -86,8 +88,8 @@ class Servers:
     @property
     def all_roots(self) -> dict[str, str]:
         """Variables by which botocore and requests use a whole bundle, as they do by default."""
-        bundle = str(self.certificates.bundle)
-        return {"AWS_CA_BUNDLE": bundle, "REQUESTS_CA_BUNDLE": bundle}
+        names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+        return dict.fromkeys(names, str(self.certificates.bundle))
 
     def ours(self, handler: str = _FUNCTION, **variables: str) -> Program:
         """Name a function of the deployed zip."""
@@ -201,6 +203,9 @@ class Servers:
         project = PROJECT.copy(self.home / "project", self.cloudflare.url, features=False)
         with (project.directory / AMAZON.relative_to(ROOT)).open("a") as roots:
             roots.write(self.certificates.root)
+        root = x509.load_pem_x509_certificate(self.certificates.root.encode())
+        name = f"{subject_hash(root.subject)}.0"
+        (project.directory / ROOTS.relative_to(ROOT) / name).write_text(self.certificates.root)
         compile_project(project.directory)
         deploy_with_chalice(project.directory, self._moto.endpoint)
         name = f"elephant-{STAGE}-{_FUNCTION}"

@@ -1,8 +1,9 @@
-"""The certificates by which AWS is trusted: Amazon's own roots, or all if these do not suffice.
+"""The root certificates by which servers are trusted, without parsing a whole bundle of them.
 
-botocore has every new connection parse a whole bundle of certificates, which takes 30 ms of CPU, or
-0.2 s on the share of a processor that 256 MB give. Amazon's own roots are five.
+A bundle takes 30 ms of CPU, or 0.2 s on the share of a processor that 256 MB give. botocore has
+every new connection parse one, and accepts nothing but a path: Amazon's own roots are five.
 https://docs.aws.amazon.com/general/latest/gr/rande.html
+For other servers OpenSSL reads the one root that it needs, from a directory of them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import SSLError
 from botocore.httpsession import where
+from urllib3.util.ssl_ import create_urllib3_context
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from botocore.session import Session
 
 AMAZON: Final = Path(__file__).parent / "models" / "amazon-roots.pem"
+ROOTS: Final = Path(__file__).parent / "models" / "roots"
+"""The roots of botocore's bundle, each in a file named by the hash of its subject."""
 
 
 class Roots(os.PathLike[str]):
@@ -44,6 +50,19 @@ class Roots(os.PathLike[str]):
             caught_exception,
         )
         return 0
+
+
+def context(*, of_system: bool = False) -> SSLContext:
+    """Return a context that trusts the roots of botocore's bundle, or those of the system.
+
+    With SSL_CERT_FILE or SSL_CERT_DIR it is always the latter, which are then the user's choice.
+    """
+    made = create_urllib3_context()
+    if of_system or {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
+        made.load_default_certs()
+    else:
+        made.load_verify_locations(capath=ROOTS)
+    return made
 
 
 def roots_of(session: Session) -> Roots | None:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.settings.parsing import declared
-from chalicelib.settings.stage import FEATURES, Settings
+from chalicelib.settings.stage import FEATURES, Settings, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ CORE_SETTINGS: Final = tuple(declared(Settings).values())
 """The settings of every stage."""
 
 SETTINGS_OF: Final[Mapping[str, tuple[Setting, ...]]] = {
-    feature: tuple(declared(kind).values()) for feature, kind in FEATURES.items()
+    feature: tuple(declared(settings_of(feature)).values()) for feature in FEATURES
 }
 """The settings that a stage has only with the feature."""
 

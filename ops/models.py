@@ -9,18 +9,19 @@ keep to what every version reads in the same way: the calls and their shapes, in
 of them speak. Where a call is sent and how it is signed is left to the running botocore's own rules
 of endpoints. `endpoints.json` serves what botocore still asks it when a client is made: the
 partition of a region, and whether a service has an endpoint of some kind at all.
-`amazon-roots.pem` has Amazon's own root certificates (`chalicelib/trust.py`).
+Root certificates are there as well: `ops/roots.py`.
 """
 
 from __future__ import annotations
 
 import json
-import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import botocore
 from botocore.loaders import Loader
+
+from ops.roots import roots
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -115,21 +116,6 @@ USED: Final[Mapping[str, Collection[str]]] = {
 }
 """The used members of large shapes: parsing the rest is half of a large sweep's CPU."""
 
-ROOTS: Final = (
-    "Amazon Root CA 1",
-    "Amazon Root CA 2",
-    "Amazon Root CA 3",
-    "Amazon Root CA 4",
-    "Starfield Services Root Certificate Authority - G2",
-)
-"""What AWS's endpoints are signed by: https://www.amazontrust.com/repository/"""
-
-_CERTIFICATE = re.compile(
-    r'^# Label: "(?P<label>[^"]+)"\n.*?'
-    r"(?P<text>-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n)",
-    re.DOTALL | re.MULTILINE,
-)
-
 
 def models() -> Iterator[tuple[Path, str]]:
     """Yield each file of the models, below their directory, and its content."""
@@ -146,22 +132,16 @@ def models() -> Iterator[tuple[Path, str]]:
         for each in endpoints["partitions"]  # botocore has a template for a service that one lacks
     ]
     yield Path("endpoints.json"), _text({**endpoints, "partitions": partitions})
-    yield Path("amazon-roots.pem"), _roots()
+    yield from roots()
 
 
 def write() -> None:
-    """Write the files."""
+    """Write the files; remove certificates that botocore no longer has."""
+    shutil.rmtree(DIRECTORY / "roots", ignore_errors=True)
     for path, text in models():
         target = DIRECTORY / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-
-
-def _roots() -> str:
-    """Take Amazon's root certificates out of botocore's bundle."""
-    bundle = (Path(botocore.__file__).parent / "cacert.pem").read_text()
-    found = {each["label"]: each["text"] for each in _CERTIFICATE.finditer(bundle)}
-    return "".join(f"# {label}\n{found[label]}" for label in ROOTS)
 
 
 def _part(model: Mapping[str, Any], calls: Collection[str]) -> dict[str, Any]:

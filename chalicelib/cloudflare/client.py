@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from chalicelib.cloudflare.transport import NoAnswerError, NotSentError
@@ -58,8 +57,7 @@ class TokenRefusedError(DnsError):
     """The token is not accepted for this call; fix the secret or the token."""
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One API call: the path relative to the API's address, with its query, and the body."""
 
     method: str
@@ -82,8 +80,7 @@ class Call:
         return f"{self.method} {self.path}"
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """The `result` and `result_info` of a successful call."""
 
     result: Any

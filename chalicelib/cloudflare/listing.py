@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.cloudflare.record_format import parse_record
@@ -22,7 +21,6 @@ _SMALLEST_PAGE: Final = 100
 """Cloudflare's default page size."""
 
 
-@dataclass
 class Pages:
     """The pages of a list as they are read. Raises UnavailableError if it is incomplete.
 
@@ -30,12 +28,13 @@ class Pages:
     not at all. So the count must stay the same and no record may appear twice.
     """
 
-    size: int
-    read: int = 0
-    _count: int = 0
-    _records: list[Record] = field(default_factory=list)
-    _unreadable: set[str] = field(default_factory=set)
-    _ids: set[str] = field(default_factory=set)
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.read = 0
+        self._count = 0
+        self._records: list[Record] = []
+        self._unreadable: set[str] = set()
+        self._ids: set[str] = set()
 
     @property
     def listing(self) -> Listing:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.client
 import io
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError, SSLError
 
+from chalicelib import trust
 from chalicelib.deadline import require_time
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ _PART: Final = 64 * 1024
 
 class NotSentError(Exception):
     """The request never reached the server, so it is always safe to retry."""
+
+
+class _UntrustedError(NotSentError):
+    """No root certificate in use verifies the server."""
 
 
 class NoAnswerError(Exception):
@@ -57,17 +62,15 @@ class Transport(Protocol):
 
 
 class Urllib3Transport:
-    """The transport over urllib3, which reuses connections.
+    """The transport over urllib3, which reuses connections and their SSL context.
 
-    The system's certificates are parsed once, when it is made: urllib3 by itself parses them again
-    for each new connection, which takes 30 ms of CPU.
+    A server that the roots of `trust.context` do not verify is tried once more with the system's,
+    which are then used for good: they may be newer, or have a proxy's.
     """
 
     def __init__(self) -> None:
-        context = create_urllib3_context()
-        context.load_default_certs()
-        self._pool = urllib3.PoolManager(retries=False, ssl_context=context)
-        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self._pool = _pool(trust.context())
+        self._trusts_system = False
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
@@ -80,6 +83,11 @@ class Urllib3Transport:
         begun = time.monotonic()
         try:
             return self._request(method, url, headers, body, seconds)
+        except _UntrustedError:
+            left = seconds - (time.monotonic() - begun)
+            if self._trusts_system or left <= 0:
+                raise
+            self._pool, self._trusts_system = _pool(trust.context(of_system=True)), True
         except _ClosedError:
             left = seconds - (time.monotonic() - begun)
             if method != "GET" or left <= 0:
@@ -104,6 +112,10 @@ class Urllib3Transport:
             content = _read(answer)
         except ConnectTimeoutError as error:  # and its subclasses: refused, no route, no such host
             raise NotSentError(str(error)) from error
+        except SSLError as error:
+            if isinstance(error.args[0], ssl.SSLCertVerificationError):
+                raise _UntrustedError(str(error)) from error
+            raise NoAnswerError(str(error)) from error
         except ProtocolError as error:
             if isinstance(error.args[-1], _ClosedError):
                 raise error.args[-1] from error
@@ -111,6 +123,12 @@ class Urllib3Transport:
         except HTTPError as error:
             raise NoAnswerError(str(error) or type(error).__name__) from error
         return Response(answer.status, answer.headers, content)
+
+
+def _pool(context: ssl.SSLContext) -> urllib3.PoolManager:
+    pool = urllib3.PoolManager(retries=False, ssl_context=context)
+    pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    return pool
 
 
 class _TimedReader(io.RawIOBase):

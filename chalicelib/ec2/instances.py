@@ -35,8 +35,7 @@ FILTER_VALUES: Final = 200
 """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html"""
 
 _NOT_FOUND: Final = "InvalidInstanceID.NotFound"
-_NAMED_IDS: Final = re.compile(rf"\b{INSTANCE_ID}\b")
-_CHANGED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
+_CHANGED_AT: Final = r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)"
 
 
 class IncompleteAnswerError(Exception):
@@ -47,7 +46,7 @@ class _UnknownIdsError(Exception):
     """EC2 rejected a call because it does not know the ids that its message names."""
 
     def __init__(self, message: str) -> None:
-        self.named = frozenset(_NAMED_IDS.findall(message))
+        self.named = frozenset(re.findall(rf"\b{INSTANCE_ID}\b", message))
         super().__init__(message)
 
 
@@ -236,7 +235,7 @@ def _instances(answer: Mapping[str, Any]) -> Iterator[Instance]:
 
 def _moment(reason: str) -> datetime | None:
     """Parse the time in a StateTransitionReason, which is text for people."""
-    found = _CHANGED_AT.search(reason)
+    found = re.search(_CHANGED_AT, reason)
     try:
         return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
     except ValueError:  # such as the 30th of February

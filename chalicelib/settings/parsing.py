@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_NUMBER = 9
+
 
 class Setting(NamedTuple):
     """A setting of a stage: what is read, and what people read about it."""
@@ -165,4 +167,5 @@ def unordered(parse: Callable[[str], tuple[str, ...]]) -> Callable[[str], frozen
 
 def number(text: str) -> int:
     """Parse a whole number; -1 if it is not one."""
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
+    is_number = text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+    return int(text) if is_number else -1

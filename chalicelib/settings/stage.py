@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from chalicelib.settings.formats import domain, schedule, tag
-from chalicelib.settings.meetings import MeetingsSettings
-from chalicelib.settings.notifications import NotificationsSettings
 from chalicelib.settings.parsing import (
     Choice,
     Reader,
@@ -26,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
+    from chalicelib.settings.meetings import MeetingsSettings
+    from chalicelib.settings.notifications import NotificationsSettings
+
 CLOUDFLARE_API: Final = "https://api.cloudflare.com/client/v4"
 
-FEATURES: Final = {"meetings": MeetingsSettings, "notifications": NotificationsSettings}
-"""Optional features besides the watchdog and the sweep, and the settings of each."""
+FEATURES: Final = ("meetings", "notifications")
+"""Optional features besides the watchdog and the sweep."""
 
 PROXIED_HTTPS_PORTS: Final = (443, 2053, 2083, 2087, 2096, 8443)
 """https://developers.cloudflare.com/fundamentals/reference/network-ports/"""
@@ -46,6 +47,17 @@ _SHORTEST_TTL, _LONGEST_TTL = 30, 86400
 # https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/
 _LARGEST_BATCH = 3500
 _LARGEST_NUMBER = 999_999_999
+
+
+def settings_of(feature: str) -> type[MeetingsSettings | NotificationsSettings]:
+    """Return the class of a feature's settings; it is not loaded in stages without the feature."""
+    if feature == "meetings":
+        from chalicelib.settings.meetings import MeetingsSettings  # noqa: PLC0415
+
+        return MeetingsSettings
+    from chalicelib.settings.notifications import NotificationsSettings  # noqa: PLC0415
+
+    return NotificationsSettings
 
 
 class SettingsError(Exception):
@@ -77,7 +89,8 @@ def _ttl(text: str) -> int:
 
 def _api_url(text: str) -> str:
     remedy = f"an https address such as {CLOUDFLARE_API}"
-    matching("[!-~]+", remedy)(text)
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError(remedy)
     try:
         url = urlsplit(text)
         _ = url.port
@@ -278,7 +291,7 @@ class Settings:
         reader = Reader(environment)
         values = reader.values(cls)
         wanted = values["features"] or ()
-        values |= {name: reader.read(kind) for name, kind in FEATURES.items() if name in wanted}
+        values |= {each: reader.read(settings_of(each)) for each in FEATURES if each in wanted}
         stage = cls(**values)
         if stage.meetings and not environment.get("TABLE_NAME", TABLE_NAME):
             reader.problems.append("TABLE_NAME is ''; the feature 'meetings' needs a table")

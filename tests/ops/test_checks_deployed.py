@@ -498,7 +498,7 @@ def test_a_single_remedy_repairs_what_it_is_for(
 def test_code_that_was_built_elsewhere_is_fetched(
     seen: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (build,) = (seen.config_file.directory / ".chalice/deployments").glob("*-python*.zip")
+    (build,) = (seen.config_file.directory / ".chalice/deployments").glob("*-python?.??.zip")
     hidden = build.parent.rename(build.parent.with_name("hidden"))
     unknown = seen.ask("code dns_watchdog")
     monkeypatch.setattr(Settings, "is_local", False)  # moto's code cannot be fetched

@@ -21,6 +21,7 @@ from chalicelib.settings.stage import (
     PROXIED_HTTPS_PORTS,
     Settings,
     SettingsError,
+    settings_of,
 )
 
 INSTANCE = "i-0123456789abcdef0"
@@ -43,7 +44,7 @@ NOTIFICATIONS = {
 WHOLE = REQUIRED | MEETINGS | NOTIFICATIONS | {"FEATURES": "meetings, notifications"}
 """A stage with every feature."""
 
-DECLARED = [Settings, *FEATURES.values()]
+DECLARED = [Settings, *map(settings_of, FEATURES)]
 LONGEST_LABEL = "a" * 63
 LONGEST_DOMAIN = f"{LONGEST_LABEL}.{LONGEST_LABEL}.{LONGEST_LABEL}.{'b' * 37}.com"
 FIFTY = tuple(f"ops{number}@example.com" for number in range(50))
