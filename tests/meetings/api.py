@@ -14,7 +14,7 @@ from chalicelib.resource_names import StageNames
 from tests.functions import Functions
 from tests.meetings.faults import LOST, REFUSED, UNREACHED, Faults, FaultyClient
 from tests.meetings.launches import ID, MEETINGS
-from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
+from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ class Api(Faults):
     """
 
     def __init__(self, session: Session, *, is_first: bool = True, **variables: str) -> None:
-        super().__init__(lambda: NOW, code="ThrottlingException")
+        super().__init__(code="ThrottlingException")
         self._session = session
         self._variables = variables
         clients: dict[str, Any] = {
@@ -68,12 +68,7 @@ class Api(Faults):
         self.scheduling = self.new_scheduling()
 
     def _furnish(self) -> None:
-        self.dynamodb.create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_table(self.dynamodb)
         self.scheduler.create_schedule_group(Name=PLACE.schedule_group)
         self.secrets.create_secret(Name=PLACE.schedule_secret, SecretString=KEY)
         self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)

@@ -14,8 +14,7 @@ from chalicelib.meeting_row.table import Meetings
 from chalicelib.meetings.schedules import Schedules
 from chalicelib.resource_names import StageNames
 from chalicelib.watchdog.snapshot import Snapshot
-from tests.functions import Functions
-from tests.meetings.faults import DIED_AFTER, DIED_BEFORE, LOST, REFUSED, Faults, FaultyClient
+from tests.meetings.faults import DIED_AFTER, DIED_BEFORE, LOST, REFUSED, FaultyWorld
 from tests.meetings.launches import ID, SETTINGS
 from tests.world import ACCOUNT, REGION, TABLE, Context, World
 
@@ -36,33 +35,21 @@ def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
 
 
-class Ends:
+class Ends(FaultyWorld):
     """What ends meetings, and what is there to be ended."""
 
     def __init__(self, world: World, scheduler: Any) -> None:  # noqa: ANN401
-        self.world = world
-        # It stands still between looks, and on the hour, so that every run is the same.
-        self._now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + minutes(60)
-        self.faults = Faults(self.now)
+        # On the hour, so that every run is the same.
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + minutes(60)
+        super().__init__(world, now, scheduler=scheduler)
         self.schedules = scheduler
         if not scheduler.list_schedule_groups(NamePrefix=GROUP)["ScheduleGroups"]:
             scheduler.create_schedule_group(Name=GROUP)
-        clients = {"ec2": world.ec2, "dynamodb": world.dynamodb, "scheduler": scheduler}
-        faulty = {name: FaultyClient(each, self.faults) for name, each in clients.items()}
-        functions = Functions(SETTINGS, faulty, world.reports, self.clock)
+        functions = self.functions_of(SETTINGS)
         self.ending, self.net = functions.ending, functions.safety_net
         self.terminator = functions.terminator
 
     # What there is
-
-    def now(self) -> datetime:
-        return self._now
-
-    def clock(self) -> float:
-        return self._now.timestamp()
-
-    def pass_time(self, minutes: float) -> None:
-        self._now += timedelta(minutes=minutes)
 
     def starts(self, minutes: float) -> str:
         """Format the moment so many minutes from now as a row does."""
@@ -134,8 +121,7 @@ class Ends:
 
     def oversee(self) -> tuple[str, ...]:
         """Let the sweep look after what was left running, in a new execution environment."""
-        clients = {"scheduler": self.schedules}
-        overseer = Functions(SETTINGS, clients, self.world.reports, self.clock).overseer
+        overseer = self.functions_of(SETTINGS).overseer
         snapshot = Snapshot(self.world.instances(), self.world.meetings(), self.clock)
         return overseer.oversee(Context(invoked_function_arn=NET_ARN), snapshot)
 

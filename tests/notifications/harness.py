@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +14,16 @@ from moto.ses.models import ses_backends
 
 from chalicelib.resource_names import StageNames
 from chalicelib.watchdog.snapshot import Snapshot
-from tests.functions import Functions
-from tests.meetings.faults import Faults, FaultyClient
+from tests.meetings.faults import FaultyWorld
 from tests.meetings.launches import MEETINGS
-from tests.world import ACCOUNT, REGION, Context, World, make_settings
+from tests.world import ACCOUNT, REGION, Context, World, make_settings, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from botocore.session import Session
+
+    from tests.functions import Functions
 
 EVENTS = Path(__file__).parent / "events"
 PREFIX = "elephant-test"
@@ -51,30 +52,17 @@ def run_of(function: str, request: str = "1", seconds: float = 60) -> Context:
     return Context(seconds * 1000, aws_request_id=request, invoked_function_arn=arn)
 
 
-class Stage:
+class Stage(FaultyWorld):
     """A stage with notifications, and what reaches its people."""
 
     def __init__(self, world: World, session: Session) -> None:
-        self.world = world
-        self._now = datetime.now(UTC).replace(microsecond=0)  # it stands still
-        self.faults = Faults(self.now)
+        now = datetime.now(UTC).replace(microsecond=0)
         client: Callable[[str], Any] = partial(session.create_client, region_name=REGION)
         self.codedeploy, self.ses = client("codedeploy"), client("sesv2")
-        clients = {"codedeploy": self.codedeploy, "sesv2": self.ses}
-        clients |= {"ec2": world.ec2, "dynamodb": world.dynamodb}
-        self._clients = {name: FaultyClient(each, self.faults) for name, each in clients.items()}
+        super().__init__(world, now, codedeploy=self.codedeploy, sesv2=self.ses)
         self.ses.create_email_identity(EmailIdentity="example.com")
-        world.make_table(SENT)
+        make_table(world.dynamodb, SENT)
         self.has_meetings = False
-
-    def now(self) -> datetime:
-        return self._now
-
-    def clock(self) -> float:
-        return self._now.timestamp()
-
-    def pass_time(self, minutes: float) -> None:
-        self._now += timedelta(minutes=minutes)
 
     # What the application is given
 
@@ -82,8 +70,7 @@ class Stage:
         """Make the functions of a new execution environment."""
         if self.has_meetings:
             variables |= MEETINGS | {"FEATURES": "meetings,notifications"}
-        settings = make_settings(**VARIABLES | variables)
-        return Functions(settings, self._clients, self.world.reports, self.clock)
+        return self.functions_of(make_settings(**VARIABLES | variables))
 
     def snapshot(self) -> Snapshot:
         """Make what a sweep hands to the reports of addresses, before it was read."""
