@@ -97,11 +97,12 @@ def test_an_event_that_names_no_meeting_is_ignored(ends: Ends, event: object) ->
     "meeting", ["*", "a b", "Zoë/1", "x" * 255, "a:b", "../..", "x" * 256, "İ" * 256]
 )
 def test_a_meeting_with_an_odd_id_is_looked_at_like_any_other(ends: Ends, meeting: str) -> None:
-    ends.world.put_row(meeting, status="IN_PROGRESS", meet_time=ends.starts(-15))
+    ends.world.put_row(meeting, status="IN_PROGRESS", meet_time=ends.starts(5))
+    check = ends.now() + minutes(20)
 
     assert ends.look(meeting)["action"] == "waiting"
 
-    assert ends.fire() == meeting
+    assert (ends.fire(), ends.now()) == (meeting, check)
 
 
 def test_looks_that_are_repeated_book_one_next_look_like_the_first_one(ends: Ends) -> None:
