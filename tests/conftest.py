@@ -16,7 +16,7 @@ from moto.backends import get_backend
 from localcloud.cloudflare import DEFAULT_TOKEN, Api, CloudflareStandIn, Token, Zone
 from tests.browser import Browser, find_chromium
 from tests.clients import LendingSession
-from tests.world import OTHER_TOKEN, REGION, SECRET, World
+from tests.world import OTHER_TOKEN, REGION, SECRET, World, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def world(session: LendingSession, _cloudflare: CloudflareStandIn) -> Iterator[W
         made.secrets.create_secret(
             Name=SECRET, SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN})
         )
-        made.make_table()
+        make_table(made.dynamodb)
         yield made
         get_backend("ec2").clear()
 

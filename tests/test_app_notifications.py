@@ -107,19 +107,6 @@ def test_each_event_becomes_one_e_mail_and_invalid_ones_are_ignored(
     assert OWNER in stage.mails[0].body
 
 
-@pytest.mark.parametrize(("features", "count"), [(BOTH, 1), ({}, 0)])
-def test_a_meeting_that_was_never_healthy_becomes_an_e_mail_where_there_are_meetings(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, features: dict[str, str], count: int
-) -> None:
-    stage.world.put_row("m1", status="TERMINATED", termination_reason="NEVER_HEALTHY")
-    desktop = stage.ended("Client.UserInitiatedShutdown", MeetingID="m1", Role="teacher")
-    app = load(monkeypatch, **features)
-
-    invoke(app, "notify_instance_termination", event("ec2-terminated", **{"instance-id": desktop}))
-
-    assert len(stage.mails) == count
-
-
 @pytest.mark.parametrize("cloudflare_works", [True, False])
 def test_the_sweep_reports_desktops_without_an_address_even_without_cloudflare(
     app: ModuleType, stage: Stage, unreachable: str, *, cloudflare_works: bool

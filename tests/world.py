@@ -77,6 +77,16 @@ def make_event(instance_id: str, state: str = "running", **members: object) -> d
     }
 
 
+def make_table(dynamodb: Any, name: str = TABLE) -> None:  # noqa: ANN401
+    """Make a table with the key of all the stage's tables."""
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
 @dataclass
 class Context:
     """Lambda's context, with as much time left as a test wants."""
@@ -278,15 +288,6 @@ class World:
         linked = {"status": "HEALTHY", f"{role}_ec2_link": link(instance_id)}
         self.put_row(meeting, **linked | row)
         return instance_id
-
-    def make_table(self, name: str = TABLE) -> None:
-        """Make a table with the key of all the stage's tables."""
-        self.dynamodb.create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
 
     def put_row(self, meeting: str = "m1", **attributes: str) -> None:
         item = {"id": meeting} | attributes

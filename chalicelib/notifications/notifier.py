@@ -60,7 +60,7 @@ class Delivery:
 class Notifier:
     """Sends notices; one for each execution environment."""
 
-    def __init__(  # noqa: PLR0913 (its boundaries, each replaced in tests)
+    def __init__(
         self,
         *,
         sent: Sent,
@@ -68,14 +68,12 @@ class Notifier:
         lay_out: Callable[[Notice, str], Mail],
         owner: str,
         clock: Callable[[], float] = time.time,
-        holder: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._sent = sent
         self._mailer = mailer
         self._lay_out = lay_out
         self._owner = owner
         self._clock = clock
-        self._holder = holder
 
     def now(self) -> datetime:
         """Return the current time for notices."""
@@ -97,7 +95,7 @@ class Notifier:
             StageNames.of(context.invoked_function_arn),
             Deadline.of(context, self._clock),
         )
-        table, holder, run = place.sent_table, self._holder(), context.aws_request_id
+        table, holder, run = place.sent_table, secrets.token_hex(8), context.aws_request_id
         claims: list[Claim] = []
         try:
             known = self._claim(

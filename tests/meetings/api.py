@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
 
-from chalicelib.meeting_row.table import Meetings
-from chalicelib.meetings.authorizer import Authorizer
 from chalicelib.meetings.http import Request
-from chalicelib.meetings.join import Join
-from chalicelib.meetings.reservation import Reservations
-from chalicelib.meetings.schedules import Schedules
-from chalicelib.meetings.scheduling import Scheduling
-from chalicelib.meetings.stage_secrets import Seeds
 from chalicelib.resource_names import StageNames
+from tests.functions import Functions
 from tests.meetings.faults import LOST, REFUSED, UNREACHED, Faults, FaultyClient
 from tests.meetings.launches import ID, MEETINGS
-from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
+from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +22,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from chalicelib.meetings.http import Answer
+    from chalicelib.meetings.scheduling import Scheduling
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
@@ -56,13 +51,15 @@ class Api(Faults):
     """
 
     def __init__(self, session: Session, *, is_first: bool = True, **variables: str) -> None:
-        super().__init__(lambda: NOW, code="ThrottlingException")
+        super().__init__(code="ThrottlingException")
         self._session = session
-        self.settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, **variables)
-        client: Callable[[str], Any] = partial(session.create_client, region_name=REGION)
-        self.dynamodb = client("dynamodb")
-        self.scheduler = client("scheduler")
-        self.secrets = client("secretsmanager")
+        self._variables = variables
+        clients: dict[str, Any] = {
+            name: session.create_client(name, region_name=REGION)
+            for name in ("dynamodb", "scheduler", "secretsmanager")
+        }
+        self.dynamodb, self.scheduler, self.secrets = clients.values()
+        self._clients = {name: FaultyClient(client, self) for name, client in clients.items()}
         if is_first:
             self._furnish()
         self.now = NOW.timestamp()
@@ -71,32 +68,23 @@ class Api(Faults):
         self.scheduling = self.new_scheduling()
 
     def _furnish(self) -> None:
-        self.dynamodb.create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_table(self.dynamodb)
         self.scheduler.create_schedule_group(Name=PLACE.schedule_group)
         self.secrets.create_secret(Name=PLACE.schedule_secret, SecretString=KEY)
         self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
 
     def new_scheduling(self) -> Scheduling:
-        scheduler: Any = FaultyClient(self.scheduler, self)
-        secrets: Any = FaultyClient(self.secrets, self)
-        assert self.settings.meetings is not None
-        return Scheduling(
-            settings=self.settings.meetings,
-            authorizer=Authorizer(secrets, lambda: self.now),
-            seeds=Seeds(self.secrets),  # read once and for all: it is not among the calls
-            reservations=Reservations(table=self._table(), schedules=Schedules(scheduler)),
-            reporter=self.reports,
-            clock=lambda: self.now,
-        )
+        return self._functions(**self._variables).scheduling
 
-    def _table(self) -> Meetings:
-        dynamodb: Any = FaultyClient(self.dynamodb, self)
-        return Meetings(dynamodb, TABLE)
+    def _functions(self, **variables: str) -> Functions:
+        settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, **variables)
+        return Functions(settings, self._clients, self.reports, lambda: self.now)
+
+    def call(self, name: str, do: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Call AWS; the stage's seed is read once and for all, so it is not among the calls."""
+        if request.get("SecretId") == PLACE.seed_secret:
+            return do(**request)
+        return super().call(name, do, request)
 
     def post(
         self,
@@ -130,15 +118,7 @@ class Api(Faults):
         join_keys: str = "required",
         **query: str,
     ) -> Answer:
-        settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, JOIN_KEYS=join_keys)
-        assert settings.meetings
-        join = Join(
-            settings=settings,
-            meetings=settings.meetings,
-            table=self._table(),
-            reporter=self.reports,
-            clock=lambda: self.now,
-        )
+        join = self._functions(JOIN_KEYS=join_keys).join
         headers = ({} if accept is None else {"accept": accept}) | dict(more or {})
         query |= {} if key is None else {"key": key}
         path = f"/api/join/{meeting_id}/{role}"

@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any
 from moto.ec2.models import ec2_backends
 
 from chalicelib.clock import format_time
-from chalicelib.ec2.instances import Instances
 from chalicelib.meeting_row.table import Meetings
-from chalicelib.meetings.overseer import Overseer
-from chalicelib.meetings.safety_net import SafetyNet
 from chalicelib.meetings.schedules import Schedules
-from chalicelib.meetings.terminator import Terminator
 from chalicelib.resource_names import StageNames
 from chalicelib.watchdog.snapshot import Snapshot
-from tests.meetings.faults import DIED_AFTER, DIED_BEFORE, LOST, REFUSED, Faults, FaultyClient
-from tests.meetings.launches import ID, SETTINGS, make_ending
+from tests.meetings.faults import DIED_AFTER, DIED_BEFORE, LOST, REFUSED, FaultyWorld
+from tests.meetings.launches import ID, SETTINGS
 from tests.world import ACCOUNT, REGION, TABLE, Context, World
 
 if TYPE_CHECKING:
@@ -39,47 +35,21 @@ def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
 
 
-class Ends:
+class Ends(FaultyWorld):
     """What ends meetings, and what is there to be ended."""
 
     def __init__(self, world: World, scheduler: Any) -> None:  # noqa: ANN401
-        self.world = world
-        self.settings = settings = SETTINGS
-        # It stands still between looks, and on the hour, so that every run is the same.
-        self._now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + minutes(60)
-        self.faults = Faults(self.now)
+        # On the hour, so that every run is the same.
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + minutes(60)
+        super().__init__(world, now, scheduler=scheduler)
         self.schedules = scheduler
         if not scheduler.list_schedule_groups(NamePrefix=GROUP)["ScheduleGroups"]:
             scheduler.create_schedule_group(Name=GROUP)
-        ec2: Any = FaultyClient(world.ec2, self.faults)
-        dynamodb: Any = FaultyClient(world.dynamodb, self.faults)
-        self.table = Meetings(dynamodb, TABLE)
-        self.instances = Instances(ec2, settings.project_tag, settings.owner)
-        self.ending = make_ending(settings, ec2, dynamodb)
-        assert settings.meetings
-        self.net = SafetyNet(
-            settings=settings.meetings,
-            table=self.table,
-            instances=self.instances,
-            ending=self.ending,
-            schedules=Schedules(FaultyClient(scheduler, self.faults)),
-            reporter=world.reports,
-            clock=self.clock,
-        )
-        self.terminator = Terminator(
-            table=self.table, ending=self.ending, reporter=world.reports, clock=self.clock
-        )
+        functions = self.functions_of(SETTINGS)
+        self.ending, self.net = functions.ending, functions.safety_net
+        self.terminator = functions.terminator
 
     # What there is
-
-    def now(self) -> datetime:
-        return self._now
-
-    def clock(self) -> float:
-        return self._now.timestamp()
-
-    def pass_time(self, minutes: float) -> None:
-        self._now += timedelta(minutes=minutes)
 
     def starts(self, minutes: float) -> str:
         """Format the moment so many minutes from now as a row does."""
@@ -151,13 +121,7 @@ class Ends:
 
     def oversee(self) -> tuple[str, ...]:
         """Let the sweep look after what was left running, in a new execution environment."""
-        assert self.settings.meetings
-        overseer = Overseer(
-            settings=self.settings.meetings,
-            schedules=Schedules(self.schedules),
-            reporter=self.world.reports,
-            clock=self.clock,
-        )
+        overseer = self.functions_of(SETTINGS).overseer
         snapshot = Snapshot(self.world.instances(), self.world.meetings(), self.clock)
         return overseer.oversee(Context(invoked_function_arn=NET_ARN), snapshot)
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
+from tests.functions import Functions
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+
+    from chalicelib.settings.stage import Settings
+    from tests.world import World
 
 REFUSED, UNREACHED, LOST, TWICE = "refused", "unreached", "lost", "sent twice by botocore"
 DIED_BEFORE, DIED_AFTER = "died before", "died after"
@@ -29,10 +35,7 @@ class Faults:
     that none of it runs any more.
     """
 
-    clock: Callable[[], datetime] = datetime.now
     calls: list[str] = field(default_factory=list)
-    ended_at: list[datetime] = field(default_factory=list)
-    """When instances were asked to end."""
     faults: dict[int, str] = field(default_factory=dict)
     dead: bool = False
     refused: set[tuple[str, str]] = field(default_factory=set)
@@ -50,8 +53,6 @@ class Faults:
             raise Died
         position = len(self.calls)
         self.calls.append(name)
-        if name == "terminate_instances":
-            self.ended_at.append(self.clock())
         for when in (name, position):
             self.meanwhile.pop(when, lambda: None)()
         self.before_each(position)
@@ -96,3 +97,27 @@ class FaultyClient:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return lambda **request: self._faults.call(name, getattr(self._client, name), request)
+
+
+class FaultyWorld:
+    """moto's AWS with faults at any call, and time that stands still until a test lets it pass."""
+
+    def __init__(self, world: World, now: datetime, **clients: Any) -> None:  # noqa: ANN401
+        self.world = world
+        self._now = now
+        self.faults = Faults()
+        clients |= {"ec2": world.ec2, "dynamodb": world.dynamodb}
+        self._clients = {name: FaultyClient(each, self.faults) for name, each in clients.items()}
+
+    def functions_of(self, settings: Settings) -> Functions:
+        """Make the functions of a new execution environment."""
+        return Functions(settings, self._clients, self.world.reports, self.clock)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def clock(self) -> float:
+        return self._now.timestamp()
+
+    def pass_time(self, minutes: float) -> None:
+        self._now += timedelta(minutes=minutes)

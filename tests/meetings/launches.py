@@ -16,13 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from chalicelib.clock import format_time, time_at
-from chalicelib.ec2.desktops import Desktops
-from chalicelib.ec2.instances import Instances
 from chalicelib.meeting_row.meeting import ROLES, Status
 from chalicelib.meeting_row.table import Meetings
-from chalicelib.meetings.ending import Ending
-from chalicelib.meetings.launch import Launch
-from chalicelib.meetings.starter import Starter
+from tests.functions import Functions
 from tests.meetings.faults import (
     DIED_AFTER,
     DIED_BEFORE,
@@ -40,7 +36,6 @@ from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.clients import DynamoDbClient, Ec2
     from chalicelib.settings.stage import Settings
 
 ID: Final = "abcdefgh12345678"
@@ -106,6 +101,16 @@ class Cloud:
         self.refusals: dict[str, list[str]] = {}
         """The codes with which a zone refuses, one after the other; the last one stands."""
         self._tokens: dict[tuple[str, str], tuple[str, Machine]] = {}
+
+    def functions(self, client: object, settings: Settings = SETTINGS) -> Functions:
+        """Make the functions that reach the cloud by this client."""
+        return Functions(
+            settings,
+            {"ec2": client, "dynamodb": client},
+            self.reports,
+            clock=lambda: self.now,
+            sleep=self.pass_time,
+        )
 
     def put_row(self, starts: float = 10, /, **attributes: str) -> None:
         """Write the row of a meeting that starts so many minutes after the beginning."""
@@ -246,42 +251,11 @@ class Invocation:
         event = {"meeting_id": ID} if event is None else event
         context = context or Context(60_000, invoked_function_arn=LAUNCH_ARN)
         try:
-            self.result = self._launch().handle(event, context)
+            client = FaultyClient(self.cloud, self.faults)
+            launch = self.cloud.functions(client, self.settings).launch
+            self.result = launch.handle(event, context)
         except (Exception, Died) as error:  # noqa: BLE001 (Lambda does not tell them apart)
             self.error = error
-
-    def _launch(self) -> Launch:
-        client: Any = FaultyClient(self.cloud, self.faults)
-        settings = self.settings.meetings
-        assert settings
-        table = Meetings(client, TABLE)
-        instances = Instances(client, self.settings.project_tag, self.settings.owner)
-        return Launch(
-            settings=settings,
-            table=table,
-            starter=Starter(
-                settings=settings,
-                project_tag=self.settings.project_tag,
-                owner=self.settings.owner,
-                table=table,
-                instances=instances,
-                desktops=Desktops(client),
-            ),
-            desktops=Desktops(client),
-            ending=make_ending(self.settings, client, client),
-            reporter=self.cloud.reports,
-            clock=lambda: self.cloud.now,
-            sleep=self.cloud.pass_time,
-        )
-
-
-def make_ending(settings: Settings, ec2: Ec2, dynamodb: DynamoDbClient) -> Ending:
-    return Ending(
-        table=Meetings(dynamodb, TABLE),
-        instances=Instances(ec2, settings.project_tag, settings.owner),
-        desktops=Desktops(ec2),
-        settings=settings,
-    )
 
 
 def _pause() -> None:
@@ -325,5 +299,5 @@ def require_promises(cloud: Cloud, *, most: int = 1) -> None:
     client: Any = cloud
     row = Meetings(client, TABLE).read_row(ID)
     if row:
-        make_ending(SETTINGS, client, client).end_meeting(row, "NO_SHOW_TIMEOUT")
+        cloud.functions(cloud).ending.end_meeting(row, "NO_SHOW_TIMEOUT")
     assert cloud.living() == []

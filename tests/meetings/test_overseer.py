@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from tests.meetings.ends import Ends
 
 
-def test_a_meeting_that_no_look_ended_is_looked_at_again_and_ended(ends: Ends) -> None:
-    desktops = ends.meeting(ID, -5)
-    ends.pass_time(30)
-
-    assert ends.oversee() == (ID,)
-    ends.play()
-
-    assert ends.outcome() == ("TERMINATED", "NO_SHOW_TIMEOUT")
-    assert set(ends.states(*desktops)) == {"terminated"}
-
-
 def test_it_is_said_once_a_run_and_only_if_there_is_something_to_say(ends: Ends) -> None:
     ends.meeting(ID, -20)
     others = ends.meeting("another", -5)

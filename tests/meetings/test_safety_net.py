@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -44,12 +46,14 @@ def test_a_meeting_in_progress_is_looked_at_until_its_longest_time_and_then_ende
     ends: Ends,
 ) -> None:
     desktops = ends.meeting(ID, 0, status="IN_PROGRESS")
-    start = ends.now()
+    longest = ends.now() + minutes(180)
+    ended = list[datetime]()
+    ends.faults.meanwhile["terminate_instances"] = lambda: ended.append(ends.now())
     ends.book(minutes=15)
 
     looks = ends.play()
 
-    assert ends.faults.ended_at == [start + minutes(180)] * 2
+    assert ended == [longest]
     assert looks == 1 + 16 + 1 + 1  # at 15, from 20 to 170, at 180, and to see that it is gone
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", "MAX_LENGTH_TIMEOUT")
@@ -93,11 +97,12 @@ def test_an_event_that_names_no_meeting_is_ignored(ends: Ends, event: object) ->
     "meeting", ["*", "a b", "Zoë/1", "x" * 255, "a:b", "../..", "x" * 256, "İ" * 256]
 )
 def test_a_meeting_with_an_odd_id_is_looked_at_like_any_other(ends: Ends, meeting: str) -> None:
-    ends.world.put_row(meeting, status="IN_PROGRESS", meet_time=ends.starts(-15))
+    ends.world.put_row(meeting, status="IN_PROGRESS", meet_time=ends.starts(5))
+    check = ends.now() + minutes(20)
 
     assert ends.look(meeting)["action"] == "waiting"
 
-    assert ends.fire() == meeting
+    assert (ends.fire(), ends.now()) == (meeting, check)
 
 
 def test_looks_that_are_repeated_book_one_next_look_like_the_first_one(ends: Ends) -> None:

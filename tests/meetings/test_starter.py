@@ -132,17 +132,6 @@ def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
 # The row
 
 
-def test_others_may_write_the_row_meanwhile(cloud: Cloud) -> None:
-    """The watchdog writes a link while the second desktop is started."""
-    texts = {"teacher_ec2_link": "x", "status": "DNS_WRITTEN"}
-
-    launch(cloud, meanwhile={10: lambda: cloud.change_row(**texts)})
-
-    assert cloud.row()["status"] == "DNS_WRITTEN"
-    assert cloud.row()["teacher_ec2_link"] == "x"
-    assert cloud.row()["student_ec2_id"] in cloud.living("student")
-
-
 def test_a_row_that_never_keeps_still_is_tried_again_later(cloud: Cloud) -> None:
     def write(position: int) -> None:
         if position > 5:

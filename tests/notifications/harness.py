@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +12,18 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import StateReason
 from moto.ses.models import ses_backends
 
-from chalicelib.ec2.instances import Instances
-from chalicelib.meeting_row.table import Meetings
-from chalicelib.notifications.address_reports import AddressReports
-from chalicelib.notifications.deployment_reports import DeploymentReports
-from chalicelib.notifications.deployments import Deployments
-from chalicelib.notifications.layout import lay_out
-from chalicelib.notifications.mailer import Mailer
-from chalicelib.notifications.notifier import Notifier
-from chalicelib.notifications.sent import Sent
-from chalicelib.notifications.termination_reports import TerminationReports
 from chalicelib.resource_names import StageNames
 from chalicelib.watchdog.snapshot import Snapshot
-from tests.meetings.faults import Faults, FaultyClient
-from tests.world import ACCOUNT, REGION, TABLE, Context, World, make_settings
+from tests.meetings.faults import FaultyWorld
+from tests.meetings.launches import MEETINGS
+from tests.world import ACCOUNT, REGION, Context, World, make_settings, make_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from botocore.session import Session
 
-    from chalicelib.settings.stage import Settings
+    from tests.functions import Functions
 
 EVENTS = Path(__file__).parent / "events"
 PREFIX = "elephant-test"
@@ -61,82 +52,36 @@ def run_of(function: str, request: str = "1", seconds: float = 60) -> Context:
     return Context(seconds * 1000, aws_request_id=request, invoked_function_arn=arn)
 
 
-class Stage:
+class Stage(FaultyWorld):
     """A stage with notifications, and what reaches its people."""
 
     def __init__(self, world: World, session: Session) -> None:
-        self.world = world
-        self._now = datetime.now(UTC).replace(microsecond=0)  # it stands still
-        self.faults = Faults(self.now)
-        self._session = session
+        now = datetime.now(UTC).replace(microsecond=0)
+        client: Callable[[str], Any] = partial(session.create_client, region_name=REGION)
+        self.codedeploy, self.ses = client("codedeploy"), client("sesv2")
+        super().__init__(world, now, codedeploy=self.codedeploy, sesv2=self.ses)
         self.ses.create_email_identity(EmailIdentity="example.com")
-        world.make_table(SENT)
+        make_table(world.dynamodb, SENT)
         self.has_meetings = False
-        self._holders = 0
-
-    @cached_property
-    def ses(self) -> Any:  # noqa: ANN401
-        return self._session.create_client("sesv2", region_name=REGION)
-
-    @cached_property
-    def codedeploy(self) -> Any:  # noqa: ANN401
-        return self._session.create_client("codedeploy", region_name=REGION)
-
-    def now(self) -> datetime:
-        return self._now
-
-    def pass_time(self, minutes: float) -> None:
-        self._now += timedelta(minutes=minutes)
 
     # What the application is given
 
-    def terminations(self, **variables: str) -> TerminationReports:
-        """Make the reports of terminated instances of a new execution environment."""
-        settings = make_settings(**VARIABLES | variables)
-        meetings = Meetings(self.faulty(self.world.dynamodb), TABLE)
-        return TerminationReports(
-            project_tag=settings.project_tag,
-            owner=settings.owner,
-            instances=self._instances(settings),
-            meetings=meetings if self.has_meetings else None,
-            **self._common(settings),
-        )
-
-    def deployments(self, **variables: str) -> DeploymentReports:
-        """Make the reports of deployments of a new execution environment."""
-        settings = make_settings(**VARIABLES | variables)
-        deployments = Deployments(self.faulty(self.codedeploy))
-        return DeploymentReports(deployments=deployments, **self._common(settings))
-
-    def addresses(self, **variables: str) -> AddressReports:
-        """Make the reports of desktops without an address of a new execution environment."""
-        settings = make_settings(**VARIABLES | variables)
-        return AddressReports(**self._common(settings))
+    def functions(self, **variables: str) -> Functions:
+        """Make the functions of a new execution environment."""
+        if self.has_meetings:
+            variables |= MEETINGS | {"FEATURES": "meetings,notifications"}
+        return self.functions_of(make_settings(**VARIABLES | variables))
 
     def snapshot(self) -> Snapshot:
         """Make what a sweep hands to the reports of addresses, before it was read."""
-        instances = self._instances(make_settings(**VARIABLES))
-        return Snapshot(instances, None, lambda: self.now().timestamp())
-
-    def _common(self, settings: Settings) -> dict[str, Any]:
-        assert settings.notifications
-        notifier = Notifier(
-            sent=Sent(self.faulty(self.world.dynamodb)),
-            mailer=Mailer(self.faulty(self.ses), settings.notifications),
-            lay_out=lay_out,
-            owner=settings.owner,
-            clock=lambda: self.now().timestamp(),
-            holder=self._holder,
-        )
-        reporter = self.world.reports
-        return {"settings": settings.notifications, "notifier": notifier, "reporter": reporter}
+        return Snapshot(self.functions()._instances, None, self.clock)
 
     def terminated(self, name: str, number: int = 1, **detail: object) -> dict[str, Any]:
         """Handle an event of a file, and return the result; each number is another event."""
         run = run_of("notify_instance_termination", request=str(number))
         found = event(name, **detail)
         found["id"] += f"-{number}" if number > 1 else ""
-        return self.terminations().handle(found, run)
+        return self.functions().termination_reports.handle(found, run)
 
     # What people and AWS do
 
@@ -185,13 +130,3 @@ class Stage:
             item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()}
             for item in items
         }
-
-    def _instances(self, settings: Settings) -> Instances:
-        return Instances(self.faulty(self.world.ec2), settings.project_tag, settings.owner)
-
-    def faulty(self, client: Any) -> Any:  # noqa: ANN401
-        return FaultyClient(client, self.faults)
-
-    def _holder(self) -> str:
-        self._holders += 1
-        return f"run {self._holders}"

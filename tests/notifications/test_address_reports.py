@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def sweep(stage: Stage, number: int = 1) -> tuple[str, ...]:
     """Look as a sweep of a new execution environment does."""
-    return stage.addresses().report_missing(run_of("sweep", str(number)), stage.snapshot())
+    return stage.functions().address_reports.report_missing(
+        run_of("sweep", str(number)), stage.snapshot()
+    )
 
 
 def test_a_desktop_without_an_address_is_reported_after_a_while_and_once(stage: Stage) -> None:
@@ -67,7 +69,7 @@ def test_the_stage_sets_how_long_a_desktop_may_be_without_an_address(stage: Stag
     stage.world.launch(public=False)
     stage.pass_time(4)
 
-    reports = stage.addresses(ADDRESS_MINUTES="3")
+    reports = stage.functions(ADDRESS_MINUTES="3").address_reports
 
     assert len(reports.report_missing(run_of("sweep"), stage.snapshot())) == 1
 
@@ -76,10 +78,12 @@ def test_the_stage_sets_how_long_a_desktop_may_be_without_an_address(stage: Stag
 def test_an_environment_looks_up_at_most_once_what_was_reported(
     stage: Stage, *, is_same: bool
 ) -> None:
-    reports = stage.addresses()
+    reports = stage.functions().address_reports
     desktop = stage.world.launch(public=False)
     stage.pass_time(11)
-    (reports if is_same else stage.addresses()).report_missing(run_of("sweep"), stage.snapshot())
+    (reports if is_same else stage.functions().address_reports).report_missing(
+        run_of("sweep"), stage.snapshot()
+    )
     stage.faults.calls.clear()
 
     for number in range(2, 5):
