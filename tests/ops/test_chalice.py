@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import zipfile
 from importlib.util import cache_from_source
@@ -65,24 +64,8 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "chalicelib").mkdir()
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "chalicelib" / "__init__.py").write_text("")
-    write_greeting(tmp_path, "hello")
+    (tmp_path / "chalicelib" / "greeting.py").write_text("def greet():\n    return 'hello'\n")
     return tmp_path
-
-
-def write_greeting(project: Path, greeting: str) -> None:
-    source = f"def greet() -> str:\n    return {greeting!r}\n"
-    (project / "chalicelib" / "greeting.py").write_text(source)
-
-
-def greet(project: Path) -> tuple[str, bool]:
-    """Run the code as Lambda does; return what it says and whether byte code was used."""
-    code = "from chalicelib import greeting; print(greeting.greet())"
-    command = [sys.executable, "-B", "-v", "-c", code]
-    done = subprocess.run(  # noqa: S603 (this Python)
-        command, cwd=project, capture_output=True, text=True, check=True
-    )
-    used = cache_from_source(str(project / "chalicelib" / "greeting.py"))
-    return done.stdout.strip(), f"code object from {used!r}" in done.stderr
 
 
 def test_the_zip_has_byte_code_of_our_code_and_chalices_and_no_other(project: Path) -> None:
@@ -104,11 +87,3 @@ def test_the_zip_has_byte_code_of_our_code_and_chalices_and_no_other(project: Pa
         codes = {name for name in names if name.endswith(".pyc")}
         assert codes == {cache_from_source(name) for name in names - codes}
         assert {archive.read(name)[4] for name in codes} == {CHECKED_HASH}
-
-
-def test_byte_code_is_used_until_the_source_changes(project: Path) -> None:
-    compile_project(project)
-    assert greet(project) == ("hello", True)
-
-    write_greeting(project, "bye")
-    assert greet(project) == ("bye", False)

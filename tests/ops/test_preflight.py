@@ -23,8 +23,6 @@ from ops.neighbours import (
 )
 from ops.preflight import (
     check_neighbours,
-    check_new_owner,
-    check_records_to_remove,
     check_renamed_owner,
     check_zone,
     unknown_records,
@@ -34,7 +32,6 @@ from tests.ops.projects import account, silent, variables_in
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 MEETINGS, ONE = {"FEATURES": "meetings"}, {"TABLE_NAME": "one"}
@@ -92,14 +89,6 @@ def test_what_two_stages_share_is_found(
     elsewhere = Neighbour("dev", (ACCOUNT, "eu-west-1", CLOUDFLARE_API), dev.variables)
     of_owner = [Over.OWNER] if Over.OWNER in over and "ZONE_ID" not in theirs else []
     assert [each.over for each in conflicts(config_file, elsewhere)] == of_owner
-
-
-def test_a_new_fight_is_refused_with_the_way_out_of_it(tmp_path: Path) -> None:
-    dev = made("dev", TABLE_NAME="one", FEATURES="")
-    config_file = config(tmp_path, prod=made("prod", TABLE_NAME="one", FEATURES="meetings"))
-
-    with pytest.raises(ConfigError, match=r"'prod' has the table one .*--table elephant-dev-me"):
-        refuse_new_conflicts(config_file, Stage("dev", ACCOUNT, REGION, dev))
 
 
 def test_what_stands_already_keeps_no_stage_from_being_changed(tmp_path: Path) -> None:
@@ -187,23 +176,6 @@ def test_records_of_unknown_instances_or_of_other_names_are_not_this_stages(worl
     found = unknown_records(map(record, names), account(), stage(world))
 
     assert set(found) == set(names[1:])
-
-
-@pytest.mark.parametrize(
-    ("check", "said"),
-    [
-        (check_new_owner, "and 2 more in the zone have .*--owner elephant:ANOTHER"),
-        (check_records_to_remove, "nothing was removed"),
-    ],
-)
-def test_the_records_of_another_deployment_are_neither_taken_over_nor_removed(
-    world: World, check: Callable[..., None], said: str
-) -> None:
-    check([record(f"{world.launch()}.{DOMAIN}")], account(), stage(world))
-
-    theirs = [record(f"i-{number:017x}.{DOMAIN}") for number in range(5)]
-    with pytest.raises(ConfigError, match=said):
-        check(theirs, account(), stage(world))
 
 
 # A change of owner

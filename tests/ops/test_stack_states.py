@@ -189,21 +189,6 @@ def test_an_interrupted_run_is_waited_for_and_taken_up(status: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("moment", range(3))
-def test_an_interruption_at_any_moment_is_made_good_by_running_again(moment: int) -> None:
-    aws = Stack(then={"create_stack": [Turn("CREATE_IN_PROGRESS")] * 3 + CREATED[1:]})
-
-    def interrupted(seconds: float) -> None:
-        if aws.waits == moment:
-            raise KeyboardInterrupt
-        aws._pause(seconds)
-
-    with pytest.raises(KeyboardInterrupt):
-        SupportingStack(aws.client(), STAGE, pause=interrupted).deploy(PARAMETERS, aws.said.append)
-    assert aws.deploy() == OUTPUTS
-    assert aws.calls == ["create_stack", "update_stack"]
-
-
 REMADE = {"delete_stack": DELETED, "create_stack": CREATED}
 ROLLED_BACK_UPDATE = [Turn("UPDATE_ROLLBACK_IN_PROGRESS"), Turn("UPDATE_ROLLBACK_COMPLETE")]
 RESUMED = {

@@ -10,7 +10,7 @@ import pytest
 
 from ops.configure import changes
 from ops.iam_page import PLAIN
-from ops.policies import functions_of, policy
+from ops.policies import policy
 from ops.stages import ConfigError, ConfigFile, Stage, check_name
 from ops.written_files import write_files
 from tests.ops.projects import code
@@ -255,10 +255,3 @@ def test_a_policy_follows_from_table_secret_and_partition() -> None:
     assert "MeetingsTable" not in found
     assert found["CloudflareToken"] == arn
     assert found["Logs"].startswith("arn:aws-cn:logs:cn-north-1:")
-
-
-def test_a_stage_on_aws_has_no_function_for_routes() -> None:
-    local = stage("local", CLOUDFLARE_API_URL="http://127.0.0.1:8052/client/v4")
-
-    assert functions_of(CODE, stage()) == ("dns_watchdog", "sweep")
-    assert functions_of(CODE, local) == ("api_handler", "dns_watchdog", "sweep")
