@@ -120,20 +120,6 @@ def files(tmp_path: Path) -> PairFiles:
     return PairFiles(tmp_path)
 
 
-def test_both_files_are_written_for_their_owner_alone_in_a_directory_that_is_made(
-    tmp_path: Path,
-) -> None:
-    directory = tmp_path / "made" / "by it"
-    before = os.umask(0)
-    try:
-        PairFiles(directory).check(overwrite=False)
-        PairFiles(directory).keep(NEW, overwrite=False)
-    finally:
-        os.umask(before)
-    assert found(directory) == files_of(NEW)
-    assert are_private(directory)
-
-
 @pytest.mark.parametrize("there", ["dcv.pem", "dcv.key", "link to nowhere"])
 def test_what_is_there_is_replaced_only_if_that_is_said(
     files: PairFiles, tmp_path: Path, there: str

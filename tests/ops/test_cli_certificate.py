@@ -90,9 +90,9 @@ def test_what_is_there_stays_and_nothing_is_asked_for(
     assert len(world.cloudflare.calls) == calls
     assert ops("--force").exit_code == 0
     assert (project.parent / "dcv.key").read_text() != key
-    assert ops("--to", "pair", "--days", "90").exit_code == 0
+    assert ops("--to", "made/pair", "--days", "90").exit_code == 0
     assert b'"requested_validity": 90' in world.cloudflare.calls[-2].body
-    assert (project / NOTE).read_text() == (project.parent / "pair/dcv.pem").read_text()
+    assert (project / NOTE).read_text() == (project.parent / "made/pair/dcv.pem").read_text()
 
 
 def test_both_go_into_a_secret_and_no_file_has_the_key(

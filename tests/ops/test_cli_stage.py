@@ -174,8 +174,15 @@ def test_features_come_and_go_each_by_itself_and_leave_nothing(config: Path) -> 
     assert variables(config)["AMI_ID"] == "ami-00000000"  # what is not given stays
     assert variables(config)["VOLUME_GB"] == "100"
 
-    assert "policy-prod-terminator.json" in run(config, "--without=meetings").output
+    assert written(config)["api_gateway_stage"] == "prod"
+
+    done = run(config, "--without=meetings")
     assert variables(config)["FEATURES"] == "notifications"
+    # the files that are to go are the last
+    functions = ("api_handler", "launch_ec2", "safety_net", "terminator")
+    gone = ", ".join(f".chalice/policy-prod-{each}.json" for each in functions)
+    assert f".chalice/config.json, {gone} written." in done.output
+    assert "policy-prod-terminator.json (now)" in done.output
     assert "no change" in run(config, "--without=meetings").output
 
     run(config, "--without=notifications")

@@ -23,7 +23,6 @@ from localcloud.cloudflare import (
     Fault,
     FaultKind,
     Permission,
-    Plan,
     Token,
     When,
     Zone,
@@ -134,36 +133,11 @@ def removes(kind: FaultKind, **members: Any) -> Fault:  # noqa: ANN401 (the faul
 # What the zone is
 
 
-@pytest.mark.parametrize(
-    ("zone", "shown", "active_and_full"),
-    [
-        (Zone(plan=Plan.PRO), {"plan": "pro"}, (True, True)),
-        (Zone(paused=True), {"paused": True}, (False, True)),
-        (Zone(status="pending", type="partial"), {"status": "pending"}, (False, False)),
-    ],
-)
-def test_the_zone_is_described_in_one_call(
-    make_site: MakeSite, zone: Zone, shown: dict[str, object], active_and_full: tuple[bool, bool]
-) -> None:
-    site = make_site(may(Permission.DNS_WRITE), zones=(zone,))
-    details = site.view().details()
-    usual: dict[str, object] = {
-        "id": DEFAULT_ZONE_ID,
-        "name": "example.com",
-        "status": "active",
-        "type": zone.type,
-    }
-    usual |= {"paused": False, "plan": "free", "account": "Stand-in"}
-    assert vars(details) == usual | shown
-    assert (details.is_active, details.is_full) == active_and_full
-    assert site.calls == [f"GET /zones/{DEFAULT_ZONE_ID}"]
-
-
 def test_what_the_api_may_leave_out_of_a_zone_is_none() -> None:
     call = Call("GET", "/zones/z")
     bare = {"id": "z", "name": "Example.com", "status": "active", "type": "full"}
     assert details_in(call, bare) == ZoneDetails(
-        "z", "example.com", "active", "full", paused=False, plan=None, account=None
+        "z", "example.com", "active", "full", paused=False, account=None
     )
     with pytest.raises(UnavailableError, match="GET /zones/z: the answer's status is missing"):
         details_in(call, {"id": "z", "name": "example.com"})

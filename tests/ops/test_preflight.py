@@ -207,15 +207,10 @@ def test_an_owner_that_stays_needs_no_look(world: World, before: str | None) -> 
 
 
 def test_a_new_stage_that_would_fight_is_not_deployed_and_an_old_one_is_with_a_word(
-    world: World, project: Path
+    world: World, tmp_path: Path
 ) -> None:
-    mine = stage(world, TABLE_NAME="one")
-    config_file = ConfigFile(project)
-    config = config_file.load()
-    other = {**mine.variables, "OWNER": "elephant:other"}
-    config["stages"]["other"] = config["stages"]["test"] | {"environment_variables": other}
-    config_file.path.write_text(json.dumps(config))
-    lines: list[str] = []
+    mine, lines = stage(world, TABLE_NAME="one"), list[str]()
+    config_file = config(tmp_path, other={**mine.variables, "OWNER": "elephant:other"})
 
     with pytest.raises(ConfigError, match="stage 'other' has the table"):
         check_neighbours(config_file, mine, lines.append, is_new=True)

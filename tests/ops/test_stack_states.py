@@ -315,21 +315,32 @@ def test_a_right_that_is_missing_is_named() -> None:
 GONE = "ResourceNotFoundException"
 
 
+def table(status: str = "ACTIVE", key: str = "id", kind: str = "S") -> dict[str, Any]:
+    keyed: Any = {"KeySchema": [{"AttributeName": key}], "TableStatus": status}
+    return {
+        "Table": keyed | {"AttributeDefinitions": [{"AttributeName": key, "AttributeType": kind}]}
+    }
+
+
+def denied(code: str) -> Exception:
+    return refusal(code, "DescribeTable")
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "error", "said"),
     [
-        ("DELETING", None, TableError, "is being deleted: run the same command again"),
-        ("AccessDeniedException", None, StackRefusedError, "look at the table elephant-me.* grant"),
-        (GONE, WHOLE, TableError, "is gone, .* restore it from its backup"),
+        (table("DELETING"), None, TableError, "is being deleted: run the same command again"),
+        (denied("AccessDenied"), None, StackRefusedError, "look at the table elephant-me.* grant"),
+        (denied(GONE), WHOLE, TableError, "is gone, .* restore it from its backup"),
+        (table(key="meeting"), None, TableError, r"is meeting \(S\), .* id \(S\): set TABLE_N"),
+        (table(kind="N"), None, TableError, r"is id \(N\), but"),
     ],
 )
 def test_a_table_that_can_be_neither_used_nor_made_is_said(
-    answer: str, status: str | None, error: type[Exception], said: str
+    answer: object, status: str | None, error: type[Exception], said: str
 ) -> None:
-    deleting = {"Table": {"TableStatus": answer}}
-    table: Any = deleting if answer == "DELETING" else refusal(answer, "DescribeTable")
     with pytest.raises(error, match=said):
-        table_to_create(Played(describe_table=table), "elephant-meetings", Stack(status).stack)
+        table_to_create(Played(describe_table=answer), "elephant-meetings", Stack(status).stack)
 
 
 @pytest.mark.parametrize("state", ["CREATE_IN_PROGRESS", "DELETE_COMPLETE"])

@@ -221,28 +221,6 @@ def test_files_are_replaced_as_a_whole_and_removed_once(tmp_path: Path) -> None:
         assert not path.exists()
 
 
-def test_a_feature_adds_its_functions_and_variables_and_takes_them_away_again(
-    config_file: ConfigFile,
-) -> None:
-    write(config_file, stage())
-    before = config_file.load()
-    write(config_file, stage(**MEETINGS))
-
-    written = config_file.load()["stages"]["prod"]
-    added = ["api_handler", "launch_ec2", "safety_net", "terminator"]
-    assert {*written["lambda_functions"]} == {"dns_watchdog", "sweep", *added}
-    assert written["environment_variables"] == VARIABLES | MEETINGS
-    assert written["api_gateway_stage"] == "prod"
-
-    found = changes(config_file, CODE, stage())
-    write_files({each.path: each.after for each in found})
-
-    assert config_file.load() == before
-    # the files that are to go are the last
-    assert [each.path.name for each in found][-4:] == [f"policy-prod-{each}.json" for each in added]
-    assert all(each.difference(config_file.directory) for each in found)
-
-
 # Policies
 
 
