@@ -186,6 +186,8 @@ def test_what_depends_on_something_deleted_is_skipped_and_says_so(deployed: Depl
     delete, deploy = remedy.split(", which keeps the meetings table, then ")
     deployed.client("dynamodb").delete_table(TableName=TABLE)  # the user's own
     assert deployed.ask("table").remedy == deploy
+    with pytest.raises(KeyError):  # as the table's own check has said it
+        deployed.ask("other terminators")
 
     deployed.carry_out(delete)
     deployed.client("lambda").delete_function(FunctionName=WATCHDOG)
@@ -279,6 +281,12 @@ def own(name: str, key: str = "id", **stream: object) -> Change:
     )
 
 
+def readers(*names: str) -> Change:
+    """Have functions of these names, besides the stage's own, read the table's stream."""
+    arns = [LAUNCH_ARN.replace(LAUNCH, each) for each in (f"{PREFIX}-terminator", *names)]
+    return mappings(EventSourceMappings=[{"FunctionArn": each} for each in arns])
+
+
 mappings = partial(answers, "lambda", "ListEventSourceMappings")
 keys = partial(answers, "secretsmanager", "GetSecretValue")
 no_function = asked("lambda", "GetFunctionConfiguration", FunctionName="x")
@@ -312,6 +320,7 @@ unconfirmed = answers(
 sending = partial(answers, "sesv2", "GetAccount", ProductionAccessEnabled=True)
 KEYS = json.dumps({"front": "a" * 32, "school": ["b" * 32]})
 own_kms_key = answers("secretsmanager", "DescribeSecret", KmsKeyId="mine")
+over_quota = every(put_record, zone(record_quota=0))
 stream_of_keys = own("keys", StreamEnabled=True, StreamViewType="KEYS_ONLY")
 rolled_back = stack(StackStatus="UPDATE_ROLLBACK_COMPLETE")
 text_logs = function(LoggingConfig={"LogFormat": "Text"})
@@ -328,6 +337,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (zone(name="other.example"), FAILURE, "is not in the zone other", "--zone-id"),
         (zone(name="example"), WARNING, "but not *.elephant.example", "advanced certificate"),
         (every(zone(name="example"), variables(PROXIED="false")), OK, "is in the zone example", ""),
+        (zone(name="example", type="partial"), OK, "is in the zone example", ""),
     ],
     "SSL mode": [
         (zone(ssl="full"), WARNING, "it is 'full'", "Full (strict)"),
@@ -336,7 +346,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     ],
     "records left": [
         (zone(record_quota=30), WARNING, "30 of 30", "larger plan"),
-        (zone(record_quota=0), FAILURE, "new desktops get no record", "larger plan"),
+        (over_quota, FAILURE, "0 of 0: new desktops get no record", "larger plan"),
         (zone(plan=Plan.ENTERPRISE), OK, "the quota is the account's", ""),
     ],
     "owner in the zone": [(put_record, WARNING, "1 record(s)", "--owner elephant:ANOTHER")],
@@ -348,6 +358,10 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     ],
     "table stream": [
         (stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false"),
+    ],
+    "other terminators": [
+        (readers("elephant-o-terminator"), FAILURE, "elephant-o-terminator reads", "table ANOTHER"),
+        (readers("reports"), OK, "no other stage", ""),
     ],
     "stack": [
         (stack(StackStatus="UPDATE_IN_PROGRESS"), WARNING, "is UPDATE_IN_PROGRESS", "wait"),
