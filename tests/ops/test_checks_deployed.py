@@ -461,15 +461,10 @@ def test_what_depends_on_the_zone_is_skipped_and_says_so(seen: Deployed) -> None
         assert seen.ask("token").level is OK
 
 
-def test_records_of_known_instances_and_new_ones_are_ours(seen: Deployed) -> None:
-    known = desktop(seen, None)
-    put_record(seen, known)
-    assert seen.ask("owner in the zone", now=in_four_minutes).level is OK
-
+def test_a_new_record_may_be_of_an_instance_that_ec2_does_not_show_yet(seen: Deployed) -> None:
     now = datetime.now(UTC)
     put_record(seen)
     assert seen.ask("owner in the zone", now=lambda: now).level is OK
-    seen.client("ec2").terminate_instances(InstanceIds=[known])
 
 
 def store_reader(it: Deployed) -> None:

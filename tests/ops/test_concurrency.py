@@ -96,9 +96,6 @@ def test_what_the_account_cannot_spare_is_refused_with_the_way_out(
 def test_what_aws_does_not_tell_holds_nothing_up() -> None:
     (said,) = check(aws(None), dns_watchdog=20)
 
-    assert said == (
-        "whether the account can reserve the functions' concurrency is not known "
-        "(GetAccountSettings answered AccessDeniedException): going on"
-    )
+    assert "not known (GetAccountSettings answered AccessDeniedException): going on" in said
     # and an account that is to reserve nothing more is not asked
     assert check(aws(None, dns_watchdog=20), dns_watchdog=20, sweep=None) == []

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from chalicelib.cloudflare.client import TokenRefusedError
 from chalicelib.dns.record import Record
 from chalicelib.settings.stage import FEATURES
 from ops import deployment as deployment_module
@@ -85,14 +84,6 @@ def with_token(_: ConfigFile, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ZoneView, "zone_for", lambda *_: None)
 
 
-def token_of_another_zone(config_file: ConfigFile, patch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise TokenRefusedError("no such zone")
-
-    with_token(config_file, patch)
-    patch.setattr(ZoneView, "our_records", refuse)
-
-
 def broken_note(config_file: ConfigFile, patch: pytest.MonkeyPatch) -> None:
     with_token(config_file, patch)
     write_files({config_file.path.parent / "deployed/local.json": "{"})
@@ -114,7 +105,6 @@ REFUSED: dict[str, tuple[Change, Removable | None, str]] = {
     "a policy by hand": (stale_policy, None, r"policy-local-dns_.*\.json: .*`elephant stage lo"),
     "too much reserved": (nothing_to_reserve, None, "10 are unreserved.*stage local --concurrency"),
     "another's records": (with_token, None, r"and 2 more in the zone have .*--owner elephant:ANOT"),
-    "a wrong zone": (token_of_another_zone, None, "cannot be read"),
     "a broken note": (broken_note, None, r"local\.json is not valid JSON: .*; remove it"),
     "removal in another account": (of_another_account, Removable(), "is in account 999999999999"),
     "another table": (as_it_is, Removable(table="another"), "nothing was removed"),
@@ -144,6 +134,18 @@ def test_what_would_do_harm_is_refused(
         attempt(silent, silent)
     made = account().client("cloudformation").describe_stacks()["Stacks"]
     assert len(made) == (case == "a broken note")
+
+
+def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
+    deployment: Deployment,
+) -> None:
+    client = account().client("secretsmanager")
+
+    assert not deployment.has_token()
+    client.create_secret(Name=SECRET, SecretString="{}")
+    assert not deployment.has_token()
+    client.put_secret_value(SecretId=SECRET, SecretString="a-token")
+    assert deployment.has_token()
 
 
 def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> None:

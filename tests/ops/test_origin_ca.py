@@ -68,13 +68,6 @@ def calls(cloudflare: CloudflareStandIn) -> list[str]:
     return [f"{call.method} {call.path}" for call in cloudflare.calls]
 
 
-def test_one_call_brings_the_certificate(cloudflare: CloudflareStandIn) -> None:
-    certificate = authority(cloudflare).issue(CSR, NAMES, 90)
-    assert is_of_our_key(certificate)
-    assert calls(cloudflare) == ["POST /certificates"]
-    assert b'"requested_validity": 90' in cloudflare.calls[0].body
-
-
 def test_names_outside_of_the_zone_are_refused(cloudflare: CloudflareStandIn) -> None:
     with pytest.raises(RejectedError, match=r"1010 .*must be in an active zone"):
         authority(cloudflare).issue(CSR, ["*.example.org"], 90)

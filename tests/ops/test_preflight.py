@@ -135,15 +135,6 @@ def record(name: str) -> Record:
 # The zone
 
 
-def test_the_right_zone_gives_our_records(world: World) -> None:
-    instance_id = world.launch()
-    world.put_own(instance_id)
-
-    (found,) = check_zone(view(world), stage(world), silent)
-
-    assert found.name == f"{instance_id}.{DOMAIN}"
-
-
 @pytest.mark.parametrize(
     ("zone_id", "domain", "said"),
     [

@@ -64,19 +64,6 @@ def test_a_stage_is_its_variables_its_place_and_a_policy_for_each_function(
     policies = ["policy-prod-dns_watchdog.json", "policy-prod-sweep.json"]
     assert write(config_file, stage()) == [*policies, "config.json"]
 
-    assert config_file.load()["stages"]["prod"] == {
-        "elephant": {"account": "111122223333", "region": "us-west-2"},
-        "autogen_policy": False,
-        "environment_variables": VARIABLES,
-        "lambda_functions": {
-            "dns_watchdog": {"reserved_concurrency": 20, "iam_policy_file": policies[0]},
-            "sweep": {
-                "lambda_timeout": 120,
-                "reserved_concurrency": 1,
-                "iam_policy_file": policies[1],
-            },
-        },
-    }
     assert config_file.stage("prod") == stage()
     assert write(config_file, stage()) == []  # written twice, nothing changes
 
