@@ -59,30 +59,24 @@ CHECKED_HASH = 0b11
 """https://peps.python.org/pep-0552/#specification"""
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / "chalicelib").mkdir()
-    (tmp_path / "app.py").write_text(APP)
-    (tmp_path / "chalicelib" / "__init__.py").write_text("")
-    (tmp_path / "chalicelib" / "greeting.py").write_text("def greet():\n    return 'hello'\n")
-    return tmp_path
+def test_the_zip_has_byte_code_of_our_code_and_chalices_and_no_other(tmp_path: Path) -> None:
+    for name, text in {
+        "app.py": APP,
+        "chalicelib/greeting.py": "def greet():\n    return 'hello'\n",
+        "chalicelib/__pycache__/gone.cpython-39.pyc": "",
+        ".chalice/config.json": '{"version": "2.0", "app_name": "a"}',
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
 
-
-def test_the_zip_has_byte_code_of_our_code_and_chalices_and_no_other(project: Path) -> None:
-    stale = project / "chalicelib" / "__pycache__" / "gone.cpython-39.pyc"
-    stale.parent.mkdir()
-    stale.write_bytes(b"")
-    (project / ".chalice").mkdir()
-    (project / ".chalice" / "config.json").write_text('{"version": "2.0", "app_name": "a"}')
-
-    compile_project(project)
+    compile_project(tmp_path)
     lines: list[str] = []
     environment = {"AWS_DEFAULT_REGION": "us-west-2", "PATH": ""}
-    printed = run_chalice(("package", "out"), project, environment, on_line=lines.append)
+    printed = run_chalice(("package", "out"), tmp_path, environment, on_line=lines.append)
     assert "Creating deployment package." in printed
     assert lines == printed.splitlines()
 
-    with zipfile.ZipFile(project / "out" / "deployment.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "out" / "deployment.zip") as archive:
         names = {name for name in archive.namelist() if name.endswith((".py", ".pyc"))}
         codes = {name for name in names if name.endswith(".pyc")}
         assert codes == {cache_from_source(name) for name in names - codes}

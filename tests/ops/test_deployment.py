@@ -96,10 +96,6 @@ def living_without_token(_: ConfigFile, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Removal, "stop_events", lambda *_: pytest.fail("it is silenced"))
 
 
-def as_it_is(_: ConfigFile, __: pytest.MonkeyPatch) -> None:
-    """Change nothing."""
-
-
 REFUSED: dict[str, tuple[Change, Removable | None, str]] = {
     "another account": (of_another_account, None, "is in account 999999999999"),
     "a policy by hand": (stale_policy, None, r"policy-local-dns_.*\.json: .*`elephant stage lo"),
@@ -107,8 +103,8 @@ REFUSED: dict[str, tuple[Change, Removable | None, str]] = {
     "another's records": (with_token, None, r"and 2 more in the zone have .*--owner elephant:ANOT"),
     "a broken note": (broken_note, None, r"local\.json is not valid JSON: .*; remove it"),
     "removal in another account": (of_another_account, Removable(), "is in account 999999999999"),
-    "another table": (as_it_is, Removable(table="another"), "nothing was removed"),
-    "another secret": (as_it_is, Removable(secret="another"), "nothing was removed"),
+    "another table": (lambda *_: None, Removable(table="another"), "nothing was removed"),
+    "another secret": (lambda *_: None, Removable(secret="another"), "nothing was removed"),
     "a used table": (shared_table, Removable(table=TABLE), f"'other' uses the table '{TABLE}"),
     "removal without a token": (living_without_token, Removable(), "--keep-records"),
     "others' records": (

@@ -138,7 +138,11 @@ def record(name: str) -> Record:
 @pytest.mark.parametrize(
     ("zone_id", "domain", "said"),
     [
-        ("f" * 32, DOMAIN, f"Nothing was deployed; .*--zone-id {DEFAULT_ZONE_ID}"),
+        (
+            "f" * 32,
+            DOMAIN,
+            f"fff cannot be read: .* was deployed; .*--zone-id {DEFAULT_ZONE_ID}",
+        ),
         (DEFAULT_ZONE_ID, "desktops.another.org", r"not in the zone example\.com .*--zone-id …"),
     ],
 )

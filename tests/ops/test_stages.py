@@ -63,7 +63,6 @@ def test_a_stage_is_its_variables_its_place_and_a_policy_for_each_function(
     # policies first: an interruption leaves no configuration that names a missing file
     policies = ["policy-prod-dns_watchdog.json", "policy-prod-sweep.json"]
     assert write(config_file, stage()) == [*policies, "config.json"]
-
     assert config_file.stage("prod") == stage()
     assert write(config_file, stage()) == []  # written twice, nothing changes
 
