@@ -44,7 +44,6 @@ class ZoneDetails:
     status: str
     type: str
     paused: bool
-    plan: str | None
     account: str | None
 
     @property
@@ -164,14 +163,13 @@ def soon() -> Deadline:
 def details_in(call: Call, result: object) -> ZoneDetails:
     """Read a zone from an answer; optional fields may be None."""
     zone = object_in(call, result)
-    plan, account = zone.get("plan"), zone.get("account")
+    account = zone.get("account")
     return ZoneDetails(
         id=member_in(call, zone, "id", str),
         name=member_in(call, zone, "name", str).lower(),
         status=member_in(call, zone, "status", str),
         type=member_in(call, zone, "type", str),
         paused=zone.get("paused") is True,
-        plan=plan.get("legacy_id") if isinstance(plan, dict) else None,
         account=account.get("name") if isinstance(account, dict) else None,
     )
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,10 @@ class CloudAccount(Account):
 
     def __init__(self, cloud: LocalCloud) -> None:
         super().__init__(DEFAULT_REGION)
-        self._cloud = cloud
-        self._clients: dict[str, Any] = {}
+        self._client = cache(cloud.client)
 
     def client(self, service: str) -> Any:  # noqa: ANN401
-        if service not in self._clients:
-            self._clients[service] = self._cloud.client(service)
-        return self._clients[service]
+        return self._client(service)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -46,13 +46,12 @@ class Issuer:
     end: datetime = NOW + LIFE
     key: CertificatePublicKeyTypes | None = None
     text: str | None = None
-    asked: list[tuple[x509.CertificateSigningRequest, tuple[str, ...], int]] = field(
-        default_factory=list
-    )
 
     def issue(self, csr: str, names: Sequence[str], days: int) -> str:
         request = x509.load_pem_x509_csr(csr.encode())
-        self.asked.append((request, tuple(names), days))
+        alternatives = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        assert request.is_signature_valid
+        assert (alternatives.value.get_values_for_type(x509.DNSName), days) == ([*names], 90)
         wanted = names if self.names is None else self.names
         text = self.text or certify(self.key or request.public_key(), wanted, self.end)
         return f"\n{text}\n"
@@ -68,16 +67,6 @@ def test_the_certificate_is_of_a_key_of_its_own_for_every_desktop_and_the_domain
     assert certificate.public_key() == key.public_key()
     assert names_in(certificate) == NAMES == ("*.example.com", "example.com")
     assert pair.key != other.key
-
-
-def test_the_request_is_signed_and_holds_names_and_days_but_no_key() -> None:
-    issuer = Issuer()
-    obtain(issuer, NAMES, 90, NOW)
-    ((request, names, days),) = issuer.asked
-    assert request.is_signature_valid
-    alternatives = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert tuple(alternatives.get_values_for_type(x509.DNSName)) == NAMES
-    assert (names, days) == (NAMES, 90)
 
 
 @pytest.mark.parametrize(
@@ -118,20 +107,6 @@ def files_of(pair: Pair) -> dict[str, str]:
 @pytest.fixture
 def files(tmp_path: Path) -> PairFiles:
     return PairFiles(tmp_path)
-
-
-def test_both_files_are_written_for_their_owner_alone_in_a_directory_that_is_made(
-    tmp_path: Path,
-) -> None:
-    directory = tmp_path / "made" / "by it"
-    before = os.umask(0)
-    try:
-        PairFiles(directory).check(overwrite=False)
-        PairFiles(directory).keep(NEW, overwrite=False)
-    finally:
-        os.umask(before)
-    assert found(directory) == files_of(NEW)
-    assert are_private(directory)
 
 
 @pytest.mark.parametrize("there", ["dcv.pem", "dcv.key", "link to nowhere"])

@@ -13,7 +13,6 @@ from ops.check import Context, Level, run
 from ops.doctor import QUESTIONS
 from ops.iam_page import EXAMPLE, PLAIN
 from tests.ops.authority import AUTHORITY, LIFE, certify
-from tests.ops.played import Played, refusal
 from tests.ops.projects import account, code, project_with
 
 if TYPE_CHECKING:
@@ -171,41 +170,6 @@ def test_a_python_that_lambda_will_soon_forget_is_a_warning(
 
 
 # Other stages
-
-
-def reading(*readers: str, code: str = "") -> Played:
-    """Play an account with a table, and functions that read its stream."""
-    where = "arn:aws:lambda:us-west-2:111122223333:function"
-
-    table: Any = {"Table": {"LatestStreamArn": "elephant-meetings/stream"}}
-    if code:
-        table = refusal(code, "DescribeTable")
-
-    def mappings(EventSourceArn: str) -> list[dict[str, Any]]:  # noqa: N803 (AWS's name)
-        assert EventSourceArn == "elephant-meetings/stream"
-        return [{"EventSourceMappings": [{"FunctionArn": f"{where}:{each}"} for each in readers]}]
-
-    return Played(describe_table=table, paginate=mappings)
-
-
-@pytest.mark.parametrize(
-    ("account", "level", "found"),
-    [
-        (reading("elephant-prod-terminator", "elephant-o-terminator"), FAILURE, "elephant-o"),
-        (reading("elephant-prod-terminator", "reports"), OK, ""),
-        (reading(code="AccessDenied"), FAILURE, "could not check other terminators"),
-        (reading(code="ResourceNotFoundException"), None, ""),  # which the table's own check says
-    ],
-)
-def test_another_stages_terminator_on_the_tables_stream_is_a_failure(
-    project: ConfigFile, account: Played, level: Level | None, found: str
-) -> None:
-    stage(**EXAMPLE.variables)(project)
-    asked = (checks_neighbours.other_terminators,)
-    every = checks(project, asked, account=lambda _: account)
-
-    assert [each.level for each in every.values()] == [level] * bool(level)
-    assert all(each.found.startswith(found) for each in every.values())
 
 
 def test_what_other_stages_share_is_said(world: World, project: ConfigFile) -> None:

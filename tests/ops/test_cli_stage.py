@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from chalicelib.dns.provider import UnavailableError
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
-from ops import cli
+from ops import assemble, cli
 from ops.features import SETTINGS
 from ops.iam_page import EXAMPLE
 from tests.ops.projects import ROOT, code
@@ -78,6 +79,24 @@ def test_a_new_stage_asks_cloudflare_where_the_token_is_from(
     # and what is written stays so, wherever it is looked at from
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", "https://api.cloudflare.com/client/v4")
     assert "no change" in run(config).output
+
+
+def test_the_zone_is_looked_up_at_a_valid_address_alone_and_asked_for_if_that_fails(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: object) -> None:
+        raise UnavailableError("could not reach Cloudflare")
+
+    monkeypatch.setattr(assemble, "find_zone", find)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", DEFAULT_TOKEN)
+    failed = run(config, *NEW[:-1])
+    refused = run(config, *NEW[:-1], "--cloudflare-api-url=http://203.0.113.9/v4")
+
+    assert (failed.exit_code, refused.exit_code) == (2, 1)
+    assert "could not reach Cloudflare" in failed.output
+    assert "--zone-id is missing" in failed.output
+    assert "API_URL is 'http://203.0.113.9/v4'" in refused.output
+    assert "could not reach" not in refused.output
 
 
 def test_concurrency_is_20_until_it_is_said_otherwise_and_stays_so(config: Path) -> None:
@@ -166,8 +185,15 @@ def test_features_come_and_go_each_by_itself_and_leave_nothing(config: Path) -> 
     assert variables(config)["AMI_ID"] == "ami-00000000"  # what is not given stays
     assert variables(config)["VOLUME_GB"] == "100"
 
-    assert "policy-prod-terminator.json" in run(config, "--without=meetings").output
+    assert written(config)["api_gateway_stage"] == "prod"
+
+    done = run(config, "--without=meetings")
     assert variables(config)["FEATURES"] == "notifications"
+    # the files that are to go are the last
+    functions = ("api_handler", "launch_ec2", "safety_net", "terminator")
+    gone = ", ".join(f".chalice/policy-prod-{each}.json" for each in functions)
+    assert f".chalice/config.json, {gone} written." in done.output
+    assert "policy-prod-terminator.json (now)" in done.output
     assert "no change" in run(config, "--without=meetings").output
 
     run(config, "--without=notifications")

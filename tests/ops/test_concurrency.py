@@ -59,13 +59,6 @@ def test_what_chalice_would_reserve_is_read_if_it_is_a_number(value: object) -> 
         configured(config, "prod", "sweep")
 
 
-def test_what_is_reserved_is_asked_of_lambda() -> None:
-    client = aws(900, dns_watchdog=20, sweep=None)
-    names = [STAGE.function_name(each) for each in ("dns_watchdog", "sweep", "new")]
-
-    assert [reserved(client, each) for each in names] == [20, None, None]
-
-
 def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters() -> None:
     client = Played(get_function_concurrency=refusal("AccessDeniedException"))
 
@@ -103,9 +96,6 @@ def test_what_the_account_cannot_spare_is_refused_with_the_way_out(
 def test_what_aws_does_not_tell_holds_nothing_up() -> None:
     (said,) = check(aws(None), dns_watchdog=20)
 
-    assert said == (
-        "whether the account can reserve the functions' concurrency is not known "
-        "(GetAccountSettings answered AccessDeniedException): going on"
-    )
+    assert "not known (GetAccountSettings answered AccessDeniedException): going on" in said
     # and an account that is to reserve nothing more is not asked
     assert check(aws(None, dns_watchdog=20), dns_watchdog=20, sweep=None) == []

@@ -9,7 +9,7 @@ import pytest
 from ops.account import AwsError
 from ops.functions import OF_FEATURES, absent_functions, defaults
 from ops.iam_page import EXAMPLE, PLAIN
-from ops.lambda_settings import PATIENCE, failures_of, settle_function
+from ops.lambda_settings import PATIENCE, Failures, failures_of, settle_function
 from tests.ops.played import Played, refusal
 from tests.ops.projects import code, silent
 
@@ -99,13 +99,7 @@ def test_failed_events_go_to_the_queue_and_logs_are_json_and_kept_for_a_month() 
 
 def test_a_sweep_that_fails_is_left_to_the_next_one() -> None:
     """Tried again it would run beside the next; and nobody has to look at it in the queue."""
-    account = aws()
-
-    settle(account, "sweep")
-
-    (request,) = [given for name, given in account.calls if name == PUT]
-    limits = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
-    assert request == {"FunctionName": "elephant-qa-sweep"} | limits
+    assert failures_of("sweep", QUEUE) == Failures(retries=0, oldest=60, queue=None)
 
 
 def test_a_role_that_lambda_does_not_know_yet_is_waited_for() -> None:

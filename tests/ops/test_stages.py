@@ -10,7 +10,7 @@ import pytest
 
 from ops.configure import changes
 from ops.iam_page import PLAIN
-from ops.policies import functions_of, policy
+from ops.policies import policy
 from ops.stages import ConfigError, ConfigFile, Stage, check_name
 from ops.written_files import write_files
 from tests.ops.projects import code
@@ -63,20 +63,6 @@ def test_a_stage_is_its_variables_its_place_and_a_policy_for_each_function(
     # policies first: an interruption leaves no configuration that names a missing file
     policies = ["policy-prod-dns_watchdog.json", "policy-prod-sweep.json"]
     assert write(config_file, stage()) == [*policies, "config.json"]
-
-    assert config_file.load()["stages"]["prod"] == {
-        "elephant": {"account": "111122223333", "region": "us-west-2"},
-        "autogen_policy": False,
-        "environment_variables": VARIABLES,
-        "lambda_functions": {
-            "dns_watchdog": {"reserved_concurrency": 20, "iam_policy_file": policies[0]},
-            "sweep": {
-                "lambda_timeout": 120,
-                "reserved_concurrency": 1,
-                "iam_policy_file": policies[1],
-            },
-        },
-    }
     assert config_file.stage("prod") == stage()
     assert write(config_file, stage()) == []  # written twice, nothing changes
 
@@ -221,28 +207,6 @@ def test_files_are_replaced_as_a_whole_and_removed_once(tmp_path: Path) -> None:
         assert not path.exists()
 
 
-def test_a_feature_adds_its_functions_and_variables_and_takes_them_away_again(
-    config_file: ConfigFile,
-) -> None:
-    write(config_file, stage())
-    before = config_file.load()
-    write(config_file, stage(**MEETINGS))
-
-    written = config_file.load()["stages"]["prod"]
-    added = ["api_handler", "launch_ec2", "safety_net", "terminator"]
-    assert {*written["lambda_functions"]} == {"dns_watchdog", "sweep", *added}
-    assert written["environment_variables"] == VARIABLES | MEETINGS
-    assert written["api_gateway_stage"] == "prod"
-
-    found = changes(config_file, CODE, stage())
-    write_files({each.path: each.after for each in found})
-
-    assert config_file.load() == before
-    # the files that are to go are the last
-    assert [each.path.name for each in found][-4:] == [f"policy-prod-{each}.json" for each in added]
-    assert all(each.difference(config_file.directory) for each in found)
-
-
 # Policies
 
 
@@ -255,10 +219,3 @@ def test_a_policy_follows_from_table_secret_and_partition() -> None:
     assert "MeetingsTable" not in found
     assert found["CloudflareToken"] == arn
     assert found["Logs"].startswith("arn:aws-cn:logs:cn-north-1:")
-
-
-def test_a_stage_on_aws_has_no_function_for_routes() -> None:
-    local = stage("local", CLOUDFLARE_API_URL="http://127.0.0.1:8052/client/v4")
-
-    assert functions_of(CODE, stage()) == ("dns_watchdog", "sweep")
-    assert functions_of(CODE, local) == ("api_handler", "dns_watchdog", "sweep")
