@@ -52,7 +52,7 @@ class Roots(os.PathLike[str]):
         return 0
 
 
-def context(*, of_system: bool = False) -> SSLContext:
+def ssl_context(*, of_system: bool = False) -> SSLContext:
     """Return a context that trusts the roots of botocore's bundle, or those of the system.
 
     With SSL_CERT_FILE or SSL_CERT_DIR it is always the latter, which are then the user's choice.

@@ -64,12 +64,12 @@ class Transport(Protocol):
 class Urllib3Transport:
     """The transport over urllib3, which reuses connections and their SSL context.
 
-    A server that the roots of `trust.context` do not verify is tried once more with the system's,
-    which are then used for good: they may be newer, or have a proxy's.
+    A server that the roots of `trust.ssl_context` do not verify is tried once more with those of
+    the system, which are then used for good: they may be newer, or have a proxy's.
     """
 
     def __init__(self) -> None:
-        self._pool = _pool(trust.context())
+        self._pool = _pool(trust.ssl_context())
         self._trusts_system = False
 
     def request(
@@ -87,7 +87,7 @@ class Urllib3Transport:
             left = seconds - (time.monotonic() - begun)
             if self._trusts_system or left <= 0:
                 raise
-            self._pool, self._trusts_system = _pool(trust.context(of_system=True)), True
+            self._pool, self._trusts_system = _pool(trust.ssl_context(of_system=True)), True
         except _ClosedError:
             left = seconds - (time.monotonic() - begun)
             if method != "GET" or left <= 0:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
+from cryptography import x509
 
+from chalicelib import trust
 from chalicelib.cloudflare import transport as transport_module
 from chalicelib.cloudflare.transport import NoAnswerError, NotSentError, Response, Urllib3Transport
 from chalicelib.deadline import Deadline, OutOfTimeError
+from ops.roots import subject_hash
 from tests.servers import QuietHandler, QuietServer, serve_tls, serving
 
 if TYPE_CHECKING:
@@ -87,12 +91,16 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Serve over TLS, with a certificate that the transport trusts."""
+    """Serve over TLS, with a certificate that is among the transport's roots and no others."""
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(trust, "ROOTS", tmp_path)
     server = Server()
-    monkeypatch.setenv("SSL_CERT_FILE", str(serve_tls(server, tmp_path)))
+    certificate = serve_tls(server, tmp_path)
+    subject = x509.load_pem_x509_certificate(certificate.read_bytes()).subject
+    certificate.rename(tmp_path / f"{subject_hash(subject)}.0")
     server.url = f"https://localhost:{server.server_port}"
     server.transport = Urllib3Transport()
-    monkeypatch.delenv("SSL_CERT_FILE")
     with serving(server):
         yield server
         server.close()
@@ -380,19 +388,63 @@ def test_over_tls_as_well_an_answer_that_trickles_ends_with_the_seconds_given(
     assert trusted.connections == 1
 
 
-def test_certificates_are_parsed_when_a_transport_is_made_and_never_again(trusted: Server) -> None:
+def test_of_all_roots_the_one_that_is_needed_is_read_once(
+    trusted: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     trusted.behaviour = answer_and_hang_up
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", pytest.fail)
+    assert trust.ssl_context().cert_store_stats()["x509"] == 0
 
-    for _ in range(2):
-        assert trusted.get().status == 200
+    assert trusted.get().status == 200
+    for root in tmp_path.iterdir():
+        root.unlink()
+    assert trusted.get().status == 200
 
     assert trusted.connections == 2
 
 
+@pytest.fixture
+def untrusted(trusted: Server, tmp_path: Path) -> Path:  # noqa: ARG001 (it makes the root)
+    """Have the server signed by none of the roots; return its certificate."""
+    (root,) = tmp_path.iterdir()
+    return root.rename(tmp_path / "elsewhere.pem")
+
+
+def test_for_a_server_of_another_root_the_systems_are_used_from_then_on(
+    trusted: Server, untrusted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted.behaviour = answer_and_hang_up
+    monkeypatch.setenv("SSL_CERT_FILE", str(untrusted))  # the system's, as OpenSSL finds them
+
+    assert trusted.post().status == 200
+    monkeypatch.setattr(trust, "ssl_context", pytest.fail)
+    assert trusted.post().status == 200
+
+    assert len(trusted.received) == 2
+
+
+def test_a_user_who_names_certificates_gets_these_alone(
+    trusted: Server, untrusted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(untrusted))
+    monkeypatch.setattr(trust, "ROOTS", "nowhere")
+
+    assert Urllib3Transport().request("GET", trusted.url, {}, None, SECONDS).status == 200
+
+
+@pytest.mark.usefixtures("untrusted")
 def test_the_token_is_not_sent_to_a_server_without_a_valid_certificate(trusted: Server) -> None:
     headers = {"Authorization": "Bearer token"}
 
-    with pytest.raises((NoAnswerError, NotSentError), match="CERTIFICATE"):
-        Urllib3Transport().request("GET", trusted.url, headers, None, SECONDS)
+    for _ in range(2):
+        with pytest.raises(NotSentError, match="CERTIFICATE"):
+            trusted.transport.request("POST", trusted.url, headers, b"{}", SECONDS)
 
     assert trusted.received == []
+
+
+def test_a_server_that_does_not_speak_tls_gives_no_answer(server: Server) -> None:
+    server.url = server.url.replace("http", "https")
+
+    with pytest.raises(NoAnswerError, match="SSL"):
+        server.get()
