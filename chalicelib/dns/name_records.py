@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chalicelib.dns.record import ADDRESS_RECORD
 
@@ -19,8 +18,7 @@ _EXCLUSIVE_TYPES: Final = frozenset({"CNAME"})
 """Record types that exclude any other record of the same name: RFC 1034, section 3.6.2."""
 
 
-@dataclass(frozen=True)
-class NameRecords:
+class NameRecords(NamedTuple):
     """`ours` match by owner comment in any domain; all others match by exact name."""
 
     ours: tuple[Record, ...]

@@ -6,7 +6,7 @@ Pure: no input, no output, no clock. For one instance or for many.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chalicelib.dns.change import ORDER, Change, Create, Delete, Update
 from chalicelib.dns.finding import Finding
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 UNTAGGED: Final = "no longer tagged"
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """What EC2 and the DNS provider answered about some instances, completely and without error.
 
     `instances` has None for an instance that EC2 reports as unknown, asked for that very id;

@@ -6,8 +6,7 @@ package beside `chalicelib.cloudflare`, and a few lines in `chalicelib.container
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,8 +79,7 @@ class StoredOtherwiseError(RejectedError):
         self.changes = changes
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(NamedTuple):
     """The records of a list, and the names, in lower case, of those that could not be parsed.
 
     A record that cannot be parsed exists all the same: whoever deletes or creates records of its

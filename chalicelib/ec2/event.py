@@ -8,8 +8,7 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event.html
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.ec2.instances import is_instance_id
 
@@ -28,8 +27,7 @@ class IgnoredEventError(Exception):
     """The event is not for this function; the message says why."""
 
 
-@dataclass(frozen=True)
-class InstanceEvent:
+class InstanceEvent(NamedTuple):
     """An event about one instance of the function's own account and region."""
 
     id: str

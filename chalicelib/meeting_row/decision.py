@@ -7,7 +7,7 @@ needs proof: EC2 shows every instance of the meeting as terminated.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chalicelib.ec2.instances import MEETING_TAG, RUNNING
 from chalicelib.ec2.presence import Presence
@@ -53,8 +53,7 @@ class Desktop:
         return self.assignment.role
 
 
-@dataclass(frozen=True)
-class MeetingDecision:
+class MeetingDecision(NamedTuple):
     """The one write that the row needs, if any, and the reason."""
 
     reason: str
