@@ -80,9 +80,11 @@ def ready_with(
     def prepare(handler: Handler) -> Handler:
         if os.environ.get("_HANDLER") == f"app.{name or handler.__name__}":
             gc.disable()  # all that is built stays, so a collection would find nothing
-            build()
-            gc.freeze()
-            gc.enable()
+            try:
+                build()
+            finally:
+                gc.freeze()
+                gc.enable()
         return handler
 
     return prepare

@@ -53,13 +53,14 @@ API: Final = "api"
 class Container:
     """The handlers of a stage with these settings; each is built when it is first used.
 
-    The simulation replaces what surrounds the code: `_client`, `_clock`, `_sleep`, `_cloudflare`,
-    `_workers` and `_reporter`.
+    Tests replace what surrounds the code: `_client`, `_clock`, `_sleep`, `_cloudflare`, `_workers`
+    and `_reporter`.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client, self._clock = aws.client, time.time
+        self._client = aws.client
+        self._clock: Callable[[], float] = time.time
         self._sleep: Callable[[float], None] = time.sleep
 
     # The core

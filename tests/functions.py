@@ -23,11 +23,11 @@ class Functions(Container):
         clients: Mapping[str, object],
         reports: Reports,
         clock: Callable[[], float],
-        sleep: Callable[[float], object] = lambda _: None,
+        sleep: Callable[[float], None] = lambda _: None,
     ) -> None:
         super().__init__(settings)
         self._client: Any = clients.__getitem__
-        self._clock, self._sleep = clock, sleep  # type: ignore[assignment]
+        self._clock, self._sleep = clock, sleep
         self._reports = reports
 
     @property
