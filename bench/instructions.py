@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from bench import callgrind
+from bench import callgrind, sweeping
 from bench.callgrind import Counted, Part
 from bench.figure import Figure, Limit, Spread
+from bench.fleet import Fleet
 from chalicelib.clock import format_time
 from chalicelib.meetings.keys import hash_of
 from chalicelib.resource_names import StageNames
@@ -33,6 +34,10 @@ PARTS: Final = {
 }
 BOTH: Final = f"{READY} and {EVENT}"
 TLS: Final = "TLS"
+KINDS: Final = ("create", "delete")
+WARM: Final = "warm event"
+SWEEP: Final = "warm sweep of 10, nothing to do"
+EACH_MORE: Final = "sweep, each instance more, nothing to do"
 
 _NAMES: Final = {"botocore.session": "botocore", "boto3": "botocore", "chalice.app": "chalice"}
 Parts = dict[str, Part]
@@ -47,6 +52,8 @@ def measure(servers: Servers, *, quick: bool, say: Callable[[str], None]) -> lis
     ours = _count(servers, servers.ours())
     say("the guide's")
     figures = _figures(ours, _count(servers, servers.guide))
+    say("the sweep")
+    figures += _sweeps(servers, 10, 100 if quick else 1_000)
     if quick:
         return figures
     for name, handler, event in (
@@ -62,7 +69,10 @@ def measure(servers: Servers, *, quick: bool, say: Callable[[str], None]) -> lis
 
 
 def _count(servers: Servers, program: Program) -> Parts:
-    """Start a desktop in a new environment, then let it repeat the event, at last reconnecting."""
+    """Start a desktop in a new environment, repeat its event, then once more with new connections.
+
+    At last a second desktop starts and ends.
+    """
     event = servers.event(servers.desktop(f"counted-{program.module}"))
     with Counted(program, servers.variables) as counted:
         parts = {_NAMES.get(name, name): part for name, part in counted.parts.items()}
@@ -70,6 +80,32 @@ def _count(servers: Servers, program: Program) -> Parts:
         parts["warm"], _ = counted.handle(event)
         servers.disconnect()
         parts["reconnecting"], _ = counted.handle(event)
+        instance_id = servers.desktop(f"counted-again-{program.module}")
+        parts["create"], _ = counted.handle(servers.event(instance_id))
+        servers.terminate(instance_id)
+        parts["delete"], _ = counted.handle(servers.event(instance_id, "shutting-down"))
+    return parts
+
+
+def _sweeps(servers: Servers, few: int, many: int) -> list[Figure]:
+    """Count a sweep with nothing to do, and what it takes for each instance more."""
+    small, warm = _sweep(servers, few, 2)
+    (large,) = _sweep(servers, many, 1)
+    each = (large.instructions - small.instructions) / (many - few)
+    return [_figure(SWEEP, warm.instructions), _figure(EACH_MORE, each)]
+
+
+def _sweep(servers: Servers, count: int, times: int) -> list[Part]:
+    """Sweep so often in a new environment. Raises SweepError if one changes something."""
+    fleet = Fleet(servers, count)
+    sweeping.sweep_once(servers, fleet, sweeping.SCENARIOS[0], sweeping.Taken())
+    parts = []
+    with fleet, Counted(servers.sweep, servers.variables) as counted:
+        for _ in range(times):
+            part, answer = counted.handle({})
+            if answer["result"]["action"] != "unchanged":
+                raise sweeping.SweepError(f"nothing to do with {count}: {answer['result']}")
+            parts.append(part)
     return parts
 
 
@@ -125,7 +161,8 @@ def _figures(ours: Parts, guide: Parts) -> list[Figure]:
         row(EVENT, EVENT),
         row(BOTH, *whole, limit=FIRST_EVENT_LIMIT),
         _figure(f"of it {TLS}", our_tls, guides_tls),
-        row("warm event, nothing to do", "warm"),
+        *(row(f"{WARM}, {kind}", kind) for kind in KINDS),
+        row(f"{WARM}, nothing to do", "warm"),
         row("the same after all connections were closed", "reconnecting"),
     ]
 
@@ -134,6 +171,8 @@ def _sum(parts: Parts, names: tuple[str, ...]) -> Part:
     return sum((parts[name] for name in names if name in parts), Part())
 
 
-def _figure(name: str, ours: int, other: int | None = None, limit: Limit | None = None) -> Figure:
+def _figure(
+    name: str, ours: float, other: float | None = None, limit: Limit | None = None
+) -> Figure:
     mine, theirs = (None if each is None else Spread.exact(each / 1e6) for each in (ours, other))
     return Figure(GROUP, name, "M", mine, theirs, "" if other is None else "guide", limit)
