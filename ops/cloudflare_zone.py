@@ -16,7 +16,7 @@ from chalicelib.cloudflare.zone import BATCH_SIZE, CloudflareZone
 from chalicelib.dns.change import Delete
 from chalicelib.dns.provider import DnsError, RecordNotFoundError, UnconfirmedError
 from chalicelib.dns.record import ADDRESS_RECORD, Record
-from chalicelib.settings.stage import AUTOMATIC_TTL
+from chalicelib.settings.formats import AUTOMATIC_TTL
 from ops.token_view import TokenView, details_in, member_in, object_in, soon
 from ops.write_check import PAUSE, WriteCheck
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.settings.stage import CLOUDFLARE_API, TABLE_NAME
+from chalicelib.settings.formats import CLOUDFLARE_API
+from chalicelib.settings.stage import TABLE_NAME
 from ops.features import MEETINGS, features_in
 from ops.stages import OWN_KEY, ConfigError
 

@@ -1,9 +1,24 @@
-"""Formats of a stage's settings: domains, tags and schedules."""
+"""Formats of a stage's settings: domains, tags, schedules, ports, times to live and addresses."""
 
 from __future__ import annotations
 
-from chalicelib.settings.parsing import matching
+from typing import Final
+from urllib.parse import urlsplit
 
+from chalicelib.settings.parsing import matching, number
+
+CLOUDFLARE_API: Final = "https://api.cloudflare.com/client/v4"
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+PROXIED_HTTPS_PORTS: Final = (443, 2053, 2083, 2087, 2096, 8443)
+"""https://developers.cloudflare.com/fundamentals/reference/network-ports/"""
+
+AUTOMATIC_TTL: Final = 1
+"""https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/"""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+_SHORTEST_TTL, _LONGEST_TTL = 30, 86400
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}"
 _LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
@@ -41,3 +56,36 @@ def schedule(text: str) -> str:
         "minutes or hours, or 1 day), or 'cron(MINUTES HOURS ? * DAYS-OF-THE-WEEK *)'"
     )
     return matching(_SCHEDULE, remedy)(text)
+
+
+def proxied_port(text: str) -> int:
+    """Parse a port that Cloudflare's proxy serves."""
+    port = number(text)
+    if port not in PROXIED_HTTPS_PORTS:
+        ports = ", ".join(map(str, PROXIED_HTTPS_PORTS))
+        raise ValueError(f"a port that Cloudflare proxies ({ports}), or PROXIED must be 'false'")
+    return port
+
+
+def time_to_live(text: str) -> int:
+    """Parse a record's time to live."""
+    seconds = number(text)
+    if seconds != AUTOMATIC_TTL and not _SHORTEST_TTL <= seconds <= _LONGEST_TTL:
+        raise ValueError(f"1 (automatic) or {_SHORTEST_TTL} to {_LONGEST_TTL} seconds")
+    return seconds
+
+
+def api_url(text: str) -> str:
+    """Parse the address of an API: https, or this machine."""
+    remedy = f"an https address such as {CLOUDFLARE_API}"
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError(remedy)
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        raise ValueError(remedy) from None
+    secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
+    if not (secure and url.hostname and not url.query and not url.fragment):
+        raise ValueError(remedy)
+    return text.rstrip("/")

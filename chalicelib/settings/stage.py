@@ -5,14 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from chalicelib.settings.formats import domain, schedule, tag
+from chalicelib.settings.formats import (
+    AUTOMATIC_TTL,
+    CLOUDFLARE_API,
+    LOOPBACK,
+    api_url,
+    domain,
+    proxied_port,
+    schedule,
+    tag,
+    time_to_live,
+)
 from chalicelib.settings.parsing import (
     Choice,
     Reader,
     listed,
     matching,
     minutes,
-    number,
     optional,
     setting,
     settings,
@@ -27,23 +36,13 @@ if TYPE_CHECKING:
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.settings.notifications import NotificationsSettings
 
-CLOUDFLARE_API: Final = "https://api.cloudflare.com/client/v4"
-
 FEATURES: Final = ("meetings", "notifications")
 """Optional features besides the watchdog and the sweep."""
-
-PROXIED_HTTPS_PORTS: Final = (443, 2053, 2083, 2087, 2096, 8443)
-"""https://developers.cloudflare.com/fundamentals/reference/network-ports/"""
 
 TABLE_NAME: Final = "elephant-meetings"
 """The default table."""
 
-AUTOMATIC_TTL: Final = 1
-"""https://developers.cloudflare.com/dns/manage-dns-records/reference/ttl/"""
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _LAST_PORT = 65535
-_SHORTEST_TTL, _LONGEST_TTL = 30, 86400
 # https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/
 _LARGEST_BATCH = 3500
 _LARGEST_NUMBER = 999_999_999
@@ -70,36 +69,6 @@ class SettingsError(Exception):
             f"{len(problems)} setting(s) of this stage are missing or wrong "
             f"(environment_variables in .chalice/config.json):{lines}"
         )
-
-
-def _proxied_port(text: str) -> int:
-    port = number(text)
-    if port not in PROXIED_HTTPS_PORTS:
-        ports = ", ".join(map(str, PROXIED_HTTPS_PORTS))
-        raise ValueError(f"a port that Cloudflare proxies ({ports}), or PROXIED must be 'false'")
-    return port
-
-
-def _ttl(text: str) -> int:
-    ttl = number(text)
-    if ttl != AUTOMATIC_TTL and not _SHORTEST_TTL <= ttl <= _LONGEST_TTL:
-        raise ValueError(f"1 (automatic) or {_SHORTEST_TTL} to {_LONGEST_TTL} seconds")
-    return ttl
-
-
-def _api_url(text: str) -> str:
-    remedy = f"an https address such as {CLOUDFLARE_API}"
-    if not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError(remedy)
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError:
-        raise ValueError(remedy) from None
-    secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
-    if not (secure and url.hostname and not url.query and not url.fragment):
-        raise ValueError(remedy)
-    return text.rstrip("/")
 
 
 @settings
@@ -170,11 +139,11 @@ class Settings:
         whole(1, _LAST_PORT, f"a port from 1 to {_LAST_PORT}"),
         "8443",
         meaning="the port in the links; if proxied, it must be one that Cloudflare proxies",
-        while_proxied=_proxied_port,
+        while_proxied=proxied_port,
     )
     ttl: int = setting(
         "TTL",
-        _ttl,
+        time_to_live,
         str(AUTOMATIC_TTL),
         meaning=(
             "the records' TTL in seconds; 1 for automatic, the only value for proxied records"
@@ -255,7 +224,7 @@ class Settings:
     )
     cloudflare_api_url: str = setting(
         "CLOUDFLARE_API_URL",
-        _api_url,
+        api_url,
         CLOUDFLARE_API,
         meaning=(
             "the API's address; one on this machine makes the stage local. A new stage gets "
@@ -302,7 +271,7 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether its Cloudflare is a stand-in on this machine, so the stage is not on AWS."""
-        return urlsplit(self.cloudflare_api_url).hostname in _LOOPBACK
+        return urlsplit(self.cloudflare_api_url).hostname in LOOPBACK
 
     def record_name(self, instance_id: str) -> str:
         """Return the name of the instance's DNS record."""

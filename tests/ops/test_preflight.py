@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.dns.record import Record, ownership_comment
 from chalicelib.meeting_row.meeting import Assignment
-from chalicelib.settings.stage import CLOUDFLARE_API
+from chalicelib.settings.formats import CLOUDFLARE_API
 from localcloud.cloudflare import DEFAULT_TOKEN, DEFAULT_ZONE_ID, Fault, FaultKind
 from ops.cloudflare_zone import ZoneView
 from ops.neighbours import PROJECT_TAG as DEFAULT_TAG

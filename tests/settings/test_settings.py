@@ -11,14 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.settings.formats import AUTOMATIC_TTL, CLOUDFLARE_API, PROXIED_HTTPS_PORTS
 from chalicelib.settings.meetings import MeetingsSettings
 from chalicelib.settings.notifications import NotificationsSettings
 from chalicelib.settings.parsing import declared
 from chalicelib.settings.stage import (
-    AUTOMATIC_TTL,
-    CLOUDFLARE_API,
     FEATURES,
-    PROXIED_HTTPS_PORTS,
     Settings,
     SettingsError,
     settings_of,

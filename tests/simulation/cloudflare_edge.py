@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from chalicelib.cloudflare.transport import NoAnswerError, NotSentError, Response
-from chalicelib.settings.stage import CLOUDFLARE_API
+from chalicelib.settings.formats import CLOUDFLARE_API
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
     DEFAULT_ZONE_ID,
