@@ -28,6 +28,7 @@ from chalicelib.meetings.lifetime import (
     wants_presence,
 )
 from chalicelib.meetings.page import HEADERS, render
+from chalicelib.meetings.tickets import Ticket, connection_file, entrance, offer
 from chalicelib.telemetry import Outcome
 
 if TYPE_CHECKING:
@@ -113,6 +114,11 @@ class Visit:
         return self.enters or (self._says_waiting and not self._is_preview)
 
     @property
+    def wants_file(self) -> bool:
+        """Whether the visitor enters with one of DCV's native clients, so with a file for it."""
+        return self.is_page and self.request.query.get("as") == "dcv"
+
+    @property
     def hint(self) -> str | None:
         """The hint for a program that has not asked to enter; None if it has."""
         return None if self.waits else _HOW_TO_ENTER
@@ -167,11 +173,12 @@ class Join:
         A program gets 400 for an unknown role, 404 for a meeting that does not exist or that the
         key does not open, 202 `{message, status}` while it has to wait (with Retry-After) or the
         meeting is over (without), and 200 `{message, dcv_url}` once it may enter, which turns
-        HEALTHY into IN_PROGRESS; a program that has not asked to enter gets 202 and no address
-        instead. A browser gets a page with the same status, and 303 to the desktop when it enters
-        by a click. A waiting visitor is recorded in the row when it can matter. Failures are
-        reported and answered with 503: an exception would become an answer that other front ends
-        may not read.
+        HEALTHY into IN_PROGRESS. Where desktops sign people in, the address has a new ticket, and
+        the ticket's first use does that. A program that has not asked to enter gets 202 and no
+        address instead. A browser gets a page with the same status, and 303 to the desktop when it
+        enters by a click, or a file for DCV's native client. A waiting visitor is recorded in the
+        row when it can matter. Failures are reported and answered with 503: an exception would
+        become an answer that other front ends may not read.
         """
         visit = Visit(request, meeting_id, role)
         fields: dict[str, Any] = {
@@ -185,7 +192,7 @@ class Join:
         except Exception as error:  # noqa: BLE001 (reported, which alarms; see above)
             self._reporter.failed(fields, {"Failed": 1}, error)
             return self._answer(visit, None, TROUBLE)
-        outcome = _outcome_of(visit, admission)
+        outcome = _outcome_of(visit, admission, signs_in=self._meetings.signs_in)
         self._reporter.succeeded(fields | outcome.to_dict(), outcome.counts)
         return answer
 
@@ -202,6 +209,8 @@ class Join:
         now = self._now()
         longest = self._meetings.longest
         admission = admit(meeting, visit.role, now, longest, self._settings.link)
+        if admission.link and visit.enters and self._meetings.signs_in:
+            return meeting, self._offer_ticket(visit, meeting, admission, now)
         if not (admission.link and visit.enters and admission.status == Status.HEALTHY):
             if visit.waits and wants_presence(meeting, visit.role, now, longest):
                 admission = self._note_presence(visit, meeting, admission, now)
@@ -210,6 +219,16 @@ class Join:
         texts = {"status": Status.IN_PROGRESS, JOINED_AT: format_time(self._now())}
         meeting = self._table.update_row(RowUpdate(meeting, texts, relies_on))
         return meeting, replace(admission, status=Status.IN_PROGRESS)
+
+    def _offer_ticket(
+        self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
+    ) -> Admission:
+        """Let the link lead in for a minute."""
+        ticket = Ticket.new(meeting.id, visit.role)
+        self._table.update_row(offer(meeting, ticket, now))
+        link = str(admission.link)
+        enter = connection_file if visit.wants_file else entrance
+        return replace(admission, link=enter(link, ticket))
 
     def _note_presence(
         self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
@@ -249,28 +268,34 @@ class Join:
             answer = json_answer(_WAITING, said)
         elif not visit.is_page:
             answer = json_answer(status, _document(admission))
+        elif admission.link and visit.enters and visit.wants_file and self._meetings.signs_in:
+            answer = Answer(200, admission.link, "application/x-dcv")
+            headers["Content-Disposition"] = 'attachment; filename="desktop.dcv"'
         elif admission.link and visit.enters:
             answer = Answer(_SEE_OTHER, "", "text/html; charset=utf-8")
             headers["Location"] = admission.link
         else:
-            body = render(admission, meeting, visit.role, visit.entrance, self._now())
+            file = f"{visit.entrance}&as=dcv" if self._meetings.signs_in else None
+            body = render(admission, meeting, visit.role, visit.entrance, self._now(), file=file)
             answer = Answer(status, body, "text/html; charset=utf-8")
             headers |= HEADERS
         answer = replace(answer, headers={**answer.headers, **headers})
         return with_cors(answer, visit.request, self._meetings.allowed_origins, METHODS)
 
 
-def _outcome_of(visit: Visit, admission: Admission) -> Outcome:
+def _outcome_of(visit: Visit, admission: Admission, *, signs_in: bool) -> Outcome:
     is_joining = admission.phase is Phase.READY and visit.enters
     action = _ACTIONS.get(admission.phase, "waiting")
     if admission.phase is Phase.READY and not is_joining:
         action = "shown"
+    elif is_joining and signs_in:
+        action = "offered"
     return Outcome(
         action,
         admission.phase.value,
         {"status": admission.status},
         admission.warnings,
-        {"Joined": int(is_joining)},
+        {"Joined": int(is_joining and not signs_in)},
     )
 
 
