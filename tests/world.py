@@ -259,6 +259,11 @@ class World:
     def desktop(self, role: str = "teacher", meeting: str = "m1") -> str:
         return self.launch(MeetingID=meeting, Role=role, owner=OWNER)
 
+    def launched(self, meeting: str = "m1") -> str:
+        """Launch a meeting's desktop that has neither a record nor its link yet."""
+        self.put_row(meeting, status="LAUNCHED")
+        return self.desktop(meeting=meeting)
+
     def address(self, instance_id: str) -> str:
         answer = self.ec2.describe_instances(InstanceIds=[instance_id])
         return str(answer["Reservations"][0]["Instances"][0]["PublicIpAddress"])

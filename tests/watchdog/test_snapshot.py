@@ -23,8 +23,7 @@ UNKNOWN = "i-0123456789abcdef0"
 def test_a_snapshot_is_read_again_when_it_is_too_old(
     world: World, seconds: float, calls: list[str]
 ) -> None:
-    world.put_row("m1", status="LAUNCHED")
-    world.desktop(meeting="m1")
+    world.launched()
     sweep = world.sweep()
     sweep.handle(Context())
     world.forget_calls()
