@@ -66,10 +66,11 @@ class Server(QuietServer):
         """Make a request that must not be made twice."""
         return self.transport.request("POST", self.url, {}, b'{"type": "A"}', seconds)
 
-    def close(self) -> None:
-        """End what still waits, and the client's connections."""
+    def shutdown(self) -> None:
+        """End what still waits, and the client's connections, too."""
         self.over.set()
         self.transport._pool.clear()
+        super().shutdown()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         self.connections += 1
@@ -86,7 +87,6 @@ def server() -> Iterator[Server]:
     made = Server()
     with serving(made):
         yield made
-        made.close()
 
 
 @pytest.fixture
@@ -103,7 +103,6 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
     server.transport = Urllib3Transport()
     with serving(server):
         yield server
-        server.close()
 
 
 # An answer
@@ -300,29 +299,20 @@ def trickle(head: bytes) -> Callable[[Handler], None]:
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "seconds", "said"),
-    [
-        (Handler.hang_up, SECONDS, "."),
-        (break_off, SECONDS, "."),
-        (babble, SECONDS, "."),
-        (wait_for_the_end, 0.3, "timed out"),
-        (begin_only, 0.3, "timed out"),
-        (trickle(HEAD + b"Content-Length: 200\r\n\r\n"), 0.3, "timed out"),
-        (trickle(HEAD + b"Connection: close\r\n\r\n"), 0.3, "timed out"),
-        (trickle(HEAD + b"X: "), 0.3, "timed out"),
-    ],
-    ids=[
-        "nothing",
-        "half a body",
-        "no HTTP",
-        "nothing in time",
-        "half a body in time",
-        "a body of a length, too slowly",
-        "a body to the end, too slowly",
-        "headers, too slowly",
-    ],
-)
+FLAWS: dict[str, tuple[Callable[[Handler], None], float, str]] = {
+    "nothing": (Handler.hang_up, SECONDS, "."),
+    "half a body": (break_off, SECONDS, "."),
+    "no HTTP": (babble, SECONDS, "."),
+    "nothing in time": (wait_for_the_end, 0.3, "timed out"),
+    "half a body in time": (begin_only, 0.3, "timed out"),
+    "a body of a length": (trickle(HEAD + b"Content-Length: 200\r\n\r\n"), 0.3, "timed out"),
+    "a body to the end": (trickle(HEAD + b"Connection: close\r\n\r\n"), 0.3, "timed out"),
+    "headers": (trickle(HEAD + b"X: "), 0.3, "timed out"),
+}
+"""What is answered; the last three too slowly."""
+
+
+@pytest.mark.parametrize(("behaviour", "seconds", "said"), FLAWS.values(), ids=FLAWS)
 def test_an_answer_that_is_not_whole_in_the_seconds_given_means_no_answer(
     server: Server, behaviour: Callable[[Handler], None], seconds: float, said: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""Many changes in few calls: what is refused stands alone, holds nothing up, and is remembered."""
+"""Many changes in few calls: what is refused stands alone and holds nothing up."""
 
 from __future__ import annotations
 
@@ -239,47 +239,6 @@ def test_a_full_zone_does_not_keep_deletions_and_updates_back() -> None:
 
     assert applied.done == changes[:2]
     assert not {delete(1), update(2)} & {*names(applied.left), *names(applied.refused)}
-
-
-# The next runs of the same environment
-
-
-class Environment:
-    """A zone that refuses the second of twenty creations, in batches of ten, run after run."""
-
-    def __init__(self) -> None:
-        self.zone = MemoryZone(refusing(create(1)), size=10)
-        self._batches = Batches(self.zone)
-        self.run()
-
-    def run(self) -> list[int]:
-        """Create all of them again, and return the sizes of the calls."""
-        self.zone.records.clear()
-        self.zone.calls.clear()
-        self.applied = self._batches.apply(creates(20), STEPS)
-        return self.zone.sizes
-
-
-def test_what_was_refused_alone_is_tried_last_and_by_itself_until_it_is_taken() -> None:
-    environment = Environment()
-
-    assert environment.run() == [10, 9, 1]
-    assert environment.zone.calls[-1] == [create(1)]
-    assert names(environment.applied.refused) == [create(1)]
-
-    environment.zone.fail.clear()
-    assert environment.run() == [10, 9, 1]
-    assert environment.applied.left == []
-    assert environment.run() == [10, 10]
-
-
-def test_what_was_refused_is_remembered_over_a_run_that_did_not_get_to_it() -> None:
-    environment = Environment()
-    environment.zone.fail.insert(0, lambda _: RateLimitedError("HTTP 429", 300))
-    environment.run()
-    del environment.zone.fail[0]
-
-    assert environment.run() == [10, 9, 1]
 
 
 # Any failures

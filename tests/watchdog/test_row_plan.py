@@ -147,42 +147,31 @@ BARE = instance(project=None, meeting=None)
 MOVED = instance(meeting="m2")
 SERVES = (A, "teacher", LIVE, AFTER)
 LEAVES = (A, "teacher", AWAY, FIRST)
+ENDS = (A, "teacher", ENDED, FIRST)
+
+
+LAST_TRACES: dict[str, tuple[list[Instance], list[Record], dict[str, object]]] = {
+    "unknown": ([], [record()], {"m1": [LEAVES]}),
+    "unknown, a young record": ([], [record(age=60)], {}),
+    "unknown, of two meetings": (
+        [],
+        [record(), record(content="192.0.2.9", meeting="m2")],
+        {"m1": [LEAVES], "m2": [LEAVES]},
+    ),
+    "unknown, older domain": ([], [record(name=f"{A}.old.example.com")], {"m1": [LEAVES]}),
+    "running without tags": ([BARE], [record()], {"m1": [LEAVES]}),
+    "stopped without tags": ([replace(BARE, state="stopped")], [record()], {"m1": [LEAVES]}),
+    "ended without tags": ([replace(BARE, state="terminated")], [record()], {"m1": [ENDS]}),
+    "tagged with no meeting": ([instance(meeting=None)], [record()], {"m1": [SERVES]}),
+    "given to another meeting": ([MOVED], [record()], {"m1": [LEAVES], "m2": [SERVES]}),
+    "given to it, from no role": ([MOVED], [record(role="co-host")], {"m2": [SERVES]}),
+    "an invalid role": ([instance()], [record(role="co-host")], {"m1": [SERVES]}),
+    "and meeting": ([instance()], [record(meeting="m2", role="no%20role")], {"m1": [SERVES]}),
+}
 
 
 @pytest.mark.parametrize(
-    ("instances", "records", "expected"),
-    [
-        ([], [record()], {"m1": [LEAVES]}),
-        ([], [record(age=60)], {}),
-        (
-            [],
-            [record(), record(content="192.0.2.9", meeting="m2")],
-            {"m1": [LEAVES], "m2": [LEAVES]},
-        ),
-        ([], [record(name=f"{A}.old.example.com")], {"m1": [LEAVES]}),
-        ([BARE], [record()], {"m1": [LEAVES]}),
-        ([replace(BARE, state="stopped")], [record()], {"m1": [LEAVES]}),
-        ([replace(BARE, state="terminated")], [record()], {"m1": [(A, "teacher", ENDED, FIRST)]}),
-        ([instance(meeting=None)], [record()], {"m1": [SERVES]}),
-        ([MOVED], [record()], {"m1": [LEAVES], "m2": [SERVES]}),
-        ([MOVED], [record(role="co-host")], {"m2": [SERVES]}),
-        ([instance()], [record(role="co-host")], {"m1": [SERVES]}),
-        ([instance()], [record(meeting="m2", role="no%20role")], {"m1": [SERVES]}),
-    ],
-    ids=[
-        "unknown",
-        "unknown, a young record",
-        "unknown, of two meetings",
-        "unknown, older domain",
-        "running without tags",
-        "stopped without tags",
-        "ended without tags",
-        "the record alone knows the meeting, and stays",
-        "given to another meeting",
-        "given to another meeting, from no role",
-        "a record with an invalid role",
-        "a record of another meeting with an invalid role",
-    ],
+    ("instances", "records", "expected"), LAST_TRACES.values(), ids=LAST_TRACES
 )
 def test_a_row_comes_before_the_record_that_alone_leads_to_it_goes(
     instances: list[Instance], records: list[Record], expected: dict[str, object]

@@ -54,6 +54,7 @@ def test_a_sweep_reports_once_what_it_did_and_counts_it(world: World) -> None:
 
     result = world.swept()
 
+    assert len(result["repaired"]) == 4
     ((kind, fields, counts),) = world.reports.lines
     assert (kind, fields) == ("succeeded", result | {"request_id": CONTEXT.aws_request_id})
     assert counts.pop("DriftSeconds") == result["oldest_drift_seconds"] >= 3600
