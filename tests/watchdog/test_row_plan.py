@@ -55,12 +55,6 @@ def written_for(found: Survey) -> tuple[dict[str, str | None], str | None]:
     return (dict(row_write.change.links), row_write.change.status) if row_write else NOTHING
 
 
-def written(
-    instances: Sequence[Instance], records: Sequence[Record], meeting: Meeting
-) -> tuple[dict[str, str | None], str | None]:
-    return written_for(survey(instances, records, [meeting]))
-
-
 # For whom a row is written
 
 
@@ -182,24 +176,19 @@ def test_a_row_comes_before_the_record_that_alone_leads_to_it_goes(
 # Links that were left behind
 
 
+LEFT = (B, "teacher", AWAY, AFTER)
+LEFT_BEHIND: dict[str, tuple[list[Instance], list[Record], list[object]]] = {
+    "unknown": ([], [], [LEFT]),
+    "unknown, with a record of no meeting": ([], [record(B, meeting=None)], [LEFT]),
+    "beside another's last trace": ([], [record(A)], [LEAVES, (B, "teacher", AWAY, FIRST)]),
+    "stopped, of no meeting": ([instance(B, "stopped", meeting=None)], [], [LEFT]),
+    "of another meeting": ([instance(B, meeting="m2")], [record(B, meeting="m2")], [LEFT]),
+    "ended": ([replace(BARE, id=B, state="terminated")], [], [(B, "teacher", ENDED, AFTER)]),
+}
+
+
 @pytest.mark.parametrize(
-    ("instances", "records", "expected"),
-    [
-        ([], [], [(B, "teacher", AWAY, AFTER)]),
-        ([], [record(B, meeting=None)], [(B, "teacher", AWAY, AFTER)]),
-        ([], [record(A)], [LEAVES, (B, "teacher", AWAY, FIRST)]),
-        ([instance(B, "stopped", meeting=None)], [], [(B, "teacher", AWAY, AFTER)]),
-        ([instance(B, meeting="m2")], [record(B, meeting="m2")], [(B, "teacher", AWAY, AFTER)]),
-        ([replace(BARE, id=B, state="terminated")], [], [(B, "teacher", ENDED, AFTER)]),
-    ],
-    ids=[
-        "unknown",
-        "unknown, with a record of no meeting",
-        "unknown, and another one's record is the last trace",
-        "stopped, of no meeting",
-        "of another meeting",
-        "ended, without tags",
-    ],
+    ("instances", "records", "expected"), LEFT_BEHIND.values(), ids=LEFT_BEHIND
 )
 def test_a_link_to_an_instance_that_is_not_the_meetings_is_removed(
     instances: list[Instance], records: list[Record], expected: list[object]
@@ -232,7 +221,7 @@ def test_a_link_stays_while_it_is_not_sure_that_it_leads_nowhere(
         (row(teacher_ec2_link=f"https://{B}.{DOMAIN}"), {}),
         (row(teacher_ec2_link="https://meet.example.com/m1"), {}),
         (row(teacher_ec2_link=""), {}),
-        (row(teacher_ec2_link=f"https://{B}.{DOMAIN}:443"), {"m1": [(B, "teacher", AWAY, AFTER)]}),
+        (row(teacher_ec2_link=f"https://{B}.{DOMAIN}:443"), {"m1": [LEFT]}),
         (linked(observer=B), {"m1": [(B, "observer", AWAY, AFTER)]}),
     ],
 )
@@ -294,7 +283,7 @@ def test_what_is_written_in_one_write(
     meeting: Meeting,
     expected: tuple[dict[str, str | None], str | None],
 ) -> None:
-    assert written(instances, records, meeting) == expected
+    assert written_for(survey(instances, records, [meeting])) == expected
 
 
 def test_a_listing_without_the_ended_instance_itself_does_not_end_a_meeting() -> None:
