@@ -8,18 +8,10 @@ from hypothesis import strategies as st
 
 from chalicelib.cloudflare.rate_limit import KEPT_BY_EVENTS, KEPT_BY_SWEEPS, Quota
 from chalicelib.dns.provider import QuotaSpentError
+from tests.simulation.clock import Clock
 
 POLICY = '"default";q=1200;w=300'
 SPENT, LEFT = True, False
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -16,15 +16,13 @@ from chalicelib.dns.record import Record
 from chalicelib.ec2.instances import Instance
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.meeting import Assignment
+from tests.surveys import ADDRESS, NOW, SETTINGS
 from tests.world import DOMAIN, OWNER, make_settings
 
-SETTINGS = make_settings()
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 GRACE = SETTINGS.grace
 SECOND = timedelta(seconds=1)
 ID = "i-0123456789abcdef0"
 NAME = f"{ID}.{DOMAIN}"
-ADDRESS = "203.0.113.7"
 COMMENT = f"{OWNER} m=m1 r=teacher"
 TAGS = {"Project": "Elephant", "MeetingID": "m1", "Role": "teacher"}
 TEACHER = Assignment("m1", "teacher")
@@ -417,15 +415,11 @@ def carry_out(records: Records, changes: tuple[Change, ...]) -> Records:
     """Do to the records what Cloudflare would."""
     standing = {record.id: record for record in records}
     for change in changes:
-        match change:
-            case Delete():
-                del standing[change.record.id]
-            case Create():
-                standing["new"] = replace(change.wanted, id="new", modified_at=NOW)
-            case Update():
-                standing[change.record.id] = replace(
-                    change.wanted, id=change.record.id, modified_at=NOW
-                )
+        if not isinstance(change, Create):
+            del standing[change.record.id]
+        if not isinstance(change, Delete):
+            record_id = change.record.id if isinstance(change, Update) else "new"
+            standing[record_id] = replace(change.wanted, id=record_id, modified_at=NOW)
     return list(standing.values())
 
 

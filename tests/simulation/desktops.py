@@ -17,13 +17,8 @@ if TYPE_CHECKING:
 
 NEXT_STATE, NEXT_STATE_BARE = "next state", "next state, without an address"
 ORDERS: Final = (
-    NEXT_STATE,
-    NEXT_STATE_BARE,
-    "stop",
-    "start",
-    "terminate",
-    "take another address",
-    "lose the address",
+    *(NEXT_STATE, NEXT_STATE_BARE),
+    *("stop", "start", "terminate", "take another address", "lose the address"),
 )
 BY_ITSELF: Final = ("step", "upload", "report_again")
 """What a desktop does: it lives on, hands over its data, or says once more that it is healthy."""

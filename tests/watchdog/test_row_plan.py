@@ -233,49 +233,39 @@ def test_links_of_any_role_and_port_are_ours_and_others_are_left(
 
 # What is written, in one write
 
-
-BOTH: dict[str, str | None] = {"teacher": None, "student": None}
-REMOVED: dict[str, str | None] = {"teacher": None}
+Links = dict[str, str | None]
+BOTH: Links = {"teacher": None, "student": None}
+REMOVED: Links = {"teacher": None}
+TO_A: Links = {"teacher": link(A)}
+TO_B: Links = {"teacher": link(B)}
 OVER, YOUNGER = instance(A, "terminated"), instance(B, age=60)
-LINKED = linked(teacher=A)
+LINKED, LINKS_BOTH = linked(teacher=A), linked(teacher=A, student=B)
 NOTED = row(status="LAUNCHED", teacher_ec2_id=A)
+BARE_OVER = replace(BARE, state="terminated")
+GIRAFFE, STRAY = instance(B, project="Giraffe"), instance(B, "stopped", project=None)
+CO_HOST, STOPPED = instance(B, "pending", role="co-host"), replace(BARE, id=B, state="stopped")
 NAMES_BOTH = row(status="HEALTHY", teacher_ec2_link=link(A), student_ec2_id=B)
+WRITES: dict[str, tuple[list[Instance], list[Record], Meeting, tuple[Links, str | None]]] = {
+    "a row that is right": ([instance()], [record()], LINKED, NOTHING),
+    "a changed role": ([instance()], [], linked(student=A), ({"student": None, **TO_A}, None)),
+    "a replacement does not end the meeting": ([OVER, YOUNGER], [], LINKED, (TO_B, None)),
+    "a noted one that ended leaves its role": ([OVER, YOUNGER], [], NOTED, (TO_B, "DNS_WRITTEN")),
+    "of two the younger has the role": ([YOUNGER, instance()], [record()], LINKED, (TO_B, None)),
+    "unless the row notes the other one": ([instance(), YOUNGER], [], NOTED, (TO_A, "DNS_WRITTEN")),
+    "two that EC2 denies end no meeting": ([], [], linked(teacher=B, student=C), (BOTH, None)),
+    "one that EC2 denies keeps it open": ([OVER], [], LINKS_BOTH, (BOTH, None)),
+    "the end of both": ([OVER, replace(OVER, id=B)], [], LINKS_BOTH, (BOTH, "TERMINATED")),
+    "an end without tags": ([BARE_OVER], [], LINKED, (REMOVED, "TERMINATED")),
+    # What keeps a meeting open
+    "not another project's": ([OVER, GIRAFFE], [], LINKED, (REMOVED, "TERMINATED")),
+    "one without a project, by its record": ([OVER, STRAY], [record(B)], LINKED, (REMOVED, None)),
+    "a pending one in any role": ([OVER, CO_HOST], [], LINKED, (REMOVED, None)),
+    "one that the row names, without any tag": ([OVER, STOPPED], [], NAMES_BOTH, (REMOVED, None)),
+}
 
 
 @pytest.mark.parametrize(
-    ("instances", "records", "meeting", "expected"),
-    [
-        ([instance()], [record()], LINKED, NOTHING),
-        ([instance()], [], linked(student=A), ({"student": None, "teacher": link(A)}, None)),
-        ([OVER, YOUNGER], [], LINKED, ({"teacher": link(B)}, None)),
-        ([OVER, YOUNGER], [], NOTED, ({"teacher": link(B)}, "DNS_WRITTEN")),
-        ([YOUNGER, instance()], [record()], LINKED, ({"teacher": link(B)}, None)),
-        ([instance(), YOUNGER], [], NOTED, ({"teacher": link(A)}, "DNS_WRITTEN")),
-        ([], [], linked(teacher=B, student=C), (BOTH, None)),
-        ([OVER], [], linked(teacher=A, student=B), (BOTH, None)),
-        ([OVER, replace(OVER, id=B)], [], linked(teacher=A, student=B), (BOTH, "TERMINATED")),
-        ([replace(BARE, state="terminated")], [], LINKED, (REMOVED, "TERMINATED")),
-        ([OVER, instance(B, project="Giraffe")], [], LINKED, (REMOVED, "TERMINATED")),
-        ([OVER, instance(B, "stopped", project=None)], [record(B)], LINKED, (REMOVED, None)),
-        ([OVER, instance(B, "pending", role="co-host")], [], LINKED, (REMOVED, None)),
-        ([OVER, replace(BARE, id=B, state="stopped")], [], NAMES_BOTH, (REMOVED, None)),
-    ],
-    ids=[
-        "a row that is right",
-        "a changed role",
-        "a replacement does not end the meeting",
-        "an ended desktop that the row notes leaves its role",
-        "of two in a role the one launched last has it",
-        "unless the row notes the other one",
-        "two that EC2 denies end no meeting",
-        "one that EC2 denies keeps it open, though its link goes first",
-        "the end of both",
-        "an end without tags",
-        "another project's instance keeps no meeting open",
-        "one without the project's tag does, by its record",
-        "one that is pending does, in any role",
-        "one that the row names does, without any tag",
-    ],
+    ("instances", "records", "meeting", "expected"), WRITES.values(), ids=WRITES
 )
 def test_what_is_written_in_one_write(
     instances: list[Instance],
