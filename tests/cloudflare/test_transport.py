@@ -136,14 +136,6 @@ def test_any_status_is_an_answer_and_the_request_not_repeated(server: Server, st
 # Connections
 
 
-def test_a_connection_is_kept_for_the_next_requests(server: Server) -> None:
-    for _ in range(3):
-        server.get()
-    server.post()
-
-    assert (len(server.received), server.connections) == (4, 1)
-
-
 def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(server: Server) -> None:
     """Lambda freezes an environment between runs, long enough for the other side to hang up."""
     server.behaviour = answer_and_hang_up

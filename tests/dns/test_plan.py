@@ -39,6 +39,7 @@ FOREIGN_2 = replace(FOREIGN, content="192.0.2.2")
 UNMARKED_3 = replace(UNMARKED, content="192.0.2.3")
 CNAME = replace(RIGHT, type="CNAME", content="elsewhere.example.com")
 OLD_DOMAIN = replace(RIGHT, name=f"{ID}.old.example.com")
+UNMARKED_OLD = replace(OLD_DOMAIN, id="r2", comment="made by hand")
 FOREIGN_NOW = replace(FOREIGN, modified_at=NOW)
 TOUCHED = replace(RIGHT, created_at=NOW - timedelta(hours=1), modified_at=NOW)
 THEIRS = replace(RUNNING, tags=TAGS | {"elephant:owner": "elephant:other"})
@@ -118,14 +119,8 @@ CASES = [
         )
     ),
     Case("another name's", ENDED, (replace(UNMARKED, name=f"x.{NAME}"),), GONE),
-    Case("not ours, older domain", ENDED, (replace(UNMARKED, name=OLD_DOMAIN.name),), GONE),
-    Case(
-        "not ours, older domain, then ours",
-        ENDED,
-        (replace(UNMARKED, name=OLD_DOMAIN.name), RIGHT),
-        GONE,
-        (Delete(RIGHT),),
-    ),
+    Case("not ours, older domain", ENDED, (UNMARKED_OLD,), GONE),
+    Case("not ours, older domain, then ours", ENDED, (UNMARKED_OLD, RIGHT), GONE, (NO_RIGHT,)),
     # an instance that is not running has none; a stopped one keeps its Elastic IP
     *(
         Case(f"{state} at {address}", instance, (RIGHT,), AWAY, (NO_RIGHT,))

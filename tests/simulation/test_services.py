@@ -21,7 +21,7 @@ from tests.simulation.dynamodb import LARGEST
 from tests.simulation.ec2 import ZONES
 from tests.simulation.names import IMAGE, PREFIX, SETTINGS
 from tests.simulation.stage import Stage
-from tests.world import FUNCTION_ARN, REGION, TABLE, make_table
+from tests.world import FUNCTION_ARN, REGION, TABLE, UNKNOWN, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from chalicelib.ec2.instances import Instance
-
-UNKNOWN = "i-0123456789abcdef0"
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.cloudflare import Fault, FaultKind
-from tests.world import Context, link, make_settings
+from tests.world import UNKNOWN, Context, link, make_settings
 
 if TYPE_CHECKING:
     from tests.world import World
 
 LIST, ROWS = "DescribeInstances", "BatchGetItem"
-UNKNOWN = "i-0123456789abcdef0"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.cloudflare.transport import NotSentError
 from tests.transports import Noting, Tampering, storing
-from tests.world import DOMAIN, RECORDS, Context, World, link, make_settings
+from tests.world import DOMAIN, RECORDS, UNKNOWN, Context, World, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 LIST = ("GET", RECORDS)
 CREATE = ("POST", RECORDS)
 BATCH = ("POST", f"{RECORDS}/batch")
-CONTEXT = Context()
-UNKNOWN = "i-0123456789abcdef0"
 
 
 # What it asks and answers
@@ -56,7 +54,7 @@ def test_a_sweep_reports_once_what_it_did_and_counts_it(world: World) -> None:
 
     assert len(result["repaired"]) == 4
     ((kind, fields, counts),) = world.reports.lines
-    assert (kind, fields) == ("succeeded", result | {"request_id": CONTEXT.aws_request_id})
+    assert (kind, fields) == ("succeeded", result | {"request_id": Context().aws_request_id})
     assert counts.pop("DriftSeconds") == result["oldest_drift_seconds"] >= 3600
     assert counts == {
         "Created": 1,
@@ -112,7 +110,7 @@ def test_a_record_that_cloudflare_stores_with_another_ttl_is_linked_and_reported
 ) -> None:
     instance_id = world.launched()
 
-    result = world.sweep(transport=storing(ttl=60)).handle(CONTEXT)
+    result = world.swept(storing(ttl=60))
 
     (refused,) = result["refused"]
     assert refused.endswith(f"Cloudflare stored {instance_id}.{DOMAIN} with ttl 60 instead of 1")
@@ -130,8 +128,7 @@ def test_a_row_for_which_time_runs_out_is_left_to_the_next_run(world: World) -> 
     def take_time(answer: dict[str, Any]) -> None:
         world.pass_time(30 if "posts" in answer["result"] else 0)
 
-    settings = make_settings(SWEEP_BATCH_SIZE="2")
-    result = world.sweep(settings, Tampering(take_time)).handle(CONTEXT)
+    result = world.swept(Tampering(take_time), SWEEP_BATCH_SIZE="2")
 
     assert (result["action"], result["done"]["created"], result["skipped"]) == ("repaired", 4, 1)
     assert result["left"] == ["the row 'm1': its snapshot is 30 s old"]
@@ -147,8 +144,7 @@ def at_first_batch(world: World, do: Callable[[], object]) -> dict[str, Any]:
             world.pass_time(11)
             do()
 
-    settings = make_settings(SWEEP_BATCH_SIZE="2")
-    return world.sweep(settings, Noting([], before)).handle(CONTEXT)
+    return world.swept(Noting([], before), SWEEP_BATCH_SIZE="2")
 
 
 def test_changes_while_batches_are_applied_are_seen_before_more_is_written(world: World) -> None:
@@ -179,7 +175,7 @@ def test_a_change_that_could_not_be_sent_in_time_is_not_sent_any_more(world: Wor
             world.pass_time(11)
             raise NotSentError("connection refused")
 
-    result = world.sweep(transport=Noting(sent, refuse)).handle(CONTEXT)
+    result = world.swept(Noting(sent, refuse))
 
     assert (result["action"], sent, world.pauses) == ("deferred", ["GET dns_records"], [])
     assert "connection refused" in result["left"][0]

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from tests.transports import Noting
-from tests.world import DOMAIN, OWNER, RECORDS, Context, World, link
+from tests.world import DOMAIN, OWNER, RECORDS, World, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,6 +158,6 @@ def test_rows_that_cannot_be_written_keep_their_last_trace_and_fail_the_run_at_i
     assert (counts["Failed"], counts["Created"], "QuotaLeft" in counts) == (1, 1, False)
     world.recover()
     world.forget_calls()
-    world.sweep(transport=Noting(world.aws_calls)).handle(Context())
+    world.swept(Noting(world.aws_calls))
     assert world.aws_calls[-3:] == ["UpdateItem", f"DELETE {trace.id}", "UpdateItem"]
     assert is_settled(world, {"m1": "HEALTHY", "m2": "DNS_WRITTEN"})

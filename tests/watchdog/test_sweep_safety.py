@@ -12,13 +12,12 @@ from chalicelib.deadline import OutOfTimeError
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from localcloud.cloudflare import Fault, FaultKind
-from tests.world import DOMAIN, OWNER, RECORDS, TABLE, Context, World, link, make_settings
+from tests.world import DOMAIN, OWNER, RECORDS, TABLE, UNKNOWN, Context, World, link, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONTEXT = Context()
-UNKNOWN = "i-0123456789abcdef0"
 
 
 def everything(world: World) -> tuple[object, ...]:
