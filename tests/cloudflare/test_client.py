@@ -134,9 +134,7 @@ def test_a_read_that_fails_in_passing_is_made_three_times_and_then_unavailable(
 @pytest.mark.parametrize(
     "passing", [HTML, NoAnswerError("timed out"), refusal(503, 1), Response(301, {}, OK.body)]
 )
-def test_a_write_that_may_have_been_carried_out_is_never_repeated(
-    passing: Response | Exception,
-) -> None:
+def test_a_write_that_may_have_been_made_is_never_repeated(passing: Response | Exception) -> None:
     """One that was never sent is."""
     api = Api(passing)
 

@@ -162,9 +162,7 @@ def closing_kept_connections(handler: Handler) -> None:
         handler.hang_up()
 
 
-def test_on_a_kept_connection_that_was_closed_a_read_is_repeated_and_a_write_is_not(
-    server: Server,
-) -> None:
+def test_on_a_kept_connection_that_was_closed_reads_alone_are_repeated(server: Server) -> None:
     server.behaviour = closing_kept_connections
     server.get()
 
@@ -320,9 +318,7 @@ def test_an_answer_that_is_not_whole_in_the_seconds_given_means_no_answer(
     assert server.get().body == b"{}"  # and not what may come late
 
 
-def test_once_the_time_is_over_not_even_what_has_come_is_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_once_the_time_is_over_not_even_what_came_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes that come faster than a clock ticks must not go on for ever either."""
     near, far = socket.socketpair()
     with near, far:
@@ -358,9 +354,7 @@ def test_a_body_without_end_is_no_answer(server: Server, monkeypatch: pytest.Mon
     assert server.get().body == b"y" * 1000
 
 
-def test_over_tls_as_well_an_answer_that_trickles_ends_with_the_seconds_given(
-    trusted: Server,
-) -> None:
+def test_over_tls_too_an_answer_that_trickles_ends_with_the_seconds_given(trusted: Server) -> None:
     assert trusted.get().body == b"{}"
     trusted.behaviour = trickle(HEAD + b"\r\n")
 

@@ -53,9 +53,7 @@ NO_MORE_CALLS = [RateLimitedError("HTTP 429", 300), OutOfTimeError("no time left
     ("count", "size", "sizes"),
     [(0, 200, []), (200, 200, [200]), (201, 200, [200, 1]), (450, 3500, [450]), (3, 1, [1, 1, 1])],
 )
-def test_so_many_changes_are_as_few_calls_as_can_be(
-    count: int, size: int, sizes: list[int]
-) -> None:
+def test_many_changes_are_as_few_calls_as_can_be(count: int, size: int, sizes: list[int]) -> None:
     zone = MemoryZone(size=size)
 
     applied = apply(zone, creates(count))
@@ -179,9 +177,7 @@ def test_every_other_batch_goes_first() -> None:
         (update(1), RecordNotFoundError("81044 gone")),
     ],
 )
-def test_a_zone_that_has_changed_since_is_left_to_the_next_run(
-    change: Change, error: Exception
-) -> None:
+def test_a_zone_that_changed_is_left_to_the_next_run(change: Change, error: Exception) -> None:
     """An event or another sweep was faster, which is nobody's fault."""
     zone = MemoryZone(refusing(change, error=error))
 

@@ -447,9 +447,7 @@ def test_no_plan_acts_on_an_instance_of_which_too_little_is_known(
 
 
 @given(RECORDS)
-def test_a_live_instance_has_exactly_one_record_unless_another_is_in_the_way(
-    records: Records,
-) -> None:
+def test_a_live_instance_has_exactly_one_record_unless_another_blocks_it(records: Records) -> None:
     found = plan({ID: RUNNING}, *records)
     after = carry_out(records, found.changes)
 

@@ -65,9 +65,7 @@ def refused() -> Runs:
     return runs
 
 
-def test_what_was_refused_alone_is_tried_last_and_by_itself_until_it_is_taken(
-    refused: Runs,
-) -> None:
+def test_what_was_refused_alone_is_tried_last_and_by_itself_until_taken(refused: Runs) -> None:
     assert refused.run_anew(creates(20)) == [10, 9, 1]
     assert refused.zone.calls[-1] == [create(1)]
     assert names(refused.applied.refused) == [create(1)]

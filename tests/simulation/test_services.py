@@ -173,9 +173,7 @@ def order(role: str = "teacher", image: str = IMAGE, **members: Any) -> DesktopO
     )
 
 
-def test_desktops_are_started_found_and_ended_alike(
-    stage: Stage, client: Callable[[str], Any]
-) -> None:
+def test_desktops_start_are_found_and_end_alike(stage: Stage, client: Callable[[str], Any]) -> None:
     client("iam").create_instance_profile(InstanceProfileName="p")
     moto, stage.ec2.page_size = client("ec2"), 1
     (subnet, *_) = (each.id for each in Desktops(moto).read_subnets(None))

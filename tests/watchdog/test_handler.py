@@ -92,7 +92,7 @@ def test_an_instance_of_another_project_is_ignored(world: World) -> None:
     assert world.dns_calls == [LIST]
 
 
-def test_another_owners_record_is_never_touched_and_is_reported_and_an_end_is_written(
+def test_another_owners_record_is_reported_never_touched_and_ends_are_written(
     world: World,
 ) -> None:
     instance_id = world.launched()
@@ -205,9 +205,7 @@ def test_another_owner_who_was_faster_is_not_taken_for_us(world: World) -> None:
     assert world.reports.lines[0][2] == {"Ignored": 1, "Warnings": 1}
 
 
-def test_a_record_that_cloudflare_stores_with_another_ttl_is_linked_with_a_warning(
-    world: World,
-) -> None:
+def test_a_record_that_is_stored_with_another_ttl_is_linked_with_a_warning(world: World) -> None:
     """Its name and address are right, and trying again would store the same."""
     instance_id = world.launched()
 

@@ -105,9 +105,7 @@ def test_a_record_that_is_rejected_is_reported_and_the_others_are_created(world:
     assert (counts["Rejected"], counts["Warnings"], counts["Created"]) == (1, 1, 1)
 
 
-def test_a_record_that_cloudflare_stores_with_another_ttl_is_linked_and_reported(
-    world: World,
-) -> None:
+def test_a_record_that_is_stored_with_another_ttl_is_linked_and_reported(world: World) -> None:
     instance_id = world.launched()
 
     result = world.swept(storing(ttl=60))

@@ -139,9 +139,7 @@ def test_drifts_of_every_kind_at_once_are_repaired_by_one_batch(world: World) ->
     assert is_settled(world, statuses)
 
 
-def test_rows_that_cannot_be_written_keep_their_last_trace_and_fail_the_run_at_its_end(
-    world: World,
-) -> None:
+def test_rows_that_cannot_be_written_keep_their_last_trace_and_fail_the_run(world: World) -> None:
     """The record's comment alone leads to the row."""
     unknown_instance(world, "m1")
     world.pass_time()
