@@ -42,6 +42,8 @@ TABLE = "elephant-meetings"
 SECRET = "prod/elephant/cloudflare"
 FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-dns_watchdog"
 OTHER_TOKEN = "rotated_" + "0" * 32
+UNKNOWN = "i-0123456789abcdef0"
+"""An instance that EC2 does not know."""
 RECORDS = f"/zones/{DEFAULT_ZONE_ID}/dns_records"
 
 
@@ -211,9 +213,9 @@ class World:
             clock=self.clock,
         )
 
-    def swept(self, **variables: str) -> dict[str, Any]:
+    def swept(self, transport: Transport | None = None, **variables: str) -> dict[str, Any]:
         """Sweep once, as a new execution environment would, and return the result."""
-        return self.sweep(make_settings(**variables)).handle(Context())
+        return self.sweep(make_settings(**variables), transport).handle(Context())
 
     def handle(self, instance_id: str, state: str = "running") -> dict[str, Any]:
         """Handle an event; one execution environment handles all of a test's."""
@@ -258,6 +260,11 @@ class World:
 
     def desktop(self, role: str = "teacher", meeting: str = "m1") -> str:
         return self.launch(MeetingID=meeting, Role=role, owner=OWNER)
+
+    def launched(self, meeting: str = "m1") -> str:
+        """Launch a meeting's desktop that has neither a record nor its link yet."""
+        self.put_row(meeting, status="LAUNCHED")
+        return self.desktop(meeting=meeting)
 
     def address(self, instance_id: str) -> str:
         answer = self.ec2.describe_instances(InstanceIds=[instance_id])

@@ -325,10 +325,7 @@ REFUSED: dict[tuple[str, str], list[str]] = {
         *("0", "30", "86400", "auto")
     ],
     ("EVENT_TAGS", "'optional', or 'required' for a bus whose events carry tags"): ["", "Required"],
-    (
-        "SWEEP_SCHEDULE",
-        "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' (up",
-    ): [
+    ("SWEEP_SCHEDULE", "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' "): [
         *("", "rate(1 minutes)", "rate(2 minute)", "rate(0 minutes)", "rate(01 minute)"),
         *("rate(1.5 minutes)", "rate(30 seconds)", "rate(² minutes)", "rate(5  minutes)"),
         *("rate(30 days)", "rate(100 hours)", "rate(5 minutes)\n", "Rate(5 minutes)", "5 minutes"),
