@@ -22,10 +22,7 @@ AUTHORITY = ec.generate_private_key(ec.SECP256R1())
 
 
 def certify(
-    key: CertificatePublicKeyTypes,
-    names: Sequence[str],
-    end: datetime,
-    life: timedelta = LIFE,
+    key: CertificatePublicKeyTypes, names: Sequence[str], end: datetime, life: timedelta = LIFE
 ) -> str:
     """Certify a key for these names, until `end`; without any extension if there are none."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority")])

@@ -109,9 +109,7 @@ def seen(deployed: Deployed) -> Iterator[Deployed]:
         yield deployed
 
 
-def test_a_deployed_stage_is_green_and_is_not_changed_without_leave(
-    deployed: Deployed,
-) -> None:
+def test_a_deployed_stage_is_green_and_is_not_changed_without_leave(deployed: Deployed) -> None:
     before = len(deployed.zone.history)
     (unproved,) = [each for each in deployed.examine().values() if each.name == "token's rights"]
     assert unproved.level is SKIPPED
@@ -347,9 +345,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (plain(TABLE_NAME=""), OK, "none: DNS only", ""),
         (no_table_of_the_stack, FAILURE, "does not exist", "restore it from its backup"),
     ],
-    "table stream": [
-        (stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false"),
-    ],
+    "table stream": [(stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false")],
     "other terminators": [
         (readers("elephant-o-terminator"), FAILURE, "elephant-o-terminator reads", "table ANOTHER"),
         (readers("reports"), OK, "no other stage", ""),

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.cloudflare.client import Call, TokenRefusedError, _parse
-from chalicelib.dns.provider import (
-    DnsError,
-    UnavailableError,
-    UnconfirmedError,
-    WrongZoneError,
-)
+from chalicelib.dns.provider import DnsError, UnavailableError, UnconfirmedError, WrongZoneError
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
     DEFAULT_ZONE_ID,

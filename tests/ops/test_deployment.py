@@ -107,11 +107,7 @@ REFUSED: dict[str, tuple[Change, Removable | None, str]] = {
     "another secret": (lambda *_: None, Removable(secret="another"), "nothing was removed"),
     "a used table": (shared_table, Removable(table=TABLE), f"'other' uses the table '{TABLE}"),
     "removal without a token": (living_without_token, Removable(), "--keep-records"),
-    "others' records": (
-        with_token,
-        Removable(),
-        "and 2 more, with no .*nothing was remove",
-    ),
+    "others' records": (with_token, Removable(), "and 2 more, with no .*nothing was remove"),
 }
 """With what is to be removed; without, the stage is to be deployed."""
 

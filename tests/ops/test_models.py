@@ -91,10 +91,7 @@ MAIL = {
 
 @pytest.mark.parametrize(
     ("service", "name", "request_"),
-    [
-        ("ec2", "RunInstances", ORDER.request("subnet-00000000")),
-        ("sesv2", "SendEmail", MAIL),
-    ],
+    [("ec2", "RunInstances", ORDER.request("subnet-00000000")), ("sesv2", "SendEmail", MAIL)],
 )
 def test_a_request_is_valid_and_the_same_as_with_the_whole_model(
     service: str, name: str, request_: dict[str, Any]
