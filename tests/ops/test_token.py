@@ -46,11 +46,6 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def said() -> list[str]:
-    return []
-
-
-@pytest.fixture
 def settings(world: World) -> Settings:
     return make_settings(CLOUDFLARE_API_URL=world.cloudflare.url)
 
