@@ -71,10 +71,10 @@ def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -
     made = ops.run(
         "stage",
         STAGE,
-        *("--domain-root", settings.domain_root),
-        *("--table", "elephant-qa"),
-        *("--cloudflare-api-url", url),
-        *("--alarm-email", "ops@example.com"),
+        f"--domain-root={settings.domain_root}",
+        "--table=elephant-qa",
+        f"--cloudflare-api-url={url}",
+        "--alarm-email=ops@example.com",
         CLOUDFLARE_API_TOKEN=DEFAULT_TOKEN,
     )
     assert made.returncode == 0, made.stderr

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -161,10 +161,6 @@ def are_slow(pauses: list[float]) -> bool:
     return all(30 <= each / 1000 <= 60 for each in pauses)
 
 
-def headline(tab: Tab) -> Any:  # noqa: ANN401 (any JSON)
-    return tab.find("document.querySelector('h1').textContent")
-
-
 def visible_text(tab: Tab) -> str:
     return str(tab.find("document.body.innerText"))
 
@@ -178,7 +174,7 @@ def keep(tab: Tab, name: str) -> None:
 
 def shown(tab: Tab, phase: str) -> None:
     tab.wait_for(f"document.body.dataset.phase === '{phase}'")
-    assert headline(tab) == HEADLINES[Phase(phase)]
+    assert tab.find("document.querySelector('h1').textContent") == HEADLINES[Phase(phase)]
     title = TITLES.get(Phase(phase), HEADLINES[Phase(phase)])
     assert tab.find("document.title") == title + TITLE_END
 
@@ -373,7 +369,7 @@ def test_a_lost_connection_is_said_and_recovers(site: Site, tab: Tab) -> None:
     site.instead, site.excused = STILL, "503"
     visit(site, tab, "checking")
     tab.wait_for("document.getElementById('note').textContent.includes('connection')")
-    assert headline(tab) == HEADLINES[Phase.CHECKING]
+    shown(tab, "checking")
     keep(tab, "lost")
 
     site.instead = None

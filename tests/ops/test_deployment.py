@@ -140,9 +140,7 @@ def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
     assert deployment.has_token()
 
 
-def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> None:
-    said: list[str] = []
-
+def test_what_is_gone_already_can_be_removed_again(deployment: Deployment, said: list[str]) -> None:
     for _ in range(2):
         deployment.destroy(Removable(TABLE, SECRET), silent, said.append)
 
