@@ -204,6 +204,29 @@ class Deployed:
         return CliRunner().invoke(main, arguments, input=f"{DEFAULT_TOKEN}\n")
 
 
+def names_in(cloud: LocalCloud) -> dict[str, set[str]]:
+    """Name everything in the account that a stage may leave."""
+    pages = {
+        "FunctionName": cloud.client("lambda").list_functions()["Functions"],
+        "UUID": cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"],
+        "Rule": cloud.client("events").list_rules()["Rules"],
+        "RoleName": cloud.client("iam").list_roles()["Roles"],
+        "InstanceProfileName": cloud.client("iam").list_instance_profiles()["InstanceProfiles"],
+        "Secret": cloud.client("secretsmanager").list_secrets()["SecretList"],
+        "id": cloud.client("apigateway").get_rest_apis()["items"],
+        "TopicArn": cloud.client("sns").list_topics()["Topics"],
+        "AlarmName": cloud.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        "DashboardName": cloud.client("cloudwatch").list_dashboards()["DashboardEntries"],
+        "logGroupName": cloud.client("logs").describe_log_groups()["logGroups"],
+    }
+    found = {
+        kind: {each.get(kind, each.get("Name")) for each in page} for kind, page in pages.items()
+    }
+    queues = cloud.client("sqs").list_queues().get("QueueUrls", [])
+    tables = cloud.client("dynamodb").list_tables()["TableNames"]
+    return found | {"queues": {*queues}, "tables": {*tables}}
+
+
 def _read(kind: str, values: list[str]) -> object:
     """Read a value of the AWS CLI, in its shorthand syntax where it is a structure."""
     if kind == "list":

@@ -23,7 +23,7 @@ from ops.certificate import (
     read_certificate,
 )
 from ops.certificate_store import PairFiles, PairSecret
-from tests.ops.authority import AUTHORITY, LIFE, certify
+from tests.authority import AUTHORITY, LIFE, certify
 from tests.world import REGION
 
 if TYPE_CHECKING:

@@ -51,7 +51,7 @@ from tests.ops.breakages import (
     schedule,
     secret_gone,
 )
-from tests.ops.deployed import PROJECT, CloudAccount, Deployed
+from tests.ops.deployed import PROJECT, CloudAccount, Deployed, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,9 +109,7 @@ def seen(deployed: Deployed) -> Iterator[Deployed]:
         yield deployed
 
 
-def test_a_deployed_stage_is_green_and_is_not_changed_without_leave(
-    deployed: Deployed,
-) -> None:
+def test_a_deployed_stage_is_green_and_is_not_changed_without_leave(deployed: Deployed) -> None:
     before = len(deployed.zone.history)
     (unproved,) = [each for each in deployed.examine().values() if each.name == "token's rights"]
     assert unproved.level is SKIPPED
@@ -347,9 +345,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (plain(TABLE_NAME=""), OK, "none: DNS only", ""),
         (no_table_of_the_stack, FAILURE, "does not exist", "restore it from its backup"),
     ],
-    "table stream": [
-        (stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false"),
-    ],
+    "table stream": [(stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false")],
     "other terminators": [
         (readers("elephant-o-terminator"), FAILURE, "elephant-o-terminator reads", "table ANOTHER"),
         (readers("reports"), OK, "no other stage", ""),
@@ -594,23 +590,6 @@ def test_meetings_stay_while_some_are_scheduled(seen: Deployed) -> None:
     seen.client("scheduler").delete_schedule(GroupName=PREFIX, Name="launch-strange")
 
 
-def names(it: Deployed) -> dict[str, set[str]]:
-    """Name everything in the account that a stage may leave."""
-    pages = {
-        "FunctionName": it.client("lambda").list_functions()["Functions"],
-        "UUID": it.client("lambda").list_event_source_mappings()["EventSourceMappings"],
-        "Rule": it.client("events").list_rules()["Rules"],
-        "RoleName": it.client("iam").list_roles()["Roles"],
-        "InstanceProfileName": it.client("iam").list_instance_profiles()["InstanceProfiles"],
-        "Secret": it.client("secretsmanager").list_secrets()["SecretList"],
-        "id": it.client("apigateway").get_rest_apis()["items"],
-    }
-    found = {
-        kind: {each.get(kind, each.get("Name")) for each in page} for kind, page in pages.items()
-    }
-    return found | {"tables": {*it.client("dynamodb").list_tables()["TableNames"]}}
-
-
 @pytest.mark.parametrize("is_lost", [True, False])
 def test_features_that_are_turned_off_leave_nothing_even_if_chalices_note_is_lost(
     deployed: Deployed,
@@ -623,7 +602,7 @@ def test_features_that_are_turned_off_leave_nothing_even_if_chalices_note_is_los
 
     deployed.deploy()
 
-    found = names(deployed)
+    found = names_in(deployed.cloud)
     left = {f"{PREFIX}-{each}" for each in ("dns_watchdog", "sweep")}
     assert found["FunctionName"] == {PREFIX, *left}  # a local stage's own route for events
     assert found["Rule"] == {f"{each}-event" for each in left}
@@ -673,7 +652,7 @@ def test_removing_the_stage_ends_schedules_first_and_reports_desktops(deployed: 
     assert others not in "".join(said)
     groups = deployed.client("scheduler").list_schedule_groups()["ScheduleGroups"]
     assert PREFIX not in {each["Name"] for each in groups}
-    found = names(deployed)
+    found = names_in(deployed.cloud)
     assert found.pop("Secret") == {deployed.cloud.settings.secret_id}
     assert SENT not in found["tables"]
     assert TABLE in found.pop("tables")

@@ -12,7 +12,7 @@ from ops import checks_certificate, checks_neighbours, checks_stage
 from ops.check import Context, Level, run
 from ops.doctor import QUESTIONS
 from ops.iam_page import EXAMPLE, PLAIN
-from tests.ops.authority import AUTHORITY, LIFE, certify
+from tests.authority import AUTHORITY, LIFE, certify
 from tests.ops.projects import account, code, project_with
 
 if TYPE_CHECKING:

@@ -99,26 +99,20 @@ def test_the_zone_is_looked_up_at_a_valid_address_alone_and_asked_for_if_that_fa
     assert "could not reach" not in refused.output
 
 
-def test_concurrency_is_20_until_it_is_said_otherwise_and_stays_so(config: Path) -> None:
+def test_concurrency_and_processor_have_a_default_and_stay_as_they_are_said(config: Path) -> None:
     found = []
-    for arguments in (NEW, (), ("--concurrency=5",), (), ("--concurrency=none",), ()):
-        done = run(config, *arguments)
-        watchdog = written(config)["lambda_functions"]["dns_watchdog"]
-        found.append(watchdog["reserved_concurrency"])
-
-    assert found == [20, 20, 5, 5, None, None]
-    assert "no change" in done.output
-
-
-def test_the_processor_is_lambdas_default_until_it_is_said_otherwise_and_stays_so(
-    config: Path,
-) -> None:
-    found = []
-    for arguments in (NEW, (), ("--architecture=arm64",), (), ("--architecture=x86_64",), ()):
+    for arguments in (
+        NEW,
+        ("--concurrency=5", "--architecture=arm64"),
+        ("--concurrency=none", "--architecture=x86_64"),
+    ):
         assert run(config, *arguments).exit_code == 0
-        found.append(written(config).get("lambda_architecture"))
+        assert "no change" in run(config).output
+        watchdog = written(config)["lambda_functions"]["dns_watchdog"]
+        processor = written(config).get("lambda_architecture")
+        found.append((watchdog["reserved_concurrency"], processor))
 
-    assert found == [None, None, "arm64", "arm64", "x86_64", "x86_64"]
+    assert found == [(20, None), (5, "arm64"), (None, "x86_64")]
 
 
 def edit(config: Path, change: Callable[[Any], object]) -> None:

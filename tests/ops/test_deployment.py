@@ -107,11 +107,7 @@ REFUSED: dict[str, tuple[Change, Removable | None, str]] = {
     "another secret": (lambda *_: None, Removable(secret="another"), "nothing was removed"),
     "a used table": (shared_table, Removable(table=TABLE), f"'other' uses the table '{TABLE}"),
     "removal without a token": (living_without_token, Removable(), "--keep-records"),
-    "others' records": (
-        with_token,
-        Removable(),
-        "and 2 more, with no .*nothing was remove",
-    ),
+    "others' records": (with_token, Removable(), "and 2 more, with no .*nothing was remove"),
 }
 """With what is to be removed; without, the stage is to be deployed."""
 
@@ -144,9 +140,7 @@ def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
     assert deployment.has_token()
 
 
-def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> None:
-    said: list[str] = []
-
+def test_what_is_gone_already_can_be_removed_again(deployment: Deployment, said: list[str]) -> None:
     for _ in range(2):
         deployment.destroy(Removable(TABLE, SECRET), silent, said.append)
 

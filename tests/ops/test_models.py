@@ -14,9 +14,12 @@ from botocore.validate import ParamValidator
 from chalicelib import aws
 from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.instances import Instances
+from chalicelib.notifications.mailer import Mail, Mailer
 from ops.aws_operations import IAM_PREFIXES
+from ops.iam_page import EXAMPLE
 from ops.models import CALLS, DIRECTORY, models
 from ops.settings_page import pages
+from tests.ops.played import Played
 from tests.ops.projects import code
 from tests.world import REGION, World
 
@@ -77,24 +80,19 @@ ORDER = DesktopOrder(
     owner="elephant:prod",
     key_name="desktops",
 )
-MAIL = {
-    "FromEmailAddress": "a@example.com",
-    "Destination": {"ToAddresses": ["b@example.com"]},
-    "Content": {
-        "Simple": {
-            "Subject": {"Data": "ü", "Charset": "UTF-8"},
-            "Body": {"Text": {"Data": "t"}, "Html": {"Data": "h"}},
-        }
-    },
-}
+
+
+def mail() -> dict[str, Any]:
+    """Return the request of an e-mail."""
+    ses = Played(send_email={"MessageId": "1"})
+    assert EXAMPLE.settings.notifications
+    Mailer(ses, EXAMPLE.settings.notifications).send_mail(Mail("ü", "h", "t"))
+    return ses.calls[0][1]
 
 
 @pytest.mark.parametrize(
     ("service", "name", "request_"),
-    [
-        ("ec2", "RunInstances", ORDER.request("subnet-00000000")),
-        ("sesv2", "SendEmail", MAIL),
-    ],
+    [("ec2", "RunInstances", ORDER.request("subnet-00000000")), ("sesv2", "SendEmail", mail())],
 )
 def test_a_request_is_valid_and_the_same_as_with_the_whole_model(
     service: str, name: str, request_: dict[str, Any]

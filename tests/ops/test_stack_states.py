@@ -7,7 +7,6 @@ that takes its time and goes wrong is played here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,7 +68,6 @@ class Stack:
     table: str = "CREATE_COMPLETE"
 
     def __post_init__(self) -> None:
-        self._numbers = count(1)
         self._events: list[Mapping[str, Any]] = []
         if self.status:
             self._record("FailedEvents", "CREATE_FAILED", "long ago")
@@ -136,7 +134,7 @@ class Stack:
 
     def _record(self, resource: str, status: str, reason: str) -> None:
         event = {
-            "EventId": str(next(self._numbers)),
+            "EventId": str(len(self._events)),
             "StackName": NAME,
             "LogicalResourceId": resource,
             "ResourceType": "AWS::SQS::Queue",

@@ -15,15 +15,7 @@ from botocore.exceptions import ClientError
 from chalicelib.secrets import Token as AppToken
 from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
 from ops.stored_secret import SecretStoreError
-from ops.token import (
-    PROMPT,
-    Stored,
-    TokenFormatError,
-    read_token,
-    rotate,
-    set_token,
-    store_token,
-)
+from ops.token import PROMPT, Stored, TokenFormatError, read_token, rotate, set_token, store_token
 from ops.write_check import WriteCheckError
 from tests.ops.secrecy import everything_said_by
 from tests.world import OTHER_TOKEN, SECRET, make_settings
@@ -51,11 +43,6 @@ class Terminal(io.StringIO):
 
     def readline(self, *_: object) -> str:  # type: ignore[override]
         raise AssertionError("the terminal echoes what is read like this")
-
-
-@pytest.fixture
-def said() -> list[str]:
-    return []
 
 
 @pytest.fixture
