@@ -13,14 +13,13 @@ from tests.meetings.faults import DIED_AFTER, REFUSED, TWICE
 from tests.meetings.launches import (
     FAULTS,
     ID,
-    NO_ROOM,
-    ZONES,
     Cloud,
     Invocation,
     interleave,
     launch,
     require_promises,
 )
+from tests.simulation.ec2 import NO_ROOM, ZONES
 
 CALLS = [
     "get_item",
@@ -38,7 +37,7 @@ CALLS = [
 LAGS = (0.0, 3.0, 90.0)
 """Not at all; until soon after the run; until after its first retry."""
 ROOM: dict[str, list[str]] = {
-    "everywhere": [],
+    "everywhere": [""],
     "in the second zone": [NO_ROOM],
     "in the first zone later": [NO_ROOM, ""],
 }
@@ -49,14 +48,14 @@ def make_cloud(lag: float = 0.0, room: str = "everywhere") -> Cloud:
     """Make a cloud with a meeting that is due; its first zone may be full."""
     cloud = Cloud(lag)
     cloud.put_row()
-    cloud.refusals = {first_zone(): list(ROOM[room])}
+    cloud.refusals = {first_subnet(): list(ROOM[room])}
     return cloud
 
 
-def first_zone() -> str:
-    """Return the zone that the meeting's desktops are tried in first."""
-    subnets = [Subnet(f"subnet-{zone}", zone, has_room=True, is_public=True) for zone in ZONES]
-    return in_order(subnets, ID, None)[0].removeprefix("subnet-")
+def first_subnet() -> str:
+    """Return the subnet that the meeting's desktops are tried in first."""
+    subnets = [Subnet(each, zone, has_room=True, is_public=True) for each, zone in ZONES.items()]
+    return in_order(subnets, ID, None)[0]
 
 
 def is_whole(cloud: Cloud) -> bool:
