@@ -173,12 +173,21 @@ def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the
 # Rows that change under it
 
 
-def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(cloud: Cloud) -> None:
-    def write(position: int) -> None:
-        cloud.change_row(launch_lease=f"{position}")
+@pytest.mark.parametrize(("first", "what"), [(0, "done"), (6, "written")])
+def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(
+    cloud: Cloud, first: int, what: str
+) -> None:
+    """From the beginning, or while the first desktop is started."""
 
-    assert "kept changing; nothing was done" in launch(cloud, before_each=write).failure
-    assert cloud.hosts == {}
+    def write(position: int) -> None:
+        if position >= first:
+            cloud.change_row(status=f"X{position}")
+
+    failure = launch(cloud, before_each=write).failure
+
+    assert failure.startswith("LaunchDelayedError")
+    assert f"kept changing; nothing was {what}" in failure
+    assert bool(cloud.hosts) is (what == "written")
 
 
 def test_a_row_that_is_removed_meanwhile_leaves_nothing_running(cloud: Cloud) -> None:

@@ -133,17 +133,6 @@ def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
 # The row
 
 
-def test_a_row_that_never_keeps_still_is_tried_again_later(cloud: Cloud) -> None:
-    def write(position: int) -> None:
-        if position > 5:
-            cloud.change_row(status=f"X{position}")
-
-    failure = launch(cloud, before_each=write).failure
-
-    assert failure.startswith("LaunchDelayedError")
-    assert "kept changing; nothing was written" in failure
-
-
 def test_a_run_whose_lease_was_taken_starts_nothing_more(cloud: Cloud) -> None:
     lease = "2026-11-21T15:30:00+00:00 other"
 
