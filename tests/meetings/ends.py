@@ -78,14 +78,7 @@ class Ends(FaultyWorld):
 
     def set(self, meeting: str = ID, **attributes: str) -> None:
         """Write into a row what others write."""
-        for name, text in attributes.items():
-            self.world.dynamodb.update_item(
-                TableName=TABLE,
-                Key={"id": {"S": meeting}},
-                UpdateExpression="SET #n = :v",
-                ExpressionAttributeNames={"#n": name},
-                ExpressionAttributeValues={":v": {"S": text}},
-            )
+        self.world.put_row(meeting, **self.world.row(meeting) | attributes)
 
     def state(self, instance_id: str) -> str:
         answer = self.world.ec2.describe_instances(InstanceIds=[instance_id])
@@ -136,12 +129,8 @@ class Ends(FaultyWorld):
         """Return when each schedule of the stage fires."""
         found = self.schedules.list_schedules(GroupName=GROUP)["Schedules"]
         made = (self.schedules.get_schedule(GroupName=GROUP, Name=each["Name"]) for each in found)
-        return {
-            each["Name"]: datetime.strptime(
-                each["ScheduleExpression"], "at(%Y-%m-%dT%H:%M:%S)"
-            ).replace(tzinfo=UTC)
-            for each in made
-        }
+        times = {each["Name"]: each["ScheduleExpression"] for each in made}
+        return {name: datetime.fromisoformat(f"{at[3:-1]}Z") for name, at in times.items()}
 
     def fire(self) -> str | None:
         """Let time pass until the next schedule, and take that away; return whom it looks at."""
