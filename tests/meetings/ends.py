@@ -27,6 +27,10 @@ DATA = "s3://bucket/session"
 BOTH = {"teacher_session_data": DATA, "student_session_data": DATA}
 GONE = ["terminated", "terminated"]
 LIVE = ["running", "running"]
+CALLS_OF_AN_END = [
+    *("update_item", "describe_instances"),
+    *("terminate_instances", "terminate_instances", "update_item"),
+]
 FAULTS = (REFUSED, LOST, DIED_BEFORE, DIED_AFTER)
 MOST_LOOKS = 60
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from chalicelib.clock import format_time
-from chalicelib.meeting_row.meeting import ROLES, Status
+from chalicelib.meeting_row.meeting import Status
 from chalicelib.meeting_row.table import Meetings
 from tests.functions import Functions
 from tests.meetings.faults import (
@@ -221,11 +221,9 @@ def launch(
     return run
 
 
-def require_promises(cloud: Cloud, *, most: int = 1) -> None:
+def require_promises(cloud: Cloud) -> None:
     """Require what always holds, at the end and after the safety net's look."""
-    assert all(count <= most for count in cloud.started_by_role().values()), cloud.started_by_role()
-    for role in ROLES:
-        assert len(cloud.living(role)) <= 1
+    assert set(cloud.started_by_role().values()) <= {1}, cloud.started_by_role()
     order = [list(Status).index(Status(status)) for status in cloud.statuses]
     assert order == sorted(order), cloud.statuses
     for host in cloud.hosts.values():

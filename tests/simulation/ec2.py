@@ -115,14 +115,6 @@ class Host:
         return [self.at(moment), *later]
 
 
-@dataclass
-class Launched:
-    """What a client token was used for in a zone; `host` is None if nothing came of it."""
-
-    request: str
-    host: Host | None
-
-
 class Region:
     """The region's instances, and what each client token was used for.
 
@@ -135,16 +127,13 @@ class Region:
         self.hosts: dict[str, Host] = {}
         self.lag = 0.0
         self.volume_gb = 30
+        shared = {"AvailableIpAddressCount": 250, "MapPublicIpOnLaunch": True}
         self.subnets: list[dict[str, object]] = [
-            {
-                "SubnetId": subnet,
-                "AvailabilityZone": zone,
-                "AvailableIpAddressCount": 250,
-                "MapPublicIpOnLaunch": True,
-            }
+            {"SubnetId": subnet, "AvailabilityZone": zone, **shared}
             for subnet, zone in ZONES.items()
         ]
-        self._tokens: dict[tuple[str, str], Launched] = {}
+        self._tokens: dict[tuple[str, str], tuple[str, Host | None]] = {}
+        """What a client token was used for in a subnet, and what came of it."""
         self._clock = clock
 
     def launch(self, **tags: str) -> Host:
@@ -173,13 +162,13 @@ class Region:
             raise client_error("InvalidAMIID.NotFound", "RunInstances")
         subnet = request["NetworkInterfaces"][0]["SubnetId"]
         key, asked = (subnet, request["ClientToken"]), json.dumps(request, sort_keys=True)
-        used = self._tokens.setdefault(key, Launched(asked, None))
-        if used.request != asked:
+        asked_before, host = self._tokens.setdefault(key, (asked, None))
+        if asked_before != asked:
             raise client_error("IdempotentParameterMismatch", "RunInstances")
-        if used.host is not None:
-            if used.host.view.is_gone:
+        if host:
+            if host.view.is_gone:
                 raise client_error("IdempotentInstanceTerminated", "RunInstances")
-            return used.host
+            return host
         if code := self.refusal(subnet):
             raise client_error(code, "RunInstances")
         tags = {
@@ -188,8 +177,9 @@ class Region:
             if each["ResourceType"] == "instance"
             for tag in each["Tags"]
         }
-        used.host = self.launch(**tags)
-        return used.host
+        host = self.launch(**tags)
+        self._tokens[key] = asked, host
+        return host
 
     def known(self, instance_id: str, operation: str) -> Host:
         """Return an instance that EC2 knows by now. Raises ClientError if it does not."""
