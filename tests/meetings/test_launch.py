@@ -90,15 +90,12 @@ def test_a_row_that_has_its_desktops_becomes_launched_unless_it_is_further(
 
 
 UNCLAIMED = "its status is TERMINATED without a termination_reason: it is left to the safety net"
+OVER = {"status": "TERMINATED", "termination_reason": "SUCCESS"}
 UNFIT: dict[str, tuple[float, dict[str, str] | None, str]] = {
     "unknown": (10, None, "no such meeting"),
     "not due": (12, {}, "it is not due before 2026-11-21T15:02:00Z"),
     "too late": (-180, {}, "its longest time is over"),
-    "over": (
-        10,
-        {"status": "TERMINATED", "termination_reason": "SUCCESS"},
-        "the meeting is over: SUCCESS",
-    ),
+    "over": (10, OVER, "the meeting is over: SUCCESS"),
     # Without a claim people may be in it, so nothing is ended either.
     "not claimed": (10, {"status": "TERMINATED"}, UNCLAIMED),
 }
