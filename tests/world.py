@@ -44,18 +44,14 @@ FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-dns_wa
 OTHER_TOKEN = "rotated_" + "0" * 32
 UNKNOWN = "i-0123456789abcdef0"
 """An instance that EC2 does not know."""
+REQUIRED = {"DOMAIN_ROOT": DOMAIN, "ZONE_ID": DEFAULT_ZONE_ID, "SECRET_ARN": SECRET, "OWNER": OWNER}
+"""The variables that every stage must have."""
 RECORDS = f"/zones/{DEFAULT_ZONE_ID}/dns_records"
 
 
 def make_settings(**variables: str) -> Settings:
     """Parse settings with what is required filled in."""
-    required = {
-        "DOMAIN_ROOT": DOMAIN,
-        "ZONE_ID": DEFAULT_ZONE_ID,
-        "SECRET_ARN": SECRET,
-        "OWNER": OWNER,
-    }
-    return Settings.parse(required | variables)
+    return Settings.parse(REQUIRED | variables)
 
 
 def link(instance_id: str) -> str:
@@ -273,11 +269,15 @@ class World:
     def terminate(self, *instance_ids: str) -> None:
         self.ec2.terminate_instances(InstanceIds=list(instance_ids))
 
+    def age(self, instance_id: str, minutes: float) -> None:
+        """Have an instance been launched so much earlier."""
+        instance = get_backend("ec2")[ACCOUNT][REGION].get_instance(instance_id)
+        instance.launch_time -= timedelta(minutes=minutes)
+
     def two_in_a_role(self) -> tuple[str, str]:
         """Launch two desktops of the same role, the second a minute after the first."""
         older, younger = self.desktop(), self.desktop()
-        instance = get_backend("ec2")[ACCOUNT][REGION].get_instance(older)
-        instance.launch_time -= timedelta(minutes=1)
+        self.age(older, minutes=1)
         return older, younger
 
     def stop(self, *instance_ids: str) -> None:

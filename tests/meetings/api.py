@@ -152,8 +152,7 @@ class Api(Faults):
         self.put_row(self.rows()[key] | texts)
 
     def clear_rows(self) -> None:
-        for key in self.rows():
-            self.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
+        get_backend("dynamodb")[ACCOUNT][REGION].tables[TABLE].items.clear()
 
     @cached_property
     def rival(self) -> Api:
@@ -162,7 +161,7 @@ class Api(Faults):
 
     def reset(self) -> None:
         """Leave AWS as it was at first, and let it answer: much faster than new mocks."""
-        get_backend("dynamodb")[ACCOUNT][REGION].tables[TABLE].items.clear()
+        self.clear_rows()
         group = get_backend("scheduler")[ACCOUNT][REGION].schedule_groups[PLACE.schedule_group]
         group.schedules.clear()
         for api in (self, self.rival):

@@ -56,21 +56,13 @@ def test_the_times_offset_is_honoured(written: str, time: str) -> None:
     assert parse(meet_time=written).time == time
 
 
+NAMES = ("x", "x" * 100, "José O'Neil-Ruíz", "李小龍", "محمد", "👩‍🏫 Ada", "<b>&")
+EMAILS = ("a@b.c", "ada+x@mail.example.co.uk", "zoë@exämple.com", f"a@{'b' * 250}.c")
+
+
 @pytest.mark.parametrize(
     ("field_name", "value"),
-    [
-        *(
-            ("teacher_name", name)
-            for name in ("x", "x" * 100, "José O'Neil-Ruíz", "李小龍", "محمد", "👩‍🏫 Ada", "<b>&")
-        ),
-        *(
-            ("teacher_email", email)
-            for email in (
-                *("a@b.c", "ada+x@mail.example.co.uk", "zoë@exämple.com"),
-                f"a@{'b' * 250}.c",
-            )
-        ),
-    ],
+    [*(("teacher_name", each) for each in NAMES), *(("teacher_email", each) for each in EMAILS)],
 )
 def test_names_and_addresses_of_all_languages_are_kept(field_name: str, value: str) -> None:
     assert getattr(parse(**{field_name: f" {value} "}), field_name) == value
