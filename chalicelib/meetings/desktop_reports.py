@@ -36,8 +36,8 @@ class BadDataError(ValueError):
 
 
 def healthy_attribute(role: str) -> str:
-    """Name the attribute with the time when the role's desktop reported that it is healthy."""
-    return f"{role}_healthy_at"
+    """Name the attribute with the id of the role's desktop that reported that it is healthy."""
+    return f"{role}_healthy_desktop"
 
 
 def connected_attribute(role: str) -> str:
@@ -46,11 +46,12 @@ def connected_attribute(role: str) -> str:
 
 
 def is_healthy(meeting: Meeting, role: str) -> bool:
-    """Whether the role's desktop has reported that it is healthy."""
-    return healthy_attribute(role) in meeting.item
+    """Whether the desktop to which the role's link leads has reported that it is healthy."""
+    linked = meeting.linked_instance(role)
+    return linked is not None and meeting.text(healthy_attribute(role)) == linked
 
 
-def report_healthy(speaker: Speaker, now: datetime) -> RowUpdate | None:
+def report_healthy(speaker: Speaker, _: datetime) -> RowUpdate | None:
     """Decide what to write when a desktop is healthy; None if the row says so already.
 
     Raises NoAddressError.
@@ -60,7 +61,7 @@ def report_healthy(speaker: Speaker, now: datetime) -> RowUpdate | None:
         raise NoAddressError(f"the row has no link to {speaker.instance_id} yet")
     texts: dict[str, str] = {}
     if not is_healthy(meeting, role):
-        texts[healthy_attribute(role)] = format_time(now)
+        texts[healthy_attribute(role)] = speaker.instance_id
     if meeting.status in Status.HEALTHY.earlier:
         texts["status"] = Status.HEALTHY
     relies_on = ("status", link_attribute(role), healthy_attribute(role))

@@ -72,7 +72,8 @@ def test_the_first_use_of_a_ticket_begins_the_meeting_and_uses_it_up() -> None:
 def test_a_second_person_does_not_begin_it_again(
     status: str, joined: str, written: set[str]
 ) -> None:
-    row = offered(status=status, **({"joined_at": joined} if joined else {}))
+    more = {"joined_at": joined} if joined else {}
+    row = offered(TICKET, status=status, **more)
     update = admit(row, TICKET, A, NOW)
     assert update
     assert {*update.texts} == {"student_entered_hash", "student_entered_at"} | written

@@ -110,6 +110,10 @@ def test_what_meetings_require_is_enough() -> None:
         volume_gb=60,
         allowed_origins=frozenset(),
         requires_join_keys=True,
+        signs_in=True,
+        room_url=None,
+        certificate_secret=None,
+        desktop_policy_arns=(),
         longest=timedelta(hours=3),
     )
 
@@ -176,7 +180,7 @@ def test_all_problems_are_reported_in_one_error() -> None:
 
     heading, *lines = str(caught.value).splitlines()
     assert heading == (
-        "32 setting(s) of this stage are missing or wrong "
+        "36 setting(s) of this stage are missing or wrong "
         "(environment_variables in .chalice/config.json):"
     )
     assert lines == [f"  - {problem}" for problem in caught.value.problems]
