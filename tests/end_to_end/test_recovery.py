@@ -6,7 +6,6 @@ an event leaves undone is left to the sweep.
 
 from __future__ import annotations
 
-import json
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ from tests.end_to_end.conftest import PROJECT, SWEEP, WATCHDOG, DeployedStage, s
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from localcloud.cloudflare import Record
 
 
 MINUTE = 1.0
@@ -100,14 +101,11 @@ class Stage(DeployedStage):
         statuses = {"TERMINATED"} if state == "terminated" else {"LAUNCHED", "DNS_WRITTEN"}
         return not self.records(desktop) and set(row) == {"status"} and row["status"] in statuses
 
-    def others(self) -> list[str]:
-        """Return the records that are not ours, letter by letter."""
+    def others(self) -> list[Record]:
+        """Return the records that are not ours."""
         ours = f"{self.cloud.settings.owner} "
-        return [
-            json.dumps(record.as_json())
-            for record in self.zone.records
-            if not (record.fields.comment or "").startswith(ours)
-        ]
+        records = self.zone.records
+        return [each for each in records if not (each.fields.comment or "").startswith(ours)]
 
 
 def test_whatever_goes_wrong_at_once_the_schedule_brings_all_right(stage: Stage) -> None:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from localcloud.aws.mail import Mail
-
 LARGEST_ZIP = 1_500_000
 VARIABLES = harness.VARIABLES | {
     "FEATURES": "meetings,notifications",
@@ -58,10 +56,6 @@ class Stage(DeployedStage):
         invoked = self.cloud.put_event(event)
         self.settle()
         return invoked
-
-    @property
-    def mails(self) -> tuple[Mail, ...]:
-        return self.cloud.aws.outbox.mails
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +173,7 @@ def test_a_failed_health_check_is_notified_once_however_often_the_event_comes(st
     assert stage.put_event(ended) == [TERMINATION]
     assert stage.put_event(ended) == [TERMINATION]
 
-    (mail,) = stage.mails
+    (mail,) = stage.cloud.aws.outbox.mails
     assert mail.sender == "elephant@elephant.example"
     assert mail.recipients == ("ops@example.com", "lead@example.com")
     assert "web" in mail.subject
@@ -212,7 +206,7 @@ def test_a_deployment_is_notified_with_its_version_and_a_failed_one_with_its_rea
     stage.put_event(event("codedeploy-success", deploymentId=made))
     stage.put_event(event("codedeploy-failure", deploymentId=made))
 
-    succeeded, failed = stage.mails
+    succeeded, failed = stage.cloud.aws.outbox.mails
     assert "shop 1.4.2" in succeeded.subject
     assert "FAILED" in failed.subject
     assert "s3://releases/shop/shop-1.4.2.zip" in succeeded.text
@@ -230,8 +224,8 @@ def test_what_ses_refuses_is_tried_again_and_kept_and_can_be_notified_later(stag
     (kept,) = stage.failed_events(TERMINATION)
     assert "not verified" in json.dumps(kept["responsePayload"])
     identity.verification_status = "SUCCESS"
-    assert not stage.mails
+    assert not stage.cloud.aws.outbox.mails
 
     stage.put_event(kept["requestPayload"])
 
-    assert len(stage.mails) == 1
+    assert len(stage.cloud.aws.outbox.mails) == 1

@@ -22,8 +22,9 @@ from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.lifetime import LookAgain, verdict
 from chalicelib.meetings.page import HEADLINES, TITLES
 from tests.browser import CONTRASTS, Browser, Tab
+from tests.meetings.launches import SETTINGS
 from tests.servers import QuietHandler, QuietServer, serving
-from tests.world import TABLE, link, make_settings
+from tests.world import TABLE, link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,9 +35,6 @@ A: Final = "i-0123456789abcdef0"
 ID: Final = "abcdefgh12345678"
 KEY: Final = "the-students-key"
 MINUTE: Final = timedelta(minutes=1)
-SETTINGS = make_settings(
-    FEATURES="meetings", AMI_ID="ami-0123456789abcdef0", SECURITY_GROUP_IDS="sg-0123456789abcdef0"
-)
 DESKTOP: Final = link(A) + "/"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from ops.configure import changes
 from ops.deployment import Deployment
 from ops.doctor import QUESTIONS
 from ops.written_files import write_files
-from tests.ops.projects import silent
+from tests.ops.projects import edit_stages, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -59,8 +58,6 @@ class Deployed:
     config_file: ConfigFile
     account: CloudAccount
     code: Code
-    exports: Mapping[str, str]
-    """What leads the operator's commands here, as it was when nothing was broken."""
     baseline: dict[str, Level] = field(default_factory=dict)
     _hooks: list[tuple[Any, str, Any]] = field(default_factory=list)
 
@@ -114,10 +111,12 @@ class Deployed:
 
     def edit_config(self, function: str = "", **members: object) -> None:
         """Edit config.json by hand: members of the stage, or of one of its functions."""
-        config = self.config_file.load()
-        part = config["stages"][STAGE]
-        (part["lambda_functions"][function] if function else part).update(members)
-        self.config_file.path.write_text(json.dumps(config, indent=2) + "\n")
+
+        def change(stages: dict[str, Any]) -> None:
+            part = stages[STAGE]
+            (part["lambda_functions"][function] if function else part).update(members)
+
+        edit_stages(self.config_file.path, change)
 
     def set_stage(self, **members: Any) -> None:  # noqa: ANN401
         """Write another stage, with its policies."""

@@ -17,7 +17,7 @@ from moto.ses.models import ses_backends
 
 from chalicelib.ec2.instances import OWNER_TAG
 from chalicelib.settings.stage import FEATURES, Settings
-from localcloud.aws import ACCOUNT_ID, ANY_IMAGE, DEFAULT_REGION
+from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN, Permission, Plan, Token
 from ops import checks_api, checks_code, cli_stage, deployed_note, deployment
@@ -27,6 +27,7 @@ from ops.features import with_features
 from ops.reach import Code
 from ops.removal import Removable
 from ops.stages import ConfigError, ConfigFile
+from tests.end_to_end.conftest import start_instance
 from tests.ops.breakages import (
     ALL,
     DESKTOP,
@@ -65,7 +66,7 @@ OK, FAILURE, WARNING, SKIPPED = Level.OK, Level.FAILURE, Level.WARNING, Level.SK
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """Deploy the project with every feature to a local cloud, as an operator would.
 
     For one module at a time: moto keeps its state in this process, and other tests reset it.
@@ -74,14 +75,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         LocalCloud(PROJECT.settings, Ports(), time_scale=0.001) as cloud,
         pytest.MonkeyPatch.context() as patch,
     ):
-        exports = cloud.exports
-        for name, value in exports.items():
+        for name, value in cloud.exports.items():
             patch.setenv(name, value)
         project = PROJECT.copy(tmp_path_factory.mktemp("doctor") / "project", cloud.cloudflare.url)
         code = Code(project.directory)
         for module in (deployment, cli_stage):
             patch.setattr(module, "Code", lambda _: code)  # which does not change
-        it = Deployed(cloud, ConfigFile(project.directory), CloudAccount(cloud), code, exports)
+        it = Deployed(cloud, ConfigFile(project.directory), CloudAccount(cloud), code)
         variables = with_features(it.stage.variables, FEATURES, ()) | VARIABLES
         it.set_stage(variables=variables, alarm_email="ops@example.com")
         cloud.cloudflare.api._authenticator._tokens[READER] = Token(
@@ -92,14 +92,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         patch.setattr(deployment, "forget_build", lambda _: None)  # or each takes seconds
         it.baseline = it.levels()
         yield it
-
-
-@pytest.fixture
-def deployed(running: Deployed, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    """Lead the operator's commands to the local cloud."""
-    for name, value in running.exports.items():
-        monkeypatch.setenv(name, value)
-    return running
 
 
 @pytest.fixture
@@ -215,10 +207,6 @@ OF_THE_STACK = (
 
 
 # What is seen, and put back by the test
-
-
-def in_four_minutes() -> datetime:
-    return datetime.now(UTC) + timedelta(minutes=4)
 
 
 def put_record(it: Deployed, instance_id: str = "i-0123456789abcdef0") -> None:
@@ -421,7 +409,8 @@ def test_what_another_setting_or_a_person_repairs_is_reported(  # noqa: PLR0913 
 ) -> None:
     change(seen)
 
-    check = seen.ask(name, now=in_four_minutes)
+    in_four_minutes = datetime.now(UTC) + timedelta(minutes=4)  # when nothing is young any more
+    check = seen.ask(name, now=lambda: in_four_minutes)
 
     assert check.level is level
     assert found in check.found
@@ -620,15 +609,8 @@ def test_features_that_are_turned_off_leave_nothing_even_if_chalices_note_is_los
 
 
 def desktop(it: Deployed, owner: str | None) -> str:
-    tags = {"Project": "Elephant", "MeetingID": "abc"} | ({OWNER_TAG: owner} if owner else {})
-    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    started = it.client("ec2").run_instances(
-        ImageId=ANY_IMAGE,
-        MinCount=1,
-        MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
-    )["Instances"]
-    return str(started[0]["InstanceId"])
+    tags: Any = {"MeetingID": "abc", OWNER_TAG: owner or ""}
+    return start_instance(it.client("ec2"), **tags)
 
 
 def test_removing_the_stage_ends_schedules_first_and_reports_desktops(deployed: Deployed) -> None:
@@ -636,6 +618,7 @@ def test_removing_the_stage_ends_schedules_first_and_reports_desktops(deployed: 
     ended, running = desktop(deployed, "elephant:local"), desktop(deployed, "elephant:local")
     unmarked, others = desktop(deployed, None), desktop(deployed, "elephant:dev")
     deployed.client("ec2").terminate_instances(InstanceIds=[ended])
+    deployed.cloud.settle()
     said: list[str] = []
 
     for _ in range(2):

@@ -13,10 +13,9 @@ from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
 from ops import assemble, cli
 from ops.features import SETTINGS
 from ops.iam_page import EXAMPLE
-from tests.ops.projects import ROOT, code
+from tests.ops.projects import ROOT, code, edit_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from click.testing import Result
@@ -115,18 +114,11 @@ def test_concurrency_and_processor_have_a_default_and_stay_as_they_are_said(conf
     assert found == [(20, None), (5, "arm64"), (None, "x86_64")]
 
 
-def edit(config: Path, change: Callable[[Any], object]) -> None:
-    """Edit the stage by hand."""
-    by_hand = json.loads(config.read_text())
-    change(by_hand["stages"]["prod"])
-    config.write_text(json.dumps(by_hand))
-
-
 def test_a_stage_of_an_earlier_release_keeps_its_owner_and_its_table(config: Path) -> None:
     run(config, *NEW)
-    edit(config, lambda stage: stage["environment_variables"].pop("TABLE_NAME"))
-    edit(config, lambda stage: stage["environment_variables"].update(OWNER="elephant:prod"))
-    kept = variables(config)
+    kept = {**variables(config), "OWNER": "elephant:prod"}
+    del kept["TABLE_NAME"]
+    edit_stages(config, lambda stages: stages["prod"].update(environment_variables=kept))
 
     assert run(config).exit_code == 0
     assert variables(config) == kept
@@ -136,7 +128,7 @@ def test_what_was_reserved_by_hand_for_all_functions_is_not_taken_back_for_one(
     config: Path,
 ) -> None:
     run(config, *NEW)
-    edit(config, lambda stage: stage.update(reserved_concurrency=8))
+    edit_stages(config, lambda stages: stages["prod"].update(reserved_concurrency=8))
 
     refused = run(config, "--concurrency=none")
 
