@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.dns.provider import DnsError
 from localcloud.cloudflare import Fault, FaultKind
-from tests.application import ARN, MEETINGS, STAGE, invoke, load_app
+from tests.application import ARN, MEETINGS, STAGE, gateway_event, invoke, load_app
 from tests.world import ACCOUNT, REGION, TABLE, Context, World
 
 if TYPE_CHECKING:
@@ -37,21 +37,10 @@ def ask(
     app: ModuleType, method: str, path: Mapping[str, str] | None, headers: Mapping[str, str]
 ) -> Any:  # noqa: ANN401
     """Send a request as API Gateway does, and return its answer; a join link's has parameters."""
-    resource = "/schedule" if method in ROUTES["/schedule"] else "/join/{meeting_id}/{role}"
-    event = {
-        "headers": headers,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": path,
-        "stageVariables": None,
-        "requestContext": {
-            "httpMethod": method,
-            "resourcePath": resource,
-            "path": f"/api{resource.format_map(path or {'meeting_id': '', 'role': ''})}",
-            "identity": {"sourceIp": "192.0.2.1"},
-        },
-        "body": "{}" if method == "POST" else None,
-        "isBase64Encoded": False,
-    }
+    route = "/schedule" if method in ROUTES["/schedule"] else "/join/{meeting_id}/{role}"
+    there = f"/api{route.format_map(path or {'meeting_id': '', 'role': ''})}"
+    body = "{}" if method == "POST" else None
+    event = gateway_event(method, route, there, headers=headers, pathParameters=path, body=body)
     return app.app(event, Context(invoked_function_arn=ARN))
 
 
