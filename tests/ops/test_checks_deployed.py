@@ -46,6 +46,7 @@ from tests.ops.breakages import (
     attach,
     call,
     config,
+    demand,
     every,
     lose_note,
     own_table,
@@ -465,7 +466,8 @@ without_stream = every(lambda it: own_table(it, "plain"), plain(TABLE_NAME="plai
         ("secret", lambda it: secret_gone(it.cloud.settings.secret_id)(it), FAILURE, "."),
         ("secret", shorten_secret_arn, FAILURE, ", then"),
         ("table stream", without_stream, WARNING, "."),  # which only meetings need
-        ("desktop role", attach(DESKTOP), WARNING, " unless "),  # which their image may need
+        ("desktop role", attach(DESKTOP), WARNING, ", or "),  # which their image may need
+        ("desktop role", demand(DESKTOP), FAILURE, "."),
     ],
 )
 def test_a_single_remedy_repairs_what_it_is_for(
