@@ -14,7 +14,7 @@ from ops.stages import ConfigError, ConfigFile
 from ops.written_files import write_files
 
 
-class _Form(click.ParamType):
+class _Form(click.ParamType[str]):
     """A text of a certain form."""
 
     def __init__(self, name: str, pattern: str) -> None:

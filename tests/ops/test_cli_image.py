@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
@@ -64,7 +64,7 @@ def written(ops: Ops, tmp_path: Path) -> Callable[..., Path]:
 def accepted(operation: str, request: dict[str, Any]) -> None:
     """Check a request as botocore does before it sends one."""
     model = ServiceModel(Loader().load_service_model("imagebuilder", "service-2"))
-    shape = model.operation_model(operation).input_shape
+    shape: Any = model.operation_model(operation).input_shape
     report = ParamValidator().validate(request | {"clientToken": "a-token"}, shape)
     assert not report.has_errors(), report.generate_report()
 
