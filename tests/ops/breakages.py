@@ -106,16 +106,6 @@ def attach(role: str) -> Change:
     return change
 
 
-def demand(role: str) -> Change:
-    """Say in the settings that the role has a policy that it lacks."""
-
-    def change(it: Deployed) -> None:
-        made = it.client("iam").create_policy(PolicyName=f"needed-{role}", PolicyDocument=MORE)
-        it.set_variables(DESKTOP_POLICY_ARNS=made["Policy"]["Arn"])
-
-    return change
-
-
 ANY = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 MORE = json.dumps({"Version": "2012-10-17", "Statement": [ANY]})
 
