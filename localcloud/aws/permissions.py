@@ -74,7 +74,7 @@ def _document(policy: ManagedPolicy) -> str:
 
 def _statements(documents: Iterable[str | Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     parsed = [json.loads(each) if isinstance(each, str) else each for each in documents]
-    return [statement for each in parsed for statement in _listed(each["Statement"])]
+    return [statement for each in parsed for statement in _listed(each.get("Statement"))]
 
 
 def _decide(
