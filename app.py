@@ -9,7 +9,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from chalice.app import BadRequestError, Chalice, CloudWatchEvent, DynamoDBEvent, Response
+from chalice.app import (
+    BadRequestError,
+    Chalice,
+    CloudWatchEvent,
+    DynamoDBEvent,
+    IAMAuthorizer,
+    Response,
+)
 
 from chalicelib.container import Container
 from chalicelib.ec2.event import event_of, event_pattern
@@ -148,23 +155,56 @@ if settings.meetings:
 
     def asked() -> Request:
         """Return the current request."""
-        request = cast("Any", app.current_request)
-        return Request.of(request, request.context["path"])
+        return Request.of(cast("Any", app.current_request))
+
+    def api_context() -> LambdaContext:
+        """Return the current run's context."""
+        context = app.lambda_context
+        if settings.is_local and not context.invoked_function_arn:  # by `chalice local`
+            context.invoked_function_arn = LOCAL_FUNCTION
+        return cast("LambdaContext", context)
 
     @app.route("/schedule", methods=["POST", "OPTIONS"], content_types=["*/*"])
     @ready_with(lambda: container.scheduling, "app")
     def schedule_meeting() -> Response:
         """Schedule a meeting."""
-        context = app.lambda_context
-        if settings.is_local and not context.invoked_function_arn:  # by `chalice local`
-            context.invoked_function_arn = LOCAL_FUNCTION
-        return to_chalice(container.scheduling.handle(asked(), context))
+        return to_chalice(container.scheduling.handle(asked(), api_context()))
 
     @app.route("/join/{meeting_id}/{role}", methods=["GET"])
     @ready_with(lambda: container.join, "app")
     def join(meeting_id: str, role: str) -> Response:
         """Report a meeting's progress, and send people to their desktop."""
         return to_chalice(container.join.handle(asked(), meeting_id, role))
+
+    desktops_only = IAMAuthorizer()
+
+    @app.route("/desktop", methods=["GET"], authorizer=desktops_only)
+    @ready_with(lambda: container.desktop_api, "app")
+    def desktop() -> Response:
+        """Describe its meeting to a desktop."""
+        return to_chalice(container.desktop_api.describe(asked(), api_context()))
+
+    @app.route(
+        "/desktop/healthy", methods=["POST"], content_types=["*/*"], authorizer=desktops_only
+    )
+    def desktop_healthy() -> Response:
+        """Let people enter a desktop that reports that it is healthy."""
+        return to_chalice(container.desktop_api.healthy(asked(), api_context()))
+
+    @app.route(
+        "/desktop/finished", methods=["POST"], content_types=["*/*"], authorizer=desktops_only
+    )
+    def desktop_finished() -> Response:
+        """Keep what a desktop's session leaves."""
+        return to_chalice(container.desktop_api.finished(asked(), api_context()))
+
+    if settings.meetings.signs_in:
+
+        @app.route("/dcv/{instance_id}", methods=["POST"], content_types=["*/*"])
+        @ready_with(lambda: container.sign_in, "app")
+        def sign_in(instance_id: str) -> Response:
+            """Tell a desktop's DCV server whether somebody may enter."""
+            return to_chalice(container.sign_in.handle(asked(), instance_id))
 
     @app.lambda_function()
     @ready_with(lambda: container.launch)

@@ -79,10 +79,38 @@ def _sign(
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+        .add_extension(_identifier(key), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(_identifier(by_key)),
+            critical=False,
+        )
+        .add_extension(_usage(is_authority=is_authority), critical=True)
     )
     if not is_authority:
         builder = builder.add_extension(hosts, critical=False)
     return builder.sign(by_key, hashes.SHA256())
+
+
+def _identifier(key: RSAPrivateKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+
+
+def _usage(*, is_authority: bool) -> x509.KeyUsage:
+    """Say what a key is for, which Python 3.13 and later require of an authority's.
+
+    https://docs.python.org/3/whatsnew/3.13.html#ssl
+    """
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        content_commitment=False,
+        key_encipherment=not is_authority,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _name(common: str) -> x509.Name:

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from chalicelib.cloudflare.rate_limit import Quota
     from chalicelib.cloudflare.zone import CloudflareZone
     from chalicelib.meeting_row.table import Meetings
+    from chalicelib.meetings.desktop_api import DesktopApi
     from chalicelib.meetings.ending import Ending
     from chalicelib.meetings.join import Join
     from chalicelib.meetings.launch import Launch
     from chalicelib.meetings.overseer import Overseer
     from chalicelib.meetings.safety_net import SafetyNet
     from chalicelib.meetings.scheduling import Scheduling
+    from chalicelib.meetings.sign_in import SignIn
     from chalicelib.meetings.terminator import Terminator
     from chalicelib.notifications.address_reports import AddressReports
     from chalicelib.notifications.deployment_reports import DeploymentReports
@@ -170,6 +172,33 @@ class Container:
             reporter=self._reporter(API),
             clock=self._clock,
         )
+
+    @cached_property
+    def desktop_api(self) -> DesktopApi:
+        """The handler of what desktops ask and report."""
+        from chalicelib.meetings.desktop_api import DesktopApi
+        from chalicelib.meetings.desktop_caller import Speakers
+
+        settings = self._settings
+        return DesktopApi(
+            settings=self._meetings,
+            speakers=Speakers(
+                project_tag=settings.project_tag,
+                owner=settings.owner,
+                instances=self._instances,
+                table=self._table,
+            ),
+            table=self._table,
+            reporter=self._reporter(API),
+            clock=self._clock,
+        )
+
+    @cached_property
+    def sign_in(self) -> SignIn:
+        """The handler of what desktops' DCV servers ask."""
+        from chalicelib.meetings.sign_in import SignIn
+
+        return SignIn(table=self._table, reporter=self._reporter(API), clock=self._clock)
 
     @cached_property
     def launch(self) -> Launch:

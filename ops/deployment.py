@@ -17,6 +17,7 @@ from ops.configure import changes
 from ops.deployed_note import complete_note, note_path
 from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
+from ops.grants import certificate_arn
 from ops.lambda_settings import failures_of, settle_function
 from ops.meetings import check_no_schedules, key_command, living_desktops, remove_schedules
 from ops.policies import functions_of
@@ -227,7 +228,7 @@ class Deployment:
 
     def _parameters(self) -> StackParameters:
         settings = self._stage.settings
-        table = settings.table_name
+        table, meetings = settings.table_name, settings.meetings
         return StackParameters(
             owner=settings.owner,
             table_name=table,
@@ -235,8 +236,10 @@ class Deployment:
             and table_to_create(self._account.client("dynamodb"), str(table), self._stack),
             alarm_email=self._stage.alarm_email,
             has_sweep=SWEEP in self._functions,
-            has_meetings=settings.meetings is not None,
+            has_meetings=meetings is not None,
             has_notifications=settings.notifications is not None,
+            certificate_arn=certificate_arn(self._stage) if meetings else "",
+            desktop_policies=meetings.desktop_policy_arns if meetings else (),
         )
 
     def _zone(self) -> ZoneView:

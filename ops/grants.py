@@ -69,7 +69,15 @@ def secret_arn(stage: Stage) -> str:
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html
     """
-    secret = stage.settings.secret_id
+    return _secret_arn(stage, stage.settings.secret_id)
+
+
+def certificate_arn(stage: Stage) -> str:
+    """Format the ARN of the secret with the certificate of the stage's desktops."""
+    return _secret_arn(stage, _meetings(stage).certificate_secret or f"elephant/{stage.name}/dcv")
+
+
+def _secret_arn(stage: Stage, secret: str) -> str:
     if secret.startswith("arn:"):
         return secret
     return f"{stage.arn('secretsmanager')}:secret:{secret}-??????"

@@ -31,6 +31,8 @@ class StackParameters:
     has_sweep: bool = False
     has_meetings: bool = False
     has_notifications: bool = False
+    certificate_arn: str = ""
+    desktop_policies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ParameterError for values that would fail only half-way."""
@@ -57,5 +59,7 @@ class StackParameters:
             "HasSweep": "yes" if self.has_sweep else "no",
             HAS_MEETINGS: "yes" if self.has_meetings else "no",
             HAS_NOTIFICATIONS: "yes" if self.has_notifications else "no",
+            "CertificateArn": self.certificate_arn,
+            "DesktopPolicies": ",".join(self.desktop_policies),
         }
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
+from ops.grants import certificate_arn
 from ops.stack import template
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def role_of(logical_id: str, stage: Stage) -> Role:
         "Stage": stage.name,
         "TableName": str(stage.settings.table_name),
         "FailedEvents.Arn": f"{stage.arn('sqs')}:{stage.failure_queue}",
+        "CertificateArn": certificate_arn(stage),
     }
     properties = _resolved(_read()["Resources"][logical_id]["Properties"], values)
     (policy,) = properties["Policies"]

@@ -6,8 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.cloudflare import DEFAULT_ZONE_ID
-from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, SECRET, Context
+from tests.world import ACCOUNT, REGION, REQUIRED, Context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,13 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 PROJECT = Path(__file__).parent.parent
-STAGE = {
-    "DOMAIN_ROOT": DOMAIN,
-    "ZONE_ID": DEFAULT_ZONE_ID,
-    "SECRET_ARN": SECRET,
-    "OWNER": OWNER,
-    "AWS_REGION": REGION,
-}
+STAGE = REQUIRED | {"AWS_REGION": REGION}
 MEETINGS = {
     "FEATURES": "meetings",
     "AMI_ID": "ami-0123456789abcdef0",

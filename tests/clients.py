@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import contextmanager
-from functools import partial
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from botocore.session import Session
@@ -45,42 +45,15 @@ class LendingSession(Session):
         if self._returns is None or options:
             return super().create_client(service_name, region_name, **options)
         idle = self._idle[service_name, region_name]
-        client = idle.pop() if idle else self._new(service_name, region_name)
-        members = dict(vars(client))
+        client: Any = idle.pop() if idle else super().create_client(service_name, region_name)
+        emitter = client.meta.events._emitter  # a copy of it has handlers of its own
+        members, handlers = dict(vars(client)), dict(vars(copy(emitter)))
 
         def give_back() -> None:
             vars(client).clear()
             vars(client).update(members)
-            client.meta.events.remove_registered()
+            vars(emitter).update(handlers)
             idle.append(client)
 
         self._returns.append(give_back)
         return client
-
-    def _new(self, service_name: str, region_name: str | None) -> Any:  # noqa: ANN401
-        client: Any = super().create_client(service_name, region_name)
-        client.meta.events = _Events(client.meta.events)
-        return client
-
-
-class _Events:
-    """A client's events, which know what was registered since the client was made."""
-
-    def __init__(self, events: Any) -> None:  # noqa: ANN401
-        self._events = events
-        self._registered: list[tuple[str, Callable[..., Any]]] = []
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        found = getattr(self._events, name)
-        return partial(self._register, found) if name.startswith("register") else found
-
-    def _register(
-        self, register: Callable[..., None], event: str, handler: Callable[..., Any]
-    ) -> None:
-        register(event, handler)
-        self._registered.append((event, handler))
-
-    def remove_registered(self) -> None:
-        for event, handler in self._registered:
-            self._events.unregister(event, handler)
-        self._registered.clear()

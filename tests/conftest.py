@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from moto import mock_aws
 from moto.backends import get_backend
 
+from chalicelib import aws
 from localcloud.cloudflare import DEFAULT_TOKEN, Api, CloudflareStandIn, Token, Zone
 from tests.browser import Browser, find_chromium
 from tests.clients import LendingSession
@@ -38,7 +39,8 @@ def pytest_collection_finish() -> None:
 def _no_account() -> Iterator[None]:
     """Keep every test away from the account of whoever runs it."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        unset = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE")
+        for name in unset:
             patch.delenv(name, raising=False)
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -48,6 +50,14 @@ def _no_account() -> Iterator[None]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield
+
+
+@pytest.fixture
+def new_environment() -> Iterator[None]:
+    """Have clients be made anew, as in a new execution environment; none outlives the test."""
+    aws._session.cache_clear()
+    yield
+    aws._session.cache_clear()
 
 
 @pytest.fixture(scope="session")

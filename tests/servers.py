@@ -5,14 +5,14 @@ from __future__ import annotations
 import ssl
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from tests.authority import LIFE, certify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,23 +71,11 @@ def serving(server: QuietServer) -> Iterator[None]:
 def certificate_for(host: str, directory: Path) -> Path:
     """Make a certificate, signed by itself, in a file with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    certificate = certify(key.public_key(), [host], datetime.now(UTC) + LIFE / 2, by=key)
     path = directory / f"{host}.pem"
     pem, unencrypted = serialization.Encoding.PEM, serialization.NoEncryption()
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, unencrypted)
-    path.write_bytes(certificate.public_bytes(pem) + private)
+    path.write_bytes(certificate.encode() + private)
     return path
 
 

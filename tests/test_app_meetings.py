@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto.ec2.models import ec2_backends
 
 from chalicelib.dns.provider import DnsError
 from localcloud.cloudflare import Fault, FaultKind
@@ -122,8 +121,7 @@ def test_the_sweep_checks_what_was_left_running_even_without_cloudflare(
 ) -> None:
     start = datetime.now(UTC) - timedelta(hours=1)
     world.put_row("m1", status="HEALTHY", meet_time=f"{start:%Y-%m-%dT%H:%M:%SZ}")
-    launched = ec2_backends[ACCOUNT][REGION].get_instance(world.desktop())
-    launched.launch_time = start.replace(tzinfo=None)
+    world.age(world.desktop(), minutes=60)
     scheduler: Any = session.create_client("scheduler")
     scheduler.create_schedule_group(Name="elephant-test")
     world.cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, status=503, times=9))

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from moto.ec2.models import ec2_backends
 
-from chalicelib import aws
 from chalicelib.dns.provider import DnsError
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from localcloud.cloudflare import Fault, FaultKind
 from tests.application import MEETINGS, PROJECT, STAGE, invoke, load_app
 from tests.notifications.harness import SENT, VARIABLES, Stage, event
-from tests.world import ACCOUNT, DOMAIN, OWNER, REGION
+from tests.world import DOMAIN, OWNER, REGION
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
     from tests.world import World
 
 INVALID: tuple[object, ...] = ({}, [], "x", None)
+pytestmark = pytest.mark.usefixtures("new_environment")
 FUNCTIONS = {"notify_instance_termination", "notify_deployment"}
 FAILED = "i-0123456789abcdef0 terminated: ELB system health check failed (web)"
 BOTH = MEETINGS | {"FEATURES": "meetings,notifications"}
@@ -35,11 +33,6 @@ BOTH = MEETINGS | {"FEATURES": "meetings,notifications"}
 def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ModuleType:
     """Import app.py as Lambda does, in a stage with notifications."""
     return load_app(monkeypatch, STAGE | VARIABLES | environment)
-
-
-@pytest.fixture(autouse=True)
-def _new_environment() -> None:
-    aws._session.cache_clear()
 
 
 @pytest.fixture
@@ -56,8 +49,7 @@ def app(world: World, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def unreachable(stage: Stage) -> str:
     """Have a desktop that has run without an address for a long time."""
     desktop = stage.world.launch(public=False, Role="student", MeetingID="m1")
-    launched = ec2_backends[ACCOUNT][REGION].get_instance(desktop)
-    launched.launch_time = (datetime.now(UTC) - timedelta(hours=1)).replace(tzinfo=None)
+    stage.world.age(desktop, minutes=60)
     return desktop
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import Mock
 
 import botocore.session
@@ -13,21 +13,13 @@ from botocore.utils import parse_timestamp
 from chalicelib import aws
 from chalicelib.deadline import Deadline, OutOfTimeError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture(autouse=True)
-def _fresh_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Begin as a new execution environment does, with defaults that are not ours."""
+def _variables(monkeypatch: pytest.MonkeyPatch, new_environment: None) -> None:  # noqa: ARG001
+    """Begin with defaults that are not ours."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "9")
-    aws._session.cache_clear()
-    yield
-    aws._session.cache_clear()
 
 
 def made(service: str) -> Any:  # noqa: ANN401 (a client as it is, beyond its protocol)

@@ -21,8 +21,9 @@ from chalicelib import aws
 from ops.models import CALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("new_environment")
 OPTIONS: Final[tuple[dict[str, str], ...]] = (
     {},
     {"AWS_USE_DUALSTACK_ENDPOINT": "true"},
@@ -85,12 +86,10 @@ def models() -> aws._Models:
 
 
 @pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch, models: aws._Models) -> Iterator[Clients]:
+def clients(monkeypatch: pytest.MonkeyPatch, models: aws._Models) -> Clients:
     monkeypatch.setattr(aws, "_Models", lambda: models)
-    aws._session.cache_clear()
     ours: Any = aws.client
-    yield Clients(ours)
-    aws._session.cache_clear()
+    return Clients(ours)
 
 
 def refusal(request: Any, code: str) -> bytes:  # noqa: ANN401 (botocore's)
@@ -180,8 +179,6 @@ def test_the_same_refusals_are_tried_again_as_by_botocore(
 
 
 def test_a_profile_may_take_its_credentials_from_a_service_that_is_none_of_ours() -> None:
-    aws._session.cache_clear()
-
     client = aws._session().create_client("sts")
 
     assert client.meta.endpoint_url == "https://sts.us-west-2.amazonaws.com"

@@ -226,14 +226,6 @@ def test_while_secrets_manager_is_unavailable_the_cached_token_is_used(error: Ex
     assert store.token.value() == OTHER
 
 
-def test_the_clock_is_the_time_of_day_by_default() -> None:
-    vault = Vault(TOKEN)
-    token = Token(vault, SECRET)
-
-    assert (token.value(), token.value()) == (TOKEN, TOKEN)
-    assert len(vault.reads) == 1
-
-
 # Ahead of the first event
 
 

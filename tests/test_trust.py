@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.usefixtures("new_environment")
+
+
 class Handler(QuietHandler):
     """Secrets Manager with one secret."""
 
@@ -31,14 +34,6 @@ def secrets_manager(directory: Path) -> Iterator[tuple[str, Path]]:
     certificate = serve_tls(server, directory)
     with serving(server):
         yield f"https://localhost:{server.server_port}", certificate
-
-
-@pytest.fixture(autouse=True)
-def _fresh_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-    aws._session.cache_clear()
-    yield
-    aws._session.cache_clear()
 
 
 def read(url: str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -42,18 +42,16 @@ TABLE = "elephant-meetings"
 SECRET = "prod/elephant/cloudflare"
 FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-dns_watchdog"
 OTHER_TOKEN = "rotated_" + "0" * 32
+UNKNOWN = "i-0123456789abcdef0"
+"""An instance that EC2 does not know."""
+REQUIRED = {"DOMAIN_ROOT": DOMAIN, "ZONE_ID": DEFAULT_ZONE_ID, "SECRET_ARN": SECRET, "OWNER": OWNER}
+"""The variables that every stage must have."""
 RECORDS = f"/zones/{DEFAULT_ZONE_ID}/dns_records"
 
 
 def make_settings(**variables: str) -> Settings:
     """Parse settings with what is required filled in."""
-    required = {
-        "DOMAIN_ROOT": DOMAIN,
-        "ZONE_ID": DEFAULT_ZONE_ID,
-        "SECRET_ARN": SECRET,
-        "OWNER": OWNER,
-    }
-    return Settings.parse(required | variables)
+    return Settings.parse(REQUIRED | variables)
 
 
 def link(instance_id: str) -> str:
@@ -211,9 +209,9 @@ class World:
             clock=self.clock,
         )
 
-    def swept(self, **variables: str) -> dict[str, Any]:
+    def swept(self, transport: Transport | None = None, **variables: str) -> dict[str, Any]:
         """Sweep once, as a new execution environment would, and return the result."""
-        return self.sweep(make_settings(**variables)).handle(Context())
+        return self.sweep(make_settings(**variables), transport).handle(Context())
 
     def handle(self, instance_id: str, state: str = "running") -> dict[str, Any]:
         """Handle an event; one execution environment handles all of a test's."""
@@ -259,6 +257,11 @@ class World:
     def desktop(self, role: str = "teacher", meeting: str = "m1") -> str:
         return self.launch(MeetingID=meeting, Role=role, owner=OWNER)
 
+    def launched(self, meeting: str = "m1") -> str:
+        """Launch a meeting's desktop that has neither a record nor its link yet."""
+        self.put_row(meeting, status="LAUNCHED")
+        return self.desktop(meeting=meeting)
+
     def address(self, instance_id: str) -> str:
         answer = self.ec2.describe_instances(InstanceIds=[instance_id])
         return str(answer["Reservations"][0]["Instances"][0]["PublicIpAddress"])
@@ -266,11 +269,15 @@ class World:
     def terminate(self, *instance_ids: str) -> None:
         self.ec2.terminate_instances(InstanceIds=list(instance_ids))
 
+    def age(self, instance_id: str, minutes: float) -> None:
+        """Have an instance been launched so much earlier."""
+        instance = get_backend("ec2")[ACCOUNT][REGION].get_instance(instance_id)
+        instance.launch_time -= timedelta(minutes=minutes)
+
     def two_in_a_role(self) -> tuple[str, str]:
         """Launch two desktops of the same role, the second a minute after the first."""
         older, younger = self.desktop(), self.desktop()
-        instance = get_backend("ec2")[ACCOUNT][REGION].get_instance(older)
-        instance.launch_time -= timedelta(minutes=1)
+        self.age(older, minutes=1)
         return older, younger
 
     def stop(self, *instance_ids: str) -> None:

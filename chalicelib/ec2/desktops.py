@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.ec2.images import devices_of
-from chalicelib.ec2.instances import ENDED_STATES, MEETING_TAG, OWNER_TAG, ROLE_TAG
+from chalicelib.ec2.instances import API_TAG, ENDED_STATES, MEETING_TAG, OWNER_TAG, ROLE_TAG
 from chalicelib.ec2.launch_errors import NeverError, NoRoomError, NotNowError, refusal_of
 from chalicelib.ec2.subnets import Subnet
 
@@ -43,6 +43,8 @@ class DesktopOrder:
     owner: str
     """The stage's owner, by which other stages know that the desktop is not theirs."""
     key_name: str | None = None
+    api_url: str = ""
+    """The API to report to; empty if it is not known."""
 
     @property
     def client_token(self) -> str:
@@ -65,7 +67,7 @@ class DesktopOrder:
             MEETING_TAG: self.meeting_id,
             ROLE_TAG: self.role,
             OWNER_TAG: self.owner,
-        }
+        } | ({API_TAG: self.api_url} if self.api_url else {})
         request: dict[str, object] = {
             "ImageId": self.image_id,
             "InstanceType": self.instance_type,

@@ -26,6 +26,9 @@ ROLE_TAG: Final = "Role"
 OWNER_TAG: Final = "elephant:owner"
 """The tag with the OWNER of the stage that launched a desktop."""
 
+API_TAG: Final = "elephant:api"
+"""The tag with the address of the API that a desktop reports to."""
+
 PAGE_SIZE: Final = 1000
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html"""
 ASKED_AT_ONCE: Final = 100

@@ -15,6 +15,7 @@ from chalicelib.meeting_row.meeting import (
     instance_attribute,
     link_attribute,
 )
+from chalicelib.meetings.desktop_reports import is_healthy
 from chalicelib.meetings.lifetime import (
     LAUNCH_FAILED,
     LEAD,
@@ -159,16 +160,16 @@ def admit(
 ) -> Admission:
     """Decide the state of a role's visitor.
 
-    The link is given out as in the guide: once it exists and the status is HEALTHY or IN_PROGRESS,
-    unless the meeting is being ended. `link_to` returns the link to an instance; any other address
-    in the row is not given out, and causes a warning.
+    The link is given out once it exists, the role's own desktop is healthy, and the status is
+    HEALTHY or IN_PROGRESS, unless the meeting is being ended. `link_to` returns the link to an
+    instance; any other address in the row is not given out, and causes a warning.
     """
     status = meeting.status or Status.SCHEDULED
     if is_over(meeting):
         reason = meeting.text(REASON) or ""
         return Admission(Phase.OVER, _ENDS.get(reason, _MESSAGES[Phase.OVER]), status)
     link, warnings = _own_link(meeting, role, link_to)
-    if link and status in OPEN_STATUSES:
+    if link and status in OPEN_STATUSES and is_healthy(meeting, role):
         return Admission(Phase.READY, _MESSAGES[Phase.READY], status, link, Phase.READY)
     meet_time = meet_time_of(meeting)
     if meet_time and now >= meet_time + longest:

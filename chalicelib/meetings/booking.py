@@ -11,8 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.clock import format_time
-from chalicelib.meeting_row.meeting import MEET_TIME, REQUEST_HASH, ROLES, Status
+from chalicelib.meeting_row.meeting import (
+    API_URL,
+    MEET_TIME,
+    REQUEST_HASH,
+    ROLES,
+    ROOM_URL,
+    Status,
+)
 from chalicelib.meetings.keys import hash_of, key_hash_attribute
+from chalicelib.settings.meetings import MEETING_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,17 +109,21 @@ class Booking:
         asked = [self.teacher_name, self.student_name, self.teacher_email, self.time]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
-    def row(self, seed: Seed, now: datetime, *, with_keys: bool) -> dict[str, str]:
-        """Build the row of the seed's meeting, without its id."""
+    def row(
+        self, seed: Seed, now: datetime, *, api_url: str, room_url: str | None, with_keys: bool
+    ) -> dict[str, str]:
+        """Build the row of the seed's meeting, without its id; the room is a template."""
         texts = {
             "teacher_name": self.teacher_name,
             "student_name": self.student_name,
             MEET_TIME: self.time,
-            "jitsi_url": f"https://meet.jit.si/{seed.meeting_id}",
             "created_at": format_time(now),
             "status": Status.SCHEDULED,
             REQUEST_HASH: self.fingerprint,
+            API_URL: api_url,
         }
+        if room_url:
+            texts[ROOM_URL] = room_url.replace(MEETING_ID, seed.meeting_id)
         if self.teacher_email:
             texts["teacher_email"] = self.teacher_email
         if with_keys:

@@ -43,6 +43,11 @@ class GatewayRequest(Protocol):
         ...
 
     @property
+    def context(self) -> Mapping[str, Any]:
+        """API Gateway's `requestContext`."""
+        ...
+
+    @property
     def raw_body(self) -> str | bytes:
         """The body. Raises ValueError if it cannot be decoded."""
         ...
@@ -62,15 +67,18 @@ class Request:
     query: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     base_url: str
+    caller_arn: str = ""
+    """Who signed the request, on routes with IAM authorization."""
 
     @classmethod
-    def of(cls, request: GatewayRequest, context_path: str) -> Request:
-        """Read Chalice's request.
+    def of(cls, request: GatewayRequest) -> Request:
+        """Read Chalice's request. A body that cannot be decoded is treated as missing.
 
-        `context_path` is the requested path, including what precedes the route: API Gateway's
-        stage or the base path of a custom domain (`requestContext.path`). A body that cannot be
-        decoded is treated as missing.
+        The path of API Gateway's context includes what precedes the route: the API's stage or the
+        base path of a custom domain.
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
         """
+        path = str(request.context["path"])
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             raw = request.raw_body
@@ -79,11 +87,12 @@ class Request:
             body = b""
         return cls(
             method=request.method,
-            path=context_path,
+            path=path,
             headers=headers,
             query=dict(request.query_params or {}),
             body=body,
-            base_url=_base_url(headers, request.path, context_path),
+            base_url=_base_url(headers, request.path, path),
+            caller_arn=str(request.context.get("identity", {}).get("userArn") or ""),
         )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,6 +27,8 @@ from chalicelib.meetings.lifetime import (
     wants_presence,
 )
 from chalicelib.meetings.page import HEADERS, render
+from chalicelib.meetings.tickets import Ticket, connection_file, entrance, offer
+from chalicelib.meetings.visit import LONGEST_ID, Visit
 from chalicelib.telemetry import Outcome
 
 if TYPE_CHECKING:
@@ -53,94 +54,14 @@ _STATUS_CODES: Final = {
 }
 _WAITING: Final = 202
 _SEE_OTHER: Final = 303
-_HOW_TO_ENTER: Final = "The desktop is ready. To enter it, send 'Accept: application/json'."
 _ACTIONS: Final = {
     Phase.READY: "joined",
     Phase.REFUSED: "refused",
     Phase.UNKNOWN: "refused",
     Phase.OVER: "refused",
 }
-_LONGEST_ID: Final = 255
-_OF_PREVIEWS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz", "range")
-"""Headers of prefetches of a link, or of requests for a part of its target.
-
-https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header
-"""
-_SAYS_WAITING: Final = "elephant-waiting"
-"""The header of a waiting page that must not enter: it is hidden, or needs a click.
-
-It is for our own page: CORS does not allow other front ends to send it.
-"""
 _NO_HASH: Final = "0" * 64
 """No key's hash: keys are compared with it if there is no row, so that it takes as long."""
-
-
-@dataclass(frozen=True)
-class Visit:
-    """Who asks, and how: `enters` by saying so, not by fetching the link."""
-
-    request: Request
-    meeting_id: str
-    role: str
-
-    @property
-    def is_page(self) -> bool:
-        """Whether a browser asks for a page to show."""
-        return self._accepts("text/html")
-
-    @property
-    def enters(self) -> bool:
-        """Whether the visitor is sent in if the desktop is ready.
-
-        Opening the page has no side effects: link previews fetch it like this, or with the
-        `Accept: */*` of a library. So a program has to name JSON. A front end's script need not,
-        since the browser identifies it in headers that no page can set. A waiting page asks as a
-        program does, and says when it must not enter.
-        """
-        headers = self.request.headers
-        if self._is_preview or self._says_waiting:
-            return False
-        if self.is_page:
-            return self.request.query.get("enter") == "1"
-        is_fetched = headers.get("sec-fetch-dest") == "empty" and (
-            headers.get("sec-fetch-mode") in {"cors", "same-origin"}
-        )
-        return self._accepts("application/json") or is_fetched or "origin" in headers
-
-    @property
-    def waits(self) -> bool:
-        """Whether a visitor is behind it: one who asks to enter, or a page that says it waits."""
-        return self.enters or (self._says_waiting and not self._is_preview)
-
-    @property
-    def hint(self) -> str | None:
-        """The hint for a program that has not asked to enter; None if it has."""
-        return None if self.waits else _HOW_TO_ENTER
-
-    @property
-    def _is_preview(self) -> bool:
-        return any(name in self.request.headers for name in _OF_PREVIEWS)
-
-    @property
-    def _says_waiting(self) -> bool:
-        return self.request.headers.get(_SAYS_WAITING) == "1"
-
-    def _accepts(self, content_type: str) -> bool:
-        """Return True if the header Accept names exactly this type."""
-        types = self.request.headers.get("accept", "").split(",")
-        return any(each.split(";")[0].strip().lower() == content_type for each in types)
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether this can be a meeting's id."""
-        return 0 < len(self.meeting_id) <= _LONGEST_ID and self.meeting_id.isprintable()
-
-    @property
-    def entrance(self) -> str:
-        """The address, relative to this one, that enters by a click."""
-        key = self.request.query.get("key")
-        query = ({"key": key} if key else {}) | {"enter": "1"}
-        return "?" + urlencode(query, errors="replace")
 
 
 class Join:
@@ -167,16 +88,17 @@ class Join:
         A program gets 400 for an unknown role, 404 for a meeting that does not exist or that the
         key does not open, 202 `{message, status}` while it has to wait (with Retry-After) or the
         meeting is over (without), and 200 `{message, dcv_url}` once it may enter, which turns
-        HEALTHY into IN_PROGRESS; a program that has not asked to enter gets 202 and no address
-        instead. A browser gets a page with the same status, and 303 to the desktop when it enters
-        by a click. A waiting visitor is recorded in the row when it can matter. Failures are
-        reported and answered with 503: an exception would become an answer that other front ends
-        may not read.
+        HEALTHY into IN_PROGRESS. Where desktops sign people in, the address has a new ticket, and
+        the ticket's first use does that. A program that has not asked to enter gets 202 and no
+        address instead. A browser gets a page with the same status, and 303 to the desktop when it
+        enters by a click, or a file for DCV's native client. A waiting visitor is recorded in the
+        row when it can matter. Failures are reported and answered with 503: an exception would
+        become an answer that other front ends may not read.
         """
         visit = Visit(request, meeting_id, role)
         fields: dict[str, Any] = {
-            "meeting_id": meeting_id[:_LONGEST_ID],
-            "role": role[:_LONGEST_ID],
+            "meeting_id": meeting_id[:LONGEST_ID],
+            "role": role[:LONGEST_ID],
             "page": visit.is_page,
         }
         try:
@@ -185,7 +107,7 @@ class Join:
         except Exception as error:  # noqa: BLE001 (reported, which alarms; see above)
             self._reporter.failed(fields, {"Failed": 1}, error)
             return self._answer(visit, None, TROUBLE)
-        outcome = _outcome_of(visit, admission)
+        outcome = _outcome_of(visit, admission, signs_in=self._meetings.signs_in)
         self._reporter.succeeded(fields | outcome.to_dict(), outcome.counts)
         return answer
 
@@ -202,6 +124,8 @@ class Join:
         now = self._now()
         longest = self._meetings.longest
         admission = admit(meeting, visit.role, now, longest, self._settings.link)
+        if admission.link and visit.enters and self._meetings.signs_in:
+            return meeting, self._offer_ticket(visit, meeting, admission, now)
         if not (admission.link and visit.enters and admission.status == Status.HEALTHY):
             if visit.waits and wants_presence(meeting, visit.role, now, longest):
                 admission = self._note_presence(visit, meeting, admission, now)
@@ -210,6 +134,16 @@ class Join:
         texts = {"status": Status.IN_PROGRESS, JOINED_AT: format_time(self._now())}
         meeting = self._table.update_row(RowUpdate(meeting, texts, relies_on))
         return meeting, replace(admission, status=Status.IN_PROGRESS)
+
+    def _offer_ticket(
+        self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
+    ) -> Admission:
+        """Let the link lead in for a minute."""
+        ticket = Ticket.new(meeting.id, visit.role)
+        self._table.update_row(offer(meeting, ticket, now))
+        link = str(admission.link)
+        enter = connection_file if visit.wants_file else entrance
+        return replace(admission, link=enter(link, ticket))
 
     def _note_presence(
         self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
@@ -249,28 +183,34 @@ class Join:
             answer = json_answer(_WAITING, said)
         elif not visit.is_page:
             answer = json_answer(status, _document(admission))
+        elif admission.link and visit.enters and visit.wants_file and self._meetings.signs_in:
+            answer = Answer(200, admission.link, "application/x-dcv")
+            headers["Content-Disposition"] = 'attachment; filename="desktop.dcv"'
         elif admission.link and visit.enters:
             answer = Answer(_SEE_OTHER, "", "text/html; charset=utf-8")
             headers["Location"] = admission.link
         else:
-            body = render(admission, meeting, visit.role, visit.entrance, self._now())
+            file = f"{visit.entrance}&as=dcv" if self._meetings.signs_in else None
+            body = render(admission, meeting, visit.role, visit.entrance, self._now(), file=file)
             answer = Answer(status, body, "text/html; charset=utf-8")
             headers |= HEADERS
         answer = replace(answer, headers={**answer.headers, **headers})
         return with_cors(answer, visit.request, self._meetings.allowed_origins, METHODS)
 
 
-def _outcome_of(visit: Visit, admission: Admission) -> Outcome:
+def _outcome_of(visit: Visit, admission: Admission, *, signs_in: bool) -> Outcome:
     is_joining = admission.phase is Phase.READY and visit.enters
     action = _ACTIONS.get(admission.phase, "waiting")
     if admission.phase is Phase.READY and not is_joining:
         action = "shown"
+    elif is_joining and signs_in:
+        action = "offered"
     return Outcome(
         action,
         admission.phase.value,
         {"status": admission.status},
         admission.warnings,
-        {"Joined": int(is_joining)},
+        {"Joined": int(is_joining and not signs_in)},
     )
 
 

@@ -59,14 +59,15 @@
     const entrance = new URL(location.href);
     entrance.searchParams.set("enter", "1");
     at("open").href = entrance.href;
+    entrance.searchParams.set("as", "dcv");
+    if (at("file")) at("file").href = entrance.href;
     show("ready", "ready", answer.message);
   }
 
   function enter(answer) {
     finished = true;
-    show("ready", "ready", answer.message);
     if (!answer.dcv_url.startsWith("https://")) return;
-    at("open").href = answer.dcv_url;
+    offer(answer); // for who comes back: the address in the answer may be good only once
     location.replace(answer.dcv_url);
   }
 

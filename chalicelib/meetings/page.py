@@ -15,7 +15,7 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.clock import format_time
-from chalicelib.meeting_row.meeting import ROLES
+from chalicelib.meeting_row.meeting import ROLES, ROOM_URL
 from chalicelib.meetings.admission import STEPS, Phase
 from chalicelib.meetings.lifetime import meet_time_of
 
@@ -55,6 +55,7 @@ _FOOTER: Final = (
     "If you are in another tab by then, it does so when you come back.</p>"
     "<p>The link is yours alone: please do not pass it on.</p>"
 )
+_FILE: Final = Template(' <a id="file"$href>Open it with the DCV client</a>')
 _LEAST_REFRESH: Final = 15
 _LONGEST_TEXT: Final = 200
 
@@ -86,10 +87,18 @@ HEADERS: Final = {
 """The page's headers, in addition to those of every answer at this address."""
 
 
-def render(
-    admission: Admission, meeting: Meeting | None, role: str, enter: str, now: datetime
+def render(  # noqa: PLR0913 (what differs from page to page)
+    admission: Admission,
+    meeting: Meeting | None,
+    role: str,
+    enter: str,
+    now: datetime,
+    *,
+    file: str | None = None,
 ) -> str:
     """Write the page for a visitor; `enter` is the address that enters by a click.
+
+    `file` is that of a file for DCV's native clients, if there is one.
 
     The address is in the page once it may be used; before, the page contains nothing of the
     request. `now` is there because the visitor's own clock may be wrong.
@@ -119,6 +128,7 @@ def render(
         refresh=refresh,
         hidden="" if is_ready else " hidden",
         href=f' href="{escape(enter)}"' if is_ready else "",
+        file=_FILE.substitute(href=f' href="{escape(file)}"' if is_ready else "") if file else "",
         steps=_steps(admission.step) if admission.step else "",
         facts=_facts(meeting, role) if meeting else "",
         footer=footer,
@@ -159,5 +169,9 @@ def _facts(meeting: Meeting, role: str) -> str:
         if name or you:
             shown = f"<bdi>{escape(name)}</bdi>{you}" if name else "you"
             entries.append((each.capitalize(), shown))
+    room = (meeting.text(ROOM_URL) or "")[:_LONGEST_TEXT]
+    if room.startswith("https://"):
+        shown = f'<a href="{escape(room)}" target="_blank" rel="noreferrer">{escape(room)}</a>'
+        entries.append(("Talk at", shown))
     listed = "\n".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in entries)
     return f"<dl>\n{listed}\n</dl>"

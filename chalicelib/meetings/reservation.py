@@ -73,6 +73,8 @@ class Wanted:
     now: datetime
     seed: Seed
     is_repeatable: bool
+    api_url: str
+    room_url: str | None
     with_keys: bool
     deadline: Deadline
 
@@ -134,7 +136,13 @@ class Reservations:
     def _make(self, wanted: Wanted) -> Meeting:
         meeting_id = wanted.seed.meeting_id
         wanted.deadline.require(_STEP_TIME, f"create the row {meeting_id!r}")
-        texts = wanted.booking.row(wanted.seed, wanted.now, with_keys=wanted.with_keys)
+        texts = wanted.booking.row(
+            wanted.seed,
+            wanted.now,
+            api_url=wanted.api_url,
+            room_url=wanted.room_url,
+            with_keys=wanted.with_keys,
+        )
         try:
             return self._table.make_row(meeting_id, texts)
         except RowExistsError as error:  # of a concurrent request, or of this one's own retry

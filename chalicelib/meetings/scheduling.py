@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.clock import time_at
 from chalicelib.deadline import Deadline, OutOfTimeError
-from chalicelib.meeting_row.meeting import MEET_TIME, ROLES
+from chalicelib.meeting_row.meeting import MEET_TIME, ROLES, ROOM_URL
 from chalicelib.meetings.authorizer import UnauthorizedError
 from chalicelib.meetings.booking import Booking, BookingError
 from chalicelib.meetings.http import json_answer, preflight, with_cors
@@ -137,6 +137,8 @@ class Scheduling:
                 else self._seeds.seed_of(caller.name, key, place.seed_secret)
             ),
             is_repeatable=key is not None,
+            api_url=request.base_url,
+            room_url=self._settings.room_url,
             with_keys=self._settings.requires_join_keys,
             deadline=deadline,
         )
@@ -209,7 +211,7 @@ def _answer_of(reserved: Reserved, base_url: str) -> Answer:
         "message": "Meeting scheduled" if reserved.is_new else "Meeting was already scheduled",
         "meeting_id": meeting.id,
         **links,
-        "jitsi_url": meeting.text("jitsi_url"),
+        ROOM_URL: meeting.text(ROOM_URL),
         MEET_TIME: meeting.text(MEET_TIME),
     }
     return json_answer(201 if reserved.is_new else 200, document)

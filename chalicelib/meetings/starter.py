@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.launch_errors import AlreadyAskedError, NeverError, NoRoomError, NotNowError
 from chalicelib.ec2.subnets import in_order
+from chalicelib.meeting_row.meeting import API_URL
 from chalicelib.meeting_row.table import RowChangedError, decide_again
 from chalicelib.meetings.launch_plan import (
     LEASE,
@@ -123,6 +124,7 @@ class Starter:
             project_tag=self._project_tag,
             owner=self._owner,
             key_name=settings.key_name,
+            api_url=meeting.text(API_URL) or "",
         )
         refusals: list[NoRoomError] = []
         asked_in = meeting.text(subnet_attribute(role))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Final
 
@@ -26,8 +27,20 @@ LONGEST_MEETING: Final = timedelta(days=1)
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
 _HEX = "(?:[0-9a-f]{17}|[0-9a-f]{8})"
 _ORIGIN = r"(?:https://[a-z0-9.-]+|http://(?:127\.0\.0\.1|localhost))(?::[0-9]{1,5})?"
+MEETING_ID: Final = "{meeting_id}"
+"""What a room's address has for the meeting's id."""
+_ROOM = r"https://[!-~]+"
+_POLICY = r"arn:aws[a-z-]*:iam::(?:aws|[0-9]{12}):policy/[\w+=,.@/-]{1,512}"
+_MOST_POLICIES = 10
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 _MOST_GROUPS = 5
 _LARGEST_VOLUME = 16_384
+
+
+def _room(text: str) -> str:
+    if not re.fullmatch(_ROOM, text) or MEETING_ID not in text:
+        raise ValueError(f"an https address with {MEETING_ID} in it, or empty for no room")
+    return text
 
 
 @settings
@@ -88,6 +101,50 @@ class MeetingsSettings:
         ),
         "60",
         meaning="size of the root volume in GB; 0 for the image's own",
+    )
+    signs_in: bool = setting(
+        "DESKTOP_SIGN_IN",
+        Choice(
+            ("dcv", "none"), "dcv", "'dcv', or 'none' if people sign in to desktops by themselves"
+        ),
+        "dcv",
+        meaning=(
+            "'dcv': a join link opens the desktop without another password; 'none': the desktops "
+            "have a log-in of their own"
+        ),
+    )
+    room_url: str | None = setting(
+        "ROOM_URL",
+        optional(_room),
+        "",
+        meaning=(
+            "where a meeting's people talk, such as https://meet.example.com/{meeting_id}; empty "
+            "for no room"
+        ),
+    )
+    certificate_secret: str | None = setting(
+        "CERTIFICATE_SECRET",
+        optional(
+            matching(
+                "[A-Za-z0-9/_+=.@:!-]{1,2048}",
+                "the name or the ARN of a secret in Secrets Manager, or empty for none",
+            )
+        ),
+        "",
+        meaning=(
+            "the secret with the desktops' certificate, see `elephant certificate`; empty if their "
+            "image has it"
+        ),
+    )
+    desktop_policy_arns: tuple[str, ...] = setting(
+        "DESKTOP_POLICY_ARNS",
+        listed(
+            _POLICY,
+            f"the ARNs of up to {_MOST_POLICIES} IAM policies, separated by commas",
+            most=_MOST_POLICIES,
+        ),
+        "",
+        meaning="IAM policies that desktops have besides Elephant's own, separated by commas",
     )
     allowed_origins: frozenset[str] = setting(
         "ALLOWED_ORIGINS",

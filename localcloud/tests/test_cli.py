@@ -6,6 +6,7 @@ import json
 import socket
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -46,12 +47,40 @@ def do(cloud: LocalCloud, *arguments: str) -> Any:  # noqa: ANN401 (JSON)
     return json.loads(output(cloud.aws.port, *arguments))
 
 
-def test_without_a_local_cloud_a_command_says_what_to_do() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    text = output(port, "tick", status=1)
-    assert f"no local AWS at port {port}" in text
-    assert "elephant-local up" in text
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ("tick --aws-port={free}", 1, "no local AWS at port {free}"),
+        ("fault list --cloudflare-port={free}", 1, "elephant-local up"),
+        ("fault add wrong-name --cloudflare-port={cloudflare}", 2, "needs a name"),
+        ("demo --project {directory}", 1, "config.json is missing: run this in the project"),
+    ],
+)
+def test_what_cannot_be_done_is_said_without_a_traceback(
+    cloud: LocalCloud, tmp_path: Path, arguments: str, status: int, said: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    ports = {"cloudflare": urlsplit(cloud.cloudflare.url).port, "free": free}
+
+    done = CliRunner().invoke(main, arguments.format(directory=tmp_path, **ports).split())
+
+    assert done.exit_code == status
+    assert said.format(**ports) in done.stderr
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_faults_and_quota_are_switched_on_and_off(cloud: LocalCloud) -> None:
+    def control(*arguments: str) -> Any:  # noqa: ANN401 (JSON)
+        option = f"--cloudflare-port={urlsplit(cloud.cloudflare.url).port}"
+        return json.loads(CliRunner().invoke(main, [*arguments, option]).stdout)
+
+    added = control("fault", "add", "drop", "--when", "after", "--times", "0")
+    (fault,) = control("fault", "list")
+    assert added == [fault]
+    assert (fault["kind"], fault["when"], fault["times"]) == ("drop", "after", None)
+    assert control("fault", "clear") == []
+    assert control("quota", "--calls", "10")["calls"] == 10
 
 
 def test_the_clock_is_advanced_and_shown(cloud: LocalCloud) -> None:

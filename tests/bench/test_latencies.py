@@ -26,13 +26,12 @@ def test_the_record_is_there_after_its_round_and_the_row_after_the_last() -> Non
 
 
 def test_both_have_rows_for_the_record_and_the_row() -> None:
-    figures = latencies.measure({"ours": OURS, "guide": GUIDE}, {"ours": 0.007, "guide": 0.007})
+    rounds, cpu = {"ours": OURS, "guide": GUIDE}, {"ours": 0.007, "guide": 0.007}
+    figures = latencies.measure(rounds, cpu)
     assert [figure.name for figure in figures] == [
         f"event to {end}, {percent} % of events within"
         for end in ("record", "row")
         for percent in (50, 99)
     ]
     assert all(figure.ratio and figure.ratio < 1 for figure in figures)
-    assert figures == latencies.measure(
-        {"ours": OURS, "guide": GUIDE}, {"ours": 0.007, "guide": 0.007}
-    )
+    assert figures == latencies.measure(rounds, cpu)

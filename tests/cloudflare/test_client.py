@@ -132,12 +132,9 @@ def test_a_read_that_fails_in_passing_is_made_three_times_and_then_unavailable(
 
 
 @pytest.mark.parametrize(
-    "passing",
-    [HTML, NoAnswerError("timed out"), refusal(503, 1), Response(301, {}, OK.body)],
+    "passing", [HTML, NoAnswerError("timed out"), refusal(503, 1), Response(301, {}, OK.body)]
 )
-def test_a_write_that_may_have_been_carried_out_is_never_repeated(
-    passing: Response | Exception,
-) -> None:
+def test_a_write_that_may_have_been_made_is_never_repeated(passing: Response | Exception) -> None:
     """One that was never sent is."""
     api = Api(passing)
 
@@ -188,6 +185,8 @@ def test_while_a_call_is_made_its_deadline_is_in_force() -> None:
 
 
 BY_HAND = "; remove or rename the record of that name by hand"
+FULL = "; the zone is full: remove records or raise its plan"
+UNREACHABLE = "; Cloudflare cannot proxy to the instance's address; set PROXIED to 'false'"
 
 
 @pytest.mark.parametrize(
@@ -198,17 +197,9 @@ BY_HAND = "; remove or rename the record of that name by hand"
         (refusal(404, 81044), RecordNotFoundError, ""),
         (refusal(400, 81053), NameOccupiedError, BY_HAND),
         (refusal(400, 81054), NameOccupiedError, BY_HAND),
-        (
-            refusal(400, 81045),
-            ZoneFullError,
-            "; the zone is full: remove records or raise its plan",
-        ),
+        (refusal(400, 81045), ZoneFullError, FULL),
         (refusal(404, 7003), RejectedError, "; set ZONE_ID to the zone's id"),
-        (
-            refusal(400, 1004, chain=9003),
-            RejectedError,
-            "; Cloudflare cannot proxy to the instance's address; set PROXIED to 'false'",
-        ),
+        (refusal(400, 1004, chain=9003), RejectedError, UNREACHABLE),
         (refusal(400, 1004, chain=9005), RejectedError, ""),
         (refusal(400, 0), RejectedError, ""),
     ],

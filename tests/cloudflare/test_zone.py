@@ -86,9 +86,7 @@ def test_an_answer_that_holds_other_records_as_well_is_filtered(world: World) ->
 
 
 @pytest.mark.parametrize("name", [NAME, NAME.upper()])
-def test_a_record_of_the_very_name_that_cannot_be_parsed_makes_the_list_fail(
-    world: World, name: str
-) -> None:
+def test_a_record_of_the_name_that_cannot_be_parsed_fails_the_list(world: World, name: str) -> None:
     two_records(world)
 
     def spoil(envelope: dict[str, Any]) -> None:

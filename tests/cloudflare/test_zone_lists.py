@@ -112,9 +112,7 @@ def test_what_has_neither_id_nor_name_makes_the_list_fail(world: World, spoilt: 
         ({"total_pages": 51, "total_count": 5_100}, "51 pages exceed the maximum of 50"),
     ],
 )
-def test_a_list_of_which_the_size_is_not_sure_is_no_list(
-    world: World, info: object, said: str
-) -> None:
+def test_a_list_whose_size_is_not_sure_is_no_list(world: World, info: object, said: str) -> None:
     world.put_orphans(2)
 
     with pytest.raises(UnavailableError, match=f"GET .*{said}"):

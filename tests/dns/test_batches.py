@@ -1,4 +1,4 @@
-"""Many changes in few calls: what is refused stands alone, holds nothing up, and is remembered."""
+"""Many changes in few calls: what is refused stands alone and holds nothing up."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ NO_MORE_CALLS = [RateLimitedError("HTTP 429", 300), OutOfTimeError("no time left
     ("count", "size", "sizes"),
     [(0, 200, []), (200, 200, [200]), (201, 200, [200, 1]), (450, 3500, [450]), (3, 1, [1, 1, 1])],
 )
-def test_so_many_changes_are_as_few_calls_as_can_be(
-    count: int, size: int, sizes: list[int]
-) -> None:
+def test_many_changes_are_as_few_calls_as_can_be(count: int, size: int, sizes: list[int]) -> None:
     zone = MemoryZone(size=size)
 
     applied = apply(zone, creates(count))
@@ -179,9 +177,7 @@ def test_every_other_batch_goes_first() -> None:
         (update(1), RecordNotFoundError("81044 gone")),
     ],
 )
-def test_a_zone_that_has_changed_since_is_left_to_the_next_run(
-    change: Change, error: Exception
-) -> None:
+def test_a_zone_that_changed_is_left_to_the_next_run(change: Change, error: Exception) -> None:
     """An event or another sweep was faster, which is nobody's fault."""
     zone = MemoryZone(refusing(change, error=error))
 
@@ -239,47 +235,6 @@ def test_a_full_zone_does_not_keep_deletions_and_updates_back() -> None:
 
     assert applied.done == changes[:2]
     assert not {delete(1), update(2)} & {*names(applied.left), *names(applied.refused)}
-
-
-# The next runs of the same environment
-
-
-class Environment:
-    """A zone that refuses the second of twenty creations, in batches of ten, run after run."""
-
-    def __init__(self) -> None:
-        self.zone = MemoryZone(refusing(create(1)), size=10)
-        self._batches = Batches(self.zone)
-        self.run()
-
-    def run(self) -> list[int]:
-        """Create all of them again, and return the sizes of the calls."""
-        self.zone.records.clear()
-        self.zone.calls.clear()
-        self.applied = self._batches.apply(creates(20), STEPS)
-        return self.zone.sizes
-
-
-def test_what_was_refused_alone_is_tried_last_and_by_itself_until_it_is_taken() -> None:
-    environment = Environment()
-
-    assert environment.run() == [10, 9, 1]
-    assert environment.zone.calls[-1] == [create(1)]
-    assert names(environment.applied.refused) == [create(1)]
-
-    environment.zone.fail.clear()
-    assert environment.run() == [10, 9, 1]
-    assert environment.applied.left == []
-    assert environment.run() == [10, 10]
-
-
-def test_what_was_refused_is_remembered_over_a_run_that_did_not_get_to_it() -> None:
-    environment = Environment()
-    environment.zone.fail.insert(0, lambda _: RateLimitedError("HTTP 429", 300))
-    environment.run()
-    del environment.zone.fail[0]
-
-    assert environment.run() == [10, 9, 1]
 
 
 # Any failures

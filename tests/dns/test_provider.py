@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from tests.world import World
 
 SOON = Deadline(60, lambda: 0)
-ROOM = 1000
-"""The records that the `world`'s zone takes."""
 NAME = f"i-00000001.{DOMAIN}"
 
 
@@ -41,20 +39,20 @@ def wanted(name: str = NAME, content: str = "203.0.113.7", comment: str = f"{OWN
 class Memory:
     """The provider in memory, an empty zone, and what others do to it."""
 
+    room = 3
+
     def __init__(self) -> None:
-        self.zone = MemoryZone(room=3)
+        self.zone = MemoryZone(room=self.room)
 
     def add(self, kind: str, name: str, content: str) -> None:
         record = replace(wanted(name, content), id=f"{kind} {name}", type=kind)
         self.zone.records.append(record)
 
-    def fill(self) -> None:
-        for number in range(3):
-            self.add("A", f"{number}.{DOMAIN}", "192.0.2.1")
-
 
 class Cloudflare:
     """Cloudflare at the stand-in, an empty zone, and what others do to it by its own tools."""
+
+    room = 1000  # as the world's zone has
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -62,10 +60,6 @@ class Cloudflare:
 
     def add(self, kind: str, name: str, content: str) -> None:
         self._world.put_record(name, content, kind=kind)
-
-    def fill(self) -> None:
-        for number in range(ROOM):
-            self.add("A", f"{number}.{DOMAIN}", "192.0.2.1")
 
 
 Provider = Memory | Cloudflare
@@ -139,20 +133,20 @@ def test_what_is_gone_counts_as_deleted(zone: Zone) -> None:
     zone.apply([Delete(GONE)], SOON)
 
 
+def fill(provider: Provider) -> None:
+    for number in range(provider.room):
+        provider.add("A", f"{number}.{DOMAIN}", "192.0.2.1")
+
+
+IDENTICAL, CONFLICTING = ("A", NAME, "203.0.113.7"), ("CNAME", NAME, "elsewhere.example.com")
+
+
 @pytest.mark.parametrize(
     ("occupy", "change", "error"),
     [
-        (
-            lambda provider: provider.add("A", NAME, "203.0.113.7"),
-            Create(wanted()),
-            RecordExistsError,
-        ),
-        (
-            lambda provider: provider.add("CNAME", NAME, "elsewhere.example.com"),
-            Create(wanted()),
-            NameOccupiedError,
-        ),
-        (lambda provider: provider.fill(), Create(wanted()), ZoneFullError),
+        (lambda provider: provider.add(*IDENTICAL), Create(wanted()), RecordExistsError),
+        (lambda provider: provider.add(*CONFLICTING), Create(wanted()), NameOccupiedError),
+        (fill, Create(wanted()), ZoneFullError),
         (lambda _: None, Update(GONE, wanted()), RecordNotFoundError),
     ],
     ids=["an identical record", "a conflicting one", "a full zone", "gone"],

@@ -105,9 +105,7 @@ def test_what_has_a_senseless_member_is_no_record(spoilt: dict[str, object]) -> 
         ("elephant", None),
     ],
 )
-def test_the_owner_is_the_comments_first_word_if_it_is_a_marker(
-    comment: str, owner: str | None
-) -> None:
+def test_the_owner_is_the_comments_first_word_if_a_marker(comment: str, owner: str | None) -> None:
     assert record(comment=comment).owner == owner
 
 
@@ -123,9 +121,7 @@ def test_the_owner_is_the_comments_first_word_if_it_is_a_marker(
         ("desktops.example.com", None),
     ],
 )
-def test_a_record_is_named_after_an_instance_under_any_domain(
-    name: str, instance_id: str | None
-) -> None:
+def test_a_record_names_an_instance_under_any_domain(name: str, instance_id: str | None) -> None:
     assert record(name=name).instance_id == instance_id
 
 
@@ -141,9 +137,7 @@ def test_a_record_is_named_after_an_instance_under_any_domain(
         ("m=abc r=teacher", None),
     ],
 )
-def test_the_meeting_is_read_from_a_marked_comment_only(
-    comment: str, assignment: Assignment | None
-) -> None:
+def test_only_a_marked_comment_names_a_meeting(comment: str, assignment: Assignment | None) -> None:
     assert record(comment=comment).assignment == assignment
 
 

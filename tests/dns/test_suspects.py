@@ -1,9 +1,10 @@
-"""What makes batches fail without a clear answer is found over the runs, and holds up nothing."""
+"""What makes batches fail is remembered over the runs, found in the end, and holds up nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,45 @@ class Runs:
         self.applied = self._batches.apply(to_do, STEPS)
         accounted(self.applied, to_do)
         return self.zone.sizes
+
+    def run_anew(self, changes: Sequence[Change]) -> list[int]:
+        """Run when the zone has lost everything that was made."""
+        self.zone.carried_out.clear()
+        self.zone.records.clear()
+        return self.run(changes)
+
+
+# Refused
+
+
+@pytest.fixture
+def refused() -> Runs:
+    """Make runs of which the first has found the second of twenty changes to be refused."""
+    runs = Runs(refusing(create(1)))
+    runs.run(creates(20))
+    return runs
+
+
+def test_what_was_refused_alone_is_tried_last_and_by_itself_until_taken(refused: Runs) -> None:
+    assert refused.run_anew(creates(20)) == [10, 9, 1]
+    assert refused.zone.calls[-1] == [create(1)]
+    assert names(refused.applied.refused) == [create(1)]
+
+    refused.zone.fail.clear()
+    assert refused.run_anew(creates(20)) == [10, 9, 1]
+    assert refused.applied.left == []
+    assert refused.run_anew(creates(20)) == [10, 10]
+
+
+def test_what_was_refused_is_remembered_over_a_run_that_did_not_get_to_it(refused: Runs) -> None:
+    refused.zone.fail.insert(0, lambda _: RateLimitedError("HTTP 429", 300))
+    refused.run_anew(creates(20))
+    del refused.zone.fail[0]
+
+    assert refused.run_anew(creates(20)) == [10, 9, 1]
+
+
+# Without a clear answer
 
 
 def test_a_change_that_makes_batches_fail_is_alone_in_the_fifth_run() -> None:
@@ -99,10 +139,8 @@ def test_what_no_longer_makes_a_batch_fail_goes_with_the_others_again() -> None:
         runs.run(creates(10))
     runs.zone.fail.clear()
     runs.run(creates(10))
-    runs.zone.carried_out.clear()
-    runs.zone.records.clear()
 
-    assert runs.run(creates(10)) == [10]
+    assert runs.run_anew(creates(10)) == [10]
 
 
 def test_a_run_spends_no_more_than_so_many_calls_on_suspects() -> None:

@@ -69,10 +69,7 @@ def test_every_page_is_read_and_outposts_are_left_out() -> None:
     found = Desktops(client).read_subnets("vpc-1")
 
     assert [each.id for each in found] == ["subnet-1", "subnet-3"]
-    filters = [
-        {"Name": "vpc-id", "Values": ["vpc-1"]},
-        {"Name": "state", "Values": ["available"]},
-    ]
+    filters = [{"Name": "vpc-id", "Values": ["vpc-1"]}, {"Name": "state", "Values": ["available"]}]
     assert client.requests == [{"Filters": filters}, {"Filters": filters, "NextToken": "1"}]
 
 

@@ -5,6 +5,7 @@ For one module at a time: moto keeps its state in this process, and other tests 
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,8 +118,9 @@ class DeployedStage:
     def runs(self, function: str) -> list[Invocation]:
         return [each for each in self.finished if each.function == function]
 
-    def failed_events(self) -> list[Any]:
-        """Receive what is in the queue of failed events."""
+    def failed_events(self, about: str) -> list[Any]:
+        """Receive what is in the queue of failed events and names this."""
         sqs = self.cloud.client("sqs")
         url = sqs.get_queue_url(QueueName="elephant-local-failed-events")["QueueUrl"]
-        return list(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []))
+        received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(each["Body"]) for each in received if about in each["Body"]]

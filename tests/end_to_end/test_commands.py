@@ -28,16 +28,9 @@ from tests.end_to_end.conftest import PATIENCE, PROJECT, start_instance
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from click.testing import Result
-
 LOCALCLOUD = (sys.executable, "-m", "localcloud")
 README = (PROJECT.directory / "README.md").read_text()
 DOCUMENTS = {each.name: each.read_text() for each in (PROJECT.directory / "docs").glob("*.md")}
-
-
-def run(*arguments: str) -> Result:
-    """Run a command of the local cloud to its end."""
-    return CliRunner().invoke(localcloud, arguments)
 
 
 def free_ports(count: int) -> list[int]:
@@ -152,6 +145,12 @@ def test_up_exports_the_way_to_its_secret_table_and_zone(up: Up) -> None:
     assert ask(zone, Authorization=f"Bearer {token}")["success"] is True
 
 
+def test_a_port_that_is_taken_is_said_without_a_traceback(up: Up) -> None:
+    done = CliRunner().invoke(localcloud, ["up", f"--aws-port={up.ports[0]}"])
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert "choose another one (see --help)" in done.stderr
+
+
 def test_chalice_local_handles_an_event_by_hand(up: Up, tmp_path: Path) -> None:
     project = PROJECT.copy(tmp_path / "project", up.exports["CLOUDFLARE_BASE_URL"])
     instance_id = start_instance(aws_client("ec2", up.exports["AWS_ENDPOINT_URL"]))
@@ -172,42 +171,6 @@ def ask(url: str, body: object = None, **headers: str) -> Any:  # noqa: ANN401
     request = urllib.request.Request(url, data, headers)  # noqa: S310 (this machine's own port)
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         return json.load(answer)
-
-
-def test_faults_and_quota_are_switched_from_another_terminal(up: Up) -> None:
-    option = f"--cloudflare-port={up.ports[1]}"
-
-    added = run("fault", "add", "drop", "--when", "after", "--times", "0", option)
-    listed = run("fault", "list", option)
-    cleared = run("fault", "clear", option)
-    limited = run("quota", "--calls", "10", option)
-
-    assert json.loads(added.stdout) == json.loads(listed.stdout)
-    (fault,) = json.loads(listed.stdout)
-    assert (fault["kind"], fault["when"], fault["times"]) == ("drop", "after", None)
-    assert json.loads(cleared.stdout) == []
-    assert json.loads(limited.stdout)["calls"] == 10
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "said"),
-    [
-        ("up --aws-port={taken}", 1, "choose another one (see --help)"),
-        ("fault list --cloudflare-port={free}", 1, "elephant-local up"),
-        ("fault add wrong-name --cloudflare-port={taken}", 2, "needs a name"),
-        ("demo --project {directory}", 1, "config.json is missing: run this in the project"),
-    ],
-)
-def test_what_cannot_be_done_is_said_without_a_traceback(
-    up: Up, tmp_path: Path, arguments: str, status: int, said: str
-) -> None:
-    (free,) = free_ports(1)
-
-    done = run(*arguments.format(taken=up.ports[0], free=free, directory=tmp_path).split())
-
-    assert done.exit_code == status
-    assert said in done.stderr
-    assert isinstance(done.exception, SystemExit)
 
 
 # The documentation

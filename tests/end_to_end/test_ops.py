@@ -13,6 +13,7 @@ from localcloud.aws import aws_environment, copy_project
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN
 from tests.end_to_end.conftest import PATIENCE, PROJECT, start_instance
+from tests.ops.deployed import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,10 +71,10 @@ def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -
     made = ops.run(
         "stage",
         STAGE,
-        *("--domain-root", settings.domain_root),
-        *("--table", "elephant-qa"),
-        *("--cloudflare-api-url", url),
-        *("--alarm-email", "ops@example.com"),
+        f"--domain-root={settings.domain_root}",
+        "--table=elephant-qa",
+        f"--cloudflare-api-url={url}",
+        "--alarm-email=ops@example.com",
         CLOUDFLARE_API_TOKEN=DEFAULT_TOKEN,
     )
     assert made.returncode == 0, made.stderr
@@ -112,25 +113,12 @@ def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -
         assert gone.returncode == 0, gone.stdout + gone.stderr
 
     assert [record.name for record in zone.records] == [f"www.{settings.domain_root}"]
-    assert nothing_left(cloud)
-    assert "elephant-qa" in cloud.client("dynamodb").list_tables()["TableNames"]
+    found = names_in(cloud)
+    assert "elephant-qa" in found.pop("tables")
+    assert found.pop("Secret") == {"elephant/qa/cloudflare"}
+    assert set().union(*found.values()) == set()
     assert ops.run("destroy", STAGE, "--yes", "--table=elephant-qa").returncode == 0
     assert "elephant-qa" not in cloud.client("dynamodb").list_tables()["TableNames"]
-
-
-def nothing_left(cloud: LocalCloud) -> bool:
-    left = {
-        "functions": cloud.client("lambda").list_functions()["Functions"],
-        "rules": cloud.client("events").list_rules()["Rules"],
-        "roles": cloud.client("iam").list_roles()["Roles"],
-        "queues": cloud.client("sqs").list_queues().get("QueueUrls", []),
-        "topics": cloud.client("sns").list_topics()["Topics"],
-        "alarms": cloud.client("cloudwatch").describe_alarms()["MetricAlarms"],
-        "dashboards": cloud.client("cloudwatch").list_dashboards()["DashboardEntries"],
-        "log groups": cloud.client("logs").describe_log_groups()["logGroups"],
-    }
-    assert {what: found for what, found in left.items() if found} == {}
-    return True
 
 
 def test_what_is_not_there_is_said_without_a_traceback_and_changes_nothing(ops: Ops) -> None:

@@ -6,9 +6,8 @@ an event leaves undone is left to the sweep.
 
 from __future__ import annotations
 
-import json
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,37 +16,33 @@ from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind, Quota, Reques
 from tests.end_to_end.conftest import PROJECT, SWEEP, WATCHDOG, DeployedStage, start_instance, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from localcloud.cloudflare import Record
 
 
 MINUTE = 1.0
 BLOCK = 3600.0
 """Seconds of the cloud's clock; longer than any test takes."""
+HANGS = Fault(FaultKind.DELAY, when=When.AFTER, method="DELETE", seconds=600)
+"""The next deletion hangs after Cloudflare has executed it."""
 _numbers = count(1)
 
 
-@pytest.fixture(scope="module")
-def deployed(copied: Path) -> Iterator[Stage]:
+@pytest.fixture
+def stage(copied: Path) -> Iterator[Stage]:
+    """Deploy the stage, and see that others' records stay as they are."""
     with LocalCloud(PROJECT.settings, Ports(), time_scale=MINUTE / 60) as cloud:
         cloud.deploy_with_chalice(PROJECT.copy(copied, cloud.cloudflare.url).directory)
         for function in (WATCHDOG, SWEEP):
             cloud.client("lambda").put_function_event_invoke_config(
                 FunctionName=function, MaximumRetryAttempts=0
             )
-        yield Stage(cloud)
-
-
-@pytest.fixture
-def stage(deployed: Stage) -> Iterator[Stage]:
-    """Give the deployed stage without faults, and see that others' records are as they were."""
-    cloudflare = deployed.cloud.cloudflare
-    others = deployed.others()
-    deployed.forget()
-    yield deployed
-    cloudflare.faults.clear()
-    cloudflare.api.limiter.quota = Quota()
-    assert [each for each in deployed.others() if each in others] == others
+        deployed = Stage(cloud)
+        others = deployed.others()
+        yield deployed
+        assert deployed.others() == others
 
 
 class Stage(DeployedStage):
@@ -71,40 +66,12 @@ class Stage(DeployedStage):
         self.put_row(meeting)
         return start_instance(self.ec2, MeetingID=meeting, Role="teacher")
 
-    def launched(self) -> str:
-        """Start a desktop and wait until its event is handled."""
-        desktop = self.launch()
-        self.settle()
-        assert self.is_right(desktop)
-        return desktop
-
-    def stop(self, desktop: str) -> None:
-        self.ec2.stop_instances(InstanceIds=[desktop])
-
     def give_elastic_ip(self, desktop: str) -> None:
-        address = f"203.0.113.{next(_numbers)}"
-        allocated = self.ec2.allocate_address(Domain="vpc", Address=address)["AllocationId"]
+        allocated = self.ec2.allocate_address(Domain="vpc", Address="203.0.113.7")["AllocationId"]
         self.ec2.associate_address(InstanceId=desktop, AllocationId=allocated)
 
-    def sweep(self) -> Any:  # noqa: ANN401 (any JSON)
-        """Let the sweep come due, and return its answer."""
-        assert self.cloud.schedules.fire() == (SWEEP,)
-        self.settle()
-        run = self.runs(SWEEP)[-1]
-        assert not run.failed, run.log
-        return run.result
-
-    def hold(self, method: str) -> None:
-        """Let the next call of this method hang after Cloudflare has executed it."""
-        held = Fault(FaultKind.DELAY, when=When.AFTER, method=method, seconds=600)
-        self.cloud.cloudflare.faults.add(held)
-
-    def is_held(self, method: str) -> bool:
-        """Tell whether a run hangs in its call."""
-        return method in [call.method for call in self.cloud.cloudflare.calls]
-
     def block(self) -> None:
-        """Let another program use up Cloudflare's quota, so that it refuses us until `unblock`."""
+        """Let another program use up Cloudflare's quota, so that it refuses us for a `BLOCK`."""
         api = self.cloud.cloudflare.api
         api.limiter.quota = Quota(block=BLOCK)
         headers = {"Authorization": f"Bearer {DEFAULT_TOKEN}"}
@@ -113,65 +80,61 @@ class Stage(DeployedStage):
             api.handle(verify)
         api.clear_calls()
 
-    def unblock(self) -> None:
-        """Let so much time pass that Cloudflare answers again."""
-        self.cloud.clock.skip(BLOCK)
-
     # What is
 
     def sweeps(self) -> list[str]:
         """Return what the sweeps did that did not fail."""
         return [run.result["action"] for run in self.runs(SWEEP) if not run.failed]
 
-    def row_of(self, desktop: str) -> dict[str, str]:
-        tags = {tag["Key"]: tag["Value"] for tag in self._describe(desktop)["Tags"]}
-        return self.row(tags["MeetingID"])
+    def are_right(self, desktops: Iterable[str]) -> bool:
+        """Tell whether record and row are as the state of each meeting's only desktop asks for."""
+        return all(self._is_right(desktop) for desktop in desktops)
 
-    def is_right(self, desktop: str) -> bool:
-        """Tell whether record and row are as the state of a meeting's only desktop asks for."""
-        instance = self._describe(desktop)
-        state, row = instance["State"]["Name"], self.row_of(desktop)
+    def _is_right(self, desktop: str) -> bool:
+        answer = self.ec2.describe_instances(InstanceIds=[desktop])
+        instance = answer["Reservations"][0]["Instances"][0]
+        tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+        state, row = instance["State"]["Name"], self.row(tags["MeetingID"])
         if state == "running":
             link = {"status": "DNS_WRITTEN", "teacher_ec2_link": self.cloud.settings.link(desktop)}
             return self.records(desktop) == [instance["PublicIpAddress"]] and row == link
         statuses = {"TERMINATED"} if state == "terminated" else {"LAUNCHED", "DNS_WRITTEN"}
         return not self.records(desktop) and set(row) == {"status"} and row["status"] in statuses
 
-    def others(self) -> list[str]:
-        """Return the records that are not ours, letter by letter."""
+    def others(self) -> list[Record]:
+        """Return the records that are not ours."""
         ours = f"{self.cloud.settings.owner} "
-        return [
-            json.dumps(record.as_json())
-            for record in self.zone.records
-            if not (record.fields.comment or "").startswith(ours)
-        ]
-
-    def _describe(self, desktop: str) -> Any:  # noqa: ANN401 (botocore's dictionaries)
-        answer = self.ec2.describe_instances(InstanceIds=[desktop])
-        return answer["Reservations"][0]["Instances"][0]
+        records = self.zone.records
+        return [each for each in records if not (each.fields.comment or "").startswith(ours)]
 
 
 def test_whatever_goes_wrong_at_once_the_schedule_brings_all_right(stage: Stage) -> None:
-    stopping, ending, moving, killed = (stage.launched() for _ in range(4))
+    desktops = [stage.launch() for _ in range(4)]
+    stopping, ending, moving, killed = desktops
+    stage.settle()
+    assert stage.are_right(desktops)
     stage.forget()
+    cloudflare = stage.cloud.cloudflare
     with stage.cloud.schedules:
-        stage.hold("DELETE")
+        cloudflare.faults.add(HANGS)
         stage.end(killed)
-        until(lambda: stage.is_held("DELETE"))
+        until(lambda: "DELETE" in [call.method for call in cloudflare.calls])
         assert sum(stage.cloud.functions.kill(name) for name in (WATCHDOG, SWEEP)) > 0
         stage.block()
-        stage.cloud.cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
+        cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
         stage.end(ending)
-        started = [stage.launch(), stage.launch()]
+        desktops += [stage.launch(), stage.launch()]
         with stage.cloud.bridge.losing():
-            stage.stop(stopping)
+            stage.ec2.stop_instances(InstanceIds=[stopping])
             stage.give_elastic_ip(moving)
-            started += [stage.launch(), stage.launch()]
-        desktops = [stopping, ending, moving, killed, *started]
+            desktops += [stage.launch(), stage.launch()]
         until(lambda: "deferred" in stage.sweeps())
-        stage.unblock()
-        until(lambda: all(stage.is_right(desktop) for desktop in desktops))
+        stage.cloud.clock.skip(BLOCK)  # then Cloudflare answers again
+        until(lambda: stage.are_right(desktops))
 
     stage.settle()
-    assert stage.sweep()["action"] == "unchanged"
-    assert all(stage.is_right(desktop) for desktop in desktops)
+    assert stage.cloud.schedules.fire() == (SWEEP,)
+    stage.settle()
+    last = stage.runs(SWEEP)[-1]
+    assert (last.failed, last.result["action"]) == (False, "unchanged"), last.log
+    assert stage.are_right(desktops)

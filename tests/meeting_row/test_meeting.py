@@ -9,15 +9,12 @@ import pytest
 
 from chalicelib.ec2.instances import Instance
 from chalicelib.meeting_row.meeting import REASON, Assignment, Meeting, MeetingChange, Status
+from tests.surveys import row
 
 LINK = "https://i-0123456789abcdef0.desktops.example.com:8443"
 
 
-def row_of(**attributes: str) -> Meeting:
-    return Meeting("m1", {key: {"S": value} for key, value in attributes.items()})
-
-
-ROW = row_of(id="m1", status="HEALTHY", teacher_ec2_link=LINK, jitsi_url="x")
+ROW = row(status="HEALTHY", teacher_ec2_link=LINK, jitsi_url="x")
 
 
 def test_the_statuses_before_one_are_those_that_a_meeting_passes_first() -> None:
@@ -53,22 +50,22 @@ def test_a_role_is_valid_if_it_can_name_attributes(role: str, is_valid: bool) ->
 
 
 def test_attributes_are_found_by_role() -> None:
-    row = row_of(
+    found = row(
         status="HEALTHY", teacher_ec2_link=LINK, teacher_ec2_id="i-00000001", observer_ec2_link=""
     )
 
-    assert (row.status, row.link("teacher")) == ("HEALTHY", LINK)
-    assert row.instance_id("teacher") == "i-00000001"
-    assert row.linked_instance("teacher") == "i-0123456789abcdef0"
-    assert (row.link("observer"), row.linked_instance("student")) == (None, None)
-    assert row.roles == ("teacher", "student", "observer")
+    assert (found.status, found.link("teacher")) == ("HEALTHY", LINK)
+    assert found.instance_id("teacher") == "i-00000001"
+    assert found.linked_instance("teacher") == "i-0123456789abcdef0"
+    assert (found.link("observer"), found.linked_instance("student")) == (None, None)
+    assert found.roles == ("teacher", "student", "observer")
 
 
 def test_what_is_not_text_is_read_as_an_empty_one_and_names_no_instance() -> None:
     odd: dict[str, Any] = {"teacher_ec2_id": {"N": "1"}, "teacher_ec2_link": {"L": []}}
-    row = Meeting("m1", {REASON: {"N": "1"}, **odd})
+    found = Meeting("m1", {REASON: {"N": "1"}, **odd})
 
-    assert (row.text(REASON), row.status, row.instance_ids) == ("", None, frozenset())
+    assert (found.text(REASON), found.status, found.instance_ids) == ("", None, frozenset())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +96,7 @@ def test_a_row_names_instances_as_launched_for_a_role_or_linked(
     attributes: dict[str, str], named: set[str]
 ) -> None:
     """EC2 would call anything else malformed, and the run would fail each time."""
-    assert row_of(**attributes).instance_ids == named
+    assert row(**attributes).instance_ids == named
 
 
 def test_removing_a_link_that_is_not_there_leaves_the_row_as_it_is() -> None:

@@ -30,6 +30,7 @@ PLACE = StageNames.of(ARN)
 KEY = "k3y-0f-the-front-end-0123456789abcdef"
 JOIN_KEY = "the-students-key"
 SEED = "s33d-0f-the-stage-0123456789abcdefgh"
+ROOM = "https://meet.example.com/{meeting_id}"
 ORIGIN = "https://app.example.com"
 BASE = "https://api.example.com/api"
 BODY = {
@@ -56,9 +57,9 @@ class Api(Faults):
         self._variables = variables
         clients: dict[str, Any] = {
             name: session.create_client(name, region_name=REGION)
-            for name in ("dynamodb", "scheduler", "secretsmanager")
+            for name in ("dynamodb", "scheduler", "secretsmanager", "ec2")
         }
-        self.dynamodb, self.scheduler, self.secrets = clients.values()
+        self.dynamodb, self.scheduler, self.secrets, self.ec2 = clients.values()
         self._clients = {name: FaultyClient(client, self) for name, client in clients.items()}
         if is_first:
             self._furnish()
@@ -77,7 +78,8 @@ class Api(Faults):
         return self._functions(**self._variables).scheduling
 
     def _functions(self, **variables: str) -> Functions:
-        settings = make_settings(**MEETINGS, ALLOWED_ORIGINS=ORIGIN, **variables)
+        more = {"ALLOWED_ORIGINS": ORIGIN, "ROOM_URL": ROOM} | variables
+        settings = make_settings(**MEETINGS, **more)
         return Functions(settings, self._clients, self.reports, lambda: self.now)
 
     def call(self, name: str, do: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -116,14 +118,28 @@ class Api(Faults):
         accept: str | None = "application/json",
         more: Mapping[str, str] | None = None,
         join_keys: str = "required",
+        sign_in: str = "none",
         **query: str,
     ) -> Answer:
-        join = self._functions(JOIN_KEYS=join_keys).join
+        join = self._functions(JOIN_KEYS=join_keys, DESKTOP_SIGN_IN=sign_in).join
         headers = ({} if accept is None else {"accept": accept}) | dict(more or {})
         query |= {} if key is None else {"key": key}
         path = f"/api/join/{meeting_id}/{role}"
         self.calls.clear()
         return join.handle(Request("GET", path, headers, query, b"", BASE), meeting_id, role)
+
+    def desktop(self, what: str, caller: str, body: bytes = b"", **query: str) -> Answer:
+        """Call the desktops' API, with the signature of this ARN."""
+        request = Request("POST", f"/api/desktop/{what}", {}, query, body, BASE, caller)
+        self.calls.clear()
+        answer: Answer = getattr(self._functions().desktop_api, what)(request, self.context)
+        return answer
+
+    def dcv(self, instance_id: str, body: bytes) -> Answer:
+        """Ask as the DCV server of a desktop does."""
+        self.calls.clear()
+        request = Request("POST", f"/api/dcv/{instance_id}", {}, {}, body, BASE)
+        return self._functions().sign_in.handle(request, instance_id)
 
     def rows(self) -> dict[str, dict[str, str]]:
         items = self.dynamodb.scan(TableName=TABLE)["Items"]
@@ -152,8 +168,7 @@ class Api(Faults):
         self.put_row(self.rows()[key] | texts)
 
     def clear_rows(self) -> None:
-        for key in self.rows():
-            self.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": key}})
+        get_backend("dynamodb")[ACCOUNT][REGION].tables[TABLE].items.clear()
 
     @cached_property
     def rival(self) -> Api:
@@ -162,7 +177,7 @@ class Api(Faults):
 
     def reset(self) -> None:
         """Leave AWS as it was at first, and let it answer: much faster than new mocks."""
-        get_backend("dynamodb")[ACCOUNT][REGION].tables[TABLE].items.clear()
+        self.clear_rows()
         group = get_backend("scheduler")[ACCOUNT][REGION].schedule_groups[PLACE.schedule_group]
         group.schedules.clear()
         for api in (self, self.rival):

@@ -27,6 +27,10 @@ DATA = "s3://bucket/session"
 BOTH = {"teacher_session_data": DATA, "student_session_data": DATA}
 GONE = ["terminated", "terminated"]
 LIVE = ["running", "running"]
+CALLS_OF_AN_END = [
+    *("update_item", "describe_instances"),
+    *("terminate_instances", "terminate_instances", "update_item"),
+]
 FAULTS = (REFUSED, LOST, DIED_BEFORE, DIED_AFTER)
 MOST_LOOKS = 60
 
@@ -78,14 +82,7 @@ class Ends(FaultyWorld):
 
     def set(self, meeting: str = ID, **attributes: str) -> None:
         """Write into a row what others write."""
-        for name, text in attributes.items():
-            self.world.dynamodb.update_item(
-                TableName=TABLE,
-                Key={"id": {"S": meeting}},
-                UpdateExpression="SET #n = :v",
-                ExpressionAttributeNames={"#n": name},
-                ExpressionAttributeValues={":v": {"S": text}},
-            )
+        self.world.put_row(meeting, **self.world.row(meeting) | attributes)
 
     def state(self, instance_id: str) -> str:
         answer = self.world.ec2.describe_instances(InstanceIds=[instance_id])
@@ -136,12 +133,8 @@ class Ends(FaultyWorld):
         """Return when each schedule of the stage fires."""
         found = self.schedules.list_schedules(GroupName=GROUP)["Schedules"]
         made = (self.schedules.get_schedule(GroupName=GROUP, Name=each["Name"]) for each in found)
-        return {
-            each["Name"]: datetime.strptime(
-                each["ScheduleExpression"], "at(%Y-%m-%dT%H:%M:%S)"
-            ).replace(tzinfo=UTC)
-            for each in made
-        }
+        times = {each["Name"]: each["ScheduleExpression"] for each in made}
+        return {name: datetime.fromisoformat(f"{at[3:-1]}Z") for name, at in times.items()}
 
     def fire(self) -> str | None:
         """Let time pass until the next schedule, and take that away; return whom it looks at."""

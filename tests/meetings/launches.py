@@ -7,16 +7,14 @@ other runs go on before it and after it.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-from chalicelib.clock import format_time, time_at
-from chalicelib.meeting_row.meeting import ROLES, Status
+from chalicelib.clock import format_time
+from chalicelib.meeting_row.meeting import Status
 from chalicelib.meeting_row.table import Meetings
 from tests.functions import Functions
 from tests.meetings.faults import (
@@ -29,78 +27,39 @@ from tests.meetings.faults import (
     Faults,
     FaultyClient,
 )
-from tests.simulation.aws_edge import client_error
+from tests.simulation.clock import Clock
 from tests.simulation.dynamodb import updated
+from tests.simulation.ec2 import Region, accepts
+from tests.simulation.names import IMAGE
 from tests.world import ACCOUNT, REGION, TABLE, Context, Reports, make_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from chalicelib.settings.stage import Settings
 
 ID: Final = "abcdefgh12345678"
-AMI: Final = "ami-0123456789abcdef0"
 GROUP: Final = "sg-0123456789abcdef0"
 LAUNCH_ARN: Final = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-launch_ec2"
-MEETINGS: Final = {"FEATURES": "meetings", "AMI_ID": AMI, "SECURITY_GROUP_IDS": GROUP}
+MEETINGS: Final = {"FEATURES": "meetings", "AMI_ID": IMAGE, "SECURITY_GROUP_IDS": GROUP}
 SETTINGS: Final = make_settings(**MEETINGS)
 BEGINNING: Final = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
-ZONES: Final = ("a", "b", "c")
-NO_ROOM: Final = "InsufficientInstanceCapacity"
-
 FAULTS: Final = (REFUSED, LOST, TWICE, DIED_BEFORE, DIED_AFTER)
 
 
-@dataclass
-class Machine:
-    """An instance that was started."""
-
-    id: str
-    zone: str
-    request: Mapping[str, Any]
-    launched_at: datetime
-    state: str = "running"
-
-    @property
-    def tags(self) -> dict[str, str]:
-        (listed,) = (
-            each["Tags"]
-            for each in self.request["TagSpecifications"]
-            if each["ResourceType"] == "instance"
-        )
-        return {each["Key"]: each["Value"] for each in listed}
-
-    @property
-    def lives(self) -> bool:
-        return self.state == "running"
-
-    def describe(self) -> dict[str, Any]:
-        """Format it as DescribeInstances does."""
-        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
-        state = {"Name": self.state}
-        return {"InstanceId": self.id, "State": state, "LaunchTime": self.launched_at, "Tags": tags}
-
-
-class Cloud:
-    """EC2 and the meetings table as they truly are."""
+class Cloud(Region):
+    """EC2 and the meetings table as they truly are, and a client of both."""
 
     def __init__(self, lag: float = 0.0) -> None:
-        self.now = BEGINNING.timestamp()
+        super().__init__(Clock(BEGINNING.timestamp()))
         self.lag = lag
-        """Seconds for which EC2 knows nothing of what it just started."""
-        self.machines: list[Machine] = []
         self.items: dict[str, dict[str, Any]] = {}
         self.statuses: list[str] = []
         self.reports = Reports()
-        self.volume_gb = 30
+        self.requests: list[dict[str, Any]] = []
         self.subnets_asked_for: object = None
-        self.subnets: list[dict[str, object]] = [
-            {"SubnetId": f"subnet-{zone}", "AvailabilityZone": zone, "MapPublicIpOnLaunch": True}
-            for zone in ZONES
-        ]
         self.refusals: dict[str, list[str]] = {}
-        """The codes with which a zone refuses, one after the other; the last one stands."""
-        self._tokens: dict[tuple[str, str], tuple[str, Machine]] = {}
+        """The codes with which a subnet refuses, one after the other; the last one stands."""
 
     def functions(self, client: object, settings: Settings = SETTINGS) -> Functions:
         """Make the functions that reach the cloud by this client."""
@@ -108,7 +67,7 @@ class Cloud:
             settings,
             {"ec2": client, "dynamodb": client},
             self.reports,
-            clock=lambda: self.now,
+            clock=self._clock,
             sleep=self.pass_time,
         )
 
@@ -130,27 +89,31 @@ class Cloud:
     def row(self) -> dict[str, str]:
         return {name: value["S"] for name, value in self.items.get(ID, {}).items()}
 
-    def put_desktop(self, role: str = "teacher", number: int = 0, **tags: str) -> str:
+    def put_desktop(self, role: str = "teacher", number: int = 0) -> str:
         """Put a desktop that a launch did not record, or a person started."""
-        every = {"MeetingID": ID, "Role": role, "Project": "Elephant"} | tags
-        listed = [{"Key": key, "Value": value} for key, value in every.items()]
-        request = {"TagSpecifications": [{"ResourceType": "instance", "Tags": listed}]}
-        machine = Machine(f"i-{number + 100:017x}", "z", request, time_at(self.now - 100 + number))
-        self.machines.append(machine)
-        return machine.id
+        now, self._clock.now = self._clock.now, self._clock.now - 100 + number
+        host = self.launch(MeetingID=ID, Role=role, Project="Elephant")
+        self._clock.now = now
+        return host.id
 
     def living(self, role: str | None = None) -> list[str]:
         """Return the ids of the desktops that run, of all roles or of one."""
         return [
-            each.id for each in self.machines if each.lives and role in {None, each.tags["Role"]}
+            each.id
+            for each in self.hosts.values()
+            if not each.view.is_gone and role in {None, each.view.tag("Role")}
         ]
 
-    def started(self) -> Counter[str]:
-        """Count what was ever started, by role."""
-        return Counter(each.tags["Role"] for each in self.machines)
+    def started_by_role(self) -> Counter[str | None]:
+        """Count what was ever started."""
+        return Counter(each.view.tag("Role") for each in self.hosts.values())
 
     def pass_time(self, seconds: float) -> None:
-        self.now += seconds
+        self._clock.advance(seconds)
+
+    def refusal(self, subnet: str) -> str | None:
+        codes = self.refusals.get(subnet, [""])
+        return codes.pop(0) if len(codes) > 1 else codes[0]
 
     # The calls
 
@@ -167,58 +130,31 @@ class Cloud:
         return {"Attributes": dict(self.items[key])}
 
     def describe_images(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
-        assert request == {"ImageIds": [AMI]}
+        assert request == {"ImageIds": [IMAGE]}
         return {"Images": [self.image()]}
-
-    def image(self) -> dict[str, Any]:
-        device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": self.volume_gb}}
-        return {"ImageId": AMI, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
 
     def describe_subnets(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         self.subnets_asked_for = request["Filters"]
         return {"Subnets": self.subnets}
 
     def describe_instances(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
-        wanted = {each["Name"]: each["Values"] for each in request["Filters"]}
-        found = [each for each in self.machines if self._is_shown(each) and _is_asked(each, wanted)]
-        return {"Reservations": [{"Instances": [each.describe() for each in found]}]}
+        filters = {each["Name"]: each["Values"] for each in request["Filters"]}
+        found = [
+            {"Instances": [each.view.describe(each.id)]}
+            for each in self.hosts.values()
+            if each.at(self._clock.now - self.lag) and accepts(filters, each.id, each.view)
+        ]
+        return {"Reservations": found}
 
     def run_instances(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
-        zone = request["NetworkInterfaces"][0]["SubnetId"].removeprefix("subnet-")
-        key, asked = (request["ClientToken"], zone), json.dumps(request, sort_keys=True)
-        if key in self._tokens:
-            asked_before, machine = self._tokens[key]
-            if asked_before != asked:
-                raise client_error("IdempotentParameterMismatch", "RunInstances")
-            if not machine.lives:
-                raise client_error("IdempotentInstanceTerminated", "RunInstances")
-            return {"Instances": [machine.describe()]}
-        codes = self.refusals.get(zone)
-        if codes:
-            code = codes.pop(0) if len(codes) > 1 else codes[0]
-            if code:
-                raise client_error(code, "RunInstances")
-        machine = Machine(f"i-{len(self.machines):017x}", zone, request, time_at(self.now))
-        self.machines.append(machine)
-        self._tokens[key] = asked, machine
-        return {"Instances": [machine.describe()]}
+        self.requests.append(request)
+        host = self.started(request)
+        return {"Instances": [host.view.describe(host.id)]}
 
     def terminate_instances(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         (instance_id,) = request["InstanceIds"]
-        for machine in self.machines:
-            if machine.id == instance_id and self._is_shown(machine):
-                machine.state = "terminated"
-                return {}
-        raise client_error("InvalidInstanceID.NotFound", "TerminateInstances")
-
-    def _is_shown(self, machine: Machine) -> bool:
-        return self.now >= machine.launched_at.timestamp() + self.lag
-
-
-def _is_asked(machine: Machine, wanted: Mapping[str, list[str]]) -> bool:
-    actual = {f"tag:{key}": value for key, value in machine.tags.items()}
-    actual |= {"instance-id": machine.id, "instance-state-name": machine.state}
-    return all(actual[name] in values for name, values in wanted.items())
+        self.change(self.known(instance_id, "TerminateInstances"), state="terminated")
+        return {}
 
 
 class Invocation:
@@ -285,16 +221,14 @@ def launch(
     return run
 
 
-def require_promises(cloud: Cloud, *, most: int = 1) -> None:
+def require_promises(cloud: Cloud) -> None:
     """Require what always holds, at the end and after the safety net's look."""
-    assert all(count <= most for count in cloud.started().values()), cloud.started()
-    for role in ROLES:
-        assert len(cloud.living(role)) <= 1
+    assert set(cloud.started_by_role().values()) <= {1}, cloud.started_by_role()
     order = [list(Status).index(Status(status)) for status in cloud.statuses]
     assert order == sorted(order), cloud.statuses
-    for machine in cloud.machines:
-        assert machine.tags["MeetingID"] == ID
-        assert machine.tags["Project"] == "Elephant"
+    for host in cloud.hosts.values():
+        assert host.view.meeting == ID
+        assert host.view.is_project
     cloud.pass_time(3600)
     client: Any = cloud
     row = Meetings(client, TABLE).read_row(ID)

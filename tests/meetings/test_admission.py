@@ -22,6 +22,7 @@ MINUTE = timedelta(minutes=1)
 LONGEST = timedelta(hours=3)
 LAUNCHED = {"student_ec2_id": A}
 LINKED = LAUNCHED | {"student_ec2_link": link(A)}
+WELL = LINKED | {"student_healthy_desktop": A}
 
 
 def admitted(
@@ -41,16 +42,27 @@ def admitted(
 def test_the_link_is_given_out_in_a_healthy_status(
     now: datetime, status: str, instance_id: str
 ) -> None:
-    found = admitted(LINKED, now, status=status, student_ec2_link=link(instance_id))
+    texts = {"student_ec2_link": link(instance_id), "student_healthy_desktop": instance_id}
+    found = admitted(LINKED, now, status=status, **texts)
 
     assert (found.phase, found.link, found.status) == (Phase.READY, link(instance_id), status)
     assert (found.step, found.retry_after, found.warnings) == (Phase.READY, None, ())
     assert found.message.startswith("You may enter now.")
 
 
+@pytest.mark.parametrize(
+    "healthy", [{}, {"teacher_healthy_desktop": B}, {"student_healthy_desktop": B}]
+)
+def test_a_healthy_desktop_opens_its_own_door_alone(healthy: dict[str, str]) -> None:
+    """Neither the other side's nor an earlier one of the same role."""
+    found = admitted(LINKED | healthy, status="HEALTHY")
+
+    assert (found.phase, found.link) == (Phase.CHECKING, None)
+
+
 @pytest.mark.parametrize("status", ["", "SCHEDULED", "LAUNCHED", "DNS_WRITTEN", "odd"])
 def test_nobody_enters_before_the_status_is_healthy(status: str) -> None:
-    found = admitted(LINKED, status=status)
+    found = admitted(WELL, status=status)
 
     assert (found.phase, found.link) == (Phase.CHECKING, None)
     assert found.status == (status or "SCHEDULED")
@@ -58,11 +70,11 @@ def test_nobody_enters_before_the_status_is_healthy(status: str) -> None:
 
 @pytest.mark.parametrize("status", Status)
 def test_nobody_enters_by_the_other_roles_link_or_once_the_meeting_ends(status: str) -> None:
-    other = admitted(LINKED, role="teacher", status=status)
+    other = admitted(WELL, role="teacher", status=status)
     assert other.link is None
     assert other.phase is not Phase.READY
 
-    ended = admitted(LINKED, status=status, termination_reason="SUCCESS")
+    ended = admitted(WELL, status=status, termination_reason="SUCCESS")
     assert (ended.phase, ended.link, ended.status) == (Phase.OVER, None, status)
     assert (ended.step, ended.retry_after) == (None, None)
 
@@ -105,7 +117,7 @@ def test_an_address_that_is_no_desktops_link_is_not_given_out(address: str) -> N
         # Without a readable time nothing is late.
         ({"meet_time": ""}, 5, Phase.SCHEDULED, 60),
         ({"meet_time": "tomorrow", "status": "LAUNCHED"}, 5, Phase.STARTING, 5),
-        ({"meet_time": "tomorrow", "status": "HEALTHY"} | LINKED, 5, Phase.READY, None),
+        ({"meet_time": "tomorrow", "status": "HEALTHY"} | WELL, 5, Phase.READY, None),
     ],
 )
 def test_a_visitor_learns_how_far_the_own_desktop_is_and_when_to_ask_again(

@@ -23,6 +23,7 @@ BODY: dict[str, Any] = {
     "meet_time": "2026-11-21T15:30:00Z",
 }
 FIELDS = (*BODY, "teacher_email")
+BASE, ROOM = "https://api.example.com/api", "https://meet.example.com/{meeting_id}#x"
 
 
 def parse(**changed: object) -> Booking:
@@ -56,21 +57,13 @@ def test_the_times_offset_is_honoured(written: str, time: str) -> None:
     assert parse(meet_time=written).time == time
 
 
+NAMES = ("x", "x" * 100, "José O'Neil-Ruíz", "李小龍", "محمد", "👩‍🏫 Ada", "<b>&")
+EMAILS = ("a@b.c", "ada+x@mail.example.co.uk", "zoë@exämple.com", f"a@{'b' * 250}.c")
+
+
 @pytest.mark.parametrize(
     ("field_name", "value"),
-    [
-        *(
-            ("teacher_name", name)
-            for name in ("x", "x" * 100, "José O'Neil-Ruíz", "李小龍", "محمد", "👩‍🏫 Ada", "<b>&")
-        ),
-        *(
-            ("teacher_email", email)
-            for email in (
-                *("a@b.c", "ada+x@mail.example.co.uk", "zoë@exämple.com"),
-                f"a@{'b' * 250}.c",
-            )
-        ),
-    ],
+    [*(("teacher_name", each) for each in NAMES), *(("teacher_email", each) for each in EMAILS)],
 )
 def test_names_and_addresses_of_all_languages_are_kept(field_name: str, value: str) -> None:
     assert getattr(parse(**{field_name: f" {value} "}), field_name) == value
@@ -78,9 +71,9 @@ def test_names_and_addresses_of_all_languages_are_kept(field_name: str, value: s
 
 @pytest.mark.parametrize("changed", [{"teacher_email": None}, {"teacher_email": ""}, {}])
 def test_an_address_may_be_omitted_and_is_not_in_the_row_then(changed: dict[str, None]) -> None:
-    row = parse(**changed).row(Seed.random(), NOW, with_keys=False)
+    row = parse(**changed).row(Seed.random(), NOW, api_url=BASE, room_url=None, with_keys=False)
 
-    assert not {"teacher_email", "teacher_key_hash", "student_key_hash"} & set(row)
+    assert not {"teacher_email", "teacher_key_hash", "student_key_hash", "jitsi_url"} & set(row)
 
 
 def test_unknown_fields_are_ignored() -> None:
@@ -165,7 +158,10 @@ def test_every_body_is_read_or_refused(body: bytes) -> None:
     except BookingError as error:
         assert set(error.errors) <= {*FIELDS, "body"}  # noqa: PT017 (one of two ends)
     else:
-        json.dumps(booking.row(Seed.random(), NOW, with_keys=True), ensure_ascii=False).encode()
+        json.dumps(
+            booking.row(Seed.random(), NOW, api_url=BASE, room_url=ROOM, with_keys=True),
+            ensure_ascii=False,
+        ).encode()
 
 
 def test_the_fingerprint_does_not_depend_on_how_a_booking_is_written() -> None:
@@ -192,14 +188,15 @@ def test_the_row_has_hashes_of_the_keys_and_no_key() -> None:
     seed = Seed.random()
     booking = parse(teacher_email="ada@example.com")
 
-    row = booking.row(seed, NOW, with_keys=True)
+    row = booking.row(seed, NOW, api_url=BASE, room_url=ROOM, with_keys=True)
 
     assert row == {
         "teacher_name": "Ada Lovelace",
         "student_name": "Zoë",
         "teacher_email": "ada@example.com",
         "meet_time": "2026-11-21T15:30:00Z",
-        "jitsi_url": f"https://meet.jit.si/{seed.meeting_id}",
+        "jitsi_url": f"https://meet.example.com/{seed.meeting_id}#x",
+        "api_url": BASE,
         "created_at": "2026-11-21T12:00:30Z",
         "status": "SCHEDULED",
         "request_hash": booking.fingerprint,

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowFullError
 from chalicelib.meetings.ending import Ended, EndingError
-from tests.meetings.ends import DATA, FAULTS, GONE, LIVE, Ends
+from tests.meetings.ends import CALLS_OF_AN_END, DATA, FAULTS, GONE, LIVE, Ends
 from tests.meetings.faults import Died
 from tests.meetings.launches import ID
 from tests.world import TABLE
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 REASON = "NO_SHOW_TIMEOUT"
 OTHER = "zyxwvuts87654321"
-CALLS = ["update_item", "describe_instances", *["terminate_instances"] * 2, "update_item"]
 DECISIVE = (
     *("student_session_data", "meet_time", "status", "joined_at"),
     *("teacher_waiting_at", "student_waiting_at"),
@@ -44,7 +43,7 @@ def test_a_meeting_is_claimed_its_desktops_are_ended_and_its_row_says_why(ends: 
 
     assert sorted(ended.instances) == sorted(desktops)
     assert ended.warnings == ()
-    assert ends.faults.calls == CALLS
+    assert ends.faults.calls == CALLS_OF_AN_END
     assert ends.states(*desktops) == GONE
     assert ends.outcome() == ("TERMINATED", REASON)
 
@@ -238,7 +237,7 @@ def test_the_row_says_terminated_only_once_ec2_has_agreed_to_end_all(
 @pytest.mark.parametrize("does", FAULTS)
 def test_after_a_fault_at_any_call_the_next_try_finishes(ends: Ends, does: str) -> None:
     """And never writes TERMINATED before EC2 has agreed, nor ends a desktop twice needlessly."""
-    for position in range(len(CALLS)):
+    for position in range(len(CALLS_OF_AN_END)):
         meeting = f"m{position}"
         desktops = ends.meeting(meeting)
         ends.faults.arm(position, does)

@@ -29,7 +29,7 @@ def read(**members: Any) -> Request:  # noqa: ANN401
         "stageVariables": None,
     }
     request = ChaliceRequest(event | members)
-    return Request.of(request, request.context["path"])
+    return Request.of(request)
 
 
 def test_a_request_is_read_as_it_was_sent() -> None:

@@ -10,17 +10,9 @@ from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.images import devices_of
 from chalicelib.meeting_row.meeting import ROLES
 from tests.meetings.faults import LOST, REFUSED
-from tests.meetings.launches import (
-    AMI,
-    GROUP,
-    ID,
-    MEETINGS,
-    SETTINGS,
-    ZONES,
-    Cloud,
-    Invocation,
-    launch,
-)
+from tests.meetings.launches import GROUP, ID, MEETINGS, SETTINGS, Cloud, Invocation, launch
+from tests.simulation.ec2 import ZONES
+from tests.simulation.names import IMAGE
 from tests.world import Context, make_settings
 
 # The whole of it
@@ -35,7 +27,7 @@ def test_a_meeting_that_is_due_gets_two_desktops_which_its_row_names(cloud: Clou
         cloud, settings=make_settings(**MEETINGS, **asked, VPC_ID="vpc-01234567")
     ).outcome
 
-    desktops = {each.tags["Role"]: each.id for each in cloud.machines}
+    desktops = {each.view.tag("Role"): each.id for each in cloud.hosts.values()}
     assert result == {
         "action": "launched",
         "reason": "its desktops were started",
@@ -49,11 +41,11 @@ def test_a_meeting_that_is_due_gets_two_desktops_which_its_row_names(cloud: Clou
     assert cloud.reports.lines == [("succeeded", fields, {"Launched": 2, "Warnings": 0})]
     vpc = {"Name": "vpc-id", "Values": ["vpc-01234567"]}
     assert cloud.subnets_asked_for == [vpc, {"Name": "state", "Values": ["available"]}]
-    for role, machine in zip(ROLES, cloud.machines, strict=True):
+    for role, request in zip(ROLES, cloud.requests, strict=True):
         order = DesktopOrder(
             meeting_id=ID,
             role=role,
-            image_id=AMI,
+            image_id=IMAGE,
             instance_type="g4dn.xlarge",
             profile="elephant-test-desktop",
             security_group_ids=(GROUP,),
@@ -62,7 +54,7 @@ def test_a_meeting_that_is_due_gets_two_desktops_which_its_row_names(cloud: Clou
             owner=SETTINGS.owner,
             key_name="mine",
         )
-        assert machine.request == order.request(f"subnet-{machine.zone}")
+        assert request == order.request(request["NetworkInterfaces"][0]["SubnetId"])
 
 
 def test_a_repeated_launch_changes_nothing_and_each_run_has_a_lease_of_its_own(
@@ -76,7 +68,7 @@ def test_a_repeated_launch_changes_nothing_and_each_run_has_a_lease_of_its_own(
     assert again.outcome["action"] == "unchanged"
     assert again.calls == ["get_item"]
     assert cloud.row() == row
-    assert len(cloud.machines) == 2
+    assert len(cloud.hosts) == 2
     cloud.put_row()
     launch(cloud)
     assert cloud.row()["launch_lease"].split()[1] != row["launch_lease"].split()[1]
@@ -98,15 +90,12 @@ def test_a_row_that_has_its_desktops_becomes_launched_unless_it_is_further(
 
 
 UNCLAIMED = "its status is TERMINATED without a termination_reason: it is left to the safety net"
+OVER = {"status": "TERMINATED", "termination_reason": "SUCCESS"}
 UNFIT: dict[str, tuple[float, dict[str, str] | None, str]] = {
     "unknown": (10, None, "no such meeting"),
     "not due": (12, {}, "it is not due before 2026-11-21T15:02:00Z"),
     "too late": (-180, {}, "its longest time is over"),
-    "over": (
-        10,
-        {"status": "TERMINATED", "termination_reason": "SUCCESS"},
-        "the meeting is over: SUCCESS",
-    ),
+    "over": (10, OVER, "the meeting is over: SUCCESS"),
     # Without a claim people may be in it, so nothing is ended either.
     "not claimed": (10, {"status": "TERMINATED"}, UNCLAIMED),
 }
@@ -181,12 +170,21 @@ def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the
 # Rows that change under it
 
 
-def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(cloud: Cloud) -> None:
-    def write(position: int) -> None:
-        cloud.change_row(launch_lease=f"{position}")
+@pytest.mark.parametrize(("first", "what"), [(0, "done"), (6, "written")])
+def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(
+    cloud: Cloud, first: int, what: str
+) -> None:
+    """From the beginning, or while the first desktop is started."""
 
-    assert "kept changing; nothing was done" in launch(cloud, before_each=write).failure
-    assert cloud.machines == []
+    def write(position: int) -> None:
+        if position >= first:
+            cloud.change_row(status=f"X{position}")
+
+    failure = launch(cloud, before_each=write).failure
+
+    assert failure.startswith("LaunchDelayedError")
+    assert f"kept changing; nothing was {what}" in failure
+    assert bool(cloud.hosts) is (what == "written")
 
 
 def test_a_row_that_is_removed_meanwhile_leaves_nothing_running(cloud: Cloud) -> None:
@@ -196,7 +194,7 @@ def test_a_row_that_is_removed_meanwhile_leaves_nothing_running(cloud: Cloud) ->
         "action": "ended",
         "reason": "its row was removed concurrently",
         "meeting_id": ID,
-        "ended": [cloud.machines[0].id],
+        "ended": [next(iter(cloud.hosts))],
     }
     assert cloud.living() == []
     assert cloud.items == {}
@@ -206,8 +204,8 @@ def give_up(cloud: Cloud, meanwhile: dict[int, dict[str, str] | None]) -> Invoca
     """Refuse the second desktop; the row is then changed before calls, or removed."""
 
     def change(position: int) -> None:
-        if cloud.machines:
-            cloud.refusals = {zone: ["AuthFailure"] for zone in ZONES}
+        if cloud.hosts:
+            cloud.refusals = {subnet: ["AuthFailure"] for subnet in ZONES}
         texts = meanwhile.get(position, {})
         if texts is None:
             cloud.items.clear()
@@ -256,7 +254,7 @@ def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Clo
 
     assert run.calls[12:14] == ["terminate_instances", "terminate_instances"]
     assert run.failure.startswith("TerminationError")
-    assert cloud.living() == [cloud.machines[0].id]
+    assert cloud.living() == [next(iter(cloud.hosts))]
     cloud.pass_time(60)
     launch(cloud)
     assert cloud.living() == []
@@ -282,4 +280,4 @@ def test_a_lease_that_cannot_be_given_up_ends_by_itself(cloud: Cloud) -> None:
 
     cloud.pass_time(60)
     assert launch(cloud).outcome["action"] == "launched"
-    assert len(cloud.machines) == 2
+    assert len(cloud.hosts) == 2

@@ -5,22 +5,19 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chalicelib.ec2.subnets import Subnet, in_order
 from tests.meetings.faults import DIED_AFTER, REFUSED, TWICE
 from tests.meetings.launches import (
     FAULTS,
     ID,
-    NO_ROOM,
-    ZONES,
     Cloud,
     Invocation,
     interleave,
     launch,
     require_promises,
 )
+from tests.simulation.ec2 import NO_ROOM, ZONES
 
 CALLS = [
     "get_item",
@@ -38,7 +35,7 @@ CALLS = [
 LAGS = (0.0, 3.0, 90.0)
 """Not at all; until soon after the run; until after its first retry."""
 ROOM: dict[str, list[str]] = {
-    "everywhere": [],
+    "everywhere": [""],
     "in the second zone": [NO_ROOM],
     "in the first zone later": [NO_ROOM, ""],
 }
@@ -49,14 +46,14 @@ def make_cloud(lag: float = 0.0, room: str = "everywhere") -> Cloud:
     """Make a cloud with a meeting that is due; its first zone may be full."""
     cloud = Cloud(lag)
     cloud.put_row()
-    cloud.refusals = {first_zone(): list(ROOM[room])}
+    cloud.refusals = {first_subnet(): list(ROOM[room])}
     return cloud
 
 
-def first_zone() -> str:
-    """Return the zone that the meeting's desktops are tried in first."""
-    subnets = [Subnet(f"subnet-{zone}", zone, has_room=True, is_public=True) for zone in ZONES]
-    return in_order(subnets, ID, None)[0].removeprefix("subnet-")
+def first_subnet() -> str:
+    """Return the subnet that the meeting's desktops are tried in first."""
+    subnets = [Subnet(each, zone, has_room=True, is_public=True) for each, zone in ZONES.items()]
+    return in_order(subnets, ID, None)[0]
 
 
 def is_whole(cloud: Cloud) -> bool:
@@ -107,32 +104,6 @@ def test_two_runs_at_once_start_one_desktop_a_role(lag: float, room: str) -> Non
 
         assert is_whole(cloud), (one, other, cloud.row())
         require_promises(cloud)
-
-
-@settings(max_examples=300, derandomize=True, database=None)
-@given(
-    turns=st.lists(st.integers(0, 2), max_size=80),
-    faults=st.lists(st.tuples(st.integers(0, 14), st.sampled_from(FAULTS)), min_size=3, max_size=6),
-    lag=st.sampled_from(LAGS),
-    room=st.sampled_from(sorted(ROOM)),
-)
-def test_three_runs_with_faults_in_any_order_start_one_desktop_a_role(
-    turns: list[int], faults: list[tuple[int, str]], lag: float, room: str
-) -> None:
-    cloud = make_cloud(lag, room)
-    runs = [Invocation(cloud, faults={position: fault}) for position, fault in faults[:3]]
-    order = iter(turns)
-
-    interleave(runs, lambda alive: next(order, 0) % alive)
-    for pause, more in ((60, iter(faults[3:])), (120, iter(()))):
-        cloud.pass_time(pause)
-        for number, run in enumerate(runs):
-            if run.error:
-                when, fault = next(more, (None, REFUSED))
-                runs[number] = launch(cloud, faults={when: fault})
-
-    assert is_whole(cloud), cloud.row()
-    require_promises(cloud)
 
 
 @pytest.mark.parametrize("lag", [0.0, 3.0])

@@ -88,24 +88,20 @@ def test_a_meeting_is_over_once_it_is_claimed_or_terminated(status: str) -> None
     assert is_over(Meeting(ID, {"termination_reason": {"NULL": True}}))
 
 
-DATA: tuple[dict[str, Any], ...] = (
-    {"S": "s3://bucket/x"},
-    {"M": {"x": {"S": ""}}},
-    {"L": [{"S": ""}]},
-    {"BOOL": True},
-    {"N": "0"},
-)
-NO_DATA: tuple[dict[str, Any], ...] = (
-    {"S": ""},
-    {"M": {}},
-    {"L": []},
-    {"BOOL": False},
-    {"NULL": True},
-)
-
-
 @pytest.mark.parametrize(
-    ("value", "is_there"), [*((each, True) for each in DATA), *((each, False) for each in NO_DATA)]
+    ("value", "is_there"),
+    [
+        ({"S": "s3://bucket/x"}, True),
+        ({"S": ""}, False),
+        ({"M": {"x": {"S": ""}}}, True),
+        ({"M": {}}, False),
+        ({"L": [{"S": ""}]}, True),
+        ({"L": []}, False),
+        ({"BOOL": True}, True),
+        ({"BOOL": False}, False),
+        ({"N": "0"}, True),
+        ({"NULL": True}, False),
+    ],
 )
 def test_a_side_has_finished_once_its_data_is_there_and_not_empty(
     value: dict[str, Any], *, is_there: bool
@@ -343,6 +339,9 @@ def launched(after: list[timedelta]) -> tuple[Instance, ...]:
 
 
 AGES = st.lists(DUE, max_size=3).map(launched)
+Case = tuple[Meeting | None, tuple[Instance, ...], timedelta]
+CASES: st.SearchStrategy[Case] = st.tuples(st.none() | ROWS, AGES, LONGESTS)
+"""A row or none, the desktops, and the longest time."""
 
 
 @pytest.mark.parametrize("is_live", [True, False])
@@ -369,10 +368,9 @@ def test_no_live_meeting_is_ended_and_none_before_its_start(
     assert isinstance(found, LookAgain)
 
 
-@given(st.none() | ROWS, AGES, st.floats(0, 10_000), LONGESTS)
-def test_nothing_outlives_the_longest_time(
-    meeting: Meeting | None, desktops: tuple[Instance, ...], more: float, longest: timedelta
-) -> None:
+@given(CASES, st.floats(0, 10_000))
+def test_nothing_outlives_the_longest_time(case: Case, more: float) -> None:
+    meeting, desktops, longest = case
     has_start = meeting is not None and meet_time_of(meeting) is not None
     since = START if has_start else max([each.launched_at for each in desktops], default=START)
 
@@ -382,14 +380,10 @@ def test_nothing_outlives_the_longest_time(
     assert isinstance(found, Leave) <= (not desktops)
 
 
-@given(st.none() | ROWS, AGES, TIMES, st.floats(0, 2000), LONGESTS)
-def test_what_is_over_stays_over(
-    meeting: Meeting | None,
-    desktops: tuple[Instance, ...],
-    now: datetime,
-    later: float,
-    longest: timedelta,
-) -> None:
+@given(CASES, TIMES, st.floats(0, 2000))
+def test_what_is_over_stays_over(case: Case, now: datetime, later: float) -> None:
+    meeting, desktops, longest = case
+
     first = verdict(meeting, desktops, now, longest)
     second = verdict(meeting, desktops, now + minutes(later), longest)
 
@@ -400,14 +394,11 @@ def test_what_is_over_stays_over(
         assert second == first
 
 
-@given(st.none() | ROWS, AGES, TIMES, st.integers(0, 999_999), LONGESTS)
+@given(CASES, TIMES, st.integers(0, 999_999))
 def test_the_next_look_can_be_booked_and_comes_in_time(
-    meeting: Meeting | None,
-    desktops: tuple[Instance, ...],
-    now: datetime,
-    microsecond: int,
-    longest: timedelta,
+    case: Case, now: datetime, microsecond: int
 ) -> None:
+    meeting, desktops, longest = case
     now = now.replace(microsecond=microsecond)
     found = verdict(meeting, desktops, now, longest)
 

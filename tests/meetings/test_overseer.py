@@ -108,17 +108,12 @@ def test_a_desktop_that_was_just_started_is_left_to_who_started_it(ends: Ends) -
     assert ends.oversee() == (ID,)
 
 
-def test_instances_of_no_meeting_or_another_project_are_none_of_its_business(ends: Ends) -> None:
+def test_instances_of_no_meeting_or_another_project_cost_one_call(ends: Ends) -> None:
     ends.world.launch(Project="Elephant")
     ends.world.launch(Project="Giraffe", MeetingID=ID)
     ends.pass_time(1000)
 
     assert ends.oversee() == ()
-
-
-def test_where_there_is_no_meeting_it_makes_one_call(ends: Ends) -> None:
-    ends.oversee()
-
     assert ends.world.aws_calls == ["DescribeInstances"]
 
 

@@ -9,8 +9,6 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.meetings.api import BODY, FAULTS, PLACE, Api, read
 from tests.meetings.faults import LOST, REFUSED, UNREACHED
@@ -232,29 +230,3 @@ def test_a_meeting_that_was_not_confirmed_is_finished_or_went_on_or_is_made_agai
     else:
         assert (the_one_meeting(api, again) == first) is (change == {})
         assert again.status == (201 if change else 200)
-
-
-@settings(max_examples=100)
-@given(
-    st.lists(
-        st.dictionaries(st.integers(FIRST_CALL, 12), st.sampled_from(FAULTS), max_size=5),
-        min_size=1,
-        max_size=4,
-    )
-)
-def test_however_often_it_fails_there_is_one_meeting_in_the_end(
-    one_api: Api, runs: list[dict[int, str]]
-) -> None:
-    api = one_api
-    api.reset()
-    answered = set()
-    for faults in runs:
-        answer = run_with(api, "order-1", faults)
-        nothing_starts_that_nothing_ends(api)
-        if answer.status != 503:
-            answered.add(read(answer)["meeting_id"])
-
-    key = the_one_meeting(api, api.post(key="order-1"))
-
-    assert answered <= {key}
-    every_row_is_true(api)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.meeting_row.meeting import ROLES
-from tests.meetings.launches import ID, LAUNCH_ARN, NO_ROOM, ZONES, Cloud, launch
+from tests.meetings.launches import ID, LAUNCH_ARN, Cloud, launch
+from tests.simulation.ec2 import NO_ROOM, ZONES
 from tests.world import Context
 
 NOTED = "i-0123456789abcdef0"
@@ -19,7 +20,7 @@ def forget_desktops(cloud: Cloud) -> None:
 
 
 def asked_in(cloud: Cloud) -> str:
-    return cloud.row()["teacher_subnet_id"].removeprefix("subnet-")
+    return cloud.row()["teacher_subnet_id"]
 
 
 # What exists already
@@ -38,7 +39,7 @@ def test_desktops_that_were_not_recorded_are_found_by_their_tags(
     assert asked == [missing] * 3
     assert cloud.row().items() >= {f"{role}_ec2_id": each for role, each in found.items()}.items()
     assert cloud.row()["status"] == "LAUNCHED"
-    assert cloud.started() == {"teacher": 1, "student": 1}
+    assert cloud.started_by_role() == {"teacher": 1, "student": 1}
 
 
 def test_of_several_desktops_of_a_role_the_oldest_is_recorded_with_a_warning(cloud: Cloud) -> None:
@@ -70,7 +71,7 @@ def test_a_type_that_no_zone_has_ends_the_meeting_and_anything_else_is_tried_aga
     cloud: Cloud, codes: list[str], failure: str, tries: int
 ) -> None:
     """A limit of the region is not tried in the next zone."""
-    cloud.refusals = {zone: [code] for zone, code in zip(ZONES, codes, strict=True)}
+    cloud.refusals = {subnet: [code] for subnet, code in zip(ZONES, codes, strict=True)}
 
     failed = launch(cloud)
 
@@ -97,15 +98,15 @@ def test_where_a_desktop_may_have_been_started_it_is_asked_for_again(
     cloud.lag = 1000 if state == "running" else 0
     launch(cloud)
     before = asked_in(cloud)
-    for machine in cloud.machines:
-        machine.state = state
+    for host in cloud.hosts.values():
+        cloud.change(host, state=state)
     forget_desktops(cloud)
 
     launch(cloud)
 
     assert (asked_in(cloud) == before) is (state == "running")
     assert [len(cloud.living(role)) for role in ROLES] == [1, 1]
-    assert len(cloud.machines) == (2 if state == "running" else 4)
+    assert len(cloud.hosts) == (2 if state == "running" else 4)
 
 
 @pytest.mark.parametrize("is_shown", [True, False])
@@ -120,7 +121,7 @@ def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
 
     again = launch(cloud, meanwhile=show if is_shown else {})
 
-    assert cloud.started() == {"teacher": 1, "student": 1}
+    assert cloud.started_by_role() == {"teacher": 1, "student": 1}
     if is_shown:
         assert cloud.row()["teacher_ec2_id"] in cloud.living("teacher")
     else:
@@ -132,24 +133,13 @@ def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
 # The row
 
 
-def test_a_row_that_never_keeps_still_is_tried_again_later(cloud: Cloud) -> None:
-    def write(position: int) -> None:
-        if position > 5:
-            cloud.change_row(status=f"X{position}")
-
-    failure = launch(cloud, before_each=write).failure
-
-    assert failure.startswith("LaunchDelayedError")
-    assert "kept changing; nothing was written" in failure
-
-
 def test_a_run_whose_lease_was_taken_starts_nothing_more(cloud: Cloud) -> None:
     lease = "2026-11-21T15:30:00+00:00 other"
 
     run = launch(cloud, meanwhile={5: lambda: cloud.change_row(launch_lease=lease)})
 
     assert "another run took over" in run.failure
-    assert cloud.machines == []
+    assert cloud.hosts == {}
 
 
 @pytest.mark.parametrize("is_found", [False, True])
@@ -166,7 +156,7 @@ def test_a_desktop_is_ended_if_the_row_names_another_one_by_then_unless_it_was_f
     assert cloud.living("teacher") == found
     assert len(cloud.living("student")) == 1
     assert run.outcome["warnings"] == [
-        f"the row names {NOTED} as the teacher's desktop, not {cloud.machines[0].id}"
+        f"the row names {NOTED} as the teacher's desktop, not {next(iter(cloud.hosts))}"
     ]
 
 
@@ -174,4 +164,4 @@ def test_no_desktop_is_asked_for_with_too_little_time_left(cloud: Cloud) -> None
     context = Context(8_000, invoked_function_arn=LAUNCH_ARN)
 
     assert launch(cloud, context=context).failure.startswith("OutOfTimeError")
-    assert cloud.machines == []
+    assert cloud.hosts == {}

@@ -9,17 +9,11 @@ from typing import Any
 import pytest
 
 from chalicelib.meeting_row.meeting import Status
-from tests.meetings.ends import BOTH, DATA, GONE, LIVE, Ends, make_record
+from tests.meetings.ends import BOTH, CALLS_OF_AN_END, DATA, GONE, LIVE, Ends, make_record
 from tests.meetings.launches import ID
 from tests.world import Context
 
-CALLS = [
-    "get_item",
-    "update_item",
-    "describe_instances",
-    *["terminate_instances"] * 2,
-    "update_item",
-]
+CALLS = ["get_item", *CALLS_OF_AN_END]
 FINISHED = {name: {"S": DATA} for name in BOTH}
 STRANGE = "a record that is malformed or not of this table's stream with new images"
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from chalicelib.ec2.instances import Instance
 from chalicelib.notifications.deployments import Deployment
-from chalicelib.notifications.events import (
-    GroupTermination,
-    InstanceTermination,
-    read_deployment,
-    read_termination,
-)
+from chalicelib.notifications.events import read_deployment, read_termination
 from chalicelib.notifications.messages import (
     deployment_notice,
     desktop_termination_notice,
@@ -26,6 +21,7 @@ from chalicelib.notifications.messages import (
 from tests.notifications.harness import PLACE, event
 
 if TYPE_CHECKING:
+    from chalicelib.notifications.events import GroupTermination, InstanceTermination
     from chalicelib.notifications.notice import Notice
 
 CONSOLE = "https://us-west-2.console.aws.amazon.com"
@@ -53,15 +49,11 @@ def links(notice: Notice) -> dict[str, str]:
 
 
 def of_group(name: str = CHECK) -> GroupTermination:
-    found = read_termination(event(name), PLACE)
-    assert isinstance(found, GroupTermination)
-    return found
+    return cast("GroupTermination", read_termination(event(name), PLACE))
 
 
 def of_instance() -> InstanceTermination:
-    found = read_termination(event("ec2-terminated"), PLACE)
-    assert isinstance(found, InstanceTermination)
-    return found
+    return cast("InstanceTermination", read_termination(event("ec2-terminated"), PLACE))
 
 
 # An instance of a group

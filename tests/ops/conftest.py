@@ -27,3 +27,9 @@ def project(world: World, tmp_path: Path) -> Path:
     config = {"version": "2.0", "app_name": "elephant", "stages": stages}
     (directory / ".chalice/config.json").write_text(json.dumps(config))
     return directory
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Keep what a command says."""
+    return []

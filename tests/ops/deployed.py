@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from ops.configure import changes
 from ops.deployment import Deployment
 from ops.doctor import QUESTIONS
 from ops.written_files import write_files
-from tests.ops.projects import silent
+from tests.ops.projects import edit_stages, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -59,8 +58,6 @@ class Deployed:
     config_file: ConfigFile
     account: CloudAccount
     code: Code
-    exports: Mapping[str, str]
-    """What leads the operator's commands here, as it was when nothing was broken."""
     baseline: dict[str, Level] = field(default_factory=dict)
     _hooks: list[tuple[Any, str, Any]] = field(default_factory=list)
 
@@ -114,10 +111,12 @@ class Deployed:
 
     def edit_config(self, function: str = "", **members: object) -> None:
         """Edit config.json by hand: members of the stage, or of one of its functions."""
-        config = self.config_file.load()
-        part = config["stages"][STAGE]
-        (part["lambda_functions"][function] if function else part).update(members)
-        self.config_file.path.write_text(json.dumps(config, indent=2) + "\n")
+
+        def change(stages: dict[str, Any]) -> None:
+            part = stages[STAGE]
+            (part["lambda_functions"][function] if function else part).update(members)
+
+        edit_stages(self.config_file.path, change)
 
     def set_stage(self, **members: Any) -> None:  # noqa: ANN401
         """Write another stage, with its policies."""
@@ -202,6 +201,29 @@ class Deployed:
         """Run a command of the operator's on this project."""
         arguments = [*words, "--project", str(self.config_file.directory)]
         return CliRunner().invoke(main, arguments, input=f"{DEFAULT_TOKEN}\n")
+
+
+def names_in(cloud: LocalCloud) -> dict[str, set[str]]:
+    """Name everything in the account that a stage may leave."""
+    pages = {
+        "FunctionName": cloud.client("lambda").list_functions()["Functions"],
+        "UUID": cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"],
+        "Rule": cloud.client("events").list_rules()["Rules"],
+        "RoleName": cloud.client("iam").list_roles()["Roles"],
+        "InstanceProfileName": cloud.client("iam").list_instance_profiles()["InstanceProfiles"],
+        "Secret": cloud.client("secretsmanager").list_secrets()["SecretList"],
+        "id": cloud.client("apigateway").get_rest_apis()["items"],
+        "TopicArn": cloud.client("sns").list_topics()["Topics"],
+        "AlarmName": cloud.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        "DashboardName": cloud.client("cloudwatch").list_dashboards()["DashboardEntries"],
+        "logGroupName": cloud.client("logs").describe_log_groups()["logGroups"],
+    }
+    found = {
+        kind: {each.get(kind, each.get("Name")) for each in page} for kind, page in pages.items()
+    }
+    queues = cloud.client("sqs").list_queues().get("QueueUrls", [])
+    tables = cloud.client("dynamodb").list_tables()["TableNames"]
+    return found | {"queues": {*queues}, "tables": {*tables}}
 
 
 def _read(kind: str, values: list[str]) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from ops.written_files import write_files
 from tests.world import DOMAIN, OWNER, SECRET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.world import World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,6 +41,13 @@ def project_with(stage: Stage, directory: Path) -> ConfigFile:
     config_file = ConfigFile(directory)
     write_files({each.path: each.after for each in changes(config_file, code(), stage)})
     return config_file
+
+
+def edit_stages(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Edit the stages of a config.json by hand."""
+    config = json.loads(path.read_text())
+    change(config["stages"])
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 class KeptAccount(Account):

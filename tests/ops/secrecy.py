@@ -1,8 +1,19 @@
-"""What an error shows."""
+"""Where a secret is typed, and what an error shows of it."""
 
 from __future__ import annotations
 
+import io
 import traceback
+
+
+class Terminal(io.StringIO):
+    """A terminal, of which nothing may be read but by the prompt."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, *_: object) -> str:  # type: ignore[override]
+        raise AssertionError("the terminal echoes what is read like this")
 
 
 def everything_said_by(error: BaseException) -> str:

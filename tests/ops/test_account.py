@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import (
@@ -18,9 +17,7 @@ from botocore.exceptions import (
 
 from ops.account import Account, AwsError, readable_errors
 from tests.ops.played import refusal
-
-PROJECT = Path(__file__).parent.parent.parent
-
+from tests.ops.projects import ROOT
 
 refused = partial(refusal, operation="DescribeTable", message="as AWS says")
 
@@ -63,7 +60,7 @@ def test_what_asks_nothing_of_aws_needs_no_configuration_of_it() -> None:
     """Every command's --help loads what this one does, which looks into all the code as well."""
     done = subprocess.run(
         [sys.executable, "-m", "ops", "iam"],
-        cwd=PROJECT,
+        cwd=ROOT,
         env=os.environ | {"AWS_PROFILE": "missing"},
         capture_output=True,
         text=True,

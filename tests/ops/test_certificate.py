@@ -23,7 +23,7 @@ from ops.certificate import (
     read_certificate,
 )
 from ops.certificate_store import PairFiles, PairSecret
-from tests.ops.authority import AUTHORITY, LIFE, certify
+from tests.authority import AUTHORITY, LIFE, certify
 from tests.world import REGION
 
 if TYPE_CHECKING:
@@ -96,10 +96,6 @@ def found(directory: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in directory.iterdir()}
 
 
-def are_private(directory: Path) -> bool:
-    return {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
-
-
 def files_of(pair: Pair) -> dict[str, str]:
     return {"dcv.pem": pair.certificate, "dcv.key": pair.key}
 
@@ -128,7 +124,7 @@ def test_what_is_there_is_replaced_only_if_that_is_said(
     files.check(overwrite=True)
     files.keep(NEW, overwrite=True)
     assert found(tmp_path) == files_of(NEW)
-    assert are_private(tmp_path)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
 @pytest.mark.parametrize("old", [None, OLD])

@@ -17,7 +17,7 @@ from moto.ses.models import ses_backends
 
 from chalicelib.ec2.instances import OWNER_TAG
 from chalicelib.settings.stage import FEATURES, Settings
-from localcloud.aws import ACCOUNT_ID, ANY_IMAGE, DEFAULT_REGION
+from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN, Permission, Plan, Token
 from ops import checks_api, checks_code, cli_stage, deployed_note, deployment
@@ -27,6 +27,7 @@ from ops.features import with_features
 from ops.reach import Code
 from ops.removal import Removable
 from ops.stages import ConfigError, ConfigFile
+from tests.end_to_end.conftest import start_instance
 from tests.ops.breakages import (
     ALL,
     DESKTOP,
@@ -51,7 +52,7 @@ from tests.ops.breakages import (
     schedule,
     secret_gone,
 )
-from tests.ops.deployed import PROJECT, CloudAccount, Deployed
+from tests.ops.deployed import PROJECT, CloudAccount, Deployed, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ OK, FAILURE, WARNING, SKIPPED = Level.OK, Level.FAILURE, Level.WARNING, Level.SK
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """Deploy the project with every feature to a local cloud, as an operator would.
 
     For one module at a time: moto keeps its state in this process, and other tests reset it.
@@ -74,14 +75,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         LocalCloud(PROJECT.settings, Ports(), time_scale=0.001) as cloud,
         pytest.MonkeyPatch.context() as patch,
     ):
-        exports = cloud.exports
-        for name, value in exports.items():
+        for name, value in cloud.exports.items():
             patch.setenv(name, value)
         project = PROJECT.copy(tmp_path_factory.mktemp("doctor") / "project", cloud.cloudflare.url)
         code = Code(project.directory)
         for module in (deployment, cli_stage):
             patch.setattr(module, "Code", lambda _: code)  # which does not change
-        it = Deployed(cloud, ConfigFile(project.directory), CloudAccount(cloud), code, exports)
+        it = Deployed(cloud, ConfigFile(project.directory), CloudAccount(cloud), code)
         variables = with_features(it.stage.variables, FEATURES, ()) | VARIABLES
         it.set_stage(variables=variables, alarm_email="ops@example.com")
         cloud.cloudflare.api._authenticator._tokens[READER] = Token(
@@ -95,23 +95,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 
 @pytest.fixture
-def deployed(running: Deployed, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    """Lead the operator's commands to the local cloud."""
-    for name, value in running.exports.items():
-        monkeypatch.setenv(name, value)
-    return running
-
-
-@pytest.fixture
 def seen(deployed: Deployed) -> Iterator[Deployed]:
     """Give the stage to a test that changes what is put back after it."""
     with deployed.put_back():
         yield deployed
 
 
-def test_a_deployed_stage_is_green_and_is_not_changed_without_leave(
-    deployed: Deployed,
-) -> None:
+def test_a_deployed_stage_is_green_and_is_not_changed_without_leave(deployed: Deployed) -> None:
     before = len(deployed.zone.history)
     (unproved,) = [each for each in deployed.examine().values() if each.name == "token's rights"]
     assert unproved.level is SKIPPED
@@ -217,10 +207,6 @@ OF_THE_STACK = (
 
 
 # What is seen, and put back by the test
-
-
-def in_four_minutes() -> datetime:
-    return datetime.now(UTC) + timedelta(minutes=4)
 
 
 def put_record(it: Deployed, instance_id: str = "i-0123456789abcdef0") -> None:
@@ -347,9 +333,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (plain(TABLE_NAME=""), OK, "none: DNS only", ""),
         (no_table_of_the_stack, FAILURE, "does not exist", "restore it from its backup"),
     ],
-    "table stream": [
-        (stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false"),
-    ],
+    "table stream": [(stream_of_keys, FAILURE, "it shows KEYS_ONLY", "StreamEnabled=false")],
     "other terminators": [
         (readers("elephant-o-terminator"), FAILURE, "elephant-o-terminator reads", "table ANOTHER"),
         (readers("reports"), OK, "no other stage", ""),
@@ -425,7 +409,8 @@ def test_what_another_setting_or_a_person_repairs_is_reported(  # noqa: PLR0913 
 ) -> None:
     change(seen)
 
-    check = seen.ask(name, now=in_four_minutes)
+    in_four_minutes = datetime.now(UTC) + timedelta(minutes=4)  # when nothing is young any more
+    check = seen.ask(name, now=lambda: in_four_minutes)
 
     assert check.level is level
     assert found in check.found
@@ -594,23 +579,6 @@ def test_meetings_stay_while_some_are_scheduled(seen: Deployed) -> None:
     seen.client("scheduler").delete_schedule(GroupName=PREFIX, Name="launch-strange")
 
 
-def names(it: Deployed) -> dict[str, set[str]]:
-    """Name everything in the account that a stage may leave."""
-    pages = {
-        "FunctionName": it.client("lambda").list_functions()["Functions"],
-        "UUID": it.client("lambda").list_event_source_mappings()["EventSourceMappings"],
-        "Rule": it.client("events").list_rules()["Rules"],
-        "RoleName": it.client("iam").list_roles()["Roles"],
-        "InstanceProfileName": it.client("iam").list_instance_profiles()["InstanceProfiles"],
-        "Secret": it.client("secretsmanager").list_secrets()["SecretList"],
-        "id": it.client("apigateway").get_rest_apis()["items"],
-    }
-    found = {
-        kind: {each.get(kind, each.get("Name")) for each in page} for kind, page in pages.items()
-    }
-    return found | {"tables": {*it.client("dynamodb").list_tables()["TableNames"]}}
-
-
 @pytest.mark.parametrize("is_lost", [True, False])
 def test_features_that_are_turned_off_leave_nothing_even_if_chalices_note_is_lost(
     deployed: Deployed,
@@ -623,7 +591,7 @@ def test_features_that_are_turned_off_leave_nothing_even_if_chalices_note_is_los
 
     deployed.deploy()
 
-    found = names(deployed)
+    found = names_in(deployed.cloud)
     left = {f"{PREFIX}-{each}" for each in ("dns_watchdog", "sweep")}
     assert found["FunctionName"] == {PREFIX, *left}  # a local stage's own route for events
     assert found["Rule"] == {f"{each}-event" for each in left}
@@ -641,15 +609,8 @@ def test_features_that_are_turned_off_leave_nothing_even_if_chalices_note_is_los
 
 
 def desktop(it: Deployed, owner: str | None) -> str:
-    tags = {"Project": "Elephant", "MeetingID": "abc"} | ({OWNER_TAG: owner} if owner else {})
-    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    started = it.client("ec2").run_instances(
-        ImageId=ANY_IMAGE,
-        MinCount=1,
-        MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
-    )["Instances"]
-    return str(started[0]["InstanceId"])
+    tags: Any = {"MeetingID": "abc", OWNER_TAG: owner or ""}
+    return start_instance(it.client("ec2"), **tags)
 
 
 def test_removing_the_stage_ends_schedules_first_and_reports_desktops(deployed: Deployed) -> None:
@@ -657,6 +618,7 @@ def test_removing_the_stage_ends_schedules_first_and_reports_desktops(deployed: 
     ended, running = desktop(deployed, "elephant:local"), desktop(deployed, "elephant:local")
     unmarked, others = desktop(deployed, None), desktop(deployed, "elephant:dev")
     deployed.client("ec2").terminate_instances(InstanceIds=[ended])
+    deployed.cloud.settle()
     said: list[str] = []
 
     for _ in range(2):
@@ -673,7 +635,7 @@ def test_removing_the_stage_ends_schedules_first_and_reports_desktops(deployed: 
     assert others not in "".join(said)
     groups = deployed.client("scheduler").list_schedule_groups()["ScheduleGroups"]
     assert PREFIX not in {each["Name"] for each in groups}
-    found = names(deployed)
+    found = names_in(deployed.cloud)
     assert found.pop("Secret") == {deployed.cloud.settings.secret_id}
     assert SENT not in found["tables"]
     assert TABLE in found.pop("tables")

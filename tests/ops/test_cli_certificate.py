@@ -18,6 +18,7 @@ from localcloud.cloudflare import (
 )
 from ops import cli_certificate
 from ops.cli import main
+from tests.ops.secrecy import Terminal
 from tests.world import OTHER_TOKEN, REGION, SECRET
 
 if TYPE_CHECKING:
@@ -140,10 +141,6 @@ def test_a_token_for_dns_is_refused_with_the_right_that_it_lacks(
 def test_a_person_is_asked_for_the_right_token_unless_it_is_in_the_environment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Terminal:
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr(cli_certificate, "read_token", lambda _, **__: DEFAULT_TOKEN)

@@ -13,10 +13,9 @@ from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
 from ops import assemble, cli
 from ops.features import SETTINGS
 from ops.iam_page import EXAMPLE
-from tests.ops.projects import ROOT, code
+from tests.ops.projects import ROOT, code, edit_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from click.testing import Result
@@ -99,40 +98,27 @@ def test_the_zone_is_looked_up_at_a_valid_address_alone_and_asked_for_if_that_fa
     assert "could not reach" not in refused.output
 
 
-def test_concurrency_is_20_until_it_is_said_otherwise_and_stays_so(config: Path) -> None:
+def test_concurrency_and_processor_have_a_default_and_stay_as_they_are_said(config: Path) -> None:
     found = []
-    for arguments in (NEW, (), ("--concurrency=5",), (), ("--concurrency=none",), ()):
-        done = run(config, *arguments)
-        watchdog = written(config)["lambda_functions"]["dns_watchdog"]
-        found.append(watchdog["reserved_concurrency"])
-
-    assert found == [20, 20, 5, 5, None, None]
-    assert "no change" in done.output
-
-
-def test_the_processor_is_lambdas_default_until_it_is_said_otherwise_and_stays_so(
-    config: Path,
-) -> None:
-    found = []
-    for arguments in (NEW, (), ("--architecture=arm64",), (), ("--architecture=x86_64",), ()):
+    for arguments in (
+        NEW,
+        ("--concurrency=5", "--architecture=arm64"),
+        ("--concurrency=none", "--architecture=x86_64"),
+    ):
         assert run(config, *arguments).exit_code == 0
-        found.append(written(config).get("lambda_architecture"))
+        assert "no change" in run(config).output
+        watchdog = written(config)["lambda_functions"]["dns_watchdog"]
+        processor = written(config).get("lambda_architecture")
+        found.append((watchdog["reserved_concurrency"], processor))
 
-    assert found == [None, None, "arm64", "arm64", "x86_64", "x86_64"]
-
-
-def edit(config: Path, change: Callable[[Any], object]) -> None:
-    """Edit the stage by hand."""
-    by_hand = json.loads(config.read_text())
-    change(by_hand["stages"]["prod"])
-    config.write_text(json.dumps(by_hand))
+    assert found == [(20, None), (5, "arm64"), (None, "x86_64")]
 
 
 def test_a_stage_of_an_earlier_release_keeps_its_owner_and_its_table(config: Path) -> None:
     run(config, *NEW)
-    edit(config, lambda stage: stage["environment_variables"].pop("TABLE_NAME"))
-    edit(config, lambda stage: stage["environment_variables"].update(OWNER="elephant:prod"))
-    kept = variables(config)
+    kept = {**variables(config), "OWNER": "elephant:prod"}
+    del kept["TABLE_NAME"]
+    edit_stages(config, lambda stages: stages["prod"].update(environment_variables=kept))
 
     assert run(config).exit_code == 0
     assert variables(config) == kept
@@ -142,7 +128,7 @@ def test_what_was_reserved_by_hand_for_all_functions_is_not_taken_back_for_one(
     config: Path,
 ) -> None:
     run(config, *NEW)
-    edit(config, lambda stage: stage.update(reserved_concurrency=8))
+    edit_stages(config, lambda stages: stages["prod"].update(reserved_concurrency=8))
 
     refused = run(config, "--concurrency=none")
 

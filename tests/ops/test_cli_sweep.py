@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from localcloud.cloudflare import Fault, FaultKind
 from ops.cli import main
-from tests.ops.projects import code
+from tests.ops.projects import code, edit_stages
 from tests.world import ACCOUNT, DOMAIN, OWNER
 
 if TYPE_CHECKING:
@@ -80,10 +80,8 @@ def test_status_of_what_is_anothers_says_whose_it_is(world: World, ops: Ops, pro
     for _ in range(2):
         world.put_record(f"{world.launch()}.{DOMAIN}", comment=OTHER)
     world.put_own("i-0123456789abcdef0")
-    path = project / ".chalice/config.json"
-    config = json.loads(path.read_text())
-    config["stages"]["other"] = config["stages"]["test"]
-    path.write_text(json.dumps(config))
+    config = project / ".chalice/config.json"
+    edit_stages(config, lambda stages: stages.update(other=stages["test"]))
 
     shown, told = ops("status"), document(ops("status", "--json"))
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib.cloudflare.client import Call, TokenRefusedError, _parse
-from chalicelib.dns.provider import (
-    DnsError,
-    UnavailableError,
-    UnconfirmedError,
-    WrongZoneError,
-)
+from chalicelib.dns.provider import DnsError, UnavailableError, UnconfirmedError, WrongZoneError
 from localcloud.cloudflare import (
     DEFAULT_TOKEN,
     DEFAULT_ZONE_ID,
-    CloudflareStandIn,
+    Api,
     Fault,
     FaultKind,
     Permission,
@@ -31,87 +25,48 @@ from ops.cloudflare_zone import RecordsRemainError, ZoneView, find_zone
 from ops.token_view import AmbiguousZoneError, TokenView, ZoneDetails, details_in, member_in
 from ops.write_check import Leftover, Step, WriteCheckError
 from tests.ops.secrecy import everything_said_by
+from tests.world import DOMAIN, OWNER, RECORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from localcloud.cloudflare import Record
+    from tests.world import World
 
     Cause = tuple[type[DnsError], str]
-    MakeSite = Callable[..., "Site"]
 
-OWNER = "elephant:test/us-west-2"
 OURS = f"{OWNER} managed by Elephant"
-DOMAIN = "desktops.example.com"
 OTHER_ZONE_ID = "b" * 32
-RECORDS = f"/zones/{DEFAULT_ZONE_ID}/dns_records"
 DROP, STALE, EDGE_ERROR = FaultKind.DROP, FaultKind.STALE, FaultKind.EDGE_ERROR
 ACCOUNT_TOKEN = "cfat_" + "a" * 48
 
 
-class Site:
-    """Cloudflare with a zone, and a view of it through one token."""
-
-    def __init__(self, cloudflare: CloudflareStandIn) -> None:
-        self.cloudflare = cloudflare
-        self.pauses: list[float] = []
-        self.said: list[str] = []
-
-    def view(self, token: str = DEFAULT_TOKEN) -> ZoneView:
-        return ZoneView(self.cloudflare.url, token, DEFAULT_ZONE_ID, sleep=self.pauses.append)
-
-    def failure(self, token: str = DEFAULT_TOKEN, ttl: int = 1) -> WriteCheckError:
-        """Return how the test of the token fails."""
-        with pytest.raises(DnsError) as caught:
-            self.view(token).prove_write(DOMAIN, OWNER, ttl=ttl)
-        assert isinstance(caught.value, WriteCheckError)
-        return caught.value
-
-    def put(self, label: str, comment: str | None = OURS, **members: str) -> None:
-        """Make a record by hand."""
-        body = {"type": "A", "name": f"{label}.{DOMAIN}", "content": "192.0.2.9"} | members
-        self.cloudflare.api.zone(DEFAULT_ZONE_ID).create({**body, "comment": comment})
-
-    def fault(self, *faults: Fault) -> None:
-        for each in faults:
-            self.cloudflare.faults.add(each)
-
-    def names(self) -> list[str]:
-        return [record.name for record in self.records]
-
-    def ever(self) -> int:
-        """Count how many changes the zone has seen."""
-        return len(self.cloudflare.api.zone(DEFAULT_ZONE_ID).history)
-
-    @property
-    def records(self) -> tuple[Record, ...]:
-        return self.cloudflare.api.zone(DEFAULT_ZONE_ID).records
-
-    @property
-    def verbs(self) -> str:
-        """The calls by their methods' initials: P for POST, G for GET, D for DELETE."""
-        return "".join(call.method[0] for call in self.cloudflare.calls)
-
-    @property
-    def calls(self) -> list[str]:
-        return [f"{call.method} {call.path}" for call in self.cloudflare.calls]
+def serve(world: World, *tokens: Token, zones: tuple[Zone, ...] = (Zone(),)) -> None:
+    """Let Cloudflare have other tokens, or other zones."""
+    world.cloudflare.serve(Api(zones, tokens or (Token(),)))
 
 
-@pytest.fixture
-def make_site() -> Iterator[MakeSite]:
-    """Make sites from zones and tokens, and end them."""
-    with ExitStack() as running:
-
-        def make(*tokens: Token, zones: tuple[Zone, ...] = (Zone(record_quota=1000),)) -> Site:
-            cloudflare = CloudflareStandIn(zones, tokens or (Token(),), dns_port=None)
-            return Site(running.enter_context(cloudflare))
-
-        yield make
+def view(world: World, token: str = DEFAULT_TOKEN) -> ZoneView:
+    return ZoneView(world.cloudflare.url, token, DEFAULT_ZONE_ID, sleep=world.pauses.append)
 
 
-@pytest.fixture
-def site(make_site: MakeSite) -> Site:
-    return make_site()
+def failure(world: World, token: str = DEFAULT_TOKEN, ttl: int = 1) -> WriteCheckError:
+    """Return how the test of the token fails."""
+    with pytest.raises(DnsError) as caught:
+        view(world, token).prove_write(DOMAIN, OWNER, ttl=ttl)
+    assert isinstance(caught.value, WriteCheckError)
+    return caught.value
+
+
+def put(world: World, label: str, comment: str | None = OURS, **members: str) -> None:
+    world.put_record(f"{label}.{DOMAIN}", comment=comment, **members)
+
+
+def verbs_in(world: World) -> str:
+    """Return the calls by their methods' initials: P for POST, G for GET, D for DELETE."""
+    return "".join(method[0] for method, _ in world.dns_calls)
+
+
+def changes(world: World) -> int:
+    """Count how many changes the zone has seen."""
+    return len(world.cloudflare.api.zone(DEFAULT_ZONE_ID).history)
 
 
 def may(*permissions: Permission, **members: Any) -> Token:  # noqa: ANN401
@@ -148,13 +103,13 @@ def test_what_the_api_may_leave_out_of_a_zone_is_none() -> None:
 # Finding the zone
 
 
-def test_the_zone_is_the_closest_parent(make_site: MakeSite) -> None:
+def test_the_zone_is_the_closest_parent(world: World) -> None:
     zones = (Zone(), Zone(id=OTHER_ZONE_ID, name="b.example.com"))
-    site = make_site(may(Permission.ZONE_READ), zones=zones)
-    assert find_zone(site.cloudflare.url, DEFAULT_TOKEN, "a.b.example.com") == OTHER_ZONE_ID
-    asked = [dict(call.query)["name"] for call in site.cloudflare.calls]
+    serve(world, may(Permission.ZONE_READ), zones=zones)
+    assert find_zone(world.cloudflare.url, DEFAULT_TOKEN, "a.b.example.com") == OTHER_ZONE_ID
+    asked = [dict(call.query)["name"] for call in world.cloudflare.calls]
     assert asked == ["a.b.example.com", "b.example.com"]
-    assert site.view().zone_for("Example.com.") == DEFAULT_ZONE_ID
+    assert view(world).zone_for("Example.com.") == DEFAULT_ZONE_ID
 
 
 @pytest.mark.parametrize(
@@ -162,19 +117,19 @@ def test_the_zone_is_the_closest_parent(make_site: MakeSite) -> None:
     [(Token(), "desktops.example.org", 2), (may(Permission.DNS_WRITE), DOMAIN, 1)],
 )
 def test_a_zone_that_the_token_does_not_see_is_not_found(
-    make_site: MakeSite, token: Token, domain: str, calls: int
+    world: World, token: Token, domain: str, calls: int
 ) -> None:
-    site = make_site(token)
-    assert site.view().zone_for(domain) is None
-    assert site.calls == ["GET /zones"] * calls
+    serve(world, token)
+    assert view(world).zone_for(domain) is None
+    assert world.dns_calls == [("GET", "/zones")] * calls
 
 
 def test_zones_of_one_name_in_several_accounts_are_for_a_person_to_choose(
-    make_site: MakeSite,
+    world: World,
 ) -> None:
-    site = make_site(zones=(Zone(), Zone(id=OTHER_ZONE_ID, status="moved", account_name="Old")))
+    serve(world, zones=(Zone(), Zone(id=OTHER_ZONE_ID, status="moved", account_name="Old")))
     with pytest.raises(DnsError) as caught:
-        site.view().zone_for(DOMAIN)
+        view(world).zone_for(DOMAIN)
     assert isinstance(caught.value, AmbiguousZoneError)
     named = f"{DEFAULT_ZONE_ID} (active, account Stand-in), {OTHER_ZONE_ID} (moved, account Old)"
     assert f"2 zones named example.com: {named}; give the zone's id itself" in str(caught.value)
@@ -185,19 +140,20 @@ def test_zones_of_one_name_in_several_accounts_are_for_a_person_to_choose(
 
 @pytest.mark.parametrize("token", [DEFAULT_TOKEN, ACCOUNT_TOKEN])
 def test_the_proof_makes_a_record_as_the_application_does_and_removes_it_alone(
-    make_site: MakeSite, token: str
+    world: World, token: str
 ) -> None:
-    site = make_site(may(Permission.DNS_WRITE, value=token, zones=frozenset({DEFAULT_ZONE_ID})))
-    site.put("www", None)
-    site.put("i-0123456789abcdef0", f"{OWNER} m=m1 r=teacher")
-    before = site.records
+    serve(world, may(Permission.DNS_WRITE, value=token, zones=frozenset({DEFAULT_ZONE_ID})))
+    put(world, "www", None)
+    put(world, "i-0123456789abcdef0", f"{OWNER} m=m1 r=teacher")
+    before = world.records()
 
-    proof = site.view(token).prove_write(DOMAIN, OWNER)
+    proof = view(world, token).prove_write(DOMAIN, OWNER)
 
-    calls = [f"POST {RECORDS}", f"GET {RECORDS}", f"DELETE {RECORDS}/{proof.record_id}"]
-    assert (site.calls, site.pauses) == ([*calls, f"GET {RECORDS}"], [])
-    assert site.records == before
-    assert json.loads(site.cloudflare.calls[0].body) == {
+    read, removed = ("GET", RECORDS), ("DELETE", f"{RECORDS}/{proof.record_id}")
+    assert world.dns_calls == [("POST", RECORDS), read, removed, read]
+    assert world.pauses == []
+    assert world.records() == before
+    assert json.loads(world.cloudflare.calls[0].body) == {
         "type": "A",
         "name": proof.name,
         "content": "192.0.2.1",
@@ -208,9 +164,9 @@ def test_the_proof_makes_a_record_as_the_application_does_and_removes_it_alone(
     label, _, domain = proof.name.partition(".")
     assert label.removeprefix("elephant-check-") != label
     assert domain == DOMAIN
-    view = site.view(token)
-    assert view.prove_write(DOMAIN, OWNER).name != proof.name
-    assert token not in repr(view) + repr(vars(view)) + repr(vars(view._api))
+    viewed = view(world, token)
+    assert viewed.prove_write(DOMAIN, OWNER).name != proof.name
+    assert token not in repr(viewed) + repr(vars(viewed)) + repr(vars(viewed._api))
 
 
 REFUSED = {
@@ -221,18 +177,16 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED)
-def test_a_token_that_may_not_write_is_refused_by_one_call(
-    make_site: MakeSite, token: Token
-) -> None:
-    site = make_site(token)
-    error = site.failure(token.value)
+def test_a_token_that_may_not_write_is_refused_by_one_call(world: World, token: Token) -> None:
+    serve(world, token)
+    error = failure(world, token.value)
     assert (error.step, error.leftover) == (Step.CREATE, None)
     assert isinstance(error.__cause__, TokenRefusedError)
     assert str(error).startswith("the test of the token failed: could not create it (elephant-")
     assert str(error).endswith("nothing was left behind")
     needs = r"\): POST .* \d+ \w+.*: it needs DNS Write \(Zone > DNS > Edit\) on this very zone"
     assert re.search(needs, str(error))
-    assert site.calls == [f"POST {RECORDS}"]
+    assert world.dns_calls == [("POST", RECORDS)]
     assert token.value not in everything_said_by(error)
 
 
@@ -253,27 +207,27 @@ OVERCOME = {
 
 @pytest.mark.parametrize(("fault", "verbs"), OVERCOME.values(), ids=OVERCOME)
 def test_a_fault_that_hides_the_outcome_is_overcome_by_looking(
-    site: Site, fault: Fault, verbs: str
+    world: World, fault: Fault, verbs: str
 ) -> None:
-    site.fault(fault)
-    site.view().prove_write(DOMAIN, OWNER)
-    assert (site.names(), site.ever(), site.verbs) == ([], 2, verbs)
-    assert site.pauses == [1.0] * (verbs.count("GGG") * 2)
+    world.cloudflare.faults.add(fault)
+    view(world).prove_write(DOMAIN, OWNER)
+    assert (world.records(), changes(world), verbs_in(world)) == ((), 2, verbs)
+    assert world.pauses == [1.0] * (verbs.count("GGG") * 2)
 
 
 @pytest.mark.parametrize("result", ["done", {"id": "1"}, None])
 def test_an_answer_that_holds_something_else_is_not_believed(
-    site: Site, monkeypatch: pytest.MonkeyPatch, result: object
+    world: World, monkeypatch: pytest.MonkeyPatch, result: object
 ) -> None:
     pending = [{"success": True, "result": result}]
     read = "chalicelib.cloudflare.client._parse"
     monkeypatch.setattr(read, lambda body: pending.pop() if pending else _parse(body))
     if result:
-        site.view().prove_write(DOMAIN, OWNER)
-        assert (site.names(), site.ever()) == ([], 2)
+        view(world).prove_write(DOMAIN, OWNER)
+        assert (world.records(), changes(world)) == ((), 2)
     else:
         with pytest.raises(UnavailableError, match="holds no list of zones"):
-            site.view().zone_for(DOMAIN)
+            view(world).zone_for(DOMAIN)
 
 
 LOST = makes(DROP, when=When.AFTER)
@@ -302,15 +256,15 @@ FAILING: dict[str, tuple[list[Fault], Step, Cause, str]] = {
 
 @pytest.mark.parametrize(("faults", "step", "cause", "verbs"), FAILING.values(), ids=FAILING)
 def test_a_proof_that_fails_leaves_nothing_behind_or_says_what(
-    site: Site, faults: list[Fault], step: Step, cause: Cause, verbs: str
+    world: World, faults: list[Fault], step: Step, cause: Cause, verbs: str
 ) -> None:
-    site.fault(*faults)
-    error = site.failure()
-    assert (error.step, site.verbs) == (step, verbs.rstrip("!?"))
+    world.cloudflare.faults.add(*faults)
+    error = failure(world)
+    assert (error.step, verbs_in(world)) == (step, verbs.rstrip("!?"))
     assert isinstance(error.__cause__, cause[0])
     assert cause[1] in str(error)
     left, end = None, "nothing was left behind"
-    for record in site.records:
+    for record in world.records():
         left = Leftover(record.name, record.id if "!" in verbs else None)
         end = f"it may exist: look for {record.name} and remove it by hand"
         if left.record_id:
@@ -319,105 +273,115 @@ def test_a_proof_that_fails_leaves_nothing_behind_or_says_what(
     assert str(error).endswith(end)
 
 
-@pytest.mark.parametrize(("fault", "verbs"), [(None, "PD"), (LOST, "PGD")])
+@pytest.mark.parametrize(("faults", "verbs"), [([], "PD"), ([LOST], "PGD")])
 def test_the_record_of_a_wrong_zone_is_detected_and_removed(
-    make_site: MakeSite, fault: Fault | None, verbs: str
+    world: World, faults: list[Fault], verbs: str
 ) -> None:
-    site = make_site(zones=(Zone(name="example.org"),))
-    site.fault(*([fault] if fault else []))
-    error = site.failure()
-    assert (error.step, error.leftover, site.verbs) == (Step.CREATE, None, verbs)
+    serve(world, zones=(Zone(name="example.org"),))
+    world.cloudflare.faults.add(*faults)
+    error = failure(world)
+    assert (error.step, error.leftover, verbs_in(world)) == (Step.CREATE, None, verbs)
     assert isinstance(error.__cause__, WrongZoneError)
     assert f"zone {DEFAULT_ZONE_ID} is not the zone of elephant-check-" in str(error)
     assert f".{DOMAIN}.example.org" in str(error)
-    assert (site.names(), site.ever()) == ([], 2)
+    assert (world.records(), changes(world)) == ((), 2)
 
 
-def test_a_record_that_is_stored_otherwise_than_asked_proves_nothing(site: Site) -> None:
+def test_a_record_that_is_stored_otherwise_than_asked_proves_nothing(world: World) -> None:
     # A stand-in that keeps to the API cannot be asked for it: proxied records have TTL 1.
-    error = site.failure(ttl=300)
-    assert (error.step, error.leftover, site.names()) == (Step.FIND, None, [])
+    error = failure(world, ttl=300)
+    assert (error.step, error.leftover, world.records()) == (Step.FIND, None, ())
     assert "ttl=300" in str(error)
     assert "ttl=1" in str(error)
 
 
 @pytest.mark.parametrize("removable", [True, False])
-def test_an_interruption_leaves_nothing_behind_or_says_what(site: Site, *, removable: bool) -> None:
+def test_an_interruption_leaves_nothing_behind_or_says_what(
+    world: World, *, removable: bool
+) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt(seconds)
 
-    site.fault(lists(STALE, changes=1), *([] if removable else [removes(FaultKind.REFUSED)]))
-    view = ZoneView(site.cloudflare.url, DEFAULT_TOKEN, DEFAULT_ZONE_ID, sleep=interrupt)
+    world.cloudflare.faults.add(lists(STALE, changes=1))
+    if not removable:
+        world.cloudflare.faults.add(removes(FaultKind.REFUSED))
+    interrupted = ZoneView(world.cloudflare.url, DEFAULT_TOKEN, DEFAULT_ZONE_ID, sleep=interrupt)
     with pytest.raises(KeyboardInterrupt) as caught:
-        view.prove_write(DOMAIN, OWNER)
-    left = [str(Leftover(record.name, record.id)) for record in site.records]
+        interrupted.prove_write(DOMAIN, OWNER)
+    left = [str(Leftover(record.name, record.id)) for record in world.records()]
     assert getattr(caught.value, "__notes__", []) == left
-    assert (len(left), site.ever()) == ((0, 2) if removable else (1, 1))
+    assert (len(left), changes(world)) == ((0, 2) if removable else (1, 1))
 
 
 # Removing our records
 
 
-def test_our_records_are_removed_in_batches_and_no_others(site: Site) -> None:
-    site.put("www", None)
-    site.put("mail", "the elephant: in the room")
-    site.put("i-1", f"{OWNER}1 managed by Elephant")
-    site.put("i-2", "elephant:other/eu-west-1 m=m1 r=teacher", name="i-2.lab.example.com")
-    site.put("i-3", "ELEPHANT:TEST/US-WEST-2 shouting")
-    site.put("txt", f"{OWNER} note", type="TXT", content="hello")
-    others = site.records
-    site.put("i-4", f"{OWNER} m=m1 r=teacher")
-    site.put("i-5", name="i-5.lab.example.com")
+def test_our_records_are_removed_in_batches_and_no_others(world: World, said: list[str]) -> None:
+    put(world, "www", None)
+    put(world, "mail", "the elephant: in the room")
+    put(world, "i-1", f"{OWNER}1 managed by Elephant")
+    world.put_record("i-2.lab.example.com", comment="elephant:other/eu-west-1 m=m1 r=teacher")
+    put(world, "i-3", "ELEPHANT:TEST/US-WEST-2 shouting")
+    put(world, "txt", f"{OWNER} note", kind="TXT", content="hello")
+    others = world.records()
+    put(world, "i-4", f"{OWNER} m=m1 r=teacher")
+    world.put_record("i-5.lab.example.com", comment=OURS)
     for number in range(401):
-        site.put(f"i-9{number:03}")
+        put(world, f"i-9{number:03}")
 
-    assert site.view().remove_all(OWNER, site.said.append) == 403
+    assert view(world).remove_all(OWNER, said.append) == 403
 
-    assert site.records == others
-    assert site.calls == [f"GET {RECORDS}", *[f"POST {RECORDS}/batch"] * 3, f"GET {RECORDS}"]
-    assert site.said == [f"removed {done} of 403 records" for done in (200, 400, 403)]
-    site.cloudflare.api.clear_calls()
-    assert site.view().remove_all(OWNER, site.said.append) == 0
-    assert (site.calls, len(site.said)) == ([f"GET {RECORDS}"], 3)
+    assert world.records() == others
+    read, batch = ("GET", RECORDS), ("POST", f"{RECORDS}/batch")
+    assert world.dns_calls == [read, batch, batch, batch, read]
+    assert said == [f"removed {done} of 403 records" for done in (200, 400, 403)]
+    world.cloudflare.api.clear_calls()
+    assert view(world).remove_all(OWNER, said.append) == 0
+    assert (world.dns_calls, len(said)) == ([read], 3)
 
 
-def test_neither_a_lost_answer_nor_a_record_that_went_meanwhile_keeps_others(site: Site) -> None:
+def test_neither_a_lost_answer_nor_a_record_that_went_meanwhile_keeps_others(
+    world: World, said: list[str]
+) -> None:
     for number in range(2):
-        site.put(f"i-{number}")
-    site.fault(Fault(DROP, When.AFTER, method="POST", path=f"{RECORDS}/batch"))
-    assert site.view().remove_all(OWNER, site.said.append) == 2
-    assert (site.names(), site.verbs) == ([], "GPG")
+        put(world, f"i-{number}")
+    world.cloudflare.faults.add(Fault(DROP, When.AFTER, method="POST", path=f"{RECORDS}/batch"))
+    assert view(world).remove_all(OWNER, said.append) == 2
+    assert (world.records(), verbs_in(world)) == ((), "GPG")
 
-    site.said.clear()
+    said.clear()
     for number in range(3):
-        site.put(f"i-{number}")
-    site.cloudflare.api.zone(DEFAULT_ZONE_ID).delete(site.records[0].id)
-    site.fault(lists(STALE, changes=1))
-    assert site.view().remove_all(OWNER, site.said.append) == 3
-    assert (site.names(), site.pauses) == ([], [1.0])
-    assert site.said == ["2 records are left: trying again", "removed 2 of 2 records"]
+        put(world, f"i-{number}")
+    world.cloudflare.api.zone(DEFAULT_ZONE_ID).delete(world.records()[0].id)
+    world.cloudflare.faults.add(lists(STALE, changes=1))
+    assert view(world).remove_all(OWNER, said.append) == 3
+    assert (world.records(), world.pauses) == ((), [1.0])
+    assert said == ["2 records are left: trying again", "removed 2 of 2 records"]
 
 
-def test_a_removal_that_never_succeeds_is_given_up_with_its_reason(site: Site) -> None:
+def test_a_removal_that_never_succeeds_is_given_up_with_its_reason(
+    world: World, said: list[str]
+) -> None:
     def make_another(_: str) -> None:
-        site.put(f"i-{len(site.calls)}")
+        put(world, f"i-{len(world.dns_calls)}")
 
     make_another("")
-    site.fault(removes(DROP, times=None))
+    world.cloudflare.faults.add(removes(DROP, times=None))
     remain = f"{OWNER} has records in zone {DEFAULT_ZONE_ID} after 5 rounds, such as i-0."
     with pytest.raises(DnsError, match=remain) as caught:
-        site.view().remove_all(OWNER, site.said.append)
+        view(world).remove_all(OWNER, said.append)
     assert isinstance(caught.value.__cause__, UnconfirmedError)
-    assert len(site.calls) == 10
-    site.cloudflare.faults.clear()
+    assert len(world.dns_calls) == 10
+    world.cloudflare.faults.clear()
     with pytest.raises(RecordsRemainError, match="stop what keeps creating them"):
-        site.view().remove_all(OWNER, make_another)
+        view(world).remove_all(OWNER, make_another)
 
 
-def test_a_token_that_only_reads_removes_nothing_and_is_told(make_site: MakeSite) -> None:
-    site = make_site(may(Permission.DNS_READ))
-    site.put("i-1")
+def test_a_token_that_only_reads_removes_nothing_and_is_told(world: World, said: list[str]) -> None:
+    serve(world, may(Permission.DNS_READ))
+    put(world, "i-1")
     with pytest.raises(TokenRefusedError):
-        site.view().remove_all(OWNER, site.said.append)
-    assert (len(site.names()), site.said) == (1, [])
-    assert site.calls == [f"GET {RECORDS}", f"DELETE {RECORDS}/{site.records[0].id}"]
+        view(world).remove_all(OWNER, said.append)
+    (left,) = world.records()
+    assert said == []
+    assert world.dns_calls == [("GET", RECORDS), ("DELETE", f"{RECORDS}/{left.id}")]

@@ -59,14 +59,6 @@ def test_what_chalice_would_reserve_is_read_if_it_is_a_number(value: object) -> 
         configured(config, "prod", "sweep")
 
 
-def test_a_lookup_that_is_denied_is_an_error_where_the_number_matters() -> None:
-    client = Played(get_function_concurrency=refusal("AccessDeniedException"))
-
-    with pytest.raises(ClientError):
-        reserved(client, "elephant-prod-dns_watchdog")
-    assert check(client, dns_watchdog=20)[0].startswith("whether the account can reserve")
-
-
 @pytest.mark.parametrize(
     ("unreserved", "there", "wanted", "said"),
     [
@@ -93,9 +85,13 @@ def test_what_the_account_cannot_spare_is_refused_with_the_way_out(
         assert each in str(raised.value)
 
 
-def test_what_aws_does_not_tell_holds_nothing_up() -> None:
-    (said,) = check(aws(None), dns_watchdog=20)
+def test_what_aws_does_not_tell_is_an_error_where_it_matters_and_holds_nothing_else_up() -> None:
+    denied = Played(get_function_concurrency=refusal("AccessDeniedException"))
+    with pytest.raises(ClientError):
+        reserved(denied, "elephant-prod-dns_watchdog")
+    assert check(denied, dns_watchdog=20)[0].startswith("whether the account can reserve")
 
+    (said,) = check(aws(None), dns_watchdog=20)
     assert "not known (GetAccountSettings answered AccessDeniedException): going on" in said
     # and an account that is to reserve nothing more is not asked
     assert check(aws(None, dns_watchdog=20), dns_watchdog=20, sweep=None) == []

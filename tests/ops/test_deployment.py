@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -21,7 +20,7 @@ from ops.features import with_features
 from ops.removal import Removable, Removal
 from ops.stages import ConfigError, ConfigFile
 from ops.written_files import write_files
-from tests.ops.projects import ROOT, account, code, project_with, silent
+from tests.ops.projects import ROOT, account, code, edit_stages, project_with, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,14 +51,9 @@ def deployment(config_file: ConfigFile) -> Iterator[Deployment]:
         yield Deployment(config_file, config_file.stage("local"), account())
 
 
-def edit(config_file: ConfigFile, stage: str, **members: object) -> None:
-    config = config_file.load()
-    config["stages"][stage] = config["stages"].get(stage, {}) | members
-    config_file.path.write_text(json.dumps(config))
-
-
 def of_another_account(config_file: ConfigFile, _: pytest.MonkeyPatch) -> None:
-    edit(config_file, "local", elephant={"account": "999999999999", "region": "us-west-2"})
+    another = {"account": "999999999999", "region": "us-west-2"}
+    edit_stages(config_file.path, lambda stages: stages["local"].update(elephant=another))
 
 
 def stale_policy(config_file: ConfigFile, _: pytest.MonkeyPatch) -> None:
@@ -73,7 +67,8 @@ def nothing_to_reserve(_: ConfigFile, patch: pytest.MonkeyPatch) -> None:
 
 
 def shared_table(config_file: ConfigFile, _: pytest.MonkeyPatch) -> None:
-    edit(config_file, "other", elephant=config_file.load()["stages"]["local"]["elephant"])
+    own = config_file.load()["stages"]["local"]["elephant"]
+    edit_stages(config_file.path, lambda stages: stages.update(other={"elephant": own}))
 
 
 def with_token(_: ConfigFile, patch: pytest.MonkeyPatch) -> None:
@@ -107,11 +102,7 @@ REFUSED: dict[str, tuple[Change, Removable | None, str]] = {
     "another secret": (lambda *_: None, Removable(secret="another"), "nothing was removed"),
     "a used table": (shared_table, Removable(table=TABLE), f"'other' uses the table '{TABLE}"),
     "removal without a token": (living_without_token, Removable(), "--keep-records"),
-    "others' records": (
-        with_token,
-        Removable(),
-        "and 2 more, with no .*nothing was remove",
-    ),
+    "others' records": (with_token, Removable(), "and 2 more, with no .*nothing was remove"),
 }
 """With what is to be removed; without, the stage is to be deployed."""
 
@@ -144,9 +135,7 @@ def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
     assert deployment.has_token()
 
 
-def test_what_is_gone_already_can_be_removed_again(deployment: Deployment) -> None:
-    said: list[str] = []
-
+def test_what_is_gone_already_can_be_removed_again(deployment: Deployment, said: list[str]) -> None:
     for _ in range(2):
         deployment.destroy(Removable(TABLE, SECRET), silent, said.append)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 
 from chalicelib import aws
-from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.instances import Instances
+from chalicelib.notifications.mailer import Mail, Mailer
 from ops.aws_operations import IAM_PREFIXES
+from ops.iam_page import EXAMPLE
 from ops.models import CALLS, DIRECTORY, models
 from ops.settings_page import pages
+from tests.ec2.test_desktops import ORDER
+from tests.ops.played import Played
 from tests.ops.projects import code
 from tests.world import REGION, World
 
@@ -65,36 +69,21 @@ def test_an_instance_is_read_as_it_is_with_the_whole_model(
     assert (found.address, found.tags["Role"]) == (world.address(running), "teacher")
 
 
-ORDER = DesktopOrder(
-    meeting_id="0123456789abcdef",
-    role="teacher",
-    image_id="ami-00000000",
-    instance_type="t3.large",
-    profile="elephant-prod-desktop",
-    security_group_ids=("sg-00000000",),
-    devices=({"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 60, "Encrypted": True}},),
-    project_tag=("Project", "Elephant"),
-    owner="elephant:prod",
-    key_name="desktops",
-)
-MAIL = {
-    "FromEmailAddress": "a@example.com",
-    "Destination": {"ToAddresses": ["b@example.com"]},
-    "Content": {
-        "Simple": {
-            "Subject": {"Data": "ü", "Charset": "UTF-8"},
-            "Body": {"Text": {"Data": "t"}, "Html": {"Data": "h"}},
-        }
-    },
-}
+VOLUME = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 60, "Encrypted": True}}
+DESKTOP = replace(ORDER, key_name="desktops", devices=(VOLUME,)).request("subnet-00000000")
+
+
+def mail() -> dict[str, Any]:
+    """Return the request of an e-mail."""
+    ses = Played(send_email={"MessageId": "1"})
+    assert EXAMPLE.settings.notifications
+    Mailer(ses, EXAMPLE.settings.notifications).send_mail(Mail("ü", "h", "t"))
+    return ses.calls[0][1]
 
 
 @pytest.mark.parametrize(
     ("service", "name", "request_"),
-    [
-        ("ec2", "RunInstances", ORDER.request("subnet-00000000")),
-        ("sesv2", "SendEmail", MAIL),
-    ],
+    [("ec2", "RunInstances", DESKTOP), ("sesv2", "SendEmail", mail())],
 )
 def test_a_request_is_valid_and_the_same_as_with_the_whole_model(
     service: str, name: str, request_: dict[str, Any]

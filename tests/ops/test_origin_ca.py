@@ -12,21 +12,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from chalicelib.cloudflare.client import Answer
 from chalicelib.dns.provider import RejectedError, UnavailableError, UnconfirmedError
-from localcloud.cloudflare import (
-    DEFAULT_TOKEN,
-    DEFAULT_ZONE_ID,
-    CloudflareStandIn,
-    Fault,
-    FaultKind,
-    When,
-)
+from localcloud.cloudflare import DEFAULT_TOKEN, DEFAULT_ZONE_ID, Fault, FaultKind, When
 from ops.origin_ca import OriginCa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from chalicelib.cloudflare.client import Call
     from localcloud.cloudflare.jsonvalue import JsonObject
+    from tests.world import World
 
 NAMES = ("*.example.com", "example.com")
 LOST = Fault(FaultKind.DROP, when=When.AFTER, method="POST")
@@ -41,54 +33,42 @@ def csr_of(key: rsa.RSAPrivateKey) -> str:
 CSR = csr_of(KEY)
 
 
-@pytest.fixture
-def cloudflare() -> Iterator[CloudflareStandIn]:
-    with CloudflareStandIn(dns_port=None) as standin:
-        yield standin
+def authority(world: World) -> OriginCa:
+    return OriginCa(world.cloudflare.url, DEFAULT_TOKEN, DEFAULT_ZONE_ID, sleep=lambda _: None)
 
 
-def authority(cloudflare: CloudflareStandIn) -> OriginCa:
-    return OriginCa(cloudflare.url, DEFAULT_TOKEN, DEFAULT_ZONE_ID, sleep=lambda _: None)
-
-
-def issue_others(cloudflare: CloudflareStandIn, count: int) -> None:
+def issue_others(world: World, count: int) -> None:
     other = csr_of(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-    zone = cloudflare.api.zone(DEFAULT_ZONE_ID).zone
+    zone = world.cloudflare.api.zone(DEFAULT_ZONE_ID).zone
     body: JsonObject = {"csr": other, "hostnames": [*NAMES], "request_type": "origin-rsa"}
     for _ in range(count):
-        cloudflare.api.origin_ca.issue(body, [zone])
+        world.cloudflare.api.origin_ca.issue(body, [zone])
 
 
-def is_of_our_key(certificate: str) -> bool:
-    read = x509.load_pem_x509_certificate(certificate.encode())
-    return read.public_key() == KEY.public_key()
-
-
-def calls(cloudflare: CloudflareStandIn) -> list[str]:
-    return [f"{call.method} {call.path}" for call in cloudflare.calls]
-
-
-def test_names_outside_of_the_zone_are_refused(cloudflare: CloudflareStandIn) -> None:
+def test_names_outside_of_the_zone_are_refused(world: World) -> None:
     with pytest.raises(RejectedError, match=r"1010 .*must be in an active zone"):
-        authority(cloudflare).issue(CSR, ["*.example.org"], 90)
+        authority(world).issue(CSR, ["*.example.org"], 90)
 
 
 @pytest.mark.parametrize(("others", "pages"), [(1, 1), (50, 2)])
 def test_a_certificate_whose_answer_was_lost_is_found_by_its_key_on_every_page(
-    cloudflare: CloudflareStandIn, others: int, pages: int
+    world: World, others: int, pages: int
 ) -> None:
-    issue_others(cloudflare, others)
-    cloudflare.faults.add(LOST)
-    assert is_of_our_key(authority(cloudflare).issue(CSR, NAMES, 90))
-    assert calls(cloudflare) == ["POST /certificates", *["GET /certificates"] * pages]
+    issue_others(world, others)
+    world.cloudflare.faults.add(LOST)
+    certificate = authority(world).issue(CSR, NAMES, 90).encode()
+    assert x509.load_pem_x509_certificate(certificate).public_key() == KEY.public_key()
+    assert world.dns_calls == [("POST", "/certificates"), *[("GET", "/certificates")] * pages]
 
 
-def test_a_certificate_that_was_not_made_is_not_found(cloudflare: CloudflareStandIn) -> None:
-    issue_others(cloudflare, 50)
-    cloudflare.faults.add(Fault(FaultKind.EDGE_ERROR, when=When.BEFORE, status=502, method="POST"))
+def test_a_certificate_that_was_not_made_is_not_found(world: World) -> None:
+    issue_others(world, 50)
+    world.cloudflare.faults.add(
+        Fault(FaultKind.EDGE_ERROR, when=When.BEFORE, status=502, method="POST")
+    )
     with pytest.raises(UnconfirmedError, match=r"(?s)HTTP 502.*run it again"):
-        authority(cloudflare).issue(CSR, NAMES, 90)
-    assert calls(cloudflare).count("POST /certificates") == 1
+        authority(world).issue(CSR, NAMES, 90)
+    assert world.dns_calls.count(("POST", "/certificates")) == 1
 
 
 UNREADABLE = [{"certificate": None}, {"certificate": "no PEM"}]

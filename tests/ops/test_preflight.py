@@ -21,12 +21,7 @@ from ops.neighbours import (
     default_table,
     refuse_new_conflicts,
 )
-from ops.preflight import (
-    check_neighbours,
-    check_renamed_owner,
-    check_zone,
-    unknown_records,
-)
+from ops.preflight import check_neighbours, check_renamed_owner, check_zone, unknown_records
 from ops.stages import ConfigError, ConfigFile, Stage
 from tests.ops.projects import account, silent, variables_in
 from tests.world import ACCOUNT, DOMAIN, OWNER, REGION, World
@@ -138,11 +133,7 @@ def record(name: str) -> Record:
 @pytest.mark.parametrize(
     ("zone_id", "domain", "said"),
     [
-        (
-            "f" * 32,
-            DOMAIN,
-            f"fff cannot be read: .* was deployed; .*--zone-id {DEFAULT_ZONE_ID}",
-        ),
+        ("f" * 32, DOMAIN, f"fff cannot be read: .* was deployed; .*--zone-id {DEFAULT_ZONE_ID}"),
         (DEFAULT_ZONE_ID, "desktops.another.org", r"not in the zone example\.com .*--zone-id …"),
     ],
 )

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from functools import cache
 from itertools import count, pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +18,11 @@ from ops.stack import (
     SupportingStack,
     table_to_create,
 )
+from tests.ops.projects import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PROJECT = Path(__file__).parent.parent.parent
 REGION = "us-west-2"
 ARN = f"arn:aws:{{}}:{REGION}:123456789012:{{}}"
 
@@ -163,7 +162,7 @@ def test_a_stage_with_everything_has_all_alarms_and_shows_what_the_code_emits(st
     assert alarms.keys() == {*stage.stack.alarms(**dict.fromkeys(FEATURES, True))}
     assert [row for row in shown if row[0] == "AWS/ApiGateway"]
     assert [row for row in shown if row[3:4] == [f"elephant-{stage.name}-notify_deployment"]]
-    code = "".join(path.read_text() for path in (PROJECT / "chalicelib").rglob("*.py"))
+    code = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
     ours = {each["MetricName"] for each in alarms.values() if each["Namespace"] == "Elephant"}
     for name in ours | {row[1] for row in shown if row[0] == "Elephant"}:
         # the code emits it: a count is named, or is an action's name

@@ -13,20 +13,14 @@ from ops.iam_page import PLAIN
 from ops.policies import policy
 from ops.stages import ConfigError, ConfigFile, Stage, check_name
 from ops.written_files import write_files
-from tests.ops.projects import code
+from tests.meetings.launches import MEETINGS
+from tests.ops.projects import code, edit_stages
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CODE = code()
 VARIABLES = dict(PLAIN.variables)
-MEETINGS = {
-    "FEATURES": "meetings",
-    "AMI_ID": "ami-0123456789abcdef0",
-    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
-}
-
-
 FITS = "s" * (64 - len("elephant--dns_watchdog-event"))
 OWN_IMAGE = {"environment_variables": {"AMI_ID": "ami-1"}}
 
@@ -48,13 +42,6 @@ def write(config_file: ConfigFile, wanted: Stage) -> list[str]:
     found = changes(config_file, CODE, wanted)
     write_files({each.path: each.after for each in found})
     return [each.path.name for each in found]
-
-
-def put(config_file: ConfigFile, name: str, written: object) -> None:
-    """Write a stage by hand."""
-    config = config_file.load()
-    config["stages"][name] = written
-    config_file.path.write_text(json.dumps(config))
 
 
 def test_a_stage_is_its_variables_its_place_and_a_policy_for_each_function(
@@ -130,7 +117,7 @@ def test_two_stages_cannot_own_the_same_records(config_file: ConfigFile) -> None
 def test_a_stage_that_is_not_there_or_not_whole_says_how_to_make_it(
     config_file: ConfigFile, written: object, said: str
 ) -> None:
-    put(config_file, "qa", written)
+    edit_stages(config_file.path, lambda stages: stages.update(qa=written))
 
     with pytest.raises(ConfigError, match=said):
         config_file.stage("qa")
@@ -151,7 +138,7 @@ def test_a_stage_that_is_not_there_or_not_whole_says_how_to_make_it(
 def test_what_was_written_by_hand_in_another_type_or_place_is_named(
     config_file: ConfigFile, written: object, said: str
 ) -> None:
-    put(config_file, "hand", written)
+    edit_stages(config_file.path, lambda stages: stages.update(hand=written))
 
     for use in (config_file.stage, config_file.values):
         with pytest.raises(ConfigError) as raised:

@@ -15,17 +15,9 @@ from botocore.exceptions import ClientError
 from chalicelib.secrets import Token as AppToken
 from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
 from ops.stored_secret import SecretStoreError
-from ops.token import (
-    PROMPT,
-    Stored,
-    TokenFormatError,
-    read_token,
-    rotate,
-    set_token,
-    store_token,
-)
+from ops.token import PROMPT, Stored, TokenFormatError, read_token, rotate, set_token, store_token
 from ops.write_check import WriteCheckError
-from tests.ops.secrecy import everything_said_by
+from tests.ops.secrecy import Terminal, everything_said_by
 from tests.world import OTHER_TOKEN, SECRET, make_settings
 
 if TYPE_CHECKING:
@@ -41,21 +33,6 @@ TOKEN = "cfut_" + "N3w" * 16
 OLD, NEW = {"CLOUDFLARE_TOKEN": "old"}, {"CLOUDFLARE_TOKEN": TOKEN}
 ARN = "arn:aws:secretsmanager:us-west-2:123456789012:secret:elephant-AbCdEf"
 NO_TOKEN = "this is not an API token"
-
-
-class Terminal(io.StringIO):
-    """A terminal, of which nothing may be read but by the prompt."""
-
-    def isatty(self) -> bool:
-        return True
-
-    def readline(self, *_: object) -> str:  # type: ignore[override]
-        raise AssertionError("the terminal echoes what is read like this")
-
-
-@pytest.fixture
-def said() -> list[str]:
-    return []
 
 
 @pytest.fixture

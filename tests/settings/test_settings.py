@@ -110,6 +110,10 @@ def test_what_meetings_require_is_enough() -> None:
         volume_gb=60,
         allowed_origins=frozenset(),
         requires_join_keys=True,
+        signs_in=True,
+        room_url=None,
+        certificate_secret=None,
+        desktop_policy_arns=(),
         longest=timedelta(hours=3),
     )
 
@@ -176,7 +180,7 @@ def test_all_problems_are_reported_in_one_error() -> None:
 
     heading, *lines = str(caught.value).splitlines()
     assert heading == (
-        "32 setting(s) of this stage are missing or wrong "
+        "36 setting(s) of this stage are missing or wrong "
         "(environment_variables in .chalice/config.json):"
     )
     assert lines == [f"  - {problem}" for problem in caught.value.problems]
@@ -325,10 +329,7 @@ REFUSED: dict[tuple[str, str], list[str]] = {
         *("0", "30", "86400", "auto")
     ],
     ("EVENT_TAGS", "'optional', or 'required' for a bus whose events carry tags"): ["", "Required"],
-    (
-        "SWEEP_SCHEDULE",
-        "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' (up",
-    ): [
+    ("SWEEP_SCHEDULE", "a recurring EventBridge schedule: 'rate(1 minute)', 'rate(5 minutes)' "): [
         *("", "rate(1 minutes)", "rate(2 minute)", "rate(0 minutes)", "rate(01 minute)"),
         *("rate(1.5 minutes)", "rate(30 seconds)", "rate(² minutes)", "rate(5  minutes)"),
         *("rate(30 days)", "rate(100 hours)", "rate(5 minutes)\n", "Rate(5 minutes)", "5 minutes"),

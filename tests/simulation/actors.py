@@ -56,16 +56,9 @@ EDITS: Final[tuple[dict[str, object] | None, ...]] = (
 """How a record of ours is changed by hand; None deletes it."""
 
 TAGS: Final[tuple[tuple[str, str | None], ...]] = (
-    ("Project", None),
-    ("Project", "Elephant"),
-    ("Project", "Other"),
-    ("Role", "student"),
-    ("Role", "teacher"),
-    ("Role", "not a role"),
-    ("Role", None),
-    ("MeetingID", "m1"),
-    ("MeetingID", "m2"),
-    ("MeetingID", None),
+    *(("Project", value) for value in (None, "Elephant", "Other")),
+    *(("Role", value) for value in ("student", "teacher", "not a role", None)),
+    *(("MeetingID", value) for value in ("m1", "m2", None)),
 )
 """How an instance's tags are changed."""
 

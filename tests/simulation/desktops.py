@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.dynamodb import LARGEST, size_of
-from tests.simulation.names import MINUTE, RANKS, link_to
-from tests.world import make_event
+from tests.simulation.names import MINUTE, RANKS
+from tests.world import link, make_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,13 +17,8 @@ if TYPE_CHECKING:
 
 NEXT_STATE, NEXT_STATE_BARE = "next state", "next state, without an address"
 ORDERS: Final = (
-    NEXT_STATE,
-    NEXT_STATE_BARE,
-    "stop",
-    "start",
-    "terminate",
-    "take another address",
-    "lose the address",
+    *(NEXT_STATE, NEXT_STATE_BARE),
+    *("stop", "start", "terminate", "take another address", "lose the address"),
 )
 BY_ITSELF: Final = ("step", "upload", "report_again")
 """What a desktop does: it lives on, hands over its data, or says once more that it is healthy."""
@@ -124,7 +119,7 @@ class Desktops:
             for order in self._stage.callers.orders
             if order.teacher == item.text("teacher_name")
         )
-        has_link = link_to(host.id) in item.links.values()
+        has_link = link(host.id) in item.links.values()
         return is_well and has_link and 0 < item.rank < RANKS["HEALTHY"]
 
     def _row(self, host: Host) -> tuple[str, Item]:

@@ -156,38 +156,24 @@ class DynamoDb:
         return before if self._clock.now < changed_at + self.lag else self.row(item_id)
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        def update(before: Item) -> Item:
-            return updated(before, request)
-
-        return self._write("UpdateItem", self._key(request), update, request)
+        return self._write("UpdateItem", request, lambda before: updated(before, request))
 
     def put_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        def put(before: Item) -> Item:
-            _require(before, request, "PutItem")
-            return Item(request["Item"]).copy()
-
-        self._require_table(request)
-        return self._write("PutItem", str(request["Item"]["id"]["S"]), put, request)
+        return self._write("PutItem", request, lambda _: Item(request["Item"]).copy())
 
     def delete_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        def delete(before: Item) -> Item:
-            _require(before, request, "DeleteItem")
-            return Item()
-
-        return self._write("DeleteItem", self._key(request), delete, request)
+        return self._write("DeleteItem", request, lambda _: Item())
 
     def _write(
-        self,
-        operation: str,
-        item_id: str,
-        change: Callable[[Item], Item],
-        request: Mapping[str, Any],
+        self, operation: str, request: Mapping[str, Any], change: Callable[[Item], Item]
     ) -> Mapping[str, Any]:
+        item_id = self._key(request)
         self._invariants.about_to_write_row(item_id)
         run = self._invariants.run
 
         def execute(_: str | None) -> dict[str, Any]:
             before = self.row(item_id)
+            _require(before, request, operation)
             after = change(before)
             if size_of(after) > LARGEST:
                 self._invariants.lacks_room(run, item_id)
@@ -205,12 +191,10 @@ class DynamoDb:
             return dict(self.edge.call(key.partition(" ")[0], execute, frozenset({UNPROCESSED})))
 
     def _key(self, request: Mapping[str, Any]) -> str:
-        self._require_table(request)
-        return str(request["Key"]["id"]["S"])
-
-    def _require_table(self, request: Mapping[str, Any]) -> None:
         if request["TableName"] != self._table:
             raise client_error("ResourceNotFoundException", "DynamoDB")
+        key = request.get("Key") or request["Item"]
+        return str(key["id"]["S"])
 
 
 def size_of(item: Mapping[str, dict[str, Any]]) -> int:

@@ -26,6 +26,7 @@ What is asked for by id comes in one."""
 ZONES: Final = {"subnet-0a": "us-west-2a", "subnet-0b": "us-west-2b", "subnet-0c": "us-west-2c"}
 """The Availability Zone of each subnet."""
 ROOT: Final = "/dev/sda1"
+NO_ROOM: Final = "InsufficientInstanceCapacity"
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -114,45 +115,26 @@ class Host:
         return [self.at(moment), *later]
 
 
-@dataclass
-class Launched:
-    """What a client token was used for in a zone; `host` is None if nothing came of it."""
+class Region:
+    """The region's instances, and what each client token was used for.
 
-    request: str
-    host: Host | None
-
-
-class Ec2:
-    """The region's instances, and a client of it.
-
-    By id answers lag `lag` seconds behind, by filter `list_lag`. Without an error, answers lack
-    instances: what is asked for by tag lacks `hidden` ones, what is asked for by id `mute` ones.
-    `denied` ones EC2 says it does not know, asked by id, though it may list them.
-
-    `full` zones take no instance, `closed` says with which code none does. A call to terminate
-    what is younger than the lag is answered as if there were no such instance; `end` is how an
-    instance is ended, and EventBridge hears of it.
-
-    A token is known in one zone only, since every request names a subnet:
+    By id EC2 knows an instance `lag` seconds after its launch. A token is known in one zone only,
+    since every request names a subnet:
     https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html#run-instances-idempotency
     """
 
-    def __init__(self, clock: Clock, tasks: Tasks, invariants: Invariants) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.hosts: dict[str, Host] = {}
-        self.edge = AwsEdge(tasks)
-        self.lag = self.list_lag = 0.0
-        self.hidden: set[str] = set()
-        self.mute: set[str] = set()
-        self.denied: set[str] = set()
-        self.page_size = PAGE_SIZE
-        self.full: set[str] = set()
-        self.closed: str | None = None
-        self.end: Callable[[Host], None]
-        self._tokens: dict[tuple[str, str], Launched] = {}
+        self.lag = 0.0
+        self.volume_gb = 30
+        shared = {"AvailableIpAddressCount": 250, "MapPublicIpOnLaunch": True}
+        self.subnets: list[dict[str, object]] = [
+            {"SubnetId": subnet, "AvailabilityZone": zone, **shared}
+            for subnet, zone in ZONES.items()
+        ]
+        self._tokens: dict[tuple[str, str], tuple[str, Host | None]] = {}
+        """What a client token was used for in a subnet, and what came of it."""
         self._clock = clock
-        self._invariants = invariants
-
-    # What happens to instances
 
     def launch(self, **tags: str) -> Host:
         host = Host(f"i-{len(self.hosts) + 1:017x}")
@@ -164,6 +146,73 @@ class Ec2:
     def change(self, host: Host, **members: Any) -> None:  # noqa: ANN401
         assert host.view, f"{host.id} is gone"
         host.past.append((self._clock.now, replace(host.view, **members)))
+
+    def image(self) -> dict[str, Any]:
+        root = {"DeviceName": ROOT, "Ebs": {"VolumeSize": self.volume_gb, "SnapshotId": "snap-0"}}
+        image = {"ImageId": IMAGE, "State": "available", "RootDeviceName": ROOT}
+        return {**image, "BlockDeviceMappings": [root]}
+
+    def refusal(self, subnet: str) -> str | None:
+        """Return the code with which a subnet's zone takes no instance, if it takes none."""
+        raise NotImplementedError
+
+    def started(self, request: Mapping[str, Any]) -> Host:
+        """Return what a request of RunInstances starts, or started before. Raises ClientError."""
+        if request["ImageId"] != IMAGE:
+            raise client_error("InvalidAMIID.NotFound", "RunInstances")
+        subnet = request["NetworkInterfaces"][0]["SubnetId"]
+        key, asked = (subnet, request["ClientToken"]), json.dumps(request, sort_keys=True)
+        asked_before, host = self._tokens.setdefault(key, (asked, None))
+        if asked_before != asked:
+            raise client_error("IdempotentParameterMismatch", "RunInstances")
+        if host:
+            if host.view.is_gone:
+                raise client_error("IdempotentInstanceTerminated", "RunInstances")
+            return host
+        if code := self.refusal(subnet):
+            raise client_error(code, "RunInstances")
+        tags = {
+            tag["Key"]: tag["Value"]
+            for each in request["TagSpecifications"]
+            if each["ResourceType"] == "instance"
+            for tag in each["Tags"]
+        }
+        host = self.launch(**tags)
+        self._tokens[key] = asked, host
+        return host
+
+    def known(self, instance_id: str, operation: str) -> Host:
+        """Return an instance that EC2 knows by now. Raises ClientError if it does not."""
+        host = self.hosts.get(instance_id)
+        if host is None or not host.view or not host.at(self._clock.now - self.lag):
+            raise client_error("InvalidInstanceID.NotFound", operation, instance_id)
+        return host
+
+
+class Ec2(Region):
+    """A region, and a client of it.
+
+    By id answers lag `lag` seconds behind, by filter `list_lag`. Without an error, answers lack
+    instances: what is asked for by tag lacks `hidden` ones, what is asked for by id `mute` ones.
+    `denied` ones EC2 says it does not know, asked by id, though it may list them.
+
+    `full` zones take no instance, `closed` says with which code none does. A call to terminate
+    what is younger than the lag is answered as if there were no such instance; `end` is how an
+    instance is ended, and EventBridge hears of it.
+    """
+
+    def __init__(self, clock: Clock, tasks: Tasks, invariants: Invariants) -> None:
+        super().__init__(clock)
+        self.edge = AwsEdge(tasks)
+        self.list_lag = 0.0
+        self.hidden: set[str] = set()
+        self.mute: set[str] = set()
+        self.denied: set[str] = set()
+        self.page_size = PAGE_SIZE
+        self.full: set[str] = set()
+        self.closed: str | None = None
+        self.end: Callable[[Host], None]
+        self._invariants = invariants
 
     def forget(self, host: Host) -> None:
         host.past.append((self._clock.now, View()))
@@ -178,6 +227,9 @@ class Ec2:
             and host.view.meeting == meeting
             and role in {None, host.view.tag("Role")}
         ]
+
+    def refusal(self, subnet: str) -> str | None:
+        return self.closed or (NO_ROOM if ZONES[subnet] in self.full else None)
 
     # The client
 
@@ -196,7 +248,7 @@ class Ec2:
         run = self._invariants.run
 
         def execute(_: str | None) -> dict[str, Any]:
-            host = self._started(request)
+            host = self.started(request)
             self._invariants.started(run, host)
             return {"Instances": [host.view.describe(host.id)]}
 
@@ -206,7 +258,7 @@ class Ec2:
         run = self._invariants.run
 
         def execute(_: str | None) -> dict[str, Any]:
-            hosts = [self._known(each, "TerminateInstances") for each in request["InstanceIds"]]
+            hosts = [self.known(each, "TerminateInstances") for each in request["InstanceIds"]]
             for host in hosts:
                 self._invariants.ends(run, host)
                 if not host.view.is_gone:
@@ -222,22 +274,12 @@ class Ec2:
         def execute(_: str | None) -> dict[str, Any]:
             if request["ImageIds"] != [IMAGE]:
                 raise client_error("InvalidAMIID.NotFound", "DescribeImages")
-            root = {"DeviceName": ROOT, "Ebs": {"VolumeSize": 30, "SnapshotId": "snap-0"}}
-            image = {"ImageId": IMAGE, "State": "available", "RootDeviceName": ROOT}
-            return {"Images": [{**image, "BlockDeviceMappings": [root]}]}
+            return {"Images": [self.image()]}
 
         return dict(self.edge.call("DescribeImages", execute))
 
     def describe_subnets(self, **_: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        def execute(_: str | None) -> dict[str, Any]:
-            shared = {"AvailableIpAddressCount": 250, "MapPublicIpOnLaunch": True}
-            subnets = [
-                {"SubnetId": subnet, "AvailabilityZone": zone, **shared}
-                for subnet, zone in ZONES.items()
-            ]
-            return {"Subnets": subnets}
-
-        return dict(self.edge.call("DescribeSubnets", execute))
+        return dict(self.edge.call("DescribeSubnets", lambda _: {"Subnets": self.subnets}))
 
     def _answer(
         self,
@@ -250,9 +292,9 @@ class Ec2:
         if fault == INCOMPLETE and InstanceIds:
             return {"Reservations": []}
         wanted = list(InstanceIds)
-        filters = [(each["Name"], tuple(each["Values"])) for each in Filters]
+        filters = {each["Name"]: each["Values"] for each in Filters}
         moment = self._clock.now - (self.lag if wanted else self.list_lag)
-        is_by_id = wanted or any(name == "instance-id" for name, _ in filters)
+        is_by_id = wanted or "instance-id" in filters
         lacking = self.mute | self.denied if is_by_id else self.hidden
         self._invariants.withholds(lacking)
         hosts = [self.hosts[each] for each in wanted or self.hosts if each in self.hosts]
@@ -260,7 +302,7 @@ class Ec2:
             host.id: view
             for host in hosts
             if (view := host.at(moment))
-            and all(_accepts(name, values, host.id, view) for name, values in filters)
+            and accepts(filters, host.id, view)
             and host.id not in lacking
         }
         missing = sorted(set(wanted) - found.keys() - (self.mute - self.denied))
@@ -272,37 +314,6 @@ class Ec2:
         answer = {"Reservations": [{"Instances": [each]} for each in described]}
         return answer | ({"NextToken": page[-1]} if len(left) > len(page) else {})
 
-    def _started(self, request: Mapping[str, Any]) -> Host:
-        if request["ImageId"] != IMAGE:
-            raise client_error("InvalidAMIID.NotFound", "RunInstances")
-        zone = ZONES[request["NetworkInterfaces"][0]["SubnetId"]]
-        key, asked = (zone, request["ClientToken"]), json.dumps(request, sort_keys=True)
-        used = self._tokens.setdefault(key, Launched(asked, None))
-        if used.request != asked:
-            raise client_error("IdempotentParameterMismatch", "RunInstances")
-        if used.host is not None:
-            if used.host.view.is_gone:
-                raise client_error("IdempotentInstanceTerminated", "RunInstances")
-            return used.host
-        if self.closed:
-            raise client_error(self.closed, "RunInstances")
-        if zone in self.full:
-            raise client_error("InsufficientInstanceCapacity", "RunInstances")
-        tags = {
-            tag["Key"]: tag["Value"]
-            for each in request["TagSpecifications"]
-            if each["ResourceType"] == "instance"
-            for tag in each["Tags"]
-        }
-        used.host = self.launch(**tags)
-        return used.host
-
-    def _known(self, instance_id: str, operation: str) -> Host:
-        host = self.hosts.get(instance_id)
-        if host is None or not host.view or not host.at(self._clock.now - self.lag):
-            raise client_error("InvalidInstanceID.NotFound", operation, instance_id)
-        return host
-
 
 def _not_found(ids: Sequence[str]) -> Exception:
     """Make EC2's answer to a question in which ids are unknown to it: it names them all."""
@@ -312,9 +323,7 @@ def _not_found(ids: Sequence[str]) -> Exception:
     return client_error("InvalidInstanceID.NotFound", "DescribeInstances", message)
 
 
-def _accepts(name: str, values: tuple[str, ...], instance_id: str, view: View) -> bool:
-    if name.startswith("tag:"):
-        return view.tag(name.removeprefix("tag:")) in values
-    if name == "instance-id":
-        return instance_id in values
-    raise NotImplementedError(f"the simulation knows no filter {name}")
+def accepts(filters: Mapping[str, Sequence[str]], instance_id: str, view: View) -> bool:
+    """Return whether an instance is among what these filters ask for."""
+    actual = {f"tag:{key}": value for key, value in view.tags} | {"instance-id": instance_id}
+    return all(actual.get(name) in values for name, values in filters.items())

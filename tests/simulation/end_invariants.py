@@ -18,12 +18,12 @@ from tests.simulation.names import (
     instance_named,
     is_ours,
     is_unmarked,
-    link_to,
     name_of,
     noted,
 )
 from tests.simulation.record_invariants import traced_rows
 from tests.world import OWNER
+from tests.world import link as link_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -35,12 +35,9 @@ CLOUDFLARE: Final = (
     Fault(FaultKind.DELAY, When.AFTER, seconds=7.0),
 )
 AWS: Final[Mapping[str, tuple[AwsFault, ...]]] = {
-    "ec2": (
-        AwsFault(INCOMPLETE),
-        AwsFault("RequestLimitExceeded"),
-        AwsFault("InternalError"),
-        AwsFault(TIMEOUT),
-        AwsFault(INCOMPLETE),
+    "ec2": tuple(
+        AwsFault(code)
+        for code in (INCOMPLETE, "RequestLimitExceeded", "InternalError", TIMEOUT, INCOMPLETE)
     ),
     "dynamodb": (
         AwsFault("ProvisionedThroughputExceededException"),

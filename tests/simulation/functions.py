@@ -11,24 +11,15 @@ from chalicelib.step import Steps
 from tests.simulation.callers import Booking
 from tests.simulation.names import API, BY_HAND, LAUNCH, SAFETY_NET, SWEEP, WATCHDOG
 from tests.simulation.tasks import StepExecutor
+from tests.world import Reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from chalicelib.cloudflare.rate_limit import Quota
     from chalicelib.secrets import Token
     from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
-
-
-class _Silence:
-    """A Reporter that reports nothing."""
-
-    def succeeded(self, fields: Mapping[str, Any], counts: Mapping[str, int]) -> None: ...
-
-    def failed(
-        self, fields: Mapping[str, Any], counts: Mapping[str, int], error: Exception
-    ) -> None: ...
 
 
 class Functions(Container):
@@ -80,5 +71,5 @@ class Functions(Container):
     def _workers(self) -> StepExecutor:
         return StepExecutor(self._stage.tasks)
 
-    def _reporter(self, function: str) -> _Silence:  # noqa: ARG002 (as inherited)
-        return _Silence()
+    def _reporter(self, function: str) -> Reports:  # noqa: ARG002 (as inherited)
+        return Reports()

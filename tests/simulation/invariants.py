@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.dns.provider import DnsError, QuotaSpentError
+from chalicelib.dns.provider import DnsError
 from chalicelib.ec2.desktops import TerminationError
 from chalicelib.ec2.instances import IncompleteAnswerError
 from chalicelib.meeting_row.table import RowChangedError, RowFullError
@@ -50,21 +50,9 @@ if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
 FAILURES: Final = (
-    BotoCoreError,
-    ClientError,
-    DnsError,
-    EndingError,
-    IncompleteAnswerError,
-    LaunchDelayedError,
-    LaunchFailedError,
-    OutOfTimeError,
-    QuotaSpentError,
-    RowChangedError,
-    RowFullError,
-    RowsNotUpdatedError,
-    ScheduleError,
-    SecretError,
-    TerminationError,
+    *(BotoCoreError, ClientError, DnsError, IncompleteAnswerError, OutOfTimeError, SecretError),
+    *(RowChangedError, RowFullError, RowsNotUpdatedError),
+    *(EndingError, LaunchDelayedError, LaunchFailedError, ScheduleError, TerminationError),
 )
 """What a run may raise; anything else is a fault of the code. The API raises nothing."""
 

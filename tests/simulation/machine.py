@@ -38,7 +38,9 @@ WRITTEN: Final = (*list(RANKS)[:-1], "https://elsewhere.example.org")
 """What others write to rows: a status, or a link to something that is none of ours."""
 
 which = st.integers(0, 7)
+either = st.booleans()
 warm = st.sampled_from([0, 1, None])
+meetings = st.sampled_from(MEETINGS)
 roles = st.sampled_from(ROLES)
 calls = st.sampled_from([0, 2, 4, 5, 6, 8, 11, 14, 20, 1000])
 """How far a run goes before anything else happens."""
@@ -48,6 +50,8 @@ times = st.sampled_from([0, 1, 1, 2])
 """How often something comes that is to come once: never, once, or again later."""
 ahead = st.sampled_from([30, 5 * 60, 11 * 60, 12 * 60, 25 * 60])
 """Seconds from now to a meeting's start."""
+ways = st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER])
+"""How somebody asks for a desktop."""
 plans = st.builds(
     Plan,
     comes=st.sampled_from([(), ("teacher",), ROLES]),
@@ -145,20 +149,14 @@ class CoreSchedule(Schedule):
     def __init__(self) -> None:
         super().__init__(has_meetings=False)
 
-    @initialize(status=st.sampled_from([None, "SCHEDULED", "LAUNCHED"]), kill=st.booleans())
+    @initialize(status=st.sampled_from([None, "SCHEDULED", "LAUNCHED"]), kill=either)
     def begin(self, status: str | None, *, kill: bool) -> None:
         self.ends_by_kill = kill
         self.stage.actors.schedule("m1")
         self.stage.actors.schedule("m2", status)
 
     @precondition(lambda self: len(self.stage.ec2.hosts) < MOST_HOSTS)
-    @rule(
-        meeting=st.sampled_from(MEETINGS),
-        role=roles,
-        runs=st.booleans(),
-        noted=st.booleans(),
-        fate=fates,
-    )
+    @rule(meeting=meetings, role=roles, runs=either, noted=either, fate=fates)
     def launch(self, meeting: str, role: str, fate: int | None, *, runs: bool, noted: bool) -> None:
         self.stage.desktops.launch(meeting, role, runs=runs, noted=noted)
         self._deliver_last(fate)
@@ -170,7 +168,7 @@ class CoreSchedule(Schedule):
         self._deliver_last(fate)
 
     @precondition(lambda self: self._may_run(BY_HAND))
-    @rule(calls=calls, force=st.booleans())
+    @rule(calls=calls, force=either)
     def sweep_by_hand(self, calls: int, *, force: bool) -> None:
         self._go_alone(self._by_hand(force=force), calls)
 
@@ -260,10 +258,10 @@ class MeetingsSchedule(Schedule):
         return Seed(self._seeds.to_bytes(32))
 
     @initialize(
-        first=st.none() | st.tuples(ahead, st.booleans(), plans, calls),
+        first=st.none() | st.tuples(ahead, either, plans, calls),
         minutes=st.sampled_from([0, 0, 2, 16]),
         faults=st.lists(st.sampled_from(MEETING_FAULTS), max_size=2),
-        kill=st.booleans(),
+        kill=either,
     )
     def begin(
         self,
@@ -278,15 +276,16 @@ class MeetingsSchedule(Schedule):
             switch_on(self.stage, *fault)
         if first:
             seconds, keyed, plan, calls = first
-            self._book(seconds, plan, calls, keyed=keyed)
+            self.book(seconds, plan, calls, keyed=keyed)
             self.pass_time(minutes * MINUTE)
 
     # Callers
 
     @precondition(lambda self: len(self.stage.callers.orders) < MOST_ORDERS)
-    @rule(seconds=ahead, keyed=st.booleans(), plan=plans, calls=calls)
+    @rule(seconds=ahead, keyed=either, plan=plans, calls=calls)
     def book(self, seconds: int, plan: Plan, calls: int, *, keyed: bool) -> None:
-        self._book(seconds, plan, calls, keyed=keyed)
+        order = self.stage.callers.order(seconds, keyed=keyed, plan=plan)
+        self._go_alone(self.stage.callers.book(order), calls)
 
     @precondition(lambda self: any(each.key for each in self.stage.callers.orders))
     @rule(number=which, warm=warm, calls=calls, same=st.sampled_from([True, True, False]))
@@ -296,13 +295,7 @@ class MeetingsSchedule(Schedule):
         self._go_alone(run, calls)
 
     @precondition(lambda self: any(each.meeting for each in self.stage.callers.orders))
-    @rule(
-        number=which,
-        role=roles,
-        how=st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER]),
-        warm=warm,
-        calls=calls,
-    )
+    @rule(number=which, role=roles, how=ways, warm=warm, calls=calls)
     def visit(self, number: int, role: str, how: str, warm: int | None, calls: int) -> None:
         orders = [each for each in self.stage.callers.orders if each.meeting]
         order = orders[number % len(orders)]
@@ -371,7 +364,3 @@ class MeetingsSchedule(Schedule):
         """Let all meetings end; then everything must be as promised."""
         self.timeline.finish(kill=self.ends_by_kill)
         type(self).seen += self.stage.invariants.seen
-
-    def _book(self, seconds: int, plan: Plan, calls: int, *, keyed: bool) -> None:
-        order = self.stage.callers.order(seconds, keyed=keyed, plan=plan)
-        self._go_alone(self.stage.callers.book(order), calls)

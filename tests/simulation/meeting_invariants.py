@@ -41,11 +41,8 @@ _DATA: Final = frozenset(f"{role}_session_data" for role in ROLES)
 _REASONS: Final = {
     LAUNCH: {"LAUNCH_FAILED"},
     SAFETY_NET: {
-        "NEVER_HEALTHY",
-        "NO_SHOW_TIMEOUT",
-        "PARTIAL_NO_SHOW_TIMEOUT",
-        "15_MIN_SUCCESS",
-        "MAX_LENGTH_TIMEOUT",
+        *("NEVER_HEALTHY", "NO_SHOW_TIMEOUT", "PARTIAL_NO_SHOW_TIMEOUT"),
+        *("15_MIN_SUCCESS", "MAX_LENGTH_TIMEOUT"),
     },
     TERMINATOR: {"SUCCESS"},
     API: {"LAUNCH_FAILED"},

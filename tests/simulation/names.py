@@ -63,10 +63,6 @@ def name_of(instance_id: str) -> str:
     return f"{instance_id}.{DOMAIN}"
 
 
-def link_to(instance_id: str) -> str:
-    return f"https://{name_of(instance_id)}:8443"
-
-
 def instance_named(name: str) -> str | None:
     found = _NAME.fullmatch(name)
     return found[1] if found else None

@@ -5,14 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.names import (
-    ROLES,
-    described,
-    instance_named,
-    is_ours,
-    is_unmarked,
-    noted,
-)
+from tests.simulation.names import ROLES, described, instance_named, is_ours, is_unmarked, noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

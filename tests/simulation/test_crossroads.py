@@ -14,6 +14,7 @@ from tests.simulation.stage import Stage
 from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
+    from tests.simulation.dynamodb import Item
     from tests.simulation.lambda_service import Invocation
 
 NOBODY, EVERYBODY = Plan((), None), Plan(ROLES, 2 * MINUTE)
@@ -23,22 +24,25 @@ LAGGING = (5.0, 240.0)
 
 
 class Scene:
-    """A stage with a meeting that somebody has booked."""
+    """A stage with a meeting that somebody books."""
 
-    def __init__(self, plan: Plan = NOBODY, *, ahead: float = 20 * MINUTE) -> None:
+    def __init__(self, plan: Plan = NOBODY) -> None:
         self.stage = Stage(has_meetings=True)
         self.timeline = Timeline(self.stage)
-        self.order = self.stage.callers.order(ahead, keyed=True, plan=plan)
+        self.order = self.stage.callers.order(20 * MINUTE, keyed=True, plan=plan)
 
     def book(self) -> None:
         self.stage.callers.book(self.order)
         self.stage.settle()
         assert self.order.meeting
 
+    def book_and_wait(self, seconds_from_start: float) -> None:
+        self.book()
+        self.wait(seconds_from_start)
+
     def go_to_launch(self, zone: str) -> None:
         """Book, and let it be time for the launch, when only one zone has room."""
-        self.book()
-        self.wait(-AHEAD - 1)
+        self.book_and_wait(-AHEAD - 1)
         self.stage.ec2.full = set(ZONES.values()) - {zone}
         self.stage.ec2.lag, self.stage.ec2.list_lag = LAGGING
 
@@ -70,6 +74,10 @@ class Scene:
 
     def visit(self, calls: int) -> Invocation:
         return self.go(self.stage.callers.visit(self.order, "teacher", JSON, warm=None), calls)
+
+    @property
+    def row(self) -> Item:
+        return self.stage.dynamodb.items[str(self.order.meeting)]
 
     @property
     def running(self) -> int:
@@ -109,15 +117,14 @@ def test_a_late_launch_meets_the_end_of_its_meeting(calls: int) -> None:
     scene.end(scene.fire("safety", 1))
     scene.end(launch)
     scene.timeline.finish()
-    assert scene.stage.dynamodb.row(str(scene.order.meeting)).status == "TERMINATED"
+    assert scene.row.status == "TERMINATED"
 
 
 @pytest.mark.parametrize("calls", MIDDLE)
 @pytest.mark.parametrize("is_visit_first", [True, False])
 def test_somebody_joins_while_the_safety_net_decides(calls: int, *, is_visit_first: bool) -> None:
     scene = Scene()
-    scene.book()
-    scene.wait(SHORTEST - 1)
+    scene.book_and_wait(SHORTEST - 1)
     if is_visit_first:
         paused = scene.visit(calls)
         scene.end(scene.fire("safety", 1))
@@ -125,17 +132,15 @@ def test_somebody_joins_while_the_safety_net_decides(calls: int, *, is_visit_fir
         paused = scene.fire("safety", calls)
         scene.end(scene.visit(1))
     scene.end(paused)
-    item = scene.stage.dynamodb.items[str(scene.order.meeting)]
     is_in = scene.stage.invariants.seen["visit 200"] == 1
-    assert (item.status, scene.running) == (("IN_PROGRESS", 2) if is_in else ("TERMINATED", 0))
+    assert (scene.row.status, scene.running) == (("IN_PROGRESS", 2) if is_in else ("TERMINATED", 0))
     scene.timeline.finish()
 
 
 @pytest.mark.parametrize("calls", MIDDLE)
 def test_an_end_is_killed(calls: int) -> None:
     scene = Scene()
-    scene.book()
-    scene.wait(SHORTEST - 1)
+    scene.book_and_wait(SHORTEST - 1)
     scene.kill(scene.fire("safety", calls))
     scene.timeline.finish()
 
@@ -143,15 +148,13 @@ def test_an_end_is_killed(calls: int) -> None:
 @pytest.mark.parametrize("calls", MIDDLE)
 def test_the_terminator_is_killed(calls: int) -> None:
     scene = Scene(Plan(ROLES, None))
-    scene.book()
-    scene.wait(SHORTEST + 1)
+    scene.book_and_wait(SHORTEST + 1)
     assert scene.running == 2
     for host in scene.stage.ec2.hosts.values():
         scene.stage.desktops.upload(host)
     scene.kill(scene.go(scene.stage.stream.hand_over(scene.stage.functions, 10), calls))
     scene.timeline.finish()
-    item = scene.stage.dynamodb.items[str(scene.order.meeting)]
-    assert item["termination_reason"] == {"S": "SUCCESS"}
+    assert scene.row.text("termination_reason") == "SUCCESS"
 
 
 @pytest.mark.parametrize("is_repeated", [True, False])
@@ -167,14 +170,11 @@ def test_a_booking_is_killed_and_repeated_or_given_up(calls: int, *, is_repeated
 @pytest.mark.parametrize("how", [CHURN, *FILL])
 def test_a_desktop_ends_with_its_meeting_however_it_writes_to_the_row(how: str) -> None:
     scene = Scene()
-    scene.book()
-    scene.wait(SHORTEST - MINUTE)
+    scene.book_and_wait(SHORTEST - MINUTE)
     assert scene.running == 2
-    (row,) = scene.stage.dynamodb.items.items()
-    bare = {name: value for name, value in row[1].items() if not name.endswith("_ec2_link")}
-    scene.stage.dynamodb.store(row[0], bare)  # so that the end of no link makes room
+    bare = {name: each for name, each in scene.row.items() if not name.endswith("_ec2_link")}
+    scene.stage.dynamodb.store(str(scene.order.meeting), bare)  # no link's end makes room
     scene.stage.actors.change_row(0, how)
     scene.timeline.finish()
-    (item,) = scene.stage.dynamodb.items.values()
-    assert item.status == "TERMINATED"
-    assert item.is_claimed
+    assert scene.row.status == "TERMINATED"
+    assert scene.row.is_claimed

@@ -22,9 +22,8 @@ UNKNOWN = "i-0123456789abcdef0"
 # Starts
 
 
-def test_a_started_desktop_gets_its_record_and_its_link(world: World) -> None:
-    world.put_row(status="LAUNCHED")
-    instance_id = world.desktop()
+def test_a_started_desktop_gets_record_and_link_which_is_reported_once(world: World) -> None:
+    instance_id = world.launched()
 
     result = world.handle(instance_id)
 
@@ -44,6 +43,12 @@ def test_a_started_desktop_gets_its_record_and_its_link(world: World) -> None:
         ["DescribeInstances", "GetItem", "GetSecretValue", "UpdateItem"],
         [LIST, CREATE],
     )
+    about = {
+        "request_id": CONTEXT.aws_request_id,
+        "event_id": "7bf73129-1428-4cd3-a780-95db273d1602",
+        "event_state": "running",
+    }
+    assert world.reports.lines == [("succeeded", result | about, {"Created": 1, "Warnings": 0})]
 
 
 def test_a_late_event_changes_nothing(world: World) -> None:
@@ -87,11 +92,10 @@ def test_an_instance_of_another_project_is_ignored(world: World) -> None:
     assert world.dns_calls == [LIST]
 
 
-def test_another_owners_record_is_never_touched_and_is_reported_and_an_end_is_written(
+def test_another_owners_record_is_reported_never_touched_and_ends_are_written(
     world: World,
 ) -> None:
-    world.put_row(status="LAUNCHED")
-    instance_id = world.desktop()
+    instance_id = world.launched()
     world.put_record(f"{instance_id}.{DOMAIN}", comment=f"{OWNER}1 m=m1 r=teacher")
     before = world.records()
 
@@ -177,10 +181,10 @@ def test_a_failed_description_deletes_nothing_and_is_reported_once(world: World)
 
 
 def test_a_write_of_unknown_outcome_is_looked_up_before_it_is_repeated(world: World) -> None:
-    world.put_row(status="LAUNCHED")
+    instance_id = world.launched()
     world.cloudflare.faults.add(Fault(FaultKind.DROP, when=When.AFTER, method="POST"))
 
-    assert world.handle(world.desktop())["action"] == "created"
+    assert world.handle(instance_id)["action"] == "created"
 
     assert len(world.records()) == 1
     assert world.dns_calls == [LIST, CREATE, LIST]
@@ -188,8 +192,7 @@ def test_a_write_of_unknown_outcome_is_looked_up_before_it_is_repeated(world: Wo
 
 
 def test_another_owner_who_was_faster_is_not_taken_for_us(world: World) -> None:
-    world.put_row(status="LAUNCHED")
-    instance_id = world.desktop()
+    instance_id = world.launched()
     world.cloudflare.faults.add(Fault(FaultKind.STALE, changes=1))
     comment = "elephant:other m=m1 r=teacher"
     world.put_record(f"{instance_id}.{DOMAIN}", world.address(instance_id), comment)
@@ -202,12 +205,9 @@ def test_another_owner_who_was_faster_is_not_taken_for_us(world: World) -> None:
     assert world.reports.lines[0][2] == {"Ignored": 1, "Warnings": 1}
 
 
-def test_a_record_that_cloudflare_stores_with_another_ttl_is_linked_with_a_warning(
-    world: World,
-) -> None:
+def test_a_record_that_is_stored_with_another_ttl_is_linked_with_a_warning(world: World) -> None:
     """Its name and address are right, and trying again would store the same."""
-    world.put_row(status="LAUNCHED")
-    instance_id = world.desktop()
+    instance_id = world.launched()
 
     watchdog = world.watchdog(transport=storing(ttl=60))
     result = watchdog.handle(make_event(instance_id), CONTEXT)
@@ -295,10 +295,9 @@ def test_an_instance_without_a_meeting_gets_dns_alone(world: World) -> None:
 
 
 def test_a_stage_without_a_table_does_dns_alone(world: World) -> None:
-    world.put_row(status="LAUNCHED")
     watchdog = world.watchdog(make_settings(TABLE_NAME=""))
 
-    assert watchdog.handle(make_event(world.desktop()), CONTEXT)["action"] == "created"
+    assert watchdog.handle(make_event(world.launched()), CONTEXT)["action"] == "created"
 
     assert world.row() == {"status": "LAUNCHED"}
     assert sorted(world.aws_calls) == ["DescribeInstances", "GetSecretValue"]
@@ -310,15 +309,3 @@ def test_a_row_is_never_created(world: World) -> None:
     assert result["action"] == "created"
     assert result["meeting"] == "there is no row 'm1'; none is created"
     assert world.rows() == []
-
-
-def test_every_run_reports_once_with_what_is_left_of_the_quota(world: World) -> None:
-    result = world.handle(world.desktop(), "running")
-
-    fields = {
-        "request_id": CONTEXT.aws_request_id,
-        "event_id": "7bf73129-1428-4cd3-a780-95db273d1602",
-        "event_state": "running",
-    }
-    counts = {"Created": 1, "Warnings": 0}
-    assert world.reports.lines == [("succeeded", result | fields, counts)]

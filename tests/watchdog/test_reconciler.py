@@ -77,28 +77,27 @@ def test_a_write_that_is_not_confirmed_at_the_third_attempt_fails() -> None:
     assert there.sizes == [1, 1, 1]
 
 
-def test_an_instance_that_ended_after_an_unclear_write_gets_no_record() -> None:
+@pytest.mark.parametrize(
+    ("before", "records", "after", "presence", "left"),
+    [
+        (instance(), (), instance(state="terminated"), Presence.ENDED, []),
+        (instance(state="stopped"), (record(),), instance(), Presence.LIVE, [ADDRESS]),
+    ],
+    ids=["created, and it has ended", "deleted, and it runs again"],
+)
+def test_after_an_unclear_write_ec2_is_asked_again_before_it_is_repeated(
+    before: Instance, records: tuple[Record, ...], after: Instance, presence: object, left: object
+) -> None:
     """What EC2 said before the write may be long ago."""
-    there, ec2 = zone(), Ec2(instance())
+    there, ec2 = zone(*records), Ec2(before)
     settle = observed(there, ec2)
     there.fail = [at_call(1, NO_ANSWER)]
-    ec2.instance = instance(state="terminated")
+    ec2.instance = after
 
     settled = settle()
 
-    assert settled.finding.presence is Presence.ENDED
-    assert (settled.done, there.records) == ((), [])
-
-
-def test_an_instance_that_runs_again_after_an_unclear_deletion_keeps_its_record() -> None:
-    there, ec2 = zone(record()), Ec2(instance(state="stopped"))
-    settle = observed(there, ec2)
-    there.fail = [at_call(1, NO_ANSWER)]
-    ec2.instance = instance()
-
-    settle()
-
-    assert [each.content for each in there.records] == [ADDRESS]
+    assert (settled.finding.presence, settled.done) == (presence, ())
+    assert [each.content for each in there.records] == left
 
 
 def test_an_unclear_write_is_not_taken_for_done_when_ec2_no_longer_answers() -> None:

@@ -63,8 +63,7 @@ def handle(
 
 
 def test_a_start_an_end_and_a_repeated_event(world: World) -> None:
-    world.put_row(status="LAUNCHED")
-    instance_id = world.desktop()
+    instance_id = world.launched()
 
     started, trips = handle(world, make_event(instance_id), START)
     assert (started["action"], trips.passed) == ("created", START)

@@ -55,12 +55,6 @@ def written_for(found: Survey) -> tuple[dict[str, str | None], str | None]:
     return (dict(row_write.change.links), row_write.change.status) if row_write else NOTHING
 
 
-def written(
-    instances: Sequence[Instance], records: Sequence[Record], meeting: Meeting
-) -> tuple[dict[str, str | None], str | None]:
-    return written_for(survey(instances, records, [meeting]))
-
-
 # For whom a row is written
 
 
@@ -147,42 +141,31 @@ BARE = instance(project=None, meeting=None)
 MOVED = instance(meeting="m2")
 SERVES = (A, "teacher", LIVE, AFTER)
 LEAVES = (A, "teacher", AWAY, FIRST)
+ENDS = (A, "teacher", ENDED, FIRST)
+
+
+LAST_TRACES: dict[str, tuple[list[Instance], list[Record], dict[str, object]]] = {
+    "unknown": ([], [record()], {"m1": [LEAVES]}),
+    "unknown, a young record": ([], [record(age=60)], {}),
+    "unknown, of two meetings": (
+        [],
+        [record(), record(content="192.0.2.9", meeting="m2")],
+        {"m1": [LEAVES], "m2": [LEAVES]},
+    ),
+    "unknown, older domain": ([], [record(name=f"{A}.old.example.com")], {"m1": [LEAVES]}),
+    "running without tags": ([BARE], [record()], {"m1": [LEAVES]}),
+    "stopped without tags": ([replace(BARE, state="stopped")], [record()], {"m1": [LEAVES]}),
+    "ended without tags": ([replace(BARE, state="terminated")], [record()], {"m1": [ENDS]}),
+    "tagged with no meeting": ([instance(meeting=None)], [record()], {"m1": [SERVES]}),
+    "given to another meeting": ([MOVED], [record()], {"m1": [LEAVES], "m2": [SERVES]}),
+    "given to it, from no role": ([MOVED], [record(role="co-host")], {"m2": [SERVES]}),
+    "an invalid role": ([instance()], [record(role="co-host")], {"m1": [SERVES]}),
+    "and meeting": ([instance()], [record(meeting="m2", role="no%20role")], {"m1": [SERVES]}),
+}
 
 
 @pytest.mark.parametrize(
-    ("instances", "records", "expected"),
-    [
-        ([], [record()], {"m1": [LEAVES]}),
-        ([], [record(age=60)], {}),
-        (
-            [],
-            [record(), record(content="192.0.2.9", meeting="m2")],
-            {"m1": [LEAVES], "m2": [LEAVES]},
-        ),
-        ([], [record(name=f"{A}.old.example.com")], {"m1": [LEAVES]}),
-        ([BARE], [record()], {"m1": [LEAVES]}),
-        ([replace(BARE, state="stopped")], [record()], {"m1": [LEAVES]}),
-        ([replace(BARE, state="terminated")], [record()], {"m1": [(A, "teacher", ENDED, FIRST)]}),
-        ([instance(meeting=None)], [record()], {"m1": [SERVES]}),
-        ([MOVED], [record()], {"m1": [LEAVES], "m2": [SERVES]}),
-        ([MOVED], [record(role="co-host")], {"m2": [SERVES]}),
-        ([instance()], [record(role="co-host")], {"m1": [SERVES]}),
-        ([instance()], [record(meeting="m2", role="no%20role")], {"m1": [SERVES]}),
-    ],
-    ids=[
-        "unknown",
-        "unknown, a young record",
-        "unknown, of two meetings",
-        "unknown, older domain",
-        "running without tags",
-        "stopped without tags",
-        "ended without tags",
-        "the record alone knows the meeting, and stays",
-        "given to another meeting",
-        "given to another meeting, from no role",
-        "a record with an invalid role",
-        "a record of another meeting with an invalid role",
-    ],
+    ("instances", "records", "expected"), LAST_TRACES.values(), ids=LAST_TRACES
 )
 def test_a_row_comes_before_the_record_that_alone_leads_to_it_goes(
     instances: list[Instance], records: list[Record], expected: dict[str, object]
@@ -193,24 +176,19 @@ def test_a_row_comes_before_the_record_that_alone_leads_to_it_goes(
 # Links that were left behind
 
 
+LEFT = (B, "teacher", AWAY, AFTER)
+LEFT_BEHIND: dict[str, tuple[list[Instance], list[Record], list[object]]] = {
+    "unknown": ([], [], [LEFT]),
+    "unknown, with a record of no meeting": ([], [record(B, meeting=None)], [LEFT]),
+    "beside another's last trace": ([], [record(A)], [LEAVES, (B, "teacher", AWAY, FIRST)]),
+    "stopped, of no meeting": ([instance(B, "stopped", meeting=None)], [], [LEFT]),
+    "of another meeting": ([instance(B, meeting="m2")], [record(B, meeting="m2")], [LEFT]),
+    "ended": ([replace(BARE, id=B, state="terminated")], [], [(B, "teacher", ENDED, AFTER)]),
+}
+
+
 @pytest.mark.parametrize(
-    ("instances", "records", "expected"),
-    [
-        ([], [], [(B, "teacher", AWAY, AFTER)]),
-        ([], [record(B, meeting=None)], [(B, "teacher", AWAY, AFTER)]),
-        ([], [record(A)], [LEAVES, (B, "teacher", AWAY, FIRST)]),
-        ([instance(B, "stopped", meeting=None)], [], [(B, "teacher", AWAY, AFTER)]),
-        ([instance(B, meeting="m2")], [record(B, meeting="m2")], [(B, "teacher", AWAY, AFTER)]),
-        ([replace(BARE, id=B, state="terminated")], [], [(B, "teacher", ENDED, AFTER)]),
-    ],
-    ids=[
-        "unknown",
-        "unknown, with a record of no meeting",
-        "unknown, and another one's record is the last trace",
-        "stopped, of no meeting",
-        "of another meeting",
-        "ended, without tags",
-    ],
+    ("instances", "records", "expected"), LEFT_BEHIND.values(), ids=LEFT_BEHIND
 )
 def test_a_link_to_an_instance_that_is_not_the_meetings_is_removed(
     instances: list[Instance], records: list[Record], expected: list[object]
@@ -243,7 +221,7 @@ def test_a_link_stays_while_it_is_not_sure_that_it_leads_nowhere(
         (row(teacher_ec2_link=f"https://{B}.{DOMAIN}"), {}),
         (row(teacher_ec2_link="https://meet.example.com/m1"), {}),
         (row(teacher_ec2_link=""), {}),
-        (row(teacher_ec2_link=f"https://{B}.{DOMAIN}:443"), {"m1": [(B, "teacher", AWAY, AFTER)]}),
+        (row(teacher_ec2_link=f"https://{B}.{DOMAIN}:443"), {"m1": [LEFT]}),
         (linked(observer=B), {"m1": [(B, "observer", AWAY, AFTER)]}),
     ],
 )
@@ -255,49 +233,39 @@ def test_links_of_any_role_and_port_are_ours_and_others_are_left(
 
 # What is written, in one write
 
-
-BOTH: dict[str, str | None] = {"teacher": None, "student": None}
-REMOVED: dict[str, str | None] = {"teacher": None}
+Links = dict[str, str | None]
+BOTH: Links = {"teacher": None, "student": None}
+REMOVED: Links = {"teacher": None}
+TO_A: Links = {"teacher": link(A)}
+TO_B: Links = {"teacher": link(B)}
 OVER, YOUNGER = instance(A, "terminated"), instance(B, age=60)
-LINKED = linked(teacher=A)
+LINKED, LINKS_BOTH = linked(teacher=A), linked(teacher=A, student=B)
 NOTED = row(status="LAUNCHED", teacher_ec2_id=A)
+BARE_OVER = replace(BARE, state="terminated")
+GIRAFFE, STRAY = instance(B, project="Giraffe"), instance(B, "stopped", project=None)
+CO_HOST, STOPPED = instance(B, "pending", role="co-host"), replace(BARE, id=B, state="stopped")
 NAMES_BOTH = row(status="HEALTHY", teacher_ec2_link=link(A), student_ec2_id=B)
+WRITES: dict[str, tuple[list[Instance], list[Record], Meeting, tuple[Links, str | None]]] = {
+    "a row that is right": ([instance()], [record()], LINKED, NOTHING),
+    "a changed role": ([instance()], [], linked(student=A), ({"student": None, **TO_A}, None)),
+    "a replacement does not end the meeting": ([OVER, YOUNGER], [], LINKED, (TO_B, None)),
+    "a noted one that ended leaves its role": ([OVER, YOUNGER], [], NOTED, (TO_B, "DNS_WRITTEN")),
+    "of two the younger has the role": ([YOUNGER, instance()], [record()], LINKED, (TO_B, None)),
+    "unless the row notes the other one": ([instance(), YOUNGER], [], NOTED, (TO_A, "DNS_WRITTEN")),
+    "two that EC2 denies end no meeting": ([], [], linked(teacher=B, student=C), (BOTH, None)),
+    "one that EC2 denies keeps it open": ([OVER], [], LINKS_BOTH, (BOTH, None)),
+    "the end of both": ([OVER, replace(OVER, id=B)], [], LINKS_BOTH, (BOTH, "TERMINATED")),
+    "an end without tags": ([BARE_OVER], [], LINKED, (REMOVED, "TERMINATED")),
+    # What keeps a meeting open
+    "not another project's": ([OVER, GIRAFFE], [], LINKED, (REMOVED, "TERMINATED")),
+    "one without a project, by its record": ([OVER, STRAY], [record(B)], LINKED, (REMOVED, None)),
+    "a pending one in any role": ([OVER, CO_HOST], [], LINKED, (REMOVED, None)),
+    "one that the row names, without any tag": ([OVER, STOPPED], [], NAMES_BOTH, (REMOVED, None)),
+}
 
 
 @pytest.mark.parametrize(
-    ("instances", "records", "meeting", "expected"),
-    [
-        ([instance()], [record()], LINKED, NOTHING),
-        ([instance()], [], linked(student=A), ({"student": None, "teacher": link(A)}, None)),
-        ([OVER, YOUNGER], [], LINKED, ({"teacher": link(B)}, None)),
-        ([OVER, YOUNGER], [], NOTED, ({"teacher": link(B)}, "DNS_WRITTEN")),
-        ([YOUNGER, instance()], [record()], LINKED, ({"teacher": link(B)}, None)),
-        ([instance(), YOUNGER], [], NOTED, ({"teacher": link(A)}, "DNS_WRITTEN")),
-        ([], [], linked(teacher=B, student=C), (BOTH, None)),
-        ([OVER], [], linked(teacher=A, student=B), (BOTH, None)),
-        ([OVER, replace(OVER, id=B)], [], linked(teacher=A, student=B), (BOTH, "TERMINATED")),
-        ([replace(BARE, state="terminated")], [], LINKED, (REMOVED, "TERMINATED")),
-        ([OVER, instance(B, project="Giraffe")], [], LINKED, (REMOVED, "TERMINATED")),
-        ([OVER, instance(B, "stopped", project=None)], [record(B)], LINKED, (REMOVED, None)),
-        ([OVER, instance(B, "pending", role="co-host")], [], LINKED, (REMOVED, None)),
-        ([OVER, replace(BARE, id=B, state="stopped")], [], NAMES_BOTH, (REMOVED, None)),
-    ],
-    ids=[
-        "a row that is right",
-        "a changed role",
-        "a replacement does not end the meeting",
-        "an ended desktop that the row notes leaves its role",
-        "of two in a role the one launched last has it",
-        "unless the row notes the other one",
-        "two that EC2 denies end no meeting",
-        "one that EC2 denies keeps it open, though its link goes first",
-        "the end of both",
-        "an end without tags",
-        "another project's instance keeps no meeting open",
-        "one without the project's tag does, by its record",
-        "one that is pending does, in any role",
-        "one that the row names does, without any tag",
-    ],
+    ("instances", "records", "meeting", "expected"), WRITES.values(), ids=WRITES
 )
 def test_what_is_written_in_one_write(
     instances: list[Instance],
@@ -305,7 +273,7 @@ def test_what_is_written_in_one_write(
     meeting: Meeting,
     expected: tuple[dict[str, str | None], str | None],
 ) -> None:
-    assert written(instances, records, meeting) == expected
+    assert written_for(survey(instances, records, [meeting])) == expected
 
 
 def test_a_listing_without_the_ended_instance_itself_does_not_end_a_meeting() -> None:

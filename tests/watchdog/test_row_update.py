@@ -17,8 +17,7 @@ TAG = make_settings().project_tag
 
 def test_a_row_that_was_changed_is_decided_upon_again(world: World) -> None:
     """What the other desktop's health check wrote must not be undone."""
-    world.put_row(status="LAUNCHED")
-    instance_id = world.desktop()
+    instance_id = world.launched()
     world.meanwhile("UpdateItem", lambda: world.put_row(status="HEALTHY"))
 
     assert world.handle(instance_id)["meeting"] == "teacher_ec2_link set"

@@ -8,23 +8,19 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.cloudflare import Fault, FaultKind
-from tests.world import Context, link, make_settings
+from tests.world import UNKNOWN, Context, link, make_settings
 
 if TYPE_CHECKING:
     from tests.world import World
 
 LIST, ROWS = "DescribeInstances", "BatchGetItem"
-UNKNOWN = "i-0123456789abcdef0"
 
 
 @pytest.mark.parametrize(
     ("seconds", "calls"), [(0, []), (10, []), (11, [LIST, ROWS])], ids=["new", "young", "old"]
 )
-def test_a_snapshot_is_read_again_when_it_is_too_old(
-    world: World, seconds: float, calls: list[str]
-) -> None:
-    world.put_row("m1", status="LAUNCHED")
-    world.desktop(meeting="m1")
+def test_an_old_snapshot_is_read_again(world: World, seconds: float, calls: list[str]) -> None:
+    world.launched()
     sweep = world.sweep()
     sweep.handle(Context())
     world.forget_calls()
@@ -58,9 +54,7 @@ def test_a_stage_without_a_table_has_no_rows(world: World) -> None:
     assert world.aws_calls == []
 
 
-def test_a_record_that_alone_leads_to_a_row_goes_only_after_the_row_as_it_is_now(
-    world: World,
-) -> None:
+def test_a_record_that_alone_leads_to_a_row_goes_after_the_row_as_it_is_now(world: World) -> None:
     """Reads that are not consistent may show the row from before its link was set."""
     linked = {"status": "DNS_WRITTEN", "teacher_ec2_link": link(UNKNOWN)}
     world.put_own(UNKNOWN)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from chalicelib.ec2.presence import Presence
 from chalicelib.watchdog.survey import Surveyor
 from tests.transports import Noting
-from tests.world import DOMAIN, OWNER, World, link, make_settings
+from tests.world import DOMAIN, OWNER, UNKNOWN, World, link, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.watchdog.survey import Survey
 
-UNKNOWN = "i-0123456789abcdef0"
 SETTINGS = make_settings()
 READ = ["GET dns_records", "DescribeInstances"]
 

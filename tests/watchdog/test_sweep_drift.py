@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from tests.transports import Noting
-from tests.world import DOMAIN, OWNER, RECORDS, Context, World, link
+from tests.world import DOMAIN, OWNER, RECORDS, World, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +24,6 @@ READS = ("BatchGetItem", "BatchGetItem", "DescribeInstances", "GetSecretValue")
 def gone(meeting: str) -> str:
     """Return the id of an instance that EC2 does not know, a different one for each meeting."""
     return f"i-{int(meeting.removeprefix('m')):017x}"
-
-
-def lost_start(world: World, meeting: str) -> None:
-    world.put_row(meeting, status="LAUNCHED")
-    world.desktop(meeting=meeting)
 
 
 def lost_end(world: World, meeting: str) -> None:
@@ -67,8 +62,8 @@ def unknown_instance(world: World, meeting: str) -> None:
 
 CREATE, UPDATE, DELETE, BATCH = "POST dns_records", "PATCH", "DELETE", "POST batch"
 BY_ID, ROW = "DescribeInstances", "UpdateItem"
-DRIFTS: dict[str, tuple[Callable[[World, str], None], str, list[str], list[str]]] = {
-    "lost start": (lost_start, "DNS_WRITTEN", [CREATE], [ROW]),
+DRIFTS: dict[str, tuple[Callable[[World, str], object], str, list[str], list[str]]] = {
+    "lost start": (World.launched, "DNS_WRITTEN", [CREATE], [ROW]),
     "lost end": (lost_end, "TERMINATED", [DELETE], [ROW]),
     "record edited": (record_edited, "HEALTHY", [UPDATE], []),
     "duplicates": (duplicates, "HEALTHY", [BATCH], []),
@@ -112,7 +107,7 @@ def is_settled(world: World, statuses: dict[str, str]) -> bool:
 @pytest.mark.parametrize(("drift", "status", "write", "more"), DRIFTS.values(), ids=DRIFTS)
 def test_a_drift_is_repaired_by_as_few_calls_as_possible(
     world: World,
-    drift: Callable[[World, str], None],
+    drift: Callable[[World, str], object],
     status: str,
     write: list[str],
     more: list[str],
@@ -144,22 +139,23 @@ def test_drifts_of_every_kind_at_once_are_repaired_by_one_batch(world: World) ->
     assert is_settled(world, statuses)
 
 
-def test_a_last_trace_stays_until_the_row_has_been_updated(world: World) -> None:
+def test_rows_that_cannot_be_written_keep_their_last_trace_and_fail_the_run(world: World) -> None:
     """The record's comment alone leads to the row."""
     unknown_instance(world, "m1")
     world.pass_time()
     (trace,) = world.records()
-    other = world.launch()
-    world.fail("UpdateItem", "InternalServerError")
+    other = world.launched("m2")
+    world.fail("UpdateItem", "AccessDeniedException")
 
-    with pytest.raises(RowsNotUpdatedError):
+    with pytest.raises(RowsNotUpdatedError, match=r"rejected 2 request.*AccessDenied"):
         world.swept()
 
     assert trace in world.records()
     assert f"{other}.{DOMAIN}" in [name for name, _, _ in world.standing()]
+    counts = world.reports.lines[0][2]
+    assert (counts["Failed"], counts["Created"], "QuotaLeft" in counts) == (1, 1, False)
     world.recover()
     world.forget_calls()
-    world.sweep(transport=Noting(world.aws_calls)).handle(Context())
-    assert world.aws_calls[-2:] == ["UpdateItem", f"DELETE {trace.id}"]
-    assert world.row() == {"status": "HEALTHY"}
-    assert [name for name, _, _ in world.standing()] == [f"{other}.{DOMAIN}"]
+    world.swept(Noting(world.aws_calls))
+    assert world.aws_calls[-3:] == ["UpdateItem", f"DELETE {trace.id}", "UpdateItem"]
+    assert is_settled(world, {"m1": "HEALTHY", "m2": "DNS_WRITTEN"})

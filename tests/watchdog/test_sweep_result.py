@@ -169,39 +169,27 @@ def test_long_lists_are_cut_and_the_counts_are_not() -> None:
 # How old the drift was
 
 WRONG = "192.0.2.9"
+STOPPED = instance(state="stopped", age=5000)
 
 
-@pytest.mark.parametrize(
-    ("found", "seconds"),
-    [
-        (NOTHING, 0),
-        (survey([instance(age=50)]), 50),
-        (survey([instance(age=-100)]), 0),
-        (survey([instance(age=5000)], [record(content=WRONG, age=70)]), 70),
-        (survey([instance(age=60)], [record(content=WRONG, age=7000)]), 60),
-        (survey([instance(state="stopped", age=5000, stopped=80)], [record(age=4000)]), 80),
-        (survey([instance(state="stopped", age=5000)], [record(age=4000)]), 4000),
-        (survey([], [record(age=9000)]), 9000),
-        (survey([], [record(name=f"www.{DOMAIN}", age=9000)]), 9000),
-        (survey([], [record(age=9000), record(content=WRONG, age=800)]), 800),
-        (survey([], [replace(record(age=1), created_at=ago(500))]), 500),
-        (survey([instance(A, age=50), instance(B, age=500), instance(C, age=5)]), 500),
-    ],
-    ids=[
-        "nothing",
-        "launched since",
-        "launched later than now",
-        "edited since",
-        "launched again since",
-        "stopped since",
-        "stopped, and EC2 does not say when",
-        "no such instance",
-        "no instance's name",
-        "duplicates",
-        "what waits counts since its record was made",
-        "the oldest of several",
-    ],
-)
+AGES: dict[str, tuple[Survey, float]] = {
+    "nothing": (NOTHING, 0),
+    "launched since": (survey([instance(age=50)]), 50),
+    "launched later than now": (survey([instance(age=-100)]), 0),
+    "edited since": (survey([instance(age=5000)], [record(content=WRONG, age=70)]), 70),
+    "launched again since": (survey([instance(age=60)], [record(content=WRONG, age=7000)]), 60),
+    "stopped since": (survey([replace(STOPPED, stopped_at=ago(80))], [record(age=4000)]), 80),
+    "stopped, EC2 does not say when": (survey([STOPPED], [record(age=4000)]), 4000),
+    "no such instance": (survey([], [record(age=9000)]), 9000),
+    "no instance's name": (survey([], [record(name=f"www.{DOMAIN}", age=9000)]), 9000),
+    "duplicates": (survey([], [record(age=9000), record(content=WRONG, age=800)]), 800),
+    "what waits": (survey([], [replace(record(age=1), created_at=ago(500))]), 500),
+    "several": (survey([instance(A, age=50), instance(B, age=500), instance(C, age=5)]), 500),
+}
+"""How old a drift is; what waits counts since its record was made, of several the oldest."""
+
+
+@pytest.mark.parametrize(("found", "seconds"), AGES.values(), ids=AGES)
 def test_a_drift_is_as_old_as_what_changed_last_though_it_was_not_repaired(
     found: Survey, seconds: float
 ) -> None:

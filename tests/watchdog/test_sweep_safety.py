@@ -8,16 +8,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.cloudflare.client import TokenRefusedError
+from chalicelib.deadline import OutOfTimeError
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from localcloud.cloudflare import Fault, FaultKind
-from tests.world import DOMAIN, OWNER, RECORDS, TABLE, Context, World, link, make_settings
+from tests.world import DOMAIN, OWNER, RECORDS, TABLE, UNKNOWN, Context, World, link, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONTEXT = Context()
-UNKNOWN = "i-0123456789abcdef0"
 
 
 def everything(world: World) -> tuple[object, ...]:
@@ -81,18 +81,21 @@ def refuse_look_up(world: World) -> None:
     world.meanwhile("BatchGetItem", lambda: world.fail("DescribeInstances", "InternalError"))
 
 
+def time_runs_out_at(operation: str) -> Callable[[World], None]:
+    return lambda world: world.meanwhile(operation, lambda: world.pass_time(59.5))
+
+
 @pytest.mark.parametrize(
     ("breaks", "error"),
     [
         (lambda world: world.fail("DescribeInstances", "InternalError"), ClientError),
         (refuse_look_up, ClientError),
         (lambda world: world.store_token("x" * 40), TokenRefusedError),
-        (
-            lambda world: world.fail("GetSecretValue", "InvalidRequestException"),
-            SecretError,
-        ),
+        (lambda world: world.fail("GetSecretValue", "InvalidRequestException"), SecretError),
+        (time_runs_out_at("DescribeInstances"), OutOfTimeError),
+        (time_runs_out_at("BatchGetItem"), OutOfTimeError),
     ],
-    ids=["list of instances", "look-up of an instance", "list of records", "secret"],
+    ids=["instances", "look-up of an instance", "records", "secret", "time", "time for rows"],
 )
 def test_a_read_that_fails_changes_nothing_and_is_reported_once(
     broken: World, breaks: Callable[[World], None], error: type[Exception]
@@ -125,8 +128,7 @@ def leave_out(world: World, *meetings: str) -> None:
 
 
 def test_a_row_that_cannot_be_read_keeps_its_last_trace_alone(broken: World) -> None:
-    broken.put_row("m2", status="LAUNCHED")
-    other = broken.desktop(meeting="m2")
+    other = broken.launched("m2")
     leave_out(broken, "m1")
 
     result = broken.swept()
@@ -139,8 +141,7 @@ def test_a_row_that_cannot_be_read_keeps_its_last_trace_alone(broken: World) -> 
 
 
 def test_what_every_run_skips_is_a_drift_though_no_record_shows_its_age(world: World) -> None:
-    world.put_row(status="LAUNCHED")
-    world.desktop()
+    world.launched()
     world.swept()
     leave_out(world, "m1")
     sweep = world.sweep()

@@ -26,6 +26,7 @@ def certify(
     names: Sequence[str],
     end: datetime,
     life: timedelta = LIFE,
+    by: ec.EllipticCurvePrivateKey = AUTHORITY,
 ) -> str:
     """Certify a key for these names, until `end`; without any extension if there are none."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority")])
@@ -41,4 +42,4 @@ def certify(
     if names:
         alternatives = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
         builder = builder.add_extension(alternatives, critical=False)
-    return builder.sign(AUTHORITY, SHA256()).public_bytes(Encoding.PEM).decode()
+    return builder.sign(by, SHA256()).public_bytes(Encoding.PEM).decode()
