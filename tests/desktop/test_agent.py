@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 GET, HEALTHY, FINISHED = "GET /desktop", "POST /desktop/healthy", "POST /desktop/finished"
 DENIED = {"x-amzn-ErrorType": "AccessDeniedException"}
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="desktops run Linux or Windows")
 
 
 @pytest.fixture
@@ -59,8 +63,10 @@ def test_a_desktop_is_ready_for_its_meeting_and_is_off_after_it(world: World, st
         file = world.root / "etc/dcv" / name
         assert (file.read_text().strip(), file.stat().st_mode & 0o777) == (text, 0o600)
     verifier = f'auth-token-verifier="{world.url}/api/dcv/{INSTANCE}"'
-    assert conf.read_text().startswith(
-        f'[security]\n{verifier}\nauthentication="system"\n[log]\n[connectivity]\nweb-port='
+    port = (world.root / "etc/elephant/desktop.conf").read_text().split("=")[-1]
+    assert conf.read_text() == (
+        f'[security]\n{verifier}\nos-auto-lock=false\nauthentication="system"\n[log]\n'
+        f"[connectivity]\nidle-timeout=0\nweb-port={port}"
     )
     assert world.ran("systemctl") == ["restart dcvserver"]
     create = "create-session --type virtual --user elephant --owner elephant"

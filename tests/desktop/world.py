@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -63,6 +64,7 @@ class World:
     """Everything outside the agent, on this machine; each attribute may be changed at any time."""
 
     def __init__(self, directory: Path) -> None:
+        assert shutil.which("jq"), "install jq: the agent needs it"
         self.root = directory / "root"
         self.commands = directory / "commands"
         self.calls: list[Call] = []
