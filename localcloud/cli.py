@@ -129,12 +129,12 @@ def forward(aws_port: int, minutes: float | None) -> None:
 
 
 @main.command()
-@click.argument("action", type=click.Choice(["healthy", "upload", "shutdown"]))
+@click.argument("action", type=click.Choice(["finish", "shutdown"]))
 @click.option("--role", help="Only desktops of this role.")
 @click.option("--meeting", help="Only desktops of this meeting.")
 @aws_port_option
 def desktop(aws_port: int, action: str, role: str | None, meeting: str | None) -> None:
-    """Make desktops of meetings report that they are healthy or done, or shut down."""
+    """Have desktops of meetings finish, which reports their data, or just shut down."""
     wanted = {"do": action, "role": role, "meeting": meeting}
     show(control("AWS", aws_port, "POST", "desktops", wanted))
 

@@ -20,6 +20,8 @@ from .account import DEFAULT_REGION
 from .clock import Clock
 from .control import Control
 from .gateway import Gateway, local_path
+from .imds import PREFIX as METADATA
+from .imds import Metadata
 from .mail import Outbox
 from .moto_patches import moto_patches
 from .refusals import Refusals
@@ -84,6 +86,10 @@ class MotoServer:
         Chalice prints `https://API-ID.execute-api.REGION.amazonaws.com/STAGE/`.
         """
         return self.endpoint + local_path(aws_url)
+
+    def metadata_url(self, instance_id: str) -> str:
+        """Return where this server offers what an instance finds at `http://169.254.169.254`."""
+        return f"{self.endpoint}{METADATA}/{instance_id}"
 
     def run_functions(self, functions: Functions) -> None:
         """Run functions that are invoked through the API, or by events in it, with `functions`."""
@@ -153,7 +159,7 @@ class MotoServer:
                 lambda: self._time_travel,
                 self._offered,
             )
-            app = Gateway(control, self._required_functions)
+            app = Gateway(Metadata(control, self.region), self._required_functions)
             return _Server(self.host, self.port, app, _Handler, fd=listener.fileno())
 
 
