@@ -61,14 +61,7 @@ _SOME_IMAGE: Final = "ami-00000000000000000"
     "--certificate-secret",
     type=_SECRET,
     help="The secret of `elephant certificate --secret`; empty if the image has its own "
-    "certificate.  [default: elephant/NAME/dcv]",
-)
-@click.option(
-    "--sign-in",
-    type=click.Choice(["dcv", "none"]),
-    default="dcv",
-    show_default=True,
-    help="Whether links open the desktop, or DCV's own log-in.",
+    "certificate.  [default: the stage's CERTIFICATE_SECRET, or elephant/NAME/dcv]",
 )
 @click.option(
     "--idle-minutes",
@@ -91,7 +84,6 @@ def image(  # noqa: PLR0913 (the options)
     parent: str,
     version: str,
     certificate_secret: str | None,
-    sign_in: str,
     idle_minutes: int,
     out: Path | None,
 ) -> None:
@@ -112,8 +104,13 @@ def image(  # noqa: PLR0913 (the options)
                 f"stage {name!r} launches no desktops: turn that on with `elephant stage {name} "
                 "--with meetings …`"
             )
-        secret = f"elephant/{name}/dcv" if certificate_secret is None else certificate_secret
-        wanted = DesktopImage(stage, platform, parent, version, secret, sign_in, idle_minutes)
+        meetings = stage.settings.meetings
+        if certificate_secret is None:
+            certificate_secret = meetings.certificate_secret or f"elephant/{name}/dcv"
+        sign_in = "dcv" if meetings.signs_in else "none"
+        wanted = DesktopImage(
+            stage, platform, parent, version, certificate_secret, sign_in, idle_minutes
+        )
         files = wanted.files()
         if out is None:
             for file, text in files.items():

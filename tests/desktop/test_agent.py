@@ -231,6 +231,18 @@ def test_a_program_on_the_desktop_can_ask_to_finish(world: World, start: Start) 
     assert "the session data was refused: a 413" in agent.journal
 
 
+def test_dcv_gets_its_configuration_even_if_it_does_not_restart_at_once(
+    world: World, start: Start
+) -> None:
+    conf = world.root / "etc/dcv/dcv.conf"
+    conf.touch(0o640)
+    world.command("systemctl", "[ -e tried ] || { touch tried; exit 1; }")
+    start()
+    world.wait_for(lambda: world.made(HEALTHY))
+    assert world.ran("systemctl") == ["restart dcvserver"] * 2
+    assert conf.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_user_who_logs_out_finds_a_new_session(world: World, start: Start) -> None:
     start()
     world.wait_for(lambda: world.calls and polls(world, 0))

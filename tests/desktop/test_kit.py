@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.meetings.tickets import SESSION, USER
 from ops.image import FILES, KIT
 
 LINUX = (KIT / "linux/elephant-desktop").read_text()
@@ -22,10 +23,10 @@ def values(text: str) -> set[str]:
     return set(found(r"\b(CERTIFICATE_SECRET|SIGN_IN|DCV_PORT|[A-Z]+_(?:MINUTES|SECONDS))\b", text))
 
 
-def test_session_and_owner_are_the_same_on_both_platforms() -> None:
+def test_session_and_owner_are_the_same_on_both_platforms_and_in_the_api() -> None:
     (linux,) = found(r"^readonly SESSION=(\w+) SESSION_OWNER=(\w+)$", LINUX)
     windows = found(r"^\$Session(?:Owner)? = '(\w+)'$", WINDOWS)
-    assert list(linux) == windows == ["elephant", "elephant"]
+    assert list(linux) == windows == [SESSION, USER]
     assert "$SessionOwner = 'elephant'" in (KIT / "windows/Install.ps1").read_text()
     assert (
         "useradd --create-home --shell /bin/bash elephant" in (KIT / "linux/install.sh").read_text()

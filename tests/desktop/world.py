@@ -115,6 +115,11 @@ class World:
         """Let so many clients be connected to DCV."""
         (self.commands / "connections").write_text(str(count))
 
+    def command(self, name: str, script: str) -> None:
+        """Write a command, which logs its arguments."""
+        log = f'cd "{self.commands}"\nprintf "%s\\n" "$*" >>{name}.log\n'
+        _script(self.commands / name, log + script)
+
     def ran(self, command: str) -> list[str]:
         """Return the arguments of each run of a command."""
         log = self.commands / f"{command}.log"
@@ -215,8 +220,7 @@ class World:
         self.commands.mkdir()
         self.connect(0)
         for name, script in COMMANDS.items():
-            log = f'cd "{self.commands}"\nprintf "%s\\n" "$*" >>{name}.log\n'
-            _script(self.commands / name, log + script)
+            self.command(name, script)
 
 
 class Agent:

@@ -122,10 +122,10 @@ def test_on_linux_the_installer_runs_with_the_stages_values(
 
 
 def test_on_windows_the_same_is_in_powershell(written: Callable[..., Path]) -> None:
-    out = written("--platform", "windows", "--certificate-secret", "", "--sign-in", "none")
+    out = written("--platform", "windows", "--certificate-secret", "")
     action, script = commands_of(yaml.safe_load((out / "component.yaml").read_text()), "build")
     assert action == "ExecutePowerShell"
-    values = "-CERTIFICATE_SECRET '' -SIGN_IN 'none' -DCV_PORT '2053' -IDLE_MINUTES '0'"
+    values = "-CERTIFICATE_SECRET '' -SIGN_IN 'dcv' -DCV_PORT '2053' -IDLE_MINUTES '0'"
     assert f'& "$kit\\Install.ps1" {values}\n' in script
     packed = ZipFile(BytesIO(b64decode(script.split("@'\n")[1].split("\n'@")[0])))
     assert {name: packed.read(name) for name in packed.namelist()} == {
