@@ -78,6 +78,7 @@ class Desktop:
         self._off = threading.Event()
         self._process: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
+        self._port: socket.socket | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -100,6 +101,8 @@ class Desktop:
             self._thread.join()
             self._thread = None
         self.dcv.stop()
+        if self._port is not None:
+            self._port.close()
         self._off.set()
 
     def finish(self) -> None:
@@ -141,9 +144,9 @@ class Desktop:
 
     def _install(self) -> None:
         """Write what is in the image, and the commands."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            # All desktops of this machine have one address, so each has a port of its own.
-            values = {**self._surroundings.kit.values, "DCV_PORT": str(free.getsockname()[1])}
+        self._port = _own_port()
+        port = str(self._port.getsockname()[1])
+        values = {**self._surroundings.kit.values, "DCV_PORT": port}
         for folder in ("bin", "etc/dcv", "etc/elephant/start.d", "etc/elephant/finish.d"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         lines = [f"{name}={shlex.quote(value)}\n" for name, value in values.items()]
@@ -209,6 +212,18 @@ class Desktop:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
+
+
+def _own_port() -> socket.socket:
+    """Bind a port that stays this desktop's: all desktops of this machine have one address.
+
+    A connection of another program could otherwise get it before the server listens, or while it
+    restarts. The server shares the port, and it alone listens.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    kept.bind(("127.0.0.1", 0))
+    return kept
 
 
 def _write(path: Path, text: str) -> None:

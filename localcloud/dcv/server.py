@@ -85,6 +85,7 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = False
     block_on_close = True
+    allow_reuse_port = True
 
     def __init__(self, address: tuple[str, int], dcv: DcvServer, tls: ssl.SSLContext) -> None:
         self.dcv = dcv

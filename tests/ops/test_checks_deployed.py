@@ -368,6 +368,10 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     "desktop role profile": [
         (asked("iam", "GetInstanceProfile", InstanceProfileName="x"), FAILURE, "not exist", "-")
     ],
+    "certificate secret": [
+        (variables(CERTIFICATE_SECRET="none"), FAILURE, "does not exist", "--secret none"),
+        (variables(CERTIFICATE_SECRET=KEY), OK, KEY, ""),
+    ],
     "desktops image": [
         (variables(AMI_ID="ami-00000000"), FAILURE, "is not in us-west-2", "--ami ANOTHER"),
         (failed_image, FAILURE, "is failed", "--ami ANOTHER"),
