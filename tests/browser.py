@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -68,9 +70,18 @@ CONTRASTS: Final = """
 """The contrast of every text with its background: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
 
 
-def find_chromium() -> str | None:
-    """Return the browser's path; None if this machine has none."""
-    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+def find_chromium() -> str:
+    """Return the browser's path.
+
+    Where there is none the test is skipped, or fails if ELEPHANT_BROWSER=required.
+    """
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        missing = "there is no Chromium here (Debian: apt-get install chromium)"
+        if os.environ.get("ELEPHANT_BROWSER") == "required":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return program
 
 
 class BrowserError(Exception):
