@@ -244,6 +244,7 @@ def quota(cloudflare_port: int, **members: float | None) -> None:
 def _clear_errors() -> Iterator[None]:
     """Turn errors that the operator can fix into messages without a traceback."""
     from localcloud import aws  # noqa: PLC0415 (moto takes a second to import)
+    from localcloud.desktop import MissingToolError  # noqa: PLC0415
     from localcloud.project import ProjectError  # noqa: PLC0415 (moto takes a second to import)
     from ops.command import CommandError  # noqa: PLC0415
 
@@ -251,5 +252,5 @@ def _clear_errors() -> Iterator[None]:
         yield
     except (aws.PortTakenError, cloudflare.PortTakenError) as error:
         raise click.ClickException(f"{error.strerror} (see --help)") from None
-    except (ProjectError, SettingsError, CommandError) as error:
+    except (ProjectError, SettingsError, MissingToolError, CommandError) as error:
         raise click.ClickException(str(error)) from None

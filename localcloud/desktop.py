@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,10 +25,27 @@ if TYPE_CHECKING:
 
 AGENT: Final = Path(__file__).parent.parent / "desktop/linux/elephant-desktop"
 
+TOOLS: Final = ("bash", "curl", "jq")
+"""What the agent needs, on a desktop and here."""
+
 _STOPS_FOR_GOOD: Final = {0, 3}  # as the service's unit says
 _RESTART_SECONDS: Final = 5
 _USUAL_POLL_SECONDS: Final = 20
 _PATIENCE: Final = 600
+
+
+class MissingToolError(Exception):
+    """This machine lacks a program that the desktops' agent needs."""
+
+
+def require_tools() -> None:
+    """Raise MissingToolError if a desktop could not run here."""
+    missing = [each for each in TOOLS if shutil.which(each) is None]
+    if missing:
+        raise MissingToolError(
+            f"the desktops' agent needs {' and '.join(missing)} on this machine: install it, for "
+            f"example with `apt-get install {' '.join(missing)}`"
+        )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from localcloud.dcv import CommandError
-from localcloud.desktop import Desktop, Kit, Surroundings
+from localcloud.desktop import Desktop, Kit, Surroundings, require_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,7 @@ class Desktops:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        require_tools()
         with ExitStack() as stack:
             directory = tempfile.TemporaryDirectory(prefix="localcloud-desktops-")
             stack.enter_context(directory)

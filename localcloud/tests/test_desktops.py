@@ -14,13 +14,14 @@ import pytest
 from localcloud.aws import ANY_IMAGE
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.dcv import CommandError
-from localcloud.desktop import Kit
+from localcloud.desktop import TOOLS, Kit, MissingToolError, require_tools
 from localcloud.visitor import Visitor
 
 from .test_cloud import AMI, WITH_MEETINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from localcloud.aws import Invocation
     from localcloud.desktop import Desktop
@@ -220,3 +221,12 @@ def test_what_a_desktop_cannot_do_is_said(stage: Stage) -> None:
         desktop.run_command("dance", [])
     with pytest.raises(CommandError, match="only dcvserver is here"):
         desktop.run_command("systemctl", ["start", "cron"])
+
+
+def test_a_machine_without_what_the_agent_needs_is_told_so_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    require_tools()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingToolError, match=" and ".join(TOOLS)):
+        require_tools()
