@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _LARGE: Final = 4096
-"""Characters; no attribute that the project writes is this long."""
+"""Characters; nothing that the project writes is this long but the data of a session."""
 _KEPT: Final = frozenset({"id", "status", REASON})
 """The key, and attributes that are overwritten."""
 

@@ -138,13 +138,9 @@ class Join:
     def _offer_ticket(
         self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
     ) -> Admission:
-        """Let the link lead in for a minute. Who is not in yet counts as waiting."""
+        """Let the link lead in for a minute."""
         ticket = Ticket.new(meeting.id, visit.role)
-        update = offer(meeting, ticket, now)
-        if wants_presence(meeting, visit.role, now, self._meetings.longest):
-            seen = {waiting_attribute(visit.role): format_time(now)}
-            update = update._replace(texts={**update.texts, **seen})
-        self._table.update_row(update)
+        self._table.update_row(offer(meeting, ticket, now))
         link = str(admission.link)
         enter = connection_file if visit.wants_file else entrance
         return replace(admission, link=enter(link, ticket))

@@ -115,6 +115,16 @@ def has_all_data(meeting: Meeting) -> bool:
     return all(has_data(meeting, role) for role in ROLES)
 
 
+def says_why_it_ended(meeting: Meeting) -> bool:
+    """Whether the meeting has ended and its row lacks no reason.
+
+    Desktops shut down once they have finished, so a meeting may be TERMINATED before it is claimed
+    as a success.
+    """
+    is_claimed = REASON in meeting.item
+    return meeting.status == Status.TERMINATED and (is_claimed or not has_all_data(meeting))
+
+
 def data_attribute(role: str) -> str:
     """Name the attribute with the role's session data."""
     return f"{role}_session_data"
@@ -169,7 +179,7 @@ def verdict(
     no-show decided for a time before its visitor's page asked. So a decision for a time in the
     past requires decisions for the time since then as well, in steps of PRESENCE.
     """
-    if meeting is not None and meeting.status == Status.TERMINATED and not desktops:
+    if meeting is not None and not desktops and says_why_it_ended(meeting):
         return Leave(f"it is {Status.TERMINATED}, and no desktop is left")
     if meeting is not None and REASON in meeting.item:
         return End(_reason_of(meeting), "it is being ended")

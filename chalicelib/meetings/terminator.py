@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.clock import in_minutes, time_at
 from chalicelib.deadline import Deadline
-from chalicelib.meeting_row.meeting import Meeting, Status
+from chalicelib.meeting_row.meeting import REASON, Meeting
 from chalicelib.meeting_row.table import decide_again
 from chalicelib.meetings.lifetime import (
     SUCCESS,
     has_all_data,
     is_over,
     meet_time_of,
+    says_why_it_ended,
 )
 from chalicelib.settings.meetings import SHORTEST_MEETING
 from chalicelib.telemetry import Outcome
@@ -146,10 +147,10 @@ class Terminator:
     def _look_at(self, meeting_id: str, batch: Batch) -> None:
         """Decide by the current row; a claim in it may be a dead run's."""
         meeting = self._table.read_row(meeting_id)
-        if meeting is None or meeting.status == Status.TERMINATED or not has_all_data(meeting):
+        if meeting is None or says_why_it_ended(meeting) or not has_all_data(meeting):
             batch.ignored += 1
             return
-        why = None if is_over(meeting) else self._what_keeps_it(meeting)
+        why = None if REASON in meeting.item else self._what_keeps_it(meeting)
         if why:
             batch.left.append(f"{meeting_id}: {why}; left to the safety net")
             return

@@ -27,7 +27,13 @@ from chalicelib.meeting_row.meeting import (
 )
 from chalicelib.meetings.desktop_reports import connected_attribute
 from chalicelib.meetings.keys import hash_of, opens
-from chalicelib.meetings.lifetime import BETWEEN_NOTES, JOINED_AT, SLACK, is_over
+from chalicelib.meetings.lifetime import (
+    BETWEEN_NOTES,
+    JOINED_AT,
+    SLACK,
+    is_over,
+    waiting_attribute,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -99,9 +105,13 @@ def connection_file(link: str, ticket: Ticket) -> str:
 
 
 def offer(meeting: Meeting, ticket: Ticket, now: datetime) -> RowUpdate:
-    """Decide what to write for a new ticket; it takes the place of one that nobody has used."""
-    role = ticket.role
-    texts = {_offered(role): hash_of(ticket.text), _offered_at(role): format_time(now)}
+    """Decide what to write for a new ticket; it takes the place of one that nobody has used.
+
+    Whoever has it is on the way in, so the meeting is not to be ended as a no-show meanwhile.
+    """
+    role, time = ticket.role, format_time(now)
+    texts = {_offered(role): hash_of(ticket.text), _offered_at(role): time}
+    texts[waiting_attribute(role)] = time
     return RowUpdate(meeting, texts, (link_attribute(role), instance_attribute(role), REASON))
 
 

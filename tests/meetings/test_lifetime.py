@@ -242,6 +242,9 @@ VERDICTS: dict[str, tuple[Meeting, tuple[Instance, ...], float, Found]] = {
     ),
     "that status, at its longest time": (UNCLAIMED, DESKTOPS, 180, LASTED),
     "that status, and nothing left": (UNCLAIMED, (), 180, LEFT),
+    "that status, and the desktops shut down because both had finished": (
+        row(status="TERMINATED", **BOTH), (), 15, End("15_MIN_SUCCESS", "both sides have finished")
+    ),
     "too early": (row(), (desktop(START),), 13.5, EARLY),
     "too early for what both have left": (row(**BOTH), (desktop(START),), 1, EARLY),
     "much too early": (IN_PROGRESS, (desktop(START - minutes(95)),), -85, EARLY),

@@ -82,15 +82,6 @@ def test_a_program_and_a_native_client_get_a_ticket_as_well(ready: Api) -> None:
     assert ask(ready, ticket).body == YES
 
 
-@pytest.mark.parametrize(("minutes", "waits"), [(9, False), (11, True)])
-def test_who_enters_late_and_does_not_get_in_is_no_no_show(
-    ready: Api, minutes: int, *, waits: bool
-) -> None:
-    ready.now = NOW.timestamp() + 60 * minutes
-    enter(ready)
-    assert ("student_waiting_at" in ready.rows()[ID]) == waits
-
-
 @pytest.mark.parametrize("more", [{}, {"as": "dcv"}])
 def test_without_sign_in_there_is_no_ticket_and_no_file(ready: Api, more: dict[str, str]) -> None:
     answer = enter(ready, "none", **more)

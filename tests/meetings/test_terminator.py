@@ -63,11 +63,25 @@ def test_an_end_that_was_begun_is_finished_even_if_the_start_has_changed(ends: E
     assert warnings == [f"{ID}: the row names {other}, {left_alone}"]
 
 
+def test_a_meeting_whose_desktops_have_shut_down_by_themselves_is_a_success_as_well(
+    ends: Ends,
+) -> None:
+    """They do once they have finished, and the watchdog may see that first."""
+    finished(ends)
+    record = ends.record()
+    ends.set(status="TERMINATED")
+
+    assert ends.tell(record) == []
+
+    assert ends.outcome() == ("TERMINATED", "SUCCESS")
+
+
 # What is not ended
 
 
 NOT_FINISHED = {"status": "IN_PROGRESS"}
-IN_USE, OVER = {**NOT_FINISHED, **BOTH}, {**BOTH, "status": "TERMINATED"}
+IN_USE = {**NOT_FINISHED, **BOTH}
+OVER = {**BOTH, "status": "TERMINATED", "termination_reason": "SUCCESS"}
 IGNORED: list[tuple[dict[str, str] | None, dict[str, Any]]] = [
     (IN_USE, make_record(ID, {})),
     *((IN_USE, make_record(ID, {name: {"S": DATA}})) for name in BOTH),

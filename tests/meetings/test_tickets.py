@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.meeting_row.meeting import Meeting
+from chalicelib.meetings.lifetime import End, LookAgain, verdict
 from chalicelib.meetings.tickets import (
     LIFE,
     RECONNECT,
@@ -53,6 +54,12 @@ def used(at: datetime = NOW) -> Meeting:
 
 def at(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_whoever_has_been_given_a_ticket_is_no_no_show() -> None:
+    start = at(NOW - timedelta(minutes=15))
+    for row, expected in ((meeting(meet_time=start), End), (offered(meet_time=start), LookAgain)):
+        assert isinstance(verdict(row, [], NOW, timedelta(minutes=45)), expected)
 
 
 def test_the_first_use_of_a_ticket_begins_the_meeting_and_uses_it_up() -> None:

@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.cloudflare import ApiError
+from tests.simulation.agents import ROUTES, arn_of
 from tests.simulation.dynamodb import LARGEST, Item, size_of
 from tests.simulation.names import (
-    JOINED,
+    IDS,
     MINUTE,
     NEIGHBOUR,
     RANKS,
     ROLES,
     SAFETY_NET,
+    TERMINATOR,
     is_ours,
     name_of,
 )
@@ -65,7 +67,7 @@ TAGS: Final[tuple[tuple[str, str | None], ...]] = (
 ERASE, POSTPONE = "delete the row", "postpone the meeting"
 NOTE_FOREIGN, NOTE_ANOTHERS = "note a foreign instance", "note another meeting's desktop"
 NOTE_NEIGHBOURS = "note another stage's desktop"
-DECLARE, CHURN = "write TERMINATED while people are in", "write the row all the time"
+DECLARE: Final = "write TERMINATED while people are in"
 FILL: Final = {
     f"fill {name} but for {room} bytes": (name, room)
     for name in ("status", *(f"{role}_session_data" for role in ROLES))
@@ -74,7 +76,7 @@ FILL: Final = {
 """Without room there is none for a claim, and with a little only for that."""
 ROW_CHANGES: Final = (
     *(ERASE, POSTPONE, NOTE_FOREIGN, NOTE_ANOTHERS, NOTE_NEIGHBOURS),
-    *(DECLARE, CHURN, *FILL),
+    *(DECLARE, *FILL),
 )
 FILLING: Final = "#" * 1000
 ANOTHER: Final = "another-meeting"
@@ -84,17 +86,20 @@ ANOTHER: Final = "another-meeting"
 class Actors:
     """Whoever else has rights on the zone, the table and the instances.
 
-    Less is promised of `touched` meetings, and of `erased` ones less still. Of `disturbed` ones
-    nothing less is promised but that people can get in.
+    Programs of the operator's have rights on the table: they may erase a row, note other instances
+    in it, fill it, or write TERMINATED (DECLARE). Desktops cannot, see agents.
+
+    Less is promised of `touched` meetings, and of `erased` ones less still. Of `disturbed` ones,
+    and of those whose own desktops are `hostile`, nothing less is promised but that people get in.
     """
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._created = 0
-        self._churned: set[str] = set()
         self.touched: set[str] = set()
         self.erased: set[str] = set()
         self.disturbed: set[str] = set()
+        self.hostile: set[str] = set()
 
     # Records
 
@@ -141,6 +146,16 @@ class Actors:
             kept = tuple(sorted((key, value) for key, value in tags.items() if value))
             self._stage.ec2.change(host, tags=kept)
 
+    def reassign(self, host: Host, number: int, role: str) -> None:
+        """Tag a desktop as another meeting's or role's, which no desktop can do itself."""
+        noted = {self._stage.dynamodb.row(host.view.meeting).text(name) for name in IDS}
+        if host.view.is_gone or host.id not in noted:
+            return
+        meeting = [*self._stage.dynamodb.items, ANOTHER][-1 - number % 2]
+        self.touched |= {host.view.meeting, meeting}
+        self.retag(host, "MeetingID", meeting)
+        self.retag(host, "Role", role)
+
     # Rows of a stage without meetings, which another program writes
 
     def schedule(self, row: str, status: str | None = "SCHEDULED") -> None:
@@ -169,7 +184,7 @@ class Actors:
     def change_row(self, number: int, how: str) -> None:
         rows = list(self._stage.dynamodb.items)
         row = rows[number % len(rows)]
-        if how in {DECLARE, CHURN, *FILL}:
+        if how in {DECLARE, *FILL}:
             self.disturb(row, how)
             return
         item = self._stage.dynamodb.items[row]
@@ -188,31 +203,27 @@ class Actors:
         if not item or item.is_over or not self._has_desktop(row):
             return
         self.disturbed.add(row)
-        if how == CHURN:
-            self._churned.add(row)
-        elif how == DECLARE and item.has_begun:
+        if how == DECLARE and item.has_begun:
             self._stage.invariants.seen["declared over"] += 1
             self._set(row, "status", "TERMINATED")
         elif how in FILL:
             name, room = FILL[how]
             rest = LARGEST - room - size_of({**item, name: {"S": ""}})
-            self._stage.desktops.write(row, {**item, name: {"S": "#" * rest}})
+            if rest >= 0:
+                self._stage.dynamodb.store(row, {**item, name: {"S": "#" * rest}})
 
     def race(self, task: Task) -> None:
-        """Let desktops write to churned rows, each time that the safety net is about to.
-
-        Only then: every change that the terminator fails to claim would make more for it to see.
-        """
-        if task.run.function != SAFETY_NET or task.doing != "before UpdateItem":
+        """Let hostile desktops report all they can, each time that their end is to be written."""
+        if task.run.function not in {SAFETY_NET, TERMINATOR} or task.doing != "before UpdateItem":
             return
-        planned = {
-            each.meeting or "" for each in self._stage.callers.orders if each.plan.is_churned
-        }
-        for row in (self._churned | planned) & self._stage.invariants.meetings_of(task.run):
-            item = self._stage.dynamodb.row(row)
-            if item and self._has_desktop(row):
+        planned = {each.meeting for each in self._stage.callers.orders if each.plan.is_hostile}
+        for row in sorted(self._stage.invariants.meetings_of(task.run) & planned):
+            self.hostile.add(row)
+            for host in self._stage.ec2.desktops_of(row):
                 self._stage.invariants.seen["raced"] += 1
-                self._stage.desktops.write(row, _churned(item))
+                for route in ROUTES:
+                    run = self._stage.agents.attack(route, arn_of(host))
+                    self._stage.go_alone(run, 1000)
 
     def _has_desktop(self, row: str) -> bool:
         return bool(self._stage.ec2.desktops_of(row))
@@ -225,17 +236,3 @@ class Actors:
             "elephant:owner": NEIGHBOUR if how == NOTE_NEIGHBOURS else OWNER,
         }
         return self._stage.ec2.launch(**tags, Role="teacher").id
-
-
-def _churned(item: Item) -> Item:
-    """Change what a decision depends on, and leave the meeting as it is."""
-    flipped = {"HEALTHY": "IN_PROGRESS", "IN_PROGRESS": "HEALTHY"}.get(item.status)
-    churned = item.copy()
-    if flipped and JOINED in item:
-        churned["status"] = {"S": flipped}
-    for name in (f"{role}_session_data" for role in ROLES):
-        if name not in item:
-            churned[name] = {"S": ""}
-        elif not item.text(name):
-            del churned[name]
-    return churned

@@ -20,6 +20,9 @@ POLL: Final = MINUTE
 """How often a visitor's page asks."""
 JSON, WAIT, PAGE, ENTER = "json", "wait", "page", "enter"
 """How somebody asks: as a program, by a page in a hidden tab, by looking at it, by its link."""
+AT_ONCE, LATE, TWICE, ASTRAY, NEVER = "at once", "late", "twice", "astray", "never"
+"""When a desktop's DCV server asks for a ticket; astray it is another desktop's first."""
+DELAYS: Final = {AT_ONCE: 2.0, LATE: 90.0, TWICE: 20.0, ASTRAY: 40.0}
 
 _SUCCESSES: Final = frozenset({200, 201})
 
@@ -29,17 +32,19 @@ class Plan:
     """How a meeting is meant to go: who comes, and for how long; None is until it is ended.
 
     Unless `is_well`, its desktops never report that they are healthy. If it `is_declared_over`,
-    somebody writes TERMINATED soon after people have come, and claims nothing. If it `is_churned`,
-    its desktops write its row all the time. If it `is_hidden`, people leave the page in a tab in
-    the background, and never get in.
+    somebody writes TERMINATED soon after people have come, and claims nothing. If it `is_hostile`,
+    its desktops report whatever they may whenever its end is about to be written. If it
+    `is_hidden`, people leave the page in a tab in the background, and never get in. `enters` is how
+    their first ticket comes to be verified.
     """
 
     comes: tuple[str, ...]
     stays: float | None
     is_well: bool = True
     is_declared_over: bool = False
-    is_churned: bool = False
+    is_hostile: bool = False
     is_hidden: bool = False
+    enters: str = AT_ONCE
 
 
 @dataclass(eq=False)
@@ -104,12 +109,32 @@ class Visit:
 
 
 @dataclass(eq=False)
+class Pass:
+    """A ticket that somebody was given who asked for a desktop, and has been shown until now."""
+
+    visit: Visit
+    text: str = field(repr=False)
+    instance_id: str
+    asked_at: float
+    answered_at: float
+    replaced_at: float = 0.0
+    """When another one was used after it."""
+
+    @property
+    def door(self) -> tuple[str, str]:
+        return self.visit.meeting, self.visit.role
+
+
+@dataclass(eq=False)
 class Guest:
     """Somebody who is to come to a meeting, and asks until the desktop is there."""
 
     order: Order
     role: str
     next_look: float
+    ticket: Pass | None = None
+    """What the desktop will be shown next."""
+    tickets: int = 0
     entered: float | None = None
     has_left: bool = False
     has_been_declared: bool = False
@@ -122,6 +147,7 @@ class Callers:
         self._stage = stage
         self.orders: list[Order] = []
         self.guests: list[Guest] = []
+        self.tickets: list[Pass] = []
 
     # Booking
 
@@ -171,10 +197,32 @@ class Callers:
         guest.next_look = self._stage.clock.now + POLL
         self.visit(guest.order, guest.role, WAIT if guest.order.plan.is_hidden else JSON)
 
-    def was_let_in(self, visit: Visit) -> None:
-        for guest in self.guests:
-            if (guest.order.meeting, guest.role) == (visit.meeting, visit.role):
-                guest.entered = guest.entered or self._stage.clock.now
+    def was_let_in(self, meeting: str, role: str) -> None:
+        for guest in self._guests_of(meeting, role):
+            guest.entered, guest.ticket = guest.entered or self._stage.clock.now, None
+
+    def was_offered(self, ticket: Pass) -> None:
+        self.tickets.append(ticket)
+        for guest in self._guests_of(*ticket.door):
+            guest.tickets += 1
+            how = guest.order.plan.enters
+            if how != NEVER and guest.entered is None:
+                delay = DELAYS[how if guest.tickets == 1 else AT_ONCE]
+                guest.ticket, guest.next_look = ticket, self._stage.clock.now + delay
+
+    def show(self, guest: Guest) -> None:
+        """Let the browser show the ticket, and the desktop's DCV server ask for it."""
+        ticket, guest.ticket = guest.ticket, None
+        assert ticket
+        guest.next_look = self._stage.clock.now + POLL
+        others = [each for each in self._stage.ec2.hosts if each != ticket.instance_id]
+        if guest.order.plan.enters == ASTRAY and others:
+            self._stage.agents.ask(others[-1], ticket)
+        for _ in range(2 if guest.order.plan.enters == TWICE else 1):
+            self._stage.agents.ask(ticket.instance_id, ticket)
+
+    def _guests_of(self, meeting: str, role: str) -> list[Guest]:
+        return [each for each in self.guests if (each.order.meeting, each.role) == (meeting, role)]
 
 
 def _key_in(link: str) -> str:

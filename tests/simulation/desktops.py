@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from tests.simulation.dynamodb import LARGEST, size_of
-from tests.simulation.names import MINUTE, RANKS
-from tests.world import link, make_event
+from tests.simulation.names import MINUTE
+from tests.world import make_event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.simulation.dynamodb import Item
     from tests.simulation.ec2 import Host
     from tests.simulation.stage import Stage
 
@@ -20,11 +16,9 @@ ORDERS: Final = (
     *(NEXT_STATE, NEXT_STATE_BARE),
     *("stop", "start", "terminate", "take another address", "lose the address"),
 )
-BY_ITSELF: Final = ("step", "upload", "report_again")
-"""What a desktop does: it lives on, hands over its data, or says once more that it is healthy."""
 DESCRIBED: Final = 60 * MINUTE
 """For how long EC2 describes an instance that has terminated."""
-BOOT, HEALTH_CHECK, SHUTDOWN = 30.0, 20.0, 30.0
+BOOT, SHUTDOWN = 30.0, 30.0
 """How many seconds each takes."""
 
 
@@ -77,53 +71,16 @@ class Desktops:
         state = host.view.state
         if state in {"pending", "shutting-down"}:
             self._advance(host)
-        elif state == "running" and self._is_to_report(host):
-            self._write_status(host, "HEALTHY")
+        elif state == "running":
+            self._stage.agents.step(host)
 
     def next_step(self, host: Host) -> float | None:
         since, view = host.past[-1]
         if view.state in {"", "terminated", "stopped"}:
             return None
         if view.state == "running":
-            return since + HEALTH_CHECK if self._is_to_report(host) else None
+            return self._stage.agents.next_step(host)
         return since + (BOOT if view.state == "pending" else SHUTDOWN)
-
-    def upload(self, host: Host) -> None:
-        """Let it write its session data to the row, as it does when its user has finished."""
-        row, item = self._row(host)
-        role = host.view.tag("Role")
-        if item and not host.view.is_gone:
-            data = {"S": f"s3://recordings/{row}/{role}"}
-            self.write(row, {**item, f"{role}_session_data": data})
-
-    def report_again(self, host: Host) -> None:
-        """Let its health check write once more that it is healthy, as the guide's does."""
-        _, item = self._row(host)
-        if item.status == "IN_PROGRESS" and not host.view.is_gone:
-            self._write_status(host, "HEALTHY")
-
-    def write(self, row: str, item: Mapping[str, dict[str, Any]]) -> None:
-        if size_of(item) <= LARGEST:
-            self._stage.dynamodb.store(row, item)
-
-    def _write_status(self, host: Host, written: str) -> None:
-        row, item = self._row(host)
-        if item:
-            self.write(row, {**item, "status": {"S": written}})
-
-    def _is_to_report(self, host: Host) -> bool:
-        """Return True if its health check succeeds: it has its link, and no status says so yet."""
-        _, item = self._row(host)
-        is_well = all(
-            order.plan.is_well
-            for order in self._stage.callers.orders
-            if order.teacher == item.text("teacher_name")
-        )
-        has_link = link(host.id) in item.links.values()
-        return is_well and has_link and 0 < item.rank < RANKS["HEALTHY"]
-
-    def _row(self, host: Host) -> tuple[str, Item]:
-        return host.view.meeting, self._stage.dynamodb.row(host.view.meeting)
 
     # What EC2 does
 

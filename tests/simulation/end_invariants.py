@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from tests.simulation.callers import NEVER
 from tests.simulation.names import (
     AHEAD,
     CONFIRMED,
@@ -241,7 +242,7 @@ def _end_of_row_problems(stage: Stage) -> Iterator[str]:
 
 def _launched(stage: Stage) -> set[str]:
     hosts = stage.ec2.hosts.values()
-    return {host.view.meeting for host in hosts if host.view.is_project}
+    return {host.past[0][1].meeting for host in hosts if host.view.is_project}
 
 
 def _order_problems(stage: Stage) -> Iterator[str]:
@@ -258,8 +259,8 @@ def _order_problems(stage: Stage) -> Iterator[str]:
 
 
 def _is_calm(stage: Stage, order: Order, calm_since: float) -> bool:
-    is_left_alone = order.meeting not in stage.actors.touched | stage.actors.disturbed
-    is_left_alone = is_left_alone and not order.plan.is_churned
+    actors = stage.actors
+    is_left_alone = order.meeting not in actors.touched | actors.disturbed | actors.hostile
     return calm_since < order.meet_time - AHEAD and is_left_alone
 
 
@@ -268,10 +269,11 @@ def _guest_problems(stage: Stage, guest: Guest, calm_since: float) -> Iterator[s
     order, meeting = guest.order, guest.order.meeting
     item = stage.dynamodb.row(meeting or "")
     is_calm = _is_calm(stage, order, calm_since)
+    stays_out = order.plan.is_hidden or (stage.signs_in and order.plan.enters == NEVER)
     if not order.plan.is_well:
-        if guest.entered:
+        if guest.entered and meeting not in stage.actors.hostile:
             yield f"the {guest.role} of {meeting} got in to a desktop that is not healthy: {item}"
-    elif is_calm and guest.entered is None and not order.plan.is_hidden:
+    elif is_calm and guest.entered is None and not stays_out:
         yield f"the {guest.role} of {meeting} never got in: {item}"
     elif is_calm and (guest.entered or 0.0) > order.meet_time + SHORTEST:
         yield f"the {guest.role} of {meeting} got in late: {item}"

@@ -8,6 +8,7 @@ from chalicelib.cloudflare.client import Cloudflare
 from chalicelib.container import Container
 from chalicelib.deadline import Deadline
 from chalicelib.step import Steps
+from tests.simulation.agents import Question, Report
 from tests.simulation.callers import Booking
 from tests.simulation.names import API, BY_HAND, LAUNCH, SAFETY_NET, SWEEP, WATCHDOG
 from tests.simulation.tasks import StepExecutor
@@ -60,6 +61,10 @@ class Functions(Container):
         call = run.event
         if isinstance(call, Booking):
             return self.scheduling.handle(call.request, run)
+        if isinstance(call, Report):
+            return getattr(self.desktop_api, call.route)(call.request, run)
+        if isinstance(call, Question):
+            return self.sign_in.handle(call.request, call.instance_id)
         return self.join.handle(call.request, call.meeting, call.role)
 
     # What surrounds the code

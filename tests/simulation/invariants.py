@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from localcloud.cloudflare import Request
     from localcloud.cloudflare import Response as Answer
     from localcloud.cloudflare.table import Transaction
+    from tests.simulation.callers import Pass, Visit
     from tests.simulation.dynamodb import Item
     from tests.simulation.ec2 import Host
     from tests.simulation.lambda_service import Invocation
@@ -70,8 +71,13 @@ class Invariants:
     a row ever had.
 
     `over_since` says since when a row's meeting is being ended, `removed` when a row was removed
-    (`removed_over` those that were over by then), `owners` the teacher's name in each row that
-    there ever was. `seen` counts what has happened, so that a test can tell whether anything did.
+    (`removed_over` those that were over by then), `moved` when its status changed last, `owners`
+    the teacher's name in each row that there ever was. `seen` counts what has happened, so that a
+    test can tell whether anything did.
+
+    By meeting and role, `offers` has the visit whose ticket is in the row, and when it was written,
+    `entered` the ticket that was used last, and `connected` when somebody was last seen there: when
+    the run began that wrote so, and when it wrote.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -84,6 +90,10 @@ class Invariants:
         self.removed: dict[str, float] = {}
         self.removed_over: set[str] = set()
         self.owners: dict[str, str] = {}
+        self.moved: dict[str, float] = {}
+        self.offers: dict[tuple[str, str], tuple[Visit, float]] = {}
+        self.entered: dict[tuple[str, str], Pass] = {}
+        self.connected: dict[tuple[str, str], tuple[float, float]] = {}
         self.seen: Counter[str] = Counter()
 
     def check(self) -> None:
@@ -220,8 +230,12 @@ class Invariants:
             return
         is_new = host.past[-1][0] == self.stage.clock.now and len(host.past) == 1
         self.seen["started" if is_new else "found again"] += 1
-        others = self.stage.ec2.desktops_of(meeting, role)
-        if [each for each in others if each is not host]:
+        others = [
+            each
+            for each in self.stage.ec2.desktops_of(meeting, role)
+            if each is not host and each.past[0][1].assignment == (meeting, role)
+        ]
+        if others:
             self.breaks(run, f"started {host.id} beside {others} as the {role} of {meeting}")
         if run.function != LAUNCH or self.meetings_of(run) != {meeting}:
             self.breaks(run, f"started {host.id} for {meeting}")
@@ -243,8 +257,10 @@ class Invariants:
         if run is None:
             return
         self.seen["ended"] += 1
-        meeting = host.view.meeting
-        if not host.view.is_project or meeting not in self.meetings_of(run):
+        shown = host.since((run.started or 0.0) - LONGEST_LAG)
+        ours = [view.meeting for view in shown if view.is_project]
+        meeting = next((each for each in reversed(ours) if each in self.meetings_of(run)), None)
+        if meeting is None:
             self.breaks(run, f"ends {host.id}, which is {host.view}")
             return
         item, now = self.stage.dynamodb.row(meeting), self.stage.clock.now
@@ -300,6 +316,8 @@ class Invariants:
                 self.removed_over.add(item_id)
             return
         self.owners[item_id] = after.text("teacher_name") or ""
+        if after.status != before.status:
+            self.moved[item_id] = now
         if after.is_over:
             self.over_since.setdefault(item_id, now)
         if before and after.is_claimed and not before.is_claimed:

@@ -11,11 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from chalicelib.meetings.keys import Seed
 from tests.simulation.actors import EDITS, KINDS, ROW_CHANGES, TAGS
-from tests.simulation.callers import ENTER, JSON, PAGE, WAIT, Plan
-from tests.simulation.desktops import BY_ITSELF, ORDERS
+from tests.simulation.agents import BODIES, CONNECTIONS, ODD_TICKETS, ROUTES, STRANGERS, arn_of
+from tests.simulation.callers import AT_ONCE, DELAYS, ENTER, JSON, NEVER, PAGE, WAIT, Plan
+from tests.simulation.desktops import ORDERS
 from tests.simulation.end_invariants import is_taken, stage_problems
 from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
-from tests.simulation.names import BY_HAND, MINUTE, RANKS, ROLES, SWEEP, name_of
+from tests.simulation.names import BY_HAND, MINUTE, RANKS, ROLES, SWEEP, WITHOUT_SIGN_IN, name_of
 from tests.simulation.record_invariants import traced_rows
 from tests.simulation.stage import Stage
 from tests.simulation.timeline import Timeline
@@ -54,12 +55,13 @@ ways = st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER])
 """How somebody asks for a desktop."""
 plans = st.builds(
     Plan,
-    comes=st.sampled_from([(), ("teacher",), ROLES]),
+    comes=st.sampled_from([ROLES, ("teacher",), ROLES, ()]),
     stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None]),
     is_well=st.sampled_from([True, True, True, False]),
-    is_declared_over=st.sampled_from([False, False, True]),
-    is_churned=st.sampled_from([False, False, False, True]),
-    is_hidden=st.sampled_from([False, False, True]),
+    is_declared_over=st.sampled_from([False, True]),
+    is_hostile=st.sampled_from([False, False, False, True]),
+    is_hidden=st.sampled_from([False, False, False, True]),
+    enters=st.sampled_from([AT_ONCE, *DELAYS, AT_ONCE, NEVER]),
 )
 
 
@@ -258,10 +260,11 @@ class MeetingsSchedule(Schedule):
         return Seed(self._seeds.to_bytes(32))
 
     @initialize(
-        first=st.none() | st.tuples(ahead, either, plans, calls),
-        minutes=st.sampled_from([0, 0, 2, 16]),
+        first=st.tuples(ahead, either, plans, calls) | st.none(),
+        minutes=st.sampled_from([0, 2, 18, 28]),
         faults=st.lists(st.sampled_from(MEETING_FAULTS), max_size=2),
         kill=either,
+        signs_in=st.sampled_from([True, True, False]),
     )
     def begin(
         self,
@@ -270,8 +273,11 @@ class MeetingsSchedule(Schedule):
         faults: list[tuple[str, Any]],
         *,
         kill: bool,
+        signs_in: bool,
     ) -> None:
         self.ends_by_kill = kill
+        if not signs_in:
+            self.stage.settings = WITHOUT_SIGN_IN
         for fault in faults:
             switch_on(self.stage, *fault)
         if first:
@@ -338,10 +344,57 @@ class MeetingsSchedule(Schedule):
     # Desktops and other programs
 
     @precondition(lambda self: self.stage.ec2.hosts)
-    @rule(number=which, what=st.sampled_from(BY_ITSELF))
-    def live(self, number: int, what: str) -> None:
-        getattr(self.stage.desktops, what)(self.stage.desktops[number])
+    @rule(number=which)
+    def live(self, number: int) -> None:
+        self.stage.desktops.step(self.stage.desktops[number])
         self._check()
+
+    @precondition(lambda self: self.stage.ec2.hosts)
+    @rule(number=which, route=st.sampled_from(ROUTES), warm=warm, calls=calls)
+    def report(self, number: int, route: str, warm: int | None, calls: int) -> None:
+        """Let a desktop report what it may already have reported, or is no more to report."""
+        host = self.stage.desktops[number]
+        if self.stage.agents.next_step(host) is not None:
+            self._go_alone(self.stage.agents.report(host, route, warm), calls)
+
+    @precondition(lambda self: self.stage.ec2.hosts)
+    @rule(
+        number=which,
+        who=st.none() | st.sampled_from(STRANGERS),
+        route=st.sampled_from(ROUTES),
+        sent=st.tuples(st.sampled_from(sorted(BODIES)), st.sampled_from(CONNECTIONS)),
+        calls=calls,
+    )
+    def attack(
+        self, number: int, who: str | None, route: str, sent: tuple[str, str], calls: int
+    ) -> None:
+        """Let a desktop call without reason, at any time and even after its end, or a stranger."""
+        host = self.stage.desktops[number]
+        if who is None:
+            self.stage.actors.hostile |= {view.meeting for _, view in host.past}
+        arn = arn_of(host) if who is None else who.format(host.id)
+        run = self.stage.agents.attack(route, arn, BODIES[sent[0]], sent[1], warm=None)
+        self._go_alone(run, calls)
+
+    @precondition(lambda self: self.stage.ec2.hosts and self.stage.signs_in)
+    @rule(number=which, ticket=st.sampled_from(ODD_TICKETS))
+    def guess(self, number: int, ticket: str) -> None:
+        self._go_alone(self.stage.agents.ask(self.stage.desktops[number].id, ticket, None), 1000)
+
+    @precondition(lambda self: self.stage.callers.tickets)
+    @rule(number=which, which_desktop=st.none() | which, warm=warm, calls=calls)
+    def show(self, number: int, which_desktop: int | None, warm: int | None, calls: int) -> None:
+        """Let anyone show a ticket, be it new, used or old, to its desktop or to another one."""
+        held = self.stage.callers.tickets
+        ticket = held[-1 - number % len(held)]
+        host = None if which_desktop is None else self.stage.desktops[which_desktop]
+        instance_id = host.id if host else ticket.instance_id
+        self._go_alone(self.stage.agents.ask(instance_id, ticket, warm), calls)
+
+    @precondition(lambda self: self.stage.ec2.hosts and self.stage.dynamodb.items)
+    @rule(number=which, row=which, role=roles)
+    def reassign(self, number: int, row: int, role: str) -> None:
+        self.stage.actors.reassign(self.stage.desktops[number], row, role)
 
     @precondition(
         lambda self: self.stage.dynamodb.items and len(self.stage.ec2.hosts) < MOST_DESKTOPS

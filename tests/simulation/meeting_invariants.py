@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.callers import ENTER, JSON, WAIT, Booking, Visit, document_of
+from tests.simulation import trust_invariants
+from tests.simulation.agents import Question, Report
+from tests.simulation.callers import ENTER, JSON, WAIT, Booking, Pass, Visit, document_of
 from tests.simulation.names import (
     API,
     CONFIRMED,
     IDS,
     JOINED,
     LAUNCH,
+    LIFE,
     LONGEST,
     MINUTE,
     PRESENCE,
@@ -50,11 +53,14 @@ _REASONS: Final = {
 
 
 def problems(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
-    if run.function == API:
-        if isinstance(run.event, Booking):
-            yield from _booked(run.event, row, before, after)
-        else:
-            yield from _joined(run.event, row, before, after)
+    if isinstance(run.event, Booking):
+        yield from _booked(run.event, row, before, after)
+    elif isinstance(run.event, Report):
+        yield from trust_invariants.report_problems(stage, run, row, before, after)
+    elif isinstance(run.event, Question):
+        yield from trust_invariants.entry_problems(stage, run, row, before, after)
+    elif isinstance(run.event, Visit):
+        yield from _joined(stage, run, row, before, after)
     elif not (before and after):
         yield f"{'removed' if before else 'made'} the row {row}"
     else:
@@ -79,8 +85,9 @@ def _booked(booking: Booking, row: str, before: Item, after: Item) -> Iterator[s
         yield f"took back {row}, which was confirmed"
 
 
-def _joined(visit: Visit, row: str, before: Item, after: Item) -> Iterator[str]:
-    """Look at what a visit does: it writes nothing but that the meeting has begun."""
+def _joined(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
+    """Look at what a visit does: it writes its ticket, or else that the meeting has begun."""
+    visit: Visit = run.event
     if not (before and after) or row != visit.meeting:
         yield f"wrote {row}"
     elif visit.how not in {JSON, WAIT, ENTER}:
@@ -90,10 +97,14 @@ def _joined(visit: Visit, row: str, before: Item, after: Item) -> Iterator[str]:
             yield f"wrote that somebody waits for {row}, which was {before.status}"
     elif visit.how == WAIT:
         yield f"wrote {row}, though the page said that it only waits"
+    elif stage.signs_in:
+        yield from trust_invariants.offer_problems(stage, run, row, before, after)
     elif not before.changed(after) <= {"status", JOINED} or after.status != "IN_PROGRESS":
         yield f"changed {before.changed(after)} of {row}"
     elif before.status != "HEALTHY" or before.is_over:
         yield f"let somebody in to {row}, which was {before.status}, {before.get(REASON)}"
+    else:
+        yield from trust_invariants.gate_problems(row, visit.role, before)
 
 
 def _led(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
@@ -138,10 +149,15 @@ def _claimed(stage: Stage, run: Invocation, row: str, before: Item, after: Item)
     waited = [before.text(f"{role}_waiting_at") for role in ROLES]
     seen = [datetime.fromisoformat(each).timestamp() for each in waited if each]
     is_lately = bool(seen) and now <= max(seen) + PRESENCE
+    offers = stage.invariants.offers.items()
+    is_lately |= any(of == row and now <= at + LIFE for (of, _), (_, at) in offers)
     if is_lately and "NO_SHOW" in str(reason) and now < before.meet_time + LONGEST:
-        yield f"claimed {row} as {reason} though somebody waited at {max(seen)}"
+        yield f"claimed {row} as {reason} though somebody waited: {before}"
     was_healthy = RANKS.get(before.status, len(RANKS)) >= RANKS["HEALTHY"]
-    if reason == ("NEVER_HEALTHY" if was_healthy else "NO_SHOW_TIMEOUT"):
+    has_moved = stage.invariants.moved.get(row, 0.0) >= (run.started or 0.0)
+    is_late = now >= before.meet_time + LONGEST  # then the status does not matter any more
+    is_wrong = reason == ("NEVER_HEALTHY" if was_healthy else "NO_SHOW_TIMEOUT")
+    if is_wrong and not (has_moved and is_late):
         yield f"claimed {row} as {reason}, which was {before.status}"
 
 
@@ -183,8 +199,12 @@ def answer_problems(stage: Stage, run: Invocation) -> Iterator[str]:
     if isinstance(run.event, Booking):
         stage.callers.was_answered(run.event, run.result)
         yield from _of_booking(stage, run.event, run.result)
+    elif isinstance(run.event, Report):
+        yield from trust_invariants.answered_report(stage, run)
+    elif isinstance(run.event, Question):
+        yield from trust_invariants.answered_question(stage, run)
     else:
-        yield from _of_visit(stage, run.event, run.result)
+        yield from _of_visit(stage, run, run.event, run.result)
 
 
 def _of_booking(stage: Stage, booking: Booking, answer: Answer) -> Iterator[str]:
@@ -222,7 +242,7 @@ def _stands(stage: Stage, meeting: str, teacher: str) -> Iterator[str]:
         yield f"booked {meeting} without {missing}"
 
 
-def _of_visit(stage: Stage, visit: Visit, answer: Answer) -> Iterator[str]:
+def _of_visit(stage: Stage, run: Invocation, visit: Visit, answer: Answer) -> Iterator[str]:
     stage.invariants.seen[f"visit {answer.status}"] += 1
     item = stage.dynamodb.row(visit.meeting)
     link = answer.headers.get("Location")
@@ -236,13 +256,29 @@ def _of_visit(stage: Stage, visit: Visit, answer: Answer) -> Iterator[str]:
         return
     if visit.how == WAIT:
         yield f"sent somebody in who only waited for {visit.meeting}"
-    stage.callers.was_let_in(visit)
+    link, _, ticket = link.partition("/?authToken=")
+    yield from _sent_in(stage, run, link, ticket)
     if (visit.meeting, link) not in stage.invariants.linked:
         yield f"sent the {visit.role} of {visit.meeting} to {link}"
-    host = stage.ec2.hosts.get(link.removeprefix("https://").partition(".")[0])
+    host = stage.ec2.hosts.get(_instance_in(link))
     roles = {each and each.tag("Role") for _, each in host.past} if host else set()
     if visit.role not in roles:
         yield f"sent the {visit.role} of {visit.meeting} to {link}, which serves {roles}"
-    has_begun_since = item.has_begun or item.is_over or visit.meeting in stage.actors.touched
-    if not has_begun_since:
-        yield f"sent somebody to {visit.meeting}, which is {item.status}"
+
+
+def _sent_in(stage: Stage, run: Invocation, link: str, ticket: str) -> Iterator[str]:
+    visit: Visit = run.event
+    item, now = stage.dynamodb.row(visit.meeting), stage.clock.now
+    if not stage.signs_in:
+        stage.callers.was_let_in(visit.meeting, visit.role)
+        if not (item.has_begun or item.is_over or visit.meeting in stage.actors.touched):
+            yield f"sent somebody to {visit.meeting}, which is {item.status}"
+        return
+    text = ticket.removesuffix("#elephant")
+    if text in {"", ticket} or text in str(item):
+        yield f"sent somebody to {visit.meeting} without a ticket that is a secret"
+    stage.callers.was_offered(Pass(visit, text, _instance_in(link), run.started or now, now))
+
+
+def _instance_in(link: str) -> str:
+    return link.removeprefix("https://").partition(".")[0]

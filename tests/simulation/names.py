@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 SETTINGS: Final = make_settings()
 IMAGE: Final = "ami-0123456789abcdef0"
-WITH_MEETINGS: Final = make_settings(
-    FEATURES="meetings",
-    AMI_ID=IMAGE,
-    SECURITY_GROUP_IDS="sg-0123456789abcdef0",
-    ALLOWED_ORIGINS="https://app.example.com",
-    MAX_MEETING_MINUTES="45",
-)
+_OF_MEETINGS: Final = {
+    "FEATURES": "meetings",
+    "AMI_ID": IMAGE,
+    "SECURITY_GROUP_IDS": "sg-0123456789abcdef0",
+    "ALLOWED_ORIGINS": "https://app.example.com",
+    "MAX_MEETING_MINUTES": "45",
+}
+WITH_MEETINGS: Final = make_settings(**_OF_MEETINGS)
+WITHOUT_SIGN_IN: Final = make_settings(**_OF_MEETINGS, DESKTOP_SIGN_IN="none")
 MEETINGS: Final[MeetingsSettings] = WITH_MEETINGS.meetings  # type: ignore[assignment]
 CALLER_KEY: Final = "the-key-of-the-front-end"
 PREFIX: Final = "elephant-test"
@@ -44,6 +46,8 @@ AHEAD: Final = 10 * MINUTE
 """How long before its start a meeting's desktops are launched."""
 PRESENCE: Final = 5 * MINUTE
 """For how long a visitor counts as present after the page has asked."""
+LIFE, RECONNECT = MINUTE, 3 * MINUTE
+"""For how long a ticket is good until it is used, and then since somebody was connected."""
 
 WATCHDOG, SWEEP, TERMINATOR = "dns_watchdog", "sweep", "terminator"
 LAUNCH, SAFETY_NET = "launch_ec2", "safety_net"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
 from localcloud.cloudflare import Quota as CloudflareQuota
 from tests.simulation.actors import Actors
+from tests.simulation.agents import Agents
 from tests.simulation.aws_edge import AwsEdge
 from tests.simulation.callers import Callers
 from tests.simulation.clock import Clock
@@ -69,6 +70,7 @@ class Stage:
             self.clock, self.tasks, self.invariants, lambda name: Functions(self).named(name)
         )
         self.desktops = Desktops(self)
+        self.agents = Agents(self)
         self.actors = Actors(self)
         self.callers = Callers(self)
         self.events: list[Mapping[str, Any]] = []
@@ -81,6 +83,11 @@ class Stage:
         self.ec2.end = self.desktops.end
         self.tasks.before_resuming = self.actors.race
         self.dynamodb.watchers += [self.stream.watch, self.invariants.row_became]
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether people enter by tickets."""
+        return bool(self.settings.meetings and self.settings.meetings.signs_in)
 
     # Runs
 

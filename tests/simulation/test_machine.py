@@ -20,6 +20,8 @@ EXPECTED = {
     *("visit 200", "visit 202", "visit 404"),
     *("look: ended", "look: left", "look: waiting", "started", "launch_ec2 LaunchDelayedError"),
     *("declared over", "full", "overseen", "raced"),
+    *("describe 200", "healthy 200", "healthy 403", "healthy 409", "healthy 410", "finished 200"),
+    *("let in", "turned away"),
 }
 """What has happened somewhere in them, or they would prove little."""
 

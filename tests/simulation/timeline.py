@@ -97,8 +97,11 @@ class Timeline:
     def _of_guest(self, guest: Guest) -> Iterator[Due]:
         order = guest.order
         if guest.entered is None:
-            if guest.next_look < order.meet_time + SHORTEST + POLL:
-                yield guest.next_look, partial(self._stage.callers.look, guest)
+            callers = self._stage.callers
+            if guest.ticket:
+                yield guest.next_look, partial(callers.show, guest)
+            elif guest.next_look < order.meet_time + SHORTEST + POLL:
+                yield guest.next_look, partial(callers.look, guest)
         elif order.plan.is_declared_over and not guest.has_been_declared:
             yield guest.entered + MINUTE, partial(self._declare, guest)
         elif order.plan.stays is not None and not guest.has_left:
@@ -113,7 +116,7 @@ class Timeline:
         for host in self._stage.ec2.hosts.values():
             is_guests = host.view.assignment == (guest.order.meeting, guest.role)
             if is_guests and not host.view.is_gone:
-                self._stage.desktops.upload(host)
+                self._stage.agents.finish(host)
 
     def _deliver(self) -> None:
         self._stage.functions.invoke(self._stage.events.pop(0))
