@@ -185,7 +185,7 @@ def visit(site: Site, tab: Tab, name: str) -> None:
 
 
 def entered(site: Site, tab: Tab) -> None:
-    """Wait until it is at the desktop, with a ticket; DCV's question about it begins the meeting."""
+    """Wait until it is at the desktop; DCV's question about the ticket begins the meeting."""
     tab.wait_for(f"location.href.startsWith('{DESKTOP}')")
     assert "student_ticket_hash" in site.world.row(ID)
 
