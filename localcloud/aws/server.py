@@ -25,6 +25,7 @@ from .imds import Metadata
 from .mail import Outbox
 from .moto_patches import moto_patches
 from .refusals import Refusals
+from .role_calls import RoleCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +153,7 @@ class MotoServer:
             listener.listen()
             moto = DomainDispatcherApplication(create_backend_app)
             control = Control(
-                moto,
+                RoleCalls(moto, self.region),
                 self._required_functions,
                 self.refusals,
                 self.outbox,
