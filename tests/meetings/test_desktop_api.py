@@ -131,6 +131,17 @@ def test_data_are_a_small_object(api: Api, desktop: str, body: bytes, status: in
     assert ("student_session_data" in api.rows()[ID]) == (status == 200)
 
 
+def test_ec2_is_asked_again_for_every_report_and_every_five_minutes(api: Api, desktop: str) -> None:
+    """EC2 would not answer it once a minute for each of hundreds of desktops."""
+    calls = []
+    environment = api.new_desktop_api()
+    for seconds, what in ((0, "describe"), (299, "describe"), (300, "describe"), (301, "finished")):
+        api.now = NOW.timestamp() + seconds
+        api.desktop(what, arn_of(desktop), b"{}", environment)
+        calls.append(api.calls[0])
+    assert calls == ["describe_instances", "get_item", *["describe_instances"] * 2]
+
+
 @pytest.mark.parametrize(("connections", "is_written"), [("0", False), ("1", True), ("12", True)])
 def test_somebody_connected_is_recorded_once_a_minute(
     api: Api, desktop: str, connections: str, *, is_written: bool
