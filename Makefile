@@ -4,6 +4,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	&& echo "$$python" && break; done)
 BIN := .venv/bin
 CODE := app.py bench chalicelib localcloud ops tests
+SCRIPTS := .ci/run desktop/linux/elephant-desktop desktop/linux/install.sh $(wildcard desktop/linux/start.d/*)
 
 .PHONY: help install install-dev demo test test-localcloud soak burst mutants bench pictures format lock clean
 
@@ -44,6 +45,7 @@ test: install-dev  ## Check format, lint and types, and run the tests of the pro
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
+	$(BIN)/shellcheck $(SCRIPTS)
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=
 	$(BIN)/coverage report --include='chalicelib/*' --fail-under=100
 	$(BIN)/coverage report --include='ops/*' --fail-under=95
@@ -57,7 +59,7 @@ soak: install-dev  ## Run SCHEDULES=10000 of the simulation, from SEED=0; MEETIN
 burst: install-dev  ## Start 2,000 desktops at once against Cloudflare's real limit, on simulated time
 	$(BIN)/python -m tests.simulation --burst 2000
 
-mutants: .venv/installed-mutants  ## Change the decisions in 1,500 ways, and list the changes that no test notices
+mutants: .venv/installed-mutants  ## Change the decisions in 1,700 ways, and list the changes that no test notices
 	@rm -rf mutants  # it would not see that tests have changed
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results

@@ -129,12 +129,12 @@ def forward(aws_port: int, minutes: float | None) -> None:
 
 
 @main.command()
-@click.argument("action", type=click.Choice(["healthy", "upload", "shutdown"]))
+@click.argument("action", type=click.Choice(["finish", "shutdown"]))
 @click.option("--role", help="Only desktops of this role.")
 @click.option("--meeting", help="Only desktops of this meeting.")
 @aws_port_option
 def desktop(aws_port: int, action: str, role: str | None, meeting: str | None) -> None:
-    """Make desktops of meetings report that they are healthy or done, or shut down."""
+    """Have desktops of meetings finish, which reports their data, or just shut down."""
     wanted = {"do": action, "role": role, "meeting": meeting}
     show(control("AWS", aws_port, "POST", "desktops", wanted))
 
@@ -244,6 +244,7 @@ def quota(cloudflare_port: int, **members: float | None) -> None:
 def _clear_errors() -> Iterator[None]:
     """Turn errors that the operator can fix into messages without a traceback."""
     from localcloud import aws  # noqa: PLC0415 (moto takes a second to import)
+    from localcloud.desktop import MissingToolError  # noqa: PLC0415
     from localcloud.project import ProjectError  # noqa: PLC0415 (moto takes a second to import)
     from ops.command import CommandError  # noqa: PLC0415
 
@@ -251,5 +252,5 @@ def _clear_errors() -> Iterator[None]:
         yield
     except (aws.PortTakenError, cloudflare.PortTakenError) as error:
         raise click.ClickException(f"{error.strerror} (see --help)") from None
-    except (ProjectError, SettingsError, CommandError) as error:
+    except (ProjectError, SettingsError, MissingToolError, CommandError) as error:
         raise click.ClickException(str(error)) from None

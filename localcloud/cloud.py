@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -27,8 +27,10 @@ from localcloud.aws import (
     make_image,
     make_security_group,
 )
-from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Token, Zone
-from localcloud.desktop import Desktop
+from localcloud.certificate import issue_certificate
+from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Edge, Token, Zone
+from localcloud.desktop import Kit
+from localcloud.desktops import Desktops
 from ops.chalice import run_chalice, without_settings
 from ops.command import run_command
 from ops.features import STREAM_VARIABLE
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.settings.stage import Settings
 
 HOST: Final = "127.0.0.1"
@@ -76,6 +79,8 @@ class LocalCloud:
     `schedules.fire()`, and with `schedules=True` on time as well. `time_scale` multiplies the
     minutes that Lambda waits before it tries again, and the periods of the rules that are fired on
     time; what Lambda's waits are shortened by is skipped on the clock.
+    Instances of the settings' image are desktops: the agent of this `kit` runs for each, and `edge`
+    leads to them as Cloudflare does.
     Raises PortTakenError, which names the port, and leaves nothing running.
     """
 
@@ -86,6 +91,7 @@ class LocalCloud:
         *,
         time_scale: float = 1.0,
         schedules: bool = False,
+        kit: Kit | None = None,
     ) -> None:
         self.settings = settings
         self.region = DEFAULT_REGION
@@ -99,8 +105,10 @@ class LocalCloud:
             clock=self.clock.time,
         )
         self.aws = MotoServer(HOST, ports.aws, self.region)
+        self.edge = Edge(lambda: self.cloudflare.api, self._origin, HOST)
         self._time_scale = time_scale
         self._fires_on_time = schedules
+        self._kit = kit or Kit()
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -127,6 +135,8 @@ class LocalCloud:
                 stack.enter_context(self.schedules)
                 stack.enter_context(self.one_offs)
             self._provide()
+            self.desktops = stack.enter_context(self._make_desktops())
+            stack.enter_context(self.edge)
             self._running = stack.pop_all()
         return self
 
@@ -205,14 +215,6 @@ class LocalCloud:
         """Advance the clock by this many minutes."""
         self.pass_until(self.clock.now() + timedelta(minutes=minutes))
 
-    def desktops(self) -> list[Desktop]:
-        """Return the running desktops of a meeting."""
-        running = [{"Name": "instance-state-name", "Values": ["running"]}]
-        tagged = [{"Name": "tag-key", "Values": [name]} for name in ("MeetingID", "Role")]
-        answer = self.client("ec2").describe_instances(Filters=running + tagged)
-        found = [each for held in answer["Reservations"] for each in held["Instances"]]
-        return [Desktop(self, each["InstanceId"]) for each in found if "IamInstanceProfile" in each]
-
     def put_event(self, event: dict[str, Any]) -> list[str]:
         """Put an event on the bus as if AWS had sent it, and return the functions it invokes.
 
@@ -224,16 +226,30 @@ class LocalCloud:
         here = {"account": ACCOUNT_ID, "region": self.region}
         return list(self.bridge.emit({**event, **here}))
 
+    def _make_desktops(self) -> Desktops:
+        meetings = self.settings.meetings
+        return Desktops(
+            self.aws,
+            self.bridge,
+            self.client("ec2"),
+            image_id=meetings.ami_id if meetings else "",
+            kit=self._kit,
+            settle=self.settle,
+        )
+
+    def _origin(self, address: str) -> tuple[str, int] | None:
+        return self.desktops.origin(address)
+
     def _act_on_desktops(self, wanted: dict[str, Any]) -> list[dict[str, object]]:
-        """Make every desktop, or those of a role or meeting, report something."""
+        """Make every desktop, or those of a role or meeting, finish or shut down."""
         done: list[dict[str, object]] = []
-        for desktop in self.desktops():
+        for desktop in self.desktops.running():
             if wanted.get("role") not in {None, desktop.role}:
                 continue
             if wanted.get("meeting") not in {None, desktop.meeting_id}:
                 continue
-            did = desktop.do(str(wanted.get("do")))
-            report = {"meeting": desktop.meeting_id, "role": desktop.role, "done": did}
+            self.desktops.do(desktop, str(wanted.get("do")))
+            report = {"meeting": desktop.meeting_id, "role": desktop.role}
             done.append({"instance": desktop.instance_id, **report})
         return done
 
@@ -242,6 +258,7 @@ class LocalCloud:
             make_image(self.settings.meetings.ami_id, self.region)
             for group_id in self.settings.meetings.security_group_ids:
                 make_security_group(group_id, self.region)
+            self._provide_kit(self.settings.meetings)
         if self.settings.notifications:
             sender = self.settings.notifications.mail_domain
             self.client("sesv2").create_email_identity(EmailIdentity=sender)
@@ -265,3 +282,21 @@ class LocalCloud:
                 TableName=self.settings.table_name,
                 PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
             )
+
+    def _provide_kit(self, meetings: MeetingsSettings) -> None:
+        """Make the certificate that desktops need, in the settings' secret or in their image."""
+        files = issue_certificate(self.cloudflare.api, self.settings.domain_root)
+        if meetings.certificate_secret:
+            self.client("secretsmanager").create_secret(
+                Name=meetings.certificate_secret, SecretString=json.dumps(files)
+            )
+        in_image = {f"etc/dcv/{name}": text for name, text in files.items()}
+        values = {
+            "CERTIFICATE_SECRET": meetings.certificate_secret or "",
+            "SIGN_IN": "dcv" if meetings.signs_in else "none",
+        }
+        self._kit = replace(
+            self._kit,
+            values={**values, **self._kit.values},
+            files={**({} if meetings.certificate_secret else in_image), **self._kit.files},
+        )

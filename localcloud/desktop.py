@@ -1,121 +1,249 @@
-"""A meeting's desktop, which reports that it is healthy, and at the end that it has finished.
+"""A desktop: an instance whose image has the kit, as the agent's process and a stand-in for DCV.
 
-In reality scripts in the desktops' image do this. Here it calls DynamoDB in the same way,
-and only if the policy of the desktop's own role allows it: moto accepts every call.
+What the agent finds on an instance is in a directory: its configuration, hooks, and commands that
+ask the local cloud. Everything else it gets as on AWS: metadata, credentials and API.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError
-
-from localcloud.aws import ACCOUNT_ID, role_may
+from localcloud.dcv import CommandError, DcvServer
 
 if TYPE_CHECKING:
-    from localcloud.cloud import LocalCloud
+    from collections.abc import Callable, Mapping, Sequence
 
-ACTIONS: Final = ("healthy", "upload", "shutdown")
-"""What a desktop can be asked to do by name."""
+AGENT: Final = Path(__file__).parent.parent / "desktop/linux/elephant-desktop"
 
-_CHANGED: Final = "ConditionalCheckFailedException"
+TOOLS: Final = ("bash", "curl", "jq")
+"""What the agent needs, on a desktop and here."""
+
+_STOPS_FOR_GOOD: Final = {0, 3}  # as the service's unit says
+_RESTART_SECONDS: Final = 5
+_USUAL_POLL_SECONDS: Final = 20
+_PATIENCE: Final = 600
 
 
-class NotAllowedError(Exception):
-    """The desktop's role does not let it do this."""
+class MissingToolError(Exception):
+    """This machine lacks a program that the desktops' agent needs."""
+
+
+def require_tools() -> None:
+    """Raise MissingToolError if a desktop could not run here."""
+    missing = [each for each in TOOLS if shutil.which(each) is None]
+    if missing:
+        raise MissingToolError(
+            f"the desktops' agent needs {' and '.join(missing)} on this machine: install it, for "
+            f"example with `apt-get install {' '.join(missing)}`"
+        )
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What is in the desktops' image."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What its build had set, such as `SIGN_IN`."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Contents by path, such as `etc/elephant/finish.d/10-upload`."""
+    poll_seconds: float = _USUAL_POLL_SECONDS
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all desktops of a local cloud have in common."""
+
+    directory: Path
+    aws_endpoint: str
+    region: str
+    command_url: str
+    kit: Kit
 
 
 class Desktop:
-    """A desktop that was launched for a meeting; its tags say which, and in which role."""
+    """One instance; it does not run yet."""
 
-    def __init__(self, cloud: LocalCloud, instance_id: str) -> None:
+    def __init__(
+        self,
+        instance_id: str,
+        tags: Mapping[str, str],
+        metadata_url: str,
+        surroundings: Surroundings,
+        on_line: Callable[[Desktop, str], None],
+    ) -> None:
         self.instance_id = instance_id
-        self._ec2 = cloud.client("ec2")
-        self._dynamodb = cloud.client("dynamodb")
-        self._table = str(cloud.settings.table_name)
-        self._table_arn = f"arn:aws:dynamodb:{cloud.region}:{ACCOUNT_ID}:table/{self._table}"
-        described = self._describe()
-        tags = {tag["Key"]: tag["Value"] for tag in described["Tags"]}
-        self.meeting_id, self.role = tags["MeetingID"], tags["Role"]
-        profile = described["IamInstanceProfile"]["Arn"].split("/")[-1]
-        found = cloud.client("iam").get_instance_profile(InstanceProfileName=profile)
-        self._role_arn = str(found["InstanceProfile"]["Roles"][0]["Arn"])
+        self.meeting_id = tags.get("MeetingID", "")
+        self.role = tags.get("Role", "")
+        self.root = surroundings.directory / instance_id
+        self.dcv = DcvServer(self.root, f"the {self.role}'s desktop")
+        self.journal: list[str] = []
+        """What the agent has logged."""
+        self._surroundings = surroundings
+        self._metadata_url = metadata_url
+        self._on_line = on_line
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._off = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._port: socket.socket | None = None
 
-    def report_healthy(self) -> bool:
-        """Report that it works, once it has its address; return whether the row was changed.
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where its DCV server is on this machine."""
+        return self.dcv.host, self.dcv.configuration.web_port
 
-        Neither a meeting that is further nor one without an address is touched.
-        """
-        link = f"{self.role}_ec2_link"
-        row = self._read("status", link)
-        if link not in row:
-            return False
-        return self._update("status", "HEALTHY", only_from="DNS_WRITTEN")
+    def boot(self) -> None:
+        """Start it, for the first time or again."""
+        self._install()
+        self._stopping.clear()
+        self._off.clear()
+        self._thread = threading.Thread(target=self._serve, name=self.instance_id)
+        self._thread.start()
 
-    def upload(self, data: str) -> bool:
-        """Write that its side has finished and where its data is; False if there is no row."""
-        return self._update(f"{self.role}_session_data", data)
+    def halt(self) -> None:
+        """End it at once, with everything that runs in it. May be called again."""
+        self._stopping.set()
+        self._kill()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self.dcv.stop()
+        if self._port is not None:
+            self._port.close()
+        self._off.set()
 
-    def do(self, what: str) -> bool:
-        """Do one of `healthy`, `upload` and `shutdown`. Raises ValueError for anything else."""
-        if what == "healthy":
-            return self.report_healthy()
-        if what == "upload":
-            return self.upload(f"s3://recordings/{self.meeting_id}/{self.role}")
-        if what == "shutdown":
-            self.shut_down()
-            return True
-        raise ValueError(f"a desktop does {', '.join(ACTIONS)}, not {what!r}")
+    def finish(self) -> None:
+        """Do what the person's shortcut does: have the agent finish, report and power off."""
+        subprocess.run([AGENT, "finish"], env=self._environment(), check=True)  # noqa: S603 (the kit)
 
-    def shut_down(self) -> None:
-        """Shut down from within; it stops or terminates, depending on how it was launched."""
-        answer = self._ec2.describe_instance_attribute(
-            InstanceId=self.instance_id, Attribute="instanceInitiatedShutdownBehavior"
-        )
-        if answer["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate":
-            self._ec2.terminate_instances(InstanceIds=[self.instance_id])
-        else:
-            self._ec2.stop_instances(InstanceIds=[self.instance_id])
+    def wait_for(self, text: str) -> None:
+        """Wait until the agent has logged this text. TimeoutError if that takes long."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: text in "\n".join(self.journal), _PATIENCE):
+                raise TimeoutError(f"{self.instance_id} does not log {text!r}: {self.journal}")
 
-    def _read(self, *names: str) -> dict[str, Any]:
-        self._ask_for("GetItem", names, **{"dynamodb:Select": "SPECIFIC_ATTRIBUTES"})
-        answer = self._dynamodb.get_item(
-            TableName=self._table,
-            Key={"id": {"S": self.meeting_id}},
-            ProjectionExpression=", ".join(f"#{name}" for name in names),
-            ExpressionAttributeNames={f"#{name}": name for name in names},
-        )
-        return dict(answer.get("Item", {}))
+    def wait_until_ended(self) -> None:
+        """Wait until it is off. TimeoutError if that takes long."""
+        if not self._off.wait(_PATIENCE):
+            raise TimeoutError(f"{self.instance_id} still runs: {self.journal}")
 
-    def _update(self, name: str, text: str, *, only_from: str | None = None) -> bool:
-        self._ask_for("UpdateItem", (name,), **{"dynamodb:ReturnValues": "NONE"})
-        condition, values = "attribute_exists(id)", {":new": {"S": text}}
-        if only_from:
-            condition += " AND #it = :old"
-            values[":old"] = {"S": only_from}
+    def run_command(self, name: str, arguments: Sequence[str]) -> str:
+        """Carry out a command that the agent calls; return its output. CommandError."""
+        if name == "dcv":
+            return self.dcv.command(arguments)
+        if name == "systemctl":
+            return self._control_service(arguments)
+        raise CommandError(f"{name}: not found")
+
+    def _control_service(self, arguments: Sequence[str]) -> str:
+        match arguments:
+            case ["start", "dcvserver"]:
+                control = self.dcv.start
+            case ["restart", "dcvserver"]:
+                control = self.dcv.restart
+            case _:
+                raise CommandError(f"systemctl {' '.join(arguments)}: only dcvserver is here")
         try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key={"id": {"S": self.meeting_id}},
-                UpdateExpression="SET #it = :new",
-                ConditionExpression=condition,
-                ExpressionAttributeNames={"#it": name},
-                ExpressionAttributeValues=values,
-                ReturnValues="NONE",
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != _CHANGED:
-                raise
-            return False
-        return True
+            control()
+        except (OSError, ValueError) as error:
+            raise CommandError(f"dcvserver did not start: {error}") from error
+        return ""
 
-    def _ask_for(self, operation: str, names: tuple[str, ...], **context: str) -> None:
-        """Raise NotAllowedError unless its role may do this with these attributes."""
-        action = f"dynamodb:{operation}"
-        of_request = {"dynamodb:Attributes": ("id", *names), **context}
-        if not role_may(self._role_arn, action, self._table_arn, of_request):
-            raise NotAllowedError(f"{self._role_arn} may not {action} with {', '.join(names)}")
+    def _install(self) -> None:
+        """Write what is in the image, and the commands."""
+        self._port = _own_port()
+        port = str(self._port.getsockname()[1])
+        values = {**self._surroundings.kit.values, "DCV_PORT": port}
+        for folder in ("bin", "etc/dcv", "etc/elephant/start.d", "etc/elephant/finish.d"):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in values.items()]
+        (self.root / "etc/elephant/desktop.conf").write_text("".join(lines))
+        for name, text in self._surroundings.kit.files.items():
+            _write(self.root / name, text)
+        for name in ("dcv", "systemctl", "poweroff"):
+            url = f"{self._surroundings.command_url}/{self.instance_id}/{name}"
+            ask = "curl --silent --show-error --fail-with-body --noproxy '*' --data-raw"
+            script = f"""exec {ask} "$(printf '%s\\n' "$@")" {url}\n"""
+            _write(self.root / "bin" / name, f"#!/bin/sh\n{script}")
 
-    def _describe(self) -> dict[str, Any]:
-        answer = self._ec2.describe_instances(InstanceIds=[self.instance_id])
-        return dict(answer["Reservations"][0]["Instances"][0])
+    def _serve(self) -> None:
+        """Run the agent as systemd does: again after a failure."""
+        pause = _RESTART_SECONDS * self._surroundings.kit.poll_seconds / _USUAL_POLL_SECONDS
+        while not self._stopping.is_set():
+            if self._run_agent() in _STOPS_FOR_GOOD or self._stopping.wait(pause):
+                return
+
+    def _run_agent(self) -> int:
+        with subprocess.Popen(  # noqa: S603 (the kit)
+            [AGENT],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            self._process = process
+            if self._stopping.is_set():
+                self._kill()
+            assert process.stdout is not None  # noqa: S101 (it is a pipe)
+            for line in process.stdout:
+                with self._changed:
+                    self.journal.append(line.rstrip())
+                    self._changed.notify_all()
+                self._on_line(self, line.rstrip())
+            self._kill()  # what it has started and left behind
+        return process.returncode
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _environment(self) -> dict[str, str]:
+        around, commands = self._surroundings, self.root / "bin"
+        own = ("AWS_", "ELEPHANT_")
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(own)}
+        return kept | {
+            "ELEPHANT_ROOT": str(self.root),
+            "ELEPHANT_IMDS": self._metadata_url,
+            "ELEPHANT_SECRETS": around.aws_endpoint,
+            "ELEPHANT_POLL_SECONDS": str(around.kit.poll_seconds),
+            "ELEPHANT_DCV": str(commands / "dcv"),
+            "ELEPHANT_SYSTEMCTL": str(commands / "systemctl"),
+            "ELEPHANT_POWEROFF": str(commands / "poweroff"),
+            # For hooks that call AWS: with the desktop's own role, as there.
+            "AWS_ENDPOINT_URL": around.aws_endpoint,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{self._metadata_url}/",
+            "AWS_REGION": around.region,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+
+
+def _own_port() -> socket.socket:
+    """Bind a port that stays this desktop's: all desktops of this machine have one address.
+
+    A connection of another program could otherwise get it before the server listens, or while it
+    restarts. The server shares the port, and it alone listens.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    kept.bind(("127.0.0.1", 0))
+    return kept
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)

@@ -14,7 +14,7 @@ import dns.rcode
 
 from localcloud.aws import ANY_IMAGE
 from localcloud.caller import Caller
-from localcloud.desktop import Desktop
+from localcloud.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,9 +22,14 @@ if TYPE_CHECKING:
     from localcloud.aws import Delivery, Invocation
     from localcloud.caller import Answer
     from localcloud.cloud import LocalCloud
+    from localcloud.desktop import Desktop
     from localcloud.narrator import Narrator
 
 ROLES: Final = ("teacher", "student")
+HEALTHY: Final = "reported that the desktop is healthy"
+"""What an agent logs."""
+GO: Final = "go"
+"""The file for which the demo's start hook waits."""
 
 _DONE: Final = "unchanged", "ignored"
 """Results of runs that had nothing to do, which are not printed."""
@@ -35,6 +40,7 @@ _SPEAKERS: Final = {
     "terminator": "Terminator",
 }
 _SPEAKER_WIDTH: Final = 12
+_OK: Final = 200
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,14 @@ class Scene:
         self.zone = cloud.cloudflare.api.zone(cloud.settings.zone_id)
         self.ec2 = cloud.client("ec2")
         self.caller = Caller(cloud.api_url)
+        self.visitor = Visitor(cloud.edge)
         self.names: dict[str, str] = {}
         self._dynamodb = cloud.client("dynamodb")
         self._narrator = narrator
         self._idle_sweeps = 0
         cloud.bridge.on_event(self._note_event)
         cloud.functions.on_finished(self._note_invocation)
+        cloud.desktops.on_line(self._note_line)
 
     # What happens
 
@@ -111,14 +119,28 @@ class Scene:
         sweeps = f"; {self._idle_sweeps} sweeps found nothing to do" if self._idle_sweeps else ""
         self.note(f"{minutes:.0f} minutes later it is {moment:%H:%M}{sweeps}")
 
+    def let_desktops_start(self, meeting: Booked) -> None:
+        """Let the start hooks of a meeting's desktops end; wait until each has reported."""
+        for desktop in self.desktops(meeting).values():
+            (desktop.root / GO).touch()
+        for desktop in self.desktops(meeting).values():
+            desktop.wait_for(HEALTHY)
+        self.cloud.settle()
+
+    def wait_until_ended(self, desktop: Desktop) -> None:
+        """Wait until a desktop that powers off is off, and what follows from it is done."""
+        desktop.wait_until_ended()
+        self.cloud.settle()
+
     # What is
 
     def row(self, meeting: Booked) -> dict[str, str]:
-        """Return a meeting's row without its id."""
+        """Return a meeting's row, without its id and when people were last seen."""
         answer = self._dynamodb.get_item(
             TableName=self.settings.table_name, Key={"id": {"S": meeting.id}}
         )
-        return {key: value["S"] for key, value in answer["Item"].items() if key != "id"}
+        left_out = ("id", *(f"{role}_connected_at" for role in ROLES))
+        return {key: value["S"] for key, value in answer["Item"].items() if key not in left_out}
 
     def rows(self) -> int:
         """Count the rows of the table."""
@@ -131,11 +153,11 @@ class Scene:
 
     def desktops(self, meeting: Booked) -> dict[str, Desktop]:
         """Return the desktops of a meeting that run, by role."""
-        where = {"tag:MeetingID": meeting.id, "instance-state-name": "running"}
-        found = [
-            Desktop(self.cloud, instance["InstanceId"]) for instance in self.instances(**where)
-        ]
-        return {desktop.role: desktop for desktop in found}
+        return {
+            desktop.role: desktop
+            for desktop in self.cloud.desktops.running()
+            if desktop.meeting_id == meeting.id
+        }
 
     def instances(self, **where: str) -> list[dict[str, Any]]:
         """Return EC2's description of the instances that match filters."""
@@ -209,6 +231,9 @@ class Scene:
         name = self.settings.record_name(instance_id)
         self.promise(f"{name} no longer resolves", self.dig(name) is None)
 
+    def _note_line(self, desktop: Desktop, line: str) -> None:
+        self.note(f"{desktop.role.capitalize()}'s:".ljust(_SPEAKER_WIDTH + 1) + line)
+
     def _note_event(self, delivery: Delivery) -> None:
         if delivery.functions:
             detail = delivery.event["detail"]
@@ -238,6 +263,8 @@ def _summary(invocation: Invocation, speaker: str) -> str | None:
         return f"failed, attempt {invocation.attempt}: {invocation.error}"
     event: Any = invocation.event
     result = invocation.result
+    if speaker == "API" and _is_quiet(event, result):
+        return None
     if speaker == "API":
         return f"{event['httpMethod']} {event['resource']} is answered {result['statusCode']}"
     if speaker == "Terminator":
@@ -245,6 +272,11 @@ def _summary(invocation: Invocation, speaker: str) -> str | None:
     if speaker == "Sweep" and result["action"] in _DONE:
         return None
     return f"{result['action']}: {result['reason']}"
+
+
+def _is_quiet(event: Any, result: Any) -> bool:  # noqa: ANN401 (JSON)
+    """Whether a desktop only asked whether its meeting goes on."""
+    return bool(event["resource"] == "/desktop" and result["statusCode"] == _OK)
 
 
 def _ended_by_terminator(invocation: Invocation) -> str | None:

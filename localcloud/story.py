@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from localcloud.aws import Refusal
 from localcloud.cloud import STAGE, LocalCloud, Ports
+from localcloud.desktop import Kit
 from localcloud.project import ProjectError
-from localcloud.scene import ROLES, Scene
+from localcloud.scene import GO, ROLES, Scene
 from localcloud.story_of_a_desktop import check_desktops, end_desktops
+from localcloud.story_of_people import end_part, enter_desktops
 
 if TYPE_CHECKING:
     from localcloud.narrator import Narrator
@@ -20,6 +22,21 @@ if TYPE_CHECKING:
 
 TIME_SCALE: Final = 0.01
 """Lambda waits a minute before it retries; here it waits 0.6 seconds."""
+
+KIT: Final = Kit(
+    files={
+        "etc/elephant/start.d/10-check": f"""\
+#!/bin/sh
+until [ -e "$ELEPHANT_ROOT/{GO}" ]; do sleep 0.1; done
+""",
+        "etc/elephant/finish.d/10-upload": """\
+#!/bin/sh
+echo "{\\"recording\\": \\"s3://recordings/$ELEPHANT_MEETING_ID/$ELEPHANT_ROLE\\"}"
+""",
+    },
+    poll_seconds=1,
+)
+"""The desktops' image, with an operator's hooks: one checks it, one uploads a recording."""
 
 _HAND_MADE: Final = "198.51.100.80"
 _TABLE_EDGES: Final = ("┏", "┃", "┡", "│", "└")
@@ -41,7 +58,7 @@ def play(project: Project, narrator: Narrator) -> bool:
         )
     narrator.chapter("AWS, Cloudflare and DNS start on this machine")
     with (
-        LocalCloud(project.settings, Ports(), time_scale=TIME_SCALE) as cloud,
+        LocalCloud(project.settings, Ports(), time_scale=TIME_SCALE, kit=KIT) as cloud,
         tempfile.TemporaryDirectory(prefix="elephant-") as directory,
     ):
         narrator.note(f"AWS at {cloud.aws.endpoint}, Cloudflare at {cloud.cloudflare.url}")
@@ -81,7 +98,7 @@ class _Story:
         lesson, no_show, long_one = self._schedule()
         self._show_links(lesson)
         self._launch(lesson, long_one, others)
-        self._enter(lesson, long_one)
+        enter_desktops(scene, lesson, long_one)
         check_desktops(scene, lesson)
         self._leave_live_ones_alone(lesson, no_show, long_one)
         self._end_what_nobody_came_to(no_show)
@@ -203,47 +220,21 @@ class _Story:
         )
         scene.promise_page(lesson, "student", "Your desktop is being checked")
 
-    def _enter(self, lesson: Booked, long_one: Booked) -> None:
-        scene = self._scene
-        scene.chapter("The desktops report that they are healthy, and people enter")
-        for meeting in (lesson, long_one):
-            for desktop in scene.desktops(meeting).values():
-                desktop.report_healthy()
-        scene.cloud.settle()
-        scene.promise("the status is HEALTHY", scene.row(lesson)["status"] == "HEALTHY")
-        link = lesson.links["teacher"]
-        scene.promise_page(lesson, "teacher", "Your desktop is ready")
-        looked = scene.row(lesson)["status"]
-        scene.promise(
-            "opening the page has no side effects, since link previews do that too",
-            looked == "HEALTHY",
-        )
-        sent = scene.caller.click(link, scene.caller.look(link))
-        row = scene.row(lesson)
-        scene.promise(f"a click leads to {sent}", sent == row["teacher_ec2_link"])
-        scene.promise("and the meeting is IN_PROGRESS", row["status"] == "IN_PROGRESS")
-        for meeting in (lesson, long_one):
-            answer = scene.caller.ask(meeting.links["student"])
-            expected = scene.row(meeting)["student_ec2_link"]
-            holds = answer.status == _OK and answer.document.get("dcv_url") == expected
-            scene.promise(f"a program gets {expected}", holds)
-
     def _leave_live_ones_alone(self, lesson: Booked, no_show: Booked, long_one: Booked) -> None:
         scene = self._scene
         scene.chapter("The third meeting's desktops start as well, but nobody joins")
         scene.pass_until(no_show.start - 9 * _MINUTE)
-        for desktop in scene.desktops(no_show).values():
-            desktop.report_healthy()
+        scene.let_desktops_start(no_show)
         status = scene.row(no_show)["status"]
         scene.promise("its desktops are healthy: HEALTHY", status == "HEALTHY")
 
         scene.chapter("15 minutes after its start a meeting is in progress; one side has finished")
-        scene.desktops(long_one)["student"].upload("s3://recordings/student")
+        end_part(scene, lesson, "teacher")
         scene.pass_until(lesson.start + 15 * _MINUTE)
-        for meeting in (lesson, long_one):
-            alive = len(scene.desktops(meeting)) == len(ROLES)
+        for meeting, alive in ((lesson, 1), (long_one, len(ROLES))):
             status = scene.row(meeting)["status"]
-            scene.promise(f"{meeting.id} is not ended", alive and status == "IN_PROGRESS")
+            holds = len(scene.desktops(meeting)) == alive and status == "IN_PROGRESS"
+            scene.promise(f"{meeting.id} is not ended", holds)
         looks = [name for name in scene.schedules() if name.startswith(f"safety-{long_one.id}-")]
         scene.promise("the safety net will check again", len(looks) == 1)
 
@@ -260,14 +251,11 @@ class _Story:
 
     def _end_what_is_done(self, lesson: Booked) -> None:
         scene = self._scene
-        scene.chapter("Both sides of the first have uploaded")
-        desktops = scene.desktops(lesson)
-        for role, desktop in desktops.items():
-            desktop.upload(f"s3://recordings/{role}")
-        scene.cloud.settle()
-        scene.promise("the terminator terminates its desktops", not scene.desktops(lesson))
-        for desktop in desktops.values():
-            scene.promise_no_name(desktop.instance_id)
+        scene.chapter("The other side of the first finishes as well")
+        student = scene.desktops(lesson)["student"]
+        end_part(scene, lesson, "student")
+        scene.promise("none of its desktops runs", not scene.desktops(lesson))
+        scene.promise_no_name(student.instance_id)
         self._promise_over(lesson, "SUCCESS")
 
     def _promise_over(self, meeting: Booked, reason: str) -> None:

@@ -87,7 +87,7 @@ def end_desktops(scene: Scene, meeting: Booked) -> None:
     desktops = scene.desktops(meeting)
     teacher, student = (desktops[role] for role in ("teacher", "student"))
     scene.chapter("The teacher of the second meeting shuts down the desktop")
-    teacher.shut_down()
+    scene.cloud.desktops.power_off(teacher.instance_id)
     scene.cloud.settle()
     scene.promise_no_name(teacher.instance_id)
     row = scene.row(meeting)
@@ -105,7 +105,7 @@ def end_desktops(scene: Scene, meeting: Booked) -> None:
     scene.promise("the row is the same", scene.row(meeting) == row)
 
     scene.chapter("The student shuts down the other desktop")
-    student.shut_down()
+    scene.cloud.desktops.power_off(student.instance_id)
     scene.cloud.settle()
     scene.promise_no_name(student.instance_id)
     row = scene.row(meeting)

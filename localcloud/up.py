@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from localcloud.aws import Delivery, Invocation
+    from localcloud.desktop import Desktop
 
 
 def keep_running(directory: Path, ports: tuple[int, int, int], time_scale: float) -> None:
@@ -34,6 +35,7 @@ def keep_running(directory: Path, ports: tuple[int, int, int], time_scale: float
             signal.signal(number, lambda *_: ended.set())
         cloud.bridge.on_event(_show_event)
         cloud.functions.on_finished(_show_invocation)
+        cloud.desktops.on_line(_show_line)
         if project.forget_deployment():
             click.echo("The deployment to an earlier local cloud is forgotten.\n")
         expected = project.settings.cloudflare_api_url
@@ -103,7 +105,7 @@ def _meetings(cloud: LocalCloud) -> str:
     """Explain how to schedule and run a meeting, if the stage has meetings."""
     if cloud.settings.meetings is None:
         return ""
-    port = cloud.aws.port
+    port, edge = cloud.aws.port, "{}:{}".format(*cloud.edge.address)
     return f"""
 A meeting, from scheduling to its end:
 
@@ -116,11 +118,14 @@ A meeting, from scheduling to its end:
     -d '{{"teacher_name": "Ada", "student_name": "Ben",
     "meet_time": "'$(elephant-local clock --plus 12 --aws-port {port})'"}}'
 
-Open the links in its answer in a browser. You don't have to wait: `forward` advances the clock, and
-`desktop` makes desktops report:
+Open the links in its answer in a browser. You don't have to wait: `forward` advances the clock. The
+desktops are the kit's agents, which report by themselves; they are where Cloudflare's edge says:
 
   elephant-local forward --aws-port {port}            # to the next scheduled event
-  elephant-local desktop healthy --aws-port {port}    # then: upload, or shutdown
+  chromium --host-resolver-rules='MAP *.{cloud.settings.domain_root} {edge}' \\
+    --ignore-certificate-errors-spki-list={cloud.edge.key_hash} \\
+    --user-data-dir=$(mktemp -d)                      # then open a link in it
+  elephant-local desktop finish --aws-port {port}     # or shutdown
   elephant-local refusal add InsufficientInstanceCapacity --zone {cloud.region}a \\
     --aws-port {port}
 
@@ -151,6 +156,10 @@ def _show_event(delivery: Delivery) -> None:
     functions = ", ".join(delivery.functions) or "no rule matches"
     what = " ".join(str(detail[key]) for key in _SHOWN if key in detail)
     click.echo(f"event   {what} → {functions}")
+
+
+def _show_line(desktop: Desktop, line: str) -> None:
+    click.echo(f"desktop {desktop.instance_id} ({desktop.role}): {line}")
 
 
 def _show_invocation(invocation: Invocation) -> None:

@@ -17,7 +17,7 @@ from ops.role_policies import other_policies, trust_command
 from ops.stack_roles import DESKTOP, SCHEDULER, Role, role_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from chalicelib.settings.meetings import MeetingsSettings
     from ops.check import Context, Finding
@@ -77,7 +77,7 @@ def desktop_role(context: Context) -> Iterator[Finding]:
     if not context.stage.settings.meetings:
         return
     wanted = role_of(DESKTOP, context.stage)
-    yield from _role(context, wanted)
+    yield from _role(context, wanted, context.stage.settings.meetings.desktop_policy_arns)
     name = context.stage.place.instance_profile
     try:
         profile = context.client("iam").get_instance_profile(InstanceProfileName=name)
@@ -199,20 +199,26 @@ def _groups(context: Context, meetings: MeetingsSettings) -> Finding:
     return failure(text, both, of="security groups")
 
 
-def _role(context: Context, wanted: Role) -> Iterator[Finding]:
+def _role(context: Context, wanted: Role, more: Sequence[str] = ()) -> Iterator[Finding]:
     iam = context.client("iam")
     try:
         role = iam.get_role(RoleName=wanted.name)["Role"]
-        problems = list(_problems(iam, role, wanted))
+        problems = list(_problems(iam, role, wanted, more))
     except ClientError as error:
         if error_code(error) != _NO_ENTITY:
             raise
         yield failure(f"{wanted.name} or its policy is missing", recreate_stack(context))
         return
-    yield from problems or [ok(f"{wanted.name} has its policy and no others")]
+    rest = f"and {', '.join(more)}" if more else "and no others"
+    yield from problems or [ok(f"{wanted.name} has its policy {rest}")]
 
 
-def _problems(iam: Any, role: Mapping[str, Any], wanted: Role) -> Iterator[Finding]:  # noqa: ANN401
+def _problems(
+    iam: Any,  # noqa: ANN401
+    role: Mapping[str, Any],
+    wanted: Role,
+    more: Sequence[str],
+) -> Iterator[Finding]:
     name = wanted.name
     if role["AssumeRolePolicyDocument"] != wanted.trust:
         found = f"others than intended may assume the role {name}"
@@ -224,11 +230,19 @@ def _problems(iam: Any, role: Mapping[str, Any], wanted: Role) -> Iterator[Findi
             f"`aws iam put-role-policy --role-name {name} --policy-name {wanted.policy_name} "
             f"--policy-document '{json.dumps(wanted.policy)}'`",
         )
+    missing = [*more]
     for other in other_policies(iam, name, wanted.policy_name):
-        if other.is_attached:
-            yield warning(other.found, f"{other.remedy} unless you attached it for your image")
+        if other.attached_arn in missing:
+            missing.remove(other.attached_arn)
+        elif other.attached_arn:
+            yield warning(
+                other.found, f"{other.remedy}, or name it in the stage's DESKTOP_POLICY_ARNS"
+            )
         else:
             yield failure(other.found, other.remedy)
+    for each in missing:
+        command = f"`aws iam attach-role-policy --role-name {name} --policy-arn {each}`"
+        yield failure(f"{name} lacks the policy {each} of DESKTOP_POLICY_ARNS", command)
 
 
 def _keys(text: str) -> list[str]:

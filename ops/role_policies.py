@@ -16,7 +16,8 @@ class OtherPolicy:
 
     found: str
     remedy: str
-    is_attached: bool
+    attached_arn: str | None
+    """The ARN of a policy that is attached; None for an inline one."""
 
 
 def other_policies(iam: Any, role: str, own: str) -> Iterator[OtherPolicy]:  # noqa: ANN401
@@ -25,11 +26,11 @@ def other_policies(iam: Any, role: str, own: str) -> Iterator[OtherPolicy]:  # n
     inline = (each for page in pages for each in page["PolicyNames"])
     for each in (each for each in inline if each != own):
         command = f"`aws iam delete-role-policy --role-name {role} --policy-name {each}`"
-        yield OtherPolicy(f"{role} has the policy {each} as well", command, is_attached=False)
+        yield OtherPolicy(f"{role} has the policy {each} as well", command, None)
     pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role)
     for each in (each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]):
         command = f"`aws iam detach-role-policy --role-name {role} --policy-arn {each}`"
-        yield OtherPolicy(f"{role} has the policy {each} as well", command, is_attached=True)
+        yield OtherPolicy(f"{role} has the policy {each} as well", command, each)
 
 
 def trust_command(role: str, trust: Mapping[str, Any]) -> str:

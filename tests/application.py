@@ -37,6 +37,19 @@ def load_app(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> M
     return module
 
 
+def gateway_event(method: str, route: str, path: str, **members: object) -> dict[str, Any]:
+    """Make the event that API Gateway makes of a request, with null for what it lacks."""
+    return {
+        "headers": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {"httpMethod": method, "resourcePath": route, "path": path},
+        "body": None,
+        "isBase64Encoded": False,
+    } | members
+
+
 def invoke(app: ModuleType, function: str, event: object) -> Any:  # noqa: ANN401 (its answer)
     """Invoke a function as Lambda does, and return its answer."""
     return getattr(app, function)(event, Context(invoked_function_arn=f"{ARN}-{function}"))

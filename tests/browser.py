@@ -12,7 +12,10 @@ import shutil
 import subprocess
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
+
+import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,19 +70,49 @@ CONTRASTS: Final = """
 """The contrast of every text with its background: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
 
 
-def find_chromium() -> str | None:
-    """Return the browser's path; None if this machine has none."""
-    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+def find_chromium() -> str:
+    """Return the browser's path.
+
+    Where there is none the test is skipped, or fails if ELEPHANT_BROWSER=required.
+    """
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        missing = "there is no Chromium here (Debian: apt-get install chromium)"
+        if os.environ.get("ELEPHANT_BROWSER") == "required":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return program
 
 
 class BrowserError(Exception):
     """The browser refused a command, or a page did not become as it should in time."""
 
 
-class Browser:
-    """A headless browser without a network: pages of this machine, and one for all others."""
+@dataclass(frozen=True)
+class Names:
+    """Names that lead to an address of this machine, whose certificate has this key."""
 
-    def __init__(self, program: str, profile: Path) -> None:
+    pattern: str
+    address: tuple[str, int]
+    key_hash: str
+
+    @property
+    def rule(self) -> str:
+        """The rule for the browser's resolver."""
+        host, port = self.address
+        return f"MAP {self.pattern} {host}:{port}"
+
+
+class Browser:
+    """A headless browser without a network: pages of this machine, and one for all others.
+
+    With `names` the pages behind them are real ones as well.
+    """
+
+    def __init__(self, program: str, profile: Path, names: Names | None = None) -> None:
+        rules = ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]
+        trust = f"--ignore-certificate-errors-spki-list={names.key_hash}" if names else ""
+        self.has_names = names is not None
         options = (
             "--headless=new",
             "--remote-debugging-pipe",
@@ -94,7 +127,8 @@ class Browser:
             "--disable-sync",
             "--hide-scrollbars",
             "--accept-lang=en-GB",
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            f"--host-resolver-rules={', '.join([names.rule, *rules] if names else rules)}",
+            *([trust] if names else ()),
             *(("--no-sandbox",) if os.geteuid() == 0 else ()),
         )
         # DevTools' pipes are descriptors 3 and 4.
@@ -185,7 +219,8 @@ class Tab:
         self._session = session
         for domain in ("Page", "Log", "Network", "Runtime"):
             self.call(f"{domain}.enable")
-        self.call("Fetch.enable", patterns=[{"urlPattern": "https://*"}])
+        if not browser.has_names:
+            self.call("Fetch.enable", patterns=[{"urlPattern": "https://*"}])
         self.call("Page.addScriptToEvaluateOnNewDocument", source=_HURRY % KEPT_PAUSE)
 
     def __enter__(self) -> Self:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from chalice.app import IAMAuthorizer
 
 from chalicelib.dns.provider import DnsError
 from localcloud.cloudflare import Fault, FaultKind
-from tests.application import ARN, MEETINGS, STAGE, invoke, load_app
+from tests.application import ARN, MEETINGS, STAGE, gateway_event, invoke, load_app
 from tests.world import ACCOUNT, REGION, TABLE, Context, World
 
 if TYPE_CHECKING:
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-ROUTES = {"/schedule": ["OPTIONS", "POST"], "/join/{meeting_id}/{role}": ["GET"]}
+ROUTES = {
+    "/schedule": ["OPTIONS", "POST"],
+    "/join/{meeting_id}/{role}": ["GET"],
+    "/desktop": ["GET"],
+    "/desktop/healthy": ["POST"],
+    "/desktop/finished": ["POST"],
+    "/dcv/{instance_id}": ["POST"],
+}
+DESKTOPS = {"/desktop", "/desktop/healthy", "/desktop/finished"}
 ORIGIN = {"Origin": "https://app.example.com"}
 ID = "abcdefgh12345678"
 INVALID: tuple[object, ...] = ({}, [], None, {"meeting_id": 1, "meetingId": 1})
@@ -37,25 +46,14 @@ def ask(
     app: ModuleType, method: str, path: Mapping[str, str] | None, headers: Mapping[str, str]
 ) -> Any:  # noqa: ANN401
     """Send a request as API Gateway does, and return its answer; a join link's has parameters."""
-    resource = "/schedule" if method in ROUTES["/schedule"] else "/join/{meeting_id}/{role}"
-    event = {
-        "headers": headers,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": path,
-        "stageVariables": None,
-        "requestContext": {
-            "httpMethod": method,
-            "resourcePath": resource,
-            "path": f"/api{resource.format_map(path or {'meeting_id': '', 'role': ''})}",
-            "identity": {"sourceIp": "192.0.2.1"},
-        },
-        "body": "{}" if method == "POST" else None,
-        "isBase64Encoded": False,
-    }
+    route = "/schedule" if method in ROUTES["/schedule"] else "/join/{meeting_id}/{role}"
+    there = f"/api{route.format_map(path or {'meeting_id': '', 'role': ''})}"
+    body = "{}" if method == "POST" else None
+    event = gateway_event(method, route, there, headers=headers, pathParameters=path, body=body)
     return app.app(event, Context(invoked_function_arn=ARN))
 
 
-def test_the_feature_is_three_functions_and_two_routes_more(
+def test_the_feature_is_three_functions_and_its_routes_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with_it = load_app(monkeypatch, STAGE | MEETINGS).app
@@ -63,8 +61,31 @@ def test_the_feature_is_three_functions_and_two_routes_more(
 
     assert {path: sorted(methods) for path, methods in with_it.routes.items()} == ROUTES
     assert without.routes == {}
-    functions = {"launch_ec2", "safety_net", "terminator", "schedule_meeting", "join"}
-    assert set(with_it.handler_map) - set(without.handler_map) == functions
+    functions = {"launch_ec2", "safety_net", "terminator"}
+    handlers = {"schedule_meeting", "join", "sign_in"}
+    handlers |= {"desktop", "desktop_healthy", "desktop_finished"}
+    assert set(with_it.handler_map) - set(without.handler_map) == functions | handlers
+    signed = {
+        path
+        for path, methods in with_it.routes.items()
+        for route in methods.values()
+        if isinstance(route.authorizer, IAMAuthorizer)
+    }
+    assert signed == DESKTOPS
+
+
+def test_without_sign_in_nobody_can_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = load_app(monkeypatch, STAGE | MEETINGS | {"DESKTOP_SIGN_IN": "none"}).app
+    assert set(ROUTES) - set(app.routes) == {"/dcv/{instance_id}"}
+
+
+@pytest.mark.parametrize("route", [*sorted(DESKTOPS), "/dcv/{instance_id}"])
+def test_desktops_and_their_dcv_servers_reach_their_functions(app: ModuleType, route: str) -> None:
+    (method,) = ROUTES[route]
+    path = {"instance_id": "i-1"}
+    event = gateway_event(method, route, f"/api{route}", pathParameters=path)
+    answer = app.app(event, Context(invoked_function_arn=ARN))
+    assert answer["statusCode"] == (403 if route in DESKTOPS else 400)
 
 
 def test_a_deployment_maps_the_tables_stream_and_cannot_do_without(

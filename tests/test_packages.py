@@ -51,7 +51,7 @@ def test_every_import_goes_to_a_lower_floor() -> None:
     assert upward == []
 
 
-@pytest.mark.parametrize("name", ["aws", "cloudflare"])
+@pytest.mark.parametrize("name", ["aws", "cloudflare", "dcv"])
 def test_a_package_of_the_local_cloud_imports_nothing_of_the_project(name: str) -> None:
     package = ROOT / "localcloud" / name
     own = {path.stem for path in ROOT.iterdir() if path.is_dir() or path.suffix == ".py"}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.step import Step, Steps, Workers
+from tests.changes import STEPS, Inline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -25,42 +26,36 @@ FAR = Deadline(160, clock)
 PAST = Deadline(40, clock)
 
 
-@pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(max_workers=2) as workers:
-        yield workers
-
-
 def fail(error: Exception) -> None:
     raise error
 
 
-def test_a_step_gets_its_arguments_and_returns_its_result(executor: ThreadPoolExecutor) -> None:
-    step = Steps(executor, FAR).begin("subtract", lambda left, right: left - right, 9, 4)
+def test_a_step_gets_its_arguments_and_returns_its_result() -> None:
+    step = STEPS.begin("subtract", lambda left, right: left - right, 9, 4)
 
     assert (step.what, step.result()) == ("subtract", 5)
 
 
-def test_steps_run_in_parallel(executor: ThreadPoolExecutor) -> None:
+def test_steps_run_in_parallel() -> None:
     """One after the other they would wait for each other until the barrier breaks."""
-    both, steps = threading.Barrier(2, timeout=600), Steps(executor, FAR)
+    both, workers = threading.Barrier(2, timeout=600), Workers()
+    steps = Steps(workers, FAR)
 
     first, second = steps.begin("meet", both.wait), steps.begin("meet too", both.wait)
 
     assert {first.result(), second.result()} == {0, 1}
+    workers.shutdown()
 
 
 @pytest.mark.parametrize(
     "error", [ValueError("bad"), TimeoutError("the step's own"), OutOfTimeError("its own")]
 )
-def test_what_a_step_raises_is_raised_unchanged(
-    executor: ThreadPoolExecutor, error: Exception
-) -> None:
+def test_what_a_step_raises_is_raised_unchanged(error: Exception) -> None:
     """A TimeoutError of the step itself, such as a socket's, is not taken for the deadline."""
     future: Future[None] = Future()
     future.set_exception(error)
 
-    for each in (Steps(executor, FAR).begin("do it", fail, error), Step("read", future, PAST)):
+    for each in (STEPS.begin("do it", fail, error), Step("read", future, PAST)):
         with pytest.raises(type(error)) as caught:
             each.result()
         assert caught.value is error
@@ -114,11 +109,11 @@ def test_a_step_that_ends_just_at_the_deadline_returns_its_result() -> None:
 
 
 @pytest.mark.parametrize("at", [40.0, 100.0, 100.05])
-def test_past_the_deadline_no_step_is_started(executor: ThreadPoolExecutor, at: float) -> None:
+def test_past_the_deadline_no_step_is_started(at: float) -> None:
     started: list[int] = []
 
     with pytest.raises(OutOfTimeError, match="no time left to write"):
-        Steps(executor, Deadline(at, clock)).begin("write", started.append, 1)
+        Steps(Inline(), Deadline(at, clock)).begin("write", started.append, 1)
 
     assert started == []
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import socket
-import sys
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from chalicelib.telemetry import LogReporter, Outcome, reported
 from tests.world import Context
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-OWNER = "elephant:prod/us-west-2"
+FUNCTION, OWNER = "dns_watchdog", "elephant:prod/us-west-2"
 FIELDS = {
     "request_id": "8f5e",
     "instance_id": "i-0123456789abcdef0",
@@ -30,14 +23,9 @@ FIELDS = {
 class Log:
     """What a run has printed, which is what Lambda hands to CloudWatch."""
 
-    def __init__(self, function: str, printed: pytest.CaptureFixture[str]) -> None:
-        self.function = function
+    def __init__(self, printed: pytest.CaptureFixture[str]) -> None:
+        self.reporter = LogReporter(FUNCTION, OWNER)
         self._printed = printed
-
-    @cached_property
-    def reporter(self) -> LogReporter:
-        """The reporter, made when the run begins as in a new execution environment."""
-        return LogReporter(self.function, OWNER)
 
     def lines(self) -> list[str]:
         """Return every line that was printed since."""
@@ -52,19 +40,10 @@ class Log:
 
 
 @pytest.fixture
-def log(
-    request: pytest.FixtureRequest,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Log]:
+def log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Log:
     """Capture what is printed; a call to anywhere fails the test."""
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("telemetry made a call"))
-    for name in [*os.environ]:
-        if name.startswith("POWERTOOLS_") or name in {"LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"}:
-            monkeypatch.delenv(name)
-    function = request.node.name
-    yield Log(function, capsys)
-    logging.getLogger(function).handlers.clear()
+    return Log(capsys)
 
 
 # Outcomes
@@ -122,7 +101,7 @@ def test_a_success_is_one_line_and_a_warning_if_it_has_warnings(
 
     line, _ = log.entries()
     message = "created: it is running at 192.0.2.1"
-    said = {"message": message, "level": level, "service": log.function, "owner": OWNER}
+    said = {"message": message, "level": level, "service": FUNCTION, "owner": OWNER}
     assert line.items() >= (fields | said).items()
 
 
@@ -136,18 +115,6 @@ def test_a_failure_is_one_error_line_and_leaves_the_traceback_to_lambda(log: Log
     said = {"message": "failed: ValueError: no such zone", "level": "ERROR", "error": "ValueError"}
     assert line.items() >= ({"request_id": "8f5e"} | said).items()
     assert not {"exception", "exception_name", "stack_trace"} & line.keys()
-
-
-def test_a_line_is_not_printed_again_by_lambdas_own_handler(
-    log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    handlers = [*logging.root.handlers, logging.StreamHandler(sys.stdout)]
-    monkeypatch.setattr(logging.root, "handlers", handlers)
-
-    log.reporter.succeeded(FIELDS, {"Created": 1})
-    log.reporter.failed(FIELDS, {"Failed": 1}, ValueError("no such zone"))
-
-    assert len(log.lines()) == 4  # each report is one line of log and one of metrics
 
 
 @pytest.mark.parametrize("text", ["%s %d", "{} {0}", 'a "quoted" \\ word', "ünï ☃", "two\nlines"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.ec2.instances import INSTANCE_ID, MEETING_TAG, ROLE_TAG, is_instance_id
 
@@ -54,8 +54,7 @@ _LINK_SUFFIX, _INSTANCE_SUFFIX = "_ec2_link", "_ec2_id"
 _LINKED_INSTANCE = re.compile(rf"https://(?P<instance>{INSTANCE_ID})\.")
 
 
-@dataclass(frozen=True)
-class Assignment:
+class Assignment(NamedTuple):
     """The meeting that an instance serves, and in which role."""
 
     meeting_id: str
@@ -137,8 +136,7 @@ class Meeting:
         return None if value is None else str(value.get("S", ""))
 
 
-@dataclass(frozen=True)
-class RowUpdate:
+class RowUpdate(NamedTuple):
     """Texts to set in a row, valid only while what it relies on is unchanged.
 
     `relies_on` names attributes; one that the row did not have must still be absent.

@@ -57,8 +57,9 @@ class DesktopApi:
     """Answers desktops; one for each execution environment.
 
     Every answer is JSON, with a `message` if it is no success: 403 if the caller is no desktop of
-    this stage or its role has another one, 410 `{status, reason}` if its meeting is over, 409 or
-    503 with Retry-After if it should ask again.
+    this stage or its role has another one, 410 `{status, reason}` if its meeting is over, 404 if it
+    is not known yet, 409 if nobody could reach it yet, 503 if AWS failed: the last three with
+    Retry-After.
     """
 
     def __init__(
@@ -142,4 +143,5 @@ def _refused(refusal: Exception) -> Answer:
         return json_answer(403, said)
     if isinstance(refusal, BadDataError):
         return json_answer(400, said)
-    return json_answer(409, said, Retry_After=_SOON)
+    status = 404 if isinstance(refusal, NotYetError) else 409
+    return json_answer(status, said, Retry_After=_SOON)

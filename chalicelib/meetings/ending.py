@@ -7,7 +7,7 @@ a claim without `Status.TERMINATED`, and the next run continues from there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.desktops import TerminationError
@@ -92,7 +92,7 @@ class Ending:
             self._table.update_row(update)
         except RowFullError:
             roomy = self._make_room(claimed, (REASON,))
-            self._table.update_row(replace(update, meeting=roomy))
+            self._table.update_row(update._replace(meeting=roomy))
 
     def _make_room(self, meeting: Meeting, relies_on: tuple[str, ...]) -> Meeting:
         filling = _what_fills(meeting)

@@ -65,6 +65,7 @@ class Bridge:
         self._is_losing = False
         self._clock = clock
         self._subscribers: list[Callable[[Delivery], None]] = []
+        self._watchers: list[Callable[[str, str], None]] = []
         self.emitted = 0
         """The number of events put on the bus so far."""
         self._looking = threading.Lock()
@@ -93,6 +94,13 @@ class Bridge:
         """Call `subscriber` for each event put on the bus, in the thread that put it there."""
         self._subscribers.append(subscriber)
 
+    def on_change(self, watcher: Callable[[str, str], None]) -> None:
+        """Call `watcher` with each changed instance and its state, even if its events are lost.
+
+        It must not wait for a change.
+        """
+        self._watchers.append(watcher)
+
     @contextmanager
     def losing(self) -> Iterator[None]:
         """Lose the events of every change made within the context, and of no other."""
@@ -109,6 +117,9 @@ class Bridge:
         with self._looking:
             before, self._seen = self._seen, self._states()
             for instance_id, state in self._seen.items():
+                if before.get(instance_id) != state:
+                    for watcher in self._watchers:
+                        watcher(instance_id, state)
                 for passed in _way(before.get(instance_id), state):
                     if not self._is_losing:
                         self.emit(self.state_change(instance_id, passed))

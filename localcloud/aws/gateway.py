@@ -5,37 +5,40 @@ moto stores REST APIs, but serves none of them. `PREFIX/API-ID/STAGE/path` of th
 Lambda proxy integration, and the function, within the throttling limits of its stage. The function
 sees the address of a custom domain with the base path `PREFIX/API-ID/STAGE`, so links that it makes
 lead back here. API Gateway's own answers have the headers of the API's gateway responses
-DEFAULT_4XX and DEFAULT_5XX, deployed or not. Authorizers, API keys, IAM, caches, and limits of size
-and time are not emulated.
+DEFAULT_4XX and DEFAULT_5XX, deployed or not.
+
+A method with the authorization AWS_IAM is for callers who sign with the credentials of a role that
+may `execute-api:Invoke` it, see `signatures.py`. Signed is the address on this machine, not the one
+on AWS. Other authorizers, API keys, resource policies, caches, and limits of size and time are not
+emulated.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from moto.apigateway.models import Method, Resource, RestAPI, apigateway_backends
-from werkzeug.datastructures import Headers
+from moto.apigateway.models import Method, RestAPI, apigateway_backends
 from werkzeug.wrappers import Request, Response
 
 from . import state
 from .account import ACCOUNT_ID
 from .functions import ThrottledError
+from .permissions import role_may
+from .proxy import MalformedError, Route, event_of, response_of
+from .signatures import SignatureError, caller_of
 from .state import UnknownFunctionError
 from .throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Mapping
 
     from .functions import Functions
 
 PREFIX = "/_aws/execute-api"
+AWS_IAM = "AWS_IAM"
+"""The authorization of a method that is only for signed requests."""
 
 _AWS_URL = re.compile(r"https://([a-z0-9]+)\.execute-api\.[^/]+\.amazonaws\.com(/.*)?")
 _OWN_HEADER = "gatewayresponse.header."
@@ -43,12 +46,14 @@ _INTEGRATION = re.compile(r".*:lambda:path/[^/]+/functions/([^/]+)/invocations")
 
 # What API Gateway itself answers,
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-_NO_API = (403, "Forbidden")
-_NO_ROUTE = (403, "Missing Authentication Token")
-_NOT_SUPPORTED = (501, "the local API Gateway knows Lambda proxy integrations only")
-_NO_PERMISSION = (500, "Internal server error")
-_BAD_RESPONSE = (502, "Internal server error")
-_TOO_MANY = (429, "Too Many Requests")
+_NO_API = (403, "ForbiddenException", "Forbidden")
+_NO_ROUTE = (403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+_INTERNAL = "InternalServerErrorException"
+_NOT_SUPPORTED = (501, _INTERNAL, "the local API Gateway knows Lambda proxy integrations only")
+_NO_PERMISSION = (500, _INTERNAL, "Internal server error")
+_BAD_RESPONSE = (502, _INTERNAL, "Internal server error")
+_TOO_MANY = (429, "TooManyRequestsException", "Too Many Requests")
+_DENIED = "AccessDeniedException"
 
 
 def local_path(aws_url: str) -> str:
@@ -57,15 +62,6 @@ def local_path(aws_url: str) -> str:
     if match is None:
         raise ValueError(f"{aws_url!r} is no URL of an API Gateway REST API")
     return f"{PREFIX}/{match[1]}{match[2] or '/'}"
-
-
-@dataclass(frozen=True)
-class _Route:
-    api_id: str
-    stage: str
-    path: str
-    resource: Resource
-    parameters: dict[str, str]
 
 
 class Gateway:
@@ -92,18 +88,23 @@ class Gateway:
             route, method = self._find(request, functions)
             self._limit(request, route, functions)
             target = _target(method, request, route, functions)
-            event = _event(request, route, functions.clock.now())
+            identity = _identity(method, request, route, functions.region)
+            event = event_of(request, route, functions.clock.now(), identity)
             invocation = functions.invoke(target, event)
-            return _response(invocation.result, event["requestContext"]["requestId"])
+            return response_of(invocation.result, event["requestContext"]["requestId"])
         except _RefusedError as refused:
             answer = _say(*refused.args)
+        except SignatureError as error:
+            answer = _say(403, error.kind, error.message)
+        except MalformedError:
+            answer = _say(*_BAD_RESPONSE)
         except (UnknownFunctionError, ThrottledError):
             answer = _say(*_NO_PERMISSION)
         answer.headers.extend(_own_headers(request, functions.region, answer.status_code))
         return answer
 
     @staticmethod
-    def _find(request: Request, functions: Functions) -> tuple[_Route, Method]:
+    def _find(request: Request, functions: Functions) -> tuple[Route, Method]:
         api_id, _, rest = request.path.removeprefix(f"{PREFIX}/").partition("/")
         stage, _, path = rest.partition("/")
         api = apigateway_backends[ACCOUNT_ID][functions.region].apis.get(api_id)
@@ -115,7 +116,7 @@ class Gateway:
             raise _RefusedError(*_NO_ROUTE)
         return route, method
 
-    def _limit(self, request: Request, route: _Route, functions: Functions) -> None:
+    def _limit(self, request: Request, route: Route, functions: Functions) -> None:
         api = apigateway_backends[ACCOUNT_ID][functions.region].apis[route.api_id]
         stage, path = api.stages[route.stage], str(route.resource.get_path())
         timer = functions.clock.monotonic
@@ -124,10 +125,10 @@ class Gateway:
 
 
 class _RefusedError(Exception):
-    """API Gateway answers a request itself, with this status and message."""
+    """API Gateway answers a request itself, with this status, kind and message."""
 
 
-def _target(method: Method, request: Request, route: _Route, functions: Functions) -> str:
+def _target(method: Method, request: Request, route: Route, functions: Functions) -> str:
     """Return the function that a method names, if it may be invoked for this route."""
     integration = method.method_integration
     match = _INTEGRATION.fullmatch(integration.uri or "") if integration else None
@@ -140,7 +141,28 @@ def _target(method: Method, request: Request, route: _Route, functions: Function
     return match[1]
 
 
-def _route(api: RestAPI, stage: str, path: str) -> _Route | None:
+def _identity(method: Method, request: Request, route: Route, region: str) -> Mapping[str, str]:
+    """Return who calls, if the method is only for those who may. SignatureError, _RefusedError."""
+    if method.authorization_type != AWS_IAM:
+        return {}
+    caller = caller_of(request, "execute-api", region)
+    where = f"{route.api_id}/{route.stage}/{request.method}{route.path}"
+    resource = f"arn:aws:execute-api:{region}:{ACCOUNT_ID}:{where}"
+    if not role_may(caller.role_arn, "execute-api:Invoke", resource):
+        hidden = resource.replace(ACCOUNT_ID, "*" * 8 + ACCOUNT_ID[-4:])
+        what = "execute-api:Invoke on resource: " + hidden
+        denied = f"User: {caller.arn} is not authorized to perform: {what}"
+        raise _RefusedError(403, _DENIED, denied)
+    return {
+        "accessKey": caller.access_key,
+        "accountId": ACCOUNT_ID,
+        "caller": caller.user_id,
+        "user": caller.user_id,
+        "userArn": caller.arn,
+    }
+
+
+def _route(api: RestAPI, stage: str, path: str) -> Route | None:
     """Find the resource of a path; literal parts go before `{parameters}`."""
     found = []
     for resource in list(api.resources.values()):
@@ -149,7 +171,8 @@ def _route(api: RestAPI, stage: str, path: str) -> _Route | None:
         match = re.fullmatch(expression, path.rstrip("/") or "/")
         if match and resource.resource_methods:
             literal = [not part.startswith("{") for part in pattern.split("/")]
-            found.append((literal, _Route(api.id, stage, path, resource, match.groupdict())))
+            parameters = match.groupdict()
+            found.append((literal, Route(api.id, stage, path, resource, parameters, PREFIX)))
     return max(found, key=lambda item: item[0])[1] if found else None
 
 
@@ -157,96 +180,11 @@ def _group(match: re.Match[str]) -> str:
     return f"(?P<{match[1]}>{'.+' if match[2] else '[^/]+'})"
 
 
-def _method(route: _Route | None, name: str) -> Method | None:
+def _method(route: Route | None, name: str) -> Method | None:
     if route is None:
         return None
     methods = route.resource.resource_methods
     return methods.get(name) or methods.get("ANY")
-
-
-def _event(request: Request, route: _Route, now: datetime) -> dict[str, Any]:
-    """Return the event of a proxy integration.
-
-    See https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html.
-    """
-    headers: defaultdict[str, list[str]] = defaultdict(list)
-    for name, value in request.headers:
-        headers[name].append(value)
-    for name, value in _forwarded(request).items():
-        headers[name] = [value]
-    query = request.args.to_dict(flat=False)
-    raw = request.get_data()
-    body, is_base64 = _as_text(raw)
-    return {
-        "resource": route.resource.get_path(),
-        "path": route.path,
-        "httpMethod": request.method,
-        "headers": {name: values[-1] for name, values in headers.items()},
-        "multiValueHeaders": dict(headers),
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-        "multiValueQueryStringParameters": query or None,
-        "pathParameters": route.parameters or None,
-        "stageVariables": None,
-        "requestContext": {
-            "accountId": ACCOUNT_ID,
-            "apiId": route.api_id,
-            "domainName": request.host.rsplit(":", 1)[0],
-            "domainPrefix": request.host.split(".")[0],
-            "extendedRequestId": str(uuid4()),
-            "httpMethod": request.method,
-            "identity": {
-                "sourceIp": request.remote_addr,
-                "userAgent": request.headers.get("User-Agent"),
-            },
-            "path": f"{PREFIX}/{route.api_id}/{route.stage}{route.path}",
-            "protocol": "HTTP/1.1",
-            "requestId": str(uuid4()),
-            "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S %z"),
-            "requestTimeEpoch": int(now.timestamp() * 1000),
-            "resourceId": route.resource.id,
-            "resourcePath": route.resource.get_path(),
-            "stage": route.stage,
-        },
-        "body": body if raw else None,
-        "isBase64Encoded": is_base64,
-    }
-
-
-def _forwarded(request: Request) -> dict[str, str]:
-    """Return the headers that API Gateway always sets itself."""
-    seen = [request.headers.get("X-Forwarded-For"), request.remote_addr]
-    port = request.host.partition(":")[2] or {"https": "443"}.get(request.scheme, "80")
-    return {
-        "X-Forwarded-For": ", ".join(filter(None, seen)),
-        "X-Forwarded-Port": port,
-        "X-Forwarded-Proto": request.scheme,
-    }
-
-
-def _as_text(raw: bytes) -> tuple[str, bool]:
-    try:
-        return raw.decode(), False
-    except UnicodeDecodeError:
-        return base64.b64encode(raw).decode(), True
-
-
-def _response(answer: object, request_id: str) -> Response:
-    """Turn a proxy integration's answer into HTTP; without a status code it is malformed."""
-    if not isinstance(answer, dict) or "statusCode" not in answer:
-        return _say(*_BAD_RESPONSE)
-    headers = Headers()
-    for name, value in (answer.get("headers") or {}).items():
-        headers.add(name, str(value))
-    for name, values in (answer.get("multiValueHeaders") or {}).items():
-        headers.remove(name)
-        for value in values:
-            headers.add(name, str(value))
-    headers.setdefault("Content-Type", "application/json")
-    headers["x-amzn-RequestId"] = request_id
-    body = str(answer.get("body") or "").encode()
-    if answer.get("isBase64Encoded"):
-        body = base64.b64decode(body)
-    return Response(body, int(answer["statusCode"]), headers)
 
 
 def _own_headers(request: Request, region: str, status: int) -> dict[str, str]:
@@ -262,5 +200,9 @@ def _own_headers(request: Request, region: str, status: int) -> dict[str, str]:
     }
 
 
-def _say(status: int, message: str) -> Response:
-    return Response(json.dumps({"message": message}), status, mimetype="application/json")
+def _say(status: int, kind: str, message: str) -> Response:
+    # Who may not is told so with a capital letter.
+    content = {"Message" if kind == _DENIED else "message": message}
+    response = Response(json.dumps(content), status, mimetype="application/json")
+    response.headers["x-amzn-ErrorType"] = kind
+    return response

@@ -11,7 +11,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from moto.apigateway.models import APIGatewayBackend
+from moto.apigateway.models import APIGatewayBackend, RestAPI
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
@@ -23,6 +23,7 @@ from . import schedules, state, streams
 from .cloudformation import cloudformation_patches
 from .ec2_patches import ec2_patches
 from .functions import ThrottledError
+from .gateway import AWS_IAM
 from .mail import mail_patches
 from .scheduler_patches import scheduler_patches
 
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from .functions import Functions
     from .mail import Outbox
     from .refusals import Refusals
+
+
+_AUTHORIZATION_TYPE = "x-amazon-apigateway-authtype"
+_SIGNED = "awsSigv4"
 
 
 @contextmanager
@@ -182,7 +187,10 @@ def _refuse_wrong_rates(stack: ExitStack) -> None:
 
 
 def _import_swagger(stack: ExitStack) -> None:
-    """Let Chalice import its API: moto wants OpenAPI 3 with a description, Chalice has neither."""
+    """Let Chalice import its API: moto wants OpenAPI 3 with a description, Chalice has neither.
+
+    Moto does not read either which of its methods are for signed requests only.
+    """
 
     def import_rest_api(
         self: APIGatewayBackend,
@@ -201,7 +209,25 @@ def _import_swagger(stack: ExitStack) -> None:
     ) -> Any:  # noqa: ANN401 - moto's
         openapi = {key: value for key, value in api_doc.items() if key != "swagger"}
         openapi.setdefault("openapi", "3.0.1")
-        return original_put(self, function_id, openapi, False, mode)  # noqa: FBT003 - moto's signature
+        api = original_put(self, function_id, openapi, False, mode)  # noqa: FBT003 - moto's signature
+        _mark_signed(api, api_doc)
+        return api
 
     original_import = _replace(stack, APIGatewayBackend, "import_rest_api", import_rest_api)
     original_put = _replace(stack, APIGatewayBackend, "put_rest_api", put_rest_api)
+
+
+def _mark_signed(api: RestAPI, document: dict[str, Any]) -> None:
+    """Note the authorization AWS_IAM at the methods whose security says so.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authtype.html
+    """
+    known = document.get("securityDefinitions") or {}
+    signed = {name for name, what in known.items() if what.get(_AUTHORIZATION_TYPE) == _SIGNED}
+    for resource in list(api.resources.values()):
+        methods = document["paths"].get(resource.get_path()) or {}
+        for name, described in methods.items():
+            needed = {each for one in described.get("security") or () for each in one}
+            method = resource.resource_methods.get(name.upper())
+            if method is not None and needed & signed:
+                method.authorization_type = AWS_IAM

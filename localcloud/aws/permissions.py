@@ -1,10 +1,10 @@
 """The permissions of roles with which the local cloud itself acts.
 
-moto accepts every call from everybody. EventBridge Scheduler and desktops check their role first,
-so that a missing permission fails here as it does on AWS. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+moto accepts every call from everybody. EventBridge Scheduler checks its role first, and so does who
+answers an instance, so that a missing permission fails here as it does on AWS. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 
 Emulated are Allow and Deny, wildcards, and the conditions in `_OPERATORS`, with `IfExists` and
-`ForAllValues:`, of inline policies. A statement with anything else allows nothing.
+`ForAllValues:`, of inline and attached policies. A statement with anything else allows nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .account import ACCOUNT_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from moto.iam.models import Role
+    from moto.iam.models import ManagedPolicy, Role
 
     Context = Mapping[str, str | Sequence[str]]
 
@@ -40,7 +40,8 @@ def role_may(role_arn: str, action: str, resource: str, context: Context | None 
     role = _role(role_arn)
     if role is None:
         return False
-    return _decide(_statements(role.policies.values()), _asks_for(action, resource), context or {})
+    documents = [*role.policies.values(), *(_document(each) for each in _attached(role))]
+    return _decide(_statements(documents), _asks_for(action, resource), context or {})
 
 
 def role_trusts(role_arn: str, service: str, context: Context | None = None) -> bool:
@@ -63,9 +64,17 @@ def _role(arn: str) -> Role | None:
     return next((role for role in roles if role.arn == arn), None)
 
 
+def _attached(role: Role) -> list[ManagedPolicy]:
+    return list(role.managed_policies.values())
+
+
+def _document(policy: ManagedPolicy) -> str:
+    return next(str(each.document) for each in policy.versions if each.is_default)
+
+
 def _statements(documents: Iterable[str | Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     parsed = [json.loads(each) if isinstance(each, str) else each for each in documents]
-    return [statement for each in parsed for statement in _listed(each["Statement"])]
+    return [statement for each in parsed for statement in _listed(each.get("Statement"))]
 
 
 def _decide(

@@ -20,9 +20,12 @@ from .account import DEFAULT_REGION
 from .clock import Clock
 from .control import Control
 from .gateway import Gateway, local_path
+from .imds import PREFIX as METADATA
+from .imds import Metadata
 from .mail import Outbox
 from .moto_patches import moto_patches
 from .refusals import Refusals
+from .role_calls import RoleCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +88,10 @@ class MotoServer:
         """
         return self.endpoint + local_path(aws_url)
 
+    def metadata_url(self, instance_id: str) -> str:
+        """Return where this server offers what an instance finds at `http://169.254.169.254`."""
+        return f"{self.endpoint}{METADATA}/{instance_id}"
+
     def run_functions(self, functions: Functions) -> None:
         """Run functions that are invoked through the API, or by events in it, with `functions`."""
         self._functions = functions
@@ -146,14 +153,14 @@ class MotoServer:
             listener.listen()
             moto = DomainDispatcherApplication(create_backend_app)
             control = Control(
-                moto,
+                RoleCalls(moto, self.region),
                 self._required_functions,
                 self.refusals,
                 self.outbox,
                 lambda: self._time_travel,
                 self._offered,
             )
-            app = Gateway(control, self._required_functions)
+            app = Gateway(Metadata(control, self.region), self._required_functions)
             return _Server(self.host, self.port, app, _Handler, fd=listener.fileno())
 
 

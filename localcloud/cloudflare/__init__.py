@@ -1,6 +1,7 @@
 """Cloudflare's DNS API and nameservers on this machine; see README.md."""
 
 from .api import Api
+from .edge import Edge
 from .errors import ApiError
 from .faults import Fault, FaultKind, FaultPlan, When
 from .ratelimit import Quota
@@ -28,6 +29,7 @@ __all__ = [
     "Call",
     "CloudflareStandIn",
     "Dropped",
+    "Edge",
     "Fault",
     "FaultKind",
     "FaultPlan",

@@ -130,7 +130,7 @@ def test_what_can_never_be_launched_is_ended_and_nothing_is_left_running(stage: 
     row = stage.row(meeting)
     assert (row["status"], row["termination_reason"]) == ("TERMINATED", "LAUNCH_FAILED")
     assert all(run.failed for run in stage.runs("elephant-local-launch_ec2")[:2])
-    assert stage.cloud.desktops() == []
+    assert stage.cloud.desktops.running() == []
     page = stage.caller.look(link)
     assert (page.headline, page.entrance) == ("This meeting is over", None)
     assert "could not be started" in page.message

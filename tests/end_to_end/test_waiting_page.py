@@ -35,7 +35,7 @@ A: Final = "i-0123456789abcdef0"
 ID: Final = "abcdefgh12345678"
 KEY: Final = "the-students-key"
 MINUTE: Final = timedelta(minutes=1)
-DESKTOP: Final = link(A) + "/"
+DESKTOP: Final = link(A) + "/?authToken="
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ STATES: Final = {
     "starting": State("starting"),
     "address": State("address", row={"student_ec2_id": A, "teacher_name": "W" * 100}),
     "checking": State("checking", "DNS_WRITTEN", LINKED),
-    "ready": State("ready", "HEALTHY", LINKED),
+    "ready": State("ready", "HEALTHY", LINKED | {"student_healthy_desktop": A}),
     "late": State("late", "LAUNCHED", {"student_ec2_id": A}, before=-3 * MINUTE),
     "over": State("over", "TERMINATED", {"termination_reason": "SUCCESS"}, before=-70 * MINUTE),
     "failed": State("over", "TERMINATED", {"termination_reason": "LAUNCH_FAILED"}),
@@ -185,8 +185,9 @@ def visit(site: Site, tab: Tab, name: str) -> None:
 
 
 def entered(site: Site, tab: Tab) -> None:
-    tab.wait_for(f"location.href === '{DESKTOP}'")
-    assert site.world.row(ID)["status"] == "IN_PROGRESS"
+    """Wait until it is at the desktop; DCV's question about the ticket begins the meeting."""
+    tab.wait_for(f"location.href.startsWith('{DESKTOP}')")
+    assert "student_ticket_hash" in site.world.row(ID)
 
 
 HIDE: Final = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
@@ -283,7 +284,7 @@ def test_a_visitor_is_shown_each_step_and_taken_to_the_desktop(site: Site, tab: 
     entered(site, tab)
     assert site.asked.count("page") == 1
     entries = tab.call("Page.getNavigationHistory")["entries"]
-    assert [each["url"] for each in entries] == ["about:blank", DESKTOP]
+    assert [each["url"].partition("=")[0] + "=" for each in entries] == ["about:blank=", DESKTOP]
 
 
 def test_a_page_that_is_opened_when_all_is_ready_enters_by_a_click(site: Site, tab: Tab) -> None:
@@ -316,7 +317,7 @@ def test_a_page_that_nobody_sees_asks_slowly_and_enters_as_soon_as_it_is_seen(
     keep(tab, "hidden-late")
 
     seen = site.world.row(ID)["student_waiting_at"]
-    site.put(begun, status="HEALTHY", student_waiting_at=seen)
+    site.put(replace(STATES["ready"], before=begun.before), student_waiting_at=seen)
     shown(tab, "ready")
     polls = site.polls
     tab.wait_for(f"pauses.length >= {polls + 3}")
@@ -489,16 +490,20 @@ def test_a_state_that_stays_is_not_read_out_again(site: Site, tab: Tab) -> None:
     tab.wait_for("changes > 0")
 
 
-def test_the_keyboard_reaches_the_button_and_nothing_else(site: Site, tab: Tab) -> None:
+def test_the_keyboard_reaches_the_button_and_the_file_and_nothing_else(
+    site: Site, tab: Tab
+) -> None:
     site.instead, site.excused = STILL, "503"
     visit(site, tab, "ready")
 
     tab.press("Tab")
 
     assert tab.find("document.activeElement.id") == "open"
-    assert tab.find("document.querySelectorAll('a[href], button, input, [tabindex]').length") == 1
+    assert tab.find("document.querySelectorAll('a[href], button, input, [tabindex]').length") == 2
     assert tab.find("getComputedStyle(document.activeElement).outlineWidth") == "3px"
     keep(tab, "focus")
+    tab.press("Tab")
+    assert tab.find("document.activeElement.id") == "file"
     assert tab.find("document.querySelector('#open').getBoundingClientRect().height") >= 44
 
 

@@ -193,7 +193,7 @@ def test_tags_that_are_not_a_desktops_give_no_right(
     ("texts", "status"),
     [
         ({"student_ec2_id": "i-0123456789abcdef1"}, 403),
-        ({"student_ec2_id": ""}, 409),
+        ({"student_ec2_id": ""}, 404),
         ({"status": "TERMINATED"}, 410),
         ({"termination_reason": "NO_SHOW_TIMEOUT"}, 410),
     ],
@@ -211,7 +211,7 @@ def test_a_desktop_without_a_role_in_a_living_meeting_changes_nothing(
 
 
 def test_an_instance_that_ends_or_is_unknown_changes_nothing(api: Api, desktop: str) -> None:
-    assert api.desktop("healthy", arn_of("i-0123456789abcdef0")).status == 409
+    assert api.desktop("healthy", arn_of("i-0123456789abcdef0")).status == 404
     api.ec2.terminate_instances(InstanceIds=[desktop])
     assert api.desktop("finished", arn_of(desktop), b"{}").status == 410
 

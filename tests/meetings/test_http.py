@@ -10,6 +10,7 @@ import pytest
 from chalice.app import Request as ChaliceRequest
 
 from chalicelib.meetings.http import Answer, Request, json_answer, preflight, to_chalice, with_cors
+from tests.application import gateway_event
 
 ORIGIN = "https://app.example.com"
 ORIGINS = frozenset({ORIGIN, "https://other.example.com"})
@@ -19,16 +20,7 @@ REQUEST = Request("POST", "/schedule", {"origin": ORIGIN}, {}, b"", "https://api
 
 def read(**members: Any) -> Request:  # noqa: ANN401
     """Read a request that Chalice made of API Gateway's event."""
-    context = {"httpMethod": "POST", "resourcePath": "/schedule", "path": "/api/schedule"}
-    event = {
-        "multiValueQueryStringParameters": None,
-        "headers": {"Host": "abc.execute-api.us-west-2.amazonaws.com"},
-        "pathParameters": None,
-        "requestContext": context,
-        "body": None,
-        "stageVariables": None,
-    }
-    request = ChaliceRequest(event | members)
+    request = ChaliceRequest(gateway_event("POST", "/schedule", "/api/schedule", **members))
     return Request.of(request)
 
 

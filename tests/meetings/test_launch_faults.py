@@ -43,17 +43,12 @@ ROOM: dict[str, list[str]] = {
 
 
 def make_cloud(lag: float = 0.0, room: str = "everywhere") -> Cloud:
-    """Make a cloud with a meeting that is due; its first zone may be full."""
+    """Make a cloud with a meeting that is due; the zone that it is tried in first may be full."""
     cloud = Cloud(lag)
     cloud.put_row()
-    cloud.refusals = {first_subnet(): list(ROOM[room])}
-    return cloud
-
-
-def first_subnet() -> str:
-    """Return the subnet that the meeting's desktops are tried in first."""
     subnets = [Subnet(each, zone, has_room=True, is_public=True) for each, zone in ZONES.items()]
-    return in_order(subnets, ID, None)[0]
+    cloud.refusals = {in_order(subnets, ID, None)[0]: list(ROOM[room])}
+    return cloud
 
 
 def is_whole(cloud: Cloud) -> bool:

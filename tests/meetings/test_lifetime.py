@@ -438,8 +438,6 @@ DOCS = Path(__file__).parents[2] / "docs"
         ("meetings", f"| `NEVER_HEALTHY` | {in_minutes(SHORTEST_MEETING)} after the start"),
         ("meetings", f"from {in_minutes(PRESENCE_FROM)} after the start"),
         ("operations", f"`NEVER_HEALTHY`: {in_minutes(SHORTEST_MEETING)} after its start"),
-        ("security", f"from {in_minutes(SHORTEST_MEETING)} after the start"),
-        ("iam", f"its desktops {in_minutes(SHORTEST_MEETING)} after its start"),
     ],
 )
 def test_the_guide_gives_the_times_that_the_code_keeps_to(page: str, figure: str) -> None:

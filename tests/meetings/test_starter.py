@@ -19,10 +19,6 @@ def forget_desktops(cloud: Cloud) -> None:
     cloud.pass_time(100)
 
 
-def asked_in(cloud: Cloud) -> str:
-    return cloud.row()["teacher_subnet_id"]
-
-
 # What exists already
 
 
@@ -97,14 +93,14 @@ def test_where_a_desktop_may_have_been_started_it_is_asked_for_again(
     """Also if EC2 does not list it yet; one that has ended is replaced in another zone."""
     cloud.lag = 1000 if state == "running" else 0
     launch(cloud)
-    before = asked_in(cloud)
+    before = cloud.row()["teacher_subnet_id"]
     for host in cloud.hosts.values():
         cloud.change(host, state=state)
     forget_desktops(cloud)
 
     launch(cloud)
 
-    assert (asked_in(cloud) == before) is (state == "running")
+    assert (cloud.row()["teacher_subnet_id"] == before) is (state == "running")
     assert [len(cloud.living(role)) for role in ROLES] == [1, 1]
     assert len(cloud.hosts) == (2 if state == "running" else 4)
 

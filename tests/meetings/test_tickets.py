@@ -63,6 +63,10 @@ def test_whoever_has_been_given_a_ticket_is_no_no_show() -> None:
 
 
 def test_the_first_use_of_a_ticket_begins_the_meeting_and_uses_it_up() -> None:
+    update = admit(offered(), TICKET, A, NOW)
+    assert update
+    relied = {"student_ticket_hash", "student_ec2_id", "status", "joined_at", "termination_reason"}
+    assert (update.meeting, {*update.relies_on}) == (offered(), relied)
     row = used()
     assert (row.status, row.text("joined_at")) == ("IN_PROGRESS", at(NOW))
     assert not {name for name in row.item if "ticket" in name}
@@ -109,7 +113,9 @@ def test_a_used_ticket_opens_again_only_shortly_after_somebody_was_connected(
         return
     update = admit(row, TICKET, A, NOW + later)
     assert (update is not None) == (later > timedelta(minutes=1))
-    assert not update or {*update.texts} == {"student_entered_at"}
+    if update:
+        assert {*update.texts} == {"student_entered_at"}
+        assert {*update.relies_on} == {"student_entered_hash", "termination_reason"}
 
 
 OTHERS = Ticket.new("m1", "teacher")
@@ -153,7 +159,18 @@ def test_a_ticket_names_its_desktop_in_url_safe_text_and_shows_itself_nowhere(
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "x", "bTE.admin.x", "é.student.x", "bTE" * 200, "=.student.", "_w.student.x"]
+    "text",
+    [
+        "",
+        ".",
+        "x",
+        "bTE.admin.x",
+        "é.student.x",
+        "bTE" * 200,
+        "=.student.",
+        "_w.student.x",
+        "bTE!.student.x",
+    ],
 )
 def test_what_is_no_ticket_is_not_looked_up(text: str) -> None:
     with pytest.raises(NoEntryError):

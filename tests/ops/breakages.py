@@ -240,7 +240,7 @@ ENDED_RULE = f"{PREFIX}-{ENDED}-event"
 DEPLOYED_RULE = f"{PREFIX}-notify_deployment-event"
 ERRORS = f"{PREFIX}-errors"
 ANOTHER_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{PREFIX}-api_handler"
-START, REPORT = "start-meetings", "report-progress"
+START, REPORT = "start-meetings", "desktop"
 WARNING = Level.WARNING
 OTHERS = {"DCV_PORT": "2053", "EVENT_TAGS": "required", "SWEEP_SCHEDULE": "rate(5 minutes)"}
 

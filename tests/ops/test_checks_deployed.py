@@ -368,6 +368,10 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     "desktop role profile": [
         (asked("iam", "GetInstanceProfile", InstanceProfileName="x"), FAILURE, "not exist", "-")
     ],
+    "certificate secret": [
+        (variables(CERTIFICATE_SECRET="none"), FAILURE, "does not exist", "--secret none"),
+        (variables(CERTIFICATE_SECRET=KEY), OK, KEY, ""),
+    ],
     "desktops image": [
         (variables(AMI_ID="ami-00000000"), FAILURE, "is not in us-west-2", "--ami ANOTHER"),
         (failed_image, FAILURE, "is failed", "--ami ANOTHER"),
@@ -465,7 +469,6 @@ without_stream = every(lambda it: own_table(it, "plain"), plain(TABLE_NAME="plai
         ("secret", lambda it: secret_gone(it.cloud.settings.secret_id)(it), FAILURE, "."),
         ("secret", shorten_secret_arn, FAILURE, ", then"),
         ("table stream", without_stream, WARNING, "."),  # which only meetings need
-        ("desktop role", attach(DESKTOP), WARNING, " unless "),  # which their image may need
     ],
 )
 def test_a_single_remedy_repairs_what_it_is_for(
@@ -478,6 +481,20 @@ def test_a_single_remedy_repairs_what_it_is_for(
     assert check.level is level
     seen.carry_out(check.remedy.partition(end)[0])
     assert seen.ask(name, prove=True).level is OK
+
+
+def test_a_policy_of_the_settings_is_asked_for_and_none_too_many(seen: Deployed) -> None:
+    attach(DESKTOP)(seen)
+    arn = f"arn:aws:iam::{ACCOUNT_ID}:policy/more-{DESKTOP}"
+    detach = seen.ask("desktop role").remedy.partition(", or ")[0]
+    seen.set_variables(DESKTOP_POLICY_ARNS=arn)
+    assert seen.ask("desktop role").level is OK
+    seen.carry_out(detach)
+    check = seen.ask("desktop role")
+    assert (check.level, "lacks the policy" in check.found) == (FAILURE, True)
+    seen.carry_out(check.remedy)
+    assert seen.ask("desktop role").level is OK
+    seen.carry_out(detach)
 
 
 def test_code_that_was_built_elsewhere_is_fetched(

@@ -67,16 +67,14 @@ def test_only_the_scheduler_of_this_stages_group_may_take_its_role() -> None:
     assert conditions["aws:SourceArn"]["Fn::Sub"].endswith(":schedule-group/elephant-${Stage}")
 
 
-def test_a_desktop_may_write_its_progress_and_read_its_link_and_nothing_else() -> None:
+def test_a_desktop_may_call_its_routes_and_read_certificate_and_licence_and_nothing_else() -> None:
     (policy,) = RESOURCES["DesktopRole"]["Properties"]["Policies"]
-    found = {
-        each["Action"]: {*each["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]}
-        for each in policy["PolicyDocument"]["Statement"]
-    }
-    written = {"id", "status", "teacher_session_data", "student_session_data"}
+    found = {each["Action"]: each["Resource"] for each in policy["PolicyDocument"]["Statement"]}
+    routes = [each["Fn::Sub"].split("*/*/")[1] for each in found.pop("execute-api:Invoke")]
+    assert routes == ["GET/desktop", "POST/desktop/healthy", "POST/desktop/finished"]
     assert found == {
-        "dynamodb:UpdateItem": written,
-        "dynamodb:GetItem": {*written, "teacher_ec2_link", "student_ec2_link"},
+        "secretsmanager:GetSecretValue": {"Ref": "CertificateArn"},
+        "s3:GetObject": {"Fn::Sub": "arn:${AWS::Partition}:s3:::dcv-license.${AWS::Region}/*"},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -159,3 +160,11 @@ def sample(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
         check=True,
     )
     return done.stdout
+
+
+@pytest.fixture
+def url(cloud: Cloud, sample: str) -> str:
+    """Where the sample application's API is offered."""
+    printed = re.search(r"Rest API URL: (\S+)", sample)
+    assert printed is not None
+    return cloud.server.local_url(printed[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from chalice.app import Chalice, Response
+from chalice.app import Chalice, IAMAuthorizer, Response
 
 app = Chalice(app_name="sample", configure_logs=False)
 
@@ -40,6 +40,14 @@ def context(one: str, two: str) -> dict[str, object]:
         "headers": dict(request.headers),
         "context": request.context,
     }
+
+
+@app.route("/who", methods=["GET", "POST"], authorizer=IAMAuthorizer())
+def who() -> dict[str, object]:
+    request = app.current_request
+    assert request is not None
+    assert isinstance(request.raw_body, bytes)
+    return {"identity": request.context["identity"], "body": request.raw_body.decode()}
 
 
 @app.route("/fails")

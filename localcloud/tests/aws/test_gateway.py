@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,6 @@ import pytest
 
 if TYPE_CHECKING:
     from .conftest import Cloud
-
-
-@pytest.fixture
-def url(cloud: Cloud, sample: str) -> str:
-    """Where the sample application's API is offered."""
-    printed = re.search(r"Rest API URL: (\S+)", sample)
-    assert printed is not None
-    return cloud.server.local_url(printed[1])
 
 
 def fetch(url: str, body: object = None) -> tuple[int, Any]:
