@@ -30,17 +30,19 @@ The kit's desktops ask more often, and would find no more.
 HEALTH_CHECK: Final = 20.0
 DATA: Final = b'{"recording": "s3://recordings/1"}'
 BODIES: Final = {
-    "data": DATA,
-    "no data": b"{}",
     "nothing": b"",
-    "a list": b"[]",
+    "a list": b"[1]",
     "no JSON": b"{",
     "no text": b"\xff",
     "too deep": b"[" * 4000,
     "no number": b'{"x": NaN}',
+    "too large a number": b'{"x": 1e999}',
     "the largest": b'{"x": "%s"}' % (b"\xc3\xa9" * 4091),
     "too large": b'{"x": "%s"}' % (b"x" * 8184),
+    "data": DATA,
+    "no data": b"{}",
 }
+REFUSED: Final = {BODIES[name] for name in list(BODIES)[:7]} | {BODIES["too large"]}
 CONNECTIONS: Final = ("0", "1", "-1", "many")
 
 DESKTOP: Final = f"arn:aws:sts::{ACCOUNT}:assumed-role/{PREFIX}-desktop/"

@@ -220,6 +220,17 @@ def test_a_report_meets_the_end_of_the_right_to_make_it(calls: int, route: str, 
     scene.timeline.finish()
 
 
+@pytest.mark.parametrize("calls", LONG)
+def test_a_desktop_that_calls_before_its_row_names_it_is_to_call_again(calls: int) -> None:
+    scene = Scene()
+    scene.book_and_wait(-AHEAD - 1)
+    launch = scene.fire("launch", calls)
+    for host in list(scene.stage.ec2.hosts):
+        scene.end(scene.stage.agents.attack(HEALTHY, DESKTOP + host))
+    scene.end(launch)
+    scene.finish_launched()
+
+
 def test_at_any_time_any_caller_is_answered_as_it_deserves() -> None:
     scene = Scene(EVERYBODY)
     scene.book()
@@ -270,6 +281,7 @@ def test_a_ticket_is_shown_while_another_is_made_or_shown_or_the_meeting_ends(
     scene.end(agents.ask(tickets[0].instance_id, tickets.pop(0)))
     if is_used:
         scene.end(agents.ask(tickets[0].instance_id, tickets[0]))
+        scene.stage.clock.advance(61)  # so that it is noted once more
     asked = scene.go(agents.ask(tickets[0].instance_id, tickets[0], None), calls)
     if ends:
         for host in scene.stage.ec2.hosts.values():
