@@ -84,6 +84,7 @@ def report_finished(speaker: Speaker, body: bytes) -> RowUpdate | None:
     """
     try:
         data = json.loads(body.decode())
+        text = json.dumps(data, allow_nan=False)
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
@@ -91,7 +92,7 @@ def report_finished(speaker: Speaker, body: bytes) -> RowUpdate | None:
     if has_data(speaker.meeting, speaker.role):
         return None
     attribute = data_attribute(speaker.role)
-    return _update(speaker, {attribute: json.dumps(data)}, attribute)
+    return _update(speaker, {attribute: text}, attribute)
 
 
 def description(speaker: Speaker, longest: timedelta) -> dict[str, Any]:

@@ -120,7 +120,8 @@ def test_the_first_data_of_a_finished_session_stay(api: Api, desktop: str) -> No
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        *((body, 400) for body in (b"", b"[1]", b'"x"', b"\xff", b"{", b"[" * 8000)),
+        *((body, 400) for body in (b"", b"[1]", b'"x"', b"\xff", b"{", b"[" * 8000, b'{"x": NaN}')),
+        (b'{"x": 1e999}', 400),
         (b"{" + b" " * LARGEST_DATA + b"}", 413),
         (b'{"a": "' + b"x" * (LARGEST_DATA - 9) + b'"}', 200),
         (b'{"a": "\\ud800"}', 200),

@@ -11,6 +11,7 @@ from tests.simulation.agents import ROUTES, arn_of
 from tests.simulation.dynamodb import LARGEST, Item, size_of
 from tests.simulation.names import (
     IDS,
+    JOINED,
     MINUTE,
     NEIGHBOUR,
     RANKS,
@@ -67,7 +68,7 @@ TAGS: Final[tuple[tuple[str, str | None], ...]] = (
 ERASE, POSTPONE = "delete the row", "postpone the meeting"
 NOTE_FOREIGN, NOTE_ANOTHERS = "note a foreign instance", "note another meeting's desktop"
 NOTE_NEIGHBOURS = "note another stage's desktop"
-DECLARE: Final = "write TERMINATED while people are in"
+DECLARE, CHURN = "write TERMINATED while people are in", "write the row all the time"
 FILL: Final = {
     f"fill {name} but for {room} bytes": (name, room)
     for name in ("status", *(f"{role}_session_data" for role in ROLES))
@@ -76,7 +77,7 @@ FILL: Final = {
 """Without room there is none for a claim, and with a little only for that."""
 ROW_CHANGES: Final = (
     *(ERASE, POSTPONE, NOTE_FOREIGN, NOTE_ANOTHERS, NOTE_NEIGHBOURS),
-    *(DECLARE, *FILL),
+    *(DECLARE, CHURN, *FILL),
 )
 FILLING: Final = "#" * 1000
 ANOTHER: Final = "another-meeting"
@@ -86,8 +87,9 @@ ANOTHER: Final = "another-meeting"
 class Actors:
     """Whoever else has rights on the zone, the table and the instances.
 
-    Programs of the operator's have rights on the table: they may erase a row, note other instances
-    in it, fill it, or write TERMINATED (DECLARE). Desktops cannot, see agents.
+    Other programs have rights on the table: they may erase a row, note other instances in it, write
+    TERMINATED (DECLARE), fill the row (FILL), or write it all the time (CHURN). Desktops can do
+    nothing of this, see agents.
 
     Less is promised of `touched` meetings, and of `erased` ones less still. Of `disturbed` ones,
     and of those whose own desktops are `hostile`, nothing less is promised but that people get in.
@@ -96,6 +98,7 @@ class Actors:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._created = 0
+        self._churned: set[str] = set()
         self.touched: set[str] = set()
         self.erased: set[str] = set()
         self.disturbed: set[str] = set()
@@ -184,7 +187,7 @@ class Actors:
     def change_row(self, number: int, how: str) -> None:
         rows = list(self._stage.dynamodb.items)
         row = rows[number % len(rows)]
-        if how in {DECLARE, *FILL}:
+        if how in {DECLARE, CHURN, *FILL}:
             self.disturb(row, how)
             return
         item = self._stage.dynamodb.items[row]
@@ -203,7 +206,9 @@ class Actors:
         if not item or item.is_over or not self._has_desktop(row):
             return
         self.disturbed.add(row)
-        if how == DECLARE and item.has_begun:
+        if how == CHURN:
+            self._churned.add(row)
+        elif how == DECLARE and item.has_begun:
             self._stage.invariants.seen["declared over"] += 1
             self._set(row, "status", "TERMINATED")
         elif how in FILL:
@@ -213,9 +218,19 @@ class Actors:
                 self._stage.dynamodb.store(row, {**item, name: {"S": "#" * rest}})
 
     def race(self, task: Task) -> None:
-        """Let hostile desktops report all they can, each time that their end is to be written."""
+        """Let others write to a row each time that its end is to be written.
+
+        Hostile desktops report all that they can. What a program writes all the time comes between
+        only if the safety net writes: each change that the terminator fails to claim would make
+        more for it to see.
+        """
         if task.run.function not in {SAFETY_NET, TERMINATOR} or task.doing != "before UpdateItem":
             return
+        churned = self._churned if task.run.function == SAFETY_NET else set()
+        for row in sorted(self._stage.invariants.meetings_of(task.run) & churned):
+            if item := self._stage.dynamodb.row(row):
+                self._stage.invariants.seen["churned"] += 1
+                self._stage.dynamodb.store(row, _churned(item))
         planned = {each.meeting for each in self._stage.callers.orders if each.plan.is_hostile}
         for row in sorted(self._stage.invariants.meetings_of(task.run) & planned):
             self.hostile.add(row)
@@ -236,3 +251,17 @@ class Actors:
             "elephant:owner": NEIGHBOUR if how == NOTE_NEIGHBOURS else OWNER,
         }
         return self._stage.ec2.launch(**tags, Role="teacher").id
+
+
+def _churned(item: Item) -> Item:
+    """Change what a decision depends on, and leave the meeting as it is."""
+    flipped = {"HEALTHY": "IN_PROGRESS", "IN_PROGRESS": "HEALTHY"}.get(item.status)
+    churned = item.copy()
+    if flipped and JOINED in item:
+        churned["status"] = {"S": flipped}
+    for name in (f"{role}_session_data" for role in ROLES):
+        if name not in item:
+            churned[name] = {"S": ""}
+        elif not item.text(name):
+            del churned[name]
+    return churned

@@ -30,23 +30,26 @@ The kit's desktops ask more often, and would find no more.
 HEALTH_CHECK: Final = 20.0
 DATA: Final = b'{"recording": "s3://recordings/1"}'
 BODIES: Final = {
-    "data": DATA,
-    "no data": b"{}",
     "nothing": b"",
-    "a list": b"[]",
+    "a list": b"[1]",
     "no JSON": b"{",
     "no text": b"\xff",
     "too deep": b"[" * 4000,
     "no number": b'{"x": NaN}',
+    "too large a number": b'{"x": 1e999}',
     "the largest": b'{"x": "%s"}' % (b"\xc3\xa9" * 4091),
     "too large": b'{"x": "%s"}' % (b"x" * 8184),
+    "data": DATA,
+    "no data": b"{}",
 }
+REFUSED: Final = {BODIES[name] for name in list(BODIES)[:7]} | {BODIES["too large"]}
 CONNECTIONS: Final = ("0", "1", "-1", "many")
 
-_DESKTOP: Final = f"arn:aws:sts::{ACCOUNT}:assumed-role/{PREFIX}-desktop/"
-_ARN = re.compile(rf"{re.escape(_DESKTOP)}(i-[0-9a-f]{{17}})")
+DESKTOP: Final = f"arn:aws:sts::{ACCOUNT}:assumed-role/{PREFIX}-desktop/"
+"""Followed by the id of an instance: who calls, as API Gateway has it."""
+_ARN = re.compile(rf"{re.escape(DESKTOP)}(i-[0-9a-f]{{17}})")
 STRANGERS: Final = (
-    *("", f"arn:aws:iam::{ACCOUNT}:user/{{}}", f"{_DESKTOP}somebody", f"{_DESKTOP}{{}}0"),
+    *("", f"arn:aws:iam::{ACCOUNT}:user/{{}}", f"{DESKTOP}somebody", f"{DESKTOP}{{}}0"),
     f"arn:aws:sts::{ACCOUNT}:assumed-role/{PREFIX}1-desktop/{{}}",
     f"arn:aws:sts::210987654321:assumed-role/{PREFIX}-desktop/{{}}",
 )
@@ -174,7 +177,7 @@ class Agents:
 def arn_of(host: Host) -> str:
     """Name the caller as API Gateway does: each stage's desktops have a role of their own."""
     is_ours = host.view.tag("elephant:owner") in {None, OWNER}
-    return (_DESKTOP if is_ours else STRANGERS[-2].removesuffix("{}")) + host.id
+    return (DESKTOP if is_ours else STRANGERS[-2].removesuffix("{}")) + host.id
 
 
 def _request(route: str, arn: str, body: bytes, connections: str) -> Request:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation.actors import ERASE, FILL, NOTE_NEIGHBOURS
+from tests.simulation.actors import CHURN, ERASE, FILL, NOTE_NEIGHBOURS
 from tests.simulation.agents import (
     BODIES,
+    DESKTOP,
     FINISHED,
     HEALTHY,
     ODD_TICKETS,
@@ -180,8 +181,8 @@ def test_a_booking_is_killed_and_repeated_or_given_up(calls: int, *, is_repeated
     scene.timeline.finish()
 
 
-@pytest.mark.parametrize("how", FILL)
-def test_a_meeting_ends_however_another_program_fills_its_row(how: str) -> None:
+@pytest.mark.parametrize("how", [CHURN, *FILL])
+def test_a_desktop_ends_with_its_meeting_however_others_write_to_the_row(how: str) -> None:
     scene = Scene()
     scene.book_and_wait(SHORTEST - MINUTE)
     assert scene.running == 2
@@ -214,8 +215,20 @@ def test_a_report_meets_the_end_of_the_right_to_make_it(calls: int, route: str, 
         case _:
             stage.actors.change_row(0, what)
     scene.end(report)
-    scene.end(scene.go(stage.agents.attack(route, arn_of(host)), 1))
+    for each in list(stage.ec2.hosts):
+        scene.end(stage.agents.attack(route, DESKTOP + each))
     scene.timeline.finish()
+
+
+@pytest.mark.parametrize("calls", LONG)
+def test_a_desktop_that_calls_before_its_row_names_it_is_to_call_again(calls: int) -> None:
+    scene = Scene()
+    scene.book_and_wait(-AHEAD - 1)
+    launch = scene.fire("launch", calls)
+    for host in list(scene.stage.ec2.hosts):
+        scene.end(scene.stage.agents.attack(HEALTHY, DESKTOP + host))
+    scene.end(launch)
+    scene.finish_launched()
 
 
 def test_at_any_time_any_caller_is_answered_as_it_deserves() -> None:
@@ -262,16 +275,20 @@ def test_a_ticket_is_shown_while_another_is_made_or_shown_or_the_meeting_ends(
 ) -> None:
     scene = Scene()
     scene.book_and_wait(SHORTEST - 1)
-    agents, tickets = scene.stage.agents, scene.stage.callers.tickets
-    scene.visit(20)
+    agents, callers, tickets = scene.stage.agents, scene.stage.callers, scene.stage.callers.tickets
+    for role in ("student", "teacher"):
+        scene.end(callers.visit(scene.order, role, JSON))
+    scene.end(agents.ask(tickets[0].instance_id, tickets.pop(0)))
     if is_used:
         scene.end(agents.ask(tickets[0].instance_id, tickets[0]))
+        scene.stage.clock.advance(61)  # so that it is noted once more
     asked = scene.go(agents.ask(tickets[0].instance_id, tickets[0], None), calls)
     if ends:
         for host in scene.stage.ec2.hosts.values():
             scene.end(agents.attack(FINISHED, arn_of(host)))
-        scene.end(scene.fire("safety", 1))
-        assert scene.row.is_claimed
+        net = scene.fire("safety", 1)
+        while not scene.row.is_claimed:
+            scene.go(net, 1)
     scene.visit(20)
     for ticket in tickets[:]:
         scene.end(agents.ask(ticket.instance_id, ticket, None))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.agents import DATA, DESCRIBE, FINISHED, HEALTHY
+from tests.simulation.agents import DESCRIBE, FINISHED, HEALTHY, REFUSED
 from tests.simulation.callers import document_of
 from tests.simulation.names import JOINED, LIFE, RANKS, RECONNECT, ROLES, instance_linked
 from tests.simulation.record_invariants import LONGEST_LAG
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from tests.simulation.lambda_service import Invocation
     from tests.simulation.stage import Stage
 
-_OK, _BAD, _FORBIDDEN, _NOT_YET, _GONE, _TOO_LARGE, _LATER = 200, 400, 403, 409, 410, 413, 503
+_OK, _BAD, _FORBIDDEN, _GONE, _TOO_LARGE, _LATER = 200, 400, 403, 410, 413, 503
+_NOT_KNOWN, _NO_ADDRESS = 404, 409
+_AGAIN: Final = {DESCRIBE: _LATER, HEALTHY: _NO_ADDRESS, FINISHED: _LATER}
 _WRITES: Final = {
     DESCRIBE: {"connected_at"},
     HEALTHY: {"healthy_desktop"},
@@ -92,8 +94,10 @@ def answered_report(stage: Stage, run: Invocation) -> Iterator[str]:
         document = document_of(answer)
         if host is None or (document["meeting_id"], document["role"]) not in served:
             yield f"told {report.request.caller_arn} of {document}"
+        if report.route == FINISHED and report.request.body in REFUSED:
+            yield f"took {report.request.body[:99]!r}"
     elif answer.status in {_BAD, _TOO_LARGE}:
-        if report.request.body == DATA or report.route != FINISHED:
+        if report.route != FINISHED or report.request.body not in REFUSED:
             yield f"answered {answer.status} to {report}"
     elif answer.status == _FORBIDDEN and host:
         yield from _forbade(stage, host, served)
@@ -101,15 +105,16 @@ def answered_report(stage: Stage, run: Invocation) -> Iterator[str]:
         item = stage.dynamodb.row(host.view.meeting)
         if item and not item.is_over and not host.view.is_gone and len(served) == 1:
             yield f"sent {host.id} away from {host.view.meeting}, which is not over: {item}"
-    elif answer.status not in {_FORBIDDEN, _NOT_YET, _LATER}:
+    elif answer.status not in {_FORBIDDEN, _NOT_KNOWN, _LATER, _AGAIN[report.route]}:
         yield f"answered {answer.status} to {report}"
     stage.agents.was_answered(report, answer)
 
 
 def _forbade(stage: Stage, host: Host, served: set[tuple[str, str]]) -> Iterator[str]:
-    """Check that no desktop is refused for good that has its role."""
+    """Check that no desktop is refused for good that has its role, or may yet have it."""
     for row, role in served:
-        is_its_own = stage.dynamodb.row(row).text(f"{role}_ec2_id") == host.id
+        item = stage.dynamodb.row(row)
+        is_its_own = item and item.text(f"{role}_ec2_id") in {None, host.id}
         if is_its_own and len(served) == 1 and row not in stage.actors.touched:
             yield f"refused {host.id}, the {role} of {row}"
 
