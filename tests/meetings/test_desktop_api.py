@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.meetings import desktop_caller
 from chalicelib.meetings.desktop_reports import LARGEST_DATA
 from tests.meetings.api import NOW, PLACE, ROOM, Api
 from tests.meetings.faults import REFUSED
@@ -132,8 +133,12 @@ def test_data_are_a_small_object(api: Api, desktop: str, body: bytes, status: in
     assert ("student_session_data" in api.rows()[ID]) == (status == 200)
 
 
-def test_ec2_is_asked_again_for_every_report_and_every_five_minutes(api: Api, desktop: str) -> None:
+@pytest.mark.parametrize("most", [0, desktop_caller.MOST_KNOWN])
+def test_ec2_is_asked_again_for_every_report_and_every_five_minutes(
+    api: Api, desktop: str, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
     """EC2 would not answer it once a minute for each of hundreds of desktops."""
+    monkeypatch.setattr(desktop_caller, "MOST_KNOWN", most)
     calls = []
     environment = api.new_desktop_api()
     for seconds, what in ((0, "describe"), (299, "describe"), (300, "describe"), (301, "finished")):
