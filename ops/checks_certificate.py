@@ -1,15 +1,12 @@
-"""Checks of the certificate obtained by `elephant certificate`, and of its secret."""
+"""The check of the certificate obtained by `elephant certificate`."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError
-
-from ops.account import error_code
 from ops.certificate import CertificateError, names_in, names_under, note_path, read_certificate
-from ops.check import NOT_FOUND, failure, ok, question, warning
+from ops.check import failure, ok, question, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,24 +54,4 @@ def origin_certificate(context: Context) -> Iterator[Finding]:
         yield ok(f"for {', '.join(names)}, until {end:%Y-%m-%d}")
 
 
-@question("certificate secret", needs=("credentials",))
-def certificate_secret(context: Context) -> Iterator[Finding]:
-    """Whether the secret with the desktops' certificate exists, if the stage names one."""
-    meetings = context.stage.settings.meetings
-    if not (meetings and meetings.certificate_secret):
-        return
-    name = meetings.certificate_secret
-    try:
-        context.client("secretsmanager").describe_secret(SecretId=name)
-    except ClientError as error:
-        if error_code(error) != NOT_FOUND:
-            raise
-        yield failure(
-            f"secret {name} does not exist, so desktops never become healthy",
-            context.command("certificate", f"--secret {name}"),
-        )
-        return
-    yield ok(name)
-
-
-QUESTIONS: Final = (origin_certificate, certificate_secret)
+QUESTIONS: Final = (origin_certificate,)

@@ -156,6 +156,26 @@ def meeting_seed(context: Context) -> Iterator[Finding]:
     )
 
 
+@question("certificate secret", needs=("credentials",))
+def certificate_secret(context: Context) -> Iterator[Finding]:
+    """Whether the secret with the desktops' certificate exists, if the stage names one."""
+    meetings = context.stage.settings.meetings
+    if not (meetings and meetings.certificate_secret):
+        return
+    name = meetings.certificate_secret
+    try:
+        context.client("secretsmanager").describe_secret(SecretId=name)
+    except ClientError as error:
+        if error_code(error) != NOT_FOUND:
+            raise
+        yield failure(
+            f"secret {name} does not exist, so desktops never become healthy",
+            context.command("certificate", f"--secret {name}"),
+        )
+        return
+    yield ok(name)
+
+
 @question("desktops", needs=("credentials",))
 def desktops(context: Context) -> Iterator[Finding]:
     """Whether the desktops' image and security groups exist."""
@@ -272,5 +292,6 @@ QUESTIONS: Final = (
     desktop_role,
     schedule_key,
     meeting_seed,
+    certificate_secret,
     desktops,
 )
