@@ -187,6 +187,7 @@ class Container:
                 owner=settings.owner,
                 instances=self._instances,
                 table=self._table,
+                clock=self._clock,
             ),
             table=self._table,
             reporter=self._reporter(API),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -24,13 +23,11 @@ from localcloud.aws import (
     aws_client,
     aws_environment,
     aws_settings,
-    make_image,
-    make_security_group,
 )
-from localcloud.certificate import issue_certificate
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Edge, Token, Zone
 from localcloud.desktop import Kit
 from localcloud.desktops import Desktops
+from localcloud.provisions import provide, provide_kit
 from ops.chalice import run_chalice, without_settings
 from ops.command import run_command
 from ops.features import STREAM_VARIABLE
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.settings.stage import Settings
 
 HOST: Final = "127.0.0.1"
@@ -134,7 +130,9 @@ class LocalCloud:
             if self._fires_on_time:
                 stack.enter_context(self.schedules)
                 stack.enter_context(self.one_offs)
-            self._provide()
+            provide(self.settings, self.client, self.region)
+            secrets = self.client("secretsmanager")
+            self._kit = provide_kit(self._kit, self.settings, self.cloudflare.api, secrets)
             self.desktops = stack.enter_context(self._make_desktops())
             stack.enter_context(self.edge)
             self._running = stack.pop_all()
@@ -252,51 +250,3 @@ class LocalCloud:
             report = {"meeting": desktop.meeting_id, "role": desktop.role}
             done.append({"instance": desktop.instance_id, **report})
         return done
-
-    def _provide(self) -> None:
-        if self.settings.meetings:
-            make_image(self.settings.meetings.ami_id, self.region)
-            for group_id in self.settings.meetings.security_group_ids:
-                make_security_group(group_id, self.region)
-            self._provide_kit(self.settings.meetings)
-        if self.settings.notifications:
-            sender = self.settings.notifications.mail_domain
-            self.client("sesv2").create_email_identity(EmailIdentity=sender)
-        self.client("secretsmanager").create_secret(
-            Name=self.settings.secret_id,
-            SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN}),
-        )
-        if self.settings.table_name:
-            dynamodb = self.client("dynamodb")
-            dynamodb.create_table(
-                TableName=self.settings.table_name,
-                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-                BillingMode="PAY_PER_REQUEST",
-                StreamSpecification={
-                    "StreamEnabled": True,
-                    "StreamViewType": "NEW_AND_OLD_IMAGES",
-                },
-            )
-            dynamodb.update_continuous_backups(
-                TableName=self.settings.table_name,
-                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
-            )
-
-    def _provide_kit(self, meetings: MeetingsSettings) -> None:
-        """Make the certificate that desktops need, in the settings' secret or in their image."""
-        files = issue_certificate(self.cloudflare.api, self.settings.domain_root)
-        if meetings.certificate_secret:
-            self.client("secretsmanager").create_secret(
-                Name=meetings.certificate_secret, SecretString=json.dumps(files)
-            )
-        in_image = {f"etc/dcv/{name}": text for name, text in files.items()}
-        values = {
-            "CERTIFICATE_SECRET": meetings.certificate_secret or "",
-            "SIGN_IN": "dcv" if meetings.signs_in else "none",
-        }
-        self._kit = replace(
-            self._kit,
-            values={**values, **self._kit.values},
-            files={**({} if meetings.certificate_secret else in_image), **self._kit.files},
-        )

@@ -16,7 +16,10 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import botocore.session
+from botocore.utils import InstanceMetadataFetcher
 
 from localcloud.dcv import CommandError, DcvServer
 
@@ -126,6 +129,20 @@ class Desktop:
     def finish(self) -> None:
         """Do what the person's shortcut does: have the agent finish, report and power off."""
         subprocess.run([AGENT, "finish"], env=self._environment(), check=True)  # noqa: S603 (the kit)
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 (botocore makes the class)
+        """Make a client of AWS with what the desktop's metadata says, as a program on it would."""
+        around = self._surroundings
+        fetcher = InstanceMetadataFetcher(base_url=f"{self._metadata_url}/", env={})
+        held = fetcher.retrieve_iam_role_credentials()
+        return botocore.session.Session().create_client(
+            service,
+            region_name=around.region,
+            endpoint_url=around.aws_endpoint,
+            aws_access_key_id=held["access_key"],
+            aws_secret_access_key=held["secret_key"],
+            aws_session_token=held["token"],
+        )
 
     def wait_for(self, text: str) -> None:
         """Wait until the agent has logged this text. TimeoutError if that takes long."""

@@ -6,6 +6,8 @@ import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
+from botocore.exceptions import ClientError
+
 if TYPE_CHECKING:
     from localcloud.scene import Booked, Scene
 
@@ -43,6 +45,7 @@ def enter_desktops(scene: Scene, lesson: Booked, long_one: Booked) -> None:
         _promise_refused(scene, sent, "nobody else gets in with the teacher's address")
         other = sent.replace(row["teacher_ec2_link"], row["student_ec2_link"])
         _promise_refused(scene, other, "nor does it open the student's desktop")
+    _promise_no_rights(scene, lesson)
     for meeting in (lesson, long_one):
         sent = _click(scene, meeting, "student")
         headline = scene.visitor.look(sent).headline
@@ -62,6 +65,26 @@ def end_part(scene: Scene, meeting: Booked, role: str) -> None:
     data = json.loads(scene.row(meeting).get(f"{role}_session_data", "{}"))
     where = f"s3://recordings/{meeting.id}/{role}"
     scene.promise(f"the row says where its recording is: {where}", data.get("recording") == where)
+
+
+def _promise_no_rights(scene: Scene, meeting: Booked) -> None:
+    """Do what somebody may try who sits at the teacher's desktop: use its credentials."""
+    desktop = scene.desktops(meeting)["teacher"]
+    denied = []
+    for service, operation, request in (
+        ("dynamodb", "get_item", {"TableName": "elephant-meetings", "Key": {"id": {"S": "1"}}}),
+        ("secretsmanager", "get_secret_value", {"SecretId": scene.settings.secret_id}),
+        ("ec2", "terminate_instances", {"InstanceIds": [desktop.instance_id]}),
+    ):
+        client = desktop.client(service)
+        try:
+            getattr(client, operation)(**request)
+        except ClientError as error:
+            denied.append(error.response["Error"]["Code"])
+    scene.promise(
+        "with a desktop's credentials nobody reads the table or the token, or ends a desktop",
+        denied == ["AccessDeniedException", "AccessDeniedException", "UnauthorizedOperation"],
+    )
 
 
 def _click(scene: Scene, meeting: Booked, role: str) -> str:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 3
 """Attempts to decide when the row is changed between reading and writing."""
+_ASKS: Final = "describe"
 _SOON: Final = "5"
 """Seconds after which a desktop should ask again."""
 
@@ -84,7 +85,7 @@ class DesktopApi:
         def decide(speaker: Speaker, now: datetime) -> RowUpdate | None:
             return report_connected(speaker, now) if is_connected else None
 
-        return self._answer("describe", request, context, decide)
+        return self._answer(_ASKS, request, context, decide)
 
     def healthy(self, request: Request, context: LambdaContext) -> Answer:
         """Open the door of its role; the status becomes HEALTHY if it is an earlier one."""
@@ -108,7 +109,9 @@ class DesktopApi:
             stage = StageNames.of(context.invoked_function_arn)
             instance_id = instance_of(request.caller_arn, stage)
             fields["instance_id"] = instance_id
-            speaker, is_new = decide_again(ATTEMPTS, lambda: self._attempt(instance_id, decide))
+            speaker, is_new = decide_again(
+                ATTEMPTS, lambda: self._attempt(instance_id, what, decide)
+            )
         except (NotOursError, BadDataError, EndedError, NotYetError, NoAddressError) as refusal:
             fields |= {"action": "refused", "reason": str(refusal)}
             self._reporter.succeeded(fields, {})
@@ -127,8 +130,8 @@ class DesktopApi:
         self._reporter.succeeded(fields, {})
         return json_answer(200, description(speaker, self._settings.longest))
 
-    def _attempt(self, instance_id: str, decide: Decide) -> tuple[Speaker, bool]:
-        speaker = self._speakers.recognize(instance_id)
+    def _attempt(self, instance_id: str, what: str, decide: Decide) -> tuple[Speaker, bool]:
+        speaker = self._speakers.recognize(instance_id, reports=what != _ASKS)
         update = decide(speaker, time_at(self._clock()))
         if update is None:
             return speaker, False

@@ -10,18 +10,30 @@ still has that role.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.instances import INSTANCE_ID, OWNER_TAG
 from chalicelib.meeting_row.meeting import REASON, ROLES, Assignment
 from chalicelib.meetings.lifetime import is_over
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chalicelib.ec2.instances import Instance, Instances
     from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.resource_names import StageNames
+
+
+KNOWN_FOR: Final = 300.0
+"""Seconds for which an environment need not ask EC2 again about a desktop that only asks.
+
+Each asks once a minute, and EC2 lets an account describe instances ten times a second:
+https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+"""
+MOST_KNOWN: Final = 10_000
 
 
 class NotOursError(Exception):
@@ -54,26 +66,44 @@ class Speakers:
     """Recognizes the desktops of a stage."""
 
     def __init__(
-        self, *, project_tag: tuple[str, str], owner: str, instances: Instances, table: Meetings
+        self,
+        *,
+        project_tag: tuple[str, str],
+        owner: str,
+        instances: Instances,
+        table: Meetings,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._project_tag = project_tag
         self._owner = owner
         self._instances = instances
         self._table = table
+        self._clock = clock
+        self._known: dict[str, tuple[float, Instance]] = {}
 
-    def recognize(self, instance_id: str) -> Speaker:
-        """Find out for which meeting and role the instance speaks.
+    def recognize(self, instance_id: str, *, reports: bool) -> Speaker:
+        """Find out for which meeting and role the instance speaks, now if it `reports` something.
 
         Raises NotOursError, NotYetError, EndedError, and the errors of EC2 and DynamoDB.
         """
-        instance = self._instances.find(instance_id)
-        if instance is None:
-            raise NotYetError(f"EC2 does not show {instance_id} yet")
+        at, instance = self._known.get(instance_id, (-KNOWN_FOR, None))
+        if instance is None or reports or not 0 <= self._clock() - at < KNOWN_FOR:
+            instance = self._describe(instance_id)
         assignment = self._assignment_of(instance)
         meeting = self._table.read_row(assignment.meeting_id)
         if meeting is None:
             raise NotOursError(f"meeting {assignment.meeting_id!r} has no row")
         return speaker_of(instance, assignment.role, meeting)
+
+    def _describe(self, instance_id: str) -> Instance:
+        self._known.pop(instance_id, None)
+        instance = self._instances.find(instance_id)
+        if instance is None:
+            raise NotYetError(f"EC2 does not show {instance_id} yet")
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[instance_id] = self._clock(), instance
+        return instance
 
     def _assignment_of(self, instance: Instance) -> Assignment:
         """Read its tags; only the stage that launched it sets the owner's."""

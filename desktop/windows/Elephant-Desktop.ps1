@@ -252,8 +252,11 @@ function Send-Healthy {
     Write-Log 'reported that the desktop is healthy'
 }
 
+# Ask the API once a minute, and as soon as somebody connects or leaves.
 function Watch-Meeting {
     $connected = $null
+    $told = $null
+    $turns = 0
     while (-not (Test-Path "$Root\finish")) {
         try {
             Confirm-Session
@@ -264,7 +267,9 @@ function Watch-Meeting {
                 Complete-Meeting "nobody has been connected for $idle minutes"
             }
             $query = if ($null -ne $count) { "?connections=$count" }
-            Invoke-Api 'GET' "desktop$query" | Out-Null
+            if ($count -ne $told -or $turns++ % 3 -eq 0) {
+                if (Invoke-Api 'GET' "desktop$query") { $told = $count }
+            }
         } catch { Write-Log "$_" }
         Start-Sleep -Seconds $PollSeconds
     }

@@ -14,6 +14,7 @@ import json
 import re
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape
 
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sts.models import sts_backends
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _CREDENTIAL: Final = re.compile(r".*Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/.*")
+_DENIED: Final = "AccessDeniedException"
 _ALWAYS: Final = {"sts:GetCallerIdentity"}
 
 
@@ -50,9 +52,7 @@ class RoleCalls:
         try:
             self._check(request, found[2])
         except SignatureError as error:
-            refusal = {"__type": error.kind, "message": error.message}
-            answer = Response(json.dumps(refusal), 400, mimetype="application/x-amz-json-1.1")
-            return answer(environ, start_response)
+            return _refusal(request, found[2], error)(environ, start_response)
         environ["wsgi.input"] = BytesIO(body)
         return self._otherwise(environ, start_response)
 
@@ -64,7 +64,7 @@ class RoleCalls:
             return
         what = f"is not authorized to perform: {action} on resource: {resource}"
         why = f"because no identity-based policy allows the {action} action"
-        raise SignatureError("AccessDeniedException", f"User: {caller.arn} {what} {why}")
+        raise SignatureError(_DENIED, f"User: {caller.arn} {what} {why}")
 
     def _resource(self, request: Request, service: str) -> str:
         named = _document(request)
@@ -79,6 +79,21 @@ class RoleCalls:
         secret = secretsmanager_backends[ACCOUNT_ID][self._region].secrets.get(name)
         unknown = f"arn:aws:secretsmanager:{self._region}:{ACCOUNT_ID}:secret:{name}"
         return str(secret.arn) if secret else unknown
+
+
+def _refusal(request: Request, service: str, error: SignatureError) -> Response:
+    """Say no in the protocol of the service."""
+    if "X-Amz-Target" in request.headers:
+        said = {"__type": error.kind, "message": error.message}
+        return Response(json.dumps(said), 400, mimetype="application/x-amz-json-1.1")
+    denials = {"ec2": "UnauthorizedOperation"}
+    code = denials.get(service, "AccessDenied") if error.kind == _DENIED else error.kind
+    text = f"<Error><Code>{code}</Code><Message>{escape(error.message)}</Message></Error>"
+    if service == "ec2":
+        text = f"<Response><Errors>{text}</Errors></Response>"
+    elif service != "s3":
+        text = f"<ErrorResponse>{text}</ErrorResponse>"
+    return Response(text, 403, mimetype="text/xml")
 
 
 def _operation(request: Request) -> str:

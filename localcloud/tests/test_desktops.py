@@ -34,7 +34,7 @@ signed = IAMAuthorizer()
 
 @app.route("/desktop", authorizer=signed)
 def desktop():
-    return {"room_url": None}
+    return {"meeting_id": "m1", "role": "teacher", "room_url": None}
 
 @app.route("/desktop/healthy", methods=["POST"], content_types=["*/*"], authorizer=signed)
 def healthy():

@@ -27,9 +27,9 @@ OWNER = "elephant:qa/123456789012/us-west-2"
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
     with LocalCloud(PROJECT.settings, Ports(), time_scale=0.001) as running:
-        running.client("secretsmanager").delete_secret(
-            SecretId=running.settings.secret_id, ForceDeleteWithoutRecovery=True
-        )
+        client = running.client("secretsmanager")
+        for secret in client.list_secrets()["SecretList"]:
+            client.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
         yield running
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
+    from chalicelib.meetings.desktop_api import DesktopApi
     from chalicelib.meetings.http import Answer
     from chalicelib.meetings.scheduling import Scheduling
 
@@ -128,11 +129,21 @@ class Api(Faults):
         self.calls.clear()
         return join.handle(Request("GET", path, headers, query, b"", BASE), meeting_id, role)
 
-    def desktop(self, what: str, caller: str, body: bytes = b"", **query: str) -> Answer:
-        """Call the desktops' API, with the signature of this ARN."""
+    def new_desktop_api(self) -> DesktopApi:
+        return self._functions().desktop_api
+
+    def desktop(
+        self,
+        what: str,
+        caller: str,
+        body: bytes = b"",
+        environment: DesktopApi | None = None,
+        **query: str,
+    ) -> Answer:
+        """Call the desktops' API, a new one by default, with the signature of this ARN."""
         request = Request("POST", f"/api/desktop/{what}", {}, query, body, BASE, caller)
         self.calls.clear()
-        answer: Answer = getattr(self._functions().desktop_api, what)(request, self.context)
+        answer: Answer = getattr(environment or self.new_desktop_api(), what)(request, self.context)
         return answer
 
     def dcv(self, instance_id: str, body: bytes) -> Answer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.meetings import desktop_caller
 from chalicelib.meetings.desktop_reports import LARGEST_DATA
 from tests.meetings.api import NOW, PLACE, ROOM, Api
 from tests.meetings.faults import REFUSED
@@ -130,6 +131,21 @@ def test_the_first_data_of_a_finished_session_stay(api: Api, desktop: str) -> No
 def test_data_are_a_small_object(api: Api, desktop: str, body: bytes, status: int) -> None:
     assert api.desktop("finished", arn_of(desktop), body).status == status
     assert ("student_session_data" in api.rows()[ID]) == (status == 200)
+
+
+@pytest.mark.parametrize("most", [0, desktop_caller.MOST_KNOWN])
+def test_ec2_is_asked_again_for_every_report_and_every_five_minutes(
+    api: Api, desktop: str, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """EC2 would not answer it once a minute for each of hundreds of desktops."""
+    monkeypatch.setattr(desktop_caller, "MOST_KNOWN", most)
+    calls = []
+    environment = api.new_desktop_api()
+    for seconds, what in ((0, "describe"), (299, "describe"), (300, "describe"), (301, "finished")):
+        api.now = NOW.timestamp() + seconds
+        api.desktop(what, arn_of(desktop), b"{}", environment)
+        calls.append(api.calls[0])
+    assert calls == ["describe_instances", "get_item", *["describe_instances"] * 2]
 
 
 @pytest.mark.parametrize(("connections", "is_written"), [("0", False), ("1", True), ("12", True)])

@@ -83,6 +83,12 @@ def test_a_role_without_rights_learns_only_who_it_is(cloud: Cloud) -> None:
     identity = role.client("sts").get_caller_identity()
     assert identity["Arn"].endswith("/i-1")
     table = f"arn:aws:dynamodb:us-west-2:{ACCOUNT}:table/rows"
+    with refused("UnauthorizedOperation", "ec2:DescribeInstances"):
+        role.client("ec2").describe_instances()
+    with refused("AccessDenied", "iam:ListRoles"):
+        role.client("iam").list_roles()
+    with refused("AccessDenied", "s3:GET"):
+        role.client("s3").list_buckets()
     with refused("AccessDeniedException", f"dynamodb:GetItem on resource: {table}"):
         role.client("dynamodb").get_item(TableName="rows", Key={"id": {"S": "1"}})
 

@@ -1,0 +1,71 @@
+"""What a stage finds when it is deployed, and what its desktops' image has."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from localcloud.aws import make_image, make_security_group
+from localcloud.certificate import issue_certificate
+from localcloud.cloudflare import DEFAULT_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.settings.stage import Settings
+    from localcloud.cloudflare import Api
+    from localcloud.desktop import Kit
+
+
+def provide(settings: Settings, client: Callable[[str], Any], region: str) -> None:
+    """Make the image and groups, the sender, the secret with the token, and an empty table."""
+    if settings.meetings:
+        make_image(settings.meetings.ami_id, region)
+        for group_id in settings.meetings.security_group_ids:
+            make_security_group(group_id, region)
+    if settings.notifications:
+        sender = settings.notifications.mail_domain
+        client("sesv2").create_email_identity(EmailIdentity=sender)
+    client("secretsmanager").create_secret(
+        Name=settings.secret_id, SecretString=json.dumps({"CLOUDFLARE_TOKEN": DEFAULT_TOKEN})
+    )
+    if settings.table_name:
+        _make_table(client("dynamodb"), settings.table_name)
+
+
+def provide_kit(kit: Kit, settings: Settings, api: Api, client: Any) -> Kit:  # noqa: ANN401 (of botocore)
+    """Fill in the stage's values as `elephant image` does, and make the desktops' certificate.
+
+    It is in the secret that the settings name, otherwise in the image.
+    """
+    if settings.meetings is None:
+        return kit
+    secret = settings.meetings.certificate_secret
+    files = issue_certificate(api, settings.domain_root)
+    if secret:
+        client.create_secret(Name=secret, SecretString=json.dumps(files))
+    in_image = {f"etc/dcv/{name}": text for name, text in files.items()}
+    values = {
+        "CERTIFICATE_SECRET": secret or "",
+        "SIGN_IN": "dcv" if settings.meetings.signs_in else "none",
+    }
+    return replace(
+        kit,
+        values={**values, **kit.values},
+        files={**({} if secret else in_image), **kit.files},
+    )
+
+
+def _make_table(client: Any, name: str) -> None:  # noqa: ANN401 (of botocore)
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    client.update_continuous_backups(
+        TableName=name,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
