@@ -10,6 +10,7 @@ import pytest
 from tests.simulation.actors import CHURN, ERASE, FILL, NOTE_NEIGHBOURS
 from tests.simulation.agents import (
     BODIES,
+    DESCRIBE,
     DESKTOP,
     FINISHED,
     HEALTHY,
@@ -255,8 +256,11 @@ def test_a_ticket_opens_its_desktop_for_a_minute_and_then_while_somebody_is_ther
     scene = Scene()
     scene.book_and_wait(-3 * MINUTE)
     stage, callers = scene.stage, scene.stage.callers
-    for seconds in (62, 1, 58, 178, 5, 182, 0, 30 * MINUTE, 0, 30 * MINUTE):
+    for seconds in (62, 1, 58, 178, 5, 170, 182, 0, 30 * MINUTE, 0, 30 * MINUTE):
         scene.end(callers.visit(scene.order, role, ENTER))
+        for host in [*stage.ec2.hosts] * 2 if seconds == 170 else []:
+            stage.clock.advance(seconds / 2)
+            scene.end(stage.agents.attack(DESCRIBE, DESKTOP + host))
         stage.clock.advance(seconds)
         for ticket, host in itertools.product(callers.tickets, list(stage.ec2.hosts)):
             scene.end(stage.agents.ask(host, ticket))
