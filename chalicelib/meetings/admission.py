@@ -24,6 +24,7 @@ from chalicelib.meetings.lifetime import (
     PARTIAL_NO_SHOW_TIMEOUT,
     SUCCESS,
     SUCCESS_AT_15_MINUTES,
+    has_data,
     is_over,
     meet_time_of,
 )
@@ -111,6 +112,9 @@ _ENDS: Final = {
     SUCCESS: "It went well, and there is nothing left to do. Thank you for coming.",
     SUCCESS_AT_15_MINUTES: "It went well, and there is nothing left to do. Thank you for coming.",
 }
+_FINISHED: Final = (
+    "Your desktop has finished and closes. For another one, ask the person who invited you."
+)
 _PASSED: Final = "Its time has passed. For another one, ask the person who invited you."
 
 _PAUSES: Final = {
@@ -168,6 +172,8 @@ def admit(
     if is_over(meeting):
         reason = meeting.text(REASON) or ""
         return Admission(Phase.OVER, _ENDS.get(reason, _MESSAGES[Phase.OVER]), status)
+    if has_data(meeting, role):
+        return Admission(Phase.OVER, _FINISHED, status)
     link, warnings = _own_link(meeting, role, link_to)
     if link and status in OPEN_STATUSES and is_healthy(meeting, role):
         return Admission(Phase.READY, _MESSAGES[Phase.READY], status, link, Phase.READY)

@@ -84,7 +84,7 @@ class SignIn:
         fields |= {"meeting_id": meeting.id}
         if update is not None:
             self._table.update_row(update)
-        return update is not None and bool(update.removes)
+        return update is not None
 
 
 def _xml(body: str) -> Answer:

@@ -13,6 +13,7 @@ import base64
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -26,11 +27,11 @@ from chalicelib.meeting_row.meeting import (
     link_attribute,
 )
 from chalicelib.meetings.desktop_reports import connected_attribute
-from chalicelib.meetings.keys import hash_of, opens
+from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.lifetime import (
-    BETWEEN_NOTES,
     JOINED_AT,
     SLACK,
+    has_data,
     is_over,
     waiting_attribute,
 )
@@ -51,8 +52,6 @@ RECONNECT: Final = timedelta(minutes=3)
 
 LONGEST: Final = 512
 _SECRET_BYTES: Final = 24
-_NO_HASH: Final = "0" * 64
-"""No ticket's hash, so that a comparison takes as long if the row has none."""
 
 
 class NoEntryError(Exception):
@@ -110,44 +109,55 @@ def offer(meeting: Meeting, ticket: Ticket, now: datetime) -> RowUpdate:
     Whoever has it is on the way in, so the meeting is not to be ended as a no-show meanwhile.
     """
     role, time = ticket.role, format_time(now)
-    texts = {_offered(role): hash_of(ticket.text), _offered_at(role): time}
+    of_desktop = _hash(ticket, meeting.instance_id(role) or "")
+    texts = {_offered(role): of_desktop, _offered_at(role): time}
     texts[waiting_attribute(role)] = time
     return RowUpdate(meeting, texts, (link_attribute(role), instance_attribute(role), REASON))
 
 
 def admit(meeting: Meeting, ticket: Ticket, instance_id: str, now: datetime) -> RowUpdate | None:
-    """Let the bearer of a ticket in; return what to write, if anything.
+    """Let the bearer of a ticket in; return what to write for its first use, None for another.
 
-    The first use begins the meeting. Raises NoEntryError.
+    The first use begins the meeting. Using it again writes nothing: it would keep itself alive,
+    whether or not somebody is connected. Raises NoEntryError.
     """
     role = ticket.role
-    if is_over(meeting):
+    if is_over(meeting) or has_data(meeting, role):
         raise NoEntryError("the meeting is over")
-    is_offered = opens(ticket.text, meeting.text(_offered(role)) or _NO_HASH)
-    is_used = opens(ticket.text, meeting.text(_used(role)) or _NO_HASH)
-    if meeting.instance_id(role) != instance_id or not (is_offered or is_used):
+    shown = _hash(ticket, instance_id).encode()
+    is_offered, *is_used = (
+        compare_digest(shown, (meeting.text(attribute) or "").encode("utf-8", "replace"))
+        for attribute in (_offered(role), _used(role), _used_before(role))
+    )
+    if meeting.instance_id(role) != instance_id or not (is_offered or any(is_used)):
         raise NoEntryError("this ticket does not open this desktop")
     if is_offered:
         if not _is_within(meeting, _offered_at(role), LIFE, now):
             raise NoEntryError("this ticket has expired")
-        return _first_use(meeting, ticket, now)
+        return _first_use(meeting, ticket, instance_id, now)
     seen = (_used_at(role), connected_attribute(role))
     if not any(_is_within(meeting, attribute, RECONNECT, now) for attribute in seen):
         raise NoEntryError("this ticket was used, and nobody was connected since")
-    if _is_within(meeting, _used_at(role), BETWEEN_NOTES, now):
-        return None
-    return RowUpdate(meeting, {_used_at(role): format_time(now)}, (_used(role), REASON))
+    return None
 
 
-def _first_use(meeting: Meeting, ticket: Ticket, now: datetime) -> RowUpdate:
+def _first_use(meeting: Meeting, ticket: Ticket, instance_id: str, now: datetime) -> RowUpdate:
+    """Keep the ticket used before as well: its owner may be the one who is connected."""
     role, time = ticket.role, format_time(now)
-    texts = {_used(role): hash_of(ticket.text), _used_at(role): time}
+    texts = {_used(role): _hash(ticket, instance_id), _used_at(role): time}
+    if before := meeting.text(_used(role)):
+        texts[_used_before(role)] = before
     if JOINED_AT not in meeting.item:
         texts[JOINED_AT] = time
     if meeting.status in Status.IN_PROGRESS.earlier:
         texts["status"] = Status.IN_PROGRESS
     relies_on = (_offered(role), instance_attribute(role), "status", JOINED_AT, REASON)
     return RowUpdate(meeting, texts, relies_on, (_offered(role), _offered_at(role)))
+
+
+def _hash(ticket: Ticket, instance_id: str) -> str:
+    """Hash a ticket together with the desktop that it is for."""
+    return hash_of(f"{instance_id} {ticket.text}")
 
 
 def _is_within(meeting: Meeting, attribute: str, limit: timedelta, now: datetime) -> bool:
@@ -166,6 +176,10 @@ def _offered_at(role: str) -> str:
 
 def _used(role: str) -> str:
     return f"{role}_entered_hash"
+
+
+def _used_before(role: str) -> str:
+    return f"{role}_entered_before_hash"
 
 
 def _used_at(role: str) -> str:

@@ -74,6 +74,9 @@ def test_nobody_enters_by_the_other_roles_link_or_once_the_meeting_ends(status: 
     assert other.link is None
     assert other.phase is not Phase.READY
 
+    finished = admitted(WELL, status="IN_PROGRESS", student_session_data="{}")
+    assert (finished.phase, finished.link) == (Phase.OVER, None)
+
     ended = admitted(WELL, status=status, termination_reason="SUCCESS")
     assert (ended.phase, ended.link, ended.status) == (Phase.OVER, None, status)
     assert (ended.step, ended.retry_after) == (None, None)

@@ -76,8 +76,8 @@ class Invariants:
     test can tell whether anything did.
 
     By meeting and role, `offers` has the visit whose ticket is in the row, and when it was written,
-    `entered` the ticket that was used last, and `connected` when somebody was last seen there: when
-    the run began that wrote so, and when it wrote.
+    `entered` the ticket used last (and, under "before", the one before it), and `connected`
+    when somebody was last seen there: when the run began that wrote so, and when it wrote.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -92,7 +92,7 @@ class Invariants:
         self.owners: dict[str, str] = {}
         self.moved: dict[str, float] = {}
         self.offers: dict[tuple[str, str], tuple[Visit, float]] = {}
-        self.entered: dict[tuple[str, str], Pass] = {}
+        self.entered: dict[tuple[str, ...], Pass] = {}
         self.connected: dict[tuple[str, str], tuple[float, float]] = {}
         self.seen: Counter[str] = Counter()
 

@@ -157,11 +157,12 @@ def entry_problems(
         yield f"let the {role} of {row} in to {question.instance_id}: {before}"
     if f"{role}_ticket_hash" in changed:
         own |= {"status", JOINED, f"{role}_ticket_hash", f"{role}_ticket_at"}
+        own |= {f"{role}_entered_before_hash"}
         yield from _used(stage, run, ticket)
         if JOINED not in after or 0 <= after.rank != RANKS["IN_PROGRESS"]:
             yield f"let the {role} in, and {row} is {after.status}"
     else:
-        yield from _used_again(stage, run, ticket)
+        yield f"wrote {row} for {ticket}, which was used before"
     if not changed <= own:
         yield f"changed {changed} of {row} for a ticket of the {role}"
     stage.invariants.connected[row, role] = (run.started or 0.0, stage.clock.now)
@@ -174,18 +175,26 @@ def _used(stage: Stage, run: Invocation, ticket: Pass) -> Iterator[str]:
         yield f"let somebody in by {ticket} twice"
     if stage.invariants.offers[ticket.door][0] is not ticket.visit:
         yield f"let somebody in by {ticket}, which a newer one has replaced"
-    if before := stage.invariants.entered.get(ticket.door):
+    entered = stage.invariants.entered
+    if before := entered.get((*ticket.door, "before")):
         before.replaced_at = stage.clock.now
-    stage.invariants.entered[ticket.door] = ticket
+    if ticket.door in entered:
+        entered[*ticket.door, "before"] = entered[ticket.door]
+    entered[ticket.door] = ticket
 
 
 def _used_again(stage: Stage, run: Invocation, ticket: Pass) -> Iterator[str]:
-    is_the_one = stage.invariants.entered.get(ticket.door) is ticket
-    if not is_the_one and (run.started or 0.0) > ticket.replaced_at:
-        yield f"let somebody in by {ticket}, which is not the one that was used"
+    if not _is_used(stage, ticket) and (run.started or 0.0) > ticket.replaced_at:
+        yield f"let somebody in by {ticket}, which two newer ones have replaced"
     _, seen_at = stage.invariants.connected.get(ticket.door, (0.0, 0.0))
     if (run.started or 0.0) > seen_at + RECONNECT:
         yield f"let somebody in by {ticket}, which was used, and nobody was connected since"
+
+
+def _is_used(stage: Stage, ticket: Pass) -> bool:
+    """Return True if the ticket is the one that was used last at its desktop, or the one before."""
+    entered = stage.invariants.entered
+    return ticket in (entered.get(ticket.door), entered.get((*ticket.door, "before")))
 
 
 def answered_question(stage: Stage, run: Invocation) -> Iterator[str]:
@@ -222,6 +231,8 @@ def _opens(stage: Stage, ticket: Pass, instance_id: str) -> bool:
     item = stage.dynamodb.row(door[0])
     if door[0] in stage.actors.touched or item.is_over or instance_id != ticket.instance_id:
         return False
-    if invariants.entered.get(door) is ticket:
+    if item.text(f"{door[1]}_session_data"):
+        return False
+    if _is_used(stage, ticket):
         return now < invariants.connected[door][0] + RECONNECT - 1
     return invariants.offers[door][0] is ticket.visit and now < ticket.asked_at + LIFE - 1
