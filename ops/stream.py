@@ -34,7 +34,7 @@ PATTERN: Final[Mapping[str, Any]] = {
 """The records to read: changes of rows whose meeting is not being ended yet.
 
 The code checks whether both sides have finished: a filter matches only leaves, and what
-the desktops write may be of any type.
+others write may be of any type.
 """
 
 SWITCHING_SECONDS: Final = 2.0

@@ -131,7 +131,7 @@ class DesktopApi:
         return json_answer(200, description(speaker, self._settings.longest))
 
     def _attempt(self, instance_id: str, what: str, decide: Decide) -> tuple[Speaker, bool]:
-        speaker = self._speakers.recognize(instance_id, reports=what != _ASKS)
+        speaker = self._speakers.recognize(instance_id, fresh=what != _ASKS)
         update = decide(speaker, time_at(self._clock()))
         if update is None:
             return speaker, False

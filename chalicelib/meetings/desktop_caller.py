@@ -81,13 +81,13 @@ class Speakers:
         self._clock = clock
         self._known: dict[str, tuple[float, Instance]] = {}
 
-    def recognize(self, instance_id: str, *, reports: bool) -> Speaker:
-        """Find out for which meeting and role the instance speaks, now if it `reports` something.
+    def recognize(self, instance_id: str, *, fresh: bool) -> Speaker:
+        """Find out for which meeting and role the instance speaks, asking EC2 anew if `fresh`.
 
         Raises NotOursError, NotYetError, EndedError, and the errors of EC2 and DynamoDB.
         """
         at, instance = self._known.get(instance_id, (-KNOWN_FOR, None))
-        if instance is None or reports or not 0 <= self._clock() - at < KNOWN_FOR:
+        if instance is None or fresh or not 0 <= self._clock() - at < KNOWN_FOR:
             instance = self._describe(instance_id)
         assignment = self._assignment_of(instance)
         meeting = self._table.read_row(assignment.meeting_id)

@@ -138,7 +138,7 @@ class Join:
     def _offer_ticket(
         self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
     ) -> Admission:
-        """Let the link lead in for a minute."""
+        """Make a ticket, and return the admission with the address that uses it."""
         ticket = Ticket.new(meeting.id, visit.role)
         self._table.update_row(offer(meeting, ticket, now))
         link = str(admission.link)

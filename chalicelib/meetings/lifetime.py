@@ -34,7 +34,7 @@ _FOR_ABSENCE: Final = frozenset({NO_SHOW_TIMEOUT, PARTIAL_NO_SHOW_TIMEOUT})
 JOINED_AT: Final = "joined_at"
 """Written together with IN_PROGRESS by the first who joins, and never removed.
 
-The status may be set back: a desktop that finds itself healthy writes HEALTHY.
+The status may be set back by hand.
 """
 
 LEAD: Final = timedelta(minutes=10)

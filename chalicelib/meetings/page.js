@@ -66,7 +66,7 @@
 
   function enter(answer) {
     finished = true;
-    offer(answer); // for who comes back: the address in the answer may be good only once
+    offer(answer); // for whoever comes back: the address in the answer may be good only once
     if (answer.dcv_url.startsWith("https://")) location.replace(answer.dcv_url);
   }
 

@@ -87,6 +87,10 @@ class Starter:
         A desktop that an earlier attempt started is found again. `work` has at any time, also after
         an error, what was done. Raises MeetingOverError, NotNowError, NeverError, OutOfTimeError.
         """
+        if not work.meeting.text(API_URL):
+            work.warnings.append(
+                f"the row has no {API_URL}, so its desktops cannot report and nobody can enter them"
+            )
         found = self._instances.of_meeting(work.meeting.id)
         devices: tuple[Mapping[str, Any], ...] = ()
         subnets: tuple[Subnet, ...] = ()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 ID: Final = "abcdefgh12345678"
 GROUP: Final = "sg-0123456789abcdef0"
+API_URL: Final = "https://api.example.com/api"
 LAUNCH_ARN: Final = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test-launch_ec2"
 MEETINGS: Final = {"FEATURES": "meetings", "AMI_ID": IMAGE, "SECURITY_GROUP_IDS": GROUP}
 SETTINGS: Final = make_settings(**MEETINGS)
@@ -74,7 +75,8 @@ class Cloud(Region):
     def put_row(self, starts: float = 10, /, **attributes: str) -> None:
         """Write the row of a meeting that starts so many minutes after the beginning."""
         start = format_time(BEGINNING + timedelta(minutes=starts))
-        texts = {"id": ID, "status": "SCHEDULED", "meet_time": start} | attributes
+        texts = {"id": ID, "status": "SCHEDULED", "meet_time": start, "api_url": API_URL}
+        texts |= attributes
         self.items[ID] = {name: {"S": text} for name, text in texts.items() if text}
 
     def change_row(self, **attributes: str) -> None:

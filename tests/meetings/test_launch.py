@@ -10,7 +10,16 @@ from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.images import devices_of
 from chalicelib.meeting_row.meeting import ROLES
 from tests.meetings.faults import LOST, REFUSED
-from tests.meetings.launches import GROUP, ID, MEETINGS, SETTINGS, Cloud, Invocation, launch
+from tests.meetings.launches import (
+    API_URL,
+    GROUP,
+    ID,
+    MEETINGS,
+    SETTINGS,
+    Cloud,
+    Invocation,
+    launch,
+)
 from tests.simulation.ec2 import ZONES
 from tests.simulation.names import IMAGE
 from tests.world import Context, make_settings
@@ -53,6 +62,7 @@ def test_a_meeting_that_is_due_gets_two_desktops_which_its_row_names(cloud: Clou
             project_tag=SETTINGS.project_tag,
             owner=SETTINGS.owner,
             key_name="mine",
+            api_url=API_URL,
         )
         assert request == order.request(request["NetworkInterfaces"][0]["SubnetId"])
 

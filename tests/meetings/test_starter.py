@@ -161,3 +161,11 @@ def test_no_desktop_is_asked_for_with_too_little_time_left(cloud: Cloud) -> None
 
     assert launch(cloud, context=context).failure.startswith("OutOfTimeError")
     assert cloud.hosts == {}
+
+
+def test_a_row_without_the_apis_address_starts_its_desktops_with_a_warning(cloud: Cloud) -> None:
+    """A meeting that a former release booked."""
+    cloud.put_row(api_url="")
+    (warning,) = launch(cloud).outcome["warnings"]
+    assert warning.startswith("the row has no api_url")
+    assert len(cloud.living()) == 2
