@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,6 +66,7 @@ def demo(directory: Path) -> None:
         from localcloud.project import Project  # noqa: PLC0415
         from localcloud.story import play  # noqa: PLC0415
 
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # end desktops too
         held = play(Project(directory.resolve()), Narrator())
     raise SystemExit(0 if held else 1)
 
