@@ -9,7 +9,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.simulation.machine import CoreSchedule, MeetingsSchedule
 from tests.simulation.soak import fresh_seed, settings_for, soak
 
-CORE_SCHEDULES, MEETINGS_SCHEDULES = 180, 200
+CORE_SCHEDULES, MEETINGS_SCHEDULES = 180, 400
+"""Enough for all that is EXPECTED: which schedules these are changes with the code, since Hypothesis
+tries the constants that it finds in it."""
 FRESH = 60
 SHRINKING = 900
 """Seconds: Hypothesis looks for the shortest schedule that fails for five minutes."""
