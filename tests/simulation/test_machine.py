@@ -10,7 +10,7 @@ from tests.simulation.machine import CoreSchedule, MeetingsSchedule
 from tests.simulation.soak import fresh_seed, settings_for, soak
 
 CORE_SCHEDULES, MEETINGS_SCHEDULES = 180, 400
-"""Enough for all that is EXPECTED: which schedules these are changes with the code, since Hypothesis
+"""Enough for all that is EXPECTED: which schedules these are changes with the code, as Hypothesis
 tries the constants that it finds in it."""
 FRESH = 60
 SHRINKING = 900
