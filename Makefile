@@ -64,7 +64,7 @@ mutants: .venv/installed-mutants  ## Change the decisions in 1,700 ways, and lis
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
 
-bench: install-dev  ## Measure it beside the guide and octodns (ten minutes; valgrind counts instructions), into docs/performance.md
+bench: install-dev  ## Measure it beside the guide and octodns (six minutes; valgrind counts instructions), into docs/performance.md
 	$(BIN)/python -m bench
 
 pictures: install-dev  ## Draw docs/pictures/*.svg (needs Graphviz)
