@@ -58,6 +58,7 @@ _FOOTER: Final = (
 _FILE: Final = Template(' <a id="file"$href>Open it with the DCV client</a>')
 _LEAST_REFRESH: Final = 15
 _LONGEST_TEXT: Final = 200
+_LONGEST_LINK: Final = 2000
 
 
 def _part(name: str) -> str:
@@ -169,8 +170,8 @@ def _facts(meeting: Meeting, role: str) -> str:
         if name or you:
             shown = f"<bdi>{escape(name)}</bdi>{you}" if name else "you"
             entries.append((each.capitalize(), shown))
-    room = (meeting.text(ROOM_URL) or "")[:_LONGEST_TEXT]
-    if room.startswith("https://"):
+    room = meeting.text(ROOM_URL) or ""
+    if room.startswith("https://") and len(room) <= _LONGEST_LINK:
         shown = f'<a href="{escape(room)}" target="_blank" rel="noreferrer">{escape(room)}</a>'
         entries.append(("Talk at", shown))
     listed = "\n".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in entries)

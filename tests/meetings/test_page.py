@@ -79,6 +79,23 @@ def test_names_are_text_in_a_bounded_length() -> None:
     document.one("script")
 
 
+@pytest.mark.parametrize(
+    ("room", "is_shown"),
+    [
+        ('https://meet.example.com/m1?a=1&b="><script>', True),
+        ("javascript:alert(1)", False),
+        (f"https://{'x' * 2000}", False),
+        ("", False),
+    ],
+)
+def test_the_room_is_a_link_to_a_web_page(room: str, *, is_shown: bool) -> None:
+    document = page(meeting=row(jitsi_url=room))
+
+    links = [attributes.get("href") for tag, attributes in document.elements if tag == "a"]
+    assert links == [None, *([room] if is_shown else [])]
+    assert ("Talk at" in document.texts.get("dt", ())) == is_shown
+
+
 def test_the_time_is_in_utc_and_readable_by_the_script() -> None:
     document = page()
 
