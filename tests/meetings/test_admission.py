@@ -75,7 +75,8 @@ def test_nobody_enters_by_the_other_roles_link_or_once_the_meeting_ends(status: 
     assert other.phase is not Phase.READY
 
     finished = admitted(WELL, status="IN_PROGRESS", student_session_data="{}")
-    assert (finished.phase, finished.link) == (Phase.OVER, None)
+    assert (finished.phase, finished.link, finished.status) == (Phase.OVER, None, "IN_PROGRESS")
+    assert finished.message.startswith("Your desktop has finished")
 
     ended = admitted(WELL, status=status, termination_reason="SUCCESS")
     assert (ended.phase, ended.link, ended.status) == (Phase.OVER, None, status)

@@ -28,6 +28,7 @@ from chalicelib.meetings.lifetime import (
     is_over,
     meet_time_of,
     next_look,
+    says_why_it_ended,
     verdict,
     wants_presence,
 )
@@ -442,3 +443,20 @@ DOCS = Path(__file__).parents[2] / "docs"
 )
 def test_the_guide_gives_the_times_that_the_code_keeps_to(page: str, figure: str) -> None:
     assert figure in (DOCS / f"{page}.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("texts", "is_said"),
+    [
+        ({"status": "TERMINATED", "termination_reason": "SUCCESS"}, True),
+        ({"status": "TERMINATED"}, False),
+        ({"status": "IN_PROGRESS", "termination_reason": "SUCCESS"}, False),
+    ],
+)
+def test_a_success_is_claimed_even_after_its_desktops_have_shut_down(
+    texts: dict[str, str], *, is_said: bool
+) -> None:
+    every = texts | dict.fromkeys(("teacher_session_data", "student_session_data"), "{}")
+    assert says_why_it_ended(
+        Meeting("m1", {name: {"S": text} for name, text in every.items()})
+    ) is (is_said)
