@@ -178,8 +178,8 @@ if settings.meetings:
 
     desktops_only = IAMAuthorizer()
 
+    # Built by the first desktop that asks: it can wait for a client of EC2, and people need not.
     @app.route("/desktop", methods=["GET"], authorizer=desktops_only)
-    @ready_with(lambda: container.desktop_api, "app")
     def desktop() -> Response:
         """Describe its meeting to a desktop."""
         return to_chalice(container.desktop_api.describe(asked(), api_context()))

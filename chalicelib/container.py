@@ -177,12 +177,12 @@ class Container:
     def desktop_api(self) -> DesktopApi:
         """The handler of what desktops ask and report."""
         from chalicelib.meetings.desktop_api import DesktopApi
-        from chalicelib.meetings.desktop_caller import Speakers
+        from chalicelib.meetings.desktop_caller import CallingDesktops
 
         settings = self._settings
         return DesktopApi(
             settings=self._meetings,
-            speakers=Speakers(
+            callers=CallingDesktops(
                 project_tag=settings.project_tag,
                 owner=settings.owner,
                 instances=self._instances,

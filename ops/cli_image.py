@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from ops.console import project_option, said_clearly, stage_argument
+from ops.grants import certificate_secret
 from ops.image import PLATFORMS, DesktopImage
 from ops.stages import ConfigError, ConfigFile
 from ops.written_files import write_files
@@ -59,6 +60,7 @@ _SOME_IMAGE: Final = "ami-00000000000000000"
 )
 @click.option(
     "--certificate-secret",
+    "secret",
     type=_SECRET,
     help="The secret of `elephant certificate --secret`; empty if the image has its own "
     "certificate.  [default: the stage's CERTIFICATE_SECRET, or elephant/NAME/dcv]",
@@ -83,7 +85,7 @@ def image(  # noqa: PLR0913 (the options)
     platform: str,
     parent: str,
     version: str,
-    certificate_secret: str | None,
+    secret: str | None,
     idle_minutes: int,
     out: Path | None,
 ) -> None:
@@ -104,13 +106,10 @@ def image(  # noqa: PLR0913 (the options)
                 f"stage {name!r} launches no desktops: turn that on with `elephant stage {name} "
                 "--with meetings …`"
             )
-        meetings = stage.settings.meetings
-        if certificate_secret is None:
-            certificate_secret = meetings.certificate_secret or f"elephant/{name}/dcv"
-        sign_in = "dcv" if meetings.signs_in else "none"
-        wanted = DesktopImage(
-            stage, platform, parent, version, certificate_secret, sign_in, idle_minutes
-        )
+        if secret is None:
+            secret = certificate_secret(stage)
+        sign_in = "dcv" if stage.settings.meetings.signs_in else "none"
+        wanted = DesktopImage(stage, platform, parent, version, secret, sign_in, idle_minutes)
         files = wanted.files()
         if out is None:
             for file, text in files.items():

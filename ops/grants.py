@@ -74,7 +74,12 @@ def secret_arn(stage: Stage) -> str:
 
 def certificate_arn(stage: Stage) -> str:
     """Format the ARN of the secret with the certificate of the stage's desktops."""
-    return _secret_arn(stage, _meetings(stage).certificate_secret or f"elephant/{stage.name}/dcv")
+    return _secret_arn(stage, certificate_secret(stage))
+
+
+def certificate_secret(stage: Stage) -> str:
+    """Name that secret, which need not exist: the desktops' image may have its own certificate."""
+    return _meetings(stage).certificate_secret or f"elephant/{stage.name}/dcv"
 
 
 def _secret_arn(stage: Stage, secret: str) -> str:

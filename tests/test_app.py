@@ -38,7 +38,7 @@ def test_invalid_events_are_ignored_and_sweep_alike(app: ModuleType) -> None:
     [
         ("dns_watchdog", {"watchdog"}),
         ("sweep", {"sweep"}),
-        ("app", {"scheduling", "join", "desktop_api", "sign_in"}),
+        ("app", {"scheduling", "join", "sign_in"}),
         ("launch_ec2", {"launch"}),
         ("safety_net", {"safety_net"}),
         ("terminator", {"terminator"}),

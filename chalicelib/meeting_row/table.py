@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 BATCH_KEYS: Final = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+ATTEMPTS: Final = 3
+"""Attempts to decide when the row is changed between reading and writing."""
 READ_ATTEMPTS: Final = 5
 """Attempts to read rows that a batch left out; the pause doubles with each."""
 _FIRST_PAUSE: Final = 0.05
@@ -41,7 +43,7 @@ class RowExistsError(Exception):
     """A row with this id already exists; nothing was written."""
 
 
-def decide_again(attempts: int, decide: Callable[[], T]) -> T:
+def decide_again(decide: Callable[[], T], attempts: int = ATTEMPTS) -> T:
     """Read, decide and write, and start over if the row was changed between read and write.
 
     Raises RowChangedError if it was at every attempt.

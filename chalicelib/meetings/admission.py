@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -133,7 +133,8 @@ class Admission:
     """A visitor's state with regard to a meeting.
 
     `link` is set only in the phase READY, `step` (one of STEPS) while there is something to wait
-    for or to enter, and `retry_after`, in seconds, while the answer may still change.
+    for or to enter, and `retry_after`, in seconds, while the answer may still change. `file` is
+    that of DCV's native clients, if the link has a ticket in it.
     """
 
     phase: Phase
@@ -143,6 +144,7 @@ class Admission:
     step: Phase | None = None
     retry_after: int | None = None
     warnings: tuple[str, ...] = ()
+    file: str | None = field(default=None, repr=False)
 
 
 UNKNOWN: Final = Admission(Phase.UNKNOWN, _MESSAGES[Phase.UNKNOWN])

@@ -1,7 +1,7 @@
 """The desktops' API: `GET /desktop`, `POST /desktop/healthy` and `POST /desktop/finished`.
 
-API Gateway lets only callers in that sign with a role that may invoke these routes; a desktop can
-speak for itself alone, whatever it sends.
+API Gateway admits only requests signed by a role that may invoke these routes, and a desktop can
+ask and report for itself only.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from chalicelib.meetings.desktop_caller import (
     instance_of,
 )
 from chalicelib.meetings.desktop_reports import (
-    LARGEST_DATA,
     BadDataError,
     NoAddressError,
+    TooMuchDataError,
     description,
     report_connected,
     report_finished,
@@ -40,18 +40,25 @@ if TYPE_CHECKING:
     from chalicelib.deadline import LambdaContext
     from chalicelib.meeting_row.meeting import RowUpdate
     from chalicelib.meeting_row.table import Meetings
-    from chalicelib.meetings.desktop_caller import Speaker, Speakers
+    from chalicelib.meetings.desktop_caller import CallingDesktop, CallingDesktops
     from chalicelib.meetings.http import Answer, Request
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
 
-ATTEMPTS: Final = 3
-"""Attempts to decide when the row is changed between reading and writing."""
 _ASKS: Final = "describe"
 _SOON: Final = "5"
 """Seconds after which a desktop should ask again."""
 
-Decide = Callable[["Speaker", "datetime"], "RowUpdate | None"]
+_STATUS_CODES: Final[dict[type[Exception], int]] = {
+    BadDataError: 400,
+    NotOursError: 403,
+    NotYetError: 404,
+    NoAddressError: 409,
+    EndedError: 410,
+    TooMuchDataError: 413,
+}
+
+Decide = Callable[["CallingDesktop", "datetime"], "RowUpdate | None"]
 
 
 class DesktopApi:
@@ -67,13 +74,13 @@ class DesktopApi:
         self,
         *,
         settings: MeetingsSettings,
-        speakers: Speakers,
+        callers: CallingDesktops,
         table: Meetings,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._speakers = speakers
+        self._callers = callers
         self._table = table
         self._reporter = reporter
         self._clock = clock
@@ -82,8 +89,8 @@ class DesktopApi:
         """Describe its meeting to a desktop; record that somebody is connected, if it says so."""
         is_connected = request.query.get("connections", "0").strip("0") != ""
 
-        def decide(speaker: Speaker, now: datetime) -> RowUpdate | None:
-            return report_connected(speaker, now) if is_connected else None
+        def decide(desktop: CallingDesktop, now: datetime) -> RowUpdate | None:
+            return report_connected(desktop, now) if is_connected else None
 
         return self._answer(_ASKS, request, context, decide)
 
@@ -93,11 +100,8 @@ class DesktopApi:
 
     def finished(self, request: Request, context: LambdaContext) -> Answer:
         """Keep what its session leaves, a JSON object; the first one counts."""
-        if len(request.body) > LARGEST_DATA:
-            said = {"message": f"The data are larger than {LARGEST_DATA} bytes."}
-            return json_answer(413, said)
         return self._answer(
-            "finished", request, context, lambda speaker, _: report_finished(speaker, request.body)
+            "finished", request, context, lambda desktop, _: report_finished(desktop, request.body)
         )
 
     def _answer(
@@ -109,10 +113,8 @@ class DesktopApi:
             stage = StageNames.of(context.invoked_function_arn)
             instance_id = instance_of(request.caller_arn, stage)
             fields["instance_id"] = instance_id
-            speaker, is_new = decide_again(
-                ATTEMPTS, lambda: self._attempt(instance_id, what, decide)
-            )
-        except (NotOursError, BadDataError, EndedError, NotYetError, NoAddressError) as refusal:
+            desktop, is_new = decide_again(lambda: self._attempt(instance_id, what, decide))
+        except tuple(_STATUS_CODES) as refusal:
             fields |= {"action": "refused", "reason": str(refusal)}
             self._reporter.succeeded(fields, {})
             return _refused(refusal)
@@ -125,26 +127,22 @@ class DesktopApi:
         ) as error:
             self._reporter.failed(fields, {"Failed": 1}, error)
             return json_answer(503, {"message": "Please try again."}, Retry_After=_SOON)
-        fields |= {"meeting_id": speaker.meeting.id, "role": speaker.role}
+        fields |= {"meeting_id": desktop.meeting.id, "role": desktop.role}
         fields |= {"action": "written" if is_new else "unchanged", "reason": what}
         self._reporter.succeeded(fields, {})
-        return json_answer(200, description(speaker, self._settings.longest))
+        return json_answer(200, description(desktop, self._settings.longest))
 
-    def _attempt(self, instance_id: str, what: str, decide: Decide) -> tuple[Speaker, bool]:
-        speaker = self._speakers.recognize(instance_id, fresh=what != _ASKS)
-        update = decide(speaker, time_at(self._clock()))
+    def _attempt(self, instance_id: str, what: str, decide: Decide) -> tuple[CallingDesktop, bool]:
+        desktop = self._callers.recognize(instance_id, fresh=what != _ASKS)
+        update = decide(desktop, time_at(self._clock()))
         if update is None:
-            return speaker, False
-        return replace(speaker, meeting=self._table.update_row(update)), True
+            return desktop, False
+        return replace(desktop, meeting=self._table.update_row(update)), True
 
 
 def _refused(refusal: Exception) -> Answer:
     said = {"message": str(refusal)}
     if isinstance(refusal, EndedError):
-        return json_answer(410, said | {"status": refusal.status, "reason": refusal.reason})
-    if isinstance(refusal, NotOursError):
-        return json_answer(403, said)
-    if isinstance(refusal, BadDataError):
-        return json_answer(400, said)
-    status = 404 if isinstance(refusal, NotYetError) else 409
-    return json_answer(status, said, Retry_After=_SOON)
+        said |= {"status": refusal.status, "reason": refusal.reason}
+    later = {"Retry_After": _SOON} if isinstance(refusal, (NotYetError, NoAddressError)) else {}
+    return json_answer(_STATUS_CODES[type(refusal)], said, **later)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 KNOWN_FOR: Final = 300.0
 """Seconds for which an environment need not ask EC2 again about a desktop that only asks.
 
-Each asks once a minute, and EC2 lets an account describe instances ten times a second:
+Each asks once a minute, and EC2 allows an account about ten unfiltered descriptions a second:
 https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
 """
 MOST_KNOWN: Final = 10_000
@@ -54,7 +54,7 @@ class EndedError(Exception):
 
 
 @dataclass(frozen=True)
-class Speaker:
+class CallingDesktop:
     """A desktop whose meeting is not over, and that meeting's row."""
 
     instance_id: str
@@ -62,7 +62,7 @@ class Speaker:
     meeting: Meeting
 
 
-class Speakers:
+class CallingDesktops:
     """Recognizes the desktops of a stage."""
 
     def __init__(
@@ -81,8 +81,8 @@ class Speakers:
         self._clock = clock
         self._known: dict[str, tuple[float, Instance]] = {}
 
-    def recognize(self, instance_id: str, *, fresh: bool) -> Speaker:
-        """Find out for which meeting and role the instance speaks, asking EC2 anew if `fresh`.
+    def recognize(self, instance_id: str, *, fresh: bool) -> CallingDesktop:
+        """Find out which meeting and role the instance has, asking EC2 again if `fresh`.
 
         Raises NotOursError, NotYetError, EndedError, and the errors of EC2 and DynamoDB.
         """
@@ -93,7 +93,7 @@ class Speakers:
         meeting = self._table.read_row(assignment.meeting_id)
         if meeting is None:
             raise NotOursError(f"meeting {assignment.meeting_id!r} has no row")
-        return speaker_of(instance, assignment.role, meeting)
+        return calling_desktop(instance, assignment.role, meeting)
 
     def _describe(self, instance_id: str) -> Instance:
         self._known.pop(instance_id, None)
@@ -125,8 +125,8 @@ def instance_of(caller_arn: str, stage: StageNames) -> str:
     return found[1]
 
 
-def speaker_of(instance: Instance, role: str, meeting: Meeting) -> Speaker:
-    """Decide whether the instance may speak for the role.
+def calling_desktop(instance: Instance, role: str, meeting: Meeting) -> CallingDesktop:
+    """Decide whether the instance has the role.
 
     Raises EndedError if the meeting is over, NotYetError if the row does not name the role's
     desktop yet, and NotOursError if it names another one.
@@ -141,4 +141,4 @@ def speaker_of(instance: Instance, role: str, meeting: Meeting) -> Speaker:
         raise NotYetError(f"the row does not name the {role}'s desktop yet")
     if noted != instance.id:
         raise NotOursError(f"{noted} is the {role}'s desktop now, not {instance.id}")
-    return Speaker(instance.id, role, meeting)
+    return CallingDesktop(instance.id, role, meeting)

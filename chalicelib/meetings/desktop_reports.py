@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.clock import format_time, parse_time
+from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import (
     MEET_TIME,
     REASON,
@@ -15,13 +15,13 @@ from chalicelib.meeting_row.meeting import (
     instance_attribute,
     link_attribute,
 )
-from chalicelib.meetings.lifetime import BETWEEN_NOTES, data_attribute, has_data, meet_time_of
+from chalicelib.meetings.lifetime import data_attribute, has_data, is_noted, meet_time_of
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from chalicelib.meeting_row.meeting import Meeting
-    from chalicelib.meetings.desktop_caller import Speaker
+    from chalicelib.meetings.desktop_caller import CallingDesktop
 
 LARGEST_DATA: Final = 8192
 """Bytes of a finished session's data."""
@@ -31,8 +31,12 @@ class NoAddressError(Exception):
     """The row has no link to the desktop yet, so nobody could enter it: it should report again."""
 
 
-class BadDataError(ValueError):
+class BadDataError(Exception):
     """The session's data are no JSON object."""
+
+
+class TooMuchDataError(Exception):
+    """The session's data are larger than LARGEST_DATA."""
 
 
 def healthy_attribute(role: str) -> str:
@@ -51,37 +55,38 @@ def is_healthy(meeting: Meeting, role: str) -> bool:
     return linked is not None and meeting.text(healthy_attribute(role)) == linked
 
 
-def report_healthy(speaker: Speaker, _: datetime) -> RowUpdate | None:
+def report_healthy(desktop: CallingDesktop, _: datetime) -> RowUpdate | None:
     """Decide what to write when a desktop is healthy; None if the row says so already.
 
     Raises NoAddressError.
     """
-    meeting, role = speaker.meeting, speaker.role
-    if meeting.linked_instance(role) != speaker.instance_id:
-        raise NoAddressError(f"the row has no link to {speaker.instance_id} yet")
+    meeting, role = desktop.meeting, desktop.role
+    if meeting.linked_instance(role) != desktop.instance_id:
+        raise NoAddressError(f"the row has no link to {desktop.instance_id} yet")
     texts: dict[str, str] = {}
     if not is_healthy(meeting, role):
-        texts[healthy_attribute(role)] = speaker.instance_id
+        texts[healthy_attribute(role)] = desktop.instance_id
     if meeting.status in Status.HEALTHY.earlier:
         texts["status"] = Status.HEALTHY
     relies_on = ("status", link_attribute(role), healthy_attribute(role))
-    return _update(speaker, texts, *relies_on) if texts else None
+    return _update(desktop, texts, *relies_on) if texts else None
 
 
-def report_connected(speaker: Speaker, now: datetime) -> RowUpdate | None:
+def report_connected(desktop: CallingDesktop, now: datetime) -> RowUpdate | None:
     """Decide what to write while somebody is connected: once a minute is enough."""
-    attribute = connected_attribute(speaker.role)
-    seen = parse_time(speaker.meeting.text(attribute) or "")
-    if seen is not None and abs(now - seen) < BETWEEN_NOTES:
+    attribute = connected_attribute(desktop.role)
+    if is_noted(desktop.meeting, attribute, now):
         return None
-    return _update(speaker, {attribute: format_time(now)}, attribute)
+    return _update(desktop, {attribute: format_time(now)}, attribute)
 
 
-def report_finished(speaker: Speaker, body: bytes) -> RowUpdate | None:
+def report_finished(desktop: CallingDesktop, body: bytes) -> RowUpdate | None:
     """Decide what to write when a desktop's session is over; None if it has reported before.
 
-    Raises BadDataError if the body is no JSON object.
+    Raises TooMuchDataError, and BadDataError if the body is no JSON object.
     """
+    if len(body) > LARGEST_DATA:
+        raise TooMuchDataError(f"the data are larger than {LARGEST_DATA} bytes")
     try:
         data = json.loads(body.decode())
         text = json.dumps(data, allow_nan=False)
@@ -89,15 +94,15 @@ def report_finished(speaker: Speaker, body: bytes) -> RowUpdate | None:
         data = None
     if not isinstance(data, dict):
         raise BadDataError("send a JSON object")
-    if has_data(speaker.meeting, speaker.role):
+    if has_data(desktop.meeting, desktop.role):
         return None
-    attribute = data_attribute(speaker.role)
-    return _update(speaker, {attribute: text}, attribute)
+    attribute = data_attribute(desktop.role)
+    return _update(desktop, {attribute: text}, attribute)
 
 
-def description(speaker: Speaker, longest: timedelta) -> dict[str, Any]:
+def description(desktop: CallingDesktop, longest: timedelta) -> dict[str, Any]:
     """Describe its meeting to a desktop: its own, and nothing of the other side but the name."""
-    meeting, role = speaker.meeting, speaker.role
+    meeting, role = desktop.meeting, desktop.role
     start = meet_time_of(meeting)
     state = "healthy" if is_healthy(meeting, role) else "starting"
     return {
@@ -113,7 +118,7 @@ def description(speaker: Speaker, longest: timedelta) -> dict[str, Any]:
     }
 
 
-def _update(speaker: Speaker, texts: dict[str, str], *relies_on: str) -> RowUpdate:
+def _update(desktop: CallingDesktop, texts: dict[str, str], *relies_on: str) -> RowUpdate:
     """Write only while the desktop has its role and the meeting is not being ended."""
-    always = (instance_attribute(speaker.role), REASON)
-    return RowUpdate(speaker.meeting, texts, (*relies_on, *always))
+    always = (instance_attribute(desktop.role), REASON)
+    return RowUpdate(desktop.meeting, texts, (*relies_on, *always))

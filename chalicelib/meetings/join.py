@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 METHODS: Final = ("GET",)
-ATTEMPTS: Final = 3
-"""Attempts to decide when the row is changed between reading and writing."""
 
 _STATUS_CODES: Final = {
     Phase.READY: 200,
@@ -115,7 +113,7 @@ class Join:
         """Decide, and set the meeting IN_PROGRESS if the visitor is sent in."""
         if visit.role not in ROLES:
             return None, REFUSED
-        return decide_again(ATTEMPTS, lambda: self._look_and_write(visit))
+        return decide_again(lambda: self._look_and_write(visit))
 
     def _look_and_write(self, visit: Visit) -> tuple[Meeting | None, Admission]:
         meeting = self._open(visit)
@@ -142,8 +140,8 @@ class Join:
         ticket = Ticket.new(meeting.id, visit.role)
         self._table.update_row(offer(meeting, ticket, now))
         link = str(admission.link)
-        enter = connection_file if visit.wants_file else entrance
-        return replace(admission, link=enter(link, ticket))
+        file = connection_file(link, ticket)
+        return replace(admission, link=entrance(link, ticket), file=file)
 
     def _note_presence(
         self, visit: Visit, meeting: Meeting, admission: Admission, now: datetime
@@ -183,8 +181,8 @@ class Join:
             answer = json_answer(_WAITING, said)
         elif not visit.is_page:
             answer = json_answer(status, _document(admission))
-        elif admission.link and visit.enters and visit.wants_file and self._meetings.signs_in:
-            answer = Answer(200, admission.link, "application/x-dcv")
+        elif admission.file and visit.wants_file:
+            answer = Answer(200, admission.file, "application/x-dcv")
             headers["Content-Disposition"] = 'attachment; filename="desktop.dcv"'
         elif admission.link and visit.enters:
             answer = Answer(_SEE_OTHER, "", "text/html; charset=utf-8")

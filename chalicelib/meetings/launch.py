@@ -107,7 +107,7 @@ class Launch:
         deadline = Deadline.of(context, self._clock)
         holder = self._holder()
         try:
-            found = decide_again(ATTEMPTS, lambda: self._decide(meeting_id, holder, deadline))
+            found = decide_again(lambda: self._decide(meeting_id, holder, deadline), ATTEMPTS)
         except RowChangedError as error:
             message = f"row {meeting_id!r} kept changing; nothing was done"
             raise LaunchDelayedError(message) from error
@@ -187,7 +187,7 @@ class Launch:
     def _give_up(self, work: Work, problem: Exception) -> LaunchFailedError:
         """End the meeting unless somebody is in it; return the error to raise."""
         try:
-            ended = decide_again(ATTEMPTS, lambda: self._end_unless_joined(work.meeting.id))
+            ended = decide_again(lambda: self._end_unless_joined(work.meeting.id), ATTEMPTS)
         except RowChangedError:
             return LaunchFailedError(f"not launched, and the row kept changing: {problem}")
         if ended is None:

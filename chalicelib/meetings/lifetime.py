@@ -85,10 +85,11 @@ Verdict = End | LookAgain | Leave
 
 def meet_time_of(meeting: Meeting) -> datetime | None:
     """Return the meeting's start; None if the row has no valid one."""
-    return _time_of(meeting, MEET_TIME)
+    return time_of(meeting, MEET_TIME)
 
 
-def _time_of(meeting: Meeting, attribute: str) -> datetime | None:
+def time_of(meeting: Meeting, attribute: str) -> datetime | None:
+    """Return the time in an attribute; None if there is no valid one."""
     return parse_time(meeting.text(attribute) or "")
 
 
@@ -135,10 +136,21 @@ def waiting_attribute(role: str) -> str:
     return f"{role}_waiting_at"
 
 
+def is_within(meeting: Meeting, attribute: str, limit: timedelta, now: datetime) -> bool:
+    """Whether the attribute's time is no longer ago. A time ahead of all clocks is invalid."""
+    at = time_of(meeting, attribute)
+    return at is not None and -SLACK <= now - at <= limit
+
+
+def is_noted(meeting: Meeting, attribute: str, now: datetime) -> bool:
+    """Whether the attribute was written so lately that it need not be written again."""
+    at = time_of(meeting, attribute)
+    return at is not None and abs(now - at) < BETWEEN_NOTES
+
+
 def is_present(meeting: Meeting, role: str, now: datetime) -> bool:
-    """Whether the role's visitor has waited recently. A time ahead of all clocks is invalid."""
-    seen = _time_of(meeting, waiting_attribute(role))
-    return seen is not None and -SLACK <= now - seen <= PRESENCE
+    """Whether the role's visitor has waited recently."""
+    return is_within(meeting, waiting_attribute(role), PRESENCE, now)
 
 
 def wants_presence(meeting: Meeting, role: str, now: datetime, longest: timedelta) -> bool:
@@ -152,8 +164,7 @@ def wants_presence(meeting: Meeting, role: str, now: datetime, longest: timedelt
         return False
     if is_over(meeting) or is_in_progress(meeting):
         return False
-    seen = _time_of(meeting, waiting_attribute(role))
-    return seen is None or abs(now - seen) >= BETWEEN_NOTES
+    return not is_noted(meeting, waiting_attribute(role), now)
 
 
 def next_look(now: datetime, rhythm: timedelta = BETWEEN_LOOKS) -> datetime:

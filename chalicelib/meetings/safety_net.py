@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 FUNCTION: Final = "safety_net"
-ATTEMPTS: Final = 3
-"""Attempts to decide when the row is changed between reading and claiming it."""
 LONGEST_ID: Final = 256
 """The longest meeting id: as many characters as an instance's tag may have."""
 
@@ -78,7 +76,7 @@ class SafetyNet:
             return Outcome("ignored", "the event does not name a meeting as its meetingId")
         about["meeting_id"] = meeting_id
         place = StageNames.of(context.invoked_function_arn)
-        return decide_again(ATTEMPTS, lambda: self._look_at(meeting_id, place))
+        return decide_again(lambda: self._look_at(meeting_id, place))
 
     def _look_at(self, meeting_id: str, place: StageNames) -> Outcome:
         now = time_at(self._clock())

@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 LARGEST_QUESTION: Final = 4096
-ATTEMPTS: Final = 3
-"""Attempts to decide when the row is changed between reading and writing."""
 _MOST_FIELDS: Final = 10
 _LONGEST_ID: Final = 100
+
+
+class _NoQuestionError(Exception):
+    """No DCV server asks like this."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class SignIn:
@@ -49,16 +55,13 @@ class SignIn:
         the connection, and the person may try again.
         """
         fields: dict[str, Any] = {"instance_id": instance_id[:_LONGEST_ID]}
-        if len(request.body) > LARGEST_QUESTION:
-            return json_answer(413, {"message": "The question is too large."})
         try:
-            asked = parse_qs(request.body.decode(), max_num_fields=_MOST_FIELDS)
-            session, text = (asked[name][0] for name in ("sessionId", "authenticationToken"))
-        except (ValueError, KeyError):
-            said = {"message": "Send sessionId and authenticationToken as a form, as DCV does."}
-            return json_answer(400, said)
-        try:
-            begins = decide_again(ATTEMPTS, lambda: self._admit(session, text, instance_id, fields))
+            session, text = _read(request.body)
+            begins = decide_again(lambda: self._admit(session, text, instance_id, fields))
+        except _NoQuestionError as refusal:
+            fields |= {"action": "refused", "reason": str(refusal)}
+            self._reporter.succeeded(fields, {})
+            return json_answer(refusal.status, {"message": str(refusal)})
         except NoEntryError as refusal:
             fields |= {"action": "refused", "reason": str(refusal)}
             self._reporter.succeeded(fields, {})
@@ -85,6 +88,18 @@ class SignIn:
         if update is not None:
             self._table.update_row(update)
         return update is not None
+
+
+def _read(body: bytes) -> tuple[str, str]:
+    """Read the session and the ticket from DCV's form. Raises _NoQuestionError."""
+    if len(body) > LARGEST_QUESTION:
+        raise _NoQuestionError(413, f"the question is larger than {LARGEST_QUESTION} bytes")
+    try:
+        asked = parse_qs(body.decode(), max_num_fields=_MOST_FIELDS)
+        return asked["sessionId"][0], asked["authenticationToken"][0]
+    except (ValueError, KeyError):
+        message = "send sessionId and authenticationToken as a form, as DCV does"
+        raise _NoQuestionError(400, message) from None
 
 
 def _xml(body: str) -> Answer:

@@ -188,7 +188,7 @@ class Starter:
                 raise
 
         try:
-            decide_again(ATTEMPTS, attempt)
+            decide_again(attempt, ATTEMPTS)
         except RowChangedError as error:
             message = f"row {work.meeting.id!r} kept changing; nothing was written"
             raise NotNowError(message) from error

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from chalicelib.meetings.ending import Ending
     from chalicelib.telemetry import Reporter
 
-ATTEMPTS: Final = 3
-"""Attempts to decide when the row is changed between reading and claiming it."""
 _LONGEST_END: Final = 10.0
 """Seconds that ending a meeting may take; with less left it is not started."""
 
@@ -142,7 +140,7 @@ class Terminator:
             return
         meeting_id = change.meeting.id
         deadline.require(_LONGEST_END, f"end the meeting {meeting_id!r}")
-        decide_again(ATTEMPTS, lambda: self._look_at(meeting_id, batch))
+        decide_again(lambda: self._look_at(meeting_id, batch))
 
     def _look_at(self, meeting_id: str, batch: Batch) -> None:
         """Decide by the current row; a claim in it may be a dead run's."""

@@ -13,11 +13,10 @@ import base64
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from chalicelib.clock import format_time, parse_time
+from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import (
     REASON,
     ROLES,
@@ -27,12 +26,12 @@ from chalicelib.meeting_row.meeting import (
     link_attribute,
 )
 from chalicelib.meetings.desktop_reports import connected_attribute
-from chalicelib.meetings.keys import hash_of
+from chalicelib.meetings.keys import hash_of, opens
 from chalicelib.meetings.lifetime import (
     JOINED_AT,
-    SLACK,
     has_data,
     is_over,
+    is_within,
     waiting_attribute,
 )
 
@@ -109,7 +108,7 @@ def offer(meeting: Meeting, ticket: Ticket, now: datetime) -> RowUpdate:
     Whoever has it is on the way in, so the meeting is not to be ended as a no-show meanwhile.
     """
     role, time = ticket.role, format_time(now)
-    of_desktop = _hash(ticket, meeting.instance_id(role) or "")
+    of_desktop = hash_of(_bound(ticket, meeting.instance_id(role) or ""))
     texts = {_offered(role): of_desktop, _offered_at(role): time}
     texts[waiting_attribute(role)] = time
     return RowUpdate(meeting, texts, (link_attribute(role), instance_attribute(role), REASON))
@@ -124,19 +123,19 @@ def admit(meeting: Meeting, ticket: Ticket, instance_id: str, now: datetime) -> 
     role = ticket.role
     if is_over(meeting) or has_data(meeting, role):
         raise NoEntryError("the meeting is over")
-    shown = _hash(ticket, instance_id).encode()
+    shown = _bound(ticket, instance_id)
     is_offered, *is_used = (
-        compare_digest(shown, (meeting.text(attribute) or "").encode("utf-8", "replace"))
+        opens(shown, meeting.text(attribute) or "")
         for attribute in (_offered(role), _used(role), _used_before(role))
     )
     if meeting.instance_id(role) != instance_id or not (is_offered or any(is_used)):
         raise NoEntryError("this ticket does not open this desktop")
     if is_offered:
-        if not _is_within(meeting, _offered_at(role), LIFE, now):
+        if not is_within(meeting, _offered_at(role), LIFE, now):
             raise NoEntryError("this ticket has expired")
         return _first_use(meeting, ticket, instance_id, now)
     seen = (_used_at(role), connected_attribute(role))
-    if not any(_is_within(meeting, attribute, RECONNECT, now) for attribute in seen):
+    if not any(is_within(meeting, attribute, RECONNECT, now) for attribute in seen):
         raise NoEntryError("this ticket was used, and nobody was connected since")
     return None
 
@@ -144,7 +143,7 @@ def admit(meeting: Meeting, ticket: Ticket, instance_id: str, now: datetime) -> 
 def _first_use(meeting: Meeting, ticket: Ticket, instance_id: str, now: datetime) -> RowUpdate:
     """Keep the ticket used before as well: its owner may be the one who is connected."""
     role, time = ticket.role, format_time(now)
-    texts = {_used(role): _hash(ticket, instance_id), _used_at(role): time}
+    texts = {_used(role): hash_of(_bound(ticket, instance_id)), _used_at(role): time}
     if before := meeting.text(_used(role)):
         texts[_used_before(role)] = before
     if JOINED_AT not in meeting.item:
@@ -155,15 +154,9 @@ def _first_use(meeting: Meeting, ticket: Ticket, instance_id: str, now: datetime
     return RowUpdate(meeting, texts, relies_on, (_offered(role), _offered_at(role)))
 
 
-def _hash(ticket: Ticket, instance_id: str) -> str:
-    """Hash a ticket together with the desktop that it is for."""
-    return hash_of(f"{instance_id} {ticket.text}")
-
-
-def _is_within(meeting: Meeting, attribute: str, limit: timedelta, now: datetime) -> bool:
-    """Whether the attribute's time is no longer ago. A time ahead of all clocks is invalid."""
-    at = parse_time(meeting.text(attribute) or "")
-    return at is not None and -SLACK <= now - at <= limit
+def _bound(ticket: Ticket, instance_id: str) -> str:
+    """Combine a ticket with the desktop that it is for."""
+    return f"{instance_id} {ticket.text}"
 
 
 def _offered(role: str) -> str:

@@ -1,4 +1,4 @@
-"""Formats of a stage's settings: domains, tags, schedules, ports, times to live and addresses."""
+"""Formats of a stage's settings, such as domains, tags, secrets, schedules and addresses."""
 
 from __future__ import annotations
 
@@ -47,6 +47,12 @@ def tag(text: str) -> tuple[str, str]:
     if (key.strip(), value.strip()) != (key, value):
         raise ValueError("a tag's key and value without spaces around them: 'Project=Elephant'")
     return key, value
+
+
+def secret(text: str) -> str:
+    """Parse the name or the ARN of a secret in Secrets Manager."""
+    remedy = "the name or the ARN of a secret in Secrets Manager"
+    return matching("[A-Za-z0-9/_+=.@:!-]{1,2048}", remedy)(text)
 
 
 def schedule(text: str) -> str:

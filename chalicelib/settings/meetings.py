@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
+from chalicelib.settings.formats import secret
 from chalicelib.settings.parsing import (
     Choice,
     listed,
@@ -124,16 +125,11 @@ class MeetingsSettings:
     )
     certificate_secret: str | None = setting(
         "CERTIFICATE_SECRET",
-        optional(
-            matching(
-                "[A-Za-z0-9/_+=.@:!-]{1,2048}",
-                "the name or the ARN of a secret in Secrets Manager, or empty for none",
-            )
-        ),
+        optional(secret),
         "",
         meaning=(
-            "the secret with the desktops' certificate, see `elephant certificate`; empty if their "
-            "image has it"
+            "the secret with the desktops' certificate, see `elephant certificate`; empty for "
+            "elephant/NAME/dcv"
         ),
     )
     desktop_policy_arns: tuple[str, ...] = setting(

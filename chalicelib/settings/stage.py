@@ -13,6 +13,7 @@ from chalicelib.settings.formats import (
     domain,
     proxied_port,
     schedule,
+    secret,
     tag,
     time_to_live,
 )
@@ -92,9 +93,7 @@ class Settings:
     )
     secret_id: str = setting(
         "SECRET_ARN",
-        matching(
-            "[A-Za-z0-9/_+=.@:!-]{1,2048}", "the name or the ARN of a secret in Secrets Manager"
-        ),
+        secret,
         meaning=(
             "name or ARN of the secret that holds the Cloudflare token. A new stage gets "
             "elephant/NAME/cloudflare"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from chalicelib.ec2.presence import Presence
 from chalicelib.meeting_row.decision import Desktop, MeetingDecision, decide_meeting, rivals_of
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.step import Step, Steps
-
-ATTEMPTS: Final = 3
-"""Attempts to decide when the row is changed between reading and writing."""
 
 
 class Rows:
@@ -39,7 +36,7 @@ class Rows:
             reading = begun.pop() if begun else self._read(desktop, steps)
             return self._update(desktop, *reading, steps)
 
-        return lambda: decide_again(ATTEMPTS, decide)
+        return lambda: decide_again(decide)
 
     def _read(
         self, desktop: Desktop, steps: Steps

@@ -201,7 +201,7 @@ def _own_headers(request: Request, region: str, status: int) -> dict[str, str]:
 
 
 def _say(status: int, kind: str, message: str) -> Response:
-    # Who may not is told so with a capital letter.
+    # AWS writes this one message with a capital letter.
     content = {"Message" if kind == _DENIED else "message": message}
     response = Response(json.dumps(content), status, mimetype="application/json")
     response.headers["x-amzn-ErrorType"] = kind

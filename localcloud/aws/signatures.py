@@ -159,7 +159,7 @@ def _signature(request: Request, claim: _Claim, session: AssumedRole) -> str:
     made = AWSRequest(request.method, f"{request.host_url.rstrip('/')}{raw}")
     for name in claim.signed:
         made.headers[name] = ",".join(request.headers.getlist(name))
-    # The hash of the body is that of the body, whatever a header says.
+    # The hash is that of the body itself, not what a header claims.
     made.headers["X-Amz-Content-SHA256"] = hashlib.sha256(request.get_data()).hexdigest()
     made.context["timestamp"] = request.headers["X-Amz-Date"]
     signer = _Signer(Credentials(claim.access_key, session.secret_access_key), claim)

@@ -1,6 +1,6 @@
 """The proxy in front of proxied names: HTTPS from visitors, HTTPS to the origin.
 
-One port stands for one port of the edge, whatever the name; the TLS client says which name it
+One port stands for one port of the edge, for every name; the TLS client says which name it
 wants. What a record's address is on this machine, the caller says. A zone in mode `strict` takes
 only certificates of the Origin CA for the right name, in mode `full` any. What cannot be passed on
 is answered with Cloudflare's own statuses, such as 521.

@@ -205,10 +205,10 @@ def test_a_decision_is_repeated_while_the_row_changes_and_then_given_up(conflict
         return "written"
 
     if conflicts < 3:
-        assert decide_again(3, decide) == "written"
+        assert decide_again(decide) == "written"
     else:
         with pytest.raises(RowChangedError):
-            decide_again(3, decide)
+            decide_again(decide)
     assert len(attempts) == min(conflicts + 1, 3)
 
 

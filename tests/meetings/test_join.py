@@ -10,8 +10,8 @@ from unittest.mock import Mock
 
 import pytest
 
+from chalicelib.meeting_row.table import ATTEMPTS
 from chalicelib.meetings.admission import Phase
-from chalicelib.meetings.join import ATTEMPTS
 from chalicelib.meetings.keys import hash_of
 from chalicelib.meetings.page import HEADERS, HEADLINES
 from tests.meetings.api import JOIN_KEY as KEY

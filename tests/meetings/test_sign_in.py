@@ -144,6 +144,7 @@ def test_what_no_dcv_server_asks_is_refused_without_a_call(
 ) -> None:
     assert ready.dcv(A, body).status == status
     assert ready.calls == []
+    assert [line[1]["action"] for line in ready.reports.lines] == ["refused"]
 
 
 def test_a_thousand_guesses_cost_a_read_each_and_open_nothing(ready: Api) -> None:

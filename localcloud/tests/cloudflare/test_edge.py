@@ -50,7 +50,7 @@ def edge(api: Api, origins: Origins) -> Iterator[Edge]:
 
 @contextmanager
 def origin(origins: Origins, pem: str, tmp_path: Path) -> Iterator[None]:
-    """Run a server that repeats what it is told, with this certificate and key."""
+    """Run a server that repeats what it receives, with this certificate and key."""
     path = tmp_path / "origin.pem"
     path.write_text(pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
