@@ -116,8 +116,12 @@ class Scene:
         minutes = (moment - self.cloud.clock.now()) / timedelta(minutes=1)
         self._idle_sweeps = 0
         self.cloud.pass_until(moment)
-        sweeps = f"; {self._idle_sweeps} sweeps found nothing to do" if self._idle_sweeps else ""
-        self.note(f"{minutes:.0f} minutes later it is {moment:%H:%M}{sweeps}")
+        idle = self._idle_sweeps
+        sweeps = (
+            f"; {idle} {'sweep' if idle == 1 else 'sweeps'} found nothing to do" if idle else ""
+        )
+        later = "a minute" if round(minutes) == 1 else f"{minutes:.0f} minutes"
+        self.note(f"{later} later it is {moment:%H:%M}{sweeps}")
 
     def let_desktops_start(self, meeting: Booked) -> None:
         """Let the start hooks of a meeting's desktops end; wait until each has reported."""
