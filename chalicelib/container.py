@@ -154,7 +154,9 @@ class Container:
             authorizer=Authorizer(secrets, self._clock),
             seeds=Seeds(secrets),
             reservations=Reservations(
-                table=self._table, schedules=Schedules(self._client("scheduler"))
+                settings=self._meetings,
+                table=self._table,
+                schedules=Schedules(self._client("scheduler")),
             ),
             reporter=self._reporter(API),
             clock=self._clock,

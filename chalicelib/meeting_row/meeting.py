@@ -44,6 +44,29 @@ API_URL: Final = "api_url"
 SCHEDULED_AT: Final = "scheduled_at"
 """Written into such a row once both schedules exist: from then on it is a meeting."""
 
+SCHEDULED_BY: Final = "scheduled_by"
+"""The name of the key by which the meeting was scheduled: who may see and change it."""
+DURATION: Final = "duration_minutes"
+"""The length that was booked; without it a meeting may last as long as the stage allows."""
+TIME_ZONE: Final = "time_zone"
+"""The time zone in which people read the meeting's time, by its IANA name."""
+SEQUENCE: Final = "sequence"
+"""How often the time or the length was changed; iCalendar's property of that name."""
+SCHEDULES: Final = "schedules"
+"""What the names of the meeting's two schedules end with, once it was moved."""
+ENDED_AT: Final = "ended_at"
+"""Written together with the reason."""
+AGENDA: Final = "agenda"
+"""The partition of the index of that name, in which a stage's meetings are sorted by their start.
+
+Its value is the prefix of the stage's names.
+"""
+EXPIRES_AT: Final = "expires_at"
+"""When DynamoDB removes the row, in seconds since 1970: a number, unlike all other attributes.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+"""
+
 NEVER_HEALTHY: Final = "NEVER_HEALTHY"
 """The reason of a meeting none of whose desktops reported ready: nobody could join."""
 
@@ -82,6 +105,11 @@ def instance_attribute(role: str) -> str:
     return role + _INSTANCE_SUFFIX
 
 
+def mail_attribute(role: str) -> str:
+    """Name the attribute with the last letter to the role's person, and its outcome."""
+    return f"{role}_mail"
+
+
 @dataclass(frozen=True)
 class Meeting:
     """A meeting's row as it was read.
@@ -91,6 +119,11 @@ class Meeting:
 
     id: str
     item: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    @classmethod
+    def made(cls, meeting_id: str, texts: Mapping[str, str]) -> Meeting:
+        """Return the row with this id and these texts."""
+        return cls(meeting_id, {"id": {"S": meeting_id}, **typed(texts)})
 
     @property
     def status(self) -> str | None:
@@ -134,6 +167,11 @@ class Meeting:
         """Return an attribute's text; None if it is absent, and an empty text if it is not text."""
         value = self.item.get(attribute)
         return None if value is None else str(value.get("S", ""))
+
+
+def typed(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return texts as DynamoDB types them; the time of expiry has to be a number."""
+    return {name: {"N" if name == EXPIRES_AT else "S": text} for name, text in texts.items()}
 
 
 class RowUpdate(NamedTuple):
@@ -194,6 +232,6 @@ class MeetingChange:
     def result(self) -> Meeting:
         """The row as it is after the change."""
         update = self.update
-        item = {**self.meeting.item, **{name: {"S": text} for name, text in update.texts.items()}}
+        item = {**self.meeting.item, **typed(update.texts)}
         kept = {name: value for name, value in item.items() if name not in update.removes}
         return Meeting(self.meeting.id, kept)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.meeting_row.meeting import Meeting
+from chalicelib.meeting_row.meeting import Meeting, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -165,15 +165,15 @@ class Meetings:
 
     def make_row(self, meeting_id: str, texts: Mapping[str, str]) -> Meeting:
         """Create a row. Raises RowExistsError if the id exists; that row is left unchanged."""
-        item = {name: {"S": text} for name, text in (("id", meeting_id), *texts.items())}
+        made = Meeting.made(meeting_id, texts)
         with _translated(RowExistsError(f"row {meeting_id!r} already exists")):
             self._client.put_item(
                 TableName=self._table_name,
-                Item=item,
+                Item=made.item,
                 ConditionExpression="attribute_not_exists(#id)",
                 ExpressionAttributeNames={"#id": "id"},
             )
-        return Meeting(meeting_id, item)
+        return made
 
     def take_back_row(self, made: Meeting) -> None:
         """Remove a created row on condition that it still has the status it was created with.
@@ -206,9 +206,9 @@ def _expressions(update: RowUpdate) -> dict[str, object]:
     names = {"#id": "id"}
     values: dict[str, Mapping[str, Any]] = {}
     assignments, removals, conditions = [], [], ["attribute_exists(#id)"]
-    for position, (name, text) in enumerate(update.texts.items()):
+    for position, (name, value) in enumerate(typed(update.texts).items()):
         names[f"#t{position}"] = name
-        values[f":t{position}"] = {"S": text}
+        values[f":t{position}"] = value
         assignments.append(f"#t{position} = :t{position}")
     for position, name in enumerate(update.removes):
         names[f"#x{position}"] = name

@@ -1,6 +1,7 @@
 """A meeting's id and join keys: one key for each role, which opens only that role's link.
 
-All are derived from one seed. The table has only the keys' hashes; a key is only in its link.
+The keys are derived from the meeting's id by the stage's secret, so a link can be shown again. The
+table has only the keys' hashes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
+from chalicelib.meeting_row.meeting import ROLES
+
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH: Final = 16
 _KEY_BYTES: Final = 18
@@ -21,7 +24,7 @@ _KEY_BYTES: Final = 18
 
 @dataclass(frozen=True)
 class Seed:
-    """The seed of a meeting's id and keys; it cannot be computed from them, and is never shown."""
+    """The seed of a meeting's id; it cannot be computed from it, and is never shown."""
 
     _material: bytes = field(repr=False)
 
@@ -53,10 +56,17 @@ class Seed:
             characters.append(_LETTERS[position])
         return "".join(characters)
 
-    def join_key(self, role: str) -> str:
-        """Return the key that opens the role's link: 24 URL-safe characters."""
-        derived = _derive(self._material, f"join key {role}")
-        return base64.urlsafe_b64encode(derived[:_KEY_BYTES]).decode()
+
+def join_keys(secret: bytes, meeting_id: str) -> dict[str, str]:
+    """Return the key that opens each role's link: 24 URL-safe characters, always the same.
+
+    Without the secret nobody can compute them.
+    """
+    keys = {}
+    for role in ROLES:
+        derived = _derive(secret, f"join key {json.dumps([meeting_id, role])}")
+        keys[role] = base64.urlsafe_b64encode(derived[:_KEY_BYTES]).decode()
+    return keys
 
 
 def hash_of(key: str) -> str:

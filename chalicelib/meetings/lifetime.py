@@ -7,14 +7,24 @@ no-show either while somebody waits for it, even in a hidden tab.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.clock import format_time, in_minutes, parse_time
 from chalicelib.ec2.instances import OWNER_TAG
-from chalicelib.meeting_row.meeting import MEET_TIME, NEVER_HEALTHY, REASON, ROLES, Meeting, Status
-from chalicelib.settings.meetings import LONGEST_MEETING, SHORTEST_MEETING
+from chalicelib.meeting_row.meeting import (
+    DURATION,
+    EXPIRES_AT,
+    MEET_TIME,
+    NEVER_HEALTHY,
+    REASON,
+    ROLES,
+    Meeting,
+    Status,
+)
+from chalicelib.settings.meetings import LONGEST_MEETING, MINUTE, SHORTEST_MEETING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +37,10 @@ SUCCESS_AT_15_MINUTES: Final = "15_MIN_SUCCESS"
 SUCCESS: Final = "SUCCESS"
 MAX_LENGTH_TIMEOUT: Final = "MAX_LENGTH_TIMEOUT"
 LAUNCH_FAILED: Final = "LAUNCH_FAILED"
+CANCELLED: Final = "CANCELLED"
+"""Cancelled, or ended once it was in progress, by whom it was scheduled."""
+DESKTOP_LIMIT: Final = "DESKTOP_LIMIT"
+"""Its desktops would have been more than MAX_DESKTOPS."""
 
 _FOR_ABSENCE: Final = frozenset({NO_SHOW_TIMEOUT, PARTIAL_NO_SHOW_TIMEOUT})
 """The reasons for which no meeting is ended while somebody waits."""
@@ -50,6 +64,8 @@ BETWEEN_NOTES: Final = timedelta(minutes=1)
 BETWEEN_LOOKS: Final = timedelta(minutes=10)
 LONGEST_AHEAD: Final = timedelta(minutes=15)
 """Desktops are launched ten minutes before the start, so never earlier than this."""
+
+_MINUTES = re.compile("[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
@@ -91,6 +107,18 @@ def meet_time_of(meeting: Meeting) -> datetime | None:
 def time_of(meeting: Meeting, attribute: str) -> datetime | None:
     """Return the time in an attribute; None if there is no valid one."""
     return parse_time(meeting.text(attribute) or "")
+
+
+def length_of(meeting: Meeting, longest: timedelta) -> timedelta:
+    """Return how long the meeting may last from its start: what was booked, up to the longest."""
+    text = meeting.text(DURATION) or ""
+    booked = int(text) * MINUTE if _MINUTES.fullmatch(text) else longest
+    return min(max(booked, SHORTEST_MEETING), longest)
+
+
+def expiry(ends_at: datetime, kept: timedelta | None) -> dict[str, str]:
+    """Return what a row has so that it expires, if it is to, this long after the meeting's end."""
+    return {EXPIRES_AT: str(int((ends_at + kept).timestamp()))} if kept else {}
 
 
 def is_over(meeting: Meeting) -> bool:

@@ -11,27 +11,32 @@ remains as a row that says so, while a retry creates the meeting under the next 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import (
+    AGENDA,
+    API_URL,
     REASON,
     REQUEST_HASH,
+    ROOM_URL,
     SCHEDULED_AT,
+    SCHEDULED_BY,
     Meeting,
     RowUpdate,
     Status,
 )
 from chalicelib.meeting_row.table import RowChangedError, RowExistsError
-from chalicelib.meetings.lifetime import LAUNCH_FAILED, LEAD
-from chalicelib.meetings.schedules import ScheduleError
-from chalicelib.settings.meetings import SHORTEST_MEETING
+from chalicelib.meetings.keys import hash_of, key_hash_attribute
+from chalicelib.meetings.lifetime import LAUNCH_FAILED, expiry
+from chalicelib.meetings.schedules import ScheduleError, launch_name, safety_name, schedules_of
+from chalicelib.settings.meetings import MEETING_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from chalicelib.deadline import Deadline
     from chalicelib.meeting_row.table import Meetings
@@ -39,9 +44,7 @@ if TYPE_CHECKING:
     from chalicelib.meetings.keys import Seed
     from chalicelib.meetings.schedules import Schedules
     from chalicelib.resource_names import StageNames
-
-SOONEST: Final = timedelta(minutes=1)
-"""A schedule in the past would never fire, and one that is due now might not."""
+    from chalicelib.settings.meetings import MeetingsSettings
 
 MOST_ATTEMPTS: Final = 50
 """How often requests with one Idempotency-Key may fail."""
@@ -73,9 +76,10 @@ class Wanted:
     now: datetime
     seed: Seed
     is_repeatable: bool
+    caller: str
     api_url: str
-    room_url: str | None
-    with_keys: bool
+    keys_of: Callable[[str], Mapping[str, str]]
+    """Return the keys of a meeting's links, by role; none for links without."""
     deadline: Deadline
 
 
@@ -91,7 +95,10 @@ class Reserved:
 class Reservations:
     """Creates meetings."""
 
-    def __init__(self, *, table: Meetings, schedules: Schedules) -> None:
+    def __init__(
+        self, *, settings: MeetingsSettings, table: Meetings, schedules: Schedules
+    ) -> None:
+        self._settings = settings
         self._table = table
         self._schedules = schedules
 
@@ -136,13 +143,7 @@ class Reservations:
     def _make(self, wanted: Wanted) -> Meeting:
         meeting_id = wanted.seed.meeting_id
         wanted.deadline.require(_STEP_TIME, f"create the row {meeting_id!r}")
-        texts = wanted.booking.row(
-            wanted.seed,
-            wanted.now,
-            api_url=wanted.api_url,
-            room_url=wanted.room_url,
-            with_keys=wanted.with_keys,
-        )
+        texts = self._texts_of(wanted)
         try:
             return self._table.make_row(meeting_id, texts)
         except RowExistsError as error:  # of a concurrent request, or of this one's own retry
@@ -151,24 +152,29 @@ class Reservations:
                 raise NotReservedError(f"row {meeting_id!r} was deleted concurrently") from error
             return row
         except (ClientError, BotoCoreError) as error:
-            item = {name: {"S": text} for name, text in (("id", meeting_id), *texts.items())}
-            return self._give_up(Meeting(meeting_id, item), wanted, error)
+            return self._give_up(Meeting.made(meeting_id, texts), wanted, error)
+
+    def _texts_of(self, wanted: Wanted) -> dict[str, str]:
+        """Build the row, without its id; the room is a template."""
+        settings, meeting_id = self._settings, wanted.seed.meeting_id
+        texts = wanted.booking.row(wanted.now) | {
+            API_URL: wanted.api_url,
+            SCHEDULED_BY: wanted.caller,
+            AGENDA: wanted.place.prefix,
+        }
+        if settings.room_url:
+            texts[ROOM_URL] = settings.room_url.replace(MEETING_ID, meeting_id)
+        keys = wanted.keys_of(meeting_id)
+        texts |= {key_hash_attribute(role): hash_of(key) for role, key in keys.items()}
+        ends_at = wanted.booking.meet_time + (wanted.booking.length or settings.longest)
+        return texts | expiry(ends_at, settings.kept)
 
     def _complete(self, row: Meeting, wanted: Wanted, *, is_new: bool) -> Reserved | None:
-        launch_at = wanted.booking.meet_time - LEAD
-        safety_at = wanted.booking.meet_time + SHORTEST_MEETING
-        schedules = (
-            (_safety_name(row), safety_at, "safety_net", {"meetingId": row.id}),
-            (_launch_name(row), launch_at, "launch_ec2", {"meeting_id": row.id}),
-        )
         made_at = format_time(wanted.now)
         try:
-            for name, at, function, payload in schedules:
-                wanted.deadline.require(_STEP_TIME, f"create the schedule {name!r}")
-                soonest = wanted.now + SOONEST
-                self._schedules.create_schedule_at(
-                    wanted.place, name, max(at, soonest), function, payload
-                )
+            for each in schedules_of(row, wanted.booking.meet_time, wanted.now):
+                wanted.deadline.require(_STEP_TIME, f"create the schedule {each.name!r}")
+                self._schedules.create_schedule(wanted.place, each)
             wanted.deadline.require(_STEP_TIME, f"confirm the row {row.id!r}")
             row = self._table.update_row(RowUpdate(row, {SCHEDULED_AT: made_at}, (REASON,)))
         except Exception as error:  # noqa: BLE001 (after any error, undo what was created)
@@ -220,7 +226,7 @@ class Reservations:
         The safety net's schedule is kept if the row may still look like a meeting: it will end it.
         """
         left: list[str] = []
-        self._unschedule(wanted.place, _launch_name(row), left)
+        self._unschedule(wanted.place, launch_name(row), left)
         may_deceive = not _is_undone(row)
         if not wanted.is_repeatable:
             try:
@@ -229,7 +235,7 @@ class Reservations:
             except (RowChangedError, ClientError, BotoCoreError) as error:
                 left.append(f"the row: {error}")
         if not may_deceive:
-            self._unschedule(wanted.place, _safety_name(row), left)
+            self._unschedule(wanted.place, safety_name(row), left)
         return left
 
     def _unschedule(self, place: StageNames, name: str, left: list[str]) -> None:
@@ -258,11 +264,3 @@ def _is_made(row: Meeting) -> bool:
 def _require_same(row: Meeting, wanted: Wanted) -> None:
     if row.text(REQUEST_HASH) != wanted.booking.fingerprint:
         raise KeyReusedError("this Idempotency-Key was used to schedule another meeting")
-
-
-def _launch_name(row: Meeting) -> str:
-    return f"launch-{row.id}"
-
-
-def _safety_name(row: Meeting) -> str:
-    return f"safety-{row.id}"

@@ -15,6 +15,7 @@ from chalicelib.clock import format_time, time_at
 from chalicelib.meeting_row.meeting import NEVER_HEALTHY
 from chalicelib.meeting_row.table import decide_again
 from chalicelib.meetings.lifetime import End, Leave, LookAgain, next_look, verdict
+from chalicelib.meetings.schedules import Schedule
 from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
 
@@ -118,7 +119,7 @@ def book_look(schedules: Schedules, place: StageNames, meeting_id: str, at: date
     The same time gives the same name, so however often it is booked, there is one check.
     """
     name = f"safety-{_in_a_name(meeting_id)}-{int(at.timestamp()) // 60}"
-    schedules.create_schedule_at(place, name, at, FUNCTION, {"meetingId": meeting_id})
+    schedules.create_schedule(place, Schedule(name, at, FUNCTION, {"meetingId": meeting_id}))
 
 
 def _meeting_id_of(event: object) -> str | None:

@@ -14,17 +14,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.clock import time_at
 from chalicelib.deadline import Deadline, OutOfTimeError
-from chalicelib.meeting_row.meeting import MEET_TIME, ROLES, ROOM_URL
+from chalicelib.meeting_row.meeting import MEET_TIME, ROOM_URL
 from chalicelib.meetings.authorizer import UnauthorizedError
 from chalicelib.meetings.booking import Booking, BookingError
 from chalicelib.meetings.http import json_answer, preflight, with_cors
-from chalicelib.meetings.keys import Seed, key_hash_attribute
+from chalicelib.meetings.keys import Seed
+from chalicelib.meetings.links import join_links
 from chalicelib.meetings.reservation import KeyReusedError, NotReservedError, Wanted
 from chalicelib.resource_names import StageNames
 from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from chalicelib.deadline import LambdaContext
@@ -89,7 +90,7 @@ class Scheduling:
     def _answer(self, request: Request, context: LambdaContext) -> Answer:
         fields: dict[str, Any] = {"request_id": context.aws_request_id}
         try:
-            reserved = self._schedule(request, context, fields)
+            reserved, links = self._schedule(request, context, fields)
         except _RefusedError as refused:
             fields |= {"action": "refused", "reason": refused.reason}
             self._reporter.succeeded(fields, {"Ignored": 1})
@@ -114,11 +115,11 @@ class Scheduling:
         reason = f"meeting {reserved.meeting.id} at {time_of_it}"
         fields |= {"action": action, "reason": reason, "meeting_id": reserved.meeting.id}
         self._reporter.succeeded(fields, {"Scheduled": int(reserved.is_new)})
-        return _answer_of(reserved, request.base_url)
+        return _answer_of(reserved, links)
 
     def _schedule(
         self, request: Request, context: LambdaContext, fields: dict[str, Any]
-    ) -> Reserved:
+    ) -> tuple[Reserved, Mapping[str, str | None]]:
         deadline = Deadline.of(context, self._clock)
         place = StageNames.of(context.invoked_function_arn)
         caller = self._caller_of(request, place)
@@ -126,7 +127,7 @@ class Scheduling:
         _require_readable(request)
         key = request.headers.get(_IDEMPOTENCY_KEY)
         now = time_at(self._clock())
-        booking, refused = _booking_of(request.body, key, now)
+        booking, refused = self._booking_of(request.body, key, now)
         wanted = Wanted(
             booking=booking,
             place=place,
@@ -137,11 +138,19 @@ class Scheduling:
                 else self._seeds.seed_of(caller.name, key, place.seed_secret)
             ),
             is_repeatable=key is not None,
+            caller=caller.name,
             api_url=request.base_url,
-            room_url=self._settings.room_url,
-            with_keys=self._settings.requires_join_keys,
+            keys_of=lambda meeting_id: self._keys_of(meeting_id, place),
             deadline=deadline,
         )
+        reserved = self._reserve(wanted, refused)
+        return reserved, join_links(
+            reserved.meeting,
+            lambda meeting_id: self._seeds.join_keys_of(meeting_id, place.seed_secret),
+            request.base_url,
+        )
+
+    def _reserve(self, wanted: Wanted, refused: _RefusedError | None) -> Reserved:
         try:
             if refused is None:
                 return self._reservations.reserve(wanted)
@@ -151,6 +160,35 @@ class Scheduling:
         if reserved is None:
             raise refused
         return reserved
+
+    def _booking_of(
+        self, body: bytes, key: str | None, now: datetime
+    ) -> tuple[Booking, _RefusedError | None]:
+        """Parse the booking; return it with a refusal if its only problem is that it is too late.
+
+        Raises _RefusedError for all other errors.
+        """
+        errors: dict[str, str] = {}
+        late = None
+        if key is not None and not _KEY.fullmatch(key):
+            errors["Idempotency-Key"] = "must be 1 to 255 visible ASCII characters"
+        try:
+            booking = Booking.parse(body, now, self._settings)
+        except BookingError as error:
+            errors |= error.errors
+            late = error.too_late
+        if not errors:
+            return booking, None
+        said = {"message": "The request is invalid; see errors.", "errors": errors}
+        refused = _RefusedError(f"wrong: {', '.join(sorted(errors))}", json_answer(400, said))
+        if late and key is not None and len(errors) == 1:
+            return late, refused
+        raise refused
+
+    def _keys_of(self, meeting_id: str, place: StageNames) -> dict[str, str]:
+        if not self._settings.requires_join_keys:
+            return {}
+        return self._seeds.join_keys_of(meeting_id, place.seed_secret)
 
     def _caller_of(self, request: Request, place: StageNames) -> Caller:
         authorization = request.headers.get("authorization")
@@ -169,48 +207,17 @@ def _require_readable(request: Request) -> None:
         raise _refused(415, "send JSON, and the header 'Content-Type: application/json'")
 
 
-def _booking_of(
-    body: bytes, key: str | None, now: datetime
-) -> tuple[Booking, _RefusedError | None]:
-    """Parse the booking; return it with a refusal if its only problem is that it is too late.
-
-    Raises _RefusedError for all other errors.
-    """
-    errors: dict[str, str] = {}
-    late = None
-    if key is not None and not _KEY.fullmatch(key):
-        errors["Idempotency-Key"] = "must be 1 to 255 visible ASCII characters"
-    try:
-        booking = Booking.parse(body, now)
-    except BookingError as error:
-        errors |= error.errors
-        late = error.too_late
-    if not errors:
-        return booking, None
-    said = {"message": "The request is invalid; see errors.", "errors": errors}
-    refused = _RefusedError(f"wrong: {', '.join(sorted(errors))}", json_answer(400, said))
-    if late and key is not None and len(errors) == 1:
-        return late, refused
-    raise refused
-
-
 def _refused(status: int, message: str, **headers: str) -> _RefusedError:
     said = {"message": f"{message[0].upper()}{message[1:]}."}
     return _RefusedError(message, json_answer(status, said, **headers))
 
 
-def _answer_of(reserved: Reserved, base_url: str) -> Answer:
+def _answer_of(reserved: Reserved, links: Mapping[str, str | None]) -> Answer:
     meeting = reserved.meeting
-    links = {}
-    for role in ROLES:
-        link = f"{base_url}/join/{meeting.id}/{role}"
-        if key_hash_attribute(role) in meeting.item:
-            link += f"?key={reserved.seed.join_key(role)}"
-        links[f"{role}_link"] = link
     document = {
         "message": "Meeting scheduled" if reserved.is_new else "Meeting was already scheduled",
         "meeting_id": meeting.id,
-        **links,
+        **{f"{role}_link": link for role, link in links.items()},
         ROOM_URL: meeting.text(ROOM_URL),
         MEET_TIME: meeting.text(MEET_TIME),
     }

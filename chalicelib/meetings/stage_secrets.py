@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib.meetings.keys import Seed
+from chalicelib.meetings.keys import Seed, join_keys
 from chalicelib.secrets import SecretError
 
 if TYPE_CHECKING:
     from chalicelib.clients import SecretsManagerClient
 
 SHORTEST_SEED: Final = 32
-"""The minimum length of the text from which seeds are derived."""
+"""The minimum length of the text from which ids and keys are derived."""
 
 _REMEDIES: Final = {
     "ResourceNotFoundException": "it does not exist; `elephant deploy STAGE` creates it",
@@ -47,7 +47,7 @@ class StageSecrets:
 
 
 class Seeds:
-    """Derives the seeds of requests with an Idempotency-Key from a dedicated secret.
+    """Derives meetings' ids and join keys from a dedicated secret.
 
     So they outlast the keys for scheduling, and no holder of such a key can compute them. The
     secret never changes, so it is read once for each execution environment.
@@ -62,6 +62,13 @@ class Seeds:
 
         Raises SecretError if the secret is missing or too short, and what botocore raises.
         """
+        return Seed.derived(self._read(secret_name), caller, idempotency_key)
+
+    def join_keys_of(self, meeting_id: str, secret_name: str) -> dict[str, str]:
+        """Return the key of each role's link. Raises what `seed_of` raises."""
+        return join_keys(self._read(secret_name), meeting_id)
+
+    def _read(self, secret_name: str) -> bytes:
         if not self._secret:
             text = self._secrets.read_secret(secret_name)
             if len(text) < SHORTEST_SEED:
@@ -70,4 +77,4 @@ class Seeds:
                     "restore its old value or, if that is lost, store a random one"
                 )
             self._secret = text.encode()
-        return Seed.derived(self._secret, caller, idempotency_key)
+        return self._secret

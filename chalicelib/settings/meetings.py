@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.settings.formats import secret
 from chalicelib.settings.parsing import (
@@ -19,11 +19,17 @@ from chalicelib.settings.parsing import (
     whole,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MINUTE: Final = timedelta(minutes=1)
 SHORTEST_MEETING: Final = timedelta(minutes=15)
 """From its start; until then no meeting is ended, regardless of its row."""
 LONGEST_MEETING: Final = timedelta(days=1)
 """The upper limit for the longest time of a stage's meetings."""
+
+DESKTOPS: Final = 2
+"""Of a meeting: one for each role."""
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
 _HEX = "(?:[0-9a-f]{17}|[0-9a-f]{8})"
@@ -36,6 +42,22 @@ _MOST_POLICIES = 10
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 _MOST_GROUPS = 5
 _LARGEST_VOLUME = 16_384
+
+
+_MOST_DESKTOPS = 10_000
+_MOST_MEETINGS = 10_000
+_MOST_DAYS = 3650
+
+
+def _days(least: int, most: int) -> Callable[[str], timedelta]:
+    """Parse a number of days from least to most."""
+    parse = whole(least, most, f"{least} to {most} days")
+    return lambda text: timedelta(days=parse(text))
+
+
+def _kept(text: str) -> timedelta | None:
+    """Parse for how long rows are kept; None for good."""
+    return _days(0, _MOST_DAYS)(text) or None
 
 
 def _room(text: str) -> str:
@@ -167,4 +189,40 @@ class MeetingsSettings:
         ),
         "180",
         meaning="this many minutes after its start a meeting is ended, even if people are in it",
+    )
+    days_ahead: timedelta = setting(
+        "MAX_DAYS_AHEAD",
+        _days(1, 366),
+        "366",
+        meaning="how many days ahead a meeting may be scheduled",
+    )
+    max_desktops: int = setting(
+        "MAX_DESKTOPS",
+        whole(DESKTOPS, _MOST_DESKTOPS, f"{DESKTOPS} to {_MOST_DESKTOPS} desktops"),
+        "100",
+        meaning="how many desktops may run at the same time, two for each meeting",
+    )
+    meetings_a_day: int = setting(
+        "MAX_MEETINGS_A_DAY",
+        whole(1, _MOST_MEETINGS, f"1 to {_MOST_MEETINGS} meetings"),
+        "500",
+        meaning="how many meetings may start on the same day (UTC)",
+    )
+    key_meetings_a_day: int = setting(
+        "KEY_MEETINGS_A_DAY",
+        whole(1, _MOST_MEETINGS, f"1 to {_MOST_MEETINGS} meetings"),
+        "100",
+        meaning="how many of them may be scheduled by the same key",
+    )
+    key_meetings_at_once: int = setting(
+        "KEY_MEETINGS_AT_ONCE",
+        whole(1, _MOST_MEETINGS, f"1 to {_MOST_MEETINGS} meetings"),
+        "25",
+        meaning="how many meetings of the same key may take place at the same time",
+    )
+    kept: timedelta | None = setting(
+        "ROW_DAYS",
+        _kept,
+        "90",
+        meaning="how many days after its end a meeting's row is removed; 0 to keep it for good",
     )
