@@ -180,7 +180,7 @@ def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the
 # Rows that change under it
 
 
-@pytest.mark.parametrize(("first", "what"), [(0, "done"), (6, "written")])
+@pytest.mark.parametrize(("first", "what"), [(0, "done"), (8, "written")])
 def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(
     cloud: Cloud, first: int, what: str
 ) -> None:
@@ -198,7 +198,7 @@ def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(
 
 
 def test_a_row_that_is_removed_meanwhile_leaves_nothing_running(cloud: Cloud) -> None:
-    run = launch(cloud, meanwhile={7: cloud.items.clear})
+    run = launch(cloud, meanwhile={9: cloud.items.clear})
 
     assert run.outcome == {
         "action": "ended",
@@ -225,7 +225,7 @@ def give_up(cloud: Cloud, meanwhile: dict[int, dict[str, str] | None]) -> Invoca
     return launch(cloud, before_each=change)
 
 
-@pytest.mark.parametrize("position", [10, 11])
+@pytest.mark.parametrize("position", [12, 13])
 @pytest.mark.parametrize(
     ("change", "end"),
     [
@@ -251,7 +251,7 @@ def test_giving_up_depends_on_the_row_as_it_is_by_then(
 
 def test_a_row_that_never_keeps_still_cannot_be_ended_now(cloud: Cloud) -> None:
     changes: dict[int, dict[str, str] | None] = {
-        position: {"status": f"X{position}"} for position in range(10, 30)
+        position: {"status": f"X{position}"} for position in range(12, 32)
     }
 
     assert "the row kept changing" in give_up(cloud, changes).failure
@@ -260,9 +260,9 @@ def test_a_row_that_never_keeps_still_cannot_be_ended_now(cloud: Cloud) -> None:
 
 def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Cloud) -> None:
     """The meeting was claimed while both were started; EC2 refuses to end the first."""
-    run = launch(cloud, meanwhile={10: cloud.claim}, faults={12: REFUSED})
+    run = launch(cloud, meanwhile={12: cloud.claim}, faults={14: REFUSED})
 
-    assert run.calls[12:14] == ["terminate_instances", "terminate_instances"]
+    assert run.calls[14:16] == ["terminate_instances", "terminate_instances"]
     assert run.failure.startswith("TerminationError")
     assert cloud.living() == [next(iter(cloud.hosts))]
     cloud.pass_time(60)
@@ -272,7 +272,7 @@ def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Clo
 
 def test_a_desktop_that_ec2_does_not_know_for_long_is_ended_by_the_next_try(cloud: Cloud) -> None:
     cloud.lag = 30
-    run = launch(cloud, meanwhile={7: cloud.claim})
+    run = launch(cloud, meanwhile={9: cloud.claim})
     (desktop,) = cloud.living()
     assert run.failure.startswith(f"LaunchDelayedError: cannot terminate {desktop} yet")
 
@@ -283,9 +283,9 @@ def test_a_desktop_that_ec2_does_not_know_for_long_is_ended_by_the_next_try(clou
 
 def test_a_lease_that_cannot_be_given_up_ends_by_itself(cloud: Cloud) -> None:
     """EC2 does not answer, and neither does DynamoDB when the run ends its lease."""
-    first = launch(cloud, faults=dict.fromkeys(range(6, 20), LOST))
+    first = launch(cloud, faults=dict.fromkeys(range(8, 22), LOST))
 
-    assert first.calls[7:] == ["update_item"]
+    assert first.calls[9:] == ["update_item"]
     assert first.failure.startswith("LaunchDelayedError")
 
     cloud.pass_time(60)

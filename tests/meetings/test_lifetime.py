@@ -212,9 +212,9 @@ OLD = 180 + LONGEST_AHEAD / minutes(1) - 10
 GOES_ON = LookAgain(START + minutes(20), "it is in progress")
 EARLY = LookAgain(START + SHORTEST_MEETING, "it starts at 2026-11-21T15:30:00Z")
 BEGUN = End("SUCCESS", "it is being ended")
-BY_TIME = ("termination_reason", "meet_time", "joined_at")
+BY_TIME = ("termination_reason", "meet_time", "duration_minutes", "joined_at")
 """Which no desktop writes."""
-LASTED = End("MAX_LENGTH_TIMEOUT", "it has lasted 180 minutes, the longest time", BY_TIME)
+LASTED = End("MAX_LENGTH_TIMEOUT", "it has lasted 180 minutes, its longest time", BY_TIME)
 NOBODY = End("NO_SHOW_TIMEOUT", "15 minutes after its start nobody is in it")
 NOT_CLAIMED = "its status is TERMINATED without a termination_reason, and desktops are left"
 MUCH_TOO_OLD = "it starts at 2099-01-01T00:00:00Z, and a desktop is older than 195 minutes"
