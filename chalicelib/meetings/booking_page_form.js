@@ -23,6 +23,7 @@ let booked = null; // the meeting that was just booked, and its calendar file on
 
 const minutesOf = (select) => Number(select.value);
 const when = makeWhen(at("book-when"), "book-", () => minutesOf(at("length")));
+at("book-preview").before(at("length").closest(".field")); // which is a part of what it shows
 
 // The next full hour that is at least half an hour away.
 function suggested() {
@@ -143,8 +144,9 @@ function limitContent(answer, fields, next) {
     fields.set(free, fields.zone());
     next.focus();
   };
-  const button = make("button", { type: "button", class: "small", click: take }, `Take ${momentIn(fields.zone(), free)}`);
-  return [make("span", {}, `${text} There is room from then on: `), button];
+  const button = make("button", { type: "button", class: "small", click: take }, "Take that time");
+  const offer = `There is room from ${momentIn(fields.zone(), free)} on.`;
+  return [make("span", {}, `${text} ${offer}`), button];
 }
 
 // Booked

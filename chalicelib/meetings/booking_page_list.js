@@ -189,7 +189,7 @@ function linksOf(view) {
   const room = textOf(view.jitsi_url);
   if (/^https:\/\//.test(room)) {
     const link = make("a", { href: room, target: "_blank", rel: "noreferrer" }, room);
-    rows.push(make("p", {}, "They talk at ", link));
+    rows.push(make("p", {}, "You meet at ", link));
   }
   return rows;
 }
