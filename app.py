@@ -176,6 +176,21 @@ if settings.meetings:
         """Schedule a meeting."""
         return to_chalice(container.scheduling.handle(asked(), api_context()))
 
+    @app.route("/meetings", methods=["GET", "OPTIONS"])
+    @ready_with(lambda: container.own_meetings, "app")
+    def own_meetings() -> Response:
+        """List the meetings that the caller's key has scheduled."""
+        return to_chalice(container.own_meetings.list_all(asked(), api_context()))
+
+    @app.route(
+        "/meetings/{meeting_id}",
+        methods=["GET", "PATCH", "DELETE", "OPTIONS"],
+        content_types=["*/*"],
+    )
+    def own_meeting(meeting_id: str) -> Response:
+        """Show, move, extend or cancel a meeting that the caller's key has scheduled."""
+        return to_chalice(container.own_meetings.handle(asked(), api_context(), meeting_id))
+
     @app.route("/join/{meeting_id}/{role}", methods=["GET"])
     @ready_with(lambda: container.join, "app")
     def join(meeting_id: str, role: str) -> Response:

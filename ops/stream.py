@@ -27,11 +27,17 @@ VIEWS: Final = ("NEW_AND_OLD_IMAGES", "NEW_IMAGE")
 READER: Final = "terminator"
 """The function that reads the stream."""
 
-PATTERN: Final[Mapping[str, Any]] = {
-    "eventName": ["MODIFY"],
-    "dynamodb": {"NewImage": {"termination_reason": {"S": [{"exists": False}]}}},
-}
-"""The records to read: changes of rows whose meeting is not being ended yet.
+PATTERNS: Final[tuple[Mapping[str, Any], ...]] = (
+    {
+        "eventName": ["MODIFY"],
+        "dynamodb": {"NewImage": {"termination_reason": {"S": [{"exists": False}]}}},
+    },
+    {
+        "eventName": ["MODIFY"],
+        "dynamodb": {"NewImage": {"termination_reason": {"S": ["CANCELLED"]}}},
+    },
+)
+"""The records to read: changes of rows whose meeting is not being ended yet, or was cancelled.
 
 The code checks whether both sides have finished: a filter matches only leaves, and what
 others write may be of any type.
@@ -49,7 +55,7 @@ def limits(queue_arn: str) -> dict[str, Any]:
         "MaximumRetryAttempts": 10,
         "MaximumRecordAgeInSeconds": 3600,
         "DestinationConfig": {"OnFailure": {"Destination": queue_arn}},
-        "FilterCriteria": {"Filters": [{"Pattern": json.dumps(PATTERN)}]},
+        "FilterCriteria": {"Filters": [{"Pattern": json.dumps(each)} for each in PATTERNS]},
     }
 
 

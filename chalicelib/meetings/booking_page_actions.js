@@ -10,20 +10,25 @@ const NO_HARM = "Try again: doing it twice does no harm.";
 
 let decided = null; // what the dialog does when it is confirmed
 
-// Says who is notified: those whose invitation was sent.
-function notified(view, what) {
-  const people = ROLES.filter((role) => place.invitations && view[`${role}_mail`] === "sent").map((role) => `the ${role}`);
+const isReached = (view, role) => !["failed", "bounced"].includes(view[`${role}_mail`]);
+// Who gets an e-mail of a change, and of a cancellation: those who were invited.
+const isInvited = (view, role) => view[`${role}_mail`] === "sent";
+const isWritten = (view, role) =>
+  place.invitations && view[`${role}_email`] && isReached(view, role) && !view.actions.includes("end");
+
+function notified(view, what, isNotified) {
+  const people = ROLES.filter((role) => isNotified(view, role)).map((role) => `the ${role}`);
   const others = ROLES.map((role) => `the ${role}`).filter((each) => !people.includes(each));
   const found = [];
   if (people.length) {
     const listed = people.join(" and ");
     found.push(`${listed[0].toUpperCase()}${listed.slice(1)} ${people.length > 1 ? "get" : "gets"} an e-mail ${what}.`);
   }
-  if (others.length) found.push(`Please let ${others.join(" and ")} know yourself: no e-mail is sent to them.`);
+  if (others.length) found.push(`Please let ${others.join(" and ")} know yourself: no e-mail reaches them.`);
   return found;
 }
 
-function openDialog(view, { title, lines, fields = [], no, yes, busy, run, failed, isFinal = false }) {
+function openDialog(view, { title, lines, fields = [], no, yes, busy, run, done, failed, isFinal = false }) {
   write(at("confirm-title"), title);
   write(at("confirm-about"), titleOf(view));
   at("confirm-text").replaceChildren(...lines.map((each) => make("li", {}, each)));
@@ -32,20 +37,20 @@ function openDialog(view, { title, lines, fields = [], no, yes, busy, run, faile
   write(at("confirm-no"), no);
   write(at("confirm-yes"), yes);
   at("confirm-yes").className = isFinal ? "final" : "primary";
-  decided = { view, busy, run, failed: failed || (() => false) };
+  decided = { view, busy, run, done, failed: failed || (() => false) };
   at("confirm").showModal();
   if (!fields.length) at("confirm-no").focus(); // what cannot be undone is not the next key's
 }
 
 function confirm(event) {
   event.preventDefault();
-  const { view, busy, run, failed } = decided;
+  const { view, busy, run, done, failed } = decided;
   write(at("confirm-alert"), "");
   const change = async () => {
     const changed = await run();
     if (!changed) return; // something is missing, and the field says so
     at("confirm").close();
-    write(at("mine-note"), readable(changed.message, OWN_ZONE) || "Done.");
+    write(at("mine-note"), done(changed));
     await refresh();
     const item = shown.get(view.meeting_id);
     (item ? item.item.querySelector("h4") : at("mine-title")).focus();
@@ -60,15 +65,23 @@ function confirm(event) {
 const patch = (view, body) => request("PATCH", pathOf(view), { body, sure: NO_HARM });
 const remove = (view) => request("DELETE", pathOf(view), { sure: NO_HARM });
 
+// What the API says of the field that a dialog is about, whichever it names.
+function changeError(answer, zone) {
+  const errors = answer.errors || {};
+  const name = ["meet_time", "duration_minutes"].find((each) => textOf(errors[each]));
+  return name ? sentence(name, errors[name], zone) : "";
+}
+
 function openMove(view) {
   const area = make("div");
   openDialog(view, {
     title: "Move this meeting?",
     fields: [area],
-    lines: ["The links stay the same.", ...notified(view, "with the new time")],
+    lines: ["The links stay the same.", ...notified(view, "with the new time", isWritten)],
     no: "Keep the time",
     yes: "Move the meeting",
     busy: "Moving …",
+    done: (changed) => `The meeting is on ${momentIn(OWN_ZONE, startOf(changed))} now.`,
     run: async () => {
       fields.clearErrors();
       const wrong = fields.check();
@@ -76,11 +89,9 @@ function openMove(view) {
       return wrong ? null : patch(view, { meet_time: fields.value().text });
     },
     failed: ({ answer }) => {
-      const text = textOf((answer.errors || {}).meet_time);
-      if (!answer.limit && !text) return false;
-      const content = answer.limit
-        ? limitContent(answer, fields, at("confirm-yes"))
-        : [`The time ${readable(text, fields.zone())}.`];
+      const text = changeError(answer, fields.zone());
+      if (!text) return false;
+      const content = answer.limit ? limitContent(answer, fields, at("confirm-yes")) : [text];
       fields.refuse(...content).focus();
       return true;
     },
@@ -109,20 +120,21 @@ function openLength(view) {
     fields: [make("div", { class: "field" }, label, select, error), end],
     lines: [
       "At its end both desktops are ended, also while people are on them.",
-      ...notified(view, "with the new end"),
+      ...notified(view, "with the new end", isWritten),
     ],
     no: "Keep the length",
     yes: "Change the length",
     busy: "Changing …",
+    done: (changed) => `The meeting is ${lengthText(Number(changed.duration_minutes))} long now.`,
     run: async () => {
       setError([select], error);
       return patch(view, { duration_minutes: minutesOf(select) });
     },
     failed: ({ answer }) => {
-      const text = textOf((answer.errors || {}).duration_minutes);
-      if (!answer.limit && !text) return false;
-      const limit = LIMITS[answer.limit] || textOf(answer.message);
-      setError([select], error, answer.limit ? `${limit} Choose a shorter length.` : `The length ${text}.`);
+      const text = changeError(answer, OWN_ZONE);
+      if (!text) return false;
+      const limit = LIMITS[answer.limit];
+      setError([select], error, limit ? `${limit} Choose a shorter length.` : text);
       select.focus();
       return true;
     },
@@ -137,11 +149,12 @@ function openCancel(view) {
     lines: [
       ...running,
       "Its links stop working. This cannot be undone.",
-      ...notified(view, "that it is cancelled"),
+      ...notified(view, "that it is cancelled", isInvited),
     ],
     no: "Keep the meeting",
     yes: "Cancel the meeting",
     busy: "Cancelling …",
+    done: (changed) => (changed.reason === "CANCELLED" ? "The meeting is cancelled." : textOf(changed.message)),
     run: () => remove(view),
     isFinal: true,
   });
@@ -158,6 +171,7 @@ function openEnd(view) {
     no: "Let it go on",
     yes: "End the meeting now",
     busy: "Ending …",
+    done: (changed) => (changed.reason === "CANCELLED" ? "The meeting is ended." : textOf(changed.message)),
     run: () => remove(view),
     isFinal: true,
   });

@@ -119,7 +119,7 @@ function troubleOf(response, answer, sure) {
     const given = response.headers.get("Retry-After") || "";
     const seconds = SECONDS.test(given) ? Math.max(1, Number(given)) : 0;
     const wait = seconds ? `in ${count(seconds, "second")}` : "in a moment";
-    const why = status === 429 ? "Too much is asked of Elephant just now." : "Elephant is busy or disturbed just now.";
+    const why = status === 429 ? "Too much is asked of Elephant just now." : "Elephant could not do that just now.";
     return new Trouble("busy", `${why} Please try again ${wait}. ${sure}`);
   }
   if (answer && status >= 400 && status < 500) {

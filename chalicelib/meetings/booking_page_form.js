@@ -5,7 +5,11 @@ const LABELS = {
   teacher_email: "The teacher’s e-mail",
   student_name: "The student’s name",
   student_email: "The student’s e-mail",
+  meet_time: "The time",
+  time_zone: "The time zone",
+  duration_minutes: "The length",
 };
+const PEOPLE = Object.keys(LABELS).slice(0, 4);
 const ROLES = ["teacher", "student"];
 const LIMITS = {
   KEY_MEETINGS_AT_ONCE: "You have as many meetings at that time as your key allows.",
@@ -55,16 +59,24 @@ function learnPlace(answer) {
 }
 
 function clearFormErrors() {
-  for (const name of [...Object.keys(LABELS), "length"]) setError([at(name)], at(`${name}-error`));
+  for (const name of [...PEOPLE, "length"]) setError([at(name)], at(`${name}-error`));
   when.clearErrors();
   write(at("book-alert"), "");
 }
 
+// The API's errors continue a sentence that begins with their field, or are one.
+function sentence(name, text, zone) {
+  const said = readable(text, zone);
+  const continues = /^(?:must|has|is|needs|would|cannot)\b/.test(said);
+  return continues ? `${LABELS[name] || "It"} ${said}.` : `${said.slice(0, 1).toUpperCase()}${said.slice(1)}.`;
+}
+
 function refuseField(name, text) {
-  if (name === "meet_time") return when.refuse(`The time ${readable(text, when.zone())}.`);
-  if (name === "time_zone") return when.refuseZone(`The time zone ${text}.`);
+  const said = sentence(name, text, when.zone());
+  if (name === "meet_time") return when.refuse(said);
+  if (name === "time_zone") return when.refuseZone(said);
   const id = name === "duration_minutes" ? "length" : name;
-  setError([at(id)], at(`${id}-error`), `${LABELS[name] || "The length"} ${text}.`);
+  setError([at(id)], at(`${id}-error`), said);
   return at(id);
 }
 
@@ -73,7 +85,7 @@ function missing() {
   const found = ["teacher_name", "student_name"]
     .filter((name) => !at(name).value.trim())
     .map((name) => refuseField(name, "is missing"));
-  const unfit = Object.keys(LABELS)
+  const unfit = PEOPLE
     .filter((name) => at(name).validity.typeMismatch)
     .map((name) => refuseField(name, "does not look like an e-mail address"));
   return firstOf([...found, ...unfit, when.check()].filter(Boolean));
@@ -87,7 +99,7 @@ function firstOf(elements) {
 function wanted() {
   const chosen = when.value();
   const body = {};
-  for (const name of Object.keys(LABELS)) {
+  for (const name of PEOPLE) {
     const text = at(name).value.trim();
     if (text) body[name] = text;
   }
@@ -127,7 +139,7 @@ function refuseBooking(trouble) {
   }
   if (trouble.kind === "refused") attempt = {};
   const errors = Object.entries(answer.errors || {});
-  const known = errors.filter(([name]) => name in LABELS || /^(meet_time|time_zone|duration_minutes)$/.test(name));
+  const known = errors.filter(([name]) => name in LABELS);
   const fields = known.map(([name, text]) => refuseField(name, textOf(text)));
   if (fields.length) firstOf(fields).focus();
   const others = errors.filter((each) => !known.includes(each)).map((each) => each.join(" "));
@@ -167,7 +179,7 @@ function showBooked(body, made) {
   at("book").hidden = true;
   at("booked").hidden = false;
   document.title = "Booked – Elephant";
-  for (const name of Object.keys(LABELS)) at(name).value = "";
+  for (const name of PEOPLE) at(name).value = "";
   at("booked-title").focus();
   followMails(body, booked);
 }
@@ -197,7 +209,7 @@ function showMails(body, view) {
     const kind = !address || mail === "failed" || mail === "bounced" ? "warn" : mail === "sent" ? "good" : "";
     return make("li", { class: kind }, mailText(role, address, mail));
   });
-  if (!items.length) items.push(make("li", {}, "No e-mails are sent from here. Please pass each link on yourself."));
+  if (place.invitations === false) items.push(make("li", {}, "No e-mails are sent from here. Please pass each link on yourself."));
   const list = at("booked-mails");
   const text = items.map((each) => each.textContent).join("");
   if (list.textContent !== text) list.replaceChildren(...items);
@@ -206,7 +218,7 @@ function showMails(body, view) {
 // Mails are sent a little later: asks a few times what became of them.
 async function followMails(body, meeting) {
   const awaited = ROLES.filter((role) => body[`${role}_email`]).map((role) => `${role}_mail`);
-  if (!place.invitations || !awaited.length) return;
+  if (place.invitations === false || !awaited.length) return;
   for (const seconds of MAIL_PAUSES) {
     await new Promise((done) => setTimeout(done, seconds * 1000));
     if (booked !== meeting) return;

@@ -3,7 +3,7 @@
 const REFRESH = 60; // seconds
 const SOON = 15; // seconds until it is tried again while somebody is using the list
 const MOST_PAGES = 20;
-const GROUPS = { running: "Running now", upcoming: "Upcoming", over: "Past week" };
+const GROUPS = { running: "Running now", upcoming: "Upcoming", over: "Past week, and cancelled" };
 const SHORT_LIST = 5; // past meetings that are shown at once
 const FAILURES = ["LAUNCH_FAILED", "NEVER_HEALTHY", "DESKTOP_LIMIT"];
 
@@ -155,7 +155,7 @@ function makeItem(view) {
     make("p", {}, make("bdi", {}, textOf(view.teacher_name)), " and ", make("bdi", {}, textOf(view.student_name))),
     make("p", { class: hasFailed ? "state warn" : "state" }, readable(view.message, OWN_ZONE)),
     ...lostMails(view).map((text) => make("p", { class: "state warn" }, text)),
-    ...(view.state === "over" ? [] : [make("details", {}, make("summary", { "aria-label": `Links: ${titleOf(view)}` }, "Links"), ...linksOf(view))]),
+    ...(view.state === "over" ? [] : [make("details", {}, make("summary", { "aria-label": `Links: ${titleOf(view)}` }, "Links"), ...linksOf(view), calendarButton(view))]),
     make("div", { class: "buttons" }, ...actionsOf(view)),
   );
 }
@@ -192,6 +192,14 @@ function linksOf(view) {
     rows.push(make("p", {}, "You meet at ", link));
   }
   return rows;
+}
+
+function calendarButton(view) {
+  const label = "Download the calendar file";
+  const button = make("button", { type: "button", class: "small", "aria-label": `${label}: ${titleOf(view)}` }, label);
+  const failed = (trouble) => write(at("mine-alert"), trouble.message);
+  button.addEventListener("click", () => work(button, "Downloading …", () => downloadCalendar(view), failed));
+  return make("div", { class: "buttons" }, button);
 }
 
 function linkRow(view, role) {

@@ -95,7 +95,9 @@ function timesIn(zone, start, minutes) {
   if (!minutes) return from;
   const end = new Date(start.valueOf() + minutes * MINUTE);
   const next = wallOf(zone, start).date === wallOf(zone, end).date ? "" : " the next day";
-  return `${from} to ${format(zone, CLOCK).format(end)}${next}`;
+  const isChanged = offsetAt(zone, start) !== offsetAt(zone, end);
+  const named = isChanged ? ` (${zoneText(zone, end)})` : "";
+  return `${from} to ${format(zone, CLOCK).format(end)}${named}${next}`;
 }
 
 const dayIn = (zone, at, day = LONG_DAY) => format(zone, day).format(at);

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
 
+from chalicelib.meeting_row.meeting import typed
 from chalicelib.meetings.http import Request
 from chalicelib.resource_names import StageNames
 from tests.functions import Functions
@@ -155,7 +156,8 @@ class Api(Faults):
     def rows(self) -> dict[str, dict[str, str]]:
         items = self.dynamodb.scan(TableName=TABLE)["Items"]
         return {
-            item["id"]["S"]: {name: value["S"] for name, value in item.items()} for item in items
+            item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()}
+            for item in items
         }
 
     def meetings(self) -> list[str]:
@@ -171,8 +173,7 @@ class Api(Faults):
         return dict(found)
 
     def put_row(self, row: dict[str, str]) -> None:
-        item = {name: {"S": text} for name, text in row.items()}
-        self.dynamodb.put_item(TableName=TABLE, Item=item)
+        self.dynamodb.put_item(TableName=TABLE, Item=typed(row))
 
     def change_row(self, key: str, **texts: str) -> None:
         """Write attributes of a row, as the other functions do."""
