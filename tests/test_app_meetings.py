@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 ROUTES = {
+    "/": ["GET"],
     "/schedule": ["OPTIONS", "POST"],
     "/join/{meeting_id}/{role}": ["GET"],
     "/desktop": ["GET"],
@@ -62,7 +63,7 @@ def test_the_feature_is_three_functions_and_its_routes_more(
     assert {path: sorted(methods) for path, methods in with_it.routes.items()} == ROUTES
     assert without.routes == {}
     functions = {"launch_ec2", "safety_net", "terminator"}
-    handlers = {"schedule_meeting", "join", "sign_in"}
+    handlers = {"booking_page", "schedule_meeting", "join", "sign_in"}
     handlers |= {"desktop", "desktop_healthy", "desktop_finished"}
     assert set(with_it.handler_map) - set(without.handler_map) == functions | handlers
     signed = {
