@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ROUTES = {
     "/": ["GET"],
     "/schedule": ["OPTIONS", "POST"],
+    "/meetings": ["GET", "OPTIONS"],
+    "/meetings/{meeting_id}": ["DELETE", "GET", "OPTIONS", "PATCH"],
     "/join/{meeting_id}/{role}": ["GET"],
     "/desktop": ["GET"],
     "/desktop/healthy": ["POST"],
@@ -63,8 +65,8 @@ def test_the_feature_is_three_functions_and_its_routes_more(
     assert {path: sorted(methods) for path, methods in with_it.routes.items()} == ROUTES
     assert without.routes == {}
     functions = {"launch_ec2", "safety_net", "terminator"}
-    handlers = {"booking_page", "schedule_meeting", "join", "sign_in"}
-    handlers |= {"desktop", "desktop_healthy", "desktop_finished"}
+    handlers = {"schedule_meeting", "own_meetings", "own_meeting", "booking_page"}
+    handlers |= {"join", "sign_in", "desktop", "desktop_healthy", "desktop_finished"}
     assert set(with_it.handler_map) - set(without.handler_map) == functions | handlers
     signed = {
         path
