@@ -51,9 +51,8 @@ function confirm(event) {
     if (!changed) return; // something is missing, and the field says so
     at("confirm").close();
     write(at("mine-note"), done(changed));
-    await refresh();
-    const item = shown.get(view.meeting_id);
-    (item ? item.item.querySelector("h4") : at("mine-title")).focus();
+    focusMeeting(view.meeting_id);
+    refresh();
   };
   const refused = (trouble) => {
     if (!failed(trouble)) write(at("confirm-alert"), readable(trouble.message, OWN_ZONE));
@@ -180,9 +179,13 @@ function openEnd(view) {
 at("confirm-form").addEventListener("submit", confirm);
 at("confirm-no").addEventListener("click", () => closeDialog());
 at("confirm").addEventListener("cancel", (event) => {
-  if (at("confirm-yes").ariaDisabled === "true") event.preventDefault();
+  if (isChanging()) event.preventDefault();
 });
 
+function isChanging() {
+  return at("confirm-yes").ariaDisabled === "true";
+}
+
 function closeDialog() {
-  if (at("confirm-yes").ariaDisabled !== "true") at("confirm").close();
+  if (!isChanging()) at("confirm").close();
 }

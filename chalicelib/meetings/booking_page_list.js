@@ -90,7 +90,20 @@ function refreshIfIdle() {
   else refresh();
 }
 
+// Shows them, and leaves the focus at the meeting where it is.
 function showMeetings(views) {
+  const isFocused = ([, { item }]) => item.contains(document.activeElement);
+  const [id] = Array.from(shown).find(isFocused) || [];
+  fillList(views);
+  if (id && document.activeElement === document.body) focusMeeting(id);
+}
+
+function focusMeeting(id) {
+  const meeting = shown.get(id);
+  (meeting ? meeting.item.querySelector("h4") : at("mine-title")).focus();
+}
+
+function fillList(views) {
   const list = at("mine-list");
   list.setAttribute("aria-busy", "false");
   const ids = new Set(views.map((each) => each.meeting_id));
@@ -174,7 +187,7 @@ function actionsOf(view) {
     .filter(([name]) => possible.includes(name))
     .map(([, { label, open }]) => {
       const name = `${label}: ${titleOf(view)}`;
-      return make("button", { type: "button", class: "small", "aria-label": name, click: () => open(view) }, label);
+      return make("button", { type: "button", class: "small", "aria-label": name, click: () => isChanging() || open(view) }, label);
     });
 }
 

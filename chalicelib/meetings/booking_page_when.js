@@ -94,25 +94,28 @@ function makeWhen(place, prefix, minutes) {
   const part = (id) => at(prefix + id);
   const [date, time, zone] = ["date", "time", "zone"].map(part);
   const error = part("meet_time-error");
-  let warned = ""; // the gap that the error beside the time is about
+  let refused = ""; // what the error beside the time is about
 
+  const typed = () => `${zone.value} ${date.value} ${time.value}`;
+  const isSkipped = () => Boolean(date.value && time.value && !moments().length);
+  const skipped = () => `Clocks in ${placeOf(zone.value)} skip this time: they are put forward. Choose another one.`;
   const moments = () => momentsOf(zone.value, date.value, time.value);
 
   function clearErrors() {
     setError([date, time], error);
     setError([zone], part("time_zone-error"));
-    warned = "";
+    refused = "";
   }
 
   function refuse(...content) {
     setError([date, time], error, ...content);
+    refused = typed();
     return time;
   }
 
   function update() {
     const found = moments();
-    const typed = `${zone.value} ${date.value} ${time.value}`;
-    if (warned && warned !== typed) clearErrors();
+    if (refused && refused !== typed()) clearErrors();
     part("twice").hidden = found.length < 2;
     if (found.length > 1) {
       for (const [index, name] of ["first-text", "second-text"].entries()) {
@@ -121,10 +124,7 @@ function makeWhen(place, prefix, minutes) {
         write(part(name), `the ${index ? "second" : "first"}, ${zoneText(zone.value, moment)} (${utc})`);
       }
     }
-    if (date.value && time.value && !found.length) {
-      refuse(`Clocks in ${placeOf(zone.value)} skip this time: they are put forward. Choose another one.`);
-      warned = typed;
-    }
+    if (isSkipped()) refuse(skipped());
     preview();
   }
 
@@ -153,7 +153,7 @@ function makeWhen(place, prefix, minutes) {
   // Says what is missing; returns the field to go to, or null.
   function check() {
     if (value()) return null;
-    if (warned) return time;
+    if (isSkipped()) return refuse(skipped());
     refuse(date.value ? "Please enter a time." : "Please enter a date and a time.");
     return date.value ? time : date;
   }
