@@ -78,6 +78,7 @@ _ENDS: Final = {
 }
 _ENDED_BY_HAND: Final = "It was ended before its time."
 _OVER: Final = "It is over."
+_UNDER_WAY: Final = "It is under way."
 
 
 def view(
@@ -124,7 +125,7 @@ def _message(meeting: Meeting, state: State) -> str:
         return _ENDS.get(reason, _OVER)
     if state is State.RUNNING and meeting.status == Status.SCHEDULED:
         return _STARTING
-    return _MESSAGES.get(meeting.status or "", _OVER)
+    return _MESSAGES.get(meeting.status or "", _UNDER_WAY)
 
 
 def _actions(meeting: Meeting, state: State) -> tuple[str, ...]:

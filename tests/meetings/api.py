@@ -76,8 +76,8 @@ class Api(Faults):
         self.secrets.create_secret(Name=PLACE.schedule_secret, SecretString=KEY)
         self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
 
-    def new_scheduling(self) -> Scheduling:
-        return self._functions(**self._variables).scheduling
+    def new_scheduling(self, **variables: str) -> Scheduling:
+        return self._functions(**self._variables, **variables).scheduling
 
     def _functions(self, **variables: str) -> Functions:
         more = {"ALLOWED_ORIGINS": ORIGIN, "ROOM_URL": ROOM} | variables
@@ -110,6 +110,26 @@ class Api(Faults):
         self.calls.clear()
         request = Request("POST", "/api/schedule", sent, {}, raw, base)
         return self.scheduling.handle(request, self.context)
+
+    def own(
+        self,
+        meeting_id: str | None = None,
+        method: str = "GET",
+        body: object = None,
+        bearer: str | None = KEY,
+        **query: str,
+    ) -> Answer:
+        """Send a request for a caller's meetings, or for one of them; upper case is a setting."""
+        variables = {name: query.pop(name) for name in list(query) if name.isupper()}
+        own = self._functions(**self._variables, **variables).own_meetings
+        sent = {"content-type": "application/json", "origin": ORIGIN}
+        sent |= {"authorization": f"Bearer {bearer}"} if bearer is not None else {}
+        raw = b"" if body is None else json.dumps(body).encode()
+        request = Request(method, f"/api/meetings/{meeting_id or ''}", sent, query, raw, BASE)
+        self.calls.clear()
+        if meeting_id is None:
+            return own.list_all(request, self.context)
+        return own.handle(request, self.context, meeting_id)
 
     def ask(  # noqa: PLR0913 (all that a request may differ in)
         self,

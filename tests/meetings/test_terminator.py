@@ -76,6 +76,19 @@ def test_a_meeting_whose_desktops_have_shut_down_by_themselves_is_a_success_as_w
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
 
 
+@pytest.mark.parametrize("status", Status.TERMINATED.earlier)
+def test_a_cancelled_meeting_is_ended_whenever_it_is(ends: Ends, status: str) -> None:
+    """Also one that has not begun, or whose desktops have just been started."""
+    desktops = ends.meeting(ID, -60, status=status, termination_reason="CANCELLED")
+
+    assert ends.tell(ends.record()) == []
+
+    assert ends.states(*desktops) == GONE
+    assert ends.outcome() == ("TERMINATED", "CANCELLED")
+    assert ends.tell(ends.record()) == []
+    assert ends.counts()["Ignored"] == 1
+
+
 # What is not ended
 
 
