@@ -62,9 +62,9 @@ class Functions(Container):
         call = run.event
         if isinstance(call, Booking):
             return self.scheduling.handle(call.request, run)
-        if isinstance(call, Asking) and call.meeting is None:
-            return self.own_meetings.list_all(call.request, run)
         if isinstance(call, Asking):
+            if call.meeting is None:
+                return self.own_meetings.list_all(call.request, run)
             return self.own_meetings.handle(call.request, run, call.meeting)
         if isinstance(call, Report):
             return getattr(self.desktop_api, call.route)(call.request, run)

@@ -265,10 +265,8 @@ class Invariants:
         elif meeting not in self.stage.actors.touched:
             if CONFIRMED not in item:
                 self.breaks(run, f"started {host.id} for {meeting}, which nobody has confirmed")
-            if not item.is_begun:
-                self.breaks(run, f"started {host.id} for {meeting}, whose launch has not begun")
-            if self.stage.clock.now > item.ends_at + MINUTE:
-                self.breaks(run, f"started {host.id} for {meeting} after its time")
+            if not item.is_begun or self.stage.clock.now > item.ends_at + MINUTE:
+                self.breaks(run, f"started {host.id} for {meeting} out of time: {item}")
         if self.over_since.get(meeting, begun) < begun:
             self.breaks(run, f"started {host.id} for {meeting}, which is over")
         self._require_few(run, host)
@@ -313,7 +311,7 @@ class Invariants:
         return is_touched and run.function == LAUNCH and item.text(f"{role}_ec2_id") != host.id
 
     def is_over_by_time(self, run: Invocation, meeting: str, item: Item) -> bool:
-        """Return True if a meeting has lasted as long as it may, no matter what else its row says."""
+        """Return True if a meeting has lasted as long as it may, whatever else is in its row."""
         is_late = self.stage.clock.now >= item.ends_at
         return is_late or self.is_worn_out(run, meeting)
 
@@ -349,6 +347,8 @@ class Invariants:
                 self.over_since.pop(item_id)
                 self.removed_over.add(item_id)
             return
+        if not before:
+            self.removed.pop(item_id, None)  # a request that went on has made it again
         if BEGUN in after and BEGUN not in before:
             self.begun_at[item_id] = now
         self.owners[item_id] = after.text("teacher_name") or ""

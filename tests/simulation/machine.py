@@ -19,15 +19,13 @@ from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
 from tests.simulation.names import (
     BY_HAND,
     CALLERS,
-    FOR_ONE_MEETING,
     FRONT_END,
     MINUTE,
-    ONE_EACH,
     RANKS,
     ROLES,
+    STAGES,
     SWEEP,
-    WITH_MEETINGS,
-    WITHOUT_SIGN_IN,
+    USUAL,
     name_of,
 )
 from tests.simulation.people import CANCEL, LIST, MOVE, PUT_OFF, RESIZE, SHOW, Change
@@ -38,7 +36,6 @@ from tests.simulation.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chalicelib.settings.stage import Settings
     from tests.simulation.lambda_service import Invocation
 
 ROWS: Final = ("m1", "m2")
@@ -79,8 +76,10 @@ errands = st.sampled_from(
     ]
 )
 moments = st.sampled_from(
-    [-12 * MINUTE, *[-10 * MINUTE] * 2, -599.8, -599.5, -598.0, -597.0, -5 * MINUTE, 0.0]
-    + [6 * MINUTE, 14 * MINUTE, *[15 * MINUTE] * 2, 901.0, 20 * MINUTE, 29 * MINUTE, 44 * MINUTE]
+    [
+        *(-720.0, -600.0, -600.0, -599.8, -599.5, -598.0, -597.0, -300.0, 0.0),
+        *(360.0, 840.0, 900.0, 900.0, 901.0, 1200.0, 1740.0, 2640.0),
+    ]
 )
 """Seconds after a meeting's start at which somebody changes it: mostly while something is due."""
 changes = st.lists(
@@ -298,9 +297,7 @@ class MeetingsSchedule(Schedule):
         minutes=st.sampled_from([0, 2, 18, 28]),
         faults=st.lists(st.sampled_from(MEETING_FAULTS), max_size=2),
         kill=either,
-        settings=st.sampled_from(
-            [WITH_MEETINGS, WITH_MEETINGS, WITHOUT_SIGN_IN, FOR_ONE_MEETING, ONE_EACH]
-        ),
+        stage=st.sampled_from([USUAL, USUAL, *STAGES]),
     )
     def begin(
         self,
@@ -309,10 +306,10 @@ class MeetingsSchedule(Schedule):
         faults: list[tuple[str, Any]],
         *,
         kill: bool,
-        settings: Settings,
+        stage: str,
     ) -> None:
         self.ends_by_kill = kill
-        self.stage.settings = settings
+        self.stage.settings = STAGES[stage]
         for fault in faults:
             switch_on(self.stage, *fault)
         if first:

@@ -24,8 +24,13 @@ _OF_MEETINGS: Final = {
 }
 WITH_MEETINGS: Final = make_settings(**_OF_MEETINGS)
 WITHOUT_SIGN_IN: Final = make_settings(**_OF_MEETINGS, DESKTOP_SIGN_IN="none")
-FOR_ONE_MEETING: Final = make_settings(**_OF_MEETINGS, MAX_DESKTOPS="2")
-ONE_EACH: Final = make_settings(**_OF_MEETINGS, MAX_DESKTOPS="4", KEY_MEETINGS_AT_ONCE="1")
+USUAL: Final = "usual"
+STAGES: Final = {
+    USUAL: WITH_MEETINGS,
+    "without sign-in": WITHOUT_SIGN_IN,
+    "for one meeting": make_settings(**_OF_MEETINGS, MAX_DESKTOPS="2"),
+    "one for each key": make_settings(**_OF_MEETINGS, MAX_DESKTOPS="4", KEY_MEETINGS_AT_ONCE="1"),
+}
 MEETINGS: Final[MeetingsSettings] = WITH_MEETINGS.meetings  # type: ignore[assignment]
 CALLERS: Final = {"front-end": "the-key-of-the-front-end", "office": "the-key-of-the-office"}
 """The names of those who may schedule meetings, and their keys."""

@@ -149,7 +149,7 @@ def _schedule_problems(stage: Stage, row: str, item: Item) -> Iterator[str]:
 # Limits
 
 
-def crowd(stage: Stage, begin: float, end: float, others: Iterable[Item]) -> int:
+def crowd(begin: float, end: float, others: Iterable[Item]) -> int:
     """Return how many meetings need their desktops at the same time, at most."""
     slots = [(each.meet_time - AHEAD, each.ends_at) for each in others]
     slots = [slot for slot in slots if slot[0] < end and slot[1] > begin]
@@ -176,7 +176,7 @@ def room_problems(stage: Stage, run: Invocation, row: str, caller: str) -> Itera
         (settings.max_desktops // 2, settled),
         (settings.key_meetings_at_once, mine),
     ):
-        if crowd(stage, item.meet_time - AHEAD, item.ends_at, others) >= most:
+        if crowd(item.meet_time - AHEAD, item.ends_at, others) >= most:
             yield f"took {row} beside {others}, and there may be {most}"
 
 
@@ -220,6 +220,8 @@ def too_many_problems(stage: Stage, run: Invocation, row: str, item: Item) -> It
         and each.ends_at > item.meet_time - AHEAD
     }
     others |= {host.view.meeting for host in overdue(stage, 0.0)}
+    running = {host.view.meeting for host in stage.ec2.hosts.values() if not host.view.is_gone}
+    others |= (running - stage.dynamodb.items.keys()) | stage.actors.touched
     if len(others - {row}) < settings.max_desktops // 2:
         yield f"ended {row} for the desktops of {others - {row}}"
 
@@ -292,8 +294,8 @@ def _shown(
     if owners != {caller} or shown not in states:
         yield f"showed {caller} {shown} of {row} of {owners}: {states}"
     order = next((each for each in stage.callers.orders if row in each.booked), None)
-    for role in ROLES if order else ():
-        link, key = document[f"{role}_link"], order.booked[row][role]
+    for role, key in order.booked[row].items() if order else ():
+        link = document[f"{role}_link"]
         if link is None and document["state"] == "over":
             continue
         if link is None or not link.endswith(f"/join/{row}/{role}?key={key}"):
