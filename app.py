@@ -164,6 +164,12 @@ if settings.meetings:
             context.invoked_function_arn = LOCAL_FUNCTION
         return cast("LambdaContext", context)
 
+    # Built by the first visitor: nobody else needs its parts.
+    @app.route("/", methods=["GET"])
+    def booking_page() -> Response:
+        """Show the page on which people book meetings."""
+        return to_chalice(container.booking_page.handle(asked()))
+
     @app.route("/schedule", methods=["POST", "OPTIONS"], content_types=["*/*"])
     @ready_with(lambda: container.scheduling, "app")
     def schedule_meeting() -> Response:
