@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from chalicelib.meetings.http import Answer
 
 OTHER_KEY = "k3y-0f-the-office-0123456789abcdefgh"
+FULL = 405_000
+"""Bytes of the largest row that moto takes."""
 LATER = "2026-11-21T16:30:00Z"
 MOVE = {"meet_time": LATER}
 SHORT = BODY | {"duration_minutes": 60}
@@ -358,6 +360,17 @@ def test_what_could_not_be_tidied_up_is_a_warning(api: Api, meeting: str) -> Non
 
 
 # Every request
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_row_that_others_have_filled_is_left_with_the_schedules_that_it_has(
+    api: Api, meeting: str, method: str
+) -> None:
+    used = sum(len(name) + len(str(value)) for name, value in api.rows()[meeting].items())
+    api.change_row(meeting, notes="#" * (FULL - used - 8))
+
+    assert api.own(meeting, method, MOVE).status == 503
+    assert api.schedules() == {f"launch-{meeting}", f"safety-{meeting}"}
 
 
 def test_an_id_that_is_none_is_not_looked_up(api: Api) -> None:
