@@ -103,8 +103,9 @@ class OwnMeetings:
             for row in (read.rows.get(each.id) for each in page)
             if row and is_callers(row, call.caller)
         ]
+        said = "1 meeting" if len(rows) == 1 else f"{len(rows)} meetings"
         document = {
-            "message": f"{len(rows)} meetings",
+            "message": said,
             "caller": call.caller,
             "invitations": self._sends_invitations,
             "longest_minutes": self._settings.longest // MINUTE,
@@ -112,7 +113,7 @@ class OwnMeetings:
             "meetings": [self._view(row, call) for row in rows],
             "next": f"{page[-1].text(MEET_TIME)}~{page[-1].id}" if rest else None,
         }
-        return Outcome("listed", f"{len(rows)} meetings", metrics={}), json_answer(200, document)
+        return Outcome("listed", said, metrics={}), json_answer(200, document)
 
     def _answer(self, act: Act, call: Call, meeting_id: str) -> tuple[Outcome, Answer]:
         """Do it for one meeting, and answer with it."""
