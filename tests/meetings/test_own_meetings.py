@@ -111,10 +111,12 @@ def test_a_long_list_is_read_in_pages(api: Api) -> None:
 
     first = read(api.own())
     second = read(api.own(next=first["next"]))
+    after = {"next": first["next"], "from": "2026-11-22T03:21:00Z"}
 
     found = [each["meeting_id"] for each in (*first["meetings"], *second["meetings"])]
     assert found == [f"m{number:03}" for number in range(0, 203, 2)]
     assert (len(second["meetings"]), second["next"]) == (2, None)
+    assert [each["meeting_id"] for each in read(api.own(**after))["meetings"]] == ["m202"]
 
 
 @pytest.mark.usefixtures("meeting")
@@ -124,7 +126,9 @@ def test_a_list_is_of_the_past_week_and_all_that_comes_unless_other_times_are_na
     api.now += 8 * 86400
     assert read(api.own())["meetings"] == []
     assert len(read(api.own(**{"from": MEET_TIME}))["meetings"]) == 1
-    assert read(api.own(**{"from": MEET_TIME, "to": "2026-11-21T14:29:59Z"}))["meetings"] == []
+    backwards = {"from": MEET_TIME, "to": "2026-11-21T14:29:59Z"}
+    assert read(api.own(**backwards))["meetings"] == []
+    assert "query" not in api.calls, "DynamoDB would refuse it"
     wrong = api.own(**{"from": "soon", "to": "late", "next": "x"})
     assert wrong.status == 400
     assert set(read(wrong)["errors"]) == {"from", "to", "next"}
