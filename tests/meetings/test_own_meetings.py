@@ -229,9 +229,11 @@ def test_a_move_that_comes_second_leaves_no_schedules_unless_it_may_have_been_wr
 
 
 def test_a_row_that_keeps_changing_is_changed_by_nobody(api: Api, meeting: str) -> None:
-    api.before_each = lambda number: (
-        api.calls[-1:] == ["update_item"] and api.change_row(meeting, sequence=str(100 + number))
-    )
+    def change(number: int) -> None:
+        if api.calls[-1:] == ["update_item"]:
+            api.change_row(meeting, sequence=str(100 + number))
+
+    api.before_each = change
 
     answer = api.own(meeting, "PATCH", MOVE)
 
