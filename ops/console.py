@@ -17,6 +17,7 @@ from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from ops.account import AwsError
 from ops.certificate import CertificateError
 from ops.command import CommandError
+from ops.keys import KeysError
 from ops.reach import UnreadableCallError
 from ops.stages import ConfigError, ConfigFile
 from ops.stored_secret import SecretStoreError
@@ -74,6 +75,7 @@ _MENDABLE: Final = (
     CertificateError,
     DnsError,
     ConfigError,
+    KeysError,
     QuotaSpentError,
     RowsNotUpdatedError,
     SecretError,
