@@ -183,8 +183,8 @@ class Deployment:
         name = api_stage(self._config_file.load(), self._stage)
         url = settle_api(self._account, self._stage, name, say)
         step("Meetings")
-        say(f"schedule them with POST {url}schedule and the header `Authorization: Bearer KEY`")
-        say(f"KEY is the output of: {key_command(self._stage)}")
+        say(f"book them in a browser at {url}, or as docs/openapi.yaml says, with a key")
+        say(f"the key is the output of: {key_command(self._stage)}")
 
     def destroy(self, removable: Removable, step: Say, say: Say) -> None:
         """Remove what `deploy` created, our DNS records first; table and secret only if named."""

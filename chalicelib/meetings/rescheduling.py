@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.meeting_row.meeting import SCHEDULED_AT, SCHEDULED_BY, typed
-from chalicelib.meeting_row.table import RowChangedError, decide_again
+from chalicelib.meeting_row.table import RowChangedError, RowFullError, decide_again
 from chalicelib.meetings.changes import decide_cancellation, decide_change
 from chalicelib.meetings.launch_plan import is_begun
 from chalicelib.meetings.lifetime import SLACK
@@ -93,7 +93,8 @@ class Rescheduling:
         """Move a meeting or change its length; the same change again changes nothing.
 
         Raises NotFoundError, UnchangeableError, BookingError and LimitError: nothing is changed.
-        Raises ScheduleError, RowChangedError, OutOfTimeError and DynamoDB's errors: repeat it.
+        Raises ScheduleError, RowChangedError, RowFullError, OutOfTimeError and DynamoDB's errors:
+        repeat it.
         """
         return decide_again(lambda: self._change(wish, change))
 
@@ -101,7 +102,7 @@ class Rescheduling:
         """Cancel a meeting, or end it now; one that is over is left as it is.
 
         The claim in the row ends it: whoever sees that ends its desktops. Raises NotFoundError;
-        RowChangedError, OutOfTimeError and DynamoDB's errors: repeat it.
+        RowChangedError, RowFullError, OutOfTimeError and DynamoDB's errors: repeat it.
         """
         return decide_again(lambda: self._cancel(wish))
 
@@ -116,7 +117,7 @@ class Rescheduling:
         wish.deadline.require(_STEP_TIME, f"change the row {meeting.id!r}")
         try:
             now = self._write(changed.update)
-        except RowChangedError:
+        except (RowChangedError, RowFullError):
             if changed.moves_launch:  # their names are of this attempt alone
                 self._remove(wish.place, _names(changed.meeting))
             raise

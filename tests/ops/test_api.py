@@ -150,8 +150,10 @@ def test_the_stages_own_api_is_limited_and_scheduling_more_than_asking(account: 
     assert url == f"https://{mine}.execute-api.us-west-2.amazonaws.com/prod/"
     assert throttles_of(gateway, mine, "prod") == THROTTLES
     assert throttles_of(gateway, mine, "another") is None
+    own = "~1meetings~1{meeting_id}"
     assert THROTTLES["~1schedule/POST"] == Throttle(5, 20)
-    assert THROTTLES["*/*"].rate > THROTTLES["~1schedule/POST"].rate
+    assert {THROTTLES[f"{own}/{each}"] for each in ("PATCH", "DELETE")} == {Throttle(5, 20)}
+    assert 5 < THROTTLES[f"{own}/GET"].rate < THROTTLES["*/*"].rate
 
 
 @pytest.mark.parametrize(
