@@ -67,7 +67,8 @@ def keys(  # noqa: PLR0913 (the options)
     """  # noqa: D301 (click's mark for text that keeps its lines)
     _check_usage(action, who, finish=finish, force=force)
     with said_clearly():
-        secret = KeySecret(*open_meetings(directory, name))
+        stage, account, _ = open_meetings(directory, name)
+        secret = KeySecret(stage, account)
         if action is None or who is None:
             _show(secret.read(), as_json=as_json)
         elif action == _REMOVE:

@@ -19,6 +19,7 @@ from ops.certificate import CertificateError
 from ops.command import CommandError
 from ops.keys import KeysError
 from ops.reach import UnreadableCallError
+from ops.stage_meetings import MeetingError
 from ops.stages import ConfigError, ConfigFile
 from ops.stored_secret import SecretStoreError
 from ops.token import TokenFormatError
@@ -76,6 +77,7 @@ _MENDABLE: Final = (
     DnsError,
     ConfigError,
     KeysError,
+    MeetingError,
     QuotaSpentError,
     RowsNotUpdatedError,
     SecretError,

@@ -20,7 +20,7 @@ from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
 from ops.grants import certificate_arn
 from ops.lambda_settings import failures_of, settle_function
-from ops.meetings import check_no_schedules, key_command, living_desktops, remove_schedules
+from ops.meetings import check_no_schedules, living_desktops, remove_schedules
 from ops.opened import check_account
 from ops.policies import functions_of
 from ops.preflight import (
@@ -184,7 +184,7 @@ class Deployment:
         url = settle_api(self._account, self._stage, name, say)
         step("Meetings")
         say(f"book them in a browser at {url}, or as docs/openapi.yaml says, with a key")
-        say(f"the key is the output of: {key_command(self._stage)}")
+        say(f"make a key for each person or front end: elephant keys {self._stage.name} add WHO")
 
     def destroy(self, removable: Removable, step: Say, say: Say) -> None:
         """Remove what `deploy` created, our DNS records first; table and secret only if named."""

@@ -10,6 +10,7 @@ from ops.stages import ConfigError, ConfigFile
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from chalicelib.settings.meetings import MeetingsSettings
     from ops.stages import Stage
 
 
@@ -24,15 +25,16 @@ def open_stage(directory: Path, name: str) -> tuple[Stage, Account]:
     return stage, account
 
 
-def open_meetings(directory: Path, name: str) -> tuple[Stage, Account]:
-    """Return the same for a stage with meetings; raises ConfigError also if it has none."""
+def open_meetings(directory: Path, name: str) -> tuple[Stage, Account, MeetingsSettings]:
+    """Return the same, and the settings of its meetings; raises ConfigError also without any."""
     stage, account = open_stage(directory, name)
-    if not stage.settings.meetings:
+    settings = stage.settings.meetings
+    if settings is None:
         raise ConfigError(
             f"stage {name!r} has no meetings: turn them on with `elephant stage {name} --with "
             "meetings`"
         )
-    return stage, account
+    return stage, account, settings
 
 
 def check_account(stage: Stage, account: Account) -> None:
