@@ -74,8 +74,8 @@ class Documents:
         widest = max((len(each.id) for each in meetings), default=0)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.caption, table.caption_justify = self._summary(meetings), "left"
-        table.add_column("id", overflow="fold", min_width=min(widest, _WIDEST_ID))
-        table.add_column("start (UTC)", no_wrap=True, min_width=16)
+        table.add_column("id", overflow="fold", no_wrap=widest <= _WIDEST_ID)
+        table.add_column("start (UTC)", no_wrap=True)
         for name in ("booked by", "state"):
             table.add_column(name, overflow="fold")
         table.add_column("hours", justify="right", no_wrap=True)
