@@ -238,6 +238,7 @@ class Deployment:
             has_sweep=SWEEP in self._functions,
             has_meetings=meetings is not None,
             has_notifications=settings.notifications is not None,
+            has_invitations=settings.invites,
             certificate_arn=certificate_arn(self._stage) if meetings else "",
             desktop_policies=meetings.desktop_policy_arns if meetings else (),
         )

@@ -25,6 +25,7 @@ _RANKS: Final = (
     "Deployments",
     "CloudflareToken",
     "ScheduleSecrets",
+    "ScheduleSeed",
     "Logs",
     "FailedEvents",
 )
