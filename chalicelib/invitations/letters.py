@@ -42,7 +42,10 @@ INVITABLE: Final = (Status.SCHEDULED, Status.LAUNCHED, Status.DNS_WRITTEN, Statu
 """The statuses before anybody has joined."""
 
 BETWEEN_LETTERS: Final = timedelta(minutes=15)
-"""An invitation sent this long before the desktops are launched, or later, is the reminder too."""
+"""An invitation sent this long before the desktops are launched, or later, is the reminder too.
+
+So who is invited to a meeting that starts at once gets one e-mail, not two.
+"""
 
 _MARK = re.compile(
     "(?P<kind>invitation|reminder|cancellation) (?P<number>[0-9]{1,9}) "
@@ -153,11 +156,11 @@ def _invitation(
 ) -> Letter | None:
     """Return the invitation or reminder that a person is due who has got this mark."""
     number = sequence_of(meeting)
+    is_launched = meeting.status != Status.SCHEDULED
     if mark is None or mark.number < number:
-        reminds = now >= start - LEAD - BETWEEN_LETTERS
+        reminds = is_launched or now >= start - LEAD - BETWEEN_LETTERS
         has_one = mark is not None and mark.outcome is Outcome.SENT
         return Letter(Kind.INVITATION, number, is_change=has_one, reminds=reminds)
-    is_launched = meeting.status != Status.SCHEDULED
     if is_launched and mark == Mark(Kind.INVITATION, number, Outcome.SENT):
         return Letter(Kind.REMINDER, number)
     return None
