@@ -111,7 +111,7 @@ def _text(notice: Notice, footer: str) -> str:
     for fact in notice.facts:
         value = f"{fact.text}, {fact.more}" if fact.more else fact.text
         lines.append(f"{f'{fact.label}:':{width}} {one_line(value, _LONGEST_LINE)}")
-        if fact.link and not (notice.action and fact.link == notice.action.link):
+        if fact.link and fact.link not in {fact.text, notice.action and notice.action.link}:
             lines.append(f"{'':{width}} {fact.link}")
     if notice.quote:
         lines += ["", "AWS says:", textwrap.indent(_wrapped(notice.quote, 72), "  ")]

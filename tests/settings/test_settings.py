@@ -131,7 +131,9 @@ def test_what_notifications_require_is_enough_and_they_need_no_table() -> None:
         applications=(),
         deployment_states=("SUCCESS",),
         address_patience=timedelta(minutes=10),
+        invitations=True,
     )
+    assert not settings.invites  # without meetings there are none
     assert settings.notifications.mail_domain == "example.com"
 
 
