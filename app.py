@@ -164,11 +164,32 @@ if settings.meetings:
             context.invoked_function_arn = LOCAL_FUNCTION
         return cast("LambdaContext", context)
 
+    # Built by the first visitor: nobody else needs its parts.
+    @app.route("/", methods=["GET"])
+    def booking_page() -> Response:
+        """Show the page on which people book meetings."""
+        return to_chalice(container.booking_page.handle(asked()))
+
     @app.route("/schedule", methods=["POST", "OPTIONS"], content_types=["*/*"])
     @ready_with(lambda: container.scheduling, "app")
     def schedule_meeting() -> Response:
         """Schedule a meeting."""
         return to_chalice(container.scheduling.handle(asked(), api_context()))
+
+    # Like what desktops need, built by the first who asks: most visitors open a join link.
+    @app.route("/meetings", methods=["GET", "OPTIONS"])
+    def own_meetings() -> Response:
+        """List the meetings that the caller's key has scheduled."""
+        return to_chalice(container.own_meetings.list_all(asked(), api_context()))
+
+    @app.route(
+        "/meetings/{meeting_id}",
+        methods=["GET", "PATCH", "DELETE", "OPTIONS"],
+        content_types=["*/*"],
+    )
+    def own_meeting(meeting_id: str) -> Response:
+        """Show, move, extend or cancel a meeting that the caller's key has scheduled."""
+        return to_chalice(container.own_meetings.handle(asked(), api_context(), meeting_id))
 
     @app.route("/join/{meeting_id}/{role}", methods=["GET"])
     @ready_with(lambda: container.join, "app")

@@ -59,6 +59,10 @@ class DynamoDbClient(Protocol):
         """`PutItem` of the API reference."""
         ...
 
+    def query(self, **request: object) -> Mapping[str, Any]:
+        """`Query` of the API reference."""
+        ...
+
     def update_item(self, **request: object) -> Mapping[str, Any]:
         """`UpdateItem` of the API reference."""
         ...

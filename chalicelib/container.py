@@ -26,14 +26,19 @@ if TYPE_CHECKING:
     from chalicelib.invitations.bounces import Bounces
     from chalicelib.invitations.invite import Invite
     from chalicelib.meeting_row.table import Meetings
+    from chalicelib.meetings.booking_page import BookingPage
     from chalicelib.meetings.desktop_api import DesktopApi
     from chalicelib.meetings.ending import Ending
     from chalicelib.meetings.join import Join
     from chalicelib.meetings.launch import Launch
+    from chalicelib.meetings.limits import Limits
     from chalicelib.meetings.overseer import Overseer
+    from chalicelib.meetings.own_meetings import OwnMeetings
+    from chalicelib.meetings.people import People
     from chalicelib.meetings.safety_net import SafetyNet
     from chalicelib.meetings.scheduling import Scheduling
     from chalicelib.meetings.sign_in import SignIn
+    from chalicelib.meetings.stage_secrets import Seeds
     from chalicelib.meetings.terminator import Terminator
     from chalicelib.notifications.address_reports import AddressReports
     from chalicelib.notifications.deployment_reports import DeploymentReports
@@ -144,25 +149,73 @@ class Container:
     @cached_property
     def scheduling(self) -> Scheduling:
         """The handler of `POST /schedule`."""
-        from chalicelib.meetings.authorizer import Authorizer
         from chalicelib.meetings.reservation import Reservations
         from chalicelib.meetings.schedules import Schedules
         from chalicelib.meetings.scheduling import Scheduling
-        from chalicelib.meetings.stage_secrets import Seeds
 
-        secrets = self._client("secretsmanager")
         return Scheduling(
             settings=self._meetings,
-            authorizer=Authorizer(secrets, self._clock),
-            seeds=Seeds(secrets),
+            people=self._people,
+            seeds=self._seeds,
             reservations=Reservations(
                 settings=self._meetings,
                 table=self._table,
                 schedules=Schedules(self._client("scheduler")),
+                limits=self._limits,
             ),
+        )
+
+    @cached_property
+    def own_meetings(self) -> OwnMeetings:
+        """The handler of requests for a caller's meetings."""
+        from chalicelib.meetings.own_meetings import OwnMeetings
+        from chalicelib.meetings.rescheduling import Rescheduling
+        from chalicelib.meetings.schedules import Schedules
+
+        return OwnMeetings(
+            settings=self._meetings,
+            sends_invitations=bool(self._settings.notifications),
+            people=self._people,
+            table=self._table,
+            rescheduling=Rescheduling(
+                settings=self._meetings,
+                table=self._table,
+                schedules=Schedules(self._client("scheduler")),
+                limits=self._limits,
+            ),
+            seeds=self._seeds,
+        )
+
+    @cached_property
+    def _people(self) -> People:
+        from chalicelib.meetings.authorizer import Authorizer
+        from chalicelib.meetings.people import People
+
+        return People(
+            settings=self._meetings,
+            authorizer=Authorizer(self._client("secretsmanager"), self._clock),
             reporter=self._reporter(API),
             clock=self._clock,
         )
+
+    @cached_property
+    def _seeds(self) -> Seeds:
+        from chalicelib.meetings.stage_secrets import Seeds
+
+        return Seeds(self._client("secretsmanager"))
+
+    @cached_property
+    def _limits(self) -> Limits:
+        from chalicelib.meetings.limits import Limits
+
+        return Limits(settings=self._meetings, table=self._table)
+
+    @cached_property
+    def booking_page(self) -> BookingPage:
+        """The handler of the booking page."""
+        from chalicelib.meetings.booking_page import BookingPage
+
+        return BookingPage(reporter=self._reporter(API), clock=self._clock)
 
     @cached_property
     def join(self) -> Join:
@@ -227,6 +280,8 @@ class Container:
             starter=starter,
             desktops=desktops,
             ending=self._ending,
+            instances=self._instances,
+            limits=self._limits,
             reporter=self._reporter("launch_ec2"),
             clock=self._clock,
             sleep=self._sleep,
@@ -283,6 +338,7 @@ class Container:
             instances=self._instances,
             desktops=Desktops(self._client("ec2")),
             settings=self._settings,
+            clock=self._clock,
         )
 
     @property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.secrets import SecretError, Token
 from ops.account import AwsError, readable_errors
+from ops.agenda import settle_agenda
 from ops.api import api_stage, settle_api
 from ops.bytecode import compile_project
 from ops.chalice import forget_build, run_chalice, without_settings
@@ -155,6 +156,7 @@ class Deployment:
         """Prepare what Chalice needs; return the ARN of the table's stream."""
         settings, stream_arn = self._stage.settings, None
         if settings.meetings:
+            settle_agenda(self._account, str(settings.table_name), say)
             stream_arn = table_stream(self._account, str(settings.table_name), say)
             remove_strays(self._account, self._stage, stream_arn, say)
         if ROUTES_FUNCTION in self._functions or had_meetings:
@@ -188,8 +190,8 @@ class Deployment:
         name = api_stage(self._config_file.load(), self._stage)
         url = settle_api(self._account, self._stage, name, say)
         step("Meetings")
-        say(f"schedule them with POST {url}schedule and the header `Authorization: Bearer KEY`")
-        say(f"KEY is the output of: {key_command(self._stage)}")
+        say(f"book them in a browser at {url}, or as docs/openapi.yaml says, with a key")
+        say(f"the key is the output of: {key_command(self._stage)}")
 
     def destroy(self, removable: Removable, step: Say, say: Say) -> None:
         """Remove what `deploy` created, our DNS records first; table and secret only if named."""

@@ -30,7 +30,7 @@ DIRECTORY: Final = Path(__file__).parent.parent / "chalicelib" / "models"
 
 CALLS: Final[Mapping[str, Collection[str]]] = {
     "codedeploy": ("GetDeployment",),
-    "dynamodb": ("GetItem", "BatchGetItem", "UpdateItem", "PutItem", "DeleteItem"),
+    "dynamodb": ("GetItem", "BatchGetItem", "Query", "UpdateItem", "PutItem", "DeleteItem"),
     "ec2": (
         "DescribeInstances",
         "DescribeImages",

@@ -34,11 +34,17 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
 """
 READERS: Final = (READER, INVITER)
 
-PATTERN: Final[Mapping[str, Any]] = {
-    "eventName": ["MODIFY"],
-    "dynamodb": {"NewImage": {"termination_reason": {"S": [{"exists": False}]}}},
-}
-"""The records to read: changes of rows whose meeting is not being ended yet.
+PATTERNS: Final[tuple[Mapping[str, Any], ...]] = (
+    {
+        "eventName": ["MODIFY"],
+        "dynamodb": {"NewImage": {"termination_reason": {"S": [{"exists": False}]}}},
+    },
+    {
+        "eventName": ["MODIFY"],
+        "dynamodb": {"NewImage": {"termination_reason": {"S": ["CANCELLED"]}}},
+    },
+)
+"""The records to read: changes of rows whose meeting is not being ended yet, or was cancelled.
 
 The code checks whether both sides have finished: a filter matches only leaves, and what
 others write may be of any type.
@@ -78,7 +84,7 @@ def readers_of(stage: Stage) -> tuple[str, ...]:
 
 def limits(queue_arn: str, reader: str = READER) -> dict[str, Any]:
     """Return a mapping's settings: a failing record is retried alone, then put into the queue."""
-    patterns = INVITING if reader == INVITER else (PATTERN,)
+    patterns = INVITING if reader == INVITER else PATTERNS
     return {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": True,

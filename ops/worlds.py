@@ -44,11 +44,15 @@ def condition(worlds: Iterable[World]) -> str:
     found = set(worlds)
     terms = [((), ((name, True),), ((name, False),)) for name in QUESTIONS]
     every = [frozenset(sum(some, ())) for some in product(*terms)]
-    worlds = {each: frozenset(w for w in WORLDS if hold(each, w)) for each in every}
-    fitting = [each for each in every if worlds[each] and worlds[each] <= found]
-    widest = [each for each in fitting if not any(worlds[each] < worlds[o] for o in fitting)]
+    meant: dict[Conditions, frozenset[World]] = {
+        each: frozenset(world for world in WORLDS if hold(each, world)) for each in every
+    }
+    fitting = [each for each in every if meant[each] and meant[each] <= found]
+    widest = [each for each in fitting if not any(meant[each] < meant[o] for o in fitting)]
     shortest = [
-        each for each in widest if not any(worlds[o] == worlds[each] and o < each for o in widest)
+        each
+        for each in widest
+        if not any(meant[other] == meant[each] and other < each for other in widest)
     ]
     texts = (
         " and ".join(name if wanted else f"not {name}" for name, wanted in sorted(each))

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 ROUTES = {
+    "/": ["GET"],
     "/schedule": ["OPTIONS", "POST"],
+    "/meetings": ["GET", "OPTIONS"],
+    "/meetings/{meeting_id}": ["DELETE", "GET", "OPTIONS", "PATCH"],
     "/join/{meeting_id}/{role}": ["GET"],
     "/desktop": ["GET"],
     "/desktop/healthy": ["POST"],
@@ -62,8 +65,8 @@ def test_the_feature_is_three_functions_and_its_routes_more(
     assert {path: sorted(methods) for path, methods in with_it.routes.items()} == ROUTES
     assert without.routes == {}
     functions = {"launch_ec2", "safety_net", "terminator"}
-    handlers = {"schedule_meeting", "join", "sign_in"}
-    handlers |= {"desktop", "desktop_healthy", "desktop_finished"}
+    handlers = {"schedule_meeting", "own_meetings", "own_meeting", "booking_page"}
+    handlers |= {"join", "sign_in", "desktop", "desktop_healthy", "desktop_finished"}
     assert set(with_it.handler_map) - set(without.handler_map) == functions | handlers
     signed = {
         path

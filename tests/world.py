@@ -75,12 +75,28 @@ def make_event(instance_id: str, state: str = "running", **members: object) -> d
     }
 
 
+AGENDA_KEY = ("agenda", "meet_time")
+PROJECTED = ("scheduled_by", "duration_minutes", "termination_reason", "launch_begun_at")
+
+
 def make_table(dynamodb: Any, name: str = TABLE) -> None:  # noqa: ANN401
-    """Make a table with the key of all the stage's tables."""
+    """Make a table with the key of all the stage's tables, and the index of the meetings'."""
     dynamodb.create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        AttributeDefinitions=[
+            {"AttributeName": each, "AttributeType": "S"} for each in ("id", *AGENDA_KEY)
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "agenda",
+                "KeySchema": [
+                    {"AttributeName": each, "KeyType": kind}
+                    for each, kind in zip(AGENDA_KEY, ("HASH", "RANGE"), strict=True)
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(PROJECTED)},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
     )
 

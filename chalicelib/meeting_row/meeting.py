@@ -186,6 +186,13 @@ class RowUpdate(NamedTuple):
     removes: tuple[str, ...] = ()
     """Attributes to remove."""
 
+    @property
+    def result(self) -> Meeting:
+        """The row as it is after the write."""
+        item = {**self.meeting.item, **typed(self.texts)}
+        kept = {name: value for name, value in item.items() if name not in self.removes}
+        return Meeting(self.meeting.id, kept)
+
 
 @dataclass(frozen=True)
 class MeetingChange:
@@ -231,7 +238,4 @@ class MeetingChange:
     @property
     def result(self) -> Meeting:
         """The row as it is after the change."""
-        update = self.update
-        item = {**self.meeting.item, **typed(update.texts)}
-        kept = {name: value for name, value in item.items() if name not in update.removes}
-        return Meeting(self.meeting.id, kept)
+        return self.update.result

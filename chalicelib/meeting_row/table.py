@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.meeting_row.meeting import Meeting, typed
+from chalicelib.meeting_row.meeting import AGENDA, MEET_TIME, Meeting, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,6 +26,7 @@ ATTEMPTS: Final = 3
 READ_ATTEMPTS: Final = 5
 """Attempts to read rows that a batch left out; the pause doubles with each."""
 _FIRST_PAUSE: Final = 0.05
+_AGENDA_KEY: Final = (AGENDA, MEET_TIME, "id")
 
 
 class RowChangedError(Exception):
@@ -118,6 +119,38 @@ class Meetings:
                 left = {each: str(error) for each in asked if each not in rows}
             unread |= left
         return RowsRead(rows, unread, tuple(errors))
+
+    def agenda(
+        self, partition: str, since: str, until: str, after: Meeting | None = None
+    ) -> Iterator[Meeting]:
+        """Yield meetings that start between these times, in this order, from the index `agenda`.
+
+        They have what the index has of a row, as it was about a second ago. `after` is one of
+        them: those up to it are left out. Times are written as in rows.
+        """
+        more: dict[str, Any] = {}
+        # DynamoDB refuses a range that ends before it begins, and to start outside of the range.
+        if after and (position := after.text(MEET_TIME) or "") >= since:
+            more = {"ExclusiveStartKey": {name: after.item[name] for name in _AGENDA_KEY}}
+            since = position
+        while since <= until:
+            page = self._client.query(
+                TableName=self._table_name,
+                IndexName=AGENDA,
+                KeyConditionExpression="#agenda = :agenda AND #time BETWEEN :since AND :until",
+                ExpressionAttributeNames={"#agenda": AGENDA, "#time": MEET_TIME},
+                ExpressionAttributeValues={
+                    ":agenda": {"S": partition},
+                    ":since": {"S": since},
+                    ":until": {"S": until},
+                },
+                **more,
+            )
+            for item in page["Items"]:
+                yield Meeting(item["id"]["S"], item)
+            if not page.get("LastEvaluatedKey"):
+                return
+            more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def _read_batch(
         self, meeting_ids: list[str], rows: dict[str, Meeting], *, is_consistent: bool

@@ -17,6 +17,9 @@ from chalicelib.meeting_row.meeting import (
 )
 from chalicelib.meetings.desktop_reports import is_healthy
 from chalicelib.meetings.lifetime import (
+    CANCELLED,
+    DESKTOP_LIMIT,
+    JOINED_AT,
     LAUNCH_FAILED,
     LEAD,
     MAX_LENGTH_TIMEOUT,
@@ -24,6 +27,7 @@ from chalicelib.meetings.lifetime import (
     PARTIAL_NO_SHOW_TIMEOUT,
     SUCCESS,
     SUCCESS_AT_15_MINUTES,
+    end_of,
     has_data,
     is_over,
     meet_time_of,
@@ -104,7 +108,14 @@ _ENDS: Final = {
         f"Its desktops did not become ready within {_WAIT}, so it was ended. Please tell the "
         "person who invited you, so that the meeting can be booked again."
     ),
-    MAX_LENGTH_TIMEOUT: "It had reached its longest time, so it was ended.",
+    MAX_LENGTH_TIMEOUT: "Its time was over, so it was ended.",
+    CANCELLED: (
+        "It was cancelled by the person who invited you, who can also tell you about another one."
+    ),
+    DESKTOP_LIMIT: (
+        "Too many desktops were running at that time, so its own could not be started. Please tell "
+        "the person who invited you, so that the meeting can be booked again."
+    ),
     LAUNCH_FAILED: (
         "Its desktops could not be started. Please tell the person who invited you, "
         "so that the meeting can be booked again."
@@ -115,6 +126,7 @@ _ENDS: Final = {
 _FINISHED: Final = (
     "Your desktop has finished and closes. For another one, ask the person who invited you."
 )
+_ENDED: Final = "It was ended by the person who booked it. Thank you for coming."
 _PASSED: Final = "Its time has passed. For another one, ask the person who invited you."
 
 _PAUSES: Final = {
@@ -173,14 +185,17 @@ def admit(
     status = meeting.status or Status.SCHEDULED
     if is_over(meeting):
         reason = meeting.text(REASON) or ""
-        return Admission(Phase.OVER, _ENDS.get(reason, _MESSAGES[Phase.OVER]), status)
+        said = _ENDS.get(reason, _MESSAGES[Phase.OVER])
+        if reason == CANCELLED and JOINED_AT in meeting.item:
+            said = _ENDED
+        return Admission(Phase.OVER, said, status)
     if has_data(meeting, role):
         return Admission(Phase.OVER, _FINISHED, status)
     link, warnings = _own_link(meeting, role, link_to)
     if link and status in OPEN_STATUSES and is_healthy(meeting, role):
         return Admission(Phase.READY, _MESSAGES[Phase.READY], status, link, Phase.READY)
-    meet_time = meet_time_of(meeting)
-    if meet_time and now >= meet_time + longest:
+    meet_time, ends_at = meet_time_of(meeting), end_of(meeting, longest)
+    if ends_at and now >= ends_at:
         return Admission(Phase.OVER, _PASSED, status, warnings=warnings)
     step = _step(meeting, role, meet_time, now, is_linked=link is not None)
     phase = Phase.LATE if meet_time and now >= meet_time else step

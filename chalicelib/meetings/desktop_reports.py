@@ -15,7 +15,7 @@ from chalicelib.meeting_row.meeting import (
     instance_attribute,
     link_attribute,
 )
-from chalicelib.meetings.lifetime import data_attribute, has_data, is_noted, meet_time_of
+from chalicelib.meetings.lifetime import data_attribute, end_of, has_data, is_noted
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -103,7 +103,7 @@ def report_finished(desktop: CallingDesktop, body: bytes) -> RowUpdate | None:
 def description(desktop: CallingDesktop, longest: timedelta) -> dict[str, Any]:
     """Describe its meeting to a desktop: its own, and nothing of the other side but the name."""
     meeting, role = desktop.meeting, desktop.role
-    start = meet_time_of(meeting)
+    ends_at = end_of(meeting, longest)
     state = "healthy" if is_healthy(meeting, role) else "starting"
     return {
         "meeting_id": meeting.id,
@@ -111,7 +111,7 @@ def description(desktop: CallingDesktop, longest: timedelta) -> dict[str, Any]:
         "teacher_name": meeting.text("teacher_name") or "",
         "student_name": meeting.text("student_name") or "",
         MEET_TIME: meeting.text(MEET_TIME),
-        "ends_at": format_time(start + longest) if start else None,
+        "ends_at": format_time(ends_at) if ends_at else None,
         "room_url": meeting.text(ROOM_URL),
         "status": meeting.status,
         "desktop": "finished" if has_data(meeting, role) else state,

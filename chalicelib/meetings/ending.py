@@ -7,17 +7,29 @@ a claim without `Status.TERMINATED`, and the next run continues from there.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.clock import format_time, time_at
 from chalicelib.ec2.desktops import TerminationError
 from chalicelib.ec2.instances import MEETING_TAG
-from chalicelib.meeting_row.meeting import MEET_TIME, REASON, ROLES, Meeting, RowUpdate, Status
+from chalicelib.meeting_row.meeting import (
+    DURATION,
+    ENDED_AT,
+    MEET_TIME,
+    REASON,
+    ROLES,
+    Meeting,
+    RowUpdate,
+    Status,
+)
 from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data, waiting_attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from chalicelib.ec2.desktops import Desktops
     from chalicelib.ec2.instances import Instance, Instances
@@ -27,7 +39,7 @@ if TYPE_CHECKING:
 
 _LARGE: Final = 4096
 """Characters; nothing that the project writes is this long but the data of a session."""
-_KEPT: Final = frozenset({"id", "status", REASON})
+_KEPT: Final = frozenset({"id", "status", REASON, ENDED_AT})
 """The key, and attributes that are overwritten."""
 
 
@@ -53,11 +65,13 @@ class Ending:
         instances: Instances,
         desktops: Desktops,
         settings: Settings,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._table = table
         self._instances = instances
         self._desktops = desktops
         self._settings = settings
+        self._clock = clock
 
     def end_meeting(
         self, meeting: Meeting, reason: str, relies_on: tuple[str, ...] | None = None
@@ -78,7 +92,7 @@ class Ending:
                 raise
             ended = self._end(meeting.id, meeting)
             # Both at once: the status may be what leaves no room for a reason.
-            texts = {REASON: reason, "status": Status.TERMINATED}
+            texts = claim(reason, time_at(self._clock())) | {"status": Status.TERMINATED}
             self._table.update_row(RowUpdate(self._make_room(meeting, relies_on), texts, relies_on))
             return ended
         ended = self._end(meeting.id, claimed)
@@ -108,7 +122,7 @@ class Ending:
         if REASON in meeting.item:
             return meeting
         relied = _relied_on(meeting) if relies_on is None else relies_on
-        update = RowUpdate(meeting, {REASON: reason}, relied)
+        update = RowUpdate(meeting, claim(reason, time_at(self._clock())), relied)
         try:
             return self._table.update_row(update)
         except RowChangedError:
@@ -155,6 +169,11 @@ class Ending:
         return tuple(ended)
 
 
+def claim(reason: str, now: datetime) -> dict[str, str]:
+    """Return what a row has from when its meeting is being ended."""
+    return {REASON: reason, ENDED_AT: format_time(now)}
+
+
 def _what_fills(meeting: Meeting) -> tuple[str, ...]:
     """Name the attributes that fill a row: others may write attributes of any size."""
     return tuple(
@@ -170,4 +189,5 @@ def _relied_on(meeting: Meeting) -> tuple[str, ...]:
     These are its state, its start, the sides that had not finished, and who was not waiting.
     """
     unfinished = (data_attribute(role) for role in ROLES if not has_data(meeting, role))
-    return ("status", REASON, JOINED_AT, MEET_TIME, *unfinished, *map(waiting_attribute, ROLES))
+    times = (JOINED_AT, MEET_TIME, DURATION, *map(waiting_attribute, ROLES))
+    return ("status", REASON, *times, *unfinished)

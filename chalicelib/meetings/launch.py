@@ -24,6 +24,7 @@ from chalicelib.meetings.launch_plan import (
     IN_FLIGHT,
     Lease,
     begin,
+    is_begun,
     is_confirmed,
     is_out_of_patience,
     meeting_id_of,
@@ -32,7 +33,15 @@ from chalicelib.meetings.launch_plan import (
     settle,
     why_not,
 )
-from chalicelib.meetings.lifetime import LAUNCH_FAILED, is_in_progress, is_over
+from chalicelib.meetings.lifetime import (
+    DESKTOP_LIMIT,
+    LAUNCH_FAILED,
+    is_in_progress,
+    is_over,
+    length_of,
+    meet_time_of,
+)
+from chalicelib.meetings.limits import LimitError, Slot
 from chalicelib.meetings.starter import MeetingOverError, Work
 from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
@@ -43,9 +52,11 @@ if TYPE_CHECKING:
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.ec2.desktops import Desktops
+    from chalicelib.ec2.instances import Instances
     from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.ending import Ending
+    from chalicelib.meetings.limits import Limits
     from chalicelib.meetings.starter import Starter
     from chalicelib.settings.meetings import MeetingsSettings
     from chalicelib.telemetry import Reporter
@@ -75,6 +86,8 @@ class Launch:
         starter: Starter,
         desktops: Desktops,
         ending: Ending,
+        instances: Instances,
+        limits: Limits,
         reporter: Reporter,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -85,6 +98,8 @@ class Launch:
         self._starter = starter
         self._desktops = desktops
         self._ending = ending
+        self._instances = instances
+        self._limits = limits
         self._reporter = reporter
         self._clock = clock
         self._sleep = sleep
@@ -105,18 +120,21 @@ class Launch:
             return Outcome("ignored", 'the event is not {"meeting_id": …}')
         about["meeting_id"] = meeting_id
         deadline = Deadline.of(context, self._clock)
-        holder = self._holder()
+        holder, place = self._holder(), StageNames.of(context.invoked_function_arn)
         try:
-            found = decide_again(lambda: self._decide(meeting_id, holder, deadline), ATTEMPTS)
+            found = decide_again(
+                lambda: self._decide(meeting_id, holder, deadline, place), ATTEMPTS
+            )
         except RowChangedError as error:
             message = f"row {meeting_id!r} kept changing; nothing was done"
             raise LaunchDelayedError(message) from error
         if isinstance(found, Outcome):
             return found
-        profile = StageNames.of(context.invoked_function_arn).instance_profile
-        return self._launch(Work(found, profile, deadline))
+        return self._launch(Work(found, place.instance_profile, deadline))
 
-    def _decide(self, meeting_id: str, holder: str, deadline: Deadline) -> Outcome | Meeting:
+    def _decide(
+        self, meeting_id: str, holder: str, deadline: Deadline, place: StageNames
+    ) -> Outcome | Meeting:
         """Acquire the lease and return the row with it, or the outcome if there is no launch."""
         meeting = self._table.read_row(meeting_id)
         if meeting is None:
@@ -130,9 +148,21 @@ class Launch:
             raise LaunchDelayedError(
                 f"meeting {meeting_id!r} was never confirmed (no scheduled_at)"
             )
-        if missing_roles(meeting):
-            return self._lease(meeting, holder, deadline)
-        return self._settle(meeting)
+        if not missing_roles(meeting):
+            return self._settle(meeting)
+        if not is_begun(meeting):
+            self._require_desktops(meeting, place)
+        return self._lease(meeting, holder, deadline)
+
+    def _require_desktops(self, meeting: Meeting, place: StageNames) -> None:
+        """End the meeting, and raise LaunchFailedError, if its desktops would be too many."""
+        start, longest = meet_time_of(meeting), self._settings.longest
+        slot = Slot(meeting.id, None, start or self._now(), length_of(meeting, longest))
+        try:
+            self._limits.require_desktops(place, slot, self._instances.of_project())
+        except LimitError as error:
+            self._ending.end_meeting(meeting, DESKTOP_LIMIT)
+            raise LaunchFailedError(f"not launched, and the meeting was ended: {error}") from error
 
     def _settle(self, meeting: Meeting) -> Outcome:
         update = settle(meeting)

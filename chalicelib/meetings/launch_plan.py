@@ -27,7 +27,7 @@ from chalicelib.meeting_row.meeting import (
     Status,
     instance_attribute,
 )
-from chalicelib.meetings.lifetime import LEAD, meet_time_of
+from chalicelib.meetings.lifetime import LEAD, end_of, meet_time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,14 +69,19 @@ def meeting_id_of(event: object) -> str | None:
 
 def why_not(meeting: Meeting, now: datetime, longest: timedelta) -> str | None:
     """Return why a meeting that is not over is not launched; None if it is to be."""
-    start = meet_time_of(meeting)
-    if start is None:
+    start, ends_at = meet_time_of(meeting), end_of(meeting, longest)
+    if start is None or ends_at is None:
         return f"the row has no valid {MEET_TIME}"
-    if now < start - LEAD - SLACK:
+    if now < start - LEAD - SLACK and not is_begun(meeting):
         return f"it is not due before {format_time(start - LEAD)}"
-    if now >= start + longest:
+    if now >= ends_at:
         return "its longest time is over"
     return None
+
+
+def is_begun(meeting: Meeting) -> bool:
+    """Return True if the launch has begun: then it goes on even if the meeting is moved."""
+    return BEGUN_AT in meeting.item
 
 
 def is_confirmed(meeting: Meeting) -> bool:
@@ -122,7 +127,7 @@ def begin(meeting: Meeting, lease: Lease, now: datetime) -> RowUpdate:
     texts = {LEASE: lease.text}
     if _begun_at(meeting) is None:
         texts[BEGUN_AT] = now.astimezone(UTC).isoformat(timespec="milliseconds")
-    return RowUpdate(meeting, texts, (LEASE, REASON, "status", *_INSTANCE_IDS))
+    return RowUpdate(meeting, texts, (LEASE, REASON, "status", MEET_TIME, *_INSTANCE_IDS))
 
 
 def rest(meeting: Meeting, now: datetime) -> RowUpdate | None:

@@ -116,6 +116,12 @@ def length_of(meeting: Meeting, longest: timedelta) -> timedelta:
     return min(max(booked, SHORTEST_MEETING), longest)
 
 
+def end_of(meeting: Meeting, longest: timedelta) -> datetime | None:
+    """Return when the meeting's time is over; None if the row has no valid start."""
+    start = meet_time_of(meeting)
+    return start + length_of(meeting, longest) if start else None
+
+
 def expiry(ends_at: datetime, kept: timedelta | None) -> dict[str, str]:
     """Return what a row has so that it expires, if it is to, this long after the meeting's end."""
     return {EXPIRES_AT: str(int((ends_at + kept).timestamp()))} if kept else {}
@@ -124,6 +130,11 @@ def expiry(ends_at: datetime, kept: timedelta | None) -> dict[str, str]:
 def is_over(meeting: Meeting) -> bool:
     """Whether the meeting has been or is being ended: then nothing of it is started."""
     return meeting.status == Status.TERMINATED or REASON in meeting.item
+
+
+def is_cancelled(meeting: Meeting) -> bool:
+    """Whether a cancellation has been written that nobody has carried out yet."""
+    return meeting.text(REASON) == CANCELLED and meeting.status != Status.TERMINATED
 
 
 def is_in_progress(meeting: Meeting) -> bool:
@@ -187,8 +198,8 @@ def wants_presence(meeting: Meeting, role: str, now: datetime, longest: timedelt
     Only when it can matter, which is late in the wait and until somebody has joined, and at most
     once a minute.
     """
-    start = meet_time_of(meeting)
-    if start is None or not start + PRESENCE_FROM <= now < start + longest:
+    start, ends_at = meet_time_of(meeting), end_of(meeting, longest)
+    if not (start and ends_at) or not start + PRESENCE_FROM <= now < ends_at:
         return False
     if is_over(meeting) or is_in_progress(meeting):
         return False
@@ -210,9 +221,10 @@ def verdict(
 ) -> Verdict:
     """Decide about a meeting; None means one without a row.
 
-    `desktops` are those that it still has, and `longest` counts from its start. After that it is
-    `End`, unless nothing is left to end; before that a meeting in progress continues until both
-    sides have left their data, and no absence ends it while a visitor is present.
+    `desktops` are those that it still has. After its length from its start, which is at most
+    `longest`, it is `End`, unless nothing is left to end; before that a meeting in progress
+    continues until both sides have left their data, and no absence ends it while a visitor is
+    present.
 
     `End` remains the verdict at every later time if the row is unchanged, with one exception: a
     no-show decided for a time before its visitor's page asked. So a decision for a time in the
@@ -229,7 +241,7 @@ def verdict(
         return _decide_by_age(what, desktops, now, patience)
     if now < start + SHORTEST_MEETING - SLACK:
         return _decide_early(start, desktops, now, longest)
-    return _decide_due(meeting, start, now, longest)
+    return _decide_due(meeting, start, now, length_of(meeting, longest))
 
 
 def _decide_by_age(
@@ -270,15 +282,15 @@ def _decide_early(
     return LookAgain(_at_the_earliest(now, due), why)
 
 
-def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timedelta) -> Verdict:
-    latest, late = start + longest, f"{in_minutes(SHORTEST_MEETING)} after its start"
+def _decide_due(meeting: Meeting, start: datetime, now: datetime, length: timedelta) -> Verdict:
+    latest, late = start + length, f"{in_minutes(SHORTEST_MEETING)} after its start"
     if has_all_data(meeting):
         found: Verdict = End(SUCCESS_AT_15_MINUTES, "both sides have finished")
     elif is_in_progress(meeting):
-        found = _decide_in_progress("it is in progress", now, latest, longest)
+        found = _decide_in_progress("it is in progress", now, latest, length)
     elif meeting.status == Status.TERMINATED:  # nobody has claimed its end: it may be in use
         why = f"its status is {Status.TERMINATED} without a {REASON}, and desktops are left"
-        found = _decide_in_progress(why, now, latest, longest)
+        found = _decide_in_progress(why, now, latest, length)
     elif any(has_data(meeting, role) for role in ROLES):
         found = End(PARTIAL_NO_SHOW_TIMEOUT, "one side has finished, and nobody is in it")
     elif meeting.status in Status.HEALTHY.earlier:
@@ -286,7 +298,7 @@ def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timed
     else:
         found = End(NO_SHOW_TIMEOUT, f"{late} nobody is in it")
     if isinstance(found, End) and now >= latest:
-        return replace(found, relies_on=(REASON, MEET_TIME, JOINED_AT))
+        return replace(found, relies_on=(REASON, MEET_TIME, DURATION, JOINED_AT))
     if isinstance(found, End) and found.reason in _FOR_ABSENCE:
         waiting = [role for role in ROLES if is_present(meeting, role, now)]
         if waiting:
@@ -295,9 +307,9 @@ def _decide_due(meeting: Meeting, start: datetime, now: datetime, longest: timed
     return found
 
 
-def _decide_in_progress(why: str, now: datetime, latest: datetime, longest: timedelta) -> Verdict:
+def _decide_in_progress(why: str, now: datetime, latest: datetime, length: timedelta) -> Verdict:
     if now >= latest:
-        return End(MAX_LENGTH_TIMEOUT, f"it has lasted {in_minutes(longest)}, the longest time")
+        return End(MAX_LENGTH_TIMEOUT, f"it has lasted {in_minutes(length)}, its longest time")
     return _look_again(now, latest, why)
 
 

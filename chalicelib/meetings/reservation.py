@@ -31,17 +31,19 @@ from chalicelib.meeting_row.meeting import (
 from chalicelib.meeting_row.table import RowChangedError, RowExistsError
 from chalicelib.meetings.keys import hash_of, key_hash_attribute
 from chalicelib.meetings.lifetime import LAUNCH_FAILED, expiry
+from chalicelib.meetings.limits import Slot
 from chalicelib.meetings.schedules import ScheduleError, launch_name, safety_name, schedules_of
 from chalicelib.settings.meetings import MEETING_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from chalicelib.deadline import Deadline
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.booking import Booking
     from chalicelib.meetings.keys import Seed
+    from chalicelib.meetings.limits import Limits
     from chalicelib.meetings.schedules import Schedules
     from chalicelib.resource_names import StageNames
     from chalicelib.settings.meetings import MeetingsSettings
@@ -96,11 +98,17 @@ class Reservations:
     """Creates meetings."""
 
     def __init__(
-        self, *, settings: MeetingsSettings, table: Meetings, schedules: Schedules
+        self,
+        *,
+        settings: MeetingsSettings,
+        table: Meetings,
+        schedules: Schedules,
+        limits: Limits,
     ) -> None:
         self._settings = settings
         self._table = table
         self._schedules = schedules
+        self._limits = limits
 
     def made_before(self, wanted: Wanted) -> Reserved | None:
         """Find the meeting that the same request created before. Raises KeyReusedError."""
@@ -116,7 +124,8 @@ class Reservations:
     def reserve(self, wanted: Wanted) -> Reserved:
         """Create the meeting, or find the one that the same request created before.
 
-        Raises KeyReusedError, and NotReservedError if it could not be created. What was created by
+        Raises KeyReusedError, LimitError if there is no room for it, and NotReservedError if it
+        could not be created. What was created by
         then is undone; what could not be is named in the message, and a row that remains is either
         ended as LAUNCH_FAILED or has no `scheduled_at`.
         """
@@ -132,6 +141,10 @@ class Reservations:
         row = self._table.read_row(meeting_id) if wanted.is_repeatable else None
         is_new = row is None
         if row is None:
+            slot = Slot(
+                meeting_id, wanted.caller, wanted.booking.meet_time, self._length_of(wanted)
+            )
+            self._limits.require_room(wanted.place, slot)
             row = self._make(wanted)
         if _is_undone(row):
             return None
@@ -166,8 +179,10 @@ class Reservations:
             texts[ROOM_URL] = settings.room_url.replace(MEETING_ID, meeting_id)
         keys = wanted.keys_of(meeting_id)
         texts |= {key_hash_attribute(role): hash_of(key) for role, key in keys.items()}
-        ends_at = wanted.booking.meet_time + (wanted.booking.length or settings.longest)
-        return texts | expiry(ends_at, settings.kept)
+        return texts | expiry(wanted.booking.meet_time + self._length_of(wanted), settings.kept)
+
+    def _length_of(self, wanted: Wanted) -> timedelta:
+        return wanted.booking.length or self._settings.longest
 
     def _complete(self, row: Meeting, wanted: Wanted, *, is_new: bool) -> Reserved | None:
         made_at = format_time(wanted.now)

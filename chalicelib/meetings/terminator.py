@@ -1,4 +1,4 @@
-"""The terminator: ends a meeting as soon as both sides have left their data in its row.
+"""The terminator: ends a meeting as soon as both sides have left their data, or it is cancelled.
 
 It receives every change of the table. A record that fails is returned to Lambda by its number, so
 that it is retried and eventually kept in the queue of failed events; the others are handled. What
@@ -21,6 +21,7 @@ from chalicelib.meeting_row.table import decide_again
 from chalicelib.meetings.lifetime import (
     SUCCESS,
     has_all_data,
+    is_cancelled,
     is_over,
     meet_time_of,
     says_why_it_ended,
@@ -135,17 +136,19 @@ class Terminator:
 
     def _handle_change(self, change: RowChange, batch: Batch, deadline: Deadline) -> None:
         """Check the record itself first: most changes, including our own, cost no call."""
-        if is_over(change.meeting) or not has_all_data(change.meeting):
+        meeting = change.meeting
+        is_finished = not is_over(meeting) and has_all_data(meeting)
+        if not (is_finished or is_cancelled(meeting)):
             batch.ignored += 1
             return
-        meeting_id = change.meeting.id
+        meeting_id = meeting.id
         deadline.require(_LONGEST_END, f"end the meeting {meeting_id!r}")
         decide_again(lambda: self._look_at(meeting_id, batch))
 
     def _look_at(self, meeting_id: str, batch: Batch) -> None:
         """Decide by the current row; a claim in it may be a dead run's."""
         meeting = self._table.read_row(meeting_id)
-        if meeting is None or says_why_it_ended(meeting) or not has_all_data(meeting):
+        if meeting is None or not (is_cancelled(meeting) or _is_finished(meeting)):
             batch.ignored += 1
             return
         why = None if REASON in meeting.item else self._what_keeps_it(meeting)
@@ -172,6 +175,11 @@ class Terminator:
             return
         fields["failed"] = {number: repr(error) for number, error in batch.errors.items()}
         self._reporter.failed(fields, outcome.counts, next(iter(batch.errors.values())))
+
+
+def _is_finished(meeting: Meeting) -> bool:
+    """Whether both sides have finished, and the row does not say yet that it ended for that."""
+    return has_all_data(meeting) and not says_why_it_ended(meeting)
 
 
 def _records_of(event: object) -> list[object]:

@@ -24,7 +24,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from email.policy import default
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 from uuid import uuid4
 
@@ -38,7 +38,6 @@ from .account import ACCOUNT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from email.message import EmailMessage
 
     from moto.ses.models import EmailIdentity
 
@@ -236,7 +235,7 @@ def _parts_of(content: dict[str, Any]) -> dict[str, str]:
             "html": body.get("Html", {}).get("Data", ""),
         }
     raw = base64.b64decode(content["Raw"]["Data"]).decode()
-    message = cast("EmailMessage", email.message_from_string(raw, policy=default))
+    message = email.message_from_string(raw, policy=default)
     found = {"subject": str(message["Subject"] or ""), "raw": raw}
     names = {"plain": "text", "html": "html", "calendar": "calendar"}
     for part in message.walk():

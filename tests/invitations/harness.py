@@ -44,8 +44,8 @@ class Got(NamedTuple):
 
     @classmethod
     def parse(cls, raw: str) -> Got:
-        message = cast("EmailMessage", email.message_from_string(raw, policy=default))
-        part = message.get_body(("calendar",))  # type: ignore[arg-type]
+        message = email.message_from_string(raw, policy=default)
+        part = message.get_body(("calendar",))
         found = Calendar.from_ical(part.get_content()) if part else None
         return cls(
             message["To"],

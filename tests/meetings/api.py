@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
 
+from chalicelib.meeting_row.meeting import typed
 from chalicelib.meetings.http import Request
 from chalicelib.resource_names import StageNames
 from tests.functions import Functions
@@ -75,8 +76,8 @@ class Api(Faults):
         self.secrets.create_secret(Name=PLACE.schedule_secret, SecretString=KEY)
         self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
 
-    def new_scheduling(self) -> Scheduling:
-        return self._functions(**self._variables).scheduling
+    def new_scheduling(self, **variables: str) -> Scheduling:
+        return self._functions(**self._variables, **variables).scheduling
 
     def _functions(self, **variables: str) -> Functions:
         more = {"ALLOWED_ORIGINS": ORIGIN, "ROOM_URL": ROOM} | variables
@@ -109,6 +110,26 @@ class Api(Faults):
         self.calls.clear()
         request = Request("POST", "/api/schedule", sent, {}, raw, base)
         return self.scheduling.handle(request, self.context)
+
+    def own(
+        self,
+        meeting_id: str | None = None,
+        method: str = "GET",
+        body: object = None,
+        bearer: str | None = KEY,
+        **query: str,
+    ) -> Answer:
+        """Send a request for a caller's meetings, or for one of them; upper case is a setting."""
+        variables = {name: query.pop(name) for name in list(query) if name.isupper()}
+        own = self._functions(**self._variables, **variables).own_meetings
+        sent = {"content-type": "application/json", "origin": ORIGIN}
+        sent |= {"authorization": f"Bearer {bearer}"} if bearer is not None else {}
+        raw = b"" if body is None else json.dumps(body).encode()
+        request = Request(method, f"/api/meetings/{meeting_id or ''}", sent, query, raw, BASE)
+        self.calls.clear()
+        if meeting_id is None:
+            return own.list_all(request, self.context)
+        return own.handle(request, self.context, meeting_id)
 
     def ask(  # noqa: PLR0913 (all that a request may differ in)
         self,
@@ -155,7 +176,8 @@ class Api(Faults):
     def rows(self) -> dict[str, dict[str, str]]:
         items = self.dynamodb.scan(TableName=TABLE)["Items"]
         return {
-            item["id"]["S"]: {name: value["S"] for name, value in item.items()} for item in items
+            item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()}
+            for item in items
         }
 
     def meetings(self) -> list[str]:
@@ -171,8 +193,7 @@ class Api(Faults):
         return dict(found)
 
     def put_row(self, row: dict[str, str]) -> None:
-        item = {name: {"S": text} for name, text in row.items()}
-        self.dynamodb.put_item(TableName=TABLE, Item=item)
+        self.dynamodb.put_item(TableName=TABLE, Item=typed(row))
 
     def change_row(self, key: str, **texts: str) -> None:
         """Write attributes of a row, as the other functions do."""

@@ -11,7 +11,7 @@ from moto.ec2.models import ec2_backends
 
 from chalicelib.clock import format_time
 from chalicelib.meeting_row.table import Meetings
-from chalicelib.meetings.schedules import Schedules
+from chalicelib.meetings.schedules import Schedule, Schedules
 from chalicelib.resource_names import StageNames
 from chalicelib.watchdog.snapshot import Snapshot
 from tests.meetings.faults import DIED_AFTER, DIED_BEFORE, LOST, REFUSED, FaultyWorld
@@ -125,9 +125,8 @@ class Ends(FaultyWorld):
     def book(self, meeting: str = ID, minutes: float = 0) -> None:
         """Book the first look as `schedule_meeting` does."""
         at = self.now() + timedelta(minutes=minutes)
-        Schedules(self.schedules).create_schedule_at(
-            StageNames.of(NET_ARN), f"safety-{meeting}", at, "safety_net", {"meetingId": meeting}
-        )
+        first = Schedule(f"safety-{meeting}", at, "safety_net", {"meetingId": meeting})
+        Schedules(self.schedules).create_schedule(StageNames.of(NET_ARN), first)
 
     def booked(self) -> dict[str, datetime]:
         """Return when each schedule of the stage fires."""

@@ -55,6 +55,8 @@ class Cloud(Region):
         super().__init__(Clock(BEGINNING.timestamp()))
         self.lag = lag
         self.items: dict[str, dict[str, Any]] = {}
+        self.agenda: list[dict[str, Any]] = []
+        """What the index has, besides the meeting itself."""
         self.statuses: list[str] = []
         self.reports = Reports()
         self.requests: list[dict[str, Any]] = []
@@ -122,6 +124,9 @@ class Cloud(Region):
     def get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         item = self.items.get(request["Key"]["id"]["S"])
         return {"Item": dict(item)} if item else {}
+
+    def query(self, **_: Any) -> dict[str, Any]:  # noqa: ANN401
+        return {"Items": self.agenda}
 
     def update_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
         key = request["Key"]["id"]["S"]

@@ -153,7 +153,9 @@ def test_from_the_start_on_a_desktop_is_late_and_at_last_over(row: dict[str, str
         ("NO_SHOW_TIMEOUT", "Nobody came"),
         ("PARTIAL_NO_SHOW_TIMEOUT", "Not everybody came"),
         ("NEVER_HEALTHY", "did not become ready"),
-        ("MAX_LENGTH_TIMEOUT", "longest time"),
+        ("MAX_LENGTH_TIMEOUT", "Its time was over"),
+        ("CANCELLED", "cancelled by the person who invited you"),
+        ("DESKTOP_LIMIT", "Too many desktops"),
         ("LAUNCH_FAILED", "could not be started"),
         ("15_MIN_SUCCESS", "went well"),
         ("SUCCESS", "went well"),
@@ -166,6 +168,12 @@ def test_the_end_is_explained_by_its_reason(reason: str, words: str) -> None:
 
     assert found.phase is Phase.OVER
     assert words in found.message
+
+
+def test_a_meeting_that_was_ended_while_people_were_in_it_was_not_cancelled_for_them() -> None:
+    ended = {"joined_at": "2026-11-21T15:31:00Z", "termination_reason": "CANCELLED"}
+
+    assert "ended by the person who booked it" in admitted(ended).message
 
 
 def test_a_row_whose_attributes_are_no_texts_opens_nothing() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.meeting_row.meeting import ROLES
 from chalicelib.meetings.booking import Booking, BookingError
-from chalicelib.meetings.keys import Seed, hash_of
 from tests.json_values import JSON
+from tests.meetings.launches import MEETINGS
+from tests.world import make_settings
+
+if TYPE_CHECKING:
+    from chalicelib.settings.meetings import MeetingsSettings
 
 NOW = datetime(2026, 11, 21, 12, 0, 30, 400_000, UTC)
 YEAR = (NOW + timedelta(days=366)).replace(microsecond=0)
@@ -22,12 +25,12 @@ BODY: dict[str, Any] = {
     "student_name": "Zoë",
     "meet_time": "2026-11-21T15:30:00Z",
 }
-FIELDS = (*BODY, "teacher_email")
-BASE, ROOM = "https://api.example.com/api", "https://meet.example.com/{meeting_id}#x"
+FIELDS = (*BODY, "teacher_email", "student_email", "duration_minutes", "time_zone")
+SETTINGS = cast("MeetingsSettings", make_settings(**MEETINGS).meetings)
 
 
 def parse(**changed: object) -> Booking:
-    return Booking.parse(encoded(BODY | changed), NOW)
+    return Booking.parse(encoded(BODY | changed), NOW, SETTINGS)
 
 
 def encoded(body: object) -> bytes:
@@ -36,7 +39,7 @@ def encoded(body: object) -> bytes:
 
 def refusal(body: object) -> BookingError:
     with pytest.raises(BookingError) as caught:
-        Booking.parse(encoded(body), NOW)
+        Booking.parse(encoded(body), NOW, SETTINGS)
     return caught.value
 
 
@@ -71,7 +74,7 @@ def test_names_and_addresses_of_all_languages_are_kept(field_name: str, value: s
 
 @pytest.mark.parametrize("changed", [{"teacher_email": None}, {"teacher_email": ""}, {}])
 def test_an_address_may_be_omitted_and_is_not_in_the_row_then(changed: dict[str, None]) -> None:
-    row = parse(**changed).row(Seed.random(), NOW, api_url=BASE, room_url=None, with_keys=False)
+    row = parse(**changed).row(NOW)
 
     assert not {"teacher_email", "teacher_key_hash", "student_key_hash", "jitsi_url"} & set(row)
 
@@ -102,7 +105,16 @@ ERRORS: dict[tuple[str, str], list[object]] = {
         "٢٠٢٦-11-21T15:30:00Z",
     ],
     ("meet_time", "has passed; it is 2026-11-21T12:00:30Z now"): ["2026-11-21T12:00:29Z"],
-    ("meet_time", "is more than 366 days ahead"): [(YEAR + timedelta(seconds=1)).isoformat()],
+    ("meet_time", "is too far ahead; the latest is 2027-11-22T12:00:30Z"): [
+        (YEAR + timedelta(seconds=1)).isoformat()
+    ],
+    ("duration_minutes", "must be a whole number from 15 to 180"): [
+        *(14, 181, 60.5, "60", True, [], -30, 10**30, float("nan")),
+    ],
+    ("time_zone", "must be the name of a time zone such as Europe/Berlin"): [
+        *("", "Europe/", "+01:00", "../../etc/passwd", "a/b/c/d", "x" * 65),
+    ],
+    ("time_zone", "must be a string"): [1, ["UTC"]],
 }
 
 
@@ -154,20 +166,19 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
 )
 def test_every_body_is_read_or_refused(body: bytes) -> None:
     try:
-        booking = Booking.parse(body, NOW)
+        booking = Booking.parse(body, NOW, SETTINGS)
     except BookingError as error:
         assert set(error.errors) <= {*FIELDS, "body"}  # noqa: PT017 (one of two ends)
     else:
-        json.dumps(
-            booking.row(Seed.random(), NOW, api_url=BASE, room_url=ROOM, with_keys=True),
-            ensure_ascii=False,
-        ).encode()
+        json.dumps(booking.row(NOW), ensure_ascii=False).encode()
 
 
 def test_the_fingerprint_does_not_depend_on_how_a_booking_is_written() -> None:
     again = parse(meet_time="2026-11-21T16:30:00.5+01:00", student_name=" Zoë", other=1)
 
     assert again.fingerprint == parse().fingerprint
+    as_a_fraction = parse(duration_minutes=45.0)
+    assert as_a_fraction.fingerprint == parse(duration_minutes=45).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -178,32 +189,31 @@ def test_the_fingerprint_does_not_depend_on_how_a_booking_is_written() -> None:
         {"teacher_email": "ada@example.com"},
         {"meet_time": "2026-11-21T15:30:01Z"},
         {"teacher_name": "Zoë", "student_name": "Ada Lovelace"},
+        {"student_email": "ada@example.com"},
+        {"duration_minutes": 15},
+        {"time_zone": "UTC"},
     ],
 )
-def test_another_booking_has_another_fingerprint(changed: dict[str, str]) -> None:
+def test_another_booking_has_another_fingerprint(changed: dict[str, object]) -> None:
     assert parse(**changed).fingerprint != parse().fingerprint
 
 
-def test_the_row_has_hashes_of_the_keys_and_no_key() -> None:
-    seed = Seed.random()
-    booking = parse(teacher_email="ada@example.com")
+def test_the_row_has_what_was_booked() -> None:
+    more = {"student_email": "zoe@example.com", "time_zone": "Europe/Berlin"}
+    booking = parse(teacher_email="ada@example.com", duration_minutes=45, **more)
 
-    row = booking.row(seed, NOW, api_url=BASE, room_url=ROOM, with_keys=True)
-
-    assert row == {
+    assert booking.row(NOW) == {
         "teacher_name": "Ada Lovelace",
         "student_name": "Zoë",
         "teacher_email": "ada@example.com",
+        "student_email": "zoe@example.com",
         "meet_time": "2026-11-21T15:30:00Z",
-        "jitsi_url": f"https://meet.example.com/{seed.meeting_id}#x",
-        "api_url": BASE,
+        "duration_minutes": "45",
+        "time_zone": "Europe/Berlin",
         "created_at": "2026-11-21T12:00:30Z",
         "status": "SCHEDULED",
         "request_hash": booking.fingerprint,
-        "teacher_key_hash": hash_of(seed.join_key("teacher")),
-        "student_key_hash": hash_of(seed.join_key("student")),
     }
-    assert not [role for role in ROLES if seed.join_key(role) in json.dumps(row)]
 
 
 def test_people_are_not_shown() -> None:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 REASON = "NO_SHOW_TIMEOUT"
 OTHER = "zyxwvuts87654321"
+CLAIM = {"termination_reason", "ended_at"}
 DECISIVE = (
-    *("student_session_data", "meet_time", "status", "joined_at"),
+    *("student_session_data", "meet_time", "duration_minutes", "status", "joined_at"),
     *("teacher_waiting_at", "student_waiting_at"),
 )
-BY_TIME = ("termination_reason", "meet_time", "joined_at")
+BY_TIME = ("termination_reason", "meet_time", "duration_minutes", "joined_at")
 """What the claim relies on once the longest time is over."""
 
 
@@ -310,4 +311,4 @@ def test_a_row_that_its_own_status_fills_is_claimed_and_ended_in_one_write(
     ends.ending.end_meeting(meeting, REASON, BY_TIME)
 
     assert ends.states(*desktops) == GONE
-    assert written == [{"termination_reason"}, {"termination_reason", "status"}]
+    assert written == [CLAIM, {*CLAIM, "status"}]

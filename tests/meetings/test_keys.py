@@ -1,4 +1,4 @@
-"""A seed gives an id and a key for each role, always the same ones, that nobody can guess."""
+"""A meeting's id and its keys, one for each role, can be derived again and not be guessed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.meeting_row.meeting import ROLES
-from chalicelib.meetings.keys import Seed, hash_of, opens
+from chalicelib.meetings.keys import Seed, hash_of, join_keys, opens
 
 SECRET = b"the stage's secret"
 
@@ -26,7 +26,7 @@ def test_ids_and_keys_are_unique_and_long_enough_not_to_be_guessed() -> None:
     seeds = [Seed.random() for _ in range(300)]
 
     ids = {each.meeting_id for each in seeds}
-    keys = {each.join_key(role) for each in seeds for role in ROLES}
+    keys = {key for each in ids for key in join_keys(SECRET, each).values()}
     assert all(re.fullmatch("[a-z0-9]{16}", each) for each in ids)
     assert all(re.fullmatch("[A-Za-z0-9_-]{24}", each) for each in keys)
     assert (len(ids), len(keys)) == (300, 600)
@@ -60,14 +60,26 @@ SAME = ("order 1", "front end", SECRET)
 @example(("order 1", "front end", b"another"))
 @example(("1", "front end order", SECRET))
 @example(('1", "x', "front end", SECRET))
-def test_the_same_request_of_the_same_caller_gives_the_same_id_and_keys_and_no_other_does(
+def test_the_same_request_of_the_same_caller_gives_the_same_id_and_no_other_does(
     other: tuple[str, str, bytes],
 ) -> None:
     one, another = derived(*SAME), derived(*other)
 
     assert (one.meeting_id == another.meeting_id) == (other == SAME)
+
+
+@given(st.text(max_size=20), st.binary(min_size=1, max_size=40))
+@example("abc", SECRET)
+@example("abd", SECRET)
+@example("abc", b"another")
+def test_the_keys_of_a_meeting_are_always_the_same_and_of_no_other_one(
+    meeting_id: str, secret: bytes
+) -> None:
+    one, another = join_keys(SECRET, "abc"), join_keys(secret, meeting_id)
+
+    assert one["teacher"] != one["student"]
     for role in ROLES:
-        assert (one.join_key(role) == another.join_key(role)) == (other == SAME)
+        assert (one[role] == another[role]) == ((meeting_id, secret) == ("abc", SECRET))
 
 
 def test_no_caller_can_repeat_a_request_of_another_by_choosing_names() -> None:
@@ -76,13 +88,12 @@ def test_no_caller_can_repeat_a_request_of_another_by_choosing_names() -> None:
     assert len({derived(key, caller).meeting_id for caller, key in whose}) == len(whose)
 
 
-def test_each_attempt_has_its_own_id_and_keys() -> None:
+def test_each_attempt_has_its_own_id() -> None:
     seed = derived("order 1")
     attempts = [seed.attempt(number) for number in range(10)]
 
     assert attempts[0] == seed
     assert len({each.meeting_id for each in attempts}) == 10
-    assert len({each.join_key("teacher") for each in attempts}) == 10
     assert seed.attempt(3) == seed.attempt(3)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chalicelib.clock import format_time
 from chalicelib.ec2.desktops import DesktopOrder
 from chalicelib.ec2.images import devices_of
-from chalicelib.meeting_row.meeting import ROLES
+from chalicelib.meeting_row.meeting import ROLES, Meeting
 from tests.meetings.faults import LOST, REFUSED
 from tests.meetings.launches import (
     API_URL,
+    BEGINNING,
     GROUP,
     ID,
     MEETINGS,
@@ -94,6 +97,74 @@ def test_a_row_that_has_its_desktops_becomes_launched_unless_it_is_further(
 
     assert launch(cloud, meanwhile=change).outcome["action"] == "unchanged"
     assert cloud.row()["status"] == (meanwhile or "LAUNCHED")
+
+
+# Too many desktops
+
+
+def entry(meeting: str, starts: float, **more: str) -> dict[str, Any]:
+    """Make another meeting of the index, which starts so many minutes after the beginning."""
+    start = format_time(BEGINNING + timedelta(minutes=starts))
+    return dict(Meeting.made(meeting, {"meet_time": start, "duration_minutes": "60"} | more).item)
+
+
+BEGUN = {"launch_begun_at": "2026-11-21T15:00:00.000+00:00"}
+OTHERS: list[tuple[list[dict[str, Any]], bool]] = [
+    ([entry("first", -20)], False),
+    ([entry("aaa", 10)], False),  # at the same time; the ids decide
+    ([entry("zzz", 10, **BEGUN)], False),
+    ([entry("zzz", 10)], True),
+    ([entry("first", -60)], True),  # over when this one's desktops start
+    ([entry("first", -20, termination_reason="CANCELLED")], True),
+    ([entry("first", -20, meet_time="soon")], True),
+    ([entry(ID, 10)], True),
+]
+
+
+@pytest.mark.parametrize(("others", "is_launched"), OTHERS)
+def test_a_meeting_is_not_launched_if_its_desktops_were_too_many(
+    cloud: Cloud, others: list[dict[str, Any]], *, is_launched: bool
+) -> None:
+    cloud.agenda = others
+
+    run = launch(cloud, settings=make_settings(**MEETINGS, MAX_DESKTOPS="3"))
+
+    assert len(cloud.living()) == (2 if is_launched else 0)
+    if not is_launched:
+        assert run.failure.startswith("LaunchFailedError: not launched, and the meeting was ended")
+        assert "MAX_DESKTOPS" in run.failure
+        assert cloud.row()["termination_reason"] == "DESKTOP_LIMIT"
+        assert cloud.row()["status"] == "TERMINATED"
+
+
+@pytest.mark.parametrize("state", ["running", "terminated"])
+def test_desktops_that_no_index_knows_count_as_well_while_they_run(
+    cloud: Cloud, state: str
+) -> None:
+    for role in ("teacher", "student"):
+        other = cloud.launch(MeetingID="another", Role=role, Project="Elephant")
+        cloud.change(other, state=state)
+    cloud.launch(Name="no desktop", Project="Elephant")
+    cloud.put_desktop()  # its own, from a launch that died
+
+    launch(cloud, settings=make_settings(**MEETINGS, MAX_DESKTOPS="3"))
+
+    assert ("termination_reason" in cloud.row()) == (state == "running")
+
+
+def test_a_launch_that_has_begun_goes_on_even_if_the_meeting_is_moved(cloud: Cloud) -> None:
+    cloud.put_row(60, launch_begun_at="2026-11-21T14:59:00.000+00:00")
+
+    assert launch(cloud).outcome["action"] == "launched"
+
+
+def test_a_meeting_that_is_moved_just_before_its_launch_is_not_launched(cloud: Cloud) -> None:
+    later = format_time(BEGINNING + timedelta(hours=2))
+
+    run = launch(cloud, meanwhile={3: lambda: cloud.change_row(meet_time=later)})
+
+    assert run.outcome["action"] == "ignored"
+    assert cloud.hosts == {}
 
 
 # What is not launched
@@ -180,7 +251,7 @@ def test_what_does_not_pass_ends_the_meeting_with_the_third_try_however_late_the
 # Rows that change under it
 
 
-@pytest.mark.parametrize(("first", "what"), [(0, "done"), (6, "written")])
+@pytest.mark.parametrize(("first", "what"), [(0, "done"), (8, "written")])
 def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(
     cloud: Cloud, first: int, what: str
 ) -> None:
@@ -198,7 +269,7 @@ def test_a_row_that_changes_at_every_look_is_left_to_the_next_try(
 
 
 def test_a_row_that_is_removed_meanwhile_leaves_nothing_running(cloud: Cloud) -> None:
-    run = launch(cloud, meanwhile={7: cloud.items.clear})
+    run = launch(cloud, meanwhile={9: cloud.items.clear})
 
     assert run.outcome == {
         "action": "ended",
@@ -225,7 +296,7 @@ def give_up(cloud: Cloud, meanwhile: dict[int, dict[str, str] | None]) -> Invoca
     return launch(cloud, before_each=change)
 
 
-@pytest.mark.parametrize("position", [10, 11])
+@pytest.mark.parametrize("position", [12, 13])
 @pytest.mark.parametrize(
     ("change", "end"),
     [
@@ -251,7 +322,7 @@ def test_giving_up_depends_on_the_row_as_it_is_by_then(
 
 def test_a_row_that_never_keeps_still_cannot_be_ended_now(cloud: Cloud) -> None:
     changes: dict[int, dict[str, str] | None] = {
-        position: {"status": f"X{position}"} for position in range(10, 30)
+        position: {"status": f"X{position}"} for position in range(12, 32)
     }
 
     assert "the row kept changing" in give_up(cloud, changes).failure
@@ -260,9 +331,9 @@ def test_a_row_that_never_keeps_still_cannot_be_ended_now(cloud: Cloud) -> None:
 
 def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Cloud) -> None:
     """The meeting was claimed while both were started; EC2 refuses to end the first."""
-    run = launch(cloud, meanwhile={10: cloud.claim}, faults={12: REFUSED})
+    run = launch(cloud, meanwhile={12: cloud.claim}, faults={14: REFUSED})
 
-    assert run.calls[12:14] == ["terminate_instances", "terminate_instances"]
+    assert run.calls[14:16] == ["terminate_instances", "terminate_instances"]
     assert run.failure.startswith("TerminationError")
     assert cloud.living() == [next(iter(cloud.hosts))]
     cloud.pass_time(60)
@@ -272,7 +343,7 @@ def test_one_desktop_that_ec2_does_not_end_keeps_no_other_one_running(cloud: Clo
 
 def test_a_desktop_that_ec2_does_not_know_for_long_is_ended_by_the_next_try(cloud: Cloud) -> None:
     cloud.lag = 30
-    run = launch(cloud, meanwhile={7: cloud.claim})
+    run = launch(cloud, meanwhile={9: cloud.claim})
     (desktop,) = cloud.living()
     assert run.failure.startswith(f"LaunchDelayedError: cannot terminate {desktop} yet")
 
@@ -283,9 +354,9 @@ def test_a_desktop_that_ec2_does_not_know_for_long_is_ended_by_the_next_try(clou
 
 def test_a_lease_that_cannot_be_given_up_ends_by_itself(cloud: Cloud) -> None:
     """EC2 does not answer, and neither does DynamoDB when the run ends its lease."""
-    first = launch(cloud, faults=dict.fromkeys(range(6, 20), LOST))
+    first = launch(cloud, faults=dict.fromkeys(range(8, 22), LOST))
 
-    assert first.calls[7:] == ["update_item"]
+    assert first.calls[9:] == ["update_item"]
     assert first.failure.startswith("LaunchDelayedError")
 
     cloud.pass_time(60)

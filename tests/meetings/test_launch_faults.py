@@ -21,6 +21,8 @@ from tests.simulation.ec2 import NO_ROOM, ZONES
 
 CALLS = [
     "get_item",
+    "describe_instances",  # how many desktops run
+    "query",  # and how many will
     "update_item",  # the lease
     "describe_instances",
     "describe_images",
@@ -121,7 +123,7 @@ def test_a_claim_at_any_moment_stops_the_launch(lag: float) -> None:
 @pytest.mark.parametrize(
     ("call", "fault", "pauses"),
     [
-        ("describe_instances", REFUSED, (5, 16)),
+        ("describe_images", REFUSED, (5, 16)),
         ("run_instances", REFUSED, (5, 16)),
         ("run_instances", DIED_AFTER, (61, 10)),  # a run has a minute
     ],
@@ -141,5 +143,5 @@ def test_the_next_try_waits_until_all_that_was_asked_for_has_happened_and_no_lon
 
 def test_a_lease_that_was_taken_although_its_answer_was_lost_is_the_runs_own() -> None:
     cloud = make_cloud()
-    assert launch(cloud, faults={1: TWICE}).outcome["action"] == "launched"
+    assert launch(cloud, faults={CALLS.index("update_item"): TWICE}).outcome["action"] == "launched"
     assert is_whole(cloud)

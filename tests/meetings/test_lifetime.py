@@ -212,9 +212,10 @@ OLD = 180 + LONGEST_AHEAD / minutes(1) - 10
 GOES_ON = LookAgain(START + minutes(20), "it is in progress")
 EARLY = LookAgain(START + SHORTEST_MEETING, "it starts at 2026-11-21T15:30:00Z")
 BEGUN = End("SUCCESS", "it is being ended")
-BY_TIME = ("termination_reason", "meet_time", "joined_at")
+BY_TIME = ("termination_reason", "meet_time", "duration_minutes", "joined_at")
 """Which no desktop writes."""
-LASTED = End("MAX_LENGTH_TIMEOUT", "it has lasted 180 minutes, the longest time", BY_TIME)
+LASTED = End("MAX_LENGTH_TIMEOUT", "it has lasted 180 minutes, its longest time", BY_TIME)
+HALF_AN_HOUR = row(status="IN_PROGRESS", duration_minutes="30")
 NOBODY = End("NO_SHOW_TIMEOUT", "15 minutes after its start nobody is in it")
 NOT_CLAIMED = "its status is TERMINATED without a termination_reason, and desktops are left"
 MUCH_TOO_OLD = "it starts at 2099-01-01T00:00:00Z, and a desktop is older than 195 minutes"
@@ -238,6 +239,21 @@ VERDICTS: dict[str, tuple[Meeting, tuple[Instance, ...], float, Found]] = {
         LookAgain(START + minutes(181) - timedelta(seconds=1), GOES_ON.why),
     ),
     "at its longest time": (IN_PROGRESS, DESKTOPS, 180, LASTED),
+    "before the end that was booked": (
+        HALF_AN_HOUR, DESKTOPS, 25, LookAgain(START + minutes(30), GOES_ON.why)
+    ),
+    "at the end that was booked": (
+        HALF_AN_HOUR, DESKTOPS, 30,
+        End("MAX_LENGTH_TIMEOUT", "it has lasted 30 minutes, its longest time", BY_TIME),
+    ),
+    "at a length that the stage does not allow any more": (
+        row(status="IN_PROGRESS", duration_minutes="1000"), DESKTOPS, 180, LASTED
+    ),
+    "no length": (row(status="IN_PROGRESS", duration_minutes="long"), DESKTOPS, 180, LASTED),
+    "a length that is too short": (
+        row(status="IN_PROGRESS", duration_minutes="1"), DESKTOPS, 15,
+        End("MAX_LENGTH_TIMEOUT", "it has lasted 15 minutes, its longest time", BY_TIME),
+    ),
     "a status that nobody claimed": (
         UNCLAIMED, DESKTOPS, 20, LookAgain(START + minutes(30), NOT_CLAIMED)
     ),

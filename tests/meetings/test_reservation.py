@@ -16,7 +16,7 @@ from tests.meetings.faults import LOST, REFUSED, UNREACHED
 if TYPE_CHECKING:
     from chalicelib.meetings.http import Answer
 
-FIRST_CALL, LAST_CALL, NEVER = 1, 6, 99
+FIRST_CALL, LAST_CALL, NEVER = 1, 7, 99
 """Of what a request asks of DynamoDB and of the scheduler, the first time with a key."""
 
 
@@ -63,7 +63,7 @@ def run_with(api: Api, key: str | None, faults: dict[int, str]) -> Answer:
 # One call fails
 
 
-@pytest.mark.parametrize("faults", [(3, 4, 5), (4, 5, 7)], ids=["unread", "twice"])
+@pytest.mark.parametrize("faults", [(4, 5, 6), (5, 6, 8)], ids=["unread", "twice"])
 def test_without_a_key_a_row_that_cannot_be_ended_is_removed_before_its_safety_net(
     api: Api, faults: tuple[int, ...]
 ) -> None:
@@ -79,7 +79,7 @@ def test_a_mistake_of_our_own_leaves_nothing_half_made(
     def mistaken(*_: object) -> None:
         raise KeyError("a mistake")
 
-    monkeypatch.setattr("chalicelib.meetings.schedules.Schedules.create_schedule_at", mistaken)
+    monkeypatch.setattr("chalicelib.meetings.schedules.Schedules.create_schedule", mistaken)
 
     assert api.post().status == 503
     assert (api.rows(), api.schedules()) == ({}, set())
@@ -130,7 +130,7 @@ def test_when_no_call_succeeds_any_more_the_safety_net_is_kept(
 
 
 def test_a_row_that_stays_keeps_its_safety_net(api: Api) -> None:
-    run_with(api, None, {3: REFUSED, 4: REFUSED, 5: REFUSED, 7: REFUSED})
+    run_with(api, None, {4: REFUSED, 5: REFUSED, 6: REFUSED, 8: REFUSED})
 
     ((key, row),) = api.rows().items()
     assert "scheduled_at" not in row
@@ -139,7 +139,7 @@ def test_a_row_that_stays_keeps_its_safety_net(api: Api) -> None:
 
 
 def test_a_row_that_a_repetition_may_be_at_work_on_is_not_removed(api: Api) -> None:
-    run_with(api, "order-1", dict.fromkeys(range(5, 9), REFUSED))
+    run_with(api, "order-1", dict.fromkeys(range(6, 10), REFUSED))
 
     ((key, row),) = api.rows().items()
     assert "scheduled_at" not in row
@@ -160,7 +160,7 @@ def ask_before(api: Api, number: int, faults: dict[int, str]) -> list[Answer]:
 
 @pytest.mark.parametrize("fault", [None, *FAULTS])
 @pytest.mark.parametrize("is_rivals", [True, False])
-@pytest.mark.parametrize("meanwhile", [*range(1, 8), NEVER])
+@pytest.mark.parametrize("meanwhile", [*range(1, 9), NEVER])
 def test_requests_at_the_same_time_make_one_meeting_though_a_call_of_one_fails(
     api: Api, meanwhile: int, fault: str | None, *, is_rivals: bool
 ) -> None:
@@ -186,7 +186,7 @@ def test_requests_at_the_same_time_make_one_meeting_though_a_call_of_one_fails(
 
 def test_a_rival_with_another_meeting_is_refused(api: Api) -> None:
     rival = api.rival
-    api.meanwhile = {2: lambda: rival.post(BODY | {"student_name": "Bob"}, key="order-1")}
+    api.meanwhile = {3: lambda: rival.post(BODY | {"student_name": "Bob"}, key="order-1")}
 
     answer = api.post(key="order-1")
 
@@ -198,9 +198,9 @@ def test_a_rival_with_another_meeting_is_refused(api: Api) -> None:
 def test_a_row_that_a_person_removes_meanwhile_is_no_meeting(api: Api, key: str | None) -> None:
     """Also one that another request made."""
     rival = api.rival
-    api.meanwhile = {4: api.clear_rows}
+    api.meanwhile = {5: api.clear_rows}
     if key:
-        api.meanwhile = {2: lambda: rival.post(key="order-1"), 3: api.clear_rows}
+        api.meanwhile = {3: lambda: rival.post(key="order-1"), 4: api.clear_rows}
 
     assert api.post(key=key).status == 503
     assert key or api.rows() == {}

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from chalicelib.meetings.schedules import ScheduleError, Schedules
+from chalicelib.meetings.schedules import Schedule, ScheduleError, Schedules
 from tests.meetings.api import FAULTS, PLACE, Api
 from tests.meetings.faults import FaultyClient
 
 AT = datetime(2026, 11, 21, 15, 20, 30, tzinfo=UTC)
-LAUNCH: tuple[Any, ...] = (PLACE, "launch-m1", AT, "launch_ec2", {"meeting_id": "m1"})
+LAUNCH = Schedule("launch-m1", AT, "launch_ec2", {"meeting_id": "m1"})
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
 def test_a_function_is_started_once_at_its_time(api: Api, zone: timezone) -> None:
-    at = AT.astimezone(zone)
-
-    Schedules(api.scheduler).create_schedule_at(PLACE, "launch-m1", at, *LAUNCH[3:])
+    Schedules(api.scheduler).create_schedule(PLACE, replace(LAUNCH, at=AT.astimezone(zone)))
 
     made = api.schedule("launch-m1")
     assert made["ScheduleExpression"] == "at(2026-11-21T15:20:30)"
@@ -44,7 +43,7 @@ def test_what_fails_names_the_schedule(api: Api, fault: str) -> None:
     scheduler: Any = FaultyClient(api.scheduler, api)
 
     with pytest.raises(ScheduleError, match="'launch-m1'") as caught:
-        Schedules(scheduler).create_schedule_at(*LAUNCH)
+        Schedules(scheduler).create_schedule(PLACE, LAUNCH)
     assert caught.value.__cause__ is not None
     with pytest.raises(ScheduleError, match="'launch-m1'"):
         Schedules(scheduler).delete_schedule(PLACE, "launch-m1")

@@ -14,7 +14,7 @@ import pytest
 
 from chalicelib.meeting_row.meeting import ROLES
 from chalicelib.meetings import reservation
-from chalicelib.meetings.keys import Seed, hash_of
+from chalicelib.meetings.keys import Seed, hash_of, join_keys
 from chalicelib.telemetry import LogReporter
 from tests.meetings.api import ARN, BASE, BODY, KEY, MEET_TIME, NOW, PLACE, SEED, Api, read
 from tests.meetings.faults import REFUSED, UNREACHED
@@ -43,7 +43,7 @@ def is_empty(api: Api) -> bool:
 def test_a_meeting_is_scheduled_with_row_links_and_report(api: Api) -> None:
     """Nothing may start that nothing would end, and nothing for a meeting that does not exist."""
     before_the_second: list[str] = []
-    api.meanwhile = {3: lambda: before_the_second.extend(api.schedules())}
+    api.meanwhile = {4: lambda: before_the_second.extend(api.schedules())}
 
     answer = api.post()
 
@@ -72,9 +72,9 @@ def test_a_meeting_is_scheduled_with_row_links_and_report(api: Api) -> None:
         "reason": f"meeting {key} at {MEET_TIME}",
         "meeting_id": key,
     }
-    assert api.reports.lines == [("succeeded", fields, {"Scheduled": 1})]
+    assert api.reports.lines == [("succeeded", fields, {"Warnings": 0, "Scheduled": 1})]
     schedules = ["create_schedule", "create_schedule"]
-    assert api.calls == ["get_secret_value", "put_item", *schedules, "update_item"]
+    assert api.calls == ["get_secret_value", "query", "put_item", *schedules, "update_item"]
     assert [name[:6] for name in before_the_second] == ["safety"]
 
 
@@ -143,7 +143,7 @@ def test_a_repeated_request_gets_the_same_answer_and_makes_nothing(
     assert read(second) == read(first) | {"message": "Meeting was already scheduled"}
     assert set(api.calls) <= {"get_item", "get_secret_value"}
     assert (list(api.rows()), api.schedules()) == ([key], set())
-    assert api.reports.lines[-1][2] == {"Scheduled": 0}
+    assert api.reports.lines[-1][2] == {"Warnings": 0, "Scheduled": 0}
 
 
 def test_the_same_idempotency_key_for_another_meeting_is_refused(api: Api) -> None:
@@ -186,14 +186,17 @@ def test_a_callers_key_is_rotated_without_a_second_meeting(
 
 def test_a_meetings_links_come_from_the_stages_seed_and_no_callers_key(api: Api) -> None:
     """So no caller can compute those of a request whose Idempotency-Key they know, or guess."""
-    seed = Seed.derived(SEED.encode(), "default", "order-1")
+    meeting_id = Seed.derived(SEED.encode(), "default", "order-1").meeting_id
 
-    assert keys_in(read(api.post(key="order-1")))["teacher"] == seed.join_key("teacher")
+    document = read(api.post(key="order-1"))
+
+    assert document["meeting_id"] == meeting_id
+    assert keys_in(document) == join_keys(SEED.encode(), meeting_id)
 
 
 @pytest.mark.parametrize("text", [None, "too short"])
-def test_without_its_seed_a_repeatable_request_makes_no_meeting(api: Api, text: str | None) -> None:
-    """Another seed would make a second one of a request that was made before."""
+def test_without_its_seed_the_stage_makes_no_meeting(api: Api, text: str | None) -> None:
+    """Another seed would make a second one of a request that was made before, and other links."""
     api.scheduling = api.new_scheduling()
     api.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
     if text:
@@ -203,7 +206,7 @@ def test_without_its_seed_a_repeatable_request_makes_no_meeting(api: Api, text: 
 
     api.secrets.delete_secret(SecretId=PLACE.seed_secret, ForceDeleteWithoutRecovery=True)
     api.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
-    assert (answer.status, other.status) == (503, 201)
+    assert (answer.status, other.status) == (503, 503)
     assert f"secret '{PLACE.seed_secret}'" in api.reports.lines[0][0]
     assert ("32 or more" if text else "elephant deploy") in api.reports.lines[0][0]
 
@@ -306,12 +309,12 @@ def out_of_time_before(number: int) -> Change:
 REFUSAL = "schedule 'safety-.*ThrottlingException.*everything was undone$"
 NO_SECRET = "'elephant-other-schedule-key': it does not exist"
 FAILURES: dict[str, tuple[Change, int, str]] = {
-    "AWS refuses": (lambda api: api.faults.update({2: REFUSED}), 503, REFUSAL),
+    "AWS refuses": (lambda api: api.faults.update({3: REFUSED}), 503, REFUSAL),
     "no secret": (run_as(ARN.replace("-test", "-other")), 503, NO_SECRET),
     "no time": (lambda api: setattr(api.context, "milliseconds", 1500), 503, "to create the row"),
-    "no time after the row": (out_of_time_before(2), 503, "no time left"),
-    "no time after a schedule": (out_of_time_before(3), 503, "no time left"),
-    "no time after both": (out_of_time_before(4), 503, "no time left"),
+    "no time after the row": (out_of_time_before(3), 503, "no time left"),
+    "no time after a schedule": (out_of_time_before(4), 503, "no time left"),
+    "no time after both": (out_of_time_before(5), 503, "no time left"),
     "our mistake": (run_as(""), 500, "''"),
 }
 ANSWERS = {
@@ -343,7 +346,7 @@ def test_no_key_and_no_name_is_logged(api: Api, capsys: pytest.CaptureFixture[st
     api.scheduling = api.new_scheduling()
     secrets = [KEY, WRONG, "Lovelace", *keys_in(read(api.post(key="order-1"))).values()]
     api.post(bearer=WRONG)
-    for number in range(6):
+    for number in range(7):
         api.faults = {number: UNREACHED}
         api.post(key="order-2")
     api.context.invoked_function_arn = "arn"
@@ -351,5 +354,5 @@ def test_no_key_and_no_name_is_logged(api: Api, capsys: pytest.CaptureFixture[st
 
     logged = capsys.readouterr()
     lines = [json.loads(line) for line in logged.out.splitlines()]
-    assert len([line for line in lines if "level" in line]) == 9
+    assert len([line for line in lines if "level" in line]) == 10
     assert not [secret for secret in secrets if secret in logged.out + logged.err]

@@ -132,7 +132,7 @@ def test_what_a_token_started_with_other_settings_is_found_or_waited_for(
 def test_a_run_whose_lease_was_taken_starts_nothing_more(cloud: Cloud) -> None:
     lease = "2026-11-21T15:30:00+00:00 other"
 
-    run = launch(cloud, meanwhile={5: lambda: cloud.change_row(launch_lease=lease)})
+    run = launch(cloud, meanwhile={7: lambda: cloud.change_row(launch_lease=lease)})
 
     assert "another run took over" in run.failure
     assert cloud.hosts == {}
@@ -144,7 +144,7 @@ def test_a_desktop_is_ended_if_the_row_names_another_one_by_then_unless_it_was_f
 ) -> None:
     """A person may have started both."""
     found = [cloud.put_desktop()] if is_found else []
-    note = {3 if is_found else 7: lambda: cloud.change_row(teacher_ec2_id=NOTED)}
+    note = {5 if is_found else 9: lambda: cloud.change_row(teacher_ec2_id=NOTED)}
 
     run = launch(cloud, meanwhile=note)
 

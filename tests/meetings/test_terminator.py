@@ -76,6 +76,19 @@ def test_a_meeting_whose_desktops_have_shut_down_by_themselves_is_a_success_as_w
     assert ends.outcome() == ("TERMINATED", "SUCCESS")
 
 
+@pytest.mark.parametrize("status", Status.TERMINATED.earlier)
+def test_a_cancelled_meeting_is_ended_whenever_it_is(ends: Ends, status: str) -> None:
+    """Also one that has not begun, or whose desktops have just been started."""
+    desktops = ends.meeting(ID, -60, status=status, termination_reason="CANCELLED")
+
+    assert ends.tell(ends.record()) == []
+
+    assert ends.states(*desktops) == GONE
+    assert ends.outcome() == ("TERMINATED", "CANCELLED")
+    assert ends.tell(ends.record()) == []
+    assert ends.counts()["Ignored"] == 1
+
+
 # What is not ended
 
 
@@ -114,7 +127,7 @@ def test_a_record_that_ends_no_meeting_is_ignored(
         (-14.9, "it started less than 15 minutes ago"),
         (-5, "it started less than 15 minutes ago"),
         (60, "it started less than 15 minutes ago"),
-        *((text, "its row has no valid start") for text in ("", "soon", "2026-11-21")),
+        *((text, "its row has no valid start") for text in ("soon", "2026-11-21")),
     ],
 )
 def test_a_meeting_without_a_start_15_minutes_ago_is_left_to_the_safety_net(

@@ -115,6 +115,12 @@ def test_what_meetings_require_is_enough() -> None:
         certificate_secret=None,
         desktop_policy_arns=(),
         longest=timedelta(hours=3),
+        days_ahead=timedelta(days=366),
+        max_desktops=100,
+        meetings_a_day=500,
+        key_meetings_a_day=100,
+        key_meetings_at_once=25,
+        kept=timedelta(days=90),
     )
 
 
@@ -182,7 +188,7 @@ def test_all_problems_are_reported_in_one_error() -> None:
 
     heading, *lines = str(caught.value).splitlines()
     assert heading == (
-        "36 setting(s) of this stage are missing or wrong "
+        "42 setting(s) of this stage are missing or wrong "
         "(environment_variables in .chalice/config.json):"
     )
     assert lines == [f"  - {problem}" for problem in caught.value.problems]

@@ -14,7 +14,7 @@ from chalicelib.ec2.instances import Instances
 from chalicelib.ec2.launch_errors import AlreadyAskedError, NoRoomError
 from chalicelib.meeting_row.meeting import Meeting, MeetingChange, RowUpdate
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowExistsError
-from chalicelib.meetings.schedules import Schedules
+from chalicelib.meetings.schedules import Schedule, Schedules
 from chalicelib.resource_names import StageNames
 from tests.simulation.aws_edge import WRITTEN_BEFORE, AwsFault
 from tests.simulation.dynamodb import LARGEST
@@ -147,7 +147,9 @@ def test_schedules_are_made_and_removed_alike(stage: Stage, client: Callable[[st
     }
     for service in (stage.scheduler, client("scheduler")):
         for _ in range(2):
-            Schedules(service).create_schedule_at(place, "launch-m1", at, "launch_ec2", {"x": "m1"})
+            Schedules(service).create_schedule(
+                place, Schedule("launch-m1", at, "launch_ec2", {"x": "m1"})
+            )
             assert outcome(service.create_schedule, **request) == "ConflictException"
             for _ in range(2):
                 Schedules(service).delete_schedule(place, "launch-m1")
