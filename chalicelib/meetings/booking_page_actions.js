@@ -52,7 +52,7 @@ function confirm(event) {
     at("confirm").close();
     write(at("mine-note"), done(changed));
     focusMeeting(view.meeting_id);
-    refresh();
+    refreshTwice();
   };
   const refused = (trouble) => {
     if (!failed(trouble)) write(at("confirm-alert"), readable(trouble.message, OWN_ZONE));
@@ -132,8 +132,8 @@ function openLength(view) {
     failed: ({ answer }) => {
       const text = changeError(answer, OWN_ZONE);
       if (!text) return false;
-      const limit = LIMITS[answer.limit];
-      setError([select], error, limit ? `${limit} Choose a shorter length.` : text);
+      const isLimit = isKnown(LIMITS, answer.limit);
+      setError([select], error, isLimit ? `${LIMITS[answer.limit]} Choose a shorter length.` : text);
       select.focus();
       return true;
     },
@@ -183,7 +183,7 @@ at("confirm").addEventListener("cancel", (event) => {
 });
 
 function isChanging() {
-  return at("confirm-yes").ariaDisabled === "true";
+  return isWorking(at("confirm-yes"));
 }
 
 function closeDialog() {

@@ -140,6 +140,7 @@ function parsed(text) {
 // Answers are not trusted to have the right types.
 const textOf = (value) => (typeof value === "string" ? value : "");
 const linkOf = (value) => (/^https?:\/\//.test(textOf(value)) ? value : "");
+const isKnown = (names, name) => typeof name === "string" && Object.hasOwn(names, name);
 const count = (number, unit) => `${number} ${unit}${number === 1 ? "" : "s"}`;
 const pathOf = (meeting) => `/meetings/${encodeURIComponent(textOf(meeting.meeting_id))}`;
 

@@ -128,7 +128,7 @@ async function send() {
   const made = await request("POST", "/schedule", { body, headers, sure: ONCE });
   attempt = {};
   showBooked(body, made);
-  refresh();
+  refreshTwice();
 }
 
 function refuseBooking(trouble) {
@@ -139,7 +139,7 @@ function refuseBooking(trouble) {
   }
   if (trouble.kind === "refused") attempt = {};
   const errors = Object.entries(answer.errors || {});
-  const known = errors.filter(([name]) => name in LABELS);
+  const known = errors.filter(([name]) => isKnown(LABELS, name));
   const fields = known.map(([name, text]) => refuseField(name, textOf(text)));
   if (fields.length) firstOf(fields).focus();
   const others = errors.filter((each) => !known.includes(each)).map((each) => each.join(" "));
@@ -148,7 +148,7 @@ function refuseBooking(trouble) {
 
 // Says which limit is reached, and offers the time from which on there is room.
 function limitContent(answer, fields, next) {
-  const text = LIMITS[answer.limit] || readable((answer.errors || {}).meet_time || answer.message, fields.zone());
+  const text = isKnown(LIMITS, answer.limit) ? LIMITS[answer.limit] : readable((answer.errors || {}).meet_time || answer.message, fields.zone());
   const moment = Math.ceil(Date.parse(textOf(answer.free_at)) / MINUTE) * MINUTE;
   if (Number.isNaN(moment)) return [`${text} Choose another time.`];
   const free = new Date(moment);

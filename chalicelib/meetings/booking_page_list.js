@@ -1,6 +1,7 @@
 // My meetings, and links that can be copied.
 
 const REFRESH = 60; // seconds
+const SETTLED = 3; // seconds until the list has what was just booked or moved
 const SOON = 15; // seconds until it is tried again while somebody is using the list
 const MOST_PAGES = 20;
 const GROUPS = { running: "Running now", upcoming: "Upcoming", over: "Past week, and cancelled" };
@@ -32,7 +33,7 @@ async function readMeetings() {
     const answer = await request("GET", `/meetings${query}`);
     first ??= answer;
     const listed = Array.isArray(answer.meetings) ? answer.meetings : [];
-    found.push(...listed.filter((each) => each && textOf(each.meeting_id) && each.state in GROUPS));
+    found.push(...listed.filter((each) => each && textOf(each.meeting_id) && isKnown(GROUPS, each.state)));
     next = textOf(answer.next);
     read += 1;
   } while (next && read < MOST_PAGES && (read < pages || found.every(isBegun)));
@@ -49,6 +50,12 @@ async function refresh() {
     if (trouble.kind === "key") signInAgain();
     else if (trouble.kind !== "stale") cannotLoad(trouble);
   }
+}
+
+// After a change: the list itself lags a little behind it.
+async function refreshTwice() {
+  await refresh();
+  refreshIn(SETTLED);
 }
 
 async function load() {
@@ -85,7 +92,7 @@ function refreshIn(seconds) {
 
 function refreshIfIdle() {
   if (document.hidden) return; // as soon as it is seen
-  const isUsed = at("confirm").open || at("mine-list").contains(document.activeElement);
+  const isUsed = at("confirm").open || document.activeElement.matches("#mine-list :is(a, button, input, summary)");
   if (isUsed) refreshIn(SOON);
   else refresh();
 }
@@ -175,7 +182,7 @@ function makeItem(view) {
 
 function lostMails(view) {
   const lost = { failed: "could not be sent", bounced: "came back: is the address right?" };
-  return ROLES.filter((role) => view[`${role}_mail`] in lost).map((role) => {
+  return ROLES.filter((role) => isKnown(lost, view[`${role}_mail`])).map((role) => {
     const address = textOf(view[`${role}_email`]) || `the ${role}`;
     return `The last e-mail to ${address} ${lost[view[`${role}_mail`]]}`.replace(/\w$/, "$&.");
   });

@@ -570,6 +570,14 @@ def test_odd_answers_do_no_harm(site: Site, tab: Tab) -> None:
     assert "<img src=x onerror=alert(1)>" in text(tab, "mine-list")
     assert not tab.find("document.querySelector('main img, main a[href^=javascript]')")
 
+    site.excused = "400"
+    errors = {"constructor": "a", "teacher_name": {}, "meet_time": "<b>b</b>"}
+    site.instead = (400, {}, json.dumps({"message": 5, "errors": errors, "limit": ["toString"]}))
+    fill(tab, **PLANS)
+    click(tab, "book-go")
+    tab.wait_for(is_shown("book-meet_time-error"))
+    assert "<b>b</b>" in text(tab, "book-meet_time-error")
+
 
 # For those who do not see it, use no mouse, have a small screen, or no script
 
