@@ -429,6 +429,7 @@ class Container:
                 sender=sender,
                 longest=longest,
                 clock=self._clock,
+                sleep=self._sleep,
             ),
             longest=longest,
             reporter=self._reporter("invite"),
