@@ -20,6 +20,7 @@ from ops.cli import main
 from ops.stage_meetings import LOOKS, MeetingError, StageMeetings
 from ops.stages import ConfigFile
 from tests.meetings.launches import MEETINGS
+from tests.ops.played import Played, refusal
 from tests.ops.projects import edit_stages
 from tests.world import ACCOUNT, REGION, TABLE
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+    from chalicelib.settings.meetings import MeetingsSettings
+    from ops.stages import Stage
     from tests.world import World
 
     Ops = Callable[..., Result]
@@ -255,23 +258,40 @@ def test_what_there_is_not_is_said(ops: Ops, words: tuple[str, ...], why: str) -
 
 
 class AccountOf(Account):
-    """The account of a world, whose calls a test can interrupt."""
+    """The account of a world, whose calls a test can interrupt; no schedule can be removed."""
 
-    def __init__(self, world: World, session: Any) -> None:  # noqa: ANN401 (botocore's)
+    def __init__(self, world: World) -> None:
         super().__init__()
-        self._clients = {"dynamodb": world.app_dynamodb}
-        self._session = session
+        refusing = Played(delete_schedule=refusal("AccessDeniedException"))
+        self._clients = {"dynamodb": world.app_dynamodb, "scheduler": refusing}
 
     def client(self, service: str) -> Any:  # noqa: ANN401
-        return self._clients.get(service) or self._session.create_client(service)
+        return self._clients[service]
+
+
+def test_schedules_that_cannot_be_removed_are_named_and_the_meeting_has_ended(
+    world: World, project: Path, ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put_row("one", **booked(2))
+    account = AccountOf(world)
+    monkeypatch.setattr(cli_meetings, "open_meetings", lambda *_: opened(project, account))
+
+    result = ops("cancel", "one", "--yes", pause=terminated(world))
+
+    assert result.exit_code == 0
+    for each in ("launch-one", "safety-one"):
+        assert f"without consequences: schedule '{each}' could not be removed" in result.stderr
+
+
+def opened(project: Path, account: Account) -> tuple[Stage, Account, MeetingsSettings | None]:
+    stage = ConfigFile(project).stage("test")
+    return stage, account, stage.settings.meetings
 
 
 def test_a_row_that_keeps_changing_or_has_no_room_is_left_alone(
-    world: World,
-    project: Path,
-    session: Any,  # noqa: ANN401 (botocore's)
+    world: World, project: Path
 ) -> None:
-    found = StageMeetings(ConfigFile(project).stage("test"), AccountOf(world, session), never)
+    found = StageMeetings(ConfigFile(project).stage("test"), AccountOf(world), never)
     world.put_row("one", **booked(2))
     changes = iter(range(9))
 
