@@ -18,6 +18,7 @@ from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.urls import url_paths as lambda_paths
 from moto.dynamodb.models.table import StreamShard
 from moto.events.models import EventsBackend
+from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
 
 from . import schedules, state, streams
 from .cloudformation import cloudformation_patches
@@ -58,6 +59,7 @@ def moto_patches(
         _overwrite_invoke_configs(stack)
         _change_processors(stack)
         _answer_account_settings(stack)
+        _make_versions_current(stack)
         stack.enter_context(cloudformation_patches())
         stack.enter_context(scheduler_patches(clock))
         stack.enter_context(ec2_patches(clock, refusals))
@@ -121,6 +123,30 @@ def _answer_account_settings(stack: ExitStack) -> None:
     stack.callback(lambda_paths.pop, path)
     setattr(LambdaResponse, name, get_account_settings)
     stack.callback(delattr, LambdaResponse, name)
+
+
+def _make_versions_current(stack: ExitStack) -> None:
+    """Let UpdateSecretVersionStage say which version is read; moto keeps to the last one put.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
+    """
+
+    def update(
+        self: SecretsManagerBackend,
+        secret_id: str,
+        version_stage: str,
+        remove_from_version_id: str,
+        move_to_version_id: str,
+    ) -> tuple[str, str]:
+        answer: tuple[str, str] = original(
+            self, secret_id, version_stage, remove_from_version_id, move_to_version_id
+        )
+        secret = self.secrets[secret_id]
+        if version_stage == "AWSCURRENT" and isinstance(secret, FakeSecret):  # not a replica
+            secret.set_default_version_id(move_to_version_id)
+        return answer
+
+    original = _replace(stack, SecretsManagerBackend, "update_secret_version_stage", update)
 
 
 def _invoke_for_real(stack: ExitStack, functions: Callable[[], Functions]) -> None:

@@ -46,6 +46,24 @@ def test_each_start_is_empty_and_leaves_moto_as_it_was() -> None:
     assert lambda_paths == paths
 
 
+def test_the_version_of_a_secret_that_is_made_current_is_read_until_the_next_is_put() -> None:
+    with MotoServer() as server:
+        secrets = aws_client("secretsmanager", server.endpoint)
+        first = secrets.create_secret(Name="keys", SecretString="first")["VersionId"]
+        second = secrets.put_secret_value(
+            SecretId="keys", SecretString="second", VersionStages=["proposed"]
+        )["VersionId"]
+        move = {"VersionStage": "AWSCURRENT", "MoveToVersionId": second}
+        read = [secrets.get_secret_value(SecretId="keys")["SecretString"]]
+        secrets.update_secret_version_stage(SecretId="keys", **move, RemoveFromVersionId=first)
+        read.append(secrets.get_secret_value(SecretId="keys")["SecretString"])
+        secrets.put_secret_value(SecretId="keys", SecretString="third")
+        for stage in ("AWSCURRENT", "AWSPREVIOUS"):
+            answer = secrets.get_secret_value(SecretId="keys", VersionStage=stage)
+            read.append(answer["SecretString"])
+    assert read == ["first", "second", "third", "second"]
+
+
 def test_a_port_that_is_not_free_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
