@@ -164,6 +164,12 @@ if settings.meetings:
             context.invoked_function_arn = LOCAL_FUNCTION
         return cast("LambdaContext", context)
 
+    # Built by the first visitor: nobody else needs its parts.
+    @app.route("/", methods=["GET"])
+    def booking_page() -> Response:
+        """Show the page on which people book meetings."""
+        return to_chalice(container.booking_page.handle(asked()))
+
     @app.route("/schedule", methods=["POST", "OPTIONS"], content_types=["*/*"])
     @ready_with(lambda: container.scheduling, "app")
     def schedule_meeting() -> Response:
@@ -171,7 +177,7 @@ if settings.meetings:
         return to_chalice(container.scheduling.handle(asked(), api_context()))
 
     # Like what desktops need, built by the first who asks: most visitors open a join link.
-    @app.route("/meetings", methods=["GET", "OPTIONS"])
+    @app.route("/meetings", methods=["GET", "OPTIONS"], content_types=["*/*"])
     def own_meetings() -> Response:
         """List the meetings that the caller's key has scheduled."""
         return to_chalice(container.own_meetings.list_all(asked(), api_context()))
@@ -185,7 +191,7 @@ if settings.meetings:
         """Show, move, extend or cancel a meeting that the caller's key has scheduled."""
         return to_chalice(container.own_meetings.handle(asked(), api_context(), meeting_id))
 
-    @app.route("/join/{meeting_id}/{role}", methods=["GET"])
+    @app.route("/join/{meeting_id}/{role}", methods=["GET"], content_types=["*/*"])
     @ready_with(lambda: container.join, "app")
     def join(meeting_id: str, role: str) -> Response:
         """Report a meeting's progress, and send people to their desktop."""

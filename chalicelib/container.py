@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.cloudflare.rate_limit import Quota
     from chalicelib.cloudflare.zone import CloudflareZone
     from chalicelib.meeting_row.table import Meetings
+    from chalicelib.meetings.booking_page import BookingPage
     from chalicelib.meetings.desktop_api import DesktopApi
     from chalicelib.meetings.ending import Ending
     from chalicelib.meetings.join import Join
@@ -206,6 +207,13 @@ class Container:
         from chalicelib.meetings.limits import Limits
 
         return Limits(settings=self._meetings, table=self._table)
+
+    @cached_property
+    def booking_page(self) -> BookingPage:
+        """The handler of the booking page."""
+        from chalicelib.meetings.booking_page import BookingPage
+
+        return BookingPage(reporter=self._reporter(API), clock=self._clock)
 
     @cached_property
     def join(self) -> Join:

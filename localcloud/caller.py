@@ -50,15 +50,29 @@ class Caller:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
     def schedule(
-        self, wanted: Mapping[str, str], key: str | None, idempotency_key: str | None = None
+        self, wanted: Mapping[str, object], key: str | None, idempotency_key: str | None = None
     ) -> Answer:
         """Ask for a meeting."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self.request("POST", "/schedule", key, wanted, headers)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        key: str | None,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request as the booking page does; without a key if that is None."""
+        sent = {"Accept": "application/json", **(headers or {})}
         if key is not None:
-            headers["Authorization"] = f"Bearer {key}"
-        if idempotency_key is not None:
-            headers["Idempotency-Key"] = idempotency_key
-        return self._call(f"{self.base_url}/schedule", headers, json.dumps(wanted).encode())
+            sent["Authorization"] = f"Bearer {key}"
+        data = None
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
+        return self._call(f"{self.base_url}{path}", sent, data, method)
 
     def ask(self, link: str) -> Answer:
         """Ask a join link as a program does."""
@@ -84,8 +98,15 @@ class Caller:
         answer = self._call(where, {"Accept": _AS_BROWSERS_DO})
         return answer.headers.get("Location")
 
-    def _call(self, url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
-        request = urllib.request.Request(url, body, headers)  # noqa: S310 (the stage's own address)
+    def _call(
+        self,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        method: str | None = None,
+    ) -> Answer:
+        # The stage's own address.
+        request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 (see above)
         try:
             with self._opener.open(request, timeout=_TIMEOUT) as answer:
                 return Answer(answer.status, dict(answer.headers), answer.read().decode())

@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.meeting_row.meeting import AGENDA, EXPIRES_AT, MEET_TIME
 from localcloud.aws import make_image, make_security_group
 from localcloud.certificate import issue_certificate
 from localcloud.cloudflare import DEFAULT_TOKEN
+from ops.agenda import INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,9 +63,16 @@ def _make_table(client: Any, name: str) -> None:  # noqa: ANN401 (of botocore)
     client.create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        AttributeDefinitions=[
+            {"AttributeName": each, "AttributeType": "S"} for each in ("id", AGENDA, MEET_TIME)
+        ],
+        GlobalSecondaryIndexes=[dict(INDEX)],
         BillingMode="PAY_PER_REQUEST",
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    client.update_time_to_live(
+        TableName=name,
+        TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT},
     )
     client.update_continuous_backups(
         TableName=name,

@@ -144,16 +144,18 @@ class Scene:
             TableName=self.settings.table_name, Key={"id": {"S": meeting.id}}
         )
         left_out = ("id", *(f"{role}_connected_at" for role in ROLES))
-        return {key: value["S"] for key, value in answer["Item"].items() if key not in left_out}
+        item = {key: value for key, value in answer["Item"].items() if key not in left_out}
+        return {key: str(text) for key, value in item.items() for text in value.values()}
 
     def rows(self) -> int:
         """Count the rows of the table."""
         return int(self._dynamodb.scan(TableName=self.settings.table_name)["Count"])
 
-    def schedules(self) -> list[str]:
-        """Return the names of the pending one-off schedules."""
+    def schedules(self, meeting: Booked | None = None) -> list[str]:
+        """Return the names of the pending one-off schedules: of a meeting, or all."""
         found = self.cloud.client("scheduler").list_schedules(GroupName="elephant-local")
-        return sorted(schedule["Name"] for schedule in found["Schedules"])
+        names = sorted(schedule["Name"] for schedule in found["Schedules"])
+        return [name for name in names if meeting is None or meeting.id in name]
 
     def desktops(self, meeting: Booked) -> dict[str, Desktop]:
         """Return the desktops of a meeting that run, by role."""

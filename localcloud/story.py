@@ -13,6 +13,7 @@ from localcloud.desktop import Kit
 from localcloud.project import ProjectError
 from localcloud.scene import GO, ROLES, Scene
 from localcloud.story_of_a_desktop import check_desktops, end_desktops
+from localcloud.story_of_booking import book_meetings
 from localcloud.story_of_people import end_part, enter_desktops
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _HAND_MADE: Final = "198.51.100.80"
 _TABLE_EDGES: Final = ("┏", "┃", "┡", "│", "└")
 _FULL_ZONES: Final = ("us-west-2a", "us-west-2b", "us-west-2c")
 _FREE_ZONE: Final = "us-west-2d"
-_OK, _CREATED, _WRONG, _REFUSED, _UNKNOWN, _TAKEN = 200, 201, 400, 401, 404, 409
+_OK, _UNKNOWN = 200, 404
 _MINUTE: Final = timedelta(minutes=1)
 
 
@@ -95,7 +96,7 @@ class _Story:
         scene.cloud.settle()
         before = scene.zone.records
 
-        lesson, no_show, long_one = self._schedule()
+        lesson, no_show, long_one, called_off = book_meetings(scene)
         self._show_links(lesson)
         self._launch(lesson, long_one, others)
         enter_desktops(scene, lesson, long_one)
@@ -111,6 +112,8 @@ class _Story:
         scene.promise("no schedule is left", scene.cloud.one_offs.next_time() is None)
         left = scene.instances(**{"tag:Project": "Elephant", "instance-state-name": "running"})
         scene.promise("none of our desktops runs", not left)
+        none = scene.instances(**{"tag:MeetingID": called_off.id})
+        scene.promise("the cancelled meeting never had one", not none)
         scene.promise("the zone is exactly what it was before", scene.zone.records == before)
         answer = scene.dig(f"www.{domain}")
         scene.promise(f"www.{domain} still resolves to {_HAND_MADE}", answer == [_HAND_MADE])
@@ -124,50 +127,6 @@ class _Story:
             f"and refused {refused or 'none'}",
             not refused,
         )
-
-    def _schedule(self) -> tuple[Booked, Booked, Booked]:
-        scene = self._scene
-        caller, key = scene.caller, scene.key()
-        scene.chapter("Three meetings are scheduled: POST /schedule")
-        start = scene.cloud.clock.now().replace(second=0, microsecond=0) + 13 * _MINUTE
-        wanted = {
-            "teacher_name": "Ada",
-            "student_name": "Ben",
-            "meet_time": start.isoformat(timespec="seconds"),
-        }
-        refused = caller.schedule(wanted, None)
-        scene.promise(
-            f"a request without the key is refused: {refused.status}", refused.status == _REFUSED
-        )
-        wrong = caller.schedule(wanted | {"meet_time": "2026-11-21 16:00"}, key)
-        error = wrong.document.get("errors", {}).get("meet_time", "")
-        scene.promise(f"a time without an offset is refused: {error}", wrong.status == _WRONG)
-        scene.promise("nothing was created", scene.rows() == 0 and not scene.schedules())
-
-        made = caller.schedule(wanted, key, "lesson-1")
-        again = caller.schedule(wanted, key, "lesson-1")
-        other = caller.schedule(wanted | {"student_name": "Cleo"}, key, "lesson-1")
-        lesson = scene.book(made)
-        scene.promise(
-            "a request that is sent twice creates one meeting, with the same links",
-            (made.status, again.status) == (_CREATED, _OK) and scene.book(again) == lesson,
-        )
-        scene.promise(
-            "the same Idempotency-Key is refused for another request", other.status == _TAKEN
-        )
-        later = wanted | {"meet_time": (start + 2 * _MINUTE).isoformat(timespec="seconds")}
-        no_show = scene.book(caller.schedule(later, key))
-        long_one = scene.book(caller.schedule(wanted | {"teacher_name": "Dora"}, key))
-        meetings = (lesson, no_show, long_one)
-        row = scene.row(lesson)
-        scene.promise(f"its row is {row['status']}", row["status"] == "SCHEDULED")
-        keys = [link.split("key=")[1] for link in lesson.links.values()]
-        scene.promise("and holds no key", not any(each in str(row) for each in keys))
-        waiting = scene.schedules()
-        scene.promise(
-            f"{len(waiting)} one-off schedules are pending", len(waiting) == 2 * len(meetings)
-        )
-        return meetings
 
     def _show_links(self, lesson: Booked) -> None:
         scene = self._scene

@@ -114,6 +114,7 @@ A meeting, from scheduling to its end:
     --query 'items[0].id' --output text)/{STAGE}
   KEY=$(aws secretsmanager get-secret-value --secret-id elephant-{STAGE}-schedule-key \\
     --query SecretString --output text)
+  echo "$API/" "$KEY"                                  # the booking page, and its key; or
   curl "$API/schedule" -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
     -d '{{"teacher_name": "Ada", "student_name": "Ben",
     "meet_time": "'$(elephant-local clock --plus 12 --aws-port {port})'"}}'

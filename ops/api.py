@@ -30,11 +30,19 @@ class Throttle:
     burst: int
 
 
+# Each meeting starts machines, and people schedule, change and cancel them.
+_WRITES: Final = Throttle(5, 20)
+# People look at their meetings, each of which is read from the table.
+_READS: Final = Throttle(20, 40)
+
 THROTTLES: Final[Mapping[str, Throttle]] = {
     # A meeting has two waiting pages that ask every two seconds at most.
     "*/*": Throttle(100, 200),
-    # Each meeting starts machines, and people schedule them.
-    "~1schedule/POST": Throttle(5, 20),
+    "~1schedule/POST": _WRITES,
+    "~1meetings/GET": _READS,
+    "~1meetings~1{meeting_id}/GET": _READS,
+    "~1meetings~1{meeting_id}/PATCH": _WRITES,
+    "~1meetings~1{meeting_id}/DELETE": _WRITES,
 }
 """By resource and method in API Gateway's format, `~1` for a slash."""
 
@@ -95,8 +103,7 @@ def settle_api(
                     )
                 ],
             )
-    each = THROTTLES["~1schedule/POST"]
-    say(f"API: at most {each.rate:g} meetings a second are scheduled, {each.burst} at once")
+    say(f"API: at most {_WRITES.rate:g} meetings a second are scheduled, {_WRITES.burst} at once")
     return url_of(found[0], stage, name) if found else None
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from chalicelib.meeting_row.meeting import AGENDA, EXPIRES_AT
 from chalicelib.meetings.stage_secrets import SHORTEST_SEED
 from ops.account import error_code
+from ops.agenda import expiry_of, index_of, wrong_index
 from ops.check import NOT_FOUND, failure, ok, question, warning
 from ops.checks_aws import in_region, recreate_stack
-from ops.meetings import key_command, schedules_of
+from ops.meetings import schedules_of
 from ops.role_policies import other_policies, trust_command
 from ops.stack_roles import DESKTOP, SCHEDULER, Role, role_of
 
@@ -62,6 +64,34 @@ def schedules(context: Context) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{len(waiting)} pending in {place.schedule_group}")
+
+
+@question("meetings index", needs=("credentials",))
+def meetings_index(context: Context) -> Iterator[Finding]:
+    """Whether the table has the index by which meetings are listed, and lets rows expire."""
+    settings = context.stage.settings
+    if not settings.meetings:
+        return
+    client, name = context.client("dynamodb"), str(settings.table_name)
+    deploy = f"`elephant deploy {context.stage.name}`"
+    try:
+        table = client.describe_table(TableName=name)["Table"]
+    except ClientError as error:
+        if error_code(error) != NOT_FOUND:
+            raise
+        return  # which the check of the table says
+    index, wrong = index_of(table), wrong_index(table)
+    if wrong:
+        yield failure(f"{name} {wrong}, so no meeting can be scheduled", deploy)
+    elif index and index.get("IndexStatus", "ACTIVE") != "ACTIVE":
+        yield warning(f"index {AGENDA} of {name} is {index['IndexStatus']}", "wait some minutes")
+    else:
+        yield ok(f"{AGENDA} of {name}")
+    attribute = expiry_of(client, name)
+    if attribute == EXPIRES_AT:
+        yield ok(f"rows of {name} expire by {EXPIRES_AT}", of="expiry")
+    elif settings.meetings.kept:
+        yield failure(f"rows of {name} do not expire by {EXPIRES_AT}", deploy, of="expiry")
 
 
 @question("scheduler role", needs=("stack",))
@@ -121,7 +151,9 @@ def schedule_key(context: Context) -> Iterator[Finding]:
         return
     keys = _keys(text)
     if keys and all(len(each) >= SHORTEST_KEY for each in keys):
-        yield ok(f"{name} holds {len(keys)} key(s); `{key_command(context.stage)}` shows it")
+        yield ok(
+            f"{name} holds {len(keys)} key(s); `elephant keys {context.stage.name}` lists them"
+        )
         return
     found = "a key that can be guessed" if keys else "no key"
     yield failure(
@@ -287,6 +319,7 @@ def _deletions(context: Context, names: Iterable[str]) -> str:
 
 
 QUESTIONS: Final = (
+    meetings_index,
     schedules,
     scheduler_role,
     desktop_role,

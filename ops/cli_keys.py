@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from chalicelib.meetings.authorizer import LIFETIME, ONLY_CALLER
-from ops.account import readable_errors
-from ops.console import json_option, printable, project_option, said_clearly, stage_argument
-from ops.keys import KeyRing, new_key
+from chalicelib.clock import in_minutes
+from chalicelib.meetings.authorizer import LIFETIME
+from ops.console import json_option, project_option, said_clearly, stage_argument
+from ops.keys import KeySecret, day_of, new_key
 from ops.opened import open_meetings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ops.keys import NamedKeys
+    from ops.keys import KeyRing
 
-_ADD: Final = "add"
-_ROTATE: Final = "rotate"
-_REMOVE: Final = "remove"
-_MINUTES: Final = f"{LIFETIME / 60:g} minutes"
+_WITHIN: Final = f"within {in_minutes(timedelta(seconds=LIFETIME))}"
+_ADD, _ROTATE, _REMOVE = _ACTIONS = ("add", "rotate", "remove")
 
 
 @click.command()
 @stage_argument
-@click.argument("action", required=False, type=click.Choice([_ADD, _ROTATE, _REMOVE]))
+@click.argument("action", type=click.Choice(_ACTIONS), required=False)
 @click.argument("who", required=False)
-@click.option("--finish", is_flag=True, help="With rotate: end the old keys, keep the newest.")
-@click.option("--force", is_flag=True, help="With remove: also the last keys.")
-@click.option("--yes", is_flag=True, help="With remove: do not ask.")
+@click.option("--finish", is_flag=True, help="With rotate: remove WHO's older keys.")
+@click.option("--force", is_flag=True, help="With remove: also the last key of all.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @project_option
 def keys(  # noqa: PLR0913 (the options)
@@ -46,100 +47,116 @@ def keys(  # noqa: PLR0913 (the options)
     yes: bool,
     as_json: bool,
 ) -> None:
-    """List, add, rotate and remove the keys for scheduling stage NAME's meetings.
+    """List, add, rotate and remove the keys with which stage NAME's meetings are booked.
 
-    Give each person and each front end a key of its own, under a name (WHO). A key sees and changes
-    only meetings that a key of the same name has scheduled. A new key is printed once, alone on
-    standard output, and is not shown again.
+    WHO is a person or a front end. Each has a key of its own, and sees, changes and cancels only
+    the meetings booked with it. Keys are never shown again: lists have names and days.
+
+    "add" and "rotate" print a new key, and nothing else, on standard output. It works within
+    seconds. "rotate" keeps the former key valid until "rotate WHO --finish"; keys that are removed
+    are refused within five minutes. Meetings stay when a key is removed.
 
     \b
     Examples:
-      elephant keys prod                           # names, and how many keys each has
-      elephant keys prod add office
-      elephant keys prod add office | pbcopy
-      elephant keys prod rotate office             # a new key; the old one stays valid
-      elephant keys prod rotate office --finish    # the old one ends
-      elephant keys prod remove office
+      elephant keys prod
+      elephant keys prod add anna
+      elephant keys prod add front-end | pass insert -m elephant/front-end
+      elephant keys prod rotate anna
+      elephant keys prod rotate anna --finish
+      elephant keys prod remove anna
     """  # noqa: D301 (click's mark for text that keeps its lines)
-    _check_usage(action, who, finish=finish, force=force, yes=yes, as_json=as_json)
-    with said_clearly(), readable_errors(f"use the keys of stage {name}"):
-        opened = open_meetings(directory, name)
-        ring = KeyRing(opened.account.client("secretsmanager"), opened.stage)
+    _check_usage(action, who, finish=finish, force=force)
+    with said_clearly():
+        stage, account, _ = open_meetings(directory, name)
+        secret = KeySecret(stage, account)
         if action is None or who is None:
-            _list(ring.read(), name, as_json=as_json)
+            _show(secret.read(), as_json=as_json)
         elif action == _REMOVE:
-            _remove(ring, who, force=force, yes=yes)
+            _remove(secret, name, who, force=force, yes=yes)
         elif finish:
-            ring.change(lambda held: held.finished(who))
-            _say(f"The newest key of {who} is kept; the others are refused within {_MINUTES}.")
-        elif action == _ROTATE:
-            _rotate(ring, name, who)
+            _finish(secret, who, yes=yes)
         else:
-            _add(ring, who)
+            _make(secret, name, action, who)
 
 
-def _check_usage(action: str | None, who: str | None, *, as_json: bool, **flags: bool) -> None:
-    """Refuse options that another action has, before anything is read."""
+def _check_usage(action: str | None, who: str | None, *, finish: bool, force: bool) -> None:
     if action and not who:
-        raise click.UsageError(f"give the name: `{action} WHO`")
-    if action and as_json:
-        raise click.UsageError("--json is for the list of keys")
-    allowed = {_ROTATE: {"finish"}, _REMOVE: {"force", "yes"}}.get(action or "", set())
-    for flag in (each for each, is_set in flags.items() if is_set and each not in allowed):
-        raise click.UsageError(f"--{flag} is not an option of {action or 'the list of keys'}")
+        raise click.UsageError(f"say whose key to {action}: `elephant keys NAME {action} WHO`")
+    if finish and action != _ROTATE:
+        raise click.UsageError("--finish is for rotate")
+    if force and action != _REMOVE:
+        raise click.UsageError("--force is for remove")
 
 
-def _list(held: NamedKeys, stage_name: str, *, as_json: bool) -> None:
-    if as_json:
-        listed = [{"name": name, "keys": count} for name, count in held.counts.items()]
-        click.echo(json.dumps({"stage": stage_name, "keys": listed}, indent=2))
-        return
-    if not held.counts:
-        click.echo(f"no keys: nobody can schedule meetings; `elephant keys {stage_name} add WHO`")
-    for name, count in held.counts.items():
-        rotating = " (being rotated)" if count > 1 else ""
-        click.echo(f"{printable(name)}: {count} key{'s'[: count > 1]}{rotating}")
-
-
-def _add(ring: KeyRing, who: str) -> None:
-    key = new_key()
-    before = ring.change(lambda held: held.added(who, key))
-    _hand_out(key, who)
-    if before.counts == {ONLY_CALLER: 1}:
-        _say(f"The key that was there before is named {ONLY_CALLER}, and stays valid.")
-
-
-def _rotate(ring: KeyRing, stage_name: str, who: str) -> None:
-    key = new_key()
-    before = ring.change(lambda held: held.rotated(who, key))
-    _hand_out(key, who)
-    count = before.counts[who]
-    old = "the old one stays" if count == 1 else f"the {count} old ones stay"
-    _say(
-        f"Both work now: {old} valid until `elephant keys {stage_name} rotate {who} --finish`, and "
-        f"for up to {_MINUTES} after that."
+def _make(secret: KeySecret, name: str, action: str, who: str) -> None:
+    key = new_key(datetime.now(UTC))
+    change: Callable[[KeyRing], KeyRing] = (
+        (lambda ring: ring.added(who, key))
+        if action == _ADD
+        else (lambda ring: ring.rotated(who, key))
     )
+    count = len(secret.change(change).of(who))
+    _advise(f"The new key of {who}, shown only this once:")
+    click.echo(key)
+    _advise(
+        f"Hand it to {who} in a safe way: who has it books meetings in that name. It is asked for "
+        "by the booking page, and sent by programs as `Authorization: Bearer KEY`."
+    )
+    if count > 1:
+        _advise(
+            f"{who} has {count} valid keys now. Once nobody uses the former: `elephant keys {name} "
+            f"rotate {who} --finish`."
+        )
 
 
-def _remove(ring: KeyRing, who: str, *, force: bool, yes: bool) -> None:
-    remove: Callable[[NamedKeys], NamedKeys] = lambda held: held.removed(who, force=force)  # noqa: E731
-    remove(ring.read())  # so that what is refused is not asked for
-    _say(
-        f"Meetings that {who} has scheduled stay and take place. Nobody but you can see or change "
-        f"them then (`elephant meetings`), unless a key is added under the same name again."
+def _finish(secret: KeySecret, who: str, *, yes: bool) -> None:
+    older = len(secret.read().of(who)) - 1
+    if not older:
+        click.echo(f"{who} has one key: nothing to remove.")
+        return
+    if not yes:
+        click.confirm(
+            f"Remove {_counted(older, 'older key')} of {who}, and leave the newest?", abort=True
+        )
+    secret.change(lambda ring: ring.finished(who))
+    click.echo(f"{who} has one key now; the older is refused everywhere {_WITHIN}.")
+
+
+def _remove(secret: KeySecret, name: str, who: str, *, force: bool, yes: bool) -> None:
+    ring = secret.read()
+    ring.without(who, force=force)  # so that nobody is asked for nothing
+    what_of_meetings = (
+        f"Meetings that {who} booked stay and take place: from then on, they can be changed only "
+        f"with `elephant meetings {name}`, or with a new key of the same name."
     )
     if not yes:
-        click.confirm(f"Remove every key of {who}?", abort=True, err=True)
-    ring.change(remove)
-    _say(f"The keys of {who} are removed; they are refused within {_MINUTES}.")
+        count = _counted(len(ring.of(who)), "key")
+        click.confirm(f"{what_of_meetings}\nRemove {count} of {who}?", abort=True)
+    secret.change(lambda ring: ring.without(who, force=force))
+    click.echo(f"{who} has no key any more; it is refused everywhere {_WITHIN}.")
 
 
-def _hand_out(key: str, who: str) -> None:
-    """Print the key alone on standard output, and what it is on the other stream."""
-    _say(f"The new key of {who}, which is not shown again; keep it in a password manager:")
-    click.echo(key)
-    _say("It works within seconds: on the booking page, which is at the API's address, or in a")
-    _say("program as the header `Authorization: Bearer KEY`. Whoever has it can start desktops.")
+def _show(ring: KeyRing, *, as_json: bool) -> None:
+    days = {
+        who: [str(day) if (day := day_of(key)) else None for key in found]
+        for who, found in ring.keys.items()
+    }
+    if as_json:
+        listed = [{"name": who, "keys": len(since), "since": since} for who, since in days.items()]
+        click.echo(json.dumps({"keys": listed}, indent=2))
+        return
+    table = Table(caption="since: the day on which each key was made", caption_justify="left")
+    for column in ("name", "keys", "since"):
+        table.add_column(column, overflow="fold")
+    for who, since in days.items():
+        said = ", ".join(day or "not known" for day in since)
+        table.add_row(escape(who), str(len(since)), said)
+    Console(highlight=False).print(table)
 
 
-_say = partial(click.echo, err=True)
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _advise(text: str) -> None:
+    click.echo(text, err=True)

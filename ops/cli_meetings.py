@@ -1,23 +1,20 @@
-"""The command `meetings`: what takes place in a stage, and ending it."""
+"""The command `meetings`: list, show, cancel and end them."""
 
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
 
-from chalicelib.meeting_row.meeting import Status
+from chalicelib.meeting_row.meeting import REASON, ROLES, Status
 from chalicelib.meetings.lifetime import is_over
-from ops.account import readable_errors
-from ops.console import json_option, printable, project_option, said_clearly, stage_argument
-from ops.meeting_end import CANCEL, END, claim_end, require_right_word, wait_for_end
-from ops.meeting_list import MeetingList
-from ops.meeting_text import Reading
+from ops.console import json_option, project_option, said_clearly, stage_argument
+from ops.meeting_documents import Documents, start_of
 from ops.opened import open_meetings
+from ops.stage_meetings import CANCEL, END, LOOKS, PAUSE, StageMeetings, check_action
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,25 +22,25 @@ if TYPE_CHECKING:
     from chalicelib.meeting_row.meeting import Meeting
 
 _SHOW: Final = "show"
-_DEAREST: Final = 10_000
-NOT_ENDED: Final = 1
-"""Exit status if desktops were not ended within the time that it waits."""
-
-_pause = time.sleep
+_ACTIONS: Final = (_SHOW, CANCEL, END)
+_CONSEQUENCES: Final = {
+    CANCEL: "Nobody can enter it any more, and desktops that run are terminated.",
+    END: "Who is in it is thrown out, its desktops are terminated, and what is on them is lost.",
+}
 
 
 @click.command()
 @stage_argument
-@click.argument("action", required=False, type=click.Choice([_SHOW, CANCEL, END]))
+@click.argument("action", type=click.Choice(_ACTIONS), required=False)
 @click.argument("meeting_id", metavar="[ID]", required=False)
-@click.option("--all", "is_all", is_flag=True, help="List every row, by reading the whole table.")
+@click.option("--all", "every", is_flag=True, help="List all, not only since a week ago.")
 @click.option(
     "--price-per-hour",
     "price",
-    type=click.FloatRange(0, _DEAREST),
-    help="What a desktop costs in an hour, to show what meetings cost.",
+    type=click.FloatRange(min=0),
+    help="What a desktop costs an hour, to show costs.",
 )
-@click.option("--yes", is_flag=True, help="With cancel and end: do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @project_option
 def meetings(  # noqa: PLR0913 (the options)
@@ -51,107 +48,93 @@ def meetings(  # noqa: PLR0913 (the options)
     action: str | None,
     meeting_id: str | None,
     directory: Path,
-    price: float | None,
     *,
-    is_all: bool,
+    every: bool,
+    price: float | None,
     yes: bool,
     as_json: bool,
 ) -> None:
-    """List stage NAME's meetings and their desktops' hours; show, cancel or end one.
+    """List stage NAME's meetings, and show, cancel or end one of them.
 
-    Lists those of the past week, running and upcoming. With --all it lists every meeting that still
-    has a row, including rows that others have written.
+    Lists those that run, are to come, or were in the past week, regardless of who booked them,
+    with the hours of desktops that they used. An hour is one desktop's, from the beginning of the
+    launch to the end of the meeting. With --price-per-hour, also what that costs; the price is
+    stored nowhere, and contains what you put into it: instance, volume, address, traffic.
 
-    `cancel` is for a meeting that nobody has joined, `end` for one that people may be in. Both end
-    its desktops, and wait until that is done; exit status 1 if it is not within a minute.
+    "cancel" is for a meeting that nobody has joined yet, "end" for one in progress. Both wait up to
+    a minute until the stage has terminated its desktops; exit status 1 if it has not.
 
     \b
     Examples:
       elephant meetings prod
-      elephant meetings prod --price-per-hour 0.526
-      elephant meetings prod --all --json
-      elephant meetings prod show 4k2v9xw0c7m1q8zd
-      elephant meetings prod cancel 4k2v9xw0c7m1q8zd
+      elephant meetings prod --all --price-per-hour 0.12
+      elephant meetings prod show 4fzyo82mvyr2k7aq
+      elephant meetings prod cancel 4fzyo82mvyr2k7aq
+      elephant meetings prod end 4fzyo82mvyr2k7aq --yes
     """  # noqa: D301 (click's mark for text that keeps its lines)
-    _check_usage(action, meeting_id, is_all=is_all, yes=yes, as_json=as_json)
-    with said_clearly(), readable_errors(f"use the meetings of stage {name}"):
-        opened = open_meetings(directory, name)
-        reading = Reading(datetime.now(UTC), opened.settings.longest, price)
-        found = MeetingList(opened.account.client("dynamodb"), opened.stage)
-        if action is None or meeting_id is None:
-            _list(found, reading, name, is_all=is_all, as_json=as_json)
-        elif action == _SHOW:
-            _show(found.find(meeting_id), reading, as_json=as_json)
-        else:
-            _end(found, reading, meeting_id, action, yes=yes)
-            _wait(found, name, meeting_id)
-
-
-def _check_usage(
-    action: str | None, meeting_id: str | None, *, is_all: bool, yes: bool, as_json: bool
-) -> None:
-    """Refuse options that another action has, before anything is read."""
     if action and not meeting_id:
-        raise click.UsageError(f"give the meeting: `{action} ID`")
-    if action and is_all:
-        raise click.UsageError("--all is for the list of meetings")
-    if action in {CANCEL, END} and as_json:
-        raise click.UsageError(f"--json is not an option of {action}")
-    if action not in {CANCEL, END} and yes:
-        raise click.UsageError("--yes is for cancel and end")
+        raise click.UsageError(f"say which meeting: `elephant meetings NAME {action} ID`")
+    with said_clearly():
+        stage, account, settings = open_meetings(directory, name)
+        documents = Documents(datetime.now(UTC), settings.longest, price)
+        found = StageMeetings(stage, account)
+        if action is None or meeting_id is None:
+            _list(found, documents, name, every=every, as_json=as_json)
+        elif action == _SHOW:
+            _show(found.read(meeting_id), documents, as_json=as_json)
+        else:
+            _stop(found, meeting_id, action, documents, name, yes=yes, as_json=as_json)
 
 
-def _list(found: MeetingList, reading: Reading, name: str, *, is_all: bool, as_json: bool) -> None:
+def _list(
+    found: StageMeetings, documents: Documents, name: str, *, every: bool, as_json: bool
+) -> None:
     with Console(stderr=True).status("Reading the meetings …"):
-        listed = found.read_all() if is_all else found.read_recent(reading.now)
-    for meeting_id, why in listed.unread.items():
-        click.echo(f"warning: {printable(meeting_id)} could not be read: {why}", err=True)
+        rows = found.read_all()
+    if not every:
+        rows = [each for each in rows if documents.is_recent(each)]
     if as_json:
-        document = {"stage": name, **reading.list_document(listed.meetings)}
-        click.echo(json.dumps(document, indent=2))
-        return
-    for line in reading.list_lines(listed.meetings):
-        click.echo(line)
+        click.echo(json.dumps({"stage": name, **documents.list_json(rows)}, indent=2))
+    else:
+        Console(highlight=False).print(documents.list_table(rows))
 
 
-def _show(meeting: Meeting, reading: Reading, *, as_json: bool) -> None:
+def _show(meeting: Meeting, documents: Documents, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(reading.document(meeting), indent=2))
-        return
-    for line in reading.detail_lines(meeting):
-        click.echo(line)
+        click.echo(json.dumps(documents.one_json(meeting), indent=2))
+    else:
+        Console(highlight=False).print(documents.one_table(meeting))
 
 
-def _end(found: MeetingList, reading: Reading, meeting_id: str, action: str, *, yes: bool) -> None:
-    meeting = found.find(meeting_id)
-    require_right_word(meeting, action)
-    if is_over(meeting):
-        click.echo("It is over already.")
-        return
-    for line in reading.lines(meeting):
-        click.echo(line)
-    consequence = (
-        "Its desktops end at once, with whatever is open on them."
-        if action == END
-        else "Its links stop working, its desktops end if it has any, and whoever was invited by "
-        "e-mail gets a cancellation."
-    )
-    if not yes:
-        click.confirm(f"{consequence} This cannot be undone. {action.capitalize()} it?", abort=True)
-    claim_end(found, meeting_id, action)
-
-
-def _wait(found: MeetingList, name: str, meeting_id: str) -> None:
-    with Console(stderr=True).status("Waiting until its desktops are ended …"):
-        meeting = wait_for_end(found, meeting_id, _pause)
-    if meeting.status == Status.TERMINATED:
-        click.echo("It is ended, and none of its desktops runs.")
-        return
-    click.echo(
-        "It is ended for its people: nobody can enter, and nothing of it starts any more. But its "
-        "desktops, if it has any, are not ended yet. The stage keeps trying; look in ten minutes "
-        f"with `elephant meetings {name} show {printable(meeting_id)}`, and if its status is not "
-        f"{Status.TERMINATED} then, run `elephant doctor {name}`.",
-        err=True,
-    )
-    raise SystemExit(NOT_ENDED)
+def _stop(  # noqa: PLR0913 (the command's options)
+    found: StageMeetings,
+    meeting_id: str,
+    action: str,
+    documents: Documents,
+    name: str,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    meeting = found.read(meeting_id)
+    check_action(meeting, action)
+    if not yes and not is_over(meeting):
+        people = " and ".join(meeting.text(f"{role}_name") or f"a {role}" for role in ROLES)
+        what = f"{action.capitalize()} {meeting_id}, of {people}, {start_of(meeting)} UTC?"
+        click.confirm(f"{_CONSEQUENCES[action]}\n{what}", abort=True, err=as_json)
+    with Console(stderr=True).status("Waiting until its desktops are terminated …"):
+        ended = found.end(meeting_id, action, documents.now)
+    for warning in ended.warnings:
+        click.secho(f"warning, without consequences: {warning}", fg="yellow", err=True)
+    if as_json:
+        _show(ended.meeting, documents, as_json=True)
+    elif ended.is_done:
+        reason = ended.meeting.text(REASON) or "without a reason"
+        click.echo(f"{meeting_id} has ended ({reason}), and no desktop of it is left running.")
+    if not ended.is_done:
+        raise click.ClickException(
+            f"{meeting_id} is being ended, but after {LOOKS * PAUSE:.0f} s its desktops are not "
+            "known to be terminated. The sweep terminates them within minutes; see `elephant "
+            f"meetings {name} show {meeting_id}`. If its status does not become "
+            f"{Status.TERMINATED}: docs/operations.md#alarm-meetings-terminator"
+        )

@@ -18,10 +18,10 @@ from ops.account import AwsError
 from ops.certificate import CertificateError
 from ops.command import CommandError
 from ops.keys import KeysError
-from ops.meeting_list import MeetingListError
 from ops.reach import UnreadableCallError
+from ops.stage_meetings import MeetingError
 from ops.stages import ConfigError, ConfigFile
-from ops.stored_secret import NO_TEXT, SecretStoreError
+from ops.stored_secret import SecretStoreError
 from ops.token import TokenFormatError
 
 if TYPE_CHECKING:
@@ -59,11 +59,6 @@ def say(text: str) -> None:
     click.echo(f"  {text}")
 
 
-def printable(text: str) -> str:
-    """Return foreign text on one line, without what would control the terminal or its order."""
-    return "".join(each if each.isprintable() else NO_TEXT for each in text)
-
-
 @contextmanager
 def said_clearly() -> Iterator[None]:
     """Turn errors that the operator can fix into messages without a traceback."""
@@ -82,7 +77,7 @@ _MENDABLE: Final = (
     DnsError,
     ConfigError,
     KeysError,
-    MeetingListError,
+    MeetingError,
     QuotaSpentError,
     RowsNotUpdatedError,
     SecretError,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.secrets import SecretError, Token
 from ops.account import AwsError, readable_errors
+from ops.agenda import settle_agenda
 from ops.api import api_stage, settle_api
 from ops.bytecode import compile_project
 from ops.chalice import forget_build, run_chalice, without_settings
@@ -19,7 +20,8 @@ from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
 from ops.grants import certificate_arn
 from ops.lambda_settings import failures_of, settle_function
-from ops.meetings import check_no_schedules, key_command, living_desktops, remove_schedules
+from ops.meetings import check_no_schedules, living_desktops, remove_schedules
+from ops.opened import check_account
 from ops.policies import functions_of
 from ops.preflight import (
     check_neighbours,
@@ -63,13 +65,7 @@ class Deployment:
 
     def check_account(self) -> None:
         """Raise AwsError unless the credentials belong to the stage's account."""
-        identity = self._account.identity()
-        if identity.account != self._stage.account:
-            raise AwsError(
-                f"stage {self._stage.name!r} is in account {self._stage.account}, but these "
-                f"credentials ({identity.arn}) are for {identity.account}: use others, or "
-                f"`elephant stage {self._stage.name} --account {identity.account}`"
-            )
+        check_account(self._stage, self._account)
 
     def has_token(self) -> bool:
         """Tell whether the stage's secret holds a token. Raises AwsError."""
@@ -154,6 +150,7 @@ class Deployment:
         """Prepare what Chalice needs; return the ARN of the table's stream."""
         settings, stream_arn = self._stage.settings, None
         if settings.meetings:
+            settle_agenda(self._account, str(settings.table_name), say)
             stream_arn = table_stream(self._account, str(settings.table_name), say)
             remove_strays(self._account, self._stage, stream_arn, say)
         if ROUTES_FUNCTION in self._functions or had_meetings:
@@ -186,8 +183,8 @@ class Deployment:
         name = api_stage(self._config_file.load(), self._stage)
         url = settle_api(self._account, self._stage, name, say)
         step("Meetings")
-        say(f"schedule them with POST {url}schedule and the header `Authorization: Bearer KEY`")
-        say(f"KEY is the output of: {key_command(self._stage)}")
+        say(f"book them in a browser at {url}, or as docs/openapi.yaml says, with a key")
+        say(f"make a key for each person or front end: elephant keys {self._stage.name} add WHO")
 
     def destroy(self, removable: Removable, step: Say, say: Say) -> None:
         """Remove what `deploy` created, our DNS records first; table and secret only if named."""

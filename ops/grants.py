@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.instances import OWNER_TAG
+from chalicelib.meeting_row.meeting import AGENDA
 from ops.reach import UnreadableCallError
 from ops.statement import Statement
 
@@ -108,6 +109,8 @@ def _of_the_table(call: Call, stage: Stage) -> list[Statement]:
     table = stage.settings.table_name
     if not table:
         return []
+    if call.action == "dynamodb:Query":
+        return [Statement("MeetingsAgenda", (call.action,), (f"{tables}/{table}/index/{AGENDA}",))]
     return [Statement("MeetingsTable", (call.action,), (f"{tables}/{table}",))]
 
 

@@ -1,175 +1,212 @@
-"""The named keys with which a stage's people and front ends schedule meetings."""
+"""The keys with which meetings are scheduled: who has how many, and changes of their secret."""
 
 from __future__ import annotations
 
 import json
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
-from chalicelib.meetings.authorizer import keys_in
-from ops.stored_secret import SecretChangedError, StoredSecret
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.meetings.authorizer import ONLY_CALLER, keys_in
+from ops.account import error_code, readable_errors
+from ops.check import NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ops.account import Account
     from ops.stages import Stage
-    from ops.stored_secret import SecretStore, SecretVersion
 
 ATTEMPTS: Final = 3
-"""Attempts to change the keys while somebody else changes them."""
-
-_KEY_BYTES: Final = 32
-"""256 bits, or 43 characters."""
-_LONGEST_NAME: Final = 40
-"""Shorter than a key, so that a key given by mistake is no name, and is not shown."""
-_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._@-]{{0,{_LONGEST_NAME - 1}}}")
-_LARGEST: Final = 65_536
+"""How often a change is made again because somebody else changed the secret meanwhile."""
+LARGEST_SECRET: Final = 65_536
 """https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
-_DESCRIPTION: Final = "The keys for scheduling meetings"
+
+_CURRENT: Final = "AWSCURRENT"
+_RANDOM_BYTES: Final = 24
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_UNUSABLE: Final = (
+    "the secret holds something besides valid keys, so that the API accepts none: `elephant "
+    "doctor` says how to store others"
+)
+_MADE_HERE: Final = re.compile(r"elephant-(\d{8})-[\w-]{32}", re.ASCII)
 
 
 class KeysError(Exception):
-    """The keys cannot be read, or not be changed like that; nothing was. The message shows none."""
+    """The keys cannot be read, or cannot be changed like that; nothing was changed.
+
+    The message says why and what to do, and contains no key.
+    """
+
+
+def new_key(now: datetime) -> str:
+    """Make a random key of 192 bits. It begins with the day, and a word to find leaked ones by."""
+    return f"elephant-{now.astimezone(UTC):%Y%m%d}-{secrets.token_urlsafe(_RANDOM_BYTES)}"
+
+
+def day_of(key: str) -> date | None:
+    """Return the day on which a key was made; None for one that was not made here."""
+    found = _MADE_HERE.fullmatch(key)
+    with suppress(ValueError):
+        return datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC).date() if found else None
+    return None
 
 
 @dataclass(frozen=True)
-class NamedKeys:
-    """The keys of each name, the newest first."""
+class KeyRing:
+    """The keys of each name; of several, the newest is the last. Its methods raise KeysError."""
 
-    _keys: Mapping[str, tuple[str, ...]] = field(repr=False)
+    keys: Mapping[str, tuple[str, ...]] = field(repr=False)
 
     @classmethod
-    def parse(cls, text: str) -> NamedKeys | None:
-        """Parse a secret's text as the API does; None if the API would accept no key of it."""
-        held: dict[str, tuple[str, ...]] = {}
-        for key, name in keys_in(text.strip()).items():
-            held[name] = (*held.get(name, ()), key)
-        return cls(held) if held or text.strip() == "{}" else None
+    def parse(cls, text: str) -> KeyRing:
+        """Parse a secret's text as the application does: one key, or an object of names and keys.
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many keys each name has."""
-        return {name: len(keys) for name, keys in self._keys.items()}
-
-    @property
-    def pairs(self) -> frozenset[tuple[str, str]]:
-        """Every name with each of its keys."""
-        return frozenset((name, key) for name, keys in self._keys.items() for key in keys)
+        What the application does not accept is refused, so that it is not overwritten.
+        """
+        text = text.strip()
+        found: dict[str, object] = {ONLY_CALLER: text} if text else {}
+        if text.startswith("{"):
+            try:
+                found = json.loads(text)
+            except (ValueError, RecursionError):  # its error would contain the secret
+                raise KeysError(_UNUSABLE) from None
+        lists = {name: keys if isinstance(keys, list) else [keys] for name, keys in found.items()}
+        if any(lists.values()) and not keys_in(text):
+            raise KeysError(_UNUSABLE)
+        return cls({name: tuple(map(str.strip, keys)) for name, keys in lists.items() if keys})
 
     @property
     def text(self) -> str:
         """The secret's text."""
-        return json.dumps(
-            {name: keys[0] if len(keys) == 1 else keys for name, keys in self._keys.items()}
-        )
+        named = {name: keys[0] if len(keys) == 1 else keys for name, keys in self.keys.items()}
+        text = json.dumps(named)
+        if len(text) > LARGEST_SECRET:
+            raise KeysError(f"{len(named)} names are more than a secret can hold: remove some")
+        return text
 
-    def added(self, name: str, key: str) -> NamedKeys:
-        """Add a name with its first key. Raises KeysError."""
+    def of(self, name: str) -> tuple[str, ...]:
+        """Return the keys of a name, which has to exist."""
+        if name not in self.keys:
+            known = ", ".join(self.keys) or "nobody"
+            raise KeysError(f"{name!r} has no key; these have: {known}")
+        return self.keys[name]
+
+    def added(self, name: str, key: str) -> KeyRing:
+        """Return the keys with the first one of a new name."""
         if not _NAME.fullmatch(name):
             raise KeysError(
-                f"a name has 1 to {_LONGEST_NAME} of A-Z, a-z, 0-9, '.', '_', '@' and '-', and "
-                "begins with a letter or digit: it is in logs and in the rows of its meetings"
+                f"{name!r} cannot be a name: use up to 64 letters, digits and . _ @ + - and begin "
+                "with a letter or digit; it is shown in logs and lists"
             )
-        like = next((each for each in self._keys if each.casefold() == name.casefold()), None)
-        if like is not None:
-            raise KeysError(
-                f"there is a key named {like!r} already: replace it with `rotate {like}`, or "
-                "choose a name that differs in more than its case"
-            )
-        return NamedKeys({**self._keys, name: (key,)})
+        like = next((each for each in self.keys if each.casefold() == name.casefold()), None)
+        if like == name:
+            raise KeysError(f"{name!r} has a key already: replace it with `rotate {name}`")
+        if like:
+            raise KeysError(f"{name!r} is too much like {like!r}: choose another name")
+        return KeyRing({**self.keys, name: (key,)})
 
-    def rotated(self, name: str, key: str) -> NamedKeys:
-        """Give a name another key; its others stay valid. Raises KeysError."""
-        return NamedKeys({**self._keys, name: (key, *self._of(name))})
+    def rotated(self, name: str, key: str) -> KeyRing:
+        """Return the keys with another one of a name, whose others stay."""
+        return KeyRing({**self.keys, name: (*self.of(name), key)})
 
-    def finished(self, name: str) -> NamedKeys:
-        """Remove every key of a name but the newest. Raises KeysError."""
-        newest, *others = self._of(name)
-        if not others:
-            raise KeysError(
-                f"{name!r} has one key, so there is no rotation to finish: begin one with `rotate "
-                f"{name}`"
-            )
-        return NamedKeys({**self._keys, name: (newest,)})
+    def finished(self, name: str) -> KeyRing:
+        """Return the keys with only the newest one of a name."""
+        return KeyRing({**self.keys, name: self.of(name)[-1:]})
 
-    def removed(self, name: str, *, force: bool) -> NamedKeys:
-        """Remove a name with all its keys. Raises KeysError."""
-        self._of(name)
-        left = {each: keys for each, keys in self._keys.items() if each != name}
+    def without(self, name: str, *, force: bool = False) -> KeyRing:
+        """Return the keys without those of a name; without the last name only with `force`."""
+        self.of(name)
+        left = {other: keys for other, keys in self.keys.items() if other != name}
         if not left and not force:
             raise KeysError(
-                "these are the last keys: without any, nobody can schedule, see or cancel a "
-                "meeting, and the API answers 503. Add another name first, or use --force"
+                f"{name!r} is the last one with a key: without any, the API answers everybody "
+                "with 503. Add another first, or use --force"
             )
-        return NamedKeys(left)
-
-    def _of(self, name: str) -> tuple[str, ...]:
-        if name not in self._keys:
-            raise KeysError(
-                f"no key has this name; existing: {', '.join(map(repr, self._keys)) or 'none'}"
-            )
-        return self._keys[name]
+        return KeyRing(left)
 
 
-class KeyRing:
-    """The keys in a stage's secret. Raises KeysError, SecretStoreError and botocore's errors."""
+class KeySecret:
+    """The secret with a stage's keys. Its methods raise KeysError and AwsError."""
 
-    def __init__(self, client: SecretStore, stage: Stage) -> None:
-        self._stage = stage
-        self._name = stage.place.schedule_secret
-        self._secret = StoredSecret(client, self._name, _DESCRIPTION)
+    def __init__(self, stage: Stage, account: Account) -> None:
+        self._client: Any = account.client("secretsmanager")
+        self._id = stage.place.schedule_secret
+        self._stage = stage.name
 
-    def read(self) -> NamedKeys:
-        """Read the keys."""
-        return self._read()[1]
+    def read(self) -> KeyRing:
+        """Return the keys."""
+        _, text = self._current()
+        return KeyRing.parse(text)
 
-    def change(self, change: Callable[[NamedKeys], NamedKeys]) -> NamedKeys:
-        """Change the keys and return those before; somebody else's change is never overwritten.
+    def change(self, edit: Callable[[KeyRing], KeyRing]) -> KeyRing:
+        """Edit the keys, and store and return the result.
 
-        If there is one, `change` is called again with what is there then.
+        If somebody else changes them meanwhile, theirs are read and edited: no change is lost.
         """
-        for _ in range(ATTEMPTS - 1):
+        for _ in range(ATTEMPTS):
+            version, text = self._current()
+            before = KeyRing.parse(text)
+            after = edit(before)
+            if after == before or self._replace(version, after.text):
+                return after
+        raise KeysError(
+            f"secret {self._id!r} is being changed by somebody else: run the same command again"
+        )
+
+    def _replace(self, version: str, text: str) -> bool:
+        """Store the text if this is still the current version; return whether it was.
+
+        The text is stored beside it first: only the label that names the current version can be
+        moved on a condition.
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
+        """
+        new = str(uuid4())
+        label = f"elephant-{new}"
+        with readable_errors(f"store a version of secret {self._id!r}"):
+            self._client.put_secret_value(
+                SecretId=self._id, ClientRequestToken=new, SecretString=text, VersionStages=[label]
+            )
+        with readable_errors(f"make a version of secret {self._id!r} the current one"):
+            is_replaced = self._move(version, new)
+        with suppress(ClientError, BotoCoreError):  # AWS removes versions without a label
+            self._client.update_secret_version_stage(
+                SecretId=self._id, VersionStage=label, RemoveFromVersionId=new
+            )
+        return is_replaced
+
+    def _move(self, version: str, new: str) -> bool:
+        """Make another version the current one instead of this; return whether it is."""
+        try:
+            self._client.update_secret_version_stage(
+                SecretId=self._id,
+                VersionStage=_CURRENT,
+                RemoveFromVersionId=version,
+                MoveToVersionId=new,
+            )
+        except (ClientError, BotoCoreError):
+            now, _ = self._current()  # the answer may have been lost
+            if now == version:
+                raise
+            return now == new
+        return True
+
+    def _current(self) -> tuple[str, str]:
+        """Return the current version and its text."""
+        with readable_errors(f"read secret {self._id!r}"):
             try:
-                return self._change(change)
-            except SecretChangedError:
-                continue
-        return self._change(change)
-
-    def _change(self, change: Callable[[NamedKeys], NamedKeys]) -> NamedKeys:
-        version, before = self._read()
-        after = change(before)
-        if len(after.text) > _LARGEST:
-            raise KeysError(f"there is no room for another key in secret {self._name!r}")
-        self._secret.replace(version, after.text)
-        _, now = self._read()
-        new, old = after.pairs - before.pairs, before.pairs - after.pairs
-        if new - now.pairs or old & now.pairs:
-            raise KeysError(
-                f"secret {self._name!r} was overwritten by somebody else a moment later: see what "
-                f"it holds with `elephant keys {self._stage.name}`, and repeat this"
-            )
-        return before
-
-    def _read(self) -> tuple[SecretVersion, NamedKeys]:
-        version = self._secret.read_version()
-        if version is None:
-            raise KeysError(
-                f"secret {self._name!r} does not exist: create it with `elephant deploy "
-                f"{self._stage.name}`"
-            )
-        keys = NamedKeys.parse(version.text)
-        if keys is None:
-            raise KeysError(
-                f"secret {self._name!r} holds neither a key nor a JSON object of names and keys, "
-                "so nobody can schedule meetings; it was left as it is. Correct it, or begin with "
-                f"no keys: `aws secretsmanager put-secret-value --secret-id {self._name} "
-                f"--secret-string '{{}}' --region {self._stage.region}`"
-            )
-        return version, keys
-
-
-def new_key() -> str:
-    """Make a random key of URL-safe characters."""
-    return secrets.token_urlsafe(_KEY_BYTES)
+                answer = self._client.get_secret_value(SecretId=self._id, VersionStage=_CURRENT)
+            except ClientError as error:
+                if error_code(error) != NOT_FOUND:
+                    raise
+                raise KeysError(
+                    f"secret {self._id!r} does not exist: `elephant deploy {self._stage}` creates "
+                    "it; if it was deleted, `elephant doctor` says what to do"
+                ) from None
+        return answer["VersionId"], answer.get("SecretString", "")

@@ -1,11 +1,10 @@
-"""A stage with meetings, opened with the credentials of its account."""
+"""The stage that a command works on, with credentials for its account."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ops.account import Account
-from ops.deployment import Deployment
+from ops.account import Account, AwsError
 from ops.stages import ConfigError, ConfigFile
 
 if TYPE_CHECKING:
@@ -15,27 +14,35 @@ if TYPE_CHECKING:
     from ops.stages import Stage
 
 
-class Opened(NamedTuple):
-    """A stage with meetings, its settings of those, and its account."""
+def open_stage(directory: Path, name: str) -> tuple[Stage, Account]:
+    """Return the stage and its account; in another account, it would seem to be empty.
 
-    stage: Stage
-    settings: MeetingsSettings
-    account: Account
-
-
-def open_meetings(directory: Path, name: str) -> Opened:
-    """Open a stage with meetings. Raises ConfigError, SettingsError and AwsError.
-
-    In another account its names would be another stage's.
+    Raises ConfigError and AwsError.
     """
-    config_file = ConfigFile(directory.resolve())
-    stage = config_file.stage(name)
+    stage = ConfigFile(directory.resolve()).stage(name)
+    account = Account(stage.region)
+    check_account(stage, account)
+    return stage, account
+
+
+def open_meetings(directory: Path, name: str) -> tuple[Stage, Account, MeetingsSettings]:
+    """Return the same, and the settings of its meetings; raises ConfigError also without any."""
+    stage, account = open_stage(directory, name)
     settings = stage.settings.meetings
     if settings is None:
         raise ConfigError(
             f"stage {name!r} has no meetings: turn them on with `elephant stage {name} --with "
-            "meetings …`"
+            "meetings`"
         )
-    account = Account(stage.region)
-    Deployment(config_file, stage, account).check_account()
-    return Opened(stage, settings, account)
+    return stage, account, settings
+
+
+def check_account(stage: Stage, account: Account) -> None:
+    """Raise AwsError unless the credentials belong to the stage's account."""
+    identity = account.identity()
+    if identity.account != stage.account:
+        raise AwsError(
+            f"stage {stage.name!r} is in account {stage.account}, but these credentials "
+            f"({identity.arn}) are for {identity.account}: use others, or `elephant stage "
+            f"{stage.name} --account {identity.account}`"
+        )

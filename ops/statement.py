@@ -19,6 +19,7 @@ _RANKS: Final = (
     "Pass",
     "Schedules",
     "MeetingsTable",
+    "MeetingsAgenda",
     "MeetingsStream",
     "SentTable",
     "SendMail",

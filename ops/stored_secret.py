@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ClientError
@@ -18,11 +17,6 @@ NO_TEXT: Final = "\N{REPLACEMENT CHARACTER}"
 
 _NOT_FOUND: Final = "ResourceNotFoundException"
 _EXISTS: Final = "ResourceExistsException"
-_CURRENT: Final = "AWSCURRENT"
-_PROPOSED: Final = "elephant-proposed"
-"""The label of a version that is not current yet; one label is enough, since the next takes it."""
-_NOT_THERE: Final = "InvalidParameterException"
-"""The error if a label is not attached to the version from which it is to be moved."""
 _KEY: Final = (
     "its KMS key cannot be used; enable the key and grant yourself kms:Decrypt and "
     "kms:GenerateDataKey on it"
@@ -45,18 +39,6 @@ class SecretStoreError(Exception):
     """The secret cannot be read or written; it is unchanged. The message says what to do."""
 
 
-class SecretChangedError(SecretStoreError):
-    """Somebody else has changed the secret since it was read, and that was left as it is."""
-
-
-@dataclass(frozen=True)
-class SecretVersion:
-    """A version of a secret."""
-
-    id: str
-    text: str = field(repr=False)
-
-
 class SecretStore(Protocol):
     """The calls made to Secrets Manager."""
 
@@ -72,10 +54,6 @@ class SecretStore(Protocol):
         """`PutSecretValue` of the API reference."""
         ...
 
-    def update_secret_version_stage(self, **request: object) -> Mapping[str, Any]:
-        """`UpdateSecretVersionStage` of the API reference."""
-        ...
-
 
 class StoredSecret:
     """One secret in Secrets Manager; its errors say what to do."""
@@ -87,19 +65,14 @@ class StoredSecret:
 
     def read(self) -> str | None:
         """Return its text (NO_TEXT for bytes), or None if there is no secret or no value yet."""
-        version = self.read_version()
-        return version.text if version else None
-
-    def read_version(self) -> SecretVersion | None:
-        """Return its current version; None, and NO_TEXT in it, as `read` has them."""
         with self._explained():
             try:
-                answer = self._client.get_secret_value(SecretId=self._id, VersionStage=_CURRENT)
+                answer = self._client.get_secret_value(SecretId=self._id)
             except ClientError as error:
                 if error_code(error) != _NOT_FOUND:
                     raise
                 return None
-        return SecretVersion(str(answer["VersionId"]), str(answer.get("SecretString", NO_TEXT)))
+        return str(answer.get("SecretString", NO_TEXT))
 
     def create(self, text: str) -> None:
         """Create the secret, or set the first value of an existing one."""
@@ -120,35 +93,6 @@ class StoredSecret:
         """Make this its current value; AWS keeps the previous one as AWSPREVIOUS."""
         with self._explained():
             self._client.put_secret_value(SecretId=self._id, SecretString=text)
-
-    def replace(self, former: SecretVersion, text: str) -> SecretVersion:
-        """Make this its current value, if `former` still is; return the new version.
-
-        Secrets Manager has no conditional write, but it moves the label AWSCURRENT only from the
-        version that has it. Raises SecretChangedError if that is another one by now.
-        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
-        """
-        with self._explained():
-            made = self._client.put_secret_value(
-                SecretId=self._id, SecretString=text, VersionStages=[_PROPOSED]
-            )
-            version = SecretVersion(str(made["VersionId"]), text)
-            try:
-                self._client.update_secret_version_stage(
-                    SecretId=self._id,
-                    VersionStage=_CURRENT,
-                    MoveToVersionId=version.id,
-                    RemoveFromVersionId=former.id,
-                )
-            except ClientError as error:
-                # Also after a success whose answer was lost: botocore sends it again.
-                if error_code(error) != _NOT_THERE:
-                    raise
-                if self.read_version() != version:
-                    raise SecretChangedError(
-                        f"secret {self._id!r} was changed by somebody else at the same moment"
-                    ) from error
-        return version
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -278,7 +278,7 @@ class Tab:
 
     def press(self, key: str) -> None:
         """Press a key that has a name, and let it go."""
-        codes = {"Tab": 9, "Enter": 13}
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             more = text if kind == "keyDown" else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-_EMPTY = {"br", "meta", "path"}
+_EMPTY = {"br", "input", "meta", "path"}
 """Elements without an end."""
 
 

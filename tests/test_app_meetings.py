@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 ROUTES = {
+    "/": ["GET"],
     "/schedule": ["OPTIONS", "POST"],
     "/meetings": ["GET", "OPTIONS"],
     "/meetings/{meeting_id}": ["DELETE", "GET", "OPTIONS", "PATCH"],
@@ -64,8 +65,8 @@ def test_the_feature_is_three_functions_and_its_routes_more(
     assert {path: sorted(methods) for path, methods in with_it.routes.items()} == ROUTES
     assert without.routes == {}
     functions = {"launch_ec2", "safety_net", "terminator"}
-    handlers = {"schedule_meeting", "own_meetings", "own_meeting", "join", "sign_in"}
-    handlers |= {"desktop", "desktop_healthy", "desktop_finished"}
+    handlers = {"schedule_meeting", "own_meetings", "own_meeting", "booking_page"}
+    handlers |= {"join", "sign_in", "desktop", "desktop_healthy", "desktop_finished"}
     assert set(with_it.handler_map) - set(without.handler_map) == functions | handlers
     signed = {
         path
@@ -126,6 +127,14 @@ def test_every_request_reaches_its_function(app: ModuleType) -> None:
         assert answer["statusCode"] == status
         assert "message" in json.loads(answer["body"])
     assert ask(app, "GET", None, {})["statusCode"] == 400
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_the_booking_page_is_at_the_apis_own_address(app: ModuleType, path: str) -> None:
+    event = gateway_event("GET", "/", path, headers={"Host": "api.example.com"})
+    answer = app.app(event, Context(invoked_function_arn=ARN))
+    assert answer["statusCode"] == 200
+    assert 'data-api="https://api.example.com/api"' in answer["body"]
 
 
 def test_every_event_reaches_its_function(app: ModuleType, world: World) -> None:

@@ -129,9 +129,11 @@ class Meetings:
         them: those up to it are left out. Times are written as in rows.
         """
         more: dict[str, Any] = {}
-        if after:
+        # DynamoDB refuses a range that ends before it begins, and to start outside of the range.
+        if after and (position := after.text(MEET_TIME) or "") >= since:
             more = {"ExclusiveStartKey": {name: after.item[name] for name in _AGENDA_KEY}}
-        while True:
+            since = position
+        while since <= until:
             page = self._client.query(
                 TableName=self._table_name,
                 IndexName=AGENDA,

@@ -190,6 +190,8 @@ class Reader:
         if minutes is None:
             return None
         least, most = SHORTEST_MEETING // MINUTE, longest // MINUTE
+        if isinstance(minutes, float) and minutes.is_integer():  # JSON has one kind of number
+            minutes = int(minutes)
         if type(minutes) is not int or not least <= minutes <= most:
             self.errors[DURATION] = f"must be a whole number from {least} to {most}"
             return None

@@ -1,22 +1,20 @@
 """The waiting page, which a visitor's browser shows until the desktop is ready and afterwards.
 
-One self-contained file; its style and script are allowed only by their hashes. The script
-(page.js) requests the page's own address as a program would, and gets its texts from here.
+The script (page.js) requests the page's own address as a program would, and gets its texts from
+here.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from html import escape
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import ROLES, ROOM_URL
 from chalicelib.meetings.admission import STEPS, Phase
+from chalicelib.meetings.inline import page_headers, read_part
 from chalicelib.meetings.lifetime import meet_time_of
 
 if TYPE_CHECKING:
@@ -60,31 +58,16 @@ _LEAST_REFRESH: Final = 15
 _LONGEST_TEXT: Final = 200
 _LONGEST_LINK: Final = 2000
 
-
-def _part(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def _source(text: str) -> str:
-    """Name an inline style or script by its hash: https://www.w3.org/TR/CSP3/#grammardef-hash-source."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-STYLE: Final = _part("page.css")
+STYLE: Final = read_part("style.css") + read_part("page.css")
 SCRIPT: Final = (
-    _part("page.js")
+    read_part("page.js")
     .replace("{/* headlines */}", json.dumps(HEADLINES))
     .replace("{/* titles */}", json.dumps(TITLES))
 )
-_PAGE: Final = Template(_part("page.html"))
+_LOGO: Final = read_part("logo.svg").rstrip()
+_PAGE: Final = Template(read_part("page.html"))
 
-HEADERS: Final = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src {_source(STYLE)}; script-src {_source(SCRIPT)}; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Robots-Tag": "noindex, nofollow",
-}
+HEADERS: Final = page_headers(STYLE, SCRIPT)
 """The page's headers, in addition to those of every answer at this address."""
 
 
@@ -121,6 +104,7 @@ def render(  # noqa: PLR0913 (what differs from page to page)
         footer = _FOOTER
     return _PAGE.substitute(
         phase=phase,
+        logo=_LOGO,
         now=format_time(now),
         title=escape(TITLES.get(phase, HEADLINES[phase])),
         headline=escape(HEADLINES[phase]),

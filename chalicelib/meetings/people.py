@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.clock import format_time, time_at
 from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.meeting_row.meeting import MEET_TIME
-from chalicelib.meeting_row.table import RowChangedError
+from chalicelib.meeting_row.table import RowChangedError, RowFullError
 from chalicelib.meetings.authorizer import UnauthorizedError
 from chalicelib.meetings.http import json_answer, preflight, with_cors
 from chalicelib.meetings.reservation import NotReservedError
@@ -84,8 +84,9 @@ class People:
         """Answer any request, even on errors, and report once.
 
         401 without a key; 400, 413 and 415 for a request that cannot be read; what `act` returns
-        or raises as RefusedError; 503 with the message `failed` if AWS failed, after which a retry
-        may help; 500 for a bug of ours. Each can be read by pages of the configured origins.
+        or raises as RefusedError; 503 with the message `failed` if AWS failed or others have filled
+        the row, after which a retry may help; 500 for a bug of ours. Each can be read by pages of
+        the configured origins.
         """
         if request.method == "OPTIONS":
             return preflight(request, self._origins, methods)
@@ -112,6 +113,7 @@ class People:
             NotReservedError,
             ScheduleError,
             RowChangedError,
+            RowFullError,
             SecretError,
             OutOfTimeError,
             ClientError,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.meeting_row.meeting import SCHEDULED_AT, SCHEDULED_BY, typed
-from chalicelib.meeting_row.table import RowChangedError, decide_again
+from chalicelib.meeting_row.table import RowChangedError, RowFullError, decide_again
 from chalicelib.meetings.changes import decide_cancellation, decide_change
 from chalicelib.meetings.launch_plan import is_begun
 from chalicelib.meetings.lifetime import SLACK
@@ -93,7 +93,8 @@ class Rescheduling:
         """Move a meeting or change its length; the same change again changes nothing.
 
         Raises NotFoundError, UnchangeableError, BookingError and LimitError: nothing is changed.
-        Raises ScheduleError, RowChangedError, OutOfTimeError and DynamoDB's errors: repeat it.
+        Raises ScheduleError, RowChangedError, RowFullError, OutOfTimeError and DynamoDB's errors:
+        repeat it.
         """
         return decide_again(lambda: self._change(wish, change))
 
@@ -101,7 +102,7 @@ class Rescheduling:
         """Cancel a meeting, or end it now; one that is over is left as it is.
 
         The claim in the row ends it: whoever sees that ends its desktops. Raises NotFoundError;
-        RowChangedError, OutOfTimeError and DynamoDB's errors: repeat it.
+        RowChangedError, RowFullError, OutOfTimeError and DynamoDB's errors: repeat it.
         """
         return decide_again(lambda: self._cancel(wish))
 
@@ -110,13 +111,14 @@ class Rescheduling:
         changed = decide_change(meeting, change, wish.now, self._settings, self._suffix())
         if changed is None:
             return Rescheduled(meeting)
-        slot = Slot(meeting.id, wish.caller, changed.start, changed.length)
-        self._limits.require_room(wish.place, slot)
+        if changed.takes_more:
+            slot = Slot(meeting.id, wish.caller, changed.start, changed.length)
+            self._limits.require_room(wish.place, slot)
         self._book(wish, changed)
         wish.deadline.require(_STEP_TIME, f"change the row {meeting.id!r}")
         try:
             now = self._write(changed.update)
-        except RowChangedError:
+        except (RowChangedError, RowFullError):
             if changed.moves_launch:  # their names are of this attempt alone
                 self._remove(wish.place, _names(changed.meeting))
             raise

@@ -16,6 +16,7 @@ $PollSeconds = 20
 
 $script:Finishing = $false
 $script:Expires = [DateTime]::MinValue
+$script:EndsAt = [DateTime]::MaxValue
 
 function Write-Log([string]$Text) {
     Add-Content -Path "$Root\agent.log" -Value "$([DateTime]::UtcNow.ToString('s'))Z $Text"
@@ -252,6 +253,19 @@ function Send-Healthy {
     Write-Log 'reported that the desktop is healthy'
 }
 
+# Ask what the meeting is, and note when it ends, which may have changed.
+function Read-Meeting([string]$Query = '') {
+    if (-not (Invoke-Api 'GET' "desktop$Query")) { return $false }
+    $meeting = $script:Answer | ConvertFrom-Json
+    $script:EndsAt = if ($meeting.ends_at) { ([DateTime]$meeting.ends_at).ToUniversalTime() } else { [DateTime]::MaxValue }
+    return $true
+}
+
+# Whether the meeting ends within a minute, which is left for the hooks of finish.d.
+function Test-Ending {
+    return [DateTime]::UtcNow -ge $script:EndsAt.AddMinutes(-1)
+}
+
 # Ask the API once a minute, and as soon as somebody connects or leaves.
 function Watch-Meeting {
     $connected = $null
@@ -268,8 +282,9 @@ function Watch-Meeting {
             }
             $query = if ($null -ne $count) { "?connections=$count" }
             if ($count -ne $told -or $turns++ % 3 -eq 0) {
-                if (Invoke-Api 'GET' "desktop$query") { $told = $count }
+                if (Read-Meeting $query) { $told = $count }
             }
+            if ((Test-Ending) -and (Read-Meeting) -and (Test-Ending)) { Complete-Meeting "the meeting's time is over" }
         } catch { Write-Log "$_" }
         Start-Sleep -Seconds $PollSeconds
     }
@@ -292,7 +307,7 @@ $State = "$Root\$InstanceId"
 New-Item $State -ItemType Directory -Force | Out-Null
 Enable-AutoLogon
 if (Test-Path "$State\session-data.json") { Complete-Meeting 'as before the restart' }
-Invoke-Retry { Invoke-Api 'GET' 'desktop' }
+Invoke-Retry { Read-Meeting }
 $meeting = $script:Answer | ConvertFrom-Json
 $env:ELEPHANT_MEETING_ID = $meeting.meeting_id
 $env:ELEPHANT_ROLE = $meeting.role

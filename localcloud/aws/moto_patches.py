@@ -59,7 +59,7 @@ def moto_patches(
         _overwrite_invoke_configs(stack)
         _change_processors(stack)
         _answer_account_settings(stack)
-        _make_versions_current(stack)
+        _follow_the_current_version(stack)
         stack.enter_context(cloudformation_patches())
         stack.enter_context(scheduler_patches(clock))
         stack.enter_context(ec2_patches(clock, refusals))
@@ -109,6 +109,22 @@ def _change_processors(stack: ExitStack) -> None:
     original = _replace(stack, LambdaFunction, "update_function_code", update)
 
 
+def _follow_the_current_version(stack: ExitStack) -> None:
+    """Let GetSecretValue answer the version to which AWSCURRENT was moved; moto keeps the former.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
+    """
+
+    def update(self: SecretsManagerBackend, **request: str) -> tuple[str, str]:
+        answer: tuple[str, str] = original(self, **request)
+        secret = self.secrets[request["secret_id"]]
+        if request["version_stage"] == "AWSCURRENT" and isinstance(secret, FakeSecret):
+            secret.default_version_id = request["move_to_version_id"]
+        return answer
+
+    original = _replace(stack, SecretsManagerBackend, "update_secret_version_stage", update)
+
+
 def _answer_account_settings(stack: ExitStack) -> None:
     """Answer GetAccountSettings, which moto does not know.
 
@@ -123,30 +139,6 @@ def _answer_account_settings(stack: ExitStack) -> None:
     stack.callback(lambda_paths.pop, path)
     setattr(LambdaResponse, name, get_account_settings)
     stack.callback(delattr, LambdaResponse, name)
-
-
-def _make_versions_current(stack: ExitStack) -> None:
-    """Let UpdateSecretVersionStage say which version is read; moto keeps to the last one put.
-
-    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
-    """
-
-    def update(
-        self: SecretsManagerBackend,
-        secret_id: str,
-        version_stage: str,
-        remove_from_version_id: str,
-        move_to_version_id: str,
-    ) -> tuple[str, str]:
-        answer: tuple[str, str] = original(
-            self, secret_id, version_stage, remove_from_version_id, move_to_version_id
-        )
-        secret = self.secrets[secret_id]
-        if version_stage == "AWSCURRENT" and isinstance(secret, FakeSecret):  # not a replica
-            secret.set_default_version_id(move_to_version_id)
-        return answer
-
-    original = _replace(stack, SecretsManagerBackend, "update_secret_version_stage", update)
 
 
 def _invoke_for_real(stack: ExitStack, functions: Callable[[], Functions]) -> None:

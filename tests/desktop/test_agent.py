@@ -218,6 +218,27 @@ def test_a_desktop_that_nobody_uses_any_more_finishes(world: World, start: Start
     assert reported(world) == {"finished": True}
 
 
+def test_a_desktop_finishes_before_its_meeting_is_ended(world: World, start: Start) -> None:
+    """A minute is left for what it has to save."""
+    agent = start()
+    world.wait_for(lambda: len(world.made(GET)) > 3)
+    world.ends_in = [timedelta(seconds=55)]
+
+    assert agent.ended() == 0
+    assert reported(world) == {"finished": True}
+    assert "finishing: the meeting's time is over" in agent.journal
+
+
+def test_a_meeting_that_is_extended_at_the_last_moment_goes_on(world: World, start: Start) -> None:
+    hour, soon = timedelta(hours=1), timedelta(seconds=30)
+    world.ends_in = [hour, hour, soon, hour]
+
+    start()
+
+    world.wait_for(lambda: world.ends_in == [hour] and len(world.made(GET)) > 6)
+    assert world.made(FINISHED) == []
+
+
 def test_a_program_on_the_desktop_can_ask_to_finish(world: World, start: Start) -> None:
     agent = start()
     world.wait_for(lambda: world.calls and polls(world, 0))

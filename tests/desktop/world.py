@@ -84,6 +84,8 @@ class World:
         self.answers: dict[str, list[tuple[int, dict[str, str]]]] = defaultdict(list)
         """By route: what is answered next, with these headers, instead of what would be."""
         self.over = False
+        self.ends_in = [timedelta(hours=1)]
+        """When the meeting ends; of several the first is left behind by each question."""
         self._changed = threading.Condition()
         self._server = QuietServer(_handler(self))
         self._dcv = QuietServer(_Dcv)
@@ -164,7 +166,11 @@ class World:
             return 410, {"message": "it has ended", "status": "TERMINATED"}, {}
         if route.startswith("POST") and headers.get("Content-Type") != "application/json":
             return 415, {}, {}
-        return 200, {"meeting_id": "m-1", "role": "teacher", "room_url": self.room_url}, {}
+        if route.startswith("GET") and len(self.ends_in) > 1:
+            self.ends_in.pop(0)
+        ends_at = f"{datetime.now(UTC) + self.ends_in[0]:%FT%TZ}"
+        answer = {"meeting_id": "m-1", "role": "teacher", "room_url": self.room_url}
+        return 200, answer | {"ends_at": ends_at}, {}
 
     def _tell(self, method: str, path: str, headers: Mapping[str, str]) -> Answer:
         if path == "api/token":

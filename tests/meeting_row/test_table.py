@@ -308,3 +308,46 @@ def test_a_later_read_replaces_what_is_known_of_its_meetings_alone() -> None:
     assert later == RowsRead({"m1": m1, "m2": now}, {"m4": "again", "m5": "?"}, both)
     assert later.among({"m1", "m3", "m5"}) == RowsRead({"m1": m1}, {"m5": "?"}, both)
     assert later.among({"m2"}) == RowsRead({"m2": now})
+
+
+# The agenda
+
+
+def entries(world: World, count: int, filler: str = "") -> None:
+    for number in range(count):
+        texts = {
+            "agenda": "elephant-test" if number % 5 else "elephant-other",
+            "meet_time": f"2026-11-21T{number // 60:02}:{number % 60:02}:00Z",
+            "scheduled_by": filler or "office",
+            "student_name": "Zoë",
+        }
+        world.meetings().make_row(f"m{number:03}", texts)
+
+
+def test_a_stages_meetings_are_listed_by_their_start(world: World, table: Meetings) -> None:
+    entries(world, 10)
+    since, until = "2026-11-21T00:02:00Z", "2026-11-21T00:08:00Z"
+
+    found = list(table.agenda("elephant-test", since, until))
+
+    assert [each.id for each in found] == ["m002", "m003", "m004", "m006", "m007", "m008"]
+    assert found[0].text("scheduled_by") == "office"
+    assert found[0].text("student_name") is None
+    after = list(table.agenda("elephant-test", since, until, found[2]))
+    assert [each.id for each in after] == ["m006", "m007", "m008"]
+
+
+def test_a_long_agenda_is_read_page_by_page_and_no_further_than_needed(
+    world: World, table: Meetings
+) -> None:
+    entries(world, 30, "x" * 90_000)
+    calls: list[object] = []
+    world.app_dynamodb.meta.events.register(
+        "provide-client-params.dynamodb.Query", lambda **_: calls.append(1)
+    )
+    agenda = table.agenda("elephant-test", "2026", "2027")
+
+    next(agenda)
+    assert len(calls) == 1
+    assert len(list(agenda)) == 23
+    assert len(calls) > 1

@@ -171,9 +171,9 @@ def test_the_end_is_explained_by_its_reason(reason: str, words: str) -> None:
 
 
 def test_a_meeting_that_was_ended_while_people_were_in_it_was_not_cancelled_for_them() -> None:
-    joined = {"joined_at": "2026-11-21T15:31:00Z", "termination_reason": "CANCELLED"}
+    ended = {"joined_at": "2026-11-21T15:31:00Z", "termination_reason": "CANCELLED"}
 
-    assert "ended by the person who booked it" in admitted({}, **joined).message
+    assert "ended by the person who booked it" in admitted(ended).message
 
 
 def test_a_row_whose_attributes_are_no_texts_opens_nothing() -> None:

@@ -109,7 +109,7 @@ ERRORS: dict[tuple[str, str], list[object]] = {
         (YEAR + timedelta(seconds=1)).isoformat()
     ],
     ("duration_minutes", "must be a whole number from 15 to 180"): [
-        *(14, 181, 60.0, "60", True, [], -30, 10**30, float("nan")),
+        *(14, 181, 60.5, "60", True, [], -30, 10**30, float("nan")),
     ],
     ("time_zone", "must be the name of a time zone such as Europe/Berlin"): [
         *("", "Europe/", "+01:00", "../../etc/passwd", "a/b/c/d", "x" * 65),
@@ -177,6 +177,8 @@ def test_the_fingerprint_does_not_depend_on_how_a_booking_is_written() -> None:
     again = parse(meet_time="2026-11-21T16:30:00.5+01:00", student_name=" Zoë", other=1)
 
     assert again.fingerprint == parse().fingerprint
+    as_a_fraction = parse(duration_minutes=45.0)
+    assert as_a_fraction.fingerprint == parse(duration_minutes=45).fingerprint
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -17,8 +18,11 @@ from tests.meetings.launches import MEETINGS
 from tests.world import make_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chalicelib.settings.meetings import MeetingsSettings
 
+EMPTY: Mapping[str, str] = MappingProxyType({})
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 HOUR = minutes(60)
 LIMITS = {
@@ -33,14 +37,16 @@ def settings(**limits: str) -> MeetingsSettings:
     return cast("MeetingsSettings", make_settings(**MEETINGS, **(LIMITS | limits)).meetings)
 
 
-def other(after: float, caller: str = "office", length: int = 60, **texts: str) -> Meeting:
+def other(
+    after: float, caller: str = "office", length: int = 60, more: Mapping[str, str] = EMPTY
+) -> Meeting:
     """Another meeting that starts so many minutes after the one that is wanted."""
     every = {
         "scheduled_by": caller,
         "meet_time": format_time(START + minutes(after)),
         "duration_minutes": str(length),
     }
-    return Meeting.made(f"{caller}{after}{length}", every | texts)
+    return Meeting.made(f"{caller}{after}{length}", every | dict(more))
 
 
 def refusal(
@@ -68,9 +74,9 @@ TOMORROW = datetime(2026, 11, 22, tzinfo=UTC)
         ((other(-30), other(35)), ("KEY_MEETINGS_AT_ONCE", START + minutes(105))),
         ((other(69),), ("KEY_MEETINGS_AT_ONCE", START + minutes(139))),
         ((other(70), other(-70)), None),
-        ((other(0, **CANCELLED), other(5, **CANCELLED, **BEGUN)), None),
+        ((other(0, more=CANCELLED), other(5, more=CANCELLED | BEGUN)), None),
         ((other(0, length=0),), ("KEY_MEETINGS_AT_ONCE", START + minutes(25))),  # 15 at least
-        ((other(0, meet_time="soon"),), None),
+        ((other(0, more={"meet_time": "soon"}),), None),
         # Five desktops are two meetings.
         ((other(0, "a"),), None),
         ((other(0, "a"), other(60, "b")), ("MAX_DESKTOPS", START + minutes(70))),
@@ -78,9 +84,9 @@ TOMORROW = datetime(2026, 11, 22, tzinfo=UTC)
         ((other(-50, "a"), other(-50, "b")), ("MAX_DESKTOPS", START + minutes(20))),
         # In a day, at any time; what was cancelled before it cost anything does not count.
         (tuple(other(each) for each in (100, 200, 300, 400)), ("KEY_MEETINGS_A_DAY", TOMORROW)),
-        ((*(other(each) for each in (100, 200, 300)), other(400, **CANCELLED)), None),
+        ((*(other(each) for each in (100, 200, 300)), other(400, more=CANCELLED)), None),
         (
-            (*(other(each) for each in (100, 200, 300)), other(400, **CANCELLED, **BEGUN)),
+            (*(other(each) for each in (100, 200, 300)), other(400, more=CANCELLED | BEGUN)),
             ("KEY_MEETINGS_A_DAY", TOMORROW),
         ),
         (

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from chalicelib.meetings.http import Answer
 
 OTHER_KEY = "k3y-0f-the-office-0123456789abcdefgh"
+FULL = 405_000
+"""Bytes of the largest row that moto takes."""
 LATER = "2026-11-21T16:30:00Z"
 MOVE = {"meet_time": LATER}
 SHORT = BODY | {"duration_minutes": 60}
@@ -109,10 +111,16 @@ def test_a_long_list_is_read_in_pages(api: Api) -> None:
 
     first = read(api.own())
     second = read(api.own(next=first["next"]))
+    after = {"next": first["next"], "from": "2026-11-22T03:21:00Z"}
 
     found = [each["meeting_id"] for each in (*first["meetings"], *second["meetings"])]
     assert found == [f"m{number:03}" for number in range(0, 203, 2)]
     assert (len(second["meetings"]), second["next"]) == (2, None)
+    # The page that it was the end of is longer ago than a list goes back.
+    later = {"from": "2026-11-22T03:20:00Z", "next": first["next"]}
+    assert [each["meeting_id"] for each in read(api.own(**later))["meetings"]] == ["m200", "m202"]
+    assert api.own(to="2026-11-22T01:00:00Z", next=first["next"]).status == 400
+    assert [each["meeting_id"] for each in read(api.own(**after))["meetings"]] == ["m202"]
 
 
 @pytest.mark.usefixtures("meeting")
@@ -122,7 +130,9 @@ def test_a_list_is_of_the_past_week_and_all_that_comes_unless_other_times_are_na
     api.now += 8 * 86400
     assert read(api.own())["meetings"] == []
     assert len(read(api.own(**{"from": MEET_TIME}))["meetings"]) == 1
-    assert read(api.own(**{"from": MEET_TIME, "to": "2026-11-21T14:29:59Z"}))["meetings"] == []
+    backwards = {"from": MEET_TIME, "to": "2026-11-21T14:29:59Z"}
+    assert read(api.own(**backwards))["meetings"] == []
+    assert "query" not in api.calls, "DynamoDB would refuse it"
     wrong = api.own(**{"from": "soon", "to": "late", "next": "x"})
     assert wrong.status == 400
     assert set(read(wrong)["errors"]) == {"from", "to", "next"}
@@ -229,9 +239,11 @@ def test_a_move_that_comes_second_leaves_no_schedules_unless_it_may_have_been_wr
 
 
 def test_a_row_that_keeps_changing_is_changed_by_nobody(api: Api, meeting: str) -> None:
-    api.before_each = lambda number: (
-        api.calls[-1:] == ["update_item"] and api.change_row(meeting, sequence=str(100 + number))
-    )
+    def change(number: int) -> None:
+        if api.calls[-1:] == ["update_item"]:
+            api.change_row(meeting, sequence=str(number))
+
+    api.before_each = change
 
     answer = api.own(meeting, "PATCH", MOVE)
 
@@ -251,6 +263,14 @@ def test_a_meeting_whose_desktops_run_is_checked_at_its_new_times(api: Api, meet
         "at(2026-11-21T15:15:00)",
         "at(2026-11-21T16:00:00)",
     }
+
+
+def test_a_meeting_that_takes_less_time_needs_no_room(api: Api, meeting: str) -> None:
+    """Also where a limit was lowered since it was scheduled."""
+    document = read(api.own(meeting, "PATCH", {"duration_minutes": 30}))
+
+    assert document["ends_at"] == "2026-11-21T15:00:00Z"
+    assert api.calls[1:] == ["get_item", "update_item"]
 
 
 def test_a_longer_meeting_that_is_far_off_needs_no_further_check(api: Api, meeting: str) -> None:
@@ -352,6 +372,17 @@ def test_what_could_not_be_tidied_up_is_a_warning(api: Api, meeting: str) -> Non
 
 
 # Every request
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_row_that_others_have_filled_is_left_with_the_schedules_that_it_has(
+    api: Api, meeting: str, method: str
+) -> None:
+    used = sum(len(name) + len(str(value)) for name, value in api.rows()[meeting].items())
+    api.change_row(meeting, notes="#" * (FULL - used - 8))
+
+    assert api.own(meeting, method, MOVE).status == 503
+    assert api.schedules() == {f"launch-{meeting}", f"safety-{meeting}"}
 
 
 def test_an_id_that_is_none_is_not_looked_up(api: Api) -> None:

@@ -328,6 +328,8 @@ BY_HAND = [
     Break(hide_answers, "API own answers", "DEFAULT_4XX: pages of https://app.example.com"),
     Break(own_table, "table stream", "it has none, so meetings do not end"),
     Break(None, "stream mapping", "terminator reads another stream"),
+    Break(None, "meetings index", "has no index agenda"),
+    Break(None, "meetings index expiry", "do not expire by expires_at"),
 ]
 """Repaired by a deployment."""
 

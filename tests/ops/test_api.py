@@ -21,7 +21,7 @@ from ops.api import (
 )
 from ops.iam_page import EXAMPLE
 from ops.meetings_table import TableError
-from ops.stream import PATTERN, SWITCHING_LOOKS, limits, settle_mapping, table_stream, wrong_limits
+from ops.stream import PATTERNS, SWITCHING_LOOKS, limits, settle_mapping, table_stream, wrong_limits
 from tests.ops.played import Played
 from tests.ops.projects import account as kept_account
 from tests.ops.projects import silent
@@ -83,7 +83,9 @@ def test_a_stream_that_shows_too_little_is_left_as_it_is() -> None:
 
 def test_limits_are_right_however_aws_formats_the_filter() -> None:
     there = limits(QUEUE)
-    there["FilterCriteria"] = {"Filters": [{"Pattern": json.dumps(PATTERN, indent=1)}]}
+    there["FilterCriteria"] = {
+        "Filters": [{"Pattern": json.dumps(each, indent=1)} for each in PATTERNS]
+    }
 
     assert wrong_limits(there, QUEUE) == []
     assert wrong_limits({**there, "BisectBatchOnFunctionError": False}, QUEUE) == [
@@ -148,8 +150,10 @@ def test_the_stages_own_api_is_limited_and_scheduling_more_than_asking(account: 
     assert url == f"https://{mine}.execute-api.us-west-2.amazonaws.com/prod/"
     assert throttles_of(gateway, mine, "prod") == THROTTLES
     assert throttles_of(gateway, mine, "another") is None
+    own = "~1meetings~1{meeting_id}"
     assert THROTTLES["~1schedule/POST"] == Throttle(5, 20)
-    assert THROTTLES["*/*"].rate > THROTTLES["~1schedule/POST"].rate
+    assert {THROTTLES[f"{own}/{each}"] for each in ("PATCH", "DELETE")} == {Throttle(5, 20)}
+    assert 5 < THROTTLES[f"{own}/GET"].rate < THROTTLES["*/*"].rate
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus
 
 from chalicelib.meetings.http import Answer, Request
-from tests.simulation.callers import BASE_URL, Pass
-from tests.simulation.names import API, MINUTE, PREFIX
+from tests.simulation.callers import Pass
+from tests.simulation.names import API, BASE_URL, MINUTE, PREFIX
 from tests.world import ACCOUNT, OWNER
 
 if TYPE_CHECKING:

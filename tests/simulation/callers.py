@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from chalicelib.meetings.http import Answer, Request
-from tests.simulation.names import API, CALLER_KEY, MINUTE, ROLES
+from tests.simulation.names import API, BASE_URL, CALLERS, FRONT_END, MINUTE, ROLES
 
 if TYPE_CHECKING:
+    from tests.simulation.dynamodb import Item
     from tests.simulation.lambda_service import Invocation
+    from tests.simulation.people import Change
     from tests.simulation.stage import Stage
 
-BASE_URL: Final = "https://api.example.com/api"
 POLL: Final = MINUTE
 """How often a visitor's page asks."""
 JSON, WAIT, PAGE, ENTER = "json", "wait", "page", "enter"
@@ -35,7 +36,7 @@ class Plan:
     somebody writes TERMINATED soon after people have come, and claims nothing. If it `is_hostile`,
     its desktops report whatever they may whenever its end is about to be written. If it
     `is_hidden`, people leave the page in a tab in the background, and never get in. `enters` is how
-    their first ticket comes to be verified.
+    their first ticket comes to be verified. `changes` are made meanwhile by who has booked it.
     """
 
     comes: tuple[str, ...]
@@ -45,16 +46,23 @@ class Plan:
     is_hostile: bool = False
     is_hidden: bool = False
     enters: str = AT_ONCE
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(eq=False)
 class Order:
-    """A meeting that somebody books, with a key (then again and again, perhaps) or without one."""
+    """A meeting that somebody books, with a key (then again and again, perhaps) or without one.
+
+    `start` is when it is to start by now.
+    """
 
     number: int
     meet_time: float
     key: str | None
     plan: Plan
+    caller: str = FRONT_END
+    minutes: int | None = None
+    start: float = 0.0
     runs: list[Invocation] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     booked: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -78,12 +86,15 @@ class Order:
         """Format the request, the time in the zone of whoever books."""
         zone = timezone(timedelta(hours=self.number % 3 - 1))
         moment = datetime.fromtimestamp(self.meet_time + minutes_later * MINUTE, UTC)
-        body = {
+        body: dict[str, object] = {
             "teacher_name": self.teacher,
             "student_name": "Student",
             "meet_time": moment.astimezone(zone).isoformat(timespec="seconds"),
         }
-        headers = {"authorization": f"Bearer {CALLER_KEY}", "content-type": "application/json"}
+        if self.minutes:
+            body["duration_minutes"] = self.minutes
+        key = CALLERS[self.caller]
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         if self.key:
             headers["idempotency-key"] = self.key
         return Request("POST", "/schedule", headers, {}, json.dumps(body).encode(), BASE_URL)
@@ -151,10 +162,19 @@ class Callers:
 
     # Booking
 
-    def order(self, seconds_ahead: float, *, keyed: bool, plan: Plan) -> Order:
+    def order(
+        self,
+        seconds_ahead: float,
+        *,
+        keyed: bool,
+        plan: Plan,
+        caller: str = FRONT_END,
+        minutes: int | None = None,
+    ) -> Order:
         number = len(self.orders)
         meet_time = float(int(self._stage.clock.now + seconds_ahead))
-        order = Order(number, meet_time, f"key-{number}" if keyed else None, plan)
+        key = f"key-{number}" if keyed else None
+        order = Order(number, meet_time, key, plan, caller, minutes, meet_time)
         self.orders.append(order)
         return order
 
@@ -173,12 +193,25 @@ class Callers:
             return
         document = json.loads(answer.body)
         if order.meeting is None:
-            start = order.meet_time - 5 * MINUTE
             for role in order.plan.comes:
-                self.guests.append(Guest(order, role, max(start, self._stage.clock.now)))
+                self.guests.append(Guest(order, role, self._arrival(order)))
+            self._stage.people.plan(order)
         order.booked[document["meeting_id"]] = {
             role: _key_in(document[f"{role}_link"]) for role in ROLES
         }
+
+    def row_became(self, item_id: str, before: Item, after: Item) -> None:
+        """Let people know that a meeting has been moved."""
+        if not (before and after) or before.text("meet_time") == after.text("meet_time"):
+            return
+        for order in (each for each in self.orders if each.meeting == item_id):
+            order.start = after.meet_time
+        for guest in self.guests:
+            if guest.order.meeting == item_id and guest.entered is None and not guest.ticket:
+                guest.next_look = self._arrival(guest.order)
+
+    def _arrival(self, order: Order) -> float:
+        return max(order.start - 5 * MINUTE, self._stage.clock.now)
 
     # Coming
 

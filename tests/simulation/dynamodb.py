@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.aws_edge import AwsEdge, client_error
-from tests.simulation.names import JOINED, LONGEST, RANKS, REASON, ROLES, TERMINATOR
+from tests.simulation.names import (
+    BEGUN,
+    JOINED,
+    LONGEST,
+    MINUTE,
+    RANKS,
+    REASON,
+    ROLES,
+    SHORTEST,
+    TERMINATOR,
+)
+from tests.world import AGENDA_KEY, PROJECTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -62,6 +74,28 @@ class Item(dict[str, dict[str, Any]]):
         return datetime.fromisoformat(self.text("meet_time") or "").timestamp()
 
     @property
+    def length(self) -> float:
+        """For how many seconds it may last."""
+        booked = float(self.text("duration_minutes") or LONGEST / MINUTE) * MINUTE
+        return min(max(booked, SHORTEST), LONGEST)
+
+    @property
+    def ends_at(self) -> float:
+        """When its time is over."""
+        return self.meet_time + self.length
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether its launch has begun."""
+        return BEGUN in self
+
+    @property
+    def schedules(self) -> tuple[str, str]:
+        """The names of its two schedules: of its launch, and of the safety net's first look."""
+        suffix = f"-{self.text('schedules')}" if "schedules" in self else ""
+        return f"launch-{self.text('id')}{suffix}", f"safety-{self.text('id')}{suffix}"
+
+    @property
     def session_data(self) -> list[str]:
         """What each side has left; an empty text is nothing."""
         return [self.text(f"{role}_session_data") or "" for role in ROLES]
@@ -83,7 +117,7 @@ class Item(dict[str, dict[str, Any]]):
 
     def goes_on(self, now: float) -> bool:
         """Return True if somebody is in the meeting who may stay: nobody is to end it."""
-        is_done = all(self.session_data) or now >= self.meet_time + LONGEST
+        is_done = all(self.session_data) or now >= self.ends_at
         return self.has_begun and not is_done
 
     def changed(self, after: Item) -> set[str]:
@@ -97,14 +131,17 @@ class DynamoDb:
     """The table's items, and a client of it; `watchers` are called for each write.
 
     `left_out` are the rows that every answer to a batch leaves out. A batch that is not consistent
-    shows an item as it was before its last change, for `lag` seconds.
+    shows an item as it was before its last change, for `lag` seconds, and the index does for
+    `index_lag` seconds; its answers come in pages of so many items.
     """
+
+    page_size = 2
 
     def __init__(self, tasks: Tasks, invariants: Invariants, table: str) -> None:
         self.items: dict[str, Item] = {}
         self.edge = AwsEdge(tasks)
         self.left_out: set[str] = set()
-        self.lag = 0.0
+        self.lag = self.index_lag = 0.0
         self._before: dict[str, tuple[float, Item]] = {}
         self._clock = tasks.clock
         self.watchers: list[Callable[[str, Item, Item], None]] = []
@@ -144,16 +181,45 @@ class DynamoDb:
             done = ids[: len(ids) // 2] if fault == UNPROCESSED else ids
             done = [each for each in done if each not in self.left_out]
             left = [{"id": {"S": each}} for each in ids if each not in done]
-            read = self.row if asked.get("ConsistentRead") else self._replica
+            read = self.row if asked.get("ConsistentRead") else self._read_replica
             found = [item.copy() for each in done if (item := read(each))]
             unprocessed = {self._table: {**asked, "Keys": left}} if left else {}
             return {"Responses": {self._table: found}, "UnprocessedKeys": unprocessed}
 
         return self._read(f"BatchGetItem {ids}", execute)
 
-    def _replica(self, item_id: str) -> Item:
+    def query(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """Answer a query of the index: a page of a partition, in order."""
+        self._key({**request, "Key": {"id": {"S": ""}}})
+        assert request["IndexName"] == "agenda", request
+        assert request["KeyConditionExpression"] == _BETWEEN, request
+        values = request["ExpressionAttributeValues"]
+        after = request.get("ExclusiveStartKey", {"meet_time": {"S": ""}, "id": {"S": ""}})
+
+        def execute(_: str | None) -> dict[str, Any]:
+            shown = (self._replica(each, self.index_lag) for each in {*self.items, *self._before})
+            found = sorted(
+                (
+                    each
+                    for each in shown
+                    if _is_between(each, values) and _order(each) > _order(after)
+                ),
+                key=_order,
+            )
+            page = list(islice(found, self.page_size))
+            items = [{name: each[name] for name in _SHOWN if name in each} for each in page]
+            last = {name: items[-1][name] for name in ("id", *AGENDA_KEY)} if items else None
+            is_last = len(found) <= self.page_size
+            return {"Items": items} | ({} if is_last else {"LastEvaluatedKey": last})
+
+        return self._read(f"Query {values}", execute)
+
+    def _read_replica(self, item_id: str) -> Item:
+        return self._replica(item_id, self.lag)
+
+    def _replica(self, item_id: str, lag: float) -> Item:
         changed_at, before = self._before.get(item_id, (0.0, Item()))
-        return before if self._clock.now < changed_at + self.lag else self.row(item_id)
+        return before if self._clock.now < changed_at + lag else self.row(item_id)
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
         return self._write("UpdateItem", request, lambda before: updated(before, request))
@@ -195,6 +261,20 @@ class DynamoDb:
             raise client_error("ResourceNotFoundException", "DynamoDB")
         key = request.get("Key") or request["Item"]
         return str(key["id"]["S"])
+
+
+_BETWEEN: Final = "#agenda = :agenda AND #time BETWEEN :since AND :until"
+_SHOWN: Final = ("id", *AGENDA_KEY, *PROJECTED)
+
+
+def _is_between(item: Item, values: Mapping[str, Mapping[str, str]]) -> bool:
+    time = item.text("meet_time")
+    is_there = item.text("agenda") == values[":agenda"]["S"] and time is not None
+    return is_there and values[":since"]["S"] <= str(time) <= values[":until"]["S"]
+
+
+def _order(item: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
+    return item["meet_time"]["S"], item["id"]["S"]
 
 
 def size_of(item: Mapping[str, dict[str, Any]]) -> int:

@@ -8,10 +8,13 @@ from urllib.parse import quote
 from tests.simulation.callers import NEVER
 from tests.simulation.names import (
     AHEAD,
+    CANCELLED,
     CONFIRMED,
+    DESKTOP_LIMIT,
     LONGEST,
     MINUTE,
     RANKS,
+    REASON,
     ROLES,
     SHORTEST,
     described,
@@ -203,8 +206,10 @@ def overdue(stage: Stage, calm_since: float, grace: float = LATEST) -> list[Host
 def latest_end(stage: Stage, host: Host) -> float:
     meeting = host.view.meeting
     item = stage.dynamodb.row(meeting)
+    if item.is_claimed:
+        return min(item.ends_at, stage.invariants.claimed_at[meeting])
     if item:
-        return item.meet_time + LONGEST
+        return item.ends_at
     left = stage.ec2.desktops_of(meeting)
     return min(int(each.launched_at) for each in [host, *left]) + LONGEST
 
@@ -219,6 +224,8 @@ def meeting_problems(stage: Stage, calm_since: float) -> Iterator[str]:
     yield from stage_problems(stage, traced_rows(stage))
     yield from _end_of_row_problems(stage)
     yield from _order_problems(stage)
+    for order in stage.callers.orders:
+        yield from _launch_problems(stage, order, calm_since)
     for guest in stage.callers.guests:
         yield from _guest_problems(stage, guest, calm_since)
     if stage.scheduler.planned:
@@ -261,7 +268,28 @@ def _order_problems(stage: Stage) -> Iterator[str]:
 def _is_calm(stage: Stage, order: Order, calm_since: float) -> bool:
     actors = stage.actors
     is_left_alone = order.meeting not in actors.touched | actors.disturbed | actors.hostile
-    return calm_since < order.meet_time - AHEAD and is_left_alone
+    begun_at = stage.invariants.begun_at.get(order.meeting or "", calm_since)
+    return calm_since < order.start - AHEAD and calm_since <= begun_at and is_left_alone
+
+
+def _launch_problems(stage: Stage, order: Order, calm_since: float) -> Iterator[str]:
+    """Check that a meeting that nothing disturbed was launched for its final time, and once."""
+    meeting = order.meeting or ""
+    item = stage.dynamodb.row(meeting)
+    hosts = [host for host in stage.ec2.hosts.values() if host.past[0][1].meeting == meeting]
+    if order.meeting is None or not _is_calm(stage, order, calm_since):
+        return
+    if item.text(REASON) in {CANCELLED, DESKTOP_LIMIT}:
+        return
+    roles = sorted(str(host.past[0][1].tag("Role")) for host in hosts)
+    if roles != sorted(ROLES):
+        yield f"{meeting} was launched with {hosts}: {item}"
+    changed_at = stage.invariants.changed_at.get(meeting, 0.0)
+    due = min(order.start, order.meet_time) - AHEAD if item.is_begun else order.start - AHEAD
+    latest = max(order.start - AHEAD, changed_at + MINUTE) + 2 * MINUTE
+    for host in hosts:
+        if not due - MINUTE <= host.past[0][0] <= latest:
+            yield f"{host.id} of {meeting} was launched at {host.past[0][0]}, not {due}"
 
 
 def _guest_problems(stage: Stage, guest: Guest, calm_since: float) -> Iterator[str]:
@@ -270,12 +298,14 @@ def _guest_problems(stage: Stage, guest: Guest, calm_since: float) -> Iterator[s
     item = stage.dynamodb.row(meeting or "")
     is_calm = _is_calm(stage, order, calm_since)
     stays_out = order.plan.is_hidden or (stage.signs_in and order.plan.enters == NEVER)
+    if item.text(REASON) in {CANCELLED, DESKTOP_LIMIT}:
+        return
     if not order.plan.is_well:
         if guest.entered and meeting not in stage.actors.hostile:
             yield f"the {guest.role} of {meeting} got in to a desktop that is not healthy: {item}"
     elif is_calm and guest.entered is None and not stays_out:
         yield f"the {guest.role} of {meeting} never got in: {item}"
-    elif is_calm and (guest.entered or 0.0) > order.meet_time + SHORTEST:
+    elif is_calm and (guest.entered or 0.0) > order.start + SHORTEST:
         yield f"the {guest.role} of {meeting} got in late: {item}"
     if is_calm and guest.entered and item.text("termination_reason") is None:
         yield f"{meeting} ended without a reason: {item}"

@@ -119,6 +119,7 @@ MEETING_FAULTS: Final[tuple[tuple[str, Any], ...]] = (
     *(("closed", code) for code in CLOSED),
     *(("hidden", number) for number in range(2)),
     ("replica", 90),
+    *(("index", seconds) for seconds in (2, 5)),
     *SHARED,
 )
 """Where it fails, and how."""
@@ -143,6 +144,8 @@ def switch_on(stage: Stage, where: str, how: Any) -> None:  # noqa: ANN401, C901
             stage.dynamodb.left_out.add(how)
         case "replica":
             stage.dynamodb.lag = how
+        case "index":
+            stage.dynamodb.index_lag = how
         case "token":
             stage.rotate_token()
         case "quota":

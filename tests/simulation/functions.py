@@ -11,6 +11,7 @@ from chalicelib.step import Steps
 from tests.simulation.agents import Question, Report
 from tests.simulation.callers import Booking
 from tests.simulation.names import API, BY_HAND, LAUNCH, SAFETY_NET, SWEEP, WATCHDOG
+from tests.simulation.people import Asking
 from tests.simulation.tasks import StepExecutor
 from tests.world import Reports
 
@@ -61,6 +62,10 @@ class Functions(Container):
         call = run.event
         if isinstance(call, Booking):
             return self.scheduling.handle(call.request, run)
+        if isinstance(call, Asking):
+            if call.meeting is None:
+                return self.own_meetings.list_all(call.request, run)
+            return self.own_meetings.handle(call.request, run, call.meeting)
         if isinstance(call, Report):
             return getattr(self.desktop_api, call.route)(call.request, run)
         if isinstance(call, Question):

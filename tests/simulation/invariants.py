@@ -21,11 +21,17 @@ from chalicelib.meetings.launch import LaunchDelayedError, LaunchFailedError
 from chalicelib.meetings.schedules import ScheduleError
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
-from tests.simulation import meeting_invariants, record_invariants, row_invariants
+from tests.simulation import (
+    meeting_invariants,
+    people_invariants,
+    record_invariants,
+    row_invariants,
+)
 from tests.simulation.ec2 import View
 from tests.simulation.names import (
-    AHEAD,
     API,
+    BEGUN,
+    CANCELLED,
     CONFIRMED,
     CORE,
     LAUNCH,
@@ -35,6 +41,7 @@ from tests.simulation.names import (
     SHORTEST,
     TERMINATOR,
 )
+from tests.simulation.people import Asking
 from tests.simulation.record_invariants import LONGEST_LAG
 from tests.world import OWNER
 
@@ -78,6 +85,11 @@ class Invariants:
     By meeting and role, `offers` has the visit whose ticket is in the row, and when it was written,
     `entered` the ticket used last (and, under "before", the one before it), and `connected`
     when somebody was last seen there: when the run began that wrote so, and when it wrote.
+
+    `versions` has all that each row ever was, and since when, `written_at` when it became what it
+    is, `changed_at` when its meeting was moved, extended or shortened last, `begun_at` when its
+    launch began, `claimed_at` when its end was claimed. `written_by` has the numbers of the
+    requests of people that wrote a row.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -94,6 +106,12 @@ class Invariants:
         self.offers: dict[tuple[str, str], tuple[Visit, float]] = {}
         self.entered: dict[tuple[str, ...], Pass] = {}
         self.connected: dict[tuple[str, str], tuple[float, float]] = {}
+        self.versions: dict[str, list[tuple[float, Item]]] = {}
+        self.written_at: dict[str, float] = {}
+        self.changed_at: dict[str, float] = {}
+        self.begun_at: dict[str, float] = {}
+        self.claimed_at: dict[str, float] = {}
+        self.written_by: set[int] = set()
         self.seen: Counter[str] = Counter()
 
     def check(self) -> None:
@@ -247,11 +265,23 @@ class Invariants:
         elif meeting not in self.stage.actors.touched:
             if CONFIRMED not in item:
                 self.breaks(run, f"started {host.id} for {meeting}, which nobody has confirmed")
-            ahead = item.meet_time - self.stage.clock.now
-            if not -LONGEST - MINUTE <= ahead <= AHEAD + 2 * MINUTE:
-                self.breaks(run, f"started {host.id} for {meeting}, {ahead} s before its start")
+            if not item.is_begun or self.stage.clock.now > item.ends_at + MINUTE:
+                self.breaks(run, f"started {host.id} for {meeting} out of time: {item}")
         if self.over_since.get(meeting, begun) < begun:
             self.breaks(run, f"started {host.id} for {meeting}, which is over")
+        self._require_few(run, host)
+
+    def _require_few(self, run: Invocation, host: Host) -> None:
+        """Check that there are no more desktops than there may be."""
+        others = {
+            each.id
+            for row in self.stage.dynamodb.items.keys() - self.stage.actors.touched
+            for each in self.stage.ec2.desktops_of(row)
+        }
+        settings = self.stage.settings.meetings
+        assert settings
+        if len(others | {host.id}) > settings.max_desktops:
+            self.breaks(run, f"started {host.id} beside {others - {host.id}}")
 
     def ends(self, run: Invocation | None, host: Host) -> None:
         if run is None:
@@ -281,8 +311,8 @@ class Invariants:
         return is_touched and run.function == LAUNCH and item.text(f"{role}_ec2_id") != host.id
 
     def is_over_by_time(self, run: Invocation, meeting: str, item: Item) -> bool:
-        """Return True if a meeting has lasted as long as any may, no matter what its row says."""
-        is_late = self.stage.clock.now >= item.meet_time + LONGEST
+        """Return True if a meeting has lasted as long as it may, whatever else is in its row."""
+        is_late = self.stage.clock.now >= item.ends_at
         return is_late or self.is_worn_out(run, meeting)
 
     def is_worn_out(self, run: Invocation, meeting: str) -> bool:
@@ -306,6 +336,8 @@ class Invariants:
 
     def row_became(self, item_id: str, before: Item, after: Item) -> None:
         now = self.stage.clock.now
+        self.versions.setdefault(item_id, []).append((now, after))
+        self.written_at[item_id] = now
         is_back = bool(before.status) and bool(after) and after.rank < before.rank
         if self.run and is_back:
             self.breaks(self.run, f"moved {item_id} back from {before.status} to {after.status}")
@@ -315,17 +347,32 @@ class Invariants:
                 self.over_since.pop(item_id)
                 self.removed_over.add(item_id)
             return
+        if not before:
+            self.removed.pop(item_id, None)  # a request that went on has made it again
+        if BEGUN in after and BEGUN not in before:
+            self.begun_at[item_id] = now
         self.owners[item_id] = after.text("teacher_name") or ""
         if after.status != before.status:
             self.moved[item_id] = now
         if after.is_over:
             self.over_since.setdefault(item_id, now)
         if before and after.is_claimed and not before.is_claimed:
-            self.seen[after.text("termination_reason") or ""] += 1
+            reason = after.text("termination_reason") or ""
+            self.seen[reason] += 1
+            self.claimed_at[item_id] = now
             run = self.run
-            is_claim = run is not None and run.function not in CORE
+            is_cancelled = run is not None and isinstance(run.event, Asking) and reason == CANCELLED
+            is_claim = run is not None and run.function not in CORE and not is_cancelled
             if run and is_claim and before.goes_on(now) and not self.is_worn_out(run, item_id):
                 self.breaks(run, f"ends {item_id}, which is live")
+
+    # Schedules
+
+    def changed_schedule(self, operation: str, name: str) -> None:
+        run = self.run
+        if run and isinstance(run.event, Asking):
+            found = people_invariants.changed_schedule(self.stage, run, operation, name)
+            self.breaks_all(run, found)
 
     # Runs
 

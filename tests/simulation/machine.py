@@ -16,7 +16,19 @@ from tests.simulation.callers import AT_ONCE, DELAYS, ENTER, JSON, NEVER, PAGE, 
 from tests.simulation.desktops import ORDERS
 from tests.simulation.end_invariants import is_taken, stage_problems
 from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
-from tests.simulation.names import BY_HAND, MINUTE, RANKS, ROLES, SWEEP, WITHOUT_SIGN_IN, name_of
+from tests.simulation.names import (
+    BY_HAND,
+    CALLERS,
+    FRONT_END,
+    MINUTE,
+    RANKS,
+    ROLES,
+    STAGES,
+    SWEEP,
+    USUAL,
+    name_of,
+)
+from tests.simulation.people import CANCEL, LIST, MOVE, PUT_OFF, RESIZE, SHOW, Change
 from tests.simulation.record_invariants import traced_rows
 from tests.simulation.stage import Stage
 from tests.simulation.timeline import Timeline
@@ -53,6 +65,26 @@ ahead = st.sampled_from([30, 5 * 60, 11 * 60, 12 * 60, 25 * 60])
 """Seconds from now to a meeting's start."""
 ways = st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER])
 """How somebody asks for a desktop."""
+lengths = st.sampled_from([None, None, 15, 20, 30, 45])
+callers = st.sampled_from([FRONT_END, FRONT_END, *CALLERS])
+errands = st.sampled_from(
+    [
+        *((PUT_OFF, minutes) for minutes in (1, 4, 12, 40, -3, -12)),
+        *((MOVE, minutes) for minutes in (0, 5, 12, 30, -1)),
+        *((RESIZE, minutes) for minutes in (15, 20, 30, 45)),
+        *[(CANCEL, 0)] * 4,
+    ]
+)
+moments = st.sampled_from(
+    [
+        *(-720.0, -600.0, -600.0, -599.8, -599.5, -598.0, -597.0, -300.0, 0.0),
+        *(360.0, 840.0, 900.0, 900.0, 901.0, 1200.0, 1740.0, 2640.0),
+    ]
+)
+"""Seconds after a meeting's start at which somebody changes it: mostly while something is due."""
+changes = st.lists(
+    st.builds(lambda moment, errand: Change(moment, *errand), moments, errands), max_size=3
+).map(tuple)
 plans = st.builds(
     Plan,
     comes=st.sampled_from([ROLES, ("teacher",), ROLES, ()]),
@@ -62,6 +94,7 @@ plans = st.builds(
     is_hostile=st.sampled_from([False, False, False, True]),
     is_hidden=st.sampled_from([False, False, False, True]),
     enters=st.sampled_from([AT_ONCE, *DELAYS, AT_ONCE, NEVER]),
+    changes=st.just(()) | changes,
 )
 
 
@@ -264,7 +297,7 @@ class MeetingsSchedule(Schedule):
         minutes=st.sampled_from([0, 2, 18, 28]),
         faults=st.lists(st.sampled_from(MEETING_FAULTS), max_size=2),
         kill=either,
-        signs_in=st.sampled_from([True, True, False]),
+        stage=st.sampled_from([USUAL, USUAL, *STAGES]),
     )
     def begin(
         self,
@@ -273,24 +306,27 @@ class MeetingsSchedule(Schedule):
         faults: list[tuple[str, Any]],
         *,
         kill: bool,
-        signs_in: bool,
+        stage: str,
     ) -> None:
         self.ends_by_kill = kill
-        if not signs_in:
-            self.stage.settings = WITHOUT_SIGN_IN
+        self.stage.settings = STAGES[stage]
         for fault in faults:
             switch_on(self.stage, *fault)
         if first:
             seconds, keyed, plan, calls = first
-            self.book(seconds, plan, calls, keyed=keyed)
+            self.book(seconds, plan, calls, FRONT_END, None, keyed=keyed)
             self.pass_time(minutes * MINUTE)
 
     # Callers
 
     @precondition(lambda self: len(self.stage.callers.orders) < MOST_ORDERS)
-    @rule(seconds=ahead, keyed=either, plan=plans, calls=calls)
-    def book(self, seconds: int, plan: Plan, calls: int, *, keyed: bool) -> None:
-        order = self.stage.callers.order(seconds, keyed=keyed, plan=plan)
+    @rule(seconds=ahead, keyed=either, plan=plans, calls=calls, caller=callers, minutes=lengths)
+    def book(  # noqa: PLR0913 (all that a booking may be)
+        self, seconds: int, plan: Plan, calls: int, caller: str, minutes: int | None, *, keyed: bool
+    ) -> None:
+        order = self.stage.callers.order(
+            seconds, keyed=keyed, plan=plan, caller=caller, minutes=minutes
+        )
         self._go_alone(self.stage.callers.book(order), calls)
 
     @precondition(lambda self: any(each.key for each in self.stage.callers.orders))
@@ -306,6 +342,24 @@ class MeetingsSchedule(Schedule):
         orders = [each for each in self.stage.callers.orders if each.meeting]
         order = orders[number % len(orders)]
         self._go_alone(self.stage.callers.visit(order, role, how, warm), calls)
+
+    @precondition(lambda self: any(each.meeting for each in self.stage.callers.orders))
+    @rule(number=which, errand=errands, caller=st.none() | callers, warm=warm, calls=calls)
+    def change_meeting(
+        self, number: int, errand: tuple[str, int], caller: str | None, warm: int | None, calls: int
+    ) -> None:
+        """Let somebody change a meeting at any moment: mostly who has booked it."""
+        orders = [each for each in self.stage.callers.orders if each.meeting]
+        order, (what, minutes) = orders[number % len(orders)], errand
+        run = self.stage.people.ask(caller or order.caller, what, order, minutes, warm)
+        self._go_alone(run, calls)
+
+    @precondition(lambda self: any(each.meeting for each in self.stage.callers.orders))
+    @rule(number=which, caller=callers, what=st.sampled_from([LIST, SHOW]), calls=calls)
+    def look_after(self, number: int, caller: str, what: str, calls: int) -> None:
+        orders = [each for each in self.stage.callers.orders if each.meeting]
+        run = self.stage.people.ask(caller, what, orders[number % len(orders)])
+        self._go_alone(run, calls)
 
     # What comes, early or late, once, twice or never
 

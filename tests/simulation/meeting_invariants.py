@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation import trust_invariants
+from tests.simulation import people_invariants, trust_invariants
 from tests.simulation.agents import Question, Report
 from tests.simulation.callers import ENTER, JSON, WAIT, Booking, Pass, Visit, document_of
 from tests.simulation.names import (
-    API,
+    AHEAD,
+    BEGUN,
     CONFIRMED,
+    DESKTOP_LIMIT,
     IDS,
     JOINED,
     LAUNCH,
@@ -25,6 +27,7 @@ from tests.simulation.names import (
     SHORTEST,
     TERMINATOR,
 )
+from tests.simulation.people import Asking
 from tests.simulation.record_invariants import LONGEST_LAG
 
 if TYPE_CHECKING:
@@ -42,19 +45,20 @@ LEASE: Final = "launch_lease"
 _LAUNCH_OWN: Final = frozenset({LEASE, "launch_begun_at", *(f"{role}_subnet_id" for role in ROLES)})
 _DATA: Final = frozenset(f"{role}_session_data" for role in ROLES)
 _REASONS: Final = {
-    LAUNCH: {"LAUNCH_FAILED"},
+    LAUNCH: {"LAUNCH_FAILED", DESKTOP_LIMIT},
     SAFETY_NET: {
         *("NEVER_HEALTHY", "NO_SHOW_TIMEOUT", "PARTIAL_NO_SHOW_TIMEOUT"),
         *("15_MIN_SUCCESS", "MAX_LENGTH_TIMEOUT"),
     },
     TERMINATOR: {"SUCCESS"},
-    API: {"LAUNCH_FAILED"},
 }
 
 
 def problems(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
     if isinstance(run.event, Booking):
         yield from _booked(run.event, row, before, after)
+    elif isinstance(run.event, Asking):
+        yield from people_invariants.problems(stage, run, row, before, after)
     elif isinstance(run.event, Report):
         yield from trust_invariants.report_problems(stage, run, row, before, after)
     elif isinstance(run.event, Question):
@@ -110,6 +114,8 @@ def _joined(stage: Stage, run: Invocation, row: str, before: Item, after: Item) 
 def _led(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> Iterator[str]:
     """Look at what the others do: note what they start, claim the end, say when it is there."""
     for name in sorted(before.changed(after)):
+        if name == "ended_at" and REASON in before.changed(after):
+            continue
         if name == REASON:
             yield from _claimed(stage, run, row, before, after)
         elif name == "status":
@@ -122,6 +128,17 @@ def _led(stage: Stage, run: Invocation, row: str, before: Item, after: Item) -> 
             yield f"changed {name} of {row}, which is over"
         elif name in IDS:
             yield from _noted(stage, row, name, before, after)
+        elif name == BEGUN and row not in stage.actors.touched:
+            yield from _began(stage, row, before, after)
+
+
+def _began(stage: Stage, row: str, before: Item, after: Item) -> Iterator[str]:
+    """Look at the beginning of a launch: it comes once, and in time."""
+    ahead = after.meet_time - stage.clock.now
+    if before.is_begun:
+        yield f"began the launch of {row} again"
+    if not -after.length - MINUTE <= ahead <= AHEAD + 2 * MINUTE:
+        yield f"began the launch of {row} {ahead} s before its start"
 
 
 def _emptied(stage: Stage, run: Invocation, row: str, before: Item) -> Iterator[str]:
@@ -142,6 +159,8 @@ def _claimed(stage: Stage, run: Invocation, row: str, before: Item, after: Item)
     is_early = now < before.meet_time + SHORTEST - MINUTE and run.function != LAUNCH
     if is_early and not stage.invariants.is_worn_out(run, row):
         yield f"claimed {row} too early, as {reason}"
+    if reason == DESKTOP_LIMIT:
+        yield from people_invariants.too_many_problems(stage, run, row, before)
     if run.function == TERMINATOR and not all(before.session_data):
         yield f"claimed {row} without all data"
     if before.has_begun and "NO_SHOW" in str(reason):
@@ -151,11 +170,11 @@ def _claimed(stage: Stage, run: Invocation, row: str, before: Item, after: Item)
     is_lately = bool(seen) and now <= max(seen) + PRESENCE
     offers = stage.invariants.offers.items()
     is_lately |= any(of == row and now <= at + LIFE for (of, _), (_, at) in offers)
-    if is_lately and "NO_SHOW" in str(reason) and now < before.meet_time + LONGEST:
+    if is_lately and "NO_SHOW" in str(reason) and now < before.ends_at:
         yield f"claimed {row} as {reason} though somebody waited: {before}"
     was_healthy = RANKS.get(before.status, len(RANKS)) >= RANKS["HEALTHY"]
     has_moved = stage.invariants.moved.get(row, 0.0) >= (run.started or 0.0)
-    is_late = now >= before.meet_time + LONGEST  # then the status does not matter any more
+    is_late = now >= before.ends_at  # then the status does not matter any more
     is_wrong = reason == ("NEVER_HEALTHY" if was_healthy else "NO_SHOW_TIMEOUT")
     if is_wrong and not (has_moved and is_late):
         yield f"claimed {row} as {reason}, which was {before.status}"
@@ -198,7 +217,9 @@ def answer_problems(stage: Stage, run: Invocation) -> Iterator[str]:
     """Say what is wrong with an answer, and let whoever asked have it."""
     if isinstance(run.event, Booking):
         stage.callers.was_answered(run.event, run.result)
-        yield from _of_booking(stage, run.event, run.result)
+        yield from _of_booking(stage, run, run.event, run.result)
+    elif isinstance(run.event, Asking):
+        yield from people_invariants.answer_problems(stage, run)
     elif isinstance(run.event, Report):
         yield from trust_invariants.answered_report(stage, run)
     elif isinstance(run.event, Question):
@@ -207,15 +228,23 @@ def answer_problems(stage: Stage, run: Invocation) -> Iterator[str]:
         yield from _of_visit(stage, run, run.event, run.result)
 
 
-def _of_booking(stage: Stage, booking: Booking, answer: Answer) -> Iterator[str]:
+def _of_booking(stage: Stage, run: Invocation, booking: Booking, answer: Answer) -> Iterator[str]:
     order = booking.order
     stage.invariants.seen[f"booking {answer.status}"] += 1
     is_booked = answer.status in {_BOOKED, _BOOKED_BEFORE}
     if is_booked and booking.is_same:
-        yield from _stands(stage, document_of(answer)["meeting_id"], order.teacher)
+        meeting = document_of(answer)["meeting_id"]
+        yield from _stands(stage, meeting, order.teacher)
+        if answer.status == _BOOKED:
+            yield from people_invariants.room_problems(stage, run, meeting, order.caller)
     elif is_booked:
         if order.booked and not order.booked.keys() & stage.actors.touched:
             yield f"booked another meeting under the key {order.key}"
+    elif answer.status == _CONFLICT and "limit" in document_of(answer):
+        start = order.meet_time + (0 if booking.is_same else 7 * MINUTE)
+        length = order.minutes * MINUTE if order.minutes else LONGEST
+        span = start - AHEAD, start + length
+        yield from people_invariants.no_room_problems(stage, run, None, span, order.caller)
     elif answer.status != _LATER and not _may_refuse(stage, booking, answer.status):
         yield f"answered {answer.status} to {booking.request.body!r}: {answer.body}"
 
@@ -237,7 +266,7 @@ def _stands(stage: Stage, meeting: str, teacher: str) -> Iterator[str]:
         yield f"booked {meeting}, whose row is {item}"
         return
     known = stage.scheduler.planned.keys() | stage.scheduler.past
-    missing = {f"launch-{meeting}", f"safety-{meeting}"} - known
+    missing = set(item.schedules) - known
     if missing and not item.is_over:
         yield f"booked {meeting} without {missing}"
 

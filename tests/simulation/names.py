@@ -24,17 +24,30 @@ _OF_MEETINGS: Final = {
 }
 WITH_MEETINGS: Final = make_settings(**_OF_MEETINGS)
 WITHOUT_SIGN_IN: Final = make_settings(**_OF_MEETINGS, DESKTOP_SIGN_IN="none")
+USUAL: Final = "usual"
+STAGES: Final = {
+    USUAL: WITH_MEETINGS,
+    "without sign-in": WITHOUT_SIGN_IN,
+    "for one meeting": make_settings(**_OF_MEETINGS, MAX_DESKTOPS="2"),
+    "one for each key": make_settings(**_OF_MEETINGS, MAX_DESKTOPS="4", KEY_MEETINGS_AT_ONCE="1"),
+}
 MEETINGS: Final[MeetingsSettings] = WITH_MEETINGS.meetings  # type: ignore[assignment]
-CALLER_KEY: Final = "the-key-of-the-front-end"
+CALLERS: Final = {"front-end": "the-key-of-the-front-end", "office": "the-key-of-the-office"}
+"""The names of those who may schedule meetings, and their keys."""
+FRONT_END, OFFICE = CALLERS
 PREFIX: Final = "elephant-test"
 NEIGHBOUR: Final = f"{OWNER}1"
 """Another deployment, whose name begins with ours."""
+
+BASE_URL: Final = "https://api.example.com/api"
 
 ROLES: Final = ("teacher", "student")
 RANKS: Final[dict[str, int]] = {status: rank for rank, status in enumerate(Status)}
 IDS: Final = {f"{role}_ec2_id": role for role in ROLES}
 """The attributes that name the desktop of a role."""
 REASON: Final = "termination_reason"
+CANCELLED, DESKTOP_LIMIT = "CANCELLED", "DESKTOP_LIMIT"
+BEGUN: Final = "launch_begun_at"
 JOINED: Final = "joined_at"
 CONFIRMED: Final = "scheduled_at"
 """What a row has once its meeting is scheduled."""
@@ -44,6 +57,8 @@ LONGEST: Final = MEETINGS.longest.total_seconds()
 SHORTEST: Final = 15 * MINUTE
 AHEAD: Final = 10 * MINUTE
 """How long before its start a meeting's desktops are launched."""
+FRESHNESS: Final = 10.0
+"""How many seconds old the agenda may be at most."""
 PRESENCE: Final = 5 * MINUTE
 """For how long a visitor counts as present after the page has asked."""
 LIFE, RECONNECT = MINUTE, 3 * MINUTE

@@ -11,7 +11,7 @@ from tests.simulation.aws_edge import AwsEdge, client_error
 from tests.simulation.names import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.simulation.clock import Clock
     from tests.simulation.tasks import Tasks
@@ -42,6 +42,8 @@ class SchedulerService:
         self.planned: dict[str, Planned] = {}
         self.past: set[str] = set()
         self.lost: list[Planned] = []
+        self.watch: Callable[[str, str], None] = lambda _operation, _name: None
+        """What is called for each schedule that is about to be made or removed."""
         self.edge = AwsEdge(tasks)
         self._clock = clock
 
@@ -70,6 +72,7 @@ class SchedulerService:
             if planned.name in self.planned:
                 raise client_error("ConflictException", "CreateSchedule")
             self.planned[planned.name] = planned
+            self.watch("CreateSchedule", planned.name)
             return {"ScheduleArn": "arn:…"}
 
         return dict(self.edge.call("CreateSchedule", execute))
@@ -77,7 +80,9 @@ class SchedulerService:
     def delete_schedule(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
         def execute(_: str | None) -> dict[str, Any]:
             _require_group(request, "DeleteSchedule")
-            if self.planned.pop(request["Name"], None) is None:
+            is_there = self.planned.pop(request["Name"], None) is not None
+            self.watch("DeleteSchedule", request["Name"])
+            if not is_there:
                 raise client_error("ResourceNotFoundException", "DeleteSchedule")
             return {}
 

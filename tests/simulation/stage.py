@@ -19,7 +19,8 @@ from tests.simulation.ec2 import Ec2
 from tests.simulation.functions import Functions
 from tests.simulation.invariants import Invariants
 from tests.simulation.lambda_service import Lambda
-from tests.simulation.names import CALLER_KEY, PREFIX, SETTINGS, WITH_MEETINGS
+from tests.simulation.names import CALLERS, PREFIX, SETTINGS, WITH_MEETINGS
+from tests.simulation.people import People
 from tests.simulation.scheduler import SchedulerService
 from tests.simulation.tasks import Tasks
 from tests.world import OTHER_TOKEN, TABLE
@@ -41,7 +42,7 @@ class Secrets:
 
     def get_secret_value(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
         others = {
-            f"{PREFIX}-schedule-key": json.dumps({"front-end": CALLER_KEY}),
+            f"{PREFIX}-schedule-key": json.dumps(CALLERS),
             f"{PREFIX}-meeting-seed": "s33d" * 9,
         }
 
@@ -73,6 +74,7 @@ class Stage:
         self.agents = Agents(self)
         self.actors = Actors(self)
         self.callers = Callers(self)
+        self.people = People(self)
         self.events: list[Mapping[str, Any]] = []
         self.clients: dict[str, Any] = {
             "ec2": self.ec2,
@@ -82,7 +84,12 @@ class Stage:
         }
         self.ec2.end = self.desktops.end
         self.tasks.before_resuming = self.actors.race
-        self.dynamodb.watchers += [self.stream.watch, self.invariants.row_became]
+        self.scheduler.watch = self.invariants.changed_schedule
+        self.dynamodb.watchers += [
+            self.stream.watch,
+            self.invariants.row_became,
+            self.callers.row_became,
+        ]
 
     @property
     def signs_in(self) -> bool:
@@ -140,7 +147,7 @@ class Stage:
         ec2 = self.ec2
         for lacking in (ec2.hidden, ec2.mute, ec2.denied, ec2.full, self.dynamodb.left_out):
             lacking.clear()
-        ec2.lag = ec2.list_lag = self.dynamodb.lag = 0.0
+        ec2.lag = ec2.list_lag = self.dynamodb.lag = self.dynamodb.index_lag = 0.0
         ec2.closed = None
         self.cloudflare.losses.clear()
         self.cloudflare.api.faults.clear()

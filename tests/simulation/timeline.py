@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.simulation import end_invariants
+from tests.simulation import end_invariants, people_invariants
 from tests.simulation.actors import DECLARE, FILLING
 from tests.simulation.callers import POLL
 from tests.simulation.names import LONGEST, MINUTE, SHORTEST
@@ -56,6 +56,8 @@ class Timeline:
         stage = self._stage
         stage.calm(kill=kill)
         self.calm_since = stage.clock.now
+        unscheduled = list(people_invariants.schedule_problems(stage))
+        assert not unscheduled, "\n".join(unscheduled)
         self.sweep()
         while (now := stage.clock.now) < self._end_of_all():
             self.play(min(now + 5 * MINUTE, self._end_of_all()))
@@ -68,6 +70,7 @@ class Timeline:
     def _end_of_all(self) -> float:
         stage = self._stage
         rows = [item.meet_time + LONGEST for item in stage.dynamodb.items.values()]
+        rows += [each.at for each in stage.scheduler.planned.values()]
         hosts = [end_invariants.latest_end(stage, host) for host in stage.ec2.hosts.values()]
         return max(self.calm_since, *rows, *hosts, 0) + end_invariants.LATEST + 15 * MINUTE
 
@@ -88,6 +91,8 @@ class Timeline:
                 yield moment, partial(stage.desktops.step, host)
         for guest in stage.callers.guests:
             yield from self._of_guest(guest)
+        people = stage.people
+        yield from ((moment, partial(people.run, errand)) for moment, errand in people.due())
         is_calm = self.calm_since <= now
         is_urgent = now < self.calm_since + 3 * MINUTE or end_invariants.overdue(
             stage, 0.0, grace=0.0
@@ -100,7 +105,7 @@ class Timeline:
             callers = self._stage.callers
             if guest.ticket:
                 yield guest.next_look, partial(callers.show, guest)
-            elif guest.next_look < order.meet_time + SHORTEST + POLL:
+            elif guest.next_look < order.start + SHORTEST + POLL:
                 yield guest.next_look, partial(callers.look, guest)
         elif order.plan.is_declared_over and not guest.has_been_declared:
             yield guest.entered + MINUTE, partial(self._declare, guest)

@@ -9,7 +9,12 @@ from chalice.app import Chalice, IAMAuthorizer, Response
 app = Chalice(app_name="sample", configure_logs=False)
 
 
-@app.route("/hello/{name}", methods=["GET", "POST"])
+@app.route("/")
+def root() -> str:
+    return "the root"
+
+
+@app.route("/hello/{name}", methods=["GET", "POST", "PATCH"])
 def hello(name: str) -> dict[str, object]:
     request = app.current_request
     assert request is not None

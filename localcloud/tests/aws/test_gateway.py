@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .conftest import Cloud
 
 
-def fetch(url: str, body: object = None) -> tuple[int, Any]:
-    request = urllib.request.Request(url)  # noqa: S310 - our own server
+def fetch(url: str, body: object = None, method: str | None = None) -> tuple[int, Any]:
+    request = urllib.request.Request(url, method=method)  # noqa: S310 - our own server
     if body is not None:
         request.data = json.dumps(body).encode()
         request.add_header("Content-Type", "application/json")
@@ -92,9 +92,29 @@ def test_a_literal_path_goes_before_a_parameter(url: str) -> None:
     assert fetch(url + "hello/world") == (200, "the whole world")
 
 
-@pytest.mark.parametrize("path", ["nowhere", "hello", "hello/a/b", ""])
-def test_a_path_without_a_view_is_refused_as_api_gateway_does(url: str, path: str) -> None:
-    status, body = fetch(url + path)
+@pytest.mark.parametrize("end", [None, -1])
+def test_the_root_is_a_path_like_any_other(url: str, end: int | None) -> None:
+    assert fetch(url[:end]) == (200, "the root")
+
+
+def test_a_method_reaches_its_view(url: str) -> None:
+    status, body = fetch(url + "hello/you", {"b": 1}, "PATCH")
+    assert (status, json.loads(body)["body"]) == (200, {"b": 1})
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "nowhere"),
+        ("GET", "hello"),
+        ("GET", "hello/a/b"),
+        ("DELETE", "hello/you"),
+        ("OPTIONS", "hello/you"),
+        ("POST", ""),
+    ],
+)
+def test_what_has_no_view_is_refused_as_api_gateway_does(url: str, method: str, path: str) -> None:
+    status, body = fetch(url + path, method=method)
     assert (status, json.loads(body)) == (403, {"message": "Missing Authentication Token"})
 
 
