@@ -11,7 +11,7 @@ from rich.console import Console
 
 from chalicelib.meeting_row.meeting import REASON, ROLES, Status
 from chalicelib.meetings.lifetime import is_over
-from ops.console import json_option, project_option, said_clearly, stage_argument
+from ops.console import json_option, printable, project_option, said_clearly, stage_argument
 from ops.meeting_documents import Documents, start_of
 from ops.opened import open_meetings
 from ops.stage_meetings import CANCEL, END, LOOKS, PAUSE, StageMeetings, check_action
@@ -119,7 +119,8 @@ def _stop(  # noqa: PLR0913 (the command's options)
     meeting = found.read(meeting_id)
     check_action(meeting, action)
     if not yes and not is_over(meeting):
-        people = " and ".join(meeting.text(f"{role}_name") or f"a {role}" for role in ROLES)
+        names = (meeting.text(f"{role}_name") or f"a {role}" for role in ROLES)
+        people = " and ".join(map(printable, names))
         what = f"{action.capitalize()} {meeting_id}, of {people}, {start_of(meeting)} UTC?"
         click.confirm(f"{_CONSEQUENCES[action]}\n{what}", abort=True, err=as_json)
     with Console(stderr=True).status("Waiting until its desktops are terminated …"):

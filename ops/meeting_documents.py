@@ -14,6 +14,7 @@ from chalicelib.meetings.launch_plan import BEGUN_AT
 from chalicelib.meetings.lifetime import meet_time_of
 from chalicelib.meetings.own_meetings import PAST
 from chalicelib.meetings.view import State, state_of, view
+from ops.console import printable
 from ops.usage import HOW, Usage
 
 if TYPE_CHECKING:
@@ -82,10 +83,10 @@ class Documents:
         for each in meetings:
             state = state_of(each, self.now, self.longest)
             table.add_row(
-                escape(each.id),
+                _plain(each.id),
                 start_of(each),
-                escape(each.text(SCHEDULED_BY) or "-"),
-                f"[{_COLOURS[state]}]{escape(_state(each, state))}[/]",
+                _plain(each.text(SCHEDULED_BY) or "-"),
+                f"[{_COLOURS[state]}]{_plain(_state(each, state))}[/]",
                 self._hours(Usage.of(each, self.now, self.longest)),
             )
         return table
@@ -102,7 +103,7 @@ class Documents:
             del rows["cost"]
         for name, value in rows.items():
             if value not in {None, ""}:
-                table.add_row(name.replace("_", " "), escape(str(value)))
+                table.add_row(name.replace("_", " "), _plain(str(value)))
         return table
 
     def _summary(self, meetings: Sequence[Meeting]) -> str:
@@ -131,6 +132,11 @@ def start_of(meeting: Meeting) -> str:
     """Format a meeting's start, in UTC, for people."""
     start = meet_time_of(meeting)
     return f"{start:%Y-%m-%d %H:%M}" if start else "no valid time"
+
+
+def _plain(text: str) -> str:
+    """Return text of a row, which anybody may have written, as text and nothing else."""
+    return escape(printable(text))
 
 
 def _state(meeting: Meeting, state: State) -> str:

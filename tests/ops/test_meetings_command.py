@@ -122,6 +122,16 @@ def test_a_list_fits_a_terminal_and_breaks_no_id(ops: Ops, monkeypatch: pytest.M
     assert f"{NOW + timedelta(hours=20):%Y-%m-%d %H:%M}" in " ".join(lines)
 
 
+def test_what_others_write_into_rows_cannot_control_the_terminal(world: World, ops: Ops) -> None:
+    hostile = "A\x1b[2J\u202e[red]\nB"
+    row = booked(1, hostile) | {"teacher_name": hostile, "student_name": hostile}
+    world.put_row("hostile", **row)
+    for words in ((), ("show", "hostile"), ("cancel", "hostile")):
+        said = ops(*words, answer="n\n").output
+        assert "A\ufffd" in said
+        assert not {"\x1b", "\u202e"} & {*said}
+
+
 @pytest.mark.usefixtures("rows")
 def test_hours_are_of_each_desktop_and_what_is_not_known_is_not_counted(ops: Ops) -> None:
     found = json.loads(ops("--json", "--price-per-hour", "0.5").stdout)
