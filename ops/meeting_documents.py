@@ -12,7 +12,6 @@ from chalicelib.clock import format_time, time_at
 from chalicelib.meeting_row.meeting import ENDED_AT, EXPIRES_AT, REASON, ROLES, SCHEDULED_BY
 from chalicelib.meetings.launch_plan import BEGUN_AT
 from chalicelib.meetings.lifetime import meet_time_of
-from chalicelib.meetings.own_meetings import PAST
 from chalicelib.meetings.view import State, state_of, view
 from ops.console import printable
 from ops.usage import HOW, Usage
@@ -37,12 +36,6 @@ class Documents:
     now: datetime
     longest: timedelta
     price_per_hour: float | None = None
-
-    def is_recent(self, meeting: Meeting) -> bool:
-        """Tell whether a meeting runs, is to come, or was in the past week."""
-        start = meet_time_of(meeting)
-        is_late = start is not None and start >= self.now - PAST
-        return is_late or state_of(meeting, self.now, self.longest) is not State.OVER
 
     def list_json(self, meetings: Sequence[Meeting]) -> dict[str, Any]:
         """Format a list for a script."""
