@@ -22,6 +22,7 @@ from chalicelib.meeting_row.table import RowChangedError, decide_again
 from chalicelib.meetings.ending import Ended
 from chalicelib.meetings.launch_plan import (
     IN_FLIGHT,
+    PATIENCE,
     Lease,
     begin,
     is_begun,
@@ -41,7 +42,7 @@ from chalicelib.meetings.lifetime import (
     length_of,
     meet_time_of,
 )
-from chalicelib.meetings.limits import LimitError, Slot
+from chalicelib.meetings.limits import LimitError, Slot, StillRunningError
 from chalicelib.meetings.starter import MeetingOverError, Work
 from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
@@ -155,12 +156,19 @@ class Launch:
         return self._lease(meeting, holder, deadline)
 
     def _require_desktops(self, meeting: Meeting, place: StageNames) -> None:
-        """End the meeting, and raise LaunchFailedError, if its desktops would be too many."""
-        start, longest = meet_time_of(meeting), self._settings.longest
-        slot = Slot(meeting.id, None, start or self._now(), length_of(meeting, longest))
+        """End the meeting, and raise LaunchFailedError, if its desktops would be too many.
+
+        Desktops of a meeting that has just ended run for a moment longer. They are waited for, by
+        LaunchDelayedError, as long as further attempts are expected.
+        """
+        now, longest = self._now(), self._settings.longest
+        start = meet_time_of(meeting) or now
+        slot = Slot(meeting.id, None, start, length_of(meeting, longest))
         try:
             self._limits.require_desktops(place, slot, self._instances.of_project())
-        except LimitError as error:
+        except (LimitError, StillRunningError) as error:
+            if isinstance(error, StillRunningError) and now < slot.begin + PATIENCE:
+                raise LaunchDelayedError(f"not launched yet: {error}") from error
             self._ending.end_meeting(meeting, DESKTOP_LIMIT)
             raise LaunchFailedError(f"not launched, and the meeting was ended: {error}") from error
 

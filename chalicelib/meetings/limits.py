@@ -39,6 +39,10 @@ class LimitError(Exception):
         super().__init__(f"{what}{frees} ({limit})")
 
 
+class StillRunningError(Exception):
+    """There is room for the meeting, but desktops that should have ended are still running."""
+
+
 @dataclass(frozen=True)
 class Slot:
     """What a meeting takes up: its desktops run from a while before its start until its end."""
@@ -86,21 +90,23 @@ class Limits:
         """Raise LimitError if the desktops of a meeting that is being launched are too many.
 
         `instances` are those of the stage. Meetings that are launched at the same time agree on
-        their order, so that together they keep the limit.
+        their order, so that together they keep the limit. Raises StillRunningError if they are too
+        many only as long as desktops run whose meetings need them no more: try again.
         """
         since = format_time(wanted.start - _DAY)
         agenda = self._table.agenda(place.prefix, since, format_time(wanted.start))
-        before = {each.id for each in agenda if self._is_before(each, wanted)}
+        before = {each.id for each in agenda if self._is_before(each, wanted)} - {wanted.meeting_id}
         running = {
             each.tags[MEETING_TAG]
             for each in instances
             if MEETING_TAG in each.tags and not each.has_ended
         }
-        others = (before | running) - {wanted.meeting_id}
         most = self._settings.max_desktops
-        if DESKTOPS * (len(others) + 1) > most:
-            what = f"at most {most} desktops may run at the same time, and others come first"
-            raise LimitError("MAX_DESKTOPS", what, None)
+        what = f"at most {most} desktops may run at the same time"
+        if DESKTOPS * (len(before) + 1) > most:
+            raise LimitError("MAX_DESKTOPS", f"{what}, and others come first", None)
+        if DESKTOPS * (len((before | running) - {wanted.meeting_id}) + 1) > most:
+            raise StillRunningError(f"{what}, and others still run")
 
     def _is_before(self, meeting: Meeting, wanted: Slot) -> bool:
         """Whether a meeting needs its desktops at the same time, and comes first."""

@@ -194,17 +194,16 @@ def _range_of(call: Call) -> tuple[str, str, Meeting | None]:
             errors[name] = "must be a time such as 2026-11-21T15:30:00Z"
         else:
             times[name] = found
-    after = None
-    if cursor := call.request.query.get("next"):
-        found_cursor = _CURSOR.fullmatch(cursor)
-        if found_cursor is None:
-            errors["next"] = "must be what the answer before had as next"
-        else:
-            made = {AGENDA: call.place.prefix, MEET_TIME: found_cursor["time"]}
-            after = Meeting.made(found_cursor["id"], made)
+    since, until = format_time(times["from"]), format_time(times["to"])
+    cursor = _CURSOR.fullmatch(text) if (text := call.request.query.get("next")) else None
+    if text and (cursor is None or cursor["time"] > until):
+        errors["next"] = "must be what the answer before had as next, with the same times"
     if errors:
         raise wrong(errors)
-    return format_time(times["from"]), format_time(times["to"]), after
+    if cursor is None or cursor["time"] < since:  # which time has passed since that answer
+        return since, until, None
+    made = {AGENDA: call.place.prefix, MEET_TIME: cursor["time"]}
+    return since, until, Meeting.made(cursor["id"], made)
 
 
 def _not_found() -> RefusedError:

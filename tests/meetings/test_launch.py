@@ -137,19 +137,30 @@ def test_a_meeting_is_not_launched_if_its_desktops_were_too_many(
         assert cloud.row()["status"] == "TERMINATED"
 
 
-@pytest.mark.parametrize("state", ["running", "terminated"])
-def test_desktops_that_no_index_knows_count_as_well_while_they_run(
-    cloud: Cloud, state: str
+@pytest.mark.parametrize(
+    ("state", "starts", "action"),
+    [
+        ("running", 7.4, "LaunchFailedError: not launched, and the meeting was ended"),
+        ("running", 7.6, "LaunchDelayedError: not launched yet: at most 3 desktops"),
+        ("terminated", 7.4, "launched"),
+    ],
+)
+def test_desktops_that_no_index_knows_are_waited_for_and_then_count_as_well(
+    cloud: Cloud, state: str, starts: float, action: str
 ) -> None:
+    """They may be those of a meeting that has just ended."""
+    cloud.put_row(starts)
     for role in ("teacher", "student"):
         other = cloud.launch(MeetingID="another", Role=role, Project="Elephant")
         cloud.change(other, state=state)
     cloud.launch(Name="no desktop", Project="Elephant")
     cloud.put_desktop()  # its own, from a launch that died
 
-    launch(cloud, settings=make_settings(**MEETINGS, MAX_DESKTOPS="3"))
+    run = launch(cloud, settings=make_settings(**MEETINGS, MAX_DESKTOPS="3"))
 
-    assert ("termination_reason" in cloud.row()) == (state == "running")
+    said = run.failure if run.error else run.outcome["action"]
+    assert said.startswith(action)
+    assert ("termination_reason" in cloud.row()) == ("LaunchFailedError" in action)
 
 
 def test_a_launch_that_has_begun_goes_on_even_if_the_meeting_is_moved(cloud: Cloud) -> None:

@@ -76,6 +76,9 @@ class People:
     ) -> Invocation:
         return self._send(self._asking(caller, what, order, minutes), warm)
 
+    def repeat(self, asking: Asking) -> Invocation:
+        return self._send(asking, None)
+
     def plan(self, order: Order) -> None:
         """Let the changes happen that are planned for a meeting, which is booked."""
         self._errands += [Errand(order, each) for each in order.plan.changes]

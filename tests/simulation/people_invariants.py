@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.callers import document_of
-from tests.simulation.end_invariants import overdue
 from tests.simulation.names import (
     AHEAD,
     CANCELLED,
@@ -33,6 +32,8 @@ _OK, _WRONG, _UNKNOWN, _CONFLICT, _LATER = 200, 400, 404, 409, 503
 _OF_PATCH: Final = {"meet_time", "duration_minutes", "sequence", "schedules", "expires_at"}
 _OF_DELETE: Final = {REASON, "ended_at"}
 _KEPT: Final = 90 * 24 * 60 * MINUTE
+_PATIENCE: Final = 150.0
+"""For how long a launch waits for the desktops of others to end."""
 SOONEST: Final = MINUTE
 """How far ahead a schedule is at least."""
 
@@ -219,9 +220,9 @@ def too_many_problems(stage: Stage, run: Invocation, row: str, item: Item) -> It
         and each.meet_time - AHEAD < item.ends_at
         and each.ends_at > item.meet_time - AHEAD
     }
-    others |= {host.view.meeting for host in overdue(stage, 0.0)}
     running = {host.view.meeting for host in stage.ec2.hosts.values() if not host.view.is_gone}
-    others |= (running - stage.dynamodb.items.keys()) | stage.actors.touched
+    if stage.clock.now > item.meet_time - AHEAD + _PATIENCE:
+        others |= running
     if len(others - {row}) < settings.max_desktops // 2:
         yield f"ended {row} for the desktops of {others - {row}}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,79 +21,7 @@ from tests.simulation.agents import (
 from tests.simulation.callers import ENTER, JSON, Plan
 from tests.simulation.ec2 import ZONES
 from tests.simulation.names import AHEAD, MINUTE, ROLES, SHORTEST
-from tests.simulation.stage import Stage
-from tests.simulation.timeline import Timeline
-
-if TYPE_CHECKING:
-    from tests.simulation.dynamodb import Item
-    from tests.simulation.lambda_service import Invocation
-
-NOBODY, EVERYBODY = Plan((), None), Plan(ROLES, 2 * MINUTE)
-MIDDLE, LONG = range(1, 17), range(1, 34)
-"""Where a run pauses that makes some calls, or many: before and after each of them."""
-LAGGING = (5.0, 240.0)
-
-
-class Scene:
-    """A stage with a meeting that somebody books."""
-
-    def __init__(self, plan: Plan = NOBODY) -> None:
-        self.stage = Stage(has_meetings=True)
-        self.timeline = Timeline(self.stage)
-        self.order = self.stage.callers.order(20 * MINUTE, keyed=True, plan=plan)
-
-    def book(self) -> None:
-        self.stage.callers.book(self.order)
-        self.stage.settle()
-        assert self.order.meeting
-
-    def book_and_wait(self, seconds_from_start: float) -> None:
-        self.book()
-        self.wait(seconds_from_start)
-
-    def go_to_launch(self, zone: str) -> None:
-        """Book, and let it be time for the launch, when only one zone has room."""
-        self.book_and_wait(-AHEAD - 1)
-        self.stage.ec2.full = set(ZONES.values()) - {zone}
-        self.stage.ec2.lag, self.stage.ec2.list_lag = LAGGING
-
-    def finish_launched(self) -> None:
-        self.wait(0)
-        assert self.running == 2
-        self.timeline.finish()
-
-    def wait(self, seconds_from_start: float) -> None:
-        self.timeline.play(self.order.meet_time + seconds_from_start)
-
-    def fire(self, name: str, calls: int, *, again: bool = False) -> Invocation:
-        planned = self.stage.scheduler.planned[f"{name}-{self.order.meeting}"]
-        self.stage.clock.reach(planned.at)
-        return self.go(self.stage.start(planned, None, again=again), calls)
-
-    def go(self, run: Invocation, calls: int) -> Invocation:
-        self.stage.go_alone(run, calls)
-        self.stage.invariants.check()
-        return run
-
-    def end(self, run: Invocation) -> None:
-        while run in self.stage.functions.running:
-            self.go(run, 1)
-        self.stage.invariants.check()
-
-    def kill(self, run: Invocation) -> None:
-        if run in self.stage.functions.running:
-            self.stage.functions.kill(run.environment)
-
-    def visit(self, calls: int) -> Invocation:
-        return self.go(self.stage.callers.visit(self.order, "teacher", JSON, warm=None), calls)
-
-    @property
-    def row(self) -> Item:
-        return self.stage.dynamodb.items[str(self.order.meeting)]
-
-    @property
-    def running(self) -> int:
-        return len(self.stage.ec2.desktops_of(str(self.order.meeting)))
+from tests.simulation.scenes import EVERYBODY, LAGGING, LONG, MIDDLE, Scene
 
 
 @pytest.mark.parametrize("zone", sorted(ZONES.values()))

@@ -1,0 +1,168 @@
+"""At every call of a run: somebody changes the meeting, or does so at every call of another."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.simulation.callers import Plan
+from tests.simulation.names import AHEAD, MINUTE, OFFICE, ROLES, SHORTEST
+from tests.simulation.people import CANCEL, LIST, MOVE, PUT_OFF, RESIZE, SHOW
+from tests.simulation.scenes import EVERYBODY, LAGGING, MIDDLE, NOBODY, Scene
+
+MOVES = [(PUT_OFF, 12), (PUT_OFF, -3), (MOVE, 12)]
+ERRANDS = [*MOVES, (RESIZE, 30), (CANCEL, 0)]
+STAYING = Plan(ROLES, None)
+PACE = range(1, 34, 3)
+
+
+def finish(scene: Scene, what: str, minutes: int) -> None:
+    """Let everything end, and check that the meeting was cancelled, or launched once."""
+    scene.timeline.finish()
+    hosts = scene.stage.ec2.hosts.values()
+    if what == CANCEL:
+        assert scene.row.text("termination_reason") == "CANCELLED"
+        return
+    assert scene.row.text("termination_reason") == "15_MIN_SUCCESS"
+    assert sorted(str(each.past[0][1].tag("Role")) for each in hosts) == sorted(ROLES)
+    assert what != RESIZE or scene.row.length == minutes * MINUTE
+
+
+@pytest.mark.parametrize(("what", "minutes"), ERRANDS)
+@pytest.mark.parametrize("calls", MIDDLE)
+@pytest.mark.parametrize("is_repeated", [True, False])
+def test_a_change_is_killed_and_repeated_or_given_up(
+    calls: int, what: str, minutes: int, *, is_repeated: bool
+) -> None:
+    scene = Scene(EVERYBODY)
+    scene.book()
+    first = scene.ask(what, minutes, calls)
+    scene.kill(first)
+    if is_repeated:
+        asked = scene.stage.people.repeat(first.event)
+        scene.end(asked)
+        assert asked.result.status == 200
+    finish(scene, what if scene.row.is_claimed else PUT_OFF, minutes)
+
+
+@pytest.mark.parametrize(("what", "minutes"), ERRANDS)
+@pytest.mark.parametrize("calls", PACE)
+def test_a_launch_is_going_on_while_its_meeting_is_changed(
+    calls: int, what: str, minutes: int
+) -> None:
+    scene = Scene(EVERYBODY)
+    scene.book_and_wait(-AHEAD - 1)
+    scene.stage.ec2.lag, scene.stage.ec2.list_lag = LAGGING
+    launch = scene.fire("launch", calls, again=True)
+    scene.end(scene.ask(what, minutes))
+    scene.end(launch)
+    finish(scene, what, minutes)
+
+
+@pytest.mark.parametrize(("what", "minutes"), ERRANDS)
+@pytest.mark.parametrize("calls", MIDDLE[::2])
+def test_a_change_is_going_on_while_its_meeting_is_launched(
+    calls: int, what: str, minutes: int
+) -> None:
+    scene = Scene(EVERYBODY)
+    scene.book_and_wait(-AHEAD - 1)
+    change = scene.ask(what, minutes, calls)
+    scene.fire_due("launch", -AHEAD)
+    scene.end(change)
+    finish(scene, what if scene.row.is_claimed else PUT_OFF, minutes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [pair for pair in itertools.product(ERRANDS[1:], repeat=2) if pair[0] != ERRANDS[-1]],
+)
+@pytest.mark.parametrize("calls", range(3, 16, 3))
+def test_two_people_change_a_meeting_at_once(
+    calls: int, first: tuple[str, int], second: tuple[str, int]
+) -> None:
+    scene = Scene(EVERYBODY)
+    scene.book()
+    paused = scene.ask(*first, calls)
+    scene.end(scene.ask(*second))
+    scene.end(paused)
+    finish(scene, CANCEL if CANCEL in {first[0], second[0]} else PUT_OFF, 0)
+
+
+@pytest.mark.parametrize("calls", MIDDLE[1::2])
+@pytest.mark.parametrize("is_net_first", [True, False])
+@pytest.mark.parametrize(("what", "minutes"), [(RESIZE, 45), (PUT_OFF, 12), (CANCEL, 0)])
+@pytest.mark.parametrize("is_joined", [True, False])
+def test_a_meeting_is_changed_while_the_safety_net_ends_it(
+    calls: int, what: str, minutes: int, *, is_net_first: bool, is_joined: bool
+) -> None:
+    scene = Scene(STAYING if is_joined else NOBODY, minutes=15)
+    scene.book_and_wait(SHORTEST - 1)
+    if is_net_first:
+        paused = scene.fire("safety", calls)
+        scene.end(scene.ask(what, minutes))
+    else:
+        paused = scene.ask(what, minutes, calls)
+        scene.fire_due("safety", SHORTEST)
+    scene.end(paused)
+    is_over = scene.row.is_claimed
+    scene.wait(SHORTEST + 4 * MINUTE)
+    assert scene.running == (0 if is_over else 2)
+    scene.timeline.finish()
+
+
+@pytest.mark.parametrize("calls", MIDDLE)
+def test_a_cancelled_meeting_ends_though_its_terminator_is_killed(calls: int) -> None:
+    scene = Scene(STAYING)
+    scene.book_and_wait(6 * MINUTE)
+    scene.stage.stream.waiting.clear()
+    scene.end(scene.ask(CANCEL))
+    scene.kill(scene.go(scene.stage.stream.hand_over(scene.stage.functions, 10), calls))
+    scene.timeline.finish()
+    assert scene.row.text("termination_reason") == "CANCELLED"
+
+
+@pytest.mark.parametrize(("minutes", "to"), [(15, 20), (20, 45), (30, 20), (45, 30)])
+def test_a_meeting_in_progress_ends_at_its_last_length(minutes: int, to: int) -> None:
+    scene = Scene(STAYING, minutes=minutes)
+    scene.book_and_wait(9 * MINUTE)
+    scene.end(scene.ask(RESIZE, to))
+    scene.wait(to * MINUTE - 1)
+    assert scene.running == 2
+    scene.wait(to * MINUTE + 2 * MINUTE)
+    assert scene.running == 0
+    assert scene.row.text("termination_reason") == "MAX_LENGTH_TIMEOUT"
+    scene.timeline.finish()
+
+
+@pytest.mark.parametrize("what", [LIST, SHOW, MOVE, RESIZE, CANCEL])
+def test_another_key_sees_and_changes_nothing(what: str) -> None:
+    scene = Scene()
+    scene.book()
+    before = scene.row.copy()
+    people = scene.stage.people
+    asked = scene.go(people.ask(OFFICE, what, scene.order, 20), 1000)
+    assert asked.result.status == (200 if what == LIST else 404)
+    assert scene.row == before
+    scene.timeline.finish()
+
+
+def test_a_meeting_is_launched_as_soon_as_the_one_before_it_has_left_its_desktops() -> None:
+    scene = Scene(STAYING, minutes=15, stage="for one meeting")
+    scene.book()
+    later = scene.stage.callers.order(45 * MINUTE, keyed=True, plan=EVERYBODY, minutes=15)
+    scene.end(scene.stage.callers.book(later))
+    assert later.meeting
+    scene.timeline.finish()
+    assert scene.stage.dynamodb.row(later.meeting).text("termination_reason") == "15_MIN_SUCCESS"
+
+
+@pytest.mark.parametrize("calls", MIDDLE[::3])
+def test_two_meetings_are_booked_at_once_where_there_is_room_for_one(calls: int) -> None:
+    scene = Scene(EVERYBODY, minutes=15, stage="for one meeting")
+    scene.stage.dynamodb.index_lag = 5.0
+    first = scene.go(scene.stage.callers.book(scene.order, None), calls)
+    other = scene.stage.callers.order(25 * MINUTE, keyed=True, plan=EVERYBODY, minutes=15)
+    scene.end(scene.stage.callers.book(other, None))
+    scene.end(first)
+    scene.timeline.finish()
