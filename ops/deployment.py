@@ -36,6 +36,7 @@ from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
 from ops.stages import ConfigError
 from ops.stream import remove_strays, settle_mapping, table_stream
+from ops.zones import pack_zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,6 +161,7 @@ class Deployment:
     def _run_chalice(self, stream_arn: str | None, say: Say) -> None:
         forget_build(self._config_file.directory)
         compile_project(self._config_file.directory)
+        pack_zones(self._config_file.directory, are_wanted=self._stage.settings.invites)
         environment = {
             **without_settings(os.environ),
             "AWS_DEFAULT_REGION": self._stage.region,
@@ -235,6 +237,7 @@ class Deployment:
             has_sweep=SWEEP in self._functions,
             has_meetings=meetings is not None,
             has_notifications=settings.notifications is not None,
+            has_invitations=settings.invites,
             certificate_arn=certificate_arn(self._stage) if meetings else "",
             desktop_policies=meetings.desktop_policy_arns if meetings else (),
         )

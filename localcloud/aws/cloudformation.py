@@ -8,7 +8,7 @@
 | a changed table is lost | it is kept, with its new stream, index and expiry, under its name |
 | a table's rows never expire | the attribute by which they do is kept, as by `UpdateTimeToLive` |
 | a changed role keeps its policies, which cannot be read | they change, and can be read |
-| some types are missing | `stack_resources.py` has them |
+| some types are missing | `stack_resources.py` and `stack_mail.py` have them |
 | a stack whose resources somebody deleted cannot be deleted | it can |
 
 As in moto, every operation is finished when it is answered, with events of the stack alone; nothing
@@ -33,7 +33,7 @@ from moto.dynamodb.models.table import Table
 from moto.iam.models import Role
 from moto.sqs.exceptions import QueueDoesNotExist
 
-from . import stack_resources  # noqa: F401 (moto finds the types that are defined)
+from . import stack_mail, stack_resources  # noqa: F401 (moto finds the types that are defined)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

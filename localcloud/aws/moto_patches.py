@@ -63,7 +63,7 @@ def moto_patches(
         stack.enter_context(cloudformation_patches())
         stack.enter_context(scheduler_patches(clock))
         stack.enter_context(ec2_patches(clock, refusals))
-        stack.enter_context(mail_patches(outbox, clock))
+        stack.enter_context(mail_patches(outbox, clock, functions))
         yield
 
 
