@@ -174,7 +174,7 @@ class Container:
 
         return OwnMeetings(
             settings=self._meetings,
-            sends_invitations=bool(self._settings.notifications),
+            sends_invitations=self._settings.invites,
             people=self._people,
             table=self._table,
             rescheduling=Rescheduling(

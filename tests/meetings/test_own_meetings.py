@@ -8,6 +8,7 @@ import pytest
 
 from tests.meetings.api import BODY, FAULTS, KEY, MEET_TIME, NOW, PLACE, Api, read
 from tests.meetings.faults import LOST, REFUSED, TWICE
+from tests.notifications.harness import VARIABLES
 
 if TYPE_CHECKING:
     from chalicelib.meetings.http import Answer
@@ -94,6 +95,15 @@ def test_without_a_key_nothing_is_shown_or_changed(api: Api, meeting: str) -> No
         assert api.own(meeting, method, MOVE, bearer=None).status == 401
     assert api.own(bearer=None).status == 401
     assert "termination_reason" not in api.rows()[meeting]
+
+
+@pytest.mark.parametrize(("variables", "are_sent"), [({}, True), ({"INVITATIONS": "off"}, False)])
+def test_a_list_says_whether_people_are_invited(
+    api: Api, variables: dict[str, str], *, are_sent: bool
+) -> None:
+    stage = {**VARIABLES, "FEATURES": "meetings,notifications"} | variables
+
+    assert read(api.own(**stage))["invitations"] is are_sent
 
 
 def test_a_long_list_is_read_in_pages(api: Api) -> None:
