@@ -121,7 +121,6 @@ def test_a_long_list_is_read_in_pages(api: Api) -> None:
 
     first = read(api.own())
     second = read(api.own(next=first["next"]))
-    after = {"next": first["next"], "from": "2026-11-22T03:21:00Z"}
 
     found = [each["meeting_id"] for each in (*first["meetings"], *second["meetings"])]
     assert found == [f"m{number:03}" for number in range(0, 203, 2)]
@@ -129,8 +128,7 @@ def test_a_long_list_is_read_in_pages(api: Api) -> None:
     # The page that it was the end of is longer ago than a list goes back.
     later = {"from": "2026-11-22T03:20:00Z", "next": first["next"]}
     assert [each["meeting_id"] for each in read(api.own(**later))["meetings"]] == ["m200", "m202"]
-    assert api.own(to="2026-11-22T01:00:00Z", next=first["next"]).status == 400
-    assert [each["meeting_id"] for each in read(api.own(**after))["meetings"]] == ["m202"]
+    assert read(api.own(to="2026-11-22T01:00:00Z", next=first["next"]))["meetings"] == []
 
 
 @pytest.mark.usefixtures("meeting")
