@@ -65,30 +65,28 @@ ahead = st.sampled_from([30, 5 * 60, 11 * 60, 12 * 60, 25 * 60])
 """Seconds from now to a meeting's start."""
 ways = st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER])
 """How somebody asks for a desktop."""
-lengths = st.sampled_from([None, None, 15, 20, 30, 45])
+lengths = st.sampled_from([None, None, 15, 20, 30])
 callers = st.sampled_from([FRONT_END, FRONT_END, *CALLERS])
-errands = st.sampled_from(
-    [
-        *((PUT_OFF, minutes) for minutes in (1, 4, 12, 40, -3, -12)),
-        *((MOVE, minutes) for minutes in (0, 5, 12, 30, -1)),
-        *((RESIZE, minutes) for minutes in (15, 20, 30, 45)),
-        *[(CANCEL, 0)] * 4,
-    ]
+MOVES: Final = (
+    *((PUT_OFF, minutes) for minutes in (1, 4, 12, 40, -3, -12)),
+    *((MOVE, minutes) for minutes in (0, 5, 12, 30, -1)),
 )
-moments = st.sampled_from(
-    [
-        *(-720.0, -600.0, -600.0, -599.8, -599.5, -598.0, -597.0, -300.0, 0.0),
-        *(360.0, 840.0, 900.0, 900.0, 901.0, 1200.0, 1740.0, 2640.0),
-    ]
-)
+ENDS: Final = (*((RESIZE, minutes) for minutes in (15, 20, 30, 45, 45)), (CANCEL, 0), (CANCEL, 0))
+errands = st.sampled_from([*MOVES, *ENDS, *ENDS])
+EARLY, LATE = (-720, -600, -600, -599.8, -599.5, -598, -597, -300), (0, 360, 839, 900, 901, 1740)
 """Seconds after a meeting's start at which somebody changes it: mostly while something is due."""
 changes = st.lists(
-    st.builds(lambda moment, errand: Change(moment, *errand), moments, errands), max_size=3
+    st.builds(lambda moment, errand: Change(moment, *errand), st.sampled_from(EARLY), errands)
+    | st.builds(
+        lambda moment, errand: Change(moment, *errand), st.sampled_from(LATE), st.sampled_from(ENDS)
+    ),
+    min_size=1,
+    max_size=3,
 ).map(tuple)
 plans = st.builds(
     Plan,
     comes=st.sampled_from([ROLES, ("teacher",), ROLES, ()]),
-    stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None]),
+    stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None, None]),
     is_well=st.sampled_from([True, True, True, False]),
     is_declared_over=st.sampled_from([False, True]),
     is_hostile=st.sampled_from([False, False, False, True]),
@@ -293,7 +291,7 @@ class MeetingsSchedule(Schedule):
         return Seed(self._seeds.to_bytes(32))
 
     @initialize(
-        first=st.tuples(ahead, either, plans, calls) | st.none(),
+        first=st.tuples(ahead, either, plans, calls, lengths) | st.none(),
         minutes=st.sampled_from([0, 2, 18, 28]),
         faults=st.lists(st.sampled_from(MEETING_FAULTS), max_size=2),
         kill=either,
@@ -301,7 +299,7 @@ class MeetingsSchedule(Schedule):
     )
     def begin(
         self,
-        first: tuple[int, bool, Plan, int] | None,
+        first: tuple[int, bool, Plan, int, int | None] | None,
         minutes: int,
         faults: list[tuple[str, Any]],
         *,
@@ -313,8 +311,8 @@ class MeetingsSchedule(Schedule):
         for fault in faults:
             switch_on(self.stage, *fault)
         if first:
-            seconds, keyed, plan, calls = first
-            self.book(seconds, plan, calls, FRONT_END, None, keyed=keyed)
+            seconds, keyed, plan, calls, length = first
+            self.book(seconds, plan, calls, FRONT_END, length, keyed=keyed)
             self.pass_time(minutes * MINUTE)
 
     # Callers
