@@ -268,6 +268,23 @@ if settings.notifications:
         )
 
 
+if settings.invites:
+    from chalicelib.invitations.bounces import bounce_pattern
+
+    @app.on_dynamodb_record(stream_arn=stream_arn())
+    @ready_with(lambda: container.invite)
+    def invite(event: DynamoDBEvent) -> dict[str, Any]:
+        """Send the people of meetings the letters that they are due."""
+        return container.invite.handle(event.to_dict(), cast("LambdaContext", event.context))
+
+    @raw_event
+    @app.on_cw_event(bounce_pattern())
+    @ready_with(lambda: container.note_bounce)
+    def note_bounce(event: RawEvent) -> dict[str, Any]:
+        """Note a letter that came back."""
+        return container.note_bounce.handle(event.to_dict(), cast("LambdaContext", event.context))
+
+
 if command_line:
     names = [each.name for each in app.event_sources]
     names += [each.name for each in app.pure_lambda_functions]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from chalicelib.cloudflare.client import Cloudflare
     from chalicelib.cloudflare.rate_limit import Quota
     from chalicelib.cloudflare.zone import CloudflareZone
+    from chalicelib.invitations.bounces import Bounces
+    from chalicelib.invitations.invite import Invite
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.booking_page import BookingPage
     from chalicelib.meetings.desktop_api import DesktopApi
@@ -404,3 +406,37 @@ class Container:
     def _notifications(self) -> NotificationsSettings:
         """The feature's settings, which exist: this is used only in stages that have it."""
         return cast("NotificationsSettings", self._settings.notifications)
+
+    # Invitations, in a stage with both features
+
+    @cached_property
+    def invite(self) -> Invite:
+        """The handler of the table's stream that sends letters."""
+        from chalicelib.invitations.delivery import Delivery
+        from chalicelib.invitations.invite import Invite
+        from chalicelib.invitations.post import Post
+        from chalicelib.meetings.stage_secrets import Seeds
+        from chalicelib.notifications.once import Once
+        from chalicelib.notifications.sent import Sent
+
+        sender, longest = self._notifications.mail_from, self._meetings.longest
+        return Invite(
+            delivery=Delivery(
+                table=self._table,
+                seeds=Seeds(self._client("secretsmanager")),
+                once=Once(Sent(self._client("dynamodb")), self._clock),
+                post=Post(self._client("sesv2"), sender),
+                sender=sender,
+                longest=longest,
+                clock=self._clock,
+            ),
+            longest=longest,
+            reporter=self._reporter("invite"),
+        )
+
+    @cached_property
+    def note_bounce(self) -> Bounces:
+        """The handler of letters that came back."""
+        from chalicelib.invitations.bounces import Bounces
+
+        return Bounces(table=self._table, reporter=self._reporter("note_bounce"))

@@ -16,6 +16,8 @@ FUNCTIONS: Final = (
     "sweep",
     "notify_instance_termination",
     "notify_deployment",
+    "invite",
+    "note_bounce",
 )
 """The functions that use this, besides the one behind the routes."""
 
@@ -79,6 +81,11 @@ class StageNames:
     def sent_table(self) -> str:
         """The name of the table of notices sent."""
         return f"{self.prefix}-sent"
+
+    @property
+    def mail_events(self) -> str:
+        """The name of SES's configuration set that publishes what becomes of invitations."""
+        return f"{self.prefix}-invitations"
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"

@@ -23,7 +23,15 @@ def book_meetings(scene: Scene) -> tuple[Booked, Booked, Booked, Booked]:
     The first and the third start at the same time, the second two minutes later.
     """
     caller, key = scene.caller, scene.key()
-    scene.chapter("Four meetings are booked, as the booking page does: POST /schedule")
+    scene.chapter("The booking page: GET /")
+    page = caller.request("GET", "/", None)
+    scene.promise(
+        "anybody can open it; it holds no key, and loads nothing from elsewhere",
+        page.status == _OK
+        and key not in page.text
+        and page.headers["Content-Security-Policy"].startswith("default-src 'none'"),
+    )
+    scene.chapter("With a key it books meetings, here four: POST /schedule")
     start = scene.cloud.clock.now().replace(second=0, microsecond=0) + 13 * _MINUTE
     wanted = {
         "teacher_name": "Ada",

@@ -14,7 +14,7 @@ from ops.api import (
     url_of,
 )
 from ops.check import failure, ok, question, skipped, warning
-from ops.stream import READER, mappings, wrong_limits
+from ops.stream import mappings, readers_of, wrong_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,22 +79,27 @@ def _answers(context: Context, api_id: str) -> Finding:
 
 @question("stream mapping", needs=("stack",))
 def stream_mapping(context: Context) -> Iterator[Finding]:
-    """Whether the terminator reads the table's stream, and bad records do not block it."""
+    """Whether the table's stream is read by whom it should, and bad records do not block it."""
     if not context.stage.settings.meetings or context.outputs is None:
-        return
-    deploy = context.command("deploy")
-    if context.deployed(READER) is None:
-        yield skipped(f"depends on failed check 'function {READER}'")
         return
     table = context.client("dynamodb").describe_table(TableName=context.stage.settings.table_name)[
         "Table"
     ]
-    stream = table.get("LatestStreamArn")
-    there = mappings(context.client("lambda"), context.stage)
+    queue = context.outputs.failure_queue_arn
+    for reader in readers_of(context.stage):
+        if context.deployed(reader) is None:
+            yield skipped(f"depends on failed check 'function {reader}'")
+        else:
+            yield from _mapping(context, reader, table.get("LatestStreamArn"), queue)
+
+
+def _mapping(context: Context, reader: str, stream: str | None, queue: str) -> Iterator[Finding]:
+    deploy = context.command("deploy")
+    there = mappings(context.client("lambda"), context.stage, reader)
     reading = [each for each in there if each["EventSourceArn"] == stream]
     if not reading:
         found = "another stream" if there else "nothing"
-        yield failure(f"{READER} reads {found}, not {stream or 'a stream of the table'}", deploy)
+        yield failure(f"{reader} reads {found}, not {stream or 'a stream of the table'}", deploy)
         return
     mapping = reading[0]
     if mapping["State"] in {"Disabled", "Disabling"}:
@@ -104,7 +109,7 @@ def stream_mapping(context: Context) -> Iterator[Finding]:
             f"{context.stage.region}`",
         )
         return
-    wrong = wrong_limits(mapping, context.outputs.failure_queue_arn)
+    wrong = wrong_limits(mapping, queue, reader)
     if wrong:
         yield failure(f"wrong settings: {', '.join(wrong)}", deploy)
     elif str(mapping.get("LastProcessingResult", "")).startswith("PROBLEM"):
@@ -113,9 +118,9 @@ def stream_mapping(context: Context) -> Iterator[Finding]:
             f"see the logs of the function, then {deploy}",
         )
     else:
-        yield ok(f"{READER} reads {stream}")
+        yield ok(f"{reader} reads {stream}")
     if len(there) > len(reading):
-        yield warning(f"{READER} reads another stream as well", deploy, of="others")
+        yield warning(f"{reader} reads another stream as well", deploy, of="others")
 
 
 QUESTIONS: Final = (api, stream_mapping)

@@ -165,6 +165,7 @@ def alarms(context: Context) -> Iterator[Finding]:
         has_sweep=SWEEP in context.functions,
         has_meetings=context.stage.settings.meetings is not None,
         has_notifications=context.stage.settings.notifications is not None,
+        has_invitations=context.stage.settings.invites,
     )
     pages = (
         context.client("cloudwatch")

@@ -14,7 +14,7 @@ from ops.account import error_code
 from ops.agenda import expiry_of, index_of, wrong_index
 from ops.check import NOT_FOUND, failure, ok, question, warning
 from ops.checks_aws import in_region, recreate_stack
-from ops.meetings import key_command, schedules_of
+from ops.meetings import schedules_of
 from ops.role_policies import other_policies, trust_command
 from ops.stack_roles import DESKTOP, SCHEDULER, Role, role_of
 
@@ -151,7 +151,9 @@ def schedule_key(context: Context) -> Iterator[Finding]:
         return
     keys = _keys(text)
     if keys and all(len(each) >= SHORTEST_KEY for each in keys):
-        yield ok(f"{name} holds {len(keys)} key(s); `{key_command(context.stage)}` shows it")
+        yield ok(
+            f"{name} holds {len(keys)} key(s); `elephant keys {context.stage.name}` lists them"
+        )
         return
     found = "a key that can be guessed" if keys else "no key"
     yield failure(

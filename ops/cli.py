@@ -12,6 +12,8 @@ from ops.account import Account, readable_errors
 from ops.check import Context
 from ops.cli_certificate import certificate
 from ops.cli_image import image
+from ops.cli_keys import keys
+from ops.cli_meetings import meetings
 from ops.cli_notify import notify_test
 from ops.cli_stage import stage
 from ops.cli_sweep import plan, status, sweep
@@ -47,7 +49,7 @@ def main() -> None:
     """  # noqa: D301 (click's mark for text that keeps its lines)
 
 
-for command in (certificate, image, stage, status, plan, sweep, notify_test):
+for command in (certificate, image, keys, meetings, stage, status, plan, sweep, notify_test):
     main.add_command(command)
 
 

@@ -9,11 +9,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from ops.account import Account
 from ops.console import json_option, project_option, said_clearly, stage_argument
-from ops.deployment import Deployment
 from ops.drift import Drift
 from ops.neighbours import Neighbour, conflicts
+from ops.opened import open_stage
 from ops.stages import ConfigFile
 from ops.sweeping import Sweeping
 
@@ -109,11 +108,7 @@ def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
 
 
 def _open(directory: Path, name: str) -> tuple[Stage, Sweeping]:
-    """Open the stage's sweep in the right account; in another one nothing would seem to run."""
-    config_file = ConfigFile(directory.resolve())
-    stage = config_file.stage(name)
-    account = Account(stage.region)
-    Deployment(config_file, stage, account).check_account()
+    stage, account = open_stage(directory, name)
     return stage, Sweeping(stage, account)
 
 

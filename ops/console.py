@@ -17,7 +17,9 @@ from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from ops.account import AwsError
 from ops.certificate import CertificateError
 from ops.command import CommandError
+from ops.keys import KeysError
 from ops.reach import UnreadableCallError
+from ops.stage_meetings import MeetingError
 from ops.stages import ConfigError, ConfigFile
 from ops.stored_secret import SecretStoreError
 from ops.token import TokenFormatError
@@ -74,6 +76,8 @@ _MENDABLE: Final = (
     CertificateError,
     DnsError,
     ConfigError,
+    KeysError,
+    MeetingError,
     QuotaSpentError,
     RowsNotUpdatedError,
     SecretError,

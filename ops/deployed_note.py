@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ops.account import readable_errors
 from ops.api import api_stage, apis_of, url_of
 from ops.stages import ConfigError
-from ops.stream import READER, mappings
+from ops.stream import READERS, mappings
 from ops.written_files import to_text, write_files
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ops.stages import ConfigFile, Stage
 
 API: Final = "rest_api"
-MAPPING: Final = f"{READER}-dynamodb-event-source"
+MAPPINGS: Final = {reader: f"{reader}-dynamodb-event-source" for reader in READERS}
 """Chalice's names for them within the file."""
 
 
@@ -39,7 +39,7 @@ def complete_note(
     stream_arn: str | None,
     say: Callable[[str], None],
 ) -> None:
-    """Update the record with the stage's existing API and its mapping of this stream.
+    """Update the record with the stage's existing API and its mappings of this stream.
 
     Without a stream any mapping is recorded, so that Chalice removes it. One of another stream
     is dropped, since Chalice would keep it. Raises ConfigError if there are several APIs, of which
@@ -50,15 +50,16 @@ def complete_note(
     noted = {each.get("name"): each for each in resources}
     with readable_errors("look for the stage's API and mapping"):
         apis = apis_of(account.client("apigateway"), stage)
-        read = mappings(account.client("lambda"), stage)
+        read = {each: mappings(account.client("lambda"), stage, each) for each in READERS}
     right: dict[str, dict[str, Any] | None] = {}
     if apis and noted.get(API, {}).get("rest_api_id") not in apis:
         url = url_of(_only(apis), stage, api_stage(config_file.load(), stage))
         right[API] = {"resource_type": "rest_api", "rest_api_id": apis[0], "rest_api_url": url}
-    there = [each for each in read if stream_arn in {None, each["EventSourceArn"]}]
-    known = {each["UUID"] for each in there}
-    if noted.get(MAPPING, {}).get("event_uuid") not in known:
-        right[MAPPING] = _mapping(there[0]) if there else None
+    for reader, name in MAPPINGS.items():
+        there = [each for each in read[reader] if stream_arn in {None, each["EventSourceArn"]}]
+        known = {each["UUID"] for each in there}
+        if noted.get(name, {}).get("event_uuid") not in known:
+            right[name] = _mapping(there[0]) if there else None
     changed = {name: each for name, each in right.items() if each or name in noted}
     if not changed:
         return

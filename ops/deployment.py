@@ -20,7 +20,8 @@ from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
 from ops.grants import certificate_arn
 from ops.lambda_settings import failures_of, settle_function
-from ops.meetings import check_no_schedules, key_command, living_desktops, remove_schedules
+from ops.meetings import check_no_schedules, living_desktops, remove_schedules
+from ops.opened import check_account
 from ops.policies import functions_of
 from ops.preflight import (
     check_neighbours,
@@ -35,6 +36,7 @@ from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
 from ops.stages import ConfigError
 from ops.stream import remove_strays, settle_mapping, table_stream
+from ops.zones import pack_zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,13 +66,7 @@ class Deployment:
 
     def check_account(self) -> None:
         """Raise AwsError unless the credentials belong to the stage's account."""
-        identity = self._account.identity()
-        if identity.account != self._stage.account:
-            raise AwsError(
-                f"stage {self._stage.name!r} is in account {self._stage.account}, but these "
-                f"credentials ({identity.arn}) are for {identity.account}: use others, or "
-                f"`elephant stage {self._stage.name} --account {identity.account}`"
-            )
+        check_account(self._stage, self._account)
 
     def has_token(self) -> bool:
         """Tell whether the stage's secret holds a token. Raises AwsError."""
@@ -165,6 +161,7 @@ class Deployment:
     def _run_chalice(self, stream_arn: str | None, say: Say) -> None:
         forget_build(self._config_file.directory)
         compile_project(self._config_file.directory)
+        pack_zones(self._config_file.directory, are_wanted=self._stage.settings.invites)
         environment = {
             **without_settings(os.environ),
             "AWS_DEFAULT_REGION": self._stage.region,
@@ -189,7 +186,7 @@ class Deployment:
         url = settle_api(self._account, self._stage, name, say)
         step("Meetings")
         say(f"book them in a browser at {url}, or as docs/openapi.yaml says, with a key")
-        say(f"the key is the output of: {key_command(self._stage)}")
+        say(f"make a key for each person or front end: elephant keys {self._stage.name} add WHO")
 
     def destroy(self, removable: Removable, step: Say, say: Say) -> None:
         """Remove what `deploy` created, our DNS records first; table and secret only if named."""
@@ -240,6 +237,7 @@ class Deployment:
             has_sweep=SWEEP in self._functions,
             has_meetings=meetings is not None,
             has_notifications=settings.notifications is not None,
+            has_invitations=settings.invites,
             certificate_arn=certificate_arn(self._stage) if meetings else "",
             desktop_policies=meetings.desktop_policy_arns if meetings else (),
         )

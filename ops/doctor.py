@@ -17,6 +17,7 @@ from ops import (
     checks_cloudflare,
     checks_code,
     checks_function,
+    checks_invitations,
     checks_meetings,
     checks_neighbours,
     checks_notifications,
@@ -43,6 +44,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_meetings.QUESTIONS,
     *checks_neighbours.OF_THE_ACCOUNT,
     *checks_notifications.QUESTIONS,
+    *checks_invitations.QUESTIONS,
     *checks_api.QUESTIONS,
     *checks_aws.WATCH,
 )

@@ -22,7 +22,8 @@ WATCHDOG: Final = "dns_watchdog"
 
 OF_MEETINGS: Final = (ROUTES_FUNCTION, "launch_ec2", "safety_net", "terminator")
 OF_NOTIFICATIONS: Final = ("notify_deployment", "notify_instance_termination")
-OF_FEATURES: Final = (*OF_MEETINGS, *OF_NOTIFICATIONS)
+OF_INVITATIONS: Final = ("invite", "note_bounce")
+OF_FEATURES: Final = (*OF_MEETINGS, *OF_NOTIFICATIONS, *OF_INVITATIONS)
 """Functions that a stage gets and loses with a feature."""
 
 CONCURRENCY: Final = "reserved_concurrency"

@@ -14,6 +14,7 @@ from chalicelib.ec2.instances import OWNER_TAG
 from chalicelib.meeting_row.meeting import AGENDA
 from ops.reach import UnreadableCallError
 from ops.statement import Statement
+from ops.stream import INVITER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _OF_MEETINGS: Final = "chalicelib/meetings/"
 """Where the code is whose secrets are those that meetings are made with, not Cloudflare's token."""
 
+_OF_INVITATIONS: Final = "chalicelib/invitations/"
+"""Where the code is whose e-mails go to the people of meetings."""
+
 _OF_NOTIFICATIONS: Final = "chalicelib/notifications/"
 """Where the code is whose table is that of the e-mails sent, not that of the meetings."""
 
@@ -34,14 +38,16 @@ class UnknownCallError(UnreadableCallError):
     """A call whose permissions are not known. The message says which, and what to do."""
 
 
-def grants_of(call: Call, stage: Stage) -> list[Statement]:
-    """Return the statements that one call needs; none if the stage has not what it is made on.
+def grants_of(call: Call, stage: Stage, function: str = "") -> list[Statement]:
+    """Return the statements that a function's call needs; none if the stage has not its object.
 
     Raises UnknownCallError for a call that is in no table here.
     """
     service, _, operation = call.action.partition(":")
     if service == "dynamodb":
         return _of_the_table(call, stage)
+    if function == INVITER and call.action == "secretsmanager:GetSecretValue":
+        return [_seed(call, stage)]
     make = _TABLE.get(call.action)
     if make is None:
         raise UnknownCallError(
@@ -123,6 +129,8 @@ def _send_mail(call: Call, stage: Stage) -> list[Statement]:
     https://github.com/aws/aws-sdk-js/issues/3641, https://github.com/aws/aws-cdk/issues/34402
     """
     settings, ours = _notifications(stage), stage.arn("ses")
+    if call.file.startswith(_OF_INVITATIONS):
+        return [_send_letters(stage)]
     names = [
         name
         for address in (settings.mail_from, *settings.mail_to)
@@ -137,6 +145,19 @@ def _send_mail(call: Call, stage: Stage) -> list[Statement]:
     }
     resources = (*identities, f"{ours}:configuration-set/*")
     return [Statement("SendMail", (call.action,), resources, only)]
+
+
+def _send_letters(stage: Stage) -> Statement:
+    """Let whole messages be sent from the stage's one sender, to anybody who may be invited.
+
+    `SendEmail` needs this right instead of its own for a message that is composed already, and in
+    the sandbox those of the recipients as well.
+    https://github.com/symfony/symfony/issues/51461, https://github.com/nodemailer/nodemailer/issues/1734
+    """
+    ours, sender = stage.arn("ses"), _literal(_notifications(stage).mail_from)
+    resources = (f"{ours}:identity/*", f"{ours}:configuration-set/{stage.place.mail_events}")
+    only: dict[str, dict[str, str | list[str]]] = {"StringEquals": {"ses:FromAddress": sender}}
+    return Statement("SendMail", ("ses:SendRawEmail",), resources, only)
 
 
 def _deployment(call: Call, stage: Stage) -> list[Statement]:
@@ -155,8 +176,13 @@ def _secret(call: Call, stage: Stage) -> list[Statement]:
     if not call.file.startswith(_OF_MEETINGS):
         return [Statement("CloudflareToken", (call.action,), (secret_arn(stage),))]
     names = (stage.place.schedule_secret, stage.place.seed_secret)
-    arns = tuple(f"{stage.arn('secretsmanager')}:secret:{each}-??????" for each in names)
+    arns = tuple(_secret_arn(stage, each) for each in names)
     return [Statement("ScheduleSecrets", (call.action,), arns)]
+
+
+def _seed(call: Call, stage: Stage) -> Statement:
+    """Let the links of meetings be made again, and no key for scheduling be read."""
+    return Statement("ScheduleSeed", (call.action,), (_secret_arn(stage, stage.place.seed_secret),))
 
 
 def _schedule(call: Call, stage: Stage) -> list[Statement]:

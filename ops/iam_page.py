@@ -53,6 +53,7 @@ _FOLLOWS: Final = {
     "TagDesktops": "ec2:RunInstances",
     "PassDesktopRole": "ec2:RunInstances",
     "PassSchedulerRole": "scheduler:CreateSchedule",
+    "SendMail": "ses:SendEmail",
 }
 """The call that needs a right which no call is named after, by the statement's name."""
 

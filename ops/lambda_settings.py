@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from ops.account import error_code, readable_errors
 from ops.reach import ROUTES_FUNCTION, SWEEP
-from ops.stream import READER
+from ops.stream import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def failures_of(function: str, queue_arn: str) -> Failures | None:
 
     None if Lambda does not handle them: a caller waits for the answer, or a stream is read.
     """
-    if function in {ROUTES_FUNCTION, READER}:
+    if function in {ROUTES_FUNCTION, *READERS}:
         return None
     if function == SWEEP:  # the next one finds what this one left
         return Failures(retries=0, oldest=60, queue=None)

@@ -87,13 +87,5 @@ def desktops_of(account: Account, stage: Stage, owner: str | None) -> list[str]:
     return [each.id for each in found if _is_living(each) and each.tags.get(OWNER_TAG) == owner]
 
 
-def key_command(stage: Stage) -> str:
-    """Format the command that shows the scheduling key."""
-    return (
-        f"aws secretsmanager get-secret-value --secret-id {stage.place.schedule_secret} --query "
-        f"SecretString --output text --region {stage.region}"
-    )
-
-
 def _is_living(instance: Instance) -> bool:
     return not instance.has_ended and _MEETING_TAG in instance.tags

@@ -107,12 +107,13 @@ USED: Final[Mapping[str, Collection[str]]] = {
     "Target": ("Arn", "DeadLetterConfig", "Input", "RetryPolicy", "RoleArn"),
     "SendEmailRequest": (
         "Content",
+        "ConfigurationSetName",
         "Destination",
         "EmailTags",
         "FromEmailAddress",
         "ReplyToAddresses",
     ),
-    "EmailContent": ("Simple",),
+    "EmailContent": ("Raw", "Simple"),
 }
 """The used members of large shapes: parsing the rest is half of a large sweep's CPU."""
 

@@ -37,7 +37,7 @@ def policy(code: Code, stage: Stage, function: str) -> dict[str, Any]:
     """
     found: list[Statement] = []
     for call in code.calls(function, stage.settings):
-        found += grants_of(call, stage)
+        found += grants_of(call, stage, function)
     if code.reads_stream(function):
         found += stream_grants(stage)
     log_group = f"/aws/lambda/{stage.function_name(function)}"

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from ops.account import error_code, readable_errors
 from ops.api import apis_of
 from ops.functions import OF_MEETINGS
-from ops.stream import mappings
+from ops.stream import READERS, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -104,7 +104,7 @@ class Removal:
         """Remove the mappings that read the table's stream."""
         client = self._account.client("lambda")
         with readable_errors("look for mappings of the table's stream"):
-            there = mappings(client, self._stage)
+            there = [each for name in READERS for each in mappings(client, self._stage, name)]
         for each in there:
             what = f"stop reading {each['EventSourceArn']}"
             self.remove(what, client.delete_event_source_mapping, UUID=each["UUID"])

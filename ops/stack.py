@@ -64,6 +64,7 @@ _ALARM_NAME: Final = re.compile(r"^ +AlarmName: !Sub elephant-\$\{Stage\}-(\S+)$
 _OF_SWEEP: Final = "sweep-"
 _OF_MEETINGS: Final = "meetings-"
 _OF_NOTIFICATIONS: Final = "notifications-"
+_OF_INVITATIONS: Final = "invitations-"
 _WAYS_OUT: Final = {
     HALF_UPDATED: (
         "fix what its events name and run the same command again; or let CloudFormation leave a "
@@ -200,12 +201,14 @@ class SupportingStack:
         has_sweep: bool = False,
         has_meetings: bool = False,
         has_notifications: bool = False,
+        has_invitations: bool = False,
     ) -> tuple[str, ...]:
         """Name the alarms in the template."""
         kinds = {
             _OF_SWEEP: has_sweep,
             _OF_MEETINGS: has_meetings,
             _OF_NOTIFICATIONS: has_notifications,
+            _OF_INVITATIONS: has_invitations,
         }
         left_out = tuple(kind for kind, is_there in kinds.items() if not is_there)
         return tuple(

@@ -13,6 +13,7 @@ OWNER: Final = "Owner"
 
 HAS_MEETINGS: Final = "HasMeetings"
 HAS_NOTIFICATIONS: Final = "HasNotifications"
+HAS_INVITATIONS: Final = "HasInvitations"
 """The parameters for the stage's features."""
 
 
@@ -31,6 +32,7 @@ class StackParameters:
     has_sweep: bool = False
     has_meetings: bool = False
     has_notifications: bool = False
+    has_invitations: bool = False
     certificate_arn: str = ""
     desktop_policies: tuple[str, ...] = ()
 
@@ -59,6 +61,7 @@ class StackParameters:
             "HasSweep": "yes" if self.has_sweep else "no",
             HAS_MEETINGS: "yes" if self.has_meetings else "no",
             HAS_NOTIFICATIONS: "yes" if self.has_notifications else "no",
+            HAS_INVITATIONS: "yes" if self.has_invitations else "no",
             "CertificateArn": self.certificate_arn,
             "DesktopPolicies": ",".join(self.desktop_policies),
         }

@@ -26,6 +26,7 @@ _RANKS: Final = (
     "Deployments",
     "CloudflareToken",
     "ScheduleSecrets",
+    "ScheduleSeed",
     "Logs",
     "FailedEvents",
 )

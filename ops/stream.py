@@ -1,4 +1,4 @@
-"""The stream of the meetings table, and the mapping with which Lambda reads it for `terminator`.
+"""The stream of the meetings table, and the mappings with which Lambda reads it.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
 """
@@ -9,6 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.invitations.letters import CALLED_OFF, INVITABLE
 from ops.account import readable_errors
 from ops.cloudformation import refusals
 from ops.meetings_table import TableError
@@ -25,7 +26,13 @@ VIEWS: Final = ("NEW_AND_OLD_IMAGES", "NEW_IMAGE")
 """Stream view types that the terminator can read."""
 
 READER: Final = "terminator"
-"""The function that reads the stream."""
+"""The function that reads the stream in every stage with meetings."""
+INVITER: Final = "invite"
+"""The function that reads it in a stage with invitations; two is as many as DynamoDB allows.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+"""
+READERS: Final = (READER, INVITER)
 
 PATTERNS: Final[tuple[Mapping[str, Any], ...]] = (
     {
@@ -43,35 +50,68 @@ The code checks whether both sides have finished: a filter matches only leaves, 
 others write may be of any type.
 """
 
+_BOOKED: Final = {"scheduled_by": {"S": [{"exists": True}]}}
+INVITING: Final[tuple[Mapping[str, Any], ...]] = (
+    {
+        "eventName": ["MODIFY"],
+        "dynamodb": {
+            "NewImage": {
+                **_BOOKED,
+                "scheduled_at": {"S": [{"exists": True}]},
+                "status": {"S": [*INVITABLE]},
+                "termination_reason": {"S": [{"exists": False}]},
+            }
+        },
+    },
+    {
+        "eventName": ["MODIFY"],
+        "dynamodb": {
+            "NewImage": {**_BOOKED, "termination_reason": {"S": sorted(CALLED_OFF)}},
+        },
+    },
+)
+"""The records to read for invitations: of meetings that somebody may still be invited to, or that
+were called off."""
+
 SWITCHING_SECONDS: Final = 2.0
 SWITCHING_LOOKS: Final = 60
 
 
-def limits(queue_arn: str) -> dict[str, Any]:
-    """Return the mapping's settings: a failing record is retried alone, then put into the queue."""
+def readers_of(stage: Stage) -> tuple[str, ...]:
+    """Name the functions of a stage with meetings that read the stream."""
+    return READERS if stage.settings.invites else (READER,)
+
+
+def limits(queue_arn: str, reader: str = READER) -> dict[str, Any]:
+    """Return a mapping's settings: a failing record is retried alone, then put into the queue."""
+    patterns = INVITING if reader == INVITER else PATTERNS
     return {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": True,
         "MaximumRetryAttempts": 10,
         "MaximumRecordAgeInSeconds": 3600,
         "DestinationConfig": {"OnFailure": {"Destination": queue_arn}},
-        "FilterCriteria": {"Filters": [{"Pattern": json.dumps(each)} for each in PATTERNS]},
+        "FilterCriteria": {"Filters": [{"Pattern": json.dumps(each)} for each in patterns]},
     }
 
 
-def wrong_limits(mapping: Mapping[str, Any], queue_arn: str) -> list[str]:
+def wrong_limits(mapping: Mapping[str, Any], queue_arn: str, reader: str = READER) -> list[str]:
     """Name the wrong settings of a mapping."""
     return [
         name
-        for name, wanted in limits(queue_arn).items()
+        for name, wanted in limits(queue_arn, reader).items()
         if _comparable(mapping.get(name)) != _comparable(wanted)
     ]
 
 
-def mappings(lambda_client: Any, stage: Stage) -> list[Mapping[str, Any]]:  # noqa: ANN401
-    """List the mappings of the function that reads the stream; empty without the function."""
+def mappings(
+    lambda_client: Any,  # noqa: ANN401
+    stage: Stage,
+    reader: str = READER,
+) -> list[Mapping[str, Any]]:
+    """List the mappings of a function that reads the stream; empty without the function."""
     pages = lambda_client.get_paginator("list_event_source_mappings").paginate(
-        FunctionName=stage.place.function_arn(READER)
+        FunctionName=stage.place.function_arn(reader)
     )
     return [each for page in pages for each in page["EventSourceMappings"]]
 
@@ -121,22 +161,26 @@ def settle_mapping(
     A new mapping accepts no change for some seconds.
     """
     client = account.client("lambda")
-    with readable_errors(f"set how {READER} reads the table's stream"):
-        for mapping in mappings(client, stage):
-            if wrong_limits(mapping, queue_arn):
-                _wait_for_rest(client, mapping["UUID"], pause)
-                client.update_event_source_mapping(UUID=mapping["UUID"], **limits(queue_arn))
-    say(f"{stage.function_name(READER)}: records that fail 11 times or for an hour go to the queue")
+    for reader in readers_of(stage):
+        wanted = limits(queue_arn, reader)
+        with readable_errors(f"set how {reader} reads the table's stream"):
+            for mapping in mappings(client, stage, reader):
+                if wrong_limits(mapping, queue_arn, reader):
+                    _wait_for_rest(client, mapping["UUID"], pause)
+                    client.update_event_source_mapping(UUID=mapping["UUID"], **wanted)
+        name = stage.function_name(reader)
+        say(f"{name}: records that fail 11 times or for an hour go to the queue")
 
 
 def remove_strays(account: Account, stage: Stage, stream_arn: str, say: Say) -> None:
-    """Remove mappings of the reader to other streams, such as that of a recreated table."""
+    """Remove mappings of the readers to other streams, such as that of a recreated table."""
     client = account.client("lambda")
-    with readable_errors(f"list the streams that {READER} reads"):
-        for mapping in mappings(client, stage):
-            if mapping["EventSourceArn"] != stream_arn:
-                client.delete_event_source_mapping(UUID=mapping["UUID"])
-                say(f"{READER} no longer reads {mapping['EventSourceArn']}")
+    for reader in READERS:
+        with readable_errors(f"list the streams that {reader} reads"):
+            for mapping in mappings(client, stage, reader):
+                if mapping["EventSourceArn"] != stream_arn:
+                    client.delete_event_source_mapping(UUID=mapping["UUID"])
+                    say(f"{reader} no longer reads {mapping['EventSourceArn']}")
 
 
 def _wait_for_rest(

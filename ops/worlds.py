@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from chalicelib.settings.stage import Settings
 
-QUESTIONS: Final = ("is_local", *FEATURES)
+INVITES: Final = "invites"
+QUESTIONS: Final = ("is_local", *FEATURES, INVITES)
 
 Conditions = frozenset[tuple[str, bool]]
 """What must be so for a stage to have some code: settings, and whether each is wanted."""
@@ -20,10 +21,12 @@ Conditions = frozenset[tuple[str, bool]]
 World = frozenset[str]
 """The settings that a stage has."""
 
-WORLDS: Final = [
+_EVERY: Final = [
     frozenset(name for name, is_on in zip(QUESTIONS, some, strict=True) if is_on)
     for some in product((False, True), repeat=len(QUESTIONS))
 ]
+WORLDS: Final = [each for each in _EVERY if INVITES not in each or each.issuperset(FEATURES)]
+"""Invitations need both features."""
 
 
 def world_of(settings: Settings) -> World:
@@ -41,8 +44,16 @@ def condition(worlds: Iterable[World]) -> str:
     found = set(worlds)
     terms = [((), ((name, True),), ((name, False),)) for name in QUESTIONS]
     every = [frozenset(sum(some, ())) for some in product(*terms)]
-    fitting = [each for each in every if all(w in found for w in WORLDS if hold(each, w))]
-    shortest = [each for each in fitting if not any(other < each for other in fitting)]
+    meant: dict[Conditions, frozenset[World]] = {
+        each: frozenset(world for world in WORLDS if hold(each, world)) for each in every
+    }
+    fitting = [each for each in every if meant[each] and meant[each] <= found]
+    widest = [each for each in fitting if not any(meant[each] < meant[o] for o in fitting)]
+    shortest = [
+        each
+        for each in widest
+        if not any(meant[other] == meant[each] and other < each for other in widest)
+    ]
     texts = (
         " and ".join(name if wanted else f"not {name}" for name, wanted in sorted(each))
         for each in shortest

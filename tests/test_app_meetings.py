@@ -129,6 +129,14 @@ def test_every_request_reaches_its_function(app: ModuleType) -> None:
     assert ask(app, "GET", None, {})["statusCode"] == 400
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_the_booking_page_is_at_the_apis_own_address(app: ModuleType, path: str) -> None:
+    event = gateway_event("GET", "/", path, headers={"Host": "api.example.com"})
+    answer = app.app(event, Context(invoked_function_arn=ARN))
+    assert answer["statusCode"] == 200
+    assert 'data-api="https://api.example.com/api"' in answer["body"]
+
+
 def test_every_event_reaches_its_function(app: ModuleType, world: World) -> None:
     for function in ("launch_ec2", "safety_net"):
         for event in INVALID:

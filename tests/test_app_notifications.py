@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.dns.provider import DnsError
+from chalicelib.invitations.bounces import bounce_pattern
 from chalicelib.notifications.events import deployment_pattern, termination_pattern
 from localcloud.cloudflare import Fault, FaultKind
 from tests.application import MEETINGS, PROJECT, STAGE, invoke, load_app
@@ -67,6 +68,21 @@ def test_the_feature_is_two_functions_more_with_their_rules(
         "notify_instance_termination": termination_pattern(with_it.settings.notifications),
         "notify_deployment": deployment_pattern(with_it.settings.notifications),
     }
+
+
+def test_with_meetings_people_are_invited_unless_that_is_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    invites, quiet = (load(monkeypatch, **BOTH, INVITATIONS=each) for each in ("on", "off"))
+
+    more = set(invites.app.handler_map) - set(quiet.app.handler_map)
+
+    assert more == {"invite", "note_bounce"}
+    sources = {each.name: each for each in invites.app.event_sources}
+    assert sources["invite"].stream_arn == sources["terminator"].stream_arn
+    assert sources["note_bounce"].event_pattern == bounce_pattern()
+    assert invoke(invites, "invite", {}) == {"batchItemFailures": []}
+    assert invoke(invites, "note_bounce", {})["action"] == "ignored"
 
 
 def test_functions_that_send_nothing_load_nothing_of_e_mails() -> None:

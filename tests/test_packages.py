@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "chalicelib"
 FLOORS = (
     {"container"},
+    {"invitations"},
     {"meetings", "notifications"},
     {"watchdog", "cloudflare"},
     {"dns"},

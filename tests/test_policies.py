@@ -121,8 +121,10 @@ def test_who_may_start_end_and_schedule() -> None:
     assert rights["scheduler:CreateSchedule"] == {"api_handler", "safety_net", "sweep"}
     assert rights["scheduler:DeleteSchedule"] == {"api_handler"}
     assert rights["PutItem MeetingsTable"] == {"api_handler"}
-    assert rights["dynamodb:GetRecords"] == {"terminator"}
+    assert rights["dynamodb:GetRecords"] == {"terminator", "invite"}
     assert rights["GetSecretValue CloudflareToken"] == {"dns_watchdog", "sweep"}
     notifying = {"notify_deployment", "notify_instance_termination", "sweep"}
-    assert rights["ses:SendEmail"] == rights["PutItem SentTable"] == notifying
+    assert rights["ses:SendEmail"] == notifying
+    assert rights["PutItem SentTable"] == notifying | {"invite"}
+    assert rights["ses:SendRawEmail"] == rights["GetSecretValue ScheduleSeed"] == {"invite"}
     assert rights["codedeploy:GetDeployment"] == {"notify_deployment"}

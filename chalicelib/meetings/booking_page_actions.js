@@ -183,7 +183,7 @@ at("confirm").addEventListener("cancel", (event) => {
 });
 
 function isChanging() {
-  return at("confirm-yes").ariaDisabled === "true";
+  return isWorking(at("confirm-yes"));
 }
 
 function closeDialog() {

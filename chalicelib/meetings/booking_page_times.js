@@ -67,6 +67,8 @@ function offsetAt(zone, at) {
 function momentsOf(zone, date, time) {
   const wall = Date.parse(`${date}T${time}Z`);
   if (Number.isNaN(wall)) return [];
+  // A year that is still being typed: zones did not go by whole minutes then.
+  if (date < "1980") return [{ at: new Date(wall), offset: 0 }];
   const offsets = new Set([wall - DAY, wall + DAY].map((each) => offsetAt(zone, each)));
   return Array.from(offsets, (offset) => ({ at: new Date(wall - offset), offset }))
     .filter(({ at, offset }) => offsetAt(zone, at) === offset)

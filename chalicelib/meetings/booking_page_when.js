@@ -38,11 +38,13 @@ function setError(inputs, error, ...content) {
   }
 }
 
+const isWorking = (button) => button.hasAttribute("aria-disabled");
+
 // Lets a button work, once at a time; `failed` gets what goes wrong, but for a key that is refused.
 async function work(button, text, run, failed) {
-  if (button.ariaDisabled === "true") return;
+  if (isWorking(button)) return;
   const label = button.textContent;
-  button.ariaDisabled = "true"; // a disabled one would lose the focus
+  button.setAttribute("aria-disabled", "true"); // a disabled one would lose the focus
   button.textContent = text;
   try {
     await run();
@@ -51,7 +53,7 @@ async function work(button, text, run, failed) {
     if (trouble.kind === "key") signInAgain();
     else if (trouble.kind !== "stale") failed(trouble);
   } finally {
-    button.ariaDisabled = null;
+    button.removeAttribute("aria-disabled");
     button.textContent = label;
   }
 }
@@ -130,7 +132,7 @@ function makeWhen(place, prefix, minutes) {
 
   function preview() {
     const chosen = value();
-    if (!chosen) {
+    if (!chosen || chosen.at < 0) {
       write(part("preview"), "");
       return;
     }

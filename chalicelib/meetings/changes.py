@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
     from chalicelib.settings.meetings import MeetingsSettings
 
+MOST_CHANGES: Final = 50
+"""Each may be notified to both people, and a program may be mistaken."""
+
 _CHANGEABLE: Final = frozenset({MEET_TIME, DURATION})
 _FIXED: Final = f"cannot be changed; only {MEET_TIME} and {DURATION} can"
 _RELIED_ON: Final = (
@@ -96,6 +99,8 @@ class Changed:
     start: datetime
     length: timedelta
     moves_launch: bool
+    takes_more: bool
+    """Whether it takes up time that it did not before."""
 
     @property
     def meeting(self) -> Meeting:
@@ -127,8 +132,13 @@ def decide_change(
     new_end = new_start + new_length
     if new_end < now + SLACK:
         raise BookingError({DURATION: "would be over by now; to end the meeting, cancel it"})
-    if new_end > end:
-        _require_running(meeting, new_end, settings.longest)
+    latest = _latest_end(meeting, settings.longest)
+    if latest and new_end > max(latest, end):
+        said = f"its desktops run already, and until {format_time(latest)} at the latest"
+        raise UnchangeableError({MEET_TIME if is_moved else DURATION: said})
+    if sequence_of(meeting) >= MOST_CHANGES:
+        said = f"was changed {MOST_CHANGES} times; cancel the meeting, and book another one"
+        raise UnchangeableError({MEET_TIME if is_moved else DURATION: said})
     moves_launch = is_moved and not is_begun(meeting)
     texts = {MEET_TIME: format_time(new_start), SEQUENCE: str(sequence_of(meeting) + 1)}
     if change.length:
@@ -136,7 +146,10 @@ def decide_change(
     if moves_launch:
         texts[SCHEDULES] = suffix
     texts |= expiry(new_end, settings.kept)
-    return Changed(RowUpdate(meeting, texts, _RELIED_ON), new_start, new_length, moves_launch)
+    takes_more = new_start < start or new_end > end
+    return Changed(
+        RowUpdate(meeting, texts, _RELIED_ON), new_start, new_length, moves_launch, takes_more
+    )
 
 
 def decide_cancellation(meeting: Meeting, now: datetime) -> RowUpdate | None:
@@ -149,12 +162,7 @@ def decide_cancellation(meeting: Meeting, now: datetime) -> RowUpdate | None:
     return RowUpdate(meeting, claim(CANCELLED, now), (REASON, "status", SCHEDULED_AT))
 
 
-def _require_running(meeting: Meeting, new_end: datetime, longest: timedelta) -> None:
-    """Raise UnchangeableError if its desktops, which run, would be ended before the new end."""
-    if not is_begun(meeting):
-        return
+def _latest_end(meeting: Meeting, longest: timedelta) -> datetime | None:
+    """Return when its desktops are ended at the latest; None while they do not run."""
     begun_at = time_of(meeting, BEGUN_AT)
-    latest = begun_at + LONGEST_AHEAD + longest if begun_at else new_end
-    if new_end > latest:
-        said = f"its desktops run already, and until {format_time(latest)} at the latest"
-        raise UnchangeableError({MEET_TIME: said})
+    return begun_at + LONGEST_AHEAD + longest if begun_at else None

@@ -103,8 +103,9 @@ class OwnMeetings:
             for row in (read.rows.get(each.id) for each in page)
             if row and is_callers(row, call.caller)
         ]
+        said = "1 meeting" if len(rows) == 1 else f"{len(rows)} meetings"
         document = {
-            "message": f"{len(rows)} meetings",
+            "message": said,
             "caller": call.caller,
             "invitations": self._sends_invitations,
             "longest_minutes": self._settings.longest // MINUTE,
@@ -112,7 +113,7 @@ class OwnMeetings:
             "meetings": [self._view(row, call) for row in rows],
             "next": f"{page[-1].text(MEET_TIME)}~{page[-1].id}" if rest else None,
         }
-        return Outcome("listed", f"{len(rows)} meetings", metrics={}), json_answer(200, document)
+        return Outcome("listed", said, metrics={}), json_answer(200, document)
 
     def _answer(self, act: Act, call: Call, meeting_id: str) -> tuple[Outcome, Answer]:
         """Do it for one meeting, and answer with it."""
@@ -193,17 +194,16 @@ def _range_of(call: Call) -> tuple[str, str, Meeting | None]:
             errors[name] = "must be a time such as 2026-11-21T15:30:00Z"
         else:
             times[name] = found
-    after = None
-    if cursor := call.request.query.get("next"):
-        found_cursor = _CURSOR.fullmatch(cursor)
-        if found_cursor is None:
-            errors["next"] = "must be what the answer before had as next"
-        else:
-            made = {AGENDA: call.place.prefix, MEET_TIME: found_cursor["time"]}
-            after = Meeting.made(found_cursor["id"], made)
+    since, until = format_time(times["from"]), format_time(times["to"])
+    cursor = _CURSOR.fullmatch(text) if (text := call.request.query.get("next")) else None
+    if text and (cursor is None or cursor["time"] > until):
+        errors["next"] = "must be what the answer before had as next, with the same times"
     if errors:
         raise wrong(errors)
-    return format_time(times["from"]), format_time(times["to"]), after
+    if cursor is None or cursor["time"] < since:  # which time has passed since that answer
+        return since, until, None
+    made = {AGENDA: call.place.prefix, MEET_TIME: cursor["time"]}
+    return since, until, Meeting.made(cursor["id"], made)
 
 
 def _not_found() -> RefusedError:

@@ -111,8 +111,9 @@ class Rescheduling:
         changed = decide_change(meeting, change, wish.now, self._settings, self._suffix())
         if changed is None:
             return Rescheduled(meeting)
-        slot = Slot(meeting.id, wish.caller, changed.start, changed.length)
-        self._limits.require_room(wish.place, slot)
+        if changed.takes_more:
+            slot = Slot(meeting.id, wish.caller, changed.start, changed.length)
+            self._limits.require_room(wish.place, slot)
         self._book(wish, changed)
         wish.deadline.require(_STEP_TIME, f"change the row {meeting.id!r}")
         try:

@@ -50,6 +50,11 @@ _ADVICE: Final = Template(
     f'<tr><td class="inside strong" style="padding:16px 28px 0;{_FONT}font-size:14px;'
     f'line-height:21px;color:#1b1f23;{_WRAP}">$text</td></tr>\n'
 )
+_ACTION: Final = Template(
+    '<a class="button" href="$link" style="display:inline-block;padding:10px 18px;'
+    f"background-color:#1756b8;border:1px solid #1756b8;border-radius:6px;{_FONT}font-size:15px;"
+    'line-height:20px;font-weight:600;color:#ffffff;text-decoration:none;">$text</a>'
+)
 
 _LABEL_WIDTH: Final = 20
 """The width of labels in plain text: enough for all but very long names."""
@@ -72,8 +77,6 @@ def _html(notice: Notice, footer: str) -> str:
         "label": notice.label,
         "heading": notice.heading,
         "summary": notice.summary,
-        "action": notice.action.text,
-        "action_link": notice.action.link,
         "footer": footer,
     }
     return _page().substitute(
@@ -82,6 +85,11 @@ def _html(notice: Notice, footer: str) -> str:
         font=_FONT,
         wrap=_WRAP,
         facts="".join(map(_fact, notice.facts)),
+        action=(
+            _ACTION.substitute(link=escape(notice.action.link), text=escape(notice.action.text))
+            if notice.action
+            else ""
+        ),
         quote=_QUOTE.substitute(text=escape(notice.quote)) if notice.quote else "",
         advice=_ADVICE.substitute(text=escape(notice.advice)) if notice.advice else "",
     )
@@ -103,13 +111,15 @@ def _text(notice: Notice, footer: str) -> str:
     for fact in notice.facts:
         value = f"{fact.text}, {fact.more}" if fact.more else fact.text
         lines.append(f"{f'{fact.label}:':{width}} {one_line(value, _LONGEST_LINE)}")
-        if fact.link and fact.link != notice.action.link:
+        if fact.link and fact.link not in {fact.text, notice.action and notice.action.link}:
             lines.append(f"{'':{width}} {fact.link}")
     if notice.quote:
         lines += ["", "AWS says:", textwrap.indent(_wrapped(notice.quote, 72), "  ")]
     if notice.advice:
         lines += ["", _wrapped(notice.advice, 74)]
-    lines += ["", f"{notice.action.text}:", notice.action.link, "", "-- ", footer]
+    if notice.action:
+        lines += ["", f"{notice.action.text}:", notice.action.link]
+    lines += ["", "-- ", footer]
     return "\n".join(lines) + "\n"
 
 

@@ -46,7 +46,7 @@ class Notice:
     heading: str
     summary: str
     facts: tuple[Fact, ...]
-    action: Action
+    action: Action | None
     is_good: bool = False
     quote: str = ""
     """What AWS said, in its own words."""

@@ -87,6 +87,16 @@ class NotificationsSettings:
         meaning="a desktop that runs for this many minutes without a public address is reported",
     )
 
+    invitations: bool = setting(
+        "INVITATIONS",
+        Choice(("on", "off"), "on", "'on' or 'off'"),
+        "on",
+        meaning=(
+            "whether the people of a meeting get invitations, reminders and cancellations, in a "
+            "stage with meetings"
+        ),
+    )
+
     @property
     def mail_domain(self) -> str:
         """The domain of the e-mails' sender."""

@@ -272,6 +272,11 @@ class Settings:
         """Whether its Cloudflare is a stand-in on this machine, so the stage is not on AWS."""
         return urlsplit(self.cloudflare_api_url).hostname in LOOPBACK
 
+    @property
+    def invites(self) -> bool:
+        """Whether the people of its meetings get e-mails."""
+        return bool(self.meetings and self.notifications and self.notifications.invitations)
+
     def record_name(self, instance_id: str) -> str:
         """Return the name of the instance's DNS record."""
         return f"{instance_id}.{self.domain_root}"

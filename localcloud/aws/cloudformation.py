@@ -5,10 +5,10 @@
 | a changed condition adds and removes nothing | its resources are added and removed |
 | a changed parameter is noticed in a `Ref` | also in `Fn::Sub` and conditions |
 | an update deletes removed resources even with `DeletionPolicy: Retain` | they are kept |
-| a changed table is lost | it is kept with its new stream, or replaced if its name changes |
+| a changed table is lost | it is kept, with its new stream, index and expiry, under its name |
 | a table's rows never expire | the attribute by which they do is kept, as by `UpdateTimeToLive` |
 | a changed role keeps its policies, which cannot be read | they change, and can be read |
-| some types are missing | `stack_resources.py` has them |
+| some types are missing | `stack_resources.py` and `stack_mail.py` have them |
 | a stack whose resources somebody deleted cannot be deleted | it can |
 
 As in moto, every operation is finished when it is answered, with events of the stack alone; nothing
@@ -25,13 +25,15 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.parsing import ResourceMap
 from moto.dynamodb.exceptions import ResourceNotFoundException
+from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 from moto.iam.models import Role
 from moto.sqs.exceptions import QueueDoesNotExist
 
-from . import stack_resources  # noqa: F401 (moto finds the types that are defined)
+from . import stack_mail, stack_resources  # noqa: F401 (moto finds the types that are defined)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,10 +150,30 @@ def _created_table(
 ) -> Table:
     """Keep the attribute by which rows expire, if the template names one."""
     table: Table = _original_created_table(resource_name, cloudformation_json, *arguments, **named)
-    expiry = cloudformation_json["Properties"].get("TimeToLiveSpecification", {})
+    _set_expiry(table, cloudformation_json["Properties"])
+    return table
+
+
+def _set_expiry(table: Table, properties: Json) -> None:
+    expiry = properties.get("TimeToLiveSpecification") or {}
     if str(expiry.get("Enabled")).lower() == "true":
         table.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": expiry["AttributeName"]}
-    return table
+    else:
+        table.ttl = {"TimeToLiveStatus": "DISABLED"}
+
+
+def _set_indexes(table: Table, properties: Json) -> None:
+    """Add or remove an index; DynamoDB refuses to do more in one update."""
+    wanted = {each["IndexName"]: each for each in properties.get("GlobalSecondaryIndexes") or ()}
+    there = {each.name for each in table.global_indexes}
+    changes = [{"Create": wanted[name]} for name in wanted if name not in there]
+    changes += [{"Delete": {"IndexName": name}} for name in there if name not in wanted]
+    if len(changes) > 1:
+        message = "Cannot perform more than one GSI creation or deletion in a single update"
+        raise ValidationError(message=message)
+    table.attr = properties["AttributeDefinitions"]
+    backend = dynamodb_backends[table.account_id][table.region_name]
+    backend.update_table_global_indexes(table, changes)
 
 
 def _updated_table(  # noqa: PLR0913, PLR0917 (moto's signature)
@@ -164,7 +186,10 @@ def _updated_table(  # noqa: PLR0913, PLR0917 (moto's signature)
 ) -> Table:
     """Keep the table, or make another one of another name; the former is retained."""
     if original_resource.name == new_resource_name:
-        stream = cloudformation_json["Properties"].get("StreamSpecification") or {}
+        properties = cloudformation_json["Properties"]
+        _set_indexes(original_resource, properties)
+        _set_expiry(original_resource, properties)
+        stream = properties.get("StreamSpecification") or {}
         now = original_resource.stream_specification or {}
         if stream.get("StreamViewType") != now.get("StreamViewType"):
             original_resource.set_stream_specification(dict(stream))

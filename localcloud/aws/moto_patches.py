@@ -18,6 +18,7 @@ from moto.awslambda.responses import LambdaResponse
 from moto.awslambda.urls import url_paths as lambda_paths
 from moto.dynamodb.models.table import StreamShard
 from moto.events.models import EventsBackend
+from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
 
 from . import schedules, state, streams
 from .cloudformation import cloudformation_patches
@@ -58,10 +59,11 @@ def moto_patches(
         _overwrite_invoke_configs(stack)
         _change_processors(stack)
         _answer_account_settings(stack)
+        _follow_the_current_version(stack)
         stack.enter_context(cloudformation_patches())
         stack.enter_context(scheduler_patches(clock))
         stack.enter_context(ec2_patches(clock, refusals))
-        stack.enter_context(mail_patches(outbox, clock))
+        stack.enter_context(mail_patches(outbox, clock, functions))
         yield
 
 
@@ -105,6 +107,22 @@ def _change_processors(stack: ExitStack) -> None:
         return answer
 
     original = _replace(stack, LambdaFunction, "update_function_code", update)
+
+
+def _follow_the_current_version(stack: ExitStack) -> None:
+    """Let GetSecretValue answer the version to which AWSCURRENT was moved; moto keeps the former.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
+    """
+
+    def update(self: SecretsManagerBackend, **request: str) -> tuple[str, str]:
+        answer: tuple[str, str] = original(self, **request)
+        secret = self.secrets[request["secret_id"]]
+        if request["version_stage"] == "AWSCURRENT" and isinstance(secret, FakeSecret):
+            secret.default_version_id = request["move_to_version_id"]
+        return answer
+
+    original = _replace(stack, SecretsManagerBackend, "update_secret_version_stage", update)
 
 
 def _answer_account_settings(stack: ExitStack) -> None:

@@ -51,7 +51,7 @@ _ALARM: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
 """The properties of an alarm: moto's name for each, and its type."""
 
 
-class _Resource:
+class StackResource:
     """A resource of a stack; the subclasses know how to make, change and delete theirs.
 
     moto finds the direct subclasses of CloudFormationModel, so this is none.
@@ -141,7 +141,7 @@ def _check(properties: Json, known: Collection[str], what: str) -> None:
         raise ValidationError(message=f"the local {what} knows no {', '.join(unknown)}")
 
 
-class Alarm(_Resource, CloudFormationModel):
+class Alarm(StackResource, CloudFormationModel):
     """`AWS::CloudWatch::Alarm`."""
 
     TYPE = "AWS::CloudWatch::Alarm"
@@ -163,7 +163,7 @@ class Alarm(_Resource, CloudFormationModel):
         cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])
 
 
-class Subscription(_Resource, CloudFormationModel):
+class Subscription(StackResource, CloudFormationModel):
     """`AWS::SNS::Subscription`."""
 
     TYPE = "AWS::SNS::Subscription"
@@ -181,7 +181,7 @@ class Subscription(_Resource, CloudFormationModel):
         sns_backends[account_id][region_name].unsubscribe(self.arn)
 
 
-class ScheduleGroup(_Resource, CloudFormationModel):
+class ScheduleGroup(StackResource, CloudFormationModel):
     """`AWS::Scheduler::ScheduleGroup`."""
 
     TYPE = "AWS::Scheduler::ScheduleGroup"
@@ -208,7 +208,7 @@ class ScheduleGroup(_Resource, CloudFormationModel):
             scheduler_backends[account_id][region_name].delete_schedule_group(self.name)
 
 
-class Secret(_Resource, CloudFormationModel):
+class Secret(StackResource, CloudFormationModel):
     """`AWS::SecretsManager::Secret`."""
 
     TYPE = "AWS::SecretsManager::Secret"

@@ -108,7 +108,8 @@ class DeployedStage:
     def row(self, meeting: str) -> dict[str, str]:
         """Return a meeting's row without its id."""
         answer = self._dynamodb.get_item(TableName=TABLE, Key={"id": {"S": meeting}})
-        return {key: value["S"] for key, value in answer["Item"].items() if key != "id"}
+        item = answer["Item"].items()
+        return {key: next(iter(value.values())) for key, value in item if key != "id"}
 
     def records(self, instance_id: str) -> list[str]:
         """Return the addresses under an instance's name."""

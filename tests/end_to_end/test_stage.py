@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from icalendar import Calendar
 from moto.codedeploy.models import codedeploy_backends
 from moto.ses.models import ses_backends
 
 from chalicelib.settings.stage import Settings
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION, Refusal
+from localcloud.aws.mail import BOUNCING
 from localcloud.caller import Caller
 from localcloud.cloud import LocalCloud, Ports
 from ops.cli import main
@@ -44,12 +46,19 @@ class Stage(DeployedStage):
         key = secret.get_secret_value(SecretId="elephant-local-schedule-key")
         self._key = str(key["SecretString"])
 
-    def book(self, start: datetime) -> tuple[str, str]:
+    def book(self, start: datetime, **more: str) -> tuple[str, str]:
         """Schedule a meeting; return its id and the student's link."""
         wanted = {"teacher_name": "Ada", "student_name": "Ben", "meet_time": start.isoformat()}
-        answer = self.caller.schedule(wanted, self._key)
+        answer = self.caller.schedule(wanted | more, self._key)
         assert answer.status == 201, answer.text
         return answer.document["meeting_id"], answer.document["student_link"]
+
+    def change(self, method: str, meeting: str, **wanted: object) -> Any:  # noqa: ANN401
+        """Change a meeting, let people hear of it, and return its view."""
+        answer = self.caller.request(method, f"/meetings/{meeting}", self._key, wanted or None)
+        assert answer.status == 200, answer.text
+        self.cloud.settle()
+        return self.caller.request("GET", f"/meetings/{meeting}", self._key).document
 
     def put_event(self, event: dict[str, Any]) -> list[str]:
         """Put an event on the bus; return the functions that got it, once they are done."""
@@ -115,7 +124,7 @@ def test_the_zip_is_small_and_holds_what_lambda_lacks(stage: Stage, copied: Path
     }
 
     assert deployed["CodeSize"] == archive.stat().st_size <= LARGEST_ZIP
-    assert {"app.py", "chalice", "chalicelib"} <= names
+    assert {"app.py", "chalice", "chalicelib", "tzdata"} <= names
     assert not {"boto3", "botocore", "urllib3", "localcloud", "tests"} & names
 
 
@@ -229,3 +238,37 @@ def test_what_ses_refuses_is_tried_again_and_kept_and_can_be_notified_later(stag
     stage.put_event(kept["requestPayload"])
 
     assert len(stage.cloud.aws.outbox.mails) == 1
+
+
+def test_people_are_invited_hear_of_a_new_time_and_of_the_end(stage: Stage) -> None:
+    """Whose address does not exist is shown as such, and keeps nobody from the rest."""
+    start = stage.cloud.clock.now().replace(microsecond=0) + timedelta(days=2)
+    people = {"teacher_email": "ada@example.com", "student_email": BOUNCING}
+    meeting, link = stage.book(start, time_zone="Asia/Tokyo", **people)
+    stage.cloud.settle()
+
+    invited = stage.cloud.aws.outbox.mails
+    assert {each.recipients for each in invited} == {("ada@example.com",), (BOUNCING,)}
+    (students,) = [each for each in invited if each.recipients == (BOUNCING,)]
+    assert link in students.text
+    assert "(Asia/Tokyo)" in students.subject
+    row = stage.row(meeting)
+    marks = [row[f"{role}_mail"] for role in ("teacher", "student")]
+    assert marks == ["invitation 0 sent", "invitation 0 bounced"]
+
+    moved = (start + timedelta(hours=1)).isoformat()
+    view = stage.change("PATCH", meeting, meet_time=moved)
+    assert (view["teacher_mail"], view["student_mail"]) == ("sent", "bounced")
+    view = stage.change("DELETE", meeting)
+
+    assert view["teacher_mail"] == "sent"
+    heard = [each for each in stage.cloud.aws.outbox.mails if each.recipients != (BOUNCING,)]
+    assert [each.subject.partition(":")[0] for each in heard] == [
+        "Invitation",
+        "New time",
+        "Cancelled",
+    ]
+    events = [Calendar.from_ical(each.calendar) for each in heard]
+    assert [str(each["METHOD"]) for each in events] == ["REQUEST", "REQUEST", "CANCEL"]
+    assert [each.walk("VEVENT")[0]["SEQUENCE"] for each in events] == [0, 1, 2]
+    assert len(stage.runs("elephant-local-invite")) >= 3

@@ -85,7 +85,9 @@ class Faults:
         raise Died
 
     def _is_refused(self, name: str, request: dict[str, Any]) -> bool:
-        return any(name == each and text in json.dumps(request) for each, text in self.refused)
+        return any(
+            name == each and text in json.dumps(request, default=str) for each, text in self.refused
+        )
 
 
 class FaultyClient:

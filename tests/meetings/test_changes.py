@@ -133,6 +133,20 @@ REFUSED: list[tuple[Meeting, dict[str, Any], dict[str, str]]] = [
     ),
     (row(), {"to": -1001}, {"meet_time": "has passed; it is 2026-11-20T22:50:00Z now"}),
     (
+        row(**BEGUN | {"launch_begun_at": "2026-11-21T14:00:00.000+00:00"}),
+        {"length": 120, "at": 3},
+        {
+            "duration_minutes": (
+                "its desktops run already, and until 2026-11-21T17:15:00Z at the latest"
+            )
+        },
+    ),
+    (
+        row(sequence="50"),
+        {"length": 120},
+        {"duration_minutes": "was changed 50 times; cancel the meeting, and book another one"},
+    ),
+    (
         row(**JOINED),
         {"length": 45, "at": 45},
         {"duration_minutes": "would be over by now; to end the meeting, cancel it"},

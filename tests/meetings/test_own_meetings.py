@@ -116,6 +116,10 @@ def test_a_long_list_is_read_in_pages(api: Api) -> None:
     found = [each["meeting_id"] for each in (*first["meetings"], *second["meetings"])]
     assert found == [f"m{number:03}" for number in range(0, 203, 2)]
     assert (len(second["meetings"]), second["next"]) == (2, None)
+    # The page that it was the end of is longer ago than a list goes back.
+    later = {"from": "2026-11-22T03:20:00Z", "next": first["next"]}
+    assert [each["meeting_id"] for each in read(api.own(**later))["meetings"]] == ["m200", "m202"]
+    assert api.own(to="2026-11-22T01:00:00Z", next=first["next"]).status == 400
     assert [each["meeting_id"] for each in read(api.own(**after))["meetings"]] == ["m202"]
 
 
@@ -237,7 +241,7 @@ def test_a_move_that_comes_second_leaves_no_schedules_unless_it_may_have_been_wr
 def test_a_row_that_keeps_changing_is_changed_by_nobody(api: Api, meeting: str) -> None:
     def change(number: int) -> None:
         if api.calls[-1:] == ["update_item"]:
-            api.change_row(meeting, sequence=str(100 + number))
+            api.change_row(meeting, sequence=str(number))
 
     api.before_each = change
 
@@ -259,6 +263,14 @@ def test_a_meeting_whose_desktops_run_is_checked_at_its_new_times(api: Api, meet
         "at(2026-11-21T15:15:00)",
         "at(2026-11-21T16:00:00)",
     }
+
+
+def test_a_meeting_that_takes_less_time_needs_no_room(api: Api, meeting: str) -> None:
+    """Also where a limit was lowered since it was scheduled."""
+    document = read(api.own(meeting, "PATCH", {"duration_minutes": 30}))
+
+    assert document["ends_at"] == "2026-11-21T15:00:00Z"
+    assert api.calls[1:] == ["get_item", "update_item"]
 
 
 def test_a_longer_meeting_that_is_far_off_needs_no_further_check(api: Api, meeting: str) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.clock import format_time
 from chalicelib.deadline import OutOfTimeError
-from chalicelib.notifications.notifier import UnfinishedError
+from chalicelib.notifications.once import UnfinishedError
 from tests.meetings.faults import Died
 from tests.notifications.harness import event, run_of
 

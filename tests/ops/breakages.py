@@ -31,6 +31,7 @@ DESKTOP = "elephant-local-desktop"
 KEY = "elephant-local-schedule-key"
 SEED = "elephant-local-meeting-seed"
 SENT = "elephant-local-sent"
+LETTERS = "elephant-local-invitations"
 TABLE = "elephant-meetings"
 DOMAIN = "elephant.example"
 ALL = code().functions
@@ -191,8 +192,8 @@ def api_of(it: Deployed) -> str:
 
 
 def mapping_id(it: Deployed) -> str:
-    (mapping,) = it.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    return str(mapping["UUID"])
+    found = it.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    return next(str(each["UUID"]) for each in found if each["FunctionArn"].endswith("-terminator"))
 
 
 def subscription(it: Deployed) -> str:
@@ -302,7 +303,7 @@ BY_HAND = [
     ),
     *(Break(None, f"limits {each}", "x86_64, not") for each in ("api_handler", "launch_ec2")),
     Break(None, "limits notify_deployment", "not 90 s"),
-    Break(None, f"limits {ENDED}", "not 90 s"),
+    *(Break(None, f"limits {each}", "not 90 s") for each in (ENDED, "invite", "note_bounce")),
     Break(function(Timeout=3), "limits dns_watchdog", "3 s, 256 MB, x86_64, not 90 s, 256"),
     Break(function(SWEEP, MemorySize=128), "limits sweep", "128 MB, x86_64, not 120 s, 256"),
     Break(unreserve(SWEEP), "concurrency sweep", "none reserved, not 1"),
@@ -342,6 +343,11 @@ FROM_THE_STACK = [
     Break(secret_gone(KEY), "schedule key", f"secret {KEY} does not exist"),
     Break(secret_gone(SEED), "meeting seed", f"secret {SEED} does not exist"),
     Break(call("dynamodb", "delete_table", TableName=SENT), "sent table", f"{SENT} does not exist"),
+    Break(
+        call("sesv2", "delete_configuration_set", ConfigurationSetName=LETTERS),
+        "mail events",
+        f"configuration set {LETTERS} does not exist",
+    ),
 ]
 """Deleted by hand, which an update of the stack does not notice."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
+from moto.events.models import EventPattern
 
 from ops.api import (
     THROTTLES,
@@ -21,7 +22,16 @@ from ops.api import (
 )
 from ops.iam_page import EXAMPLE
 from ops.meetings_table import TableError
-from ops.stream import PATTERNS, SWITCHING_LOOKS, limits, settle_mapping, table_stream, wrong_limits
+from ops.stream import (
+    INVITER,
+    PATTERNS,
+    SWITCHING_LOOKS,
+    limits,
+    readers_of,
+    settle_mapping,
+    table_stream,
+    wrong_limits,
+)
 from tests.ops.played import Played
 from tests.ops.projects import account as kept_account
 from tests.ops.projects import silent
@@ -92,6 +102,40 @@ def test_limits_are_right_however_aws_formats_the_filter() -> None:
         "BisectBatchOnFunctionError"
     ]
     assert wrong_limits({}, QUEUE) == list(limits(QUEUE))
+    assert wrong_limits(there, QUEUE, INVITER) == ["FilterCriteria"]
+
+
+ROW = {
+    "scheduled_by": "office",
+    "scheduled_at": "2026-11-21T15:30:00Z",
+    "status": "SCHEDULED",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_read"),
+    [
+        ({}, True),
+        ({"status": "HEALTHY"}, True),
+        ({"status": "IN_PROGRESS"}, False),
+        ({"scheduled_at": ""}, False),
+        ({"scheduled_by": ""}, False),
+        ({"termination_reason": "SUCCESS"}, False),
+        ({"termination_reason": "CANCELLED", "status": "TERMINATED"}, True),
+        ({"termination_reason": "DESKTOP_LIMIT"}, True),
+        ({"termination_reason": "LAUNCH_FAILED", "scheduled_by": ""}, False),
+    ],
+)
+def test_invitations_read_what_may_make_a_letter_due(
+    change: dict[str, str], *, is_read: bool
+) -> None:
+    row = {name: {"S": text} for name, text in {**ROW, **change}.items() if text}
+    record: Any = {"eventName": "MODIFY", "dynamodb": {"NewImage": row}}
+
+    filters = limits(QUEUE, INVITER)["FilterCriteria"]["Filters"]
+    patterns = [EventPattern(None, json.loads(each["Pattern"])) for each in filters]
+
+    assert any(each.matches_event(record) for each in patterns) is is_read
 
 
 def test_a_mapping_is_changed_once_it_is_made_and_only_once() -> None:
@@ -103,13 +147,19 @@ def test_a_mapping_is_changed_once_it_is_made_and_only_once() -> None:
         get_event_source_mapping=lambda **_: {"State": next(states)},
         update_event_source_mapping=lambda **request: mapping.update(request, rest=[*states]),
     )
+    without = {**EXAMPLE.variables, "INVITATIONS": "off"}
 
     for _ in range(2):
-        settle_mapping(new, EXAMPLE, QUEUE, silent, pause=waited.append)
+        stage = replace(EXAMPLE, variables=without)
+        settle_mapping(new, stage, QUEUE, silent, pause=waited.append)
 
     assert [name for name, _ in new.calls].count("update_event_source_mapping") == 1
     assert (mapping["rest"], len(waited)) == ([], 2)
     assert wrong_limits(mapping, QUEUE) == []
+    assert [readers_of(each) for each in (EXAMPLE, stage)] == [
+        ("terminator", "invite"),
+        ("terminator",),
+    ]
 
 
 @pytest.fixture

@@ -196,6 +196,7 @@ OF_THE_STACK = (
     "desktop role",
     "failed events",
     "failure queue",
+    "mail events",
     "meeting seed",
     "other terminators",
     "schedule key",
@@ -297,6 +298,8 @@ unconfirmed = answers(
     "sns", "ListSubscriptionsByTopic", "Subscriptions", SubscriptionArn="PendingConfirmation"
 )
 sending = partial(answers, "sesv2", "GetAccount", ProductionAccessEnabled=True)
+sandbox = answers("sesv2", "GetAccount", ProductionAccessEnabled=False)
+no_events = answers("sesv2", "GetConfigurationSetEventDestinations", EventDestinations=[])
 KEYS = json.dumps({"front": "a" * 32, "school": ["b" * 32]})
 own_kms_key = answers("secretsmanager", "DescribeSecret", KmsKeyId="mine")
 over_quota = every(put_record, zone(record_quota=0))
@@ -389,6 +392,8 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (keys(SecretString=KEYS), OK, "2 key(s)", ""),
     ],
     "meeting seed": [(keys(SecretString=" short "), FAILURE, "too short", f"--secret-id {SEED}")],
+    "invited": [(sandbox, WARNING, "gets no invitation", "--invitations off")],
+    "mail events": [(no_events, WARNING, "does not put bounces on the event bus", "delete-stack")],
     "sent table": [(sent_otherwise, FAILURE, "is not id", "delete-stack")],
     "recipients": [
         (sending(SendingEnabled=False), FAILURE, "disabled (HEALTHY)", "--sending-enabled"),

@@ -176,7 +176,7 @@ def test_features_come_and_go_each_by_itself_and_leave_nothing(config: Path) -> 
     done = run(config, "--without=meetings")
     assert variables(config)["FEATURES"] == "notifications"
     # the files that are to go are the last
-    functions = ("api_handler", "launch_ec2", "safety_net", "terminator")
+    functions = ("api_handler", "launch_ec2", "safety_net", "terminator", "invite", "note_bounce")
     gone = ", ".join(f".chalice/policy-prod-{each}.json" for each in functions)
     assert f".chalice/config.json, {gone} written." in done.output
     assert "policy-prod-terminator.json (now)" in done.output

@@ -278,7 +278,9 @@ def test_a_condition_holds_for_exactly_the_stages_that_it_is_made_of() -> None:
 
     local = replace(PLAIN.settings, cloudflare_api_url="http://127.0.0.1:8052/client/v4")
     assert world_of(PLAIN.settings) == frozenset()
-    assert world_of(EXAMPLE.settings) == {"meetings", "notifications"}
+    assert world_of(EXAMPLE.settings) == {"meetings", "notifications", "invites"}
+    quiet = replace(EXAMPLE, variables={**EXAMPLE.variables, "INVITATIONS": "off"})
+    assert world_of(quiet.settings) == {"meetings", "notifications"}
     assert world_of(local) == {"is_local"}
 
 

@@ -162,6 +162,29 @@ def test_mail_is_sent_from_the_one_sender_to_its_recipients_alone() -> None:
     }
 
 
+def test_letters_are_sent_from_the_one_sender_to_anybody() -> None:
+    """A message that is composed already needs another right than `SendEmail`'s own."""
+    found = granted("ses:SendEmail", file="chalicelib/invitations/post.py")["SendMail"]
+
+    assert found["Action"] == ["ses:SendRawEmail"]
+    assert found["Resource"] == [
+        f"{IDENTITY}/*",
+        "arn:aws:ses:us-west-2:111122223333:configuration-set/elephant-prod-invitations",
+    ]
+    assert found["Condition"] == {"StringEquals": {"ses:FromAddress": "elephant@example.com"}}
+
+
+def test_who_sends_letters_reads_the_seed_of_links_and_no_key_for_scheduling() -> None:
+    call_of_it = call(SECRET, "chalicelib/meetings/stage_secrets.py")
+
+    (found,) = grants_of(call_of_it, EXAMPLE, "invite")
+
+    assert found.sid == "ScheduleSeed"
+    assert [each.partition(":secret:")[2] for each in found.resources] == [
+        "elephant-prod-meeting-seed-??????"
+    ]
+
+
 def test_an_address_may_be_verified_by_a_domain_and_nothing_in_a_name_stands_for_others() -> None:
     stated = stage(
         MAIL_FROM="*$?@Mail.Example.com",

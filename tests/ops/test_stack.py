@@ -125,6 +125,7 @@ FEATURES: dict[str, tuple[int, set[str]]] = {
     "has_sweep": (6, set()),
     "has_meetings": (6, MEETINGS | {"ScheduleKey", "MeetingSeed"}),
     "has_notifications": (2, {"SentTable"}),
+    "has_invitations": (3, {"MailEvents", "MailEventsOnTheBus"}),
 }
 """How many alarms each adds, and what else."""
 

@@ -137,7 +137,9 @@ def test_what_notifications_require_is_enough_and_they_need_no_table() -> None:
         applications=(),
         deployment_states=("SUCCESS",),
         address_patience=timedelta(minutes=10),
+        invitations=True,
     )
+    assert not settings.invites  # without meetings there are none
     assert settings.notifications.mail_domain == "example.com"
 
 
@@ -186,7 +188,7 @@ def test_all_problems_are_reported_in_one_error() -> None:
 
     heading, *lines = str(caught.value).splitlines()
     assert heading == (
-        "42 setting(s) of this stage are missing or wrong "
+        "43 setting(s) of this stage are missing or wrong "
         "(environment_variables in .chalice/config.json):"
     )
     assert lines == [f"  - {problem}" for problem in caught.value.problems]

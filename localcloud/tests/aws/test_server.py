@@ -55,6 +55,21 @@ def test_a_port_that_is_not_free_is_named() -> None:
         assert server.endpoint == f"http://127.0.0.1:{port}"
 
 
+def test_a_secret_is_read_as_of_the_version_that_is_current() -> None:
+    with MotoServer() as server:
+        secrets = aws_client("secretsmanager", server.endpoint)
+        first = secrets.create_secret(Name="key", SecretString="first")["VersionId"]
+        put = secrets.put_secret_value(SecretId="key", SecretString="second", VersionStages=["new"])
+        assert secrets.get_secret_value(SecretId="key")["SecretString"] == "first"
+        secrets.update_secret_version_stage(
+            SecretId="key",
+            VersionStage="AWSCURRENT",
+            RemoveFromVersionId=first,
+            MoveToVersionId=put["VersionId"],
+        )
+        assert secrets.get_secret_value(SecretId="key")["SecretString"] == "second"
+
+
 def test_stopping_leaves_no_thread_though_clients_keep_connections() -> None:
     before = set(threading.enumerate())
     server = MotoServer()

@@ -157,3 +157,36 @@ def test_a_property_that_is_not_emulated_is_refused(stack: Stack, name: str) -> 
     wrong = resource | {"Properties": resource["Properties"] | {"Colour": "red"}}
     with pytest.raises(ClientError, match="knows no Colour"):
         stack.create(RESOURCES | {name: wrong})
+
+
+def test_a_changed_table_gets_one_index_and_the_expiry_of_rows_and_keeps_its_rows(
+    stack: Stack,
+) -> None:
+    def indexed(*names: str) -> dict[str, Any]:
+        key = [{"AttributeName": "id", "KeyType": "HASH"}]
+        keys_only = {"ProjectionType": "KEYS_ONLY"}
+        more = {
+            "GlobalSecondaryIndexes": [
+                {"IndexName": name, "KeySchema": key, "Projection": keys_only} for name in names
+            ],
+            "TimeToLiveSpecification": {"AttributeName": "until", "Enabled": True},
+        }
+        return RESOURCES | {"Table": TABLE | {"Properties": TABLE["Properties"] | more}}
+
+    dynamodb = stack.client("dynamodb")
+    stack.create()
+    dynamodb.put_item(TableName="rows", Item={"id": {"S": "one"}})
+    with pytest.raises(ClientError, match="more than one GSI"):
+        stack.update(indexed("first", "second"))
+    stack.update(indexed("first"))
+
+    (index,) = dynamodb.describe_table(TableName="rows")["Table"]["GlobalSecondaryIndexes"]
+    expiry = dynamodb.describe_time_to_live(TableName="rows")["TimeToLiveDescription"]
+    assert (index["IndexName"], expiry["AttributeName"]) == ("first", "until")
+    assert dynamodb.scan(TableName="rows", IndexName="first")["Count"] == 1
+
+    stack.update()
+
+    table = dynamodb.describe_table(TableName="rows")["Table"]
+    expiry = dynamodb.describe_time_to_live(TableName="rows")["TimeToLiveDescription"]
+    assert (table["GlobalSecondaryIndexes"], expiry["TimeToLiveStatus"]) == ([], "DISABLED")

@@ -250,3 +250,28 @@ def test_a_mapping_that_is_disabled_or_deleted_feeds_nothing(feed: Feed, cloud: 
     cloud.client("lambda").delete_event_source_mapping(UUID=table.mapping)
     table.put("c")
     assert table.handled() == ["b"]
+
+
+def test_two_functions_read_one_stream_each_by_its_own_filters(cloud: Cloud, feed: Feed) -> None:
+    """A failure of one concerns the other as little as its filters do."""
+
+    def only(kind: str) -> dict[str, Any]:
+        pattern = {"dynamodb": {"NewImage": {"kind": {"S": [kind]}}}}
+        return {"FilterCriteria": {"Filters": [{"Pattern": json.dumps(pattern)}]}}
+
+    table = feed(FAIL, **only("A"), MaximumRetryAttempts=1)
+    other = cloud.function(KEEP)
+    described = cloud.client("dynamodb").describe_table(TableName=table.name)["Table"]
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName=other,
+        EventSourceArn=described["LatestStreamArn"],
+        StartingPosition="LATEST",
+        **only("B"),
+    )
+
+    table.put("a")
+    table.put("b")
+    table.put("c")
+
+    assert (table.batches(), table.handled()) == (["a", "a"], [])
+    assert Table(cloud, other, "").handled() == ["b"]

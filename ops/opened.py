@@ -1,0 +1,48 @@
+"""The stage that a command works on, with credentials for its account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ops.account import Account, AwsError
+from ops.stages import ConfigError, ConfigFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chalicelib.settings.meetings import MeetingsSettings
+    from ops.stages import Stage
+
+
+def open_stage(directory: Path, name: str) -> tuple[Stage, Account]:
+    """Return the stage and its account; in another account, it would seem to be empty.
+
+    Raises ConfigError and AwsError.
+    """
+    stage = ConfigFile(directory.resolve()).stage(name)
+    account = Account(stage.region)
+    check_account(stage, account)
+    return stage, account
+
+
+def open_meetings(directory: Path, name: str) -> tuple[Stage, Account, MeetingsSettings]:
+    """Return the same, and the settings of its meetings; raises ConfigError also without any."""
+    stage, account = open_stage(directory, name)
+    settings = stage.settings.meetings
+    if settings is None:
+        raise ConfigError(
+            f"stage {name!r} has no meetings: turn them on with `elephant stage {name} --with "
+            "meetings`"
+        )
+    return stage, account, settings
+
+
+def check_account(stage: Stage, account: Account) -> None:
+    """Raise AwsError unless the credentials belong to the stage's account."""
+    identity = account.identity()
+    if identity.account != stage.account:
+        raise AwsError(
+            f"stage {stage.name!r} is in account {stage.account}, but these credentials "
+            f"({identity.arn}) are for {identity.account}: use others, or `elephant stage "
+            f"{stage.name} --account {identity.account}`"
+        )

@@ -1,0 +1,141 @@
+"""The meetings of a stage, for its operator: all of them are read, and any can be ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib.meeting_row.meeting import AGENDA, Meeting, Status
+from chalicelib.meeting_row.table import Meetings, RowChangedError, RowFullError, decide_again
+from chalicelib.meetings.changes import decide_cancellation
+from chalicelib.meetings.launch_plan import is_confirmed
+from chalicelib.meetings.lifetime import is_in_progress, is_over, meet_time_of
+from chalicelib.meetings.schedules import ScheduleError, Schedules, launch_name, safety_name
+from ops.account import readable_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ops.account import Account
+    from ops.stages import Stage
+
+CANCEL: Final = "cancel"
+END: Final = "end"
+
+PAUSE: Final = 2.0
+LOOKS: Final = 30
+"""Looks at a row until its meeting's desktops are terminated: a minute."""
+
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class MeetingError(Exception):
+    """There is no such meeting, or it cannot be ended like that. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The row of an ended meeting, and whether its desktops are known to be terminated."""
+
+    meeting: Meeting
+    is_done: bool
+    warnings: tuple[str, ...] = ()
+
+
+class StageMeetings:
+    """The meetings of a stage. Everything that calls AWS raises AwsError."""
+
+    def __init__(
+        self, stage: Stage, account: Account, pause: Callable[[float], object] = time.sleep
+    ) -> None:
+        self._client: Any = account.client("dynamodb")
+        self._table_name = str(stage.settings.table_name)
+        self._table = Meetings(self._client, self._table_name)
+        self._schedules = Schedules(account.client("scheduler"))
+        self._place = stage.place
+        self._pause = pause
+
+    def read_all(self) -> list[Meeting]:
+        """Return every meeting in the order of their starts; those without a valid one first.
+
+        The table is scanned: rows that other programs write are in no index. In a table that
+        stages share, these rows belong to each of them.
+        """
+        with readable_errors(f"read the table {self._table_name}"):
+            found = [row for row in self._scan() if is_confirmed(row)]
+        return sorted(found, key=lambda row: (meet_time_of(row) or _FIRST, row.id))
+
+    def read(self, meeting_id: str) -> Meeting:
+        """Return one meeting. Raises MeetingError if there is none."""
+        with readable_errors(f"read the table {self._table_name}"):
+            meeting = self._table.read_row(meeting_id)
+        if meeting is None or not self._is_ours(meeting) or not is_confirmed(meeting):
+            raise MeetingError(f"there is no meeting {meeting_id!r} in {self._table_name}")
+        return meeting
+
+    def end(self, meeting_id: str, action: str, now: datetime) -> Ended:
+        """End a meeting, or cancel one that nobody has joined, and wait for its desktops' end.
+
+        As with the API, a claim in the row ends it, and the deployed terminator terminates the
+        desktops. A meeting that is being ended is waited for; one that has ended is left as it is.
+        Raises MeetingError if it is to be cancelled but in progress, or the reverse.
+        """
+        try:
+            with readable_errors(f"{action} the meeting {meeting_id}"):
+                meeting = decide_again(lambda: self._claim(meeting_id, action, now))
+        except RowChangedError as error:
+            raise MeetingError(
+                f"the row of {meeting_id!r} keeps changing, and nothing was done: try again"
+            ) from error
+        except RowFullError as error:
+            raise MeetingError(
+                f"the row of {meeting_id!r} has no room for the claim, and nothing was done: "
+                "remove attributes that others have written into it"
+            ) from error
+        for looks in range(LOOKS):
+            if meeting.status == Status.TERMINATED:
+                return Ended(meeting, is_done=True, warnings=self._remove_schedules(meeting))
+            if looks:
+                self._pause(PAUSE)
+            meeting = self.read(meeting_id)
+        return Ended(meeting, is_done=False)
+
+    def _claim(self, meeting_id: str, action: str, now: datetime) -> Meeting:
+        meeting = self.read(meeting_id)
+        check_action(meeting, action)
+        update = decide_cancellation(meeting, now)
+        return self._table.update_row(update) if update else meeting
+
+    def _remove_schedules(self, meeting: Meeting) -> tuple[str, ...]:
+        """Remove what it no longer needs; return why something is left, which does no harm."""
+        left = []
+        for name in (launch_name(meeting), safety_name(meeting)):
+            try:
+                self._schedules.delete_schedule(self._place, name)
+            except ScheduleError as error:
+                left.append(str(error))
+        return tuple(left)
+
+    def _scan(self) -> Iterator[Meeting]:
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table_name,
+            FilterExpression="attribute_not_exists(#agenda) OR #agenda = :ours",
+            ExpressionAttributeNames={"#agenda": AGENDA},
+            ExpressionAttributeValues={":ours": {"S": self._place.prefix}},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield Meeting(item["id"]["S"], item)
+
+    def _is_ours(self, meeting: Meeting) -> bool:
+        return meeting.text(AGENDA) in {None, self._place.prefix}
+
+
+def check_action(meeting: Meeting, action: str) -> None:
+    """Raise MeetingError if a meeting is to be cancelled but in progress, or the reverse."""
+    right = END if is_in_progress(meeting) else CANCEL
+    if action != right and not is_over(meeting):
+        why = "somebody has joined it" if right == END else "nobody has joined it yet"
+        raise MeetingError(f"{meeting.id}: {why}; to stop it, {right} it")
