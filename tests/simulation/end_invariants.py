@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from tests.simulation import letter_invariants
 from tests.simulation.callers import NEVER
 from tests.simulation.names import (
     AHEAD,
@@ -236,6 +237,7 @@ def meeting_problems(stage: Stage, calm_since: float) -> Iterator[str]:
         yield from _lifetime_problems(stage, order, calm_since)
     for guest in stage.callers.guests:
         yield from _guest_problems(stage, guest, calm_since)
+    yield from letter_invariants.end_problems(stage, calm_since)
     if stage.scheduler.planned:
         yield f"{sorted(stage.scheduler.planned)} are still to come"
 

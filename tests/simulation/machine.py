@@ -16,6 +16,7 @@ from tests.simulation.callers import AT_ONCE, DELAYS, ENTER, JSON, NEVER, PAGE, 
 from tests.simulation.desktops import ORDERS
 from tests.simulation.end_invariants import is_taken, stage_problems
 from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
+from tests.simulation.mail import REFUSED_ADDRESS
 from tests.simulation.names import (
     BY_HAND,
     CALLERS,
@@ -26,6 +27,7 @@ from tests.simulation.names import (
     STAGES,
     SWEEP,
     USUAL,
+    WITH_LETTERS,
     name_of,
 )
 from tests.simulation.people import CANCEL, LIST, MOVE, PUT_OFF, RESIZE, SHOW, Change
@@ -36,6 +38,7 @@ from tests.simulation.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.simulation.dynamodb import Stream
     from tests.simulation.lambda_service import Invocation
 
 ROWS: Final = ("m1", "m2")
@@ -295,7 +298,7 @@ class MeetingsSchedule(Schedule):
         minutes=st.sampled_from([0, 2, 18, 28]),
         faults=st.lists(st.sampled_from(MEETING_FAULTS), max_size=2),
         kill=either,
-        stage=st.sampled_from([USUAL, USUAL, *STAGES]),
+        stage=st.sampled_from([USUAL, WITH_LETTERS, *STAGES]),
     )
     def begin(
         self,
@@ -322,8 +325,16 @@ class MeetingsSchedule(Schedule):
     def book(  # noqa: PLR0913 (all that a booking may be)
         self, seconds: int, plan: Plan, calls: int, caller: str, minutes: int | None, *, keyed: bool
     ) -> None:
+        letters = self.stage.settings.invites
+        number = len(self.stage.callers.orders)
+        student = REFUSED_ADDRESS if number % 3 == 1 else f"student{number}@example.org"
         order = self.stage.callers.order(
-            seconds, keyed=keyed, plan=plan, caller=caller, minutes=minutes
+            seconds,
+            keyed=keyed,
+            plan=plan,
+            caller=caller,
+            minutes=minutes,
+            addresses={"teacher": "t@example.org", "student": student} if letters else {},
         )
         self._go_alone(self.stage.callers.book(order), calls)
 
@@ -376,16 +387,23 @@ class MeetingsSchedule(Schedule):
         else:
             self.stage.scheduler.lose(planned)
 
-    @precondition(lambda self: self.stage.stream.is_ready(self.stage.functions))
-    @rule(size=st.integers(1, 5), warm=warm, calls=calls)
-    def stream(self, size: int, warm: int | None, calls: int) -> None:
-        run = self.stage.stream.hand_over(self.stage.functions, size, warm)
+    @precondition(lambda self: any(each.is_ready(self.stage.functions) for each in self._streams))
+    @rule(number=which, size=st.integers(1, 5), warm=warm, calls=calls)
+    def stream(self, number: int, size: int, warm: int | None, calls: int) -> None:
+        ready = [each for each in self._streams if each.is_ready(self.stage.functions)]
+        run = ready[number % len(ready)].hand_over(self.stage.functions, size, warm)
         self._go_alone(run, calls)
 
-    @precondition(lambda self: self.stage.stream.last)
-    @rule(calls=calls)
-    def stream_again(self, calls: int) -> None:
-        self._go_alone(self.stage.stream.hand_over_again(self.stage.functions, None), calls)
+    @precondition(lambda self: any(each.last for each in self._streams))
+    @rule(number=which, calls=calls)
+    def stream_again(self, number: int, calls: int) -> None:
+        used = [each for each in self._streams if each.last]
+        run = used[number % len(used)].hand_over_again(self.stage.functions, None)
+        self._go_alone(run, calls)
+
+    @property
+    def _streams(self) -> list[Stream]:
+        return self.stage.streams
 
     @rule(seconds=st.sampled_from([30, 61, 125, 301, 601, 901, 1801]))
     def pass_time(self, seconds: float) -> None:

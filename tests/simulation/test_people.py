@@ -59,15 +59,18 @@ def test_a_launch_is_going_on_while_its_meeting_is_changed(
 
 
 @pytest.mark.parametrize(("what", "minutes"), ERRANDS)
-@pytest.mark.parametrize("calls", MIDDLE[::2])
+@pytest.mark.parametrize("calls", MIDDLE[3::3])
+@pytest.mark.parametrize("of_launch", [5, 8, 1000])
 def test_a_change_is_going_on_while_its_meeting_is_launched(
-    calls: int, what: str, minutes: int
+    calls: int, of_launch: int, what: str, minutes: int
 ) -> None:
     scene = Scene(EVERYBODY)
     scene.book_and_wait(-AHEAD - 1)
     change = scene.ask(what, minutes, calls)
-    scene.fire_due("launch", -AHEAD)
+    launches = scene.fire_due("launch", -AHEAD, of_launch)
     scene.end(change)
+    for each in launches:
+        scene.end(each)
     finish(scene, what if scene.row.is_claimed else PUT_OFF, minutes)
 
 
