@@ -12,6 +12,8 @@ from chalicelib.meetings.http import Answer, Request
 from tests.simulation.names import API, BASE_URL, CALLERS, FRONT_END, MINUTE, ROLES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.simulation.dynamodb import Item
     from tests.simulation.lambda_service import Invocation
     from tests.simulation.people import Change
@@ -62,6 +64,7 @@ class Order:
     plan: Plan
     caller: str = FRONT_END
     minutes: int | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
     start: float = 0.0
     runs: list[Invocation] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
@@ -91,6 +94,8 @@ class Order:
             "student_name": "Student",
             "meet_time": moment.astimezone(zone).isoformat(timespec="seconds"),
         }
+        for role, address in self.addresses.items():
+            body[f"{role}_email"] = address
         if self.minutes:
             body["duration_minutes"] = self.minutes
         key = CALLERS[self.caller]
@@ -162,19 +167,12 @@ class Callers:
 
     # Booking
 
-    def order(
-        self,
-        seconds_ahead: float,
-        *,
-        keyed: bool,
-        plan: Plan,
-        caller: str = FRONT_END,
-        minutes: int | None = None,
-    ) -> Order:
+    def order(self, seconds_ahead: float, *, keyed: bool, plan: Plan, **members: Any) -> Order:  # noqa: ANN401
+        """Make an order, with these other members of it."""
         number = len(self.orders)
         meet_time = float(int(self._stage.clock.now + seconds_ahead))
         key = f"key-{number}" if keyed else None
-        order = Order(number, meet_time, key, plan, caller, minutes, meet_time)
+        order = Order(number, meet_time, key, plan, start=meet_time, **members)
         self.orders.append(order)
         return order
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.aws_edge import AwsEdge, client_error
+from tests.simulation.mail import SENT_TABLE, SentTable
 from tests.simulation.names import (
     BEGUN,
     JOINED,
@@ -140,6 +141,7 @@ class DynamoDb:
     def __init__(self, tasks: Tasks, invariants: Invariants, table: str) -> None:
         self.items: dict[str, Item] = {}
         self.edge = AwsEdge(tasks)
+        self.sent = SentTable(tasks, self.edge)
         self.left_out: set[str] = set()
         self.lag = self.index_lag = 0.0
         self._before: dict[str, tuple[float, Item]] = {}
@@ -163,6 +165,8 @@ class DynamoDb:
     # The client
 
     def get_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        if request["TableName"] == SENT_TABLE:
+            return self.sent.get_item(**request)
         item_id = self._key(request)
 
         def execute(_: str | None) -> dict[str, Any]:
@@ -222,12 +226,18 @@ class DynamoDb:
         return before if self._clock.now < changed_at + lag else self.row(item_id)
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        if request["TableName"] == SENT_TABLE:
+            return self.sent.update_item(**request)
         return self._write("UpdateItem", request, lambda before: updated(before, request))
 
     def put_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        if request["TableName"] == SENT_TABLE:
+            return self.sent.put_item(**request)
         return self._write("PutItem", request, lambda _: Item(request["Item"]).copy())
 
     def delete_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        if request["TableName"] == SENT_TABLE:
+            return self.sent.delete_item(**request)
         return self._write("DeleteItem", request, lambda _: Item())
 
     def _write(
@@ -343,12 +353,13 @@ def _changes(
 
 
 class Stream:
-    """The table's stream and its mapping to the terminator: one shard, in order, at least once.
+    """The table's stream and its mapping to a function: one shard, in order, at least once.
 
     `lost` are the records that were given up on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reader: str = TERMINATOR) -> None:
+        self._reader = reader
         self.waiting: list[dict[str, Any]] = []
         self.lost: list[dict[str, Any]] = []
         self.last: list[dict[str, Any]] = []
@@ -390,7 +401,7 @@ class Stream:
 
     def hand_over_again(self, functions: Lambda, warm: int | None = 0) -> Invocation:
         """Begin a run with the last records, though another run may have them too."""
-        return functions.invoke({"Records": list(self.last)}, function=TERMINATOR, warm=warm)
+        return functions.invoke({"Records": list(self.last)}, function=self._reader, warm=warm)
 
     def settle(self, functions: Lambda) -> None:
         run = self._run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from tests.simulation import letter_invariants
 from tests.simulation.callers import NEVER
 from tests.simulation.names import (
     AHEAD,
@@ -44,6 +45,9 @@ LATEST = 25 * MINUTE
 The overseer waits for the safety net's own looks for ten minutes, and books one for the next time
 at which there are any, which is eleven minutes ahead at most.
 """
+
+PROMPT = 3 * MINUTE
+"""How long it does if nothing has failed since before its launch."""
 
 
 def stage_problems(stage: Stage, traced: set[str]) -> Iterator[str]:
@@ -205,13 +209,17 @@ def overdue(stage: Stage, calm_since: float, grace: float = LATEST) -> list[Host
 
 def latest_end(stage: Stage, host: Host) -> float:
     meeting = host.view.meeting
-    item = stage.dynamodb.row(meeting)
-    if item.is_claimed:
-        return min(item.ends_at, stage.invariants.claimed_at[meeting])
-    if item:
-        return item.ends_at
+    if stage.dynamodb.row(meeting):
+        return latest_end_of(stage, meeting)
     left = stage.ec2.desktops_of(meeting)
     return min(int(each.launched_at) for each in [host, *left]) + LONGEST
+
+
+def latest_end_of(stage: Stage, meeting: str) -> float:
+    """Return when a meeting is over: at its last time, unless its end was claimed before."""
+    item = stage.dynamodb.row(meeting)
+    claimed_at = stage.invariants.claimed_at[meeting] if item.is_claimed else float("inf")
+    return min(item.ends_at, claimed_at)
 
 
 def meeting_problems(stage: Stage, calm_since: float) -> Iterator[str]:
@@ -226,8 +234,10 @@ def meeting_problems(stage: Stage, calm_since: float) -> Iterator[str]:
     yield from _order_problems(stage)
     for order in stage.callers.orders:
         yield from _launch_problems(stage, order, calm_since)
+        yield from _lifetime_problems(stage, order, calm_since)
     for guest in stage.callers.guests:
         yield from _guest_problems(stage, guest, calm_since)
+    yield from letter_invariants.end_problems(stage, calm_since)
     if stage.scheduler.planned:
         yield f"{sorted(stage.scheduler.planned)} are still to come"
 
@@ -270,6 +280,17 @@ def _is_calm(stage: Stage, order: Order, calm_since: float) -> bool:
     is_left_alone = order.meeting not in actors.touched | actors.disturbed | actors.hostile
     begun_at = stage.invariants.begun_at.get(order.meeting or "", calm_since)
     return calm_since < order.start - AHEAD and calm_since <= begun_at and is_left_alone
+
+
+def _lifetime_problems(stage: Stage, order: Order, calm_since: float) -> Iterator[str]:
+    """Check that the desktops of a meeting that nothing disturbed ended with it."""
+    if order.meeting is None or not _is_calm(stage, order, calm_since):
+        return
+    for host in stage.ec2.hosts.values():
+        if host.past[0][1].meeting == order.meeting:
+            ended = next((at for at, view in host.past if view and view.is_gone), float("inf"))
+            if ended > latest_end_of(stage, order.meeting) + PROMPT:
+                yield f"{host.id} ended late, at {ended}: {stage.dynamodb.row(order.meeting)}"
 
 
 def _launch_problems(stage: Stage, order: Order, calm_since: float) -> Iterator[str]:

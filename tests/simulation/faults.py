@@ -73,6 +73,11 @@ OF_MEETINGS: Final[Mapping[str, tuple[AwsFault, ...]]] = {
         AwsFault(WRITTEN_BEFORE),
         AwsFault("AccessDeniedException", operation="CreateSchedule"),
     ),
+    "sesv2": (
+        AwsFault("TooManyRequestsException"),
+        AwsFault(TIMEOUT),
+        AwsFault(TIMEOUT, executed=True),
+    ),
 }
 REPEATED: Final = (
     ("dynamodb", AwsFault("InternalServerError", operation="UpdateItem"), 3),

@@ -10,7 +10,7 @@ from chalicelib.deadline import Deadline
 from chalicelib.step import Steps
 from tests.simulation.agents import Question, Report
 from tests.simulation.callers import Booking
-from tests.simulation.names import API, BY_HAND, LAUNCH, SAFETY_NET, SWEEP, WATCHDOG
+from tests.simulation.names import API, BY_HAND, INVITE, LAUNCH, SAFETY_NET, SWEEP, WATCHDOG
 from tests.simulation.people import Asking
 from tests.simulation.tasks import StepExecutor
 from tests.world import Reports
@@ -39,6 +39,7 @@ class Functions(Container):
             SWEEP: self._overseen_sweep if self._settings.meetings else self._sweep,
             BY_HAND: self._sweep_by_hand,
             API: self._answer,
+            INVITE: lambda run: self.invite.handle(run.event, run),
             LAUNCH: lambda run: self.launch.handle(run.event, run),
             SAFETY_NET: lambda run: self.safety_net.handle(run.event, run),
         }.get(name, lambda run: self.terminator.handle(run.event, run))

@@ -22,6 +22,7 @@ from chalicelib.meetings.schedules import ScheduleError
 from chalicelib.secrets import SecretError
 from chalicelib.watchdog.row_writer import RowsNotUpdatedError
 from tests.simulation import (
+    letter_invariants,
     meeting_invariants,
     people_invariants,
     record_invariants,
@@ -34,6 +35,7 @@ from tests.simulation.names import (
     CANCELLED,
     CONFIRMED,
     CORE,
+    INVITE,
     LAUNCH,
     LONGEST,
     MINUTE,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from tests.simulation.dynamodb import Item
     from tests.simulation.ec2 import Host
     from tests.simulation.lambda_service import Invocation
+    from tests.simulation.mail import Sending
     from tests.simulation.stage import Stage
 
 FAILURES: Final = (
@@ -87,9 +90,10 @@ class Invariants:
     when somebody was last seen there: when the run began that wrote so, and when it wrote.
 
     `versions` has all that each row ever was, and since when, `written_at` when it became what it
-    is, `changed_at` when its meeting was moved, extended or shortened last, `begun_at` when its
-    launch began, `claimed_at` when its end was claimed. `written_by` has the numbers of the
-    requests of people that wrote a row.
+    is, `confirmed_at` when its meeting was booked, `changed_at` when it was moved, extended or
+    shortened last, `begun_at` when its launch began, `joined_at` when somebody came, `claimed_at`
+    when its end was claimed. `written_by` has the numbers of the requests of people that wrote a
+    row.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -111,6 +115,8 @@ class Invariants:
         self.changed_at: dict[str, float] = {}
         self.begun_at: dict[str, float] = {}
         self.claimed_at: dict[str, float] = {}
+        self.joined_at: dict[str, float] = {}
+        self.confirmed_at: dict[str, float] = {}
         self.written_by: set[int] = set()
         self.seen: Counter[str] = Counter()
 
@@ -235,7 +241,7 @@ class Invariants:
     # Meetings
 
     def meetings_of(self, run: Invocation) -> set[str]:
-        if run.function == TERMINATOR:
+        if run.function in {TERMINATOR, INVITE}:
             return {each["dynamodb"]["Keys"]["id"]["S"] for each in run.event["Records"]}
         return set(map(str, run.event.values()))
 
@@ -336,8 +342,7 @@ class Invariants:
 
     def row_became(self, item_id: str, before: Item, after: Item) -> None:
         now = self.stage.clock.now
-        self.versions.setdefault(item_id, []).append((now, after))
-        self.written_at[item_id] = now
+        self._note_times(item_id, before, after)
         is_back = bool(before.status) and bool(after) and after.rank < before.rank
         if self.run and is_back:
             self.breaks(self.run, f"moved {item_id} back from {before.status} to {after.status}")
@@ -349,8 +354,6 @@ class Invariants:
             return
         if not before:
             self.removed.pop(item_id, None)  # a request that went on has made it again
-        if BEGUN in after and BEGUN not in before:
-            self.begun_at[item_id] = now
         self.owners[item_id] = after.text("teacher_name") or ""
         if after.status != before.status:
             self.moved[item_id] = now
@@ -365,6 +368,26 @@ class Invariants:
             is_claim = run is not None and run.function not in CORE and not is_cancelled
             if run and is_claim and before.goes_on(now) and not self.is_worn_out(run, item_id):
                 self.breaks(run, f"ends {item_id}, which is live")
+
+    def _note_times(self, item_id: str, before: Item, after: Item) -> None:
+        now = self.stage.clock.now
+        self.versions.setdefault(item_id, []).append((now, after))
+        self.written_at[item_id] = now
+        for name, times in ((CONFIRMED, self.confirmed_at), (BEGUN, self.begun_at)):
+            if name in after and name not in before:
+                times[item_id] = now
+        if after.has_begun:
+            self.joined_at.setdefault(item_id, now)
+
+    def lately(self, item_id: str, run: Invocation) -> list[Item]:
+        """Return what a row has been since a run began."""
+        versions = self.versions.get(item_id, [])
+        return list(people_invariants.lately(versions, run.started or 0.0, self.stage.clock.now))
+
+    # Letters
+
+    def sent_letter(self, letter: Sending) -> None:
+        self.breaks_all(letter.run, letter_invariants.sent_problems(self.stage, letter))
 
     # Schedules
 

@@ -16,6 +16,7 @@ from tests.simulation.callers import AT_ONCE, DELAYS, ENTER, JSON, NEVER, PAGE, 
 from tests.simulation.desktops import ORDERS
 from tests.simulation.end_invariants import is_taken, stage_problems
 from tests.simulation.faults import CORE_FAULTS, MEETING_FAULTS, switch_on
+from tests.simulation.mail import REFUSED_ADDRESS
 from tests.simulation.names import (
     BY_HAND,
     CALLERS,
@@ -26,6 +27,7 @@ from tests.simulation.names import (
     STAGES,
     SWEEP,
     USUAL,
+    WITH_LETTERS,
     name_of,
 )
 from tests.simulation.people import CANCEL, LIST, MOVE, PUT_OFF, RESIZE, SHOW, Change
@@ -36,6 +38,7 @@ from tests.simulation.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.simulation.dynamodb import Stream
     from tests.simulation.lambda_service import Invocation
 
 ROWS: Final = ("m1", "m2")
@@ -65,30 +68,28 @@ ahead = st.sampled_from([30, 5 * 60, 11 * 60, 12 * 60, 25 * 60])
 """Seconds from now to a meeting's start."""
 ways = st.sampled_from([JSON, JSON, WAIT, PAGE, ENTER])
 """How somebody asks for a desktop."""
-lengths = st.sampled_from([None, None, 15, 20, 30, 45])
+lengths = st.sampled_from([None, None, 15, 20, 30])
 callers = st.sampled_from([FRONT_END, FRONT_END, *CALLERS])
-errands = st.sampled_from(
-    [
-        *((PUT_OFF, minutes) for minutes in (1, 4, 12, 40, -3, -12)),
-        *((MOVE, minutes) for minutes in (0, 5, 12, 30, -1)),
-        *((RESIZE, minutes) for minutes in (15, 20, 30, 45)),
-        *[(CANCEL, 0)] * 4,
-    ]
+MOVES: Final = (
+    *((PUT_OFF, minutes) for minutes in (1, 4, 12, 40, -3, -12)),
+    *((MOVE, minutes) for minutes in (0, 5, 12, 30, -1)),
 )
-moments = st.sampled_from(
-    [
-        *(-720.0, -600.0, -600.0, -599.8, -599.5, -598.0, -597.0, -300.0, 0.0),
-        *(360.0, 840.0, 900.0, 900.0, 901.0, 1200.0, 1740.0, 2640.0),
-    ]
-)
+ENDS: Final = (*((RESIZE, minutes) for minutes in (15, 20, 30, 45, 45)), (CANCEL, 0), (CANCEL, 0))
+errands = st.sampled_from([*MOVES, *ENDS, *ENDS])
+EARLY, LATE = (-720, -600, -600, -599.8, -599.5, -598, -597, -300), (0, 360, 839, 900, 901, 1740)
 """Seconds after a meeting's start at which somebody changes it: mostly while something is due."""
 changes = st.lists(
-    st.builds(lambda moment, errand: Change(moment, *errand), moments, errands), max_size=3
+    st.builds(lambda moment, errand: Change(moment, *errand), st.sampled_from(EARLY), errands)
+    | st.builds(
+        lambda moment, errand: Change(moment, *errand), st.sampled_from(LATE), st.sampled_from(ENDS)
+    ),
+    min_size=1,
+    max_size=3,
 ).map(tuple)
 plans = st.builds(
     Plan,
     comes=st.sampled_from([ROLES, ("teacher",), ROLES, ()]),
-    stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None]),
+    stays=st.sampled_from([2 * MINUTE, 17 * MINUTE, None, None]),
     is_well=st.sampled_from([True, True, True, False]),
     is_declared_over=st.sampled_from([False, True]),
     is_hostile=st.sampled_from([False, False, False, True]),
@@ -293,15 +294,15 @@ class MeetingsSchedule(Schedule):
         return Seed(self._seeds.to_bytes(32))
 
     @initialize(
-        first=st.tuples(ahead, either, plans, calls) | st.none(),
+        first=st.tuples(ahead, either, plans, calls, lengths) | st.none(),
         minutes=st.sampled_from([0, 2, 18, 28]),
         faults=st.lists(st.sampled_from(MEETING_FAULTS), max_size=2),
         kill=either,
-        stage=st.sampled_from([USUAL, USUAL, *STAGES]),
+        stage=st.sampled_from([USUAL, WITH_LETTERS, *STAGES]),
     )
     def begin(
         self,
-        first: tuple[int, bool, Plan, int] | None,
+        first: tuple[int, bool, Plan, int, int | None] | None,
         minutes: int,
         faults: list[tuple[str, Any]],
         *,
@@ -313,8 +314,8 @@ class MeetingsSchedule(Schedule):
         for fault in faults:
             switch_on(self.stage, *fault)
         if first:
-            seconds, keyed, plan, calls = first
-            self.book(seconds, plan, calls, FRONT_END, None, keyed=keyed)
+            seconds, keyed, plan, calls, length = first
+            self.book(seconds, plan, calls, FRONT_END, length, keyed=keyed)
             self.pass_time(minutes * MINUTE)
 
     # Callers
@@ -324,8 +325,16 @@ class MeetingsSchedule(Schedule):
     def book(  # noqa: PLR0913 (all that a booking may be)
         self, seconds: int, plan: Plan, calls: int, caller: str, minutes: int | None, *, keyed: bool
     ) -> None:
+        letters = self.stage.settings.invites
+        number = len(self.stage.callers.orders)
+        student = REFUSED_ADDRESS if number % 3 == 1 else f"student{number}@example.org"
         order = self.stage.callers.order(
-            seconds, keyed=keyed, plan=plan, caller=caller, minutes=minutes
+            seconds,
+            keyed=keyed,
+            plan=plan,
+            caller=caller,
+            minutes=minutes,
+            addresses={"teacher": "t@example.org", "student": student} if letters else {},
         )
         self._go_alone(self.stage.callers.book(order), calls)
 
@@ -378,16 +387,23 @@ class MeetingsSchedule(Schedule):
         else:
             self.stage.scheduler.lose(planned)
 
-    @precondition(lambda self: self.stage.stream.is_ready(self.stage.functions))
-    @rule(size=st.integers(1, 5), warm=warm, calls=calls)
-    def stream(self, size: int, warm: int | None, calls: int) -> None:
-        run = self.stage.stream.hand_over(self.stage.functions, size, warm)
+    @precondition(lambda self: any(each.is_ready(self.stage.functions) for each in self._streams))
+    @rule(number=which, size=st.integers(1, 5), warm=warm, calls=calls)
+    def stream(self, number: int, size: int, warm: int | None, calls: int) -> None:
+        ready = [each for each in self._streams if each.is_ready(self.stage.functions)]
+        run = ready[number % len(ready)].hand_over(self.stage.functions, size, warm)
         self._go_alone(run, calls)
 
-    @precondition(lambda self: self.stage.stream.last)
-    @rule(calls=calls)
-    def stream_again(self, calls: int) -> None:
-        self._go_alone(self.stage.stream.hand_over_again(self.stage.functions, None), calls)
+    @precondition(lambda self: any(each.last for each in self._streams))
+    @rule(number=which, calls=calls)
+    def stream_again(self, number: int, calls: int) -> None:
+        used = [each for each in self._streams if each.last]
+        run = used[number % len(used)].hand_over_again(self.stage.functions, None)
+        self._go_alone(run, calls)
+
+    @property
+    def _streams(self) -> list[Stream]:
+        return self.stage.streams
 
     @rule(seconds=st.sampled_from([30, 61, 125, 301, 601, 901, 1801]))
     def pass_time(self, seconds: float) -> None:

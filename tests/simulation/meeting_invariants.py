@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation import people_invariants, trust_invariants
+from tests.simulation import letter_invariants, people_invariants, trust_invariants
 from tests.simulation.agents import Question, Report
 from tests.simulation.callers import ENTER, JSON, WAIT, Booking, Pass, Visit, document_of
 from tests.simulation.names import (
@@ -14,6 +14,7 @@ from tests.simulation.names import (
     CONFIRMED,
     DESKTOP_LIMIT,
     IDS,
+    INVITE,
     JOINED,
     LAUNCH,
     LIFE,
@@ -65,6 +66,8 @@ def problems(stage: Stage, run: Invocation, row: str, before: Item, after: Item)
         yield from trust_invariants.entry_problems(stage, run, row, before, after)
     elif isinstance(run.event, Visit):
         yield from _joined(stage, run, row, before, after)
+    elif run.function == INVITE:
+        yield from letter_invariants.wrote_problems(row, before, after)
     elif not (before and after):
         yield f"{'removed' if before else 'made'} the row {row}"
     else:

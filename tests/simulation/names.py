@@ -24,9 +24,15 @@ _OF_MEETINGS: Final = {
 }
 WITH_MEETINGS: Final = make_settings(**_OF_MEETINGS)
 WITHOUT_SIGN_IN: Final = make_settings(**_OF_MEETINGS, DESKTOP_SIGN_IN="none")
-USUAL: Final = "usual"
+_MAIL: Final = {
+    "FEATURES": "meetings,notifications",
+    "MAIL_FROM": "elephant@example.com",
+    "MAIL_TO": "operator@example.com",
+}
+USUAL, WITH_LETTERS = "usual", "with letters"
 STAGES: Final = {
     USUAL: WITH_MEETINGS,
+    WITH_LETTERS: make_settings(**(_OF_MEETINGS | _MAIL)),
     "without sign-in": WITHOUT_SIGN_IN,
     "for one meeting": make_settings(**_OF_MEETINGS, MAX_DESKTOPS="2"),
     "one for each key": make_settings(**_OF_MEETINGS, MAX_DESKTOPS="4", KEY_MEETINGS_AT_ONCE="1"),
@@ -66,6 +72,7 @@ LIFE, RECONNECT = MINUTE, 3 * MINUTE
 
 WATCHDOG, SWEEP, TERMINATOR = "dns_watchdog", "sweep", "terminator"
 LAUNCH, SAFETY_NET = "launch_ec2", "safety_net"
+INVITE: Final = "invite"
 BY_HAND: Final = "sweep by hand"
 """The sweep as an operator runs it, in a process of its own."""
 API: Final = "api_handler"

@@ -193,7 +193,7 @@ def no_room_problems(
         version
         for other, versions in stage.invariants.versions.items()
         if other != row
-        for version in _lately(versions, started, stage.clock.now)
+        for version in lately(versions, started, stage.clock.now)
         if not version.is_claimed
     ]
     near = {
@@ -215,7 +215,7 @@ def too_many_problems(stage: Stage, run: Invocation, row: str, item: Item) -> It
     others = {
         other
         for other, versions in stage.invariants.versions.items()
-        for each in _lately(versions, started, stage.clock.now)
+        for each in lately(versions, started, stage.clock.now)
         if not each.is_claimed
         and each.meet_time - AHEAD < item.ends_at
         and each.ends_at > item.meet_time - AHEAD
@@ -227,7 +227,7 @@ def too_many_problems(stage: Stage, run: Invocation, row: str, item: Item) -> It
         yield f"ended {row} for the desktops of {others - {row}}"
 
 
-def _lately(versions: list[tuple[float, Item]], since: float, until: float) -> Iterator[Item]:
+def lately(versions: list[tuple[float, Item]], since: float, until: float) -> Iterator[Item]:
     """Yield what a row was at any time in between."""
     ends = [*(moment for moment, _ in versions[1:]), float("inf")]
     for (begun, item), ended in zip(versions, ends, strict=True):
@@ -255,8 +255,7 @@ def answer_problems(stage: Stage, run: Invocation) -> Iterator[str]:
         yield f"answered {status} to {asking}: {run.result.body}"
     elif "limit" in (document := document_of(run.result)):
         item = stage.dynamodb.row(asking.meeting or "")
-        versions = stage.invariants.versions[asking.meeting or ""]
-        for each in _lately(versions, run.started or 0.0, stage.clock.now):
+        for each in stage.invariants.lately(asking.meeting or "", run):
             start, length = _wanted(asking, each)
             span = start - AHEAD, start + length
             yield from no_room_problems(stage, run, item.text("id"), span, asking.caller)
@@ -270,28 +269,28 @@ def _answered(stage: Stage, run: Invocation, document: Mapping[str, Any]) -> Ite
         return
     row = asking.meeting or ""
     item = stage.dynamodb.row(row)
-    lately = list(_lately(stage.invariants.versions[row], run.started or 0.0, stage.clock.now))
-    yield from _shown(stage, document, asking.caller, lately)
+    was = stage.invariants.lately(row, run)
+    yield from _shown(stage, document, asking.caller, was)
     if row in stage.actors.touched or asking.what == SHOW:
         return
     if not asking.is_patch:
         if not item.is_claimed and item.status != "TERMINATED":
             yield f"answered that {row} is cancelled: {item}"
         return
-    if not any((each.meet_time, each.length) == _wanted(asking, each) for each in lately):
-        yield f"answered that {row} is {asking.start}, {asking.minutes}: {lately}"
+    if not any((each.meet_time, each.length) == _wanted(asking, each) for each in was):
+        yield f"answered that {row} is {asking.start}, {asking.minutes}: {was}"
     if run.number in stage.invariants.written_by:
         yield from room_problems(stage, run, row, asking.caller)
 
 
 def _shown(
-    stage: Stage, document: Mapping[str, Any], caller: str, lately: Iterable[Item]
+    stage: Stage, document: Mapping[str, Any], caller: str, was: Iterable[Item]
 ) -> Iterator[str]:
     """Check that a meeting is shown as it was at some moment, to who has booked it."""
     row = document["meeting_id"]
     shown = document["meet_time"], document["status"], document["reason"]
-    states = [(each.text("meet_time"), each.text("status"), each.text(REASON)) for each in lately]
-    owners = {each.text("scheduled_by") for each in lately}
+    states = [(each.text("meet_time"), each.text("status"), each.text(REASON)) for each in was]
+    owners = {each.text("scheduled_by") for each in was}
     if owners != {caller} or shown not in states:
         yield f"showed {caller} {shown} of {row} of {owners}: {states}"
     order = next((each for each in stage.callers.orders if row in each.booked), None)
@@ -304,12 +303,11 @@ def _shown(
 
 
 def _listed(stage: Stage, run: Invocation, document: Mapping[str, Any]) -> Iterator[str]:
-    started, now = run.started or 0.0, stage.clock.now
-    caller = run.event.caller
+    started, caller = run.started or 0.0, run.event.caller
     listed = [each["meeting_id"] for each in document["meetings"]]
     for each in document["meetings"]:
-        versions = stage.invariants.versions[each["meeting_id"]]
-        yield from _shown(stage, each, caller, list(_lately(versions, started, now)))
+        was = stage.invariants.lately(each["meeting_id"], run)
+        yield from _shown(stage, each, caller, was)
     missing = {
         row
         for row, item in stage.dynamodb.items.items()
@@ -323,11 +321,10 @@ def _listed(stage: Stage, run: Invocation, document: Mapping[str, Any]) -> Itera
 
 def _unknown(stage: Stage, run: Invocation) -> Iterator[str]:
     asking: Asking = run.event
-    versions = stage.invariants.versions.get(asking.meeting or "", [])
-    lately = list(_lately(versions, run.started or 0.0, stage.clock.now))
-    is_there = lately and all(CONFIRMED in each for each in lately)
+    was = stage.invariants.lately(asking.meeting or "", run)
+    is_there = was and all(CONFIRMED in each for each in was)
     was_removed = not stage.dynamodb.row(asking.meeting or "")
-    if is_there and not was_removed and lately[0].text("scheduled_by") == asking.caller:
+    if is_there and not was_removed and was[0].text("scheduled_by") == asking.caller:
         yield f"does not show {asking.caller} its {asking.meeting}"
 
 
@@ -336,8 +333,8 @@ def _may_refuse(stage: Stage, run: Invocation, status: int) -> bool:
     asking: Asking = run.event
     document = document_of(run.result)
     row, now = asking.meeting or "", stage.clock.now
-    lately = list(_lately(stage.invariants.versions[row], run.started or 0.0, now))
-    wanted = [_wanted(asking, each) for each in lately]
+    was = stage.invariants.lately(row, run)
+    wanted = [_wanted(asking, each) for each in was]
     if status == _WRONG:
         is_past = asking.start is not None and asking.start < now
         return is_past or any(start + length < now + MINUTE for start, length in wanted)
@@ -346,10 +343,9 @@ def _may_refuse(stage: Stage, run: Invocation, status: int) -> bool:
     if "limit" in document:
         return True
     is_later = any(
-        sum(each) > item.ends_at and item.is_begun
-        for each, item in zip(wanted, lately, strict=True)
+        sum(each) > item.ends_at and item.is_begun for each, item in zip(wanted, was, strict=True)
     )
     latest = stage.invariants.begun_at.get(row, now) + SHORTEST + LONGEST
     is_too_late = is_later and max(map(sum, wanted)) > latest - MINUTE
-    is_joined = asking.start is not None and any(each.has_begun for each in lately)
-    return is_too_late or is_joined or any(each.is_over for each in lately)
+    is_joined = asking.start is not None and any(each.has_begun for each in was)
+    return is_too_late or is_joined or any(each.is_over for each in was)

@@ -58,12 +58,11 @@ class Scene:
         self.stage.clock.reach(planned.at)
         return self.go(self.stage.start(planned, None, again=again), calls)
 
-    def fire_due(self, name: str, seconds_from_start: float) -> None:
+    def fire_due(self, name: str, seconds_from_start: float, calls: int = 1000) -> list[Invocation]:
         """Let each such schedule fire that is due by then, if there is any left."""
         self.stage.clock.reach(self.order.start + seconds_from_start)
-        for each in self.stage.scheduler.due():
-            if each.name.startswith(name):
-                self.end(self.stage.start(each, None))
+        due = [each for each in self.stage.scheduler.due() if each.name.startswith(name)]
+        return [self.go(self.stage.start(each, None), calls) for each in due]
 
     def go(self, run: Invocation, calls: int) -> Invocation:
         self.stage.go_alone(run, calls)

@@ -19,7 +19,8 @@ from tests.simulation.ec2 import Ec2
 from tests.simulation.functions import Functions
 from tests.simulation.invariants import Invariants
 from tests.simulation.lambda_service import Lambda
-from tests.simulation.names import CALLERS, PREFIX, SETTINGS, WITH_MEETINGS
+from tests.simulation.mail import MailService, SentTable
+from tests.simulation.names import CALLERS, INVITE, PREFIX, SETTINGS, WITH_MEETINGS
 from tests.simulation.people import People
 from tests.simulation.scheduler import SchedulerService
 from tests.simulation.tasks import Tasks
@@ -65,7 +66,8 @@ class Stage:
         self.dynamodb = DynamoDb(self.tasks, self.invariants, TABLE)
         self.secrets = Secrets(self.tasks)
         self.scheduler = SchedulerService(self.clock, self.tasks)
-        self.stream = Stream()
+        self.stream, self.invitations = Stream(), Stream(INVITE)
+        self.mail = MailService(self)
         self.cloudflare = CloudflareEdge(self.clock, self.tasks, self.invariants, zone)
         self.functions = Lambda(
             self.clock, self.tasks, self.invariants, lambda name: Functions(self).named(name)
@@ -81,12 +83,14 @@ class Stage:
             "dynamodb": self.dynamodb,
             "secretsmanager": self.secrets,
             "scheduler": self.scheduler,
+            "sesv2": self.mail,
         }
         self.ec2.end = self.desktops.end
         self.tasks.before_resuming = self.actors.race
         self.scheduler.watch = self.invariants.changed_schedule
         self.dynamodb.watchers += [
             self.stream.watch,
+            self.invitations.watch,
             self.invariants.row_became,
             self.callers.row_became,
         ]
@@ -95,6 +99,15 @@ class Stage:
     def signs_in(self) -> bool:
         """Whether people enter by tickets."""
         return bool(self.settings.meetings and self.settings.meetings.signs_in)
+
+    @property
+    def sent(self) -> SentTable:
+        return self.dynamodb.sent
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The readers of the table's stream that the stage has."""
+        return [self.stream, self.invitations] if self.settings.invites else [self.stream]
 
     # Runs
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from tests.simulation.callers import Plan
@@ -61,28 +59,41 @@ def test_a_launch_is_going_on_while_its_meeting_is_changed(
 
 
 @pytest.mark.parametrize(("what", "minutes"), ERRANDS)
-@pytest.mark.parametrize("calls", MIDDLE[::2])
+@pytest.mark.parametrize("calls", MIDDLE[3::3])
+@pytest.mark.parametrize("of_launch", [5, 8, 1000])
 def test_a_change_is_going_on_while_its_meeting_is_launched(
-    calls: int, what: str, minutes: int
+    calls: int, of_launch: int, what: str, minutes: int
 ) -> None:
     scene = Scene(EVERYBODY)
     scene.book_and_wait(-AHEAD - 1)
     change = scene.ask(what, minutes, calls)
-    scene.fire_due("launch", -AHEAD)
+    launches = scene.fire_due("launch", -AHEAD, of_launch)
     scene.end(change)
+    for each in launches:
+        scene.end(each)
     finish(scene, what if scene.row.is_claimed else PUT_OFF, minutes)
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [pair for pair in itertools.product(ERRANDS[1:], repeat=2) if pair[0] != ERRANDS[-1]],
-)
-@pytest.mark.parametrize("calls", range(3, 16, 3))
+PAIRS = [
+    ((PUT_OFF, 12), (MOVE, 25)),
+    ((PUT_OFF, 4), (RESIZE, 30)),
+    ((RESIZE, 15), (PUT_OFF, 4)),
+    ((RESIZE, 20), (RESIZE, 30)),
+    ((PUT_OFF, 4), (CANCEL, 0)),
+    ((RESIZE, 20), (CANCEL, 0)),
+    ((CANCEL, 0), (PUT_OFF, 4)),
+    ((CANCEL, 0), (CANCEL, 0)),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+@pytest.mark.parametrize("calls", range(2, 16, 2))
+@pytest.mark.parametrize("is_launched", [True, False])
 def test_two_people_change_a_meeting_at_once(
-    calls: int, first: tuple[str, int], second: tuple[str, int]
+    calls: int, first: tuple[str, int], second: tuple[str, int], *, is_launched: bool
 ) -> None:
     scene = Scene(EVERYBODY)
-    scene.book()
+    scene.book_and_wait(-6 * MINUTE if is_launched else -15 * MINUTE)
     paused = scene.ask(*first, calls)
     scene.end(scene.ask(*second))
     scene.end(paused)
@@ -132,6 +143,17 @@ def test_a_meeting_in_progress_ends_at_its_last_length(minutes: int, to: int) ->
     scene.wait(to * MINUTE + 2 * MINUTE)
     assert scene.running == 0
     assert scene.row.text("termination_reason") == "MAX_LENGTH_TIMEOUT"
+    scene.timeline.finish()
+
+
+def test_a_moved_meeting_leaves_no_schedule_behind() -> None:
+    scene = Scene()
+    scene.book()
+    for minutes in (12, -3, 30):
+        scene.end(scene.ask(PUT_OFF, minutes))
+        assert scene.stage.scheduler.planned.keys() == set(scene.row.schedules)
+    scene.end(scene.ask(CANCEL))
+    assert not scene.stage.scheduler.planned.keys() & set(scene.row.schedules)
     scene.timeline.finish()
 
 

@@ -83,8 +83,9 @@ class Timeline:
         yield from ((each.at, stage.start_due) for each in stage.scheduler.planned.values())
         yield from ((each.due, self._retry) for each in stage.functions.retries)
         yield from ((now, self._deliver) for _ in stage.events)
-        if stage.stream.is_ready(stage.functions):
-            yield now, lambda: stage.stream.hand_over(stage.functions, 10)
+        for stream in stage.streams:
+            if stream.is_ready(stage.functions):
+                yield now, partial(stream.hand_over, stage.functions, 10)
         for host in stage.ec2.hosts.values():
             moment = stage.desktops.next_step(host)
             if moment is not None:
