@@ -97,6 +97,8 @@ def test_two_people_change_a_meeting_at_once(
     paused = scene.ask(*first, calls)
     scene.end(scene.ask(*second))
     scene.end(paused)
+    if not (is_launched or scene.row.is_claimed):
+        assert scene.stage.scheduler.planned.keys() == set(scene.row.schedules)
     finish(scene, CANCEL if CANCEL in {first[0], second[0]} else PUT_OFF, 0)
 
 
@@ -168,6 +170,7 @@ def test_what_is_being_booked_is_no_meeting_yet(calls: int) -> None:
 def test_a_meeting_in_progress_ends_at_its_last_length(minutes: int, at: int, to: int) -> None:
     scene = Scene(STAYING, minutes=minutes)
     scene.book_and_wait(at * MINUTE)
+    assert scene.ask(PUT_OFF, 4).result.status == 409
     scene.end(scene.ask(RESIZE, to))
     scene.wait(to * MINUTE - 1)
     assert scene.running == 2
@@ -208,6 +211,17 @@ def test_a_meeting_is_launched_as_soon_as_the_one_before_it_has_left_its_desktop
     assert later.meeting
     scene.timeline.finish()
     assert scene.stage.dynamodb.row(later.meeting).text("termination_reason") == "15_MIN_SUCCESS"
+
+
+def test_a_meeting_is_not_moved_to_where_there_is_no_room() -> None:
+    scene = Scene(EVERYBODY, minutes=30, stage="for one meeting")
+    scene.book()
+    later = scene.stage.callers.order(65 * MINUTE, keyed=True, plan=EVERYBODY, minutes=15)
+    scene.end(scene.stage.callers.book(later))
+    assert [scene.ask(*each).result.status for each in ((RESIZE, 45), (PUT_OFF, 10))] == [409, 409]
+    scene.end(scene.stage.people.ask(later.caller, CANCEL, later))
+    assert [scene.ask(*each).result.status for each in ((RESIZE, 45), (PUT_OFF, 10))] == [200, 200]
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("calls", MIDDLE[::3])
