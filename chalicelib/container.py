@@ -174,7 +174,7 @@ class Container:
 
         return OwnMeetings(
             settings=self._meetings,
-            sends_invitations=bool(self._settings.notifications),
+            sends_invitations=self._settings.invites,
             people=self._people,
             table=self._table,
             rescheduling=Rescheduling(
@@ -429,6 +429,7 @@ class Container:
                 sender=sender,
                 longest=longest,
                 clock=self._clock,
+                sleep=self._sleep,
             ),
             longest=longest,
             reporter=self._reporter("invite"),

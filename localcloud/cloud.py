@@ -191,6 +191,12 @@ class LocalCloud:
         environment = aws_environment(self.aws.endpoint, self.region)
         run_command(command, f"elephant deploy {STAGE}", ROOT, environment, on_line)
 
+    def change_stage(self, directory: Path, *options: str) -> None:
+        """Change a project's local stage as an operator does. Raises CommandError."""
+        command = (sys.executable, "-m", "ops", "stage", STAGE, f"--project={directory}", *options)
+        environment = aws_environment(self.aws.endpoint, self.region)
+        run_command(command, f"elephant stage {STAGE}", ROOT, environment)
+
     def settle(self, seconds: float = 600) -> None:
         """Wait until every change to an instance has been delivered and handled, retries included.
 

@@ -27,16 +27,20 @@ class Project:
     @property
     def settings(self) -> Settings:
         """The settings of the local stage. Raises ProjectError or SettingsError."""
+        return self.settings_with()
+
+    def settings_with(self, **variables: str) -> Settings:
+        """Return what they are with other variables. Raises what `settings` raises."""
         try:
             config = json.loads(self._config.read_text())
-            variables = config["stages"][STAGE]["environment_variables"]
+            written = config["stages"][STAGE]["environment_variables"] | variables
         except FileNotFoundError as error:
             raise ProjectError(f"{self._config} is missing: run this in the project") from error
         except (ValueError, KeyError, TypeError) as error:
             raise ProjectError(
                 f"{self._config} has no stage {STAGE!r} with environment_variables ({error!r})"
             ) from error
-        return Settings.parse(variables)
+        return Settings.parse(written)
 
     def copy(self, target: Path, cloudflare_url: str, *, features: bool = True) -> Project:
         """Copy the project, with the local stage pointing to another port of this machine.

@@ -38,7 +38,9 @@ _SPEAKERS: Final = {
     "launch_ec2": "Launch",
     "safety_net": "Net",
     "terminator": "Terminator",
+    "invite": "Invitations",
 }
+_LISTED: Final = {"Terminator": "meetings", "Invitations": "letters"}
 _SPEAKER_WIDTH: Final = 12
 _OK: Final = 200
 
@@ -273,8 +275,8 @@ def _summary(invocation: Invocation, speaker: str) -> str | None:
         return None
     if speaker == "API":
         return f"{event['httpMethod']} {event['resource']} is answered {result['statusCode']}"
-    if speaker == "Terminator":
-        return _ended_by_terminator(invocation)
+    if speaker in _LISTED:
+        return _listed_in_log(invocation, _LISTED[speaker])
     if speaker == "Sweep" and result["action"] in _DONE:
         return None
     return f"{result['action']}: {result['reason']}"
@@ -285,11 +287,12 @@ def _is_quiet(event: Any, result: Any) -> bool:  # noqa: ANN401 (JSON)
     return bool(event["resource"] == "/desktop" and result["statusCode"] == _OK)
 
 
-def _ended_by_terminator(invocation: Invocation) -> str | None:
-    """Read from its log what the terminator did, since its answer names only failures."""
+def _listed_in_log(invocation: Invocation, what: str) -> str | None:
+    """Read from its log what a reader of the stream did, since its answer names only failures."""
     for line in invocation.log:
         with suppress(ValueError, TypeError, KeyError):
             summary = json.loads(line)
             if summary["action"] not in _DONE:
-                return f"{summary['action']}: {', '.join(summary['meetings'])}"
+                meetings = dict.fromkeys(each.split()[0] for each in summary[what])
+                return f"{summary['action']}: {', '.join(meetings)}"
     return None

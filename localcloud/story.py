@@ -57,14 +57,26 @@ def play(project: Project, narrator: Narrator) -> bool:
             f"stage {STAGE} has no meetings, which the demo needs: "
             f"elephant stage {STAGE} --with meetings"
         )
+    mail_from = f"elephant@{project.settings.domain_root}"
+    settings = project.settings_with(
+        FEATURES="meetings,notifications", MAIL_FROM=mail_from, MAIL_TO=mail_from
+    )
     narrator.chapter("AWS, Cloudflare and DNS start on this machine")
     with (
-        LocalCloud(project.settings, Ports(), time_scale=TIME_SCALE, kit=KIT) as cloud,
+        LocalCloud(settings, Ports(), time_scale=TIME_SCALE, kit=KIT) as cloud,
         tempfile.TemporaryDirectory(prefix="elephant-") as directory,
     ):
         narrator.note(f"AWS at {cloud.aws.endpoint}, Cloudflare at {cloud.cloudflare.url}")
-        narrator.chapter(f"elephant deploy {STAGE}")
         copy = project.copy(Path(directory) / "project", cloud.cloudflare.url)
+        narrator.chapter(f"elephant stage {STAGE} --with notifications")
+        cloud.change_stage(
+            copy.directory,
+            "--with=notifications",
+            f"--mail-from={mail_from}",
+            f"--mail-to={mail_from}",
+        )
+        narrator.note(f"its people get invitations from {mail_from}")
+        narrator.chapter(f"elephant deploy {STAGE}")
 
         def note(line: str) -> None:
             if not line.startswith(_TABLE_EDGES):  # of the doctor's table its summary is enough

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _OK, _CREATED, _WRONG, _REFUSED, _TAKEN = 200, 201, 400, 401, 409
 _MINUTE: Final = timedelta(minutes=1)
+_ADDRESSES: Final = {"teacher": "ada@example.com", "student": "ben@example.com"}
 _LATER: Final = 90 * _MINUTE
 """By how much the first meeting is booked too late, and then moved."""
 
@@ -33,11 +34,10 @@ def book_meetings(scene: Scene) -> tuple[Booked, Booked, Booked, Booked]:
     )
     scene.chapter("With a key it books meetings, here four: POST /schedule")
     start = scene.cloud.clock.now().replace(second=0, microsecond=0) + 13 * _MINUTE
+    invited = {f"{role}_email": address for role, address in _ADDRESSES.items()}
     wanted = {
         "teacher_name": "Ada",
         "student_name": "Ben",
-        "teacher_email": f"ada@{scene.settings.domain_root}",
-        "student_email": f"ben@{scene.settings.domain_root}",
         "meet_time": _written(start + _LATER),
         "time_zone": "Europe/Berlin",
         "duration_minutes": 60,
@@ -51,9 +51,9 @@ def book_meetings(scene: Scene) -> tuple[Booked, Booked, Booked, Booked]:
     scene.promise(f"a time without an offset is refused: {error}", wrong.status == _WRONG)
     scene.promise("nothing was created", scene.rows() == 0 and not scene.schedules())
 
-    made = caller.schedule(wanted, key, "lesson-1")
-    again = caller.schedule(wanted, key, "lesson-1")
-    other = caller.schedule(wanted | {"student_name": "Cleo"}, key, "lesson-1")
+    made = caller.schedule(wanted | invited, key, "lesson-1")
+    again = caller.schedule(wanted | invited, key, "lesson-1")
+    other = caller.schedule(wanted, key, "lesson-1")
     lesson = scene.book(made)
     scene.promise(
         "a request that is sent twice creates one meeting, with the same links",
@@ -64,7 +64,7 @@ def book_meetings(scene: Scene) -> tuple[Booked, Booked, Booked, Booked]:
     later = wanted | {"meet_time": _written(start + 2 * _MINUTE)}
     no_show = scene.book(caller.schedule(later, key))
     long_one = scene.book(caller.schedule(on_time | {"teacher_name": "Dora"}, key))
-    called_off = scene.book(caller.schedule(later | {"teacher_name": "Eve"}, key))
+    called_off = scene.book(caller.schedule(later | invited, key))
     meetings = (lesson, no_show, long_one, called_off)
     row = scene.row(lesson)
     scene.promise(f"its row is {row['status']}", row["status"] == "SCHEDULED")
@@ -74,6 +74,7 @@ def book_meetings(scene: Scene) -> tuple[Booked, Booked, Booked, Booked]:
     scene.promise(
         f"{len(waiting)} one-off schedules are pending", len(waiting) == 2 * len(meetings)
     )
+    _promise_letters(scene, lesson, "Invitation")
     _list(scene, *meetings)
     lesson = _move(scene, lesson, start)
     _cancel(scene, called_off)
@@ -96,6 +97,8 @@ def _list(scene: Scene, lesson: Booked, *earlier: Booked) -> None:
         "with their links, although only hashes of the keys are stored",
         {role: last[f"{role}_link"] for role in ROLES} == lesson.links,
     )
+    said = last["teacher_mail"], last["student_mail"]
+    scene.promise(f"and what became of their e-mails: {', '.join(said)}", said == ("sent", "sent"))
     scene.note(f"  {last['message']}")
 
 
@@ -116,7 +119,10 @@ def _move(scene: Scene, lesson: Booked, start: datetime) -> Booked:
         scene.schedules(lesson)
         == [f"{each}-{lesson.id}-{suffix}" for each in ("launch", "safety")],
     )
+    _promise_letters(scene, lesson, "New time")
+    row = scene.row(lesson)
     again = scene.caller.request("PATCH", path, key, change)
+    scene.cloud.settle()
     scene.promise(
         "the same change again changes nothing",
         again.status == _OK and scene.row(lesson) == row,
@@ -141,7 +147,31 @@ def _cancel(scene: Scene, called_off: Booked) -> None:
     )
     left = [name for name in scene.schedules(called_off) if name.startswith("launch-")]
     scene.promise("nothing will launch its desktops", not left)
+    _promise_letters(scene, called_off, "Cancelled")
     scene.promise_page(called_off, "student", "This meeting is over")
+
+
+def _promise_letters(scene: Scene, meeting: Booked, kind: str) -> None:
+    """Check that each of a meeting's people got one e-mail of a kind, with their own link only."""
+    scene.cloud.settle()
+    letters = [
+        each
+        for each in scene.cloud.aws.outbox.mails
+        if meeting.id in each.calendar and each.subject.startswith(kind)
+    ]
+    for each in letters:
+        scene.note(f"  to {', '.join(each.recipients)}: {each.subject}")
+    texts = {each.recipients: each.text for each in letters}
+    own = {
+        role: {other for other in ROLES if meeting.links[other] in texts.get((address,), "")}
+        for role, address in _ADDRESSES.items()
+    }
+    with_link = kind != "Cancelled"
+    scene.promise(
+        f"each gets one e-mail with {'their own link' if with_link else 'the cancellation'}",
+        len(letters) == len(texts) == len(ROLES)
+        and own == {role: {role} if with_link else set() for role in ROLES},
+    )
 
 
 def _written(time: datetime) -> str:

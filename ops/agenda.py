@@ -51,15 +51,17 @@ def settle_agenda(
     table_name: str,
     say: Say,
     *,
+    expires: bool = True,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
     """Give the table its index and the expiry of its rows, if it lacks them. Safe to repeat.
 
+    `expires` is false if the stage keeps its rows for good; then the table may have another expiry.
     Raises TableError if it has others of that kind, and StackError if AWS refuses.
     """
-    client = account.client("dynamodb")
-    _settle_index(client, table_name, say, pause)
-    _settle_expiry(client, table_name, say)
+    _settle_index(account, table_name, say, pause)
+    if expires:
+        _settle_expiry(account, table_name, say)
 
 
 def wrong_index(table: Mapping[str, Any]) -> str | None:
@@ -91,11 +93,12 @@ def expiry_of(client: Any, table_name: str) -> str | None:  # noqa: ANN401 (boto
 
 
 def _settle_index(
-    client: Any,  # noqa: ANN401 (as above)
+    account: Account,
     table_name: str,
     say: Say,
     pause: Callable[[float], object],
 ) -> None:
+    client = account.client("dynamodb")
     with refusals(f"look at the indexes of the table {table_name}"):
         table = client.describe_table(TableName=table_name)["Table"]
     if index_of(table) is None:
@@ -110,18 +113,24 @@ def _settle_index(
                 AttributeDefinitions=[
                     {"AttributeName": name, "AttributeType": each} for name, each in types.items()
                 ],
-                GlobalSecondaryIndexUpdates=[{"Create": dict(INDEX)}],
+                GlobalSecondaryIndexUpdates=[{"Create": {**INDEX, **_capacity(table)}}],
             )
     elif wrong := wrong_index(table):
         raise TableError(
             f"the table {table_name} {wrong}. Once nobody else uses it, remove it (aws dynamodb "
             f"update-table --table-name {table_name} --global-secondary-index-updates "
-            f'\'[{{"Delete":{{"IndexName":"{AGENDA}"}}}}]\') and run the same command again'
+            f'\'[{{"Delete":{{"IndexName":"{AGENDA}"}}}}]\' --region {account.region}) and run '
+            "the same command again"
         )
     for _ in range(LOOKS):
         with refusals(f"look at the indexes of the table {table_name}"):
-            index = index_of(client.describe_table(TableName=table_name)["Table"])
-        if index and index.get("IndexStatus", "ACTIVE") == "ACTIVE":
+            table = client.describe_table(TableName=table_name)["Table"]
+        index = index_of(table)
+        # A table that is still being updated accepts no other change.
+        if index and {"ACTIVE"} == {
+            index.get("IndexStatus", "ACTIVE"),
+            table.get("TableStatus", "ACTIVE"),
+        }:
             return
         pause(PAUSE)
     raise TableError(
@@ -130,7 +139,16 @@ def _settle_index(
     )
 
 
-def _settle_expiry(client: Any, table_name: str, say: Say) -> None:  # noqa: ANN401 (as above)
+def _capacity(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the index's capacity: as much as that of a table that does not pay by request."""
+    if table.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST":
+        return {}
+    names = ("ReadCapacityUnits", "WriteCapacityUnits")
+    return {"ProvisionedThroughput": {name: table["ProvisionedThroughput"][name] for name in names}}
+
+
+def _settle_expiry(account: Account, table_name: str, say: Say) -> None:
+    client = account.client("dynamodb")
     with refusals(f"look at the expiry of rows of the table {table_name}"):
         attribute = expiry_of(client, table_name)
     if attribute == EXPIRES_AT:
@@ -138,7 +156,11 @@ def _settle_expiry(client: Any, table_name: str, say: Say) -> None:  # noqa: ANN
     if attribute is not None:
         raise TableError(
             f"the rows of the table {table_name} expire by {attribute}, but a table has only one "
-            f"such attribute, and meetings have {EXPIRES_AT}: use another table, or switch that off"
+            f"such attribute, and meetings have {EXPIRES_AT}: keep rows for good (ROW_DAYS=0), use "
+            "another table, or, if nobody needs it, switch that off (aws dynamodb "
+            f"update-time-to-live --table-name {table_name} --time-to-live-specification "
+            f"Enabled=false,AttributeName={attribute} --region {account.region}) and run the same "
+            "command again an hour later"
         )
     say(f"rows of {table_name} expire by {EXPIRES_AT} from now on; rows without it stay")
     with refusals(f"let rows of the table {table_name} expire"):

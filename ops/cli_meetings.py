@@ -11,7 +11,8 @@ from rich.console import Console
 
 from chalicelib.meeting_row.meeting import REASON, ROLES, Status
 from chalicelib.meetings.lifetime import is_over
-from ops.console import json_option, project_option, said_clearly, stage_argument
+from chalicelib.meetings.own_meetings import PAST
+from ops.console import json_option, printable, project_option, said_clearly, stage_argument
 from ops.meeting_documents import Documents, start_of
 from ops.opened import open_meetings
 from ops.stage_meetings import CANCEL, END, LOOKS, PAUSE, StageMeetings, check_action
@@ -33,7 +34,7 @@ _CONSEQUENCES: Final = {
 @stage_argument
 @click.argument("action", type=click.Choice(_ACTIONS), required=False)
 @click.argument("meeting_id", metavar="[ID]", required=False)
-@click.option("--all", "every", is_flag=True, help="List all, not only since a week ago.")
+@click.option("--all", "every", is_flag=True, help="List every row, by reading the whole table.")
 @click.option(
     "--price-per-hour",
     "price",
@@ -56,8 +57,9 @@ def meetings(  # noqa: PLR0913 (the options)
 ) -> None:
     """List stage NAME's meetings, and show, cancel or end one of them.
 
-    Lists those that run, are to come, or were in the past week, regardless of who booked them,
-    with the hours of desktops that they used. An hour is one desktop's, from the beginning of the
+    Lists those that run, are to come, or were in the past week, regardless of whose key booked
+    them, with the hours of desktops that they used; with --all every one that has a row, also
+    those that other programs have written. An hour is one desktop's, from the beginning of the
     launch to the end of the meeting. With --price-per-hour, also what that costs; the price is
     stored nowhere, and contains what you put into it: instance, volume, address, traffic.
 
@@ -90,13 +92,13 @@ def _list(
     found: StageMeetings, documents: Documents, name: str, *, every: bool, as_json: bool
 ) -> None:
     with Console(stderr=True).status("Reading the meetings …"):
-        rows = found.read_all()
-    if not every:
-        rows = [each for each in rows if documents.is_recent(each)]
+        rows = found.read_all() if every else found.read_since(documents.now - PAST)
     if as_json:
         click.echo(json.dumps({"stage": name, **documents.list_json(rows)}, indent=2))
     else:
         Console(highlight=False).print(documents.list_table(rows))
+        if not every:
+            click.echo("Older ones, and those booked by other programs, are listed with --all.")
 
 
 def _show(meeting: Meeting, documents: Documents, *, as_json: bool) -> None:
@@ -119,7 +121,8 @@ def _stop(  # noqa: PLR0913 (the command's options)
     meeting = found.read(meeting_id)
     check_action(meeting, action)
     if not yes and not is_over(meeting):
-        people = " and ".join(meeting.text(f"{role}_name") or f"a {role}" for role in ROLES)
+        names = (meeting.text(f"{role}_name") or f"a {role}" for role in ROLES)
+        people = " and ".join(map(printable, names))
         what = f"{action.capitalize()} {meeting_id}, of {people}, {start_of(meeting)} UTC?"
         click.confirm(f"{_CONSEQUENCES[action]}\n{what}", abort=True, err=as_json)
     with Console(stderr=True).status("Waiting until its desktops are terminated …"):

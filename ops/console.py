@@ -21,7 +21,7 @@ from ops.keys import KeysError
 from ops.reach import UnreadableCallError
 from ops.stage_meetings import MeetingError
 from ops.stages import ConfigError, ConfigFile
-from ops.stored_secret import SecretStoreError
+from ops.stored_secret import NO_TEXT, SecretStoreError
 from ops.token import TokenFormatError
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ def step(text: str) -> None:
 def say(text: str) -> None:
     """Print a detail of the current part."""
     click.echo(f"  {text}")
+
+
+def printable(text: str) -> str:
+    """Return foreign text on one line, without what controls a terminal or the order of letters."""
+    return "".join(each if each.isprintable() else NO_TEXT for each in text)
 
 
 @contextmanager

@@ -151,7 +151,8 @@ class Deployment:
         """Prepare what Chalice needs; return the ARN of the table's stream."""
         settings, stream_arn = self._stage.settings, None
         if settings.meetings:
-            settle_agenda(self._account, str(settings.table_name), say)
+            kept = settings.meetings.kept
+            settle_agenda(self._account, str(settings.table_name), say, expires=kept is not None)
             stream_arn = table_stream(self._account, str(settings.table_name), say)
             remove_strays(self._account, self._stage, stream_arn, say)
         if ROUTES_FUNCTION in self._functions or had_meetings:

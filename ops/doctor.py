@@ -22,6 +22,7 @@ from ops import (
     checks_neighbours,
     checks_notifications,
     checks_rule,
+    checks_secrets,
     checks_stage,
 )
 from ops.check import Level, run
@@ -42,6 +43,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_code.QUESTIONS,
     *checks_rule.QUESTIONS,
     *checks_meetings.QUESTIONS,
+    *checks_secrets.QUESTIONS,
     *checks_neighbours.OF_THE_ACCOUNT,
     *checks_notifications.QUESTIONS,
     *checks_invitations.QUESTIONS,

@@ -30,7 +30,9 @@ LARGEST_SECRET: Final = 65_536
 
 _CURRENT: Final = "AWSCURRENT"
 _RANDOM_BYTES: Final = 24
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_LONGEST_NAME: Final = 40
+"""Shorter than a key, so that a key given by mistake is no name, and is not shown."""
+_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._@+-]{{0,{_LONGEST_NAME - 1}}}")
 _UNUSABLE: Final = (
     "the secret holds something besides valid keys, so that the API accepts none: `elephant "
     "doctor` says how to store others"
@@ -60,7 +62,7 @@ def day_of(key: str) -> date | None:
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The keys of each name; of several, the newest is the last. Its methods raise KeysError."""
+    """The keys of each name; of several, the newest is the first. Its methods raise KeysError."""
 
     keys: Mapping[str, tuple[str, ...]] = field(repr=False)
 
@@ -95,15 +97,15 @@ class KeyRing:
         """Return the keys of a name, which has to exist."""
         if name not in self.keys:
             known = ", ".join(self.keys) or "nobody"
-            raise KeysError(f"{name!r} has no key; these have: {known}")
+            raise KeysError(f"{_shown(name)} has no key; these have: {known}")
         return self.keys[name]
 
     def added(self, name: str, key: str) -> KeyRing:
         """Return the keys with the first one of a new name."""
         if not _NAME.fullmatch(name):
             raise KeysError(
-                f"{name!r} cannot be a name: use up to 64 letters, digits and . _ @ + - and begin "
-                "with a letter or digit; it is shown in logs and lists"
+                f"{_shown(name)} cannot be a name: use up to {_LONGEST_NAME} letters, digits and "
+                ". _ @ + - and begin with a letter or digit; it is shown in logs and lists"
             )
         like = next((each for each in self.keys if each.casefold() == name.casefold()), None)
         if like == name:
@@ -114,11 +116,11 @@ class KeyRing:
 
     def rotated(self, name: str, key: str) -> KeyRing:
         """Return the keys with another one of a name, whose others stay."""
-        return KeyRing({**self.keys, name: (*self.of(name), key)})
+        return KeyRing({**self.keys, name: (key, *self.of(name))})
 
     def finished(self, name: str) -> KeyRing:
         """Return the keys with only the newest one of a name."""
-        return KeyRing({**self.keys, name: self.of(name)[-1:]})
+        return KeyRing({**self.keys, name: self.of(name)[:1]})
 
     def without(self, name: str, *, force: bool = False) -> KeyRing:
         """Return the keys without those of a name; without the last name only with `force`."""
@@ -130,6 +132,11 @@ class KeyRing:
                 "with 503. Add another first, or use --force"
             )
         return KeyRing(left)
+
+
+def _shown(name: str) -> str:
+    """Quote a name that is refused, unless it may be a key."""
+    return repr(name) if len(name) <= _LONGEST_NAME else "what was given"
 
 
 class KeySecret:

@@ -12,8 +12,8 @@ from chalicelib.clock import format_time, time_at
 from chalicelib.meeting_row.meeting import ENDED_AT, EXPIRES_AT, REASON, ROLES, SCHEDULED_BY
 from chalicelib.meetings.launch_plan import BEGUN_AT
 from chalicelib.meetings.lifetime import meet_time_of
-from chalicelib.meetings.own_meetings import PAST
 from chalicelib.meetings.view import State, state_of, view
+from ops.console import printable
 from ops.usage import HOW, Usage
 
 if TYPE_CHECKING:
@@ -36,12 +36,6 @@ class Documents:
     now: datetime
     longest: timedelta
     price_per_hour: float | None = None
-
-    def is_recent(self, meeting: Meeting) -> bool:
-        """Tell whether a meeting runs, is to come, or was in the past week."""
-        start = meet_time_of(meeting)
-        is_late = start is not None and start >= self.now - PAST
-        return is_late or state_of(meeting, self.now, self.longest) is not State.OVER
 
     def list_json(self, meetings: Sequence[Meeting]) -> dict[str, Any]:
         """Format a list for a script."""
@@ -82,10 +76,10 @@ class Documents:
         for each in meetings:
             state = state_of(each, self.now, self.longest)
             table.add_row(
-                escape(each.id),
+                _plain(each.id),
                 start_of(each),
-                escape(each.text(SCHEDULED_BY) or "-"),
-                f"[{_COLOURS[state]}]{escape(_state(each, state))}[/]",
+                _plain(each.text(SCHEDULED_BY) or "-"),
+                f"[{_COLOURS[state]}]{_plain(_state(each, state))}[/]",
                 self._hours(Usage.of(each, self.now, self.longest)),
             )
         return table
@@ -102,7 +96,7 @@ class Documents:
             del rows["cost"]
         for name, value in rows.items():
             if value not in {None, ""}:
-                table.add_row(name.replace("_", " "), escape(str(value)))
+                table.add_row(name.replace("_", " "), _plain(str(value)))
         return table
 
     def _summary(self, meetings: Sequence[Meeting]) -> str:
@@ -131,6 +125,11 @@ def start_of(meeting: Meeting) -> str:
     """Format a meeting's start, in UTC, for people."""
     start = meet_time_of(meeting)
     return f"{start:%Y-%m-%d %H:%M}" if start else "no valid time"
+
+
+def _plain(text: str) -> str:
+    """Return text of a row, which anybody may have written, as text and nothing else."""
+    return escape(printable(text))
 
 
 def _state(meeting: Meeting, state: State) -> str:

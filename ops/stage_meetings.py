@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import ClientError
+
+from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import AGENDA, Meeting, Status
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowFullError, decide_again
 from chalicelib.meetings.changes import decide_cancellation
 from chalicelib.meetings.launch_plan import is_confirmed
 from chalicelib.meetings.lifetime import is_in_progress, is_over, meet_time_of
 from chalicelib.meetings.schedules import ScheduleError, Schedules, launch_name, safety_name
-from ops.account import readable_errors
+from ops.account import error_code, readable_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ops.account import Account
     from ops.stages import Stage
@@ -28,6 +32,8 @@ PAUSE: Final = 2.0
 LOOKS: Final = 30
 """Looks at a row until its meeting's desktops are terminated: a minute."""
 
+_NO_INDEX: Final = frozenset({"ValidationException", "ResourceNotFoundException"})
+_LAST: Final = datetime(8999, 12, 31, tzinfo=UTC)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -54,8 +60,25 @@ class StageMeetings:
         self._table_name = str(stage.settings.table_name)
         self._table = Meetings(self._client, self._table_name)
         self._schedules = Schedules(account.client("scheduler"))
-        self._place = stage.place
+        self._name, self._place = stage.name, stage.place
         self._pause = pause
+
+    def read_since(self, since: datetime) -> list[Meeting]:
+        """Return the meetings that start later, in the order of their starts, by the index.
+
+        Rows that other programs write, and those from before there was an index, are not in it.
+        Raises MeetingError if the table has no index.
+        """
+        with readable_errors(f"read the table {self._table_name}"), self._explained():
+            agenda = self._table.agenda(self._place.prefix, format_time(since), format_time(_LAST))
+            ids = [each.id for each in agenda]
+        read = self._table.rows_of(ids)
+        with readable_errors(f"read the table {self._table_name}"):
+            for error in read.errors:
+                raise error
+        if read.unread:
+            raise MeetingError(f"{len(read.unread)} rows could not be read: try again")
+        return _sorted(read.rows.values())
 
     def read_all(self) -> list[Meeting]:
         """Return every meeting in the order of their starts; those without a valid one first.
@@ -64,8 +87,7 @@ class StageMeetings:
         stages share, these rows belong to each of them.
         """
         with readable_errors(f"read the table {self._table_name}"):
-            found = [row for row in self._scan() if is_confirmed(row)]
-        return sorted(found, key=lambda row: (meet_time_of(row) or _FIRST, row.id))
+            return _sorted(self._scan())
 
     def read(self, meeting_id: str) -> Meeting:
         """Return one meeting. Raises MeetingError if there is none."""
@@ -102,6 +124,19 @@ class StageMeetings:
             meeting = self.read(meeting_id)
         return Ended(meeting, is_done=False)
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what to do about a table without the index, or whose index is being created."""
+        try:
+            yield
+        except ClientError as error:
+            if error_code(error) not in _NO_INDEX or "index" not in str(error):
+                raise
+            raise MeetingError(
+                f"the table {self._table_name} has no index {AGENDA}, or not yet all of it: "
+                f"`elephant deploy {self._name}` creates it; until then, --all reads every row"
+            ) from error
+
     def _claim(self, meeting_id: str, action: str, now: datetime) -> Meeting:
         meeting = self.read(meeting_id)
         check_action(meeting, action)
@@ -131,6 +166,11 @@ class StageMeetings:
 
     def _is_ours(self, meeting: Meeting) -> bool:
         return meeting.text(AGENDA) in {None, self._place.prefix}
+
+
+def _sorted(rows: Iterable[Meeting]) -> list[Meeting]:
+    confirmed = filter(is_confirmed, rows)
+    return sorted(confirmed, key=lambda row: (meet_time_of(row) or _FIRST, row.id))
 
 
 def check_action(meeting: Meeting, action: str) -> None:

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from chalicelib.meetings.stage_secrets import Seeds
     from chalicelib.notifications.once import Once
 
+_PAUSE: Final = 1.0
+"""Seconds before a letter that another run may be sending is left to the record's next attempt.
+
+A run that died keeps its claim some seconds longer, and Lambda may make all its attempts in those.
+"""
 _METHODS: Final = {Kind.INVITATION: REQUEST, Kind.CANCELLATION: CANCEL}
 
 
@@ -54,6 +59,7 @@ class Delivery:
         sender: str,
         longest: timedelta,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table = table
         self._seeds = seeds
@@ -62,6 +68,7 @@ class Delivery:
         self._sender = sender
         self._longest = longest
         self._clock = clock
+        self._sleep = sleep
 
     def now(self) -> datetime:
         """Return the current time."""
@@ -86,6 +93,7 @@ class Delivery:
         except RefusedError:
             return self._note(meeting_id, role, letter.mark(Outcome.FAILED))
         if not (delivery.sent or delivery.known):
+            self._sleep(_PAUSE)
             raise UnfinishedError(f"another run might still be sending {key!r}")
         return self._note(meeting_id, role, letter.mark(Outcome.SENT))
 

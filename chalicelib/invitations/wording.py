@@ -1,6 +1,6 @@
 """The words of each letter, before layout.
 
-Names come from whoever scheduled the meeting, so they are plain text in one line, of which no mail
+Names come from those who schedule the meeting, so they are plain text in one line, of which no mail
 program makes a link.
 """
 
@@ -176,7 +176,7 @@ def _cancelled(_: Letter, meeting: Meeting, name: str, __: str | None, times: Ti
 
 _SOON: Final = "Your desktop will be ready at the start; you can open your link now and wait there."
 _ADVICE: Final = (
-    "The link is yours alone: whoever has it can enter as you, so please do not pass it on."
+    "The link is yours alone: who has it can enter as you, so please do not pass it on."
 )
 
 

@@ -47,7 +47,7 @@ def calendar_of(  # noqa: PLR0913 (what the row does not say)
     now: datetime,
     longest: timedelta,
 ) -> str:
-    """Return the meeting's calendar object for the person of a role, or for whoever schedules it.
+    """Return the meeting's calendar object for the person of a role, or for who schedules it.
 
     `method` is `PUBLISH`, `REQUEST` or `CANCEL`; the last two require `organizer` and `attendee`,
     which are e-mail addresses, and the first ignores `attendee`. `link` is the person's own join

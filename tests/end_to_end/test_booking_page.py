@@ -6,11 +6,9 @@ ELEPHANT_SCREENSHOTS=DIRECTORY keeps a picture of every state.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -19,6 +17,17 @@ import pytest
 from chalicelib.meetings import own_meetings
 from tests.application import ARN, MEETINGS, STAGE, gateway_event, load_app
 from tests.browser import CONTRASTS, KEPT_PAUSE, Browser, Tab
+from tests.end_to_end.booking_page import (
+    act,
+    at,
+    click,
+    confirm,
+    fill,
+    focused,
+    is_shown,
+    keep,
+    text,
+)
 from tests.notifications.harness import VARIABLES
 from tests.servers import QuietHandler, QuietServer, serving
 from tests.world import TABLE, Context, World
@@ -115,13 +124,13 @@ class Site(QuietServer):
 
     def change(self, meeting: str, **texts: str) -> None:
         """Write attributes of a row, as the other functions do."""
-        for name, text in texts.items():
+        for name, value in texts.items():
             self.world.dynamodb.update_item(
                 TableName=TABLE,
                 Key={"id": {"S": meeting}},
                 UpdateExpression="SET #name = :text",
                 ExpressionAttributeNames={"#name": name},
-                ExpressionAttributeValues={":text": {"S": text}},
+                ExpressionAttributeValues={":text": {"S": value}},
             )
 
 
@@ -134,8 +143,8 @@ class Serve(Protocol):
 @pytest.fixture
 def serve(world: World, session: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     names = {"schedule-key": json.dumps({"office": KEY}), "meeting-seed": "s33d" * 10}
-    for name, text in names.items():
-        world.secrets.create_secret(Name=f"elephant-test-{name}", SecretString=text)
+    for name, value in names.items():
+        world.secrets.create_secret(Name=f"elephant-test-{name}", SecretString=value)
     scheduler: Any = session.create_client("scheduler")
     scheduler.create_schedule_group(Name="elephant-test")
     with ExitStack() as served:
@@ -165,33 +174,6 @@ def tab(browser: Browser, site: Site) -> Iterator[Tab]:
         assert [each for each in complaints if not site.excused or site.excused not in each] == []
 
 
-def at(name: str) -> str:
-    return f"document.getElementById({name!r})"
-
-
-def text(tab: Tab, name: str) -> str:
-    return str(tab.find(f"{at(name)}.textContent"))
-
-
-def fill(tab: Tab, **values: str) -> None:
-    """Enter values; a hyphen in a field's name is written as `__`."""
-    for name, value in values.items():
-        field = at(name.replace("__", "-"))
-        tab.find(
-            f"{field}.value = {json.dumps(value)};"
-            f"for (const each of ['input', 'change']) "
-            f"{field}.dispatchEvent(new Event(each, {{bubbles: true}}))"
-        )
-
-
-def click(tab: Tab, name: str) -> None:
-    tab.find(f"{at(name)}.click()")
-
-
-def is_shown(name: str) -> str:
-    return f"{at(name)}.checkVisibility()"
-
-
 def sign_in(site: Site, tab: Tab, key: str = KEY) -> None:
     tab.go(site.url)
     fill(tab, key=key)
@@ -204,32 +186,6 @@ def book(tab: Tab, **more: str) -> None:
     fill(tab, **PLANS | more)
     click(tab, "book-go")
     tab.wait_for(is_shown("booked-title"))
-
-
-def keep(tab: Tab, name: str) -> None:
-    """Keep a picture, if somebody wants to look at it."""
-    if directory := os.environ.get("ELEPHANT_SCREENSHOTS"):
-        (Path(directory) / f"{name}.png").write_bytes(tab.screenshot())
-
-
-def focused(tab: Tab) -> str:
-    return str(tab.find("document.activeElement.id"))
-
-
-def act(tab: Tab, label: str) -> None:
-    """Press a button of the first meeting that has it."""
-    tab.find(
-        "Array.from(document.querySelectorAll('.meetings button'))"
-        f".find((each) => each.textContent === {label!r}).click()"
-    )
-    tab.wait_for(f"{at('confirm')}.open")
-
-
-def confirm(tab: Tab) -> str:
-    """Confirm what the dialog asks, and return what the page then says."""
-    click(tab, "confirm-yes")
-    tab.wait_for(f"!{at('confirm')}.open && {at('mine-note')}.textContent !== ''")
-    return text(tab, "mine-note")
 
 
 def instant(row: dict[str, str]) -> datetime:

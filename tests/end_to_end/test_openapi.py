@@ -83,7 +83,6 @@ def test_each_operation_answers_as_described(
         "GET /meetings 200",
         "GET /meetings/{meeting_id} 200",
         "PATCH /meetings/{meeting_id} 200",
-        "PATCH /meetings/{meeting_id} 409",
         "DELETE /meetings/{meeting_id} 200",
         "GET /desktop 403",
         "POST /dcv/{instance_id} 200",

@@ -1,12 +1,14 @@
-"""From the join link to the desktop's screen in a real browser, with nothing but the link.
+"""From the booking, or the join link, to the desktop's screen in a real browser.
 
 The stage is deployed, its desktops run the kit, and their names lead through Cloudflare's edge.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,10 +17,12 @@ from localcloud.cloud import LocalCloud, Ports
 from localcloud.desktop import Kit
 from localcloud.visitor import Visitor
 from tests.browser import Browser, Names, find_chromium
+from tests.end_to_end.booking_page import act, at, click, confirm, fill, is_shown
 from tests.end_to_end.conftest import PROJECT, DeployedStage, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
 DESCRIBE = ("describe-session", "elephant", "--json")
@@ -31,17 +35,34 @@ class Stage(DeployedStage):
     def __init__(self, cloud: LocalCloud) -> None:
         super().__init__(cloud)
         secret = cloud.client("secretsmanager")
-        key = secret.get_secret_value(SecretId="elephant-local-schedule-key")["SecretString"]
+        stored = secret.get_secret_value(SecretId="elephant-local-schedule-key")
+        self.key = str(stored["SecretString"])
         self.start_time = cloud.clock.now().replace(microsecond=0) + timedelta(minutes=12)
         wanted = {
             "teacher_name": "Ada",
             "student_name": "Ben",
             "meet_time": self.start_time.isoformat(),
         }
-        answer = Caller(cloud.api_url).schedule(wanted, key)
+        answer = Caller(cloud.api_url).schedule(wanted, self.key)
         assert answer.status == 201, answer.text
         self.meeting = str(answer.document["meeting_id"])
         self.link = str(answer.document["student_link"])
+
+    def now(self) -> datetime:
+        """Return the stage's time, in whole minutes as the page has them."""
+        return self.cloud.clock.now().replace(second=0, microsecond=0)
+
+    def when(self, form: str, time: datetime) -> dict[str, str]:
+        """Return what one enters into a form of the page for a time."""
+        local = time.astimezone(ZoneInfo("Europe/Berlin"))
+        return {f"{form}__date": f"{local:%F}", f"{form}__time": f"{local:%H:%M}"}
+
+    def desktops_of(self, row: Mapping[str, str]) -> list[str]:
+        """Return the meeting's desktops that run."""
+        mine = {row["teacher_ec2_id"], row["student_ec2_id"]}
+        return [
+            each.instance_id for each in self.cloud.desktops.running() if each.instance_id in mine
+        ]
 
     def launch(self) -> None:
         """Let the time come at which the desktops start."""
@@ -90,3 +111,47 @@ def test_a_link_leads_to_the_desktops_screen_and_back_to_it_after_a_break(
         tab.go(address)
         tab.wait_for("document.body.dataset.connected === 'yes'")
         assert tab.find(HEADLINE) == "You are on the student's desktop"
+
+
+def test_who_has_a_key_and_a_browser_books_moves_enters_and_ends_a_meeting(
+    stage: Stage, browser: Browser
+) -> None:
+    """And nothing else: the links come by e-mail."""
+    start = stage.now() + timedelta(hours=3)
+    with browser.open() as page, browser.open() as desktop:
+        page.go(f"{stage.cloud.api_url}/")
+        fill(page, key=stage.key)
+        click(page, "ask-go")
+        page.wait_for(is_shown("app"))
+        fill(page, teacher_name="Grace", student_name="Linus", **stage.when("book", start))
+        fill(page, teacher_email="grace@example.com", student_email="linus@example.com")
+        click(page, "book-go")
+        page.wait_for(f"{at('booked-mails')}.textContent.includes('sent to linus@example.com')")
+        page.wait_for(f"{at('mine-list')}.textContent.includes('Linus')")
+
+        act(page, "Move")
+        start -= timedelta(hours=2)
+        fill(page, **stage.when("move", start))
+        assert "The meeting is on" in confirm(page)
+        stage.cloud.settle()
+        letters = [each for each in stage.cloud.aws.outbox.mails if "Grace" in each.subject]
+        assert [each.subject.partition(":")[0] for each in letters] == ["Invitation", "New time"]
+        assert {each.recipients for each in letters} == {("linus@example.com",)}
+
+        (link,) = re.findall(r"https?://\S+/join/\S+", letters[-1].text)
+        stage.cloud.pass_until(start - timedelta(minutes=8))
+        desktop.go(link)
+        desktop.wait_for(f'{HEADLINE} === "You are on the student\'s desktop"')
+        meeting = link.partition("/join/")[2].partition("/")[0]
+        assert stage.row(meeting)["status"] == "IN_PROGRESS"
+
+        page.wait_for(f"{at('mine-list')}.textContent.includes('End now')")
+        act(page, "End now")
+        assert "ended" in confirm(page)
+        stage.cloud.settle()
+        row = stage.row(meeting)
+        assert (row["status"], row["termination_reason"]) == ("TERMINATED", "CANCELLED")
+        until(lambda: not stage.desktops_of(row))
+        desktop.go(link)
+        desktop.wait_for(f'{HEADLINE} === "This meeting is over"')
+        assert page.complaints == []

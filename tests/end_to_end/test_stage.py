@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from datetime import datetime, timedelta
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION, Refusal
 from localcloud.aws.mail import BOUNCING
 from localcloud.caller import Caller
 from localcloud.cloud import LocalCloud, Ports
+from ops import cli_meetings
 from ops.cli import main
+from ops.stage_meetings import StageMeetings
 from tests.end_to_end.conftest import PROJECT, WATCHDOG, DeployedStage
 from tests.notifications import harness
 from tests.notifications.harness import event
@@ -143,6 +146,40 @@ def test_what_can_never_be_launched_is_ended_and_nothing_is_left_running(stage: 
     page = stage.caller.look(link)
     assert (page.headline, page.entrance) == ("This meeting is over", None)
     assert "could not be started" in page.message
+
+
+def test_an_operator_makes_a_key_and_cancels_what_it_has_booked(
+    stage: Stage, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in stage.cloud.exports.items():
+        monkeypatch.setenv(name, value)
+    waiting = partial(StageMeetings, pause=lambda _: stage.settle())
+    monkeypatch.setattr(cli_meetings, "StageMeetings", waiting)
+
+    def elephant(*words: str) -> str:
+        done = CliRunner().invoke(main, [*words, "--project", str(copied)])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    key = elephant("keys", "local", "add", "anna").strip()
+    stage.cloud.pass_minutes(1)  # after which functions read the keys again
+    start = stage.cloud.clock.now().replace(microsecond=0) + timedelta(minutes=12)
+    monkeypatch.setattr(stage, "_key", key)
+    meeting, _ = stage.book(start)
+    stage.cloud.pass_until(start - timedelta(minutes=9))
+    assert len(stage.cloud.desktops.running()) == 2
+
+    (shown,) = [
+        each
+        for each in json.loads(elephant("meetings", "local", "--json"))["meetings"]
+        if each["meeting_id"] == meeting
+    ]
+    assert (shown["scheduled_by"], shown["state"]) == ("anna", "running")
+    assert "(CANCELLED)" in elephant("meetings", "local", "cancel", meeting, "--yes")
+
+    assert stage.row(meeting)["status"] == "TERMINATED"
+    stage.settle()
+    assert stage.cloud.desktops.running() == []
 
 
 def test_a_function_that_is_gone_leaves_its_schedule_in_the_queue_of_failed_events(

@@ -72,7 +72,7 @@ class Invitations(Stage):
         world.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
         self._clients["secretsmanager"] = cast("Any", world.secrets)
         self.has_meetings = True
-        self.fed: list[dict[str, Any]] = []
+        self.waits: list[float] = []
 
     def book(self, **attributes: str) -> None:
         """Write the row of a confirmed meeting."""
@@ -113,7 +113,9 @@ class Invitations(Stage):
     def feed(self, *records: dict[str, Any], run: str = "1") -> list[str]:
         """Handle records, by default one of the row as it is; return the numbers that failed."""
         event = {"Records": list(records) or [self.record()]}
-        answer = self.functions().invite.handle(event, run_of("invite", run))
+        functions = self.functions()
+        functions._sleep = self.waits.append
+        answer = functions.invite.handle(event, run_of("invite", run))
         return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
     def follow(self, **attributes: str) -> list[str]:

@@ -81,7 +81,7 @@ class Api(Faults):
 
     def _functions(self, **variables: str) -> Functions:
         more = {"ALLOWED_ORIGINS": ORIGIN, "ROOM_URL": ROOM} | variables
-        settings = make_settings(**MEETINGS, **more)
+        settings = make_settings(**(MEETINGS | more))
         return Functions(settings, self._clients, self.reports, lambda: self.now)
 
     def call(self, name: str, do: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401

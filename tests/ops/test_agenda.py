@@ -59,6 +59,26 @@ def test_rows_that_expire_by_another_attribute_are_left_alone(account: Account) 
     with pytest.raises(TableError, match="expire by mine, but"):
         settle_agenda(account, TABLE, silent, pause=lambda _: None)
 
+    settle_agenda(account, TABLE, silent, expires=False)
+    assert expiry_of(account.client("dynamodb"), TABLE) == "mine"
+
+
+def test_the_index_of_a_table_with_provisioned_capacity_has_the_same(account: Account) -> None:
+    capacity = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 3}
+    client = account.client("dynamodb")
+    client.create_table(
+        TableName="provisioned",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        ProvisionedThroughput=capacity,
+    )
+
+    settle_agenda(account, "provisioned", silent)
+
+    index = index_of(client.describe_table(TableName="provisioned")["Table"])
+    assert index
+    assert capacity.items() <= index["ProvisionedThroughput"].items()
+
 
 WRONG: dict[str, tuple[dict[str, Any], str | None]] = {
     "another key": ({"KeySchema": [{"AttributeName": "x", "KeyType": "HASH"}]}, "another key"),
@@ -89,10 +109,14 @@ def test_an_index_of_that_name_that_does_not_fit_is_not_replaced(
     assert "update_table" not in [name for name, _ in table.calls]
 
 
-def test_an_index_that_takes_long_is_waited_for_but_not_for_ever() -> None:
+@pytest.mark.parametrize("busy", ["index", "table"])
+def test_an_index_that_takes_long_is_waited_for_but_not_for_ever(busy: str) -> None:
     waited: list[float] = []
-    index = {**INDEX, "IndexStatus": "CREATING"}
-    table = Played(describe_table={"Table": {"GlobalSecondaryIndexes": [index]}})
+    index = {**INDEX, "IndexStatus": "CREATING" if busy == "index" else "ACTIVE"}
+    status = "UPDATING" if busy == "table" else "ACTIVE"
+    table = Played(
+        describe_table={"Table": {"GlobalSecondaryIndexes": [index], "TableStatus": status}}
+    )
 
     with pytest.raises(TableError, match="still being created"):
         settle_agenda(table, TABLE, silent, pause=waited.append)

@@ -83,7 +83,7 @@ def test_a_rotation_keeps_the_former_key_until_it_is_finished(world: World, ops:
     key = rotated.stdout.strip()
     assert stored(world) == dict.fromkeys((BARE, key), "default")
     assert "`elephant keys test rotate default --finish`" in rotated.stderr
-    assert "not known, 20" in ops().output
+    assert ", not known" in ops().output
 
     assert ops("rotate", "default", "--finish", answer="n\n").exit_code == 1
     assert len(stored(world)) == 2
@@ -91,6 +91,22 @@ def test_a_rotation_keeps_the_former_key_until_it_is_finished(world: World, ops:
     assert stored(world) == {key: "default"}
     assert "refused everywhere within 5 minutes" in finished.output
     assert "nothing to remove" in ops("rotate", "default", "--finish").output
+
+
+def test_the_newest_key_is_the_first_as_the_docs_had_it_for_rotations_by_hand(
+    world: World, ops: Ops
+) -> None:
+    store(world, json.dumps({"default": ["n" * 32, BARE]}))
+    assert ops("rotate", "default", "--finish", "--yes").exit_code == 0
+    assert stored(world) == {"n" * 32: "default"}
+
+
+def test_a_key_given_instead_of_a_name_is_refused_and_not_shown(ops: Ops) -> None:
+    key = ops("add", "anna").stdout.strip()
+    for action in ("add", "rotate", "remove"):
+        for given in (key, BARE):
+            refused = ops(action, given)
+            assert (refused.exit_code, given in refused.output) == (1, False)
 
 
 def test_a_key_is_removed_once_it_is_said_what_becomes_of_its_meetings(
@@ -111,7 +127,7 @@ def test_a_key_is_removed_once_it_is_said_what_becomes_of_its_meetings(
 
 REFUSED = {
     "a name with spaces": (("add", "anna b"), "letters, digits and . _ @ + -"),
-    "a long name": (("add", "a" * 65), "up to 64"),
+    "a long name": (("add", "a" * 41), "up to 40"),
     "a name that exists": (("add", "default"), "replace it with `rotate default`"),
     "nearly one that exists": (("add", "Default"), "too much like 'default'"),
     "nobody": (("rotate", "anna"), "'anna' has no key; these have: default"),

@@ -12,14 +12,16 @@ from click.testing import CliRunner
 
 from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import Meeting
+from chalicelib.meeting_row.table import Meetings, RowsRead
 from chalicelib.meetings.schedules import Schedules, schedules_of
 from chalicelib.resource_names import StageNames
 from ops import cli_meetings
-from ops.account import Account
+from ops.account import Account, AwsError
 from ops.cli import main
 from ops.stage_meetings import LOOKS, MeetingError, StageMeetings
 from ops.stages import ConfigFile
 from tests.meetings.launches import MEETINGS
+from tests.ops.played import Played, refusal
 from tests.ops.projects import edit_stages
 from tests.world import ACCOUNT, REGION, TABLE
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+    from chalicelib.settings.meetings import MeetingsSettings
+    from ops.stages import Stage
     from tests.world import World
 
     Ops = Callable[..., Result]
@@ -102,10 +106,34 @@ def ids(result: Result) -> list[str]:
 
 
 @pytest.mark.usefixtures("rows")
-def test_all_of_a_stages_meetings_since_last_week_are_listed_in_their_order(ops: Ops) -> None:
-    recent = ["over000000000001", "no-times00000001", "running000000001", "upcoming00000001", UUID]
-    assert ids(ops("--json")) == recent
-    assert ids(ops("--json", "--all")) == ["strange000000001", "older00000000001", *recent]
+def test_a_stages_meetings_are_listed_in_their_order_and_all_are_also_those_of_others(
+    ops: Ops,
+) -> None:
+    over, running, upcoming = "over000000000001", "running000000001", "upcoming00000001"
+    assert ids(ops("--json")) == [over, running, upcoming]
+    every = [over, "no-times00000001", running, upcoming, UUID]
+    assert ids(ops("--json", "--all")) == ["strange000000001", "older00000000001", *every]
+    assert "are listed with --all" in ops().stdout
+    assert "are listed with --all" not in ops("--all").stdout
+
+
+def test_a_table_without_the_index_says_what_creates_it_and_what_does_without(
+    world: World, ops: Ops
+) -> None:
+    world.dynamodb.delete_table(TableName=TABLE)
+    assert "could not read the table" in ops().stderr
+    key = {"AttributeName": "id", "KeyType": "HASH"}
+    attributes = [{"AttributeName": "id", "AttributeType": "S"}]
+    world.dynamodb.create_table(
+        TableName=TABLE,
+        KeySchema=[key],
+        AttributeDefinitions=attributes,
+        BillingMode="PAY_PER_REQUEST",
+    )
+    result = ops()
+    assert result.exit_code == 1
+    assert "`elephant deploy test` creates it; until then, --all reads" in result.stderr
+    assert ids(ops("--json", "--all")) == []
 
 
 @pytest.mark.usefixtures("rows")
@@ -122,9 +150,19 @@ def test_a_list_fits_a_terminal_and_breaks_no_id(ops: Ops, monkeypatch: pytest.M
     assert f"{NOW + timedelta(hours=20):%Y-%m-%d %H:%M}" in " ".join(lines)
 
 
+def test_what_others_write_into_rows_cannot_control_the_terminal(world: World, ops: Ops) -> None:
+    hostile = "A\x1b[2J\u202e[red]\nB"
+    row = booked(1, hostile) | {"teacher_name": hostile, "student_name": hostile}
+    world.put_row("hostile", **row)
+    for words in ((), ("show", "hostile"), ("cancel", "hostile")):
+        said = ops(*words, answer="n\n").output
+        assert "A\ufffd" in said
+        assert not {"\x1b", "\u202e"} & {*said}
+
+
 @pytest.mark.usefixtures("rows")
 def test_hours_are_of_each_desktop_and_what_is_not_known_is_not_counted(ops: Ops) -> None:
-    found = json.loads(ops("--json", "--price-per-hour", "0.5").stdout)
+    found = json.loads(ops("--json", "--all", "--price-per-hour", "0.5").stdout)
     hours = {each["meeting_id"]: each["hours"] for each in found["meetings"]}
 
     assert hours["over000000000001"] == 2.0
@@ -132,11 +170,11 @@ def test_hours_are_of_each_desktop_and_what_is_not_known_is_not_counted(ops: Ops
     assert hours["no-times00000001"] is None
     assert hours["upcoming00000001"] == 0.0
     assert found["hours_unknown_of"] == 1
-    assert found["cost"] == pytest.approx(1.5, abs=0.1)
+    assert found["cost"] == pytest.approx(2.5, abs=0.1)
     assert {each["cost"] for each in found["meetings"] if each["hours"] == 2.0} == {1.0}
 
-    said = " ".join(ops("--price-per-hour", "0.5").stdout.split())
-    assert "5 meetings; 3." in said
+    said = " ".join(ops("--all", "--price-per-hour", "0.5").stdout.split())
+    assert "7 meetings; 5." in said
     assert "at 0.5 an hour" in said
     assert "an hour is one desktop's" in said
     assert "not counted: 1" in said
@@ -255,23 +293,58 @@ def test_what_there_is_not_is_said(ops: Ops, words: tuple[str, ...], why: str) -
 
 
 class AccountOf(Account):
-    """The account of a world, whose calls a test can interrupt."""
+    """The account of a world, whose calls a test can interrupt; no schedule can be removed."""
 
-    def __init__(self, world: World, session: Any) -> None:  # noqa: ANN401 (botocore's)
+    def __init__(self, world: World) -> None:
         super().__init__()
-        self._clients = {"dynamodb": world.app_dynamodb}
-        self._session = session
+        refusing = Played(delete_schedule=refusal("AccessDeniedException"))
+        self._clients = {"dynamodb": world.app_dynamodb, "scheduler": refusing}
 
     def client(self, service: str) -> Any:  # noqa: ANN401
-        return self._clients.get(service) or self._session.create_client(service)
+        return self._clients[service]
 
 
-def test_a_row_that_keeps_changing_or_has_no_room_is_left_alone(
+def test_schedules_that_cannot_be_removed_are_named_and_the_meeting_has_ended(
+    world: World, project: Path, ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put_row("one", **booked(2))
+    account = AccountOf(world)
+    monkeypatch.setattr(cli_meetings, "open_meetings", lambda *_: opened(project, account))
+
+    result = ops("cancel", "one", "--yes", pause=terminated(world))
+
+    assert result.exit_code == 0
+    for each in ("launch-one", "safety-one"):
+        assert f"without consequences: schedule '{each}' could not be removed" in result.stderr
+
+
+def opened(project: Path, account: Account) -> tuple[Stage, Account, MeetingsSettings | None]:
+    stage = ConfigFile(project).stage("test")
+    return stage, account, stage.settings.meetings
+
+
+def test_rows_that_cannot_be_read_are_an_error(
     world: World,
     project: Path,
     session: Any,  # noqa: ANN401 (botocore's)
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = StageMeetings(ConfigFile(project).stage("test"), AccountOf(world, session), never)
+    world.put_row("one", **booked(2))
+    world.fail("BatchGetItem", "AccessDeniedException")
+    with pytest.raises(AwsError, match="BatchGetItem"):
+        found.read_since(NOW)
+    world.recover()
+    read = RowsRead(unread={"one": "missing from 5 answers of DynamoDB"})
+    monkeypatch.setattr(Meetings, "rows_of", lambda *_: read)
+    with pytest.raises(MeetingError, match="1 rows could not be read: try again"):
+        found.read_since(NOW)
+
+
+def test_a_row_that_keeps_changing_or_has_no_room_is_left_alone(
+    world: World, project: Path
+) -> None:
+    found = StageMeetings(ConfigFile(project).stage("test"), AccountOf(world), never)
     world.put_row("one", **booked(2))
     changes = iter(range(9))
 

@@ -1,0 +1,64 @@
+"""What a person does on the booking page, and sees there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.browser import Tab
+
+
+def at(name: str) -> str:
+    return f"document.getElementById({name!r})"
+
+
+def text(tab: Tab, name: str) -> str:
+    return str(tab.find(f"{at(name)}.textContent"))
+
+
+def fill(tab: Tab, **values: str) -> None:
+    """Enter values; a hyphen in a field's name is written as `__`."""
+    for name, value in values.items():
+        field = at(name.replace("__", "-"))
+        tab.find(
+            f"{field}.value = {json.dumps(value)};"
+            f"for (const each of ['input', 'change']) "
+            f"{field}.dispatchEvent(new Event(each, {{bubbles: true}}))"
+        )
+
+
+def click(tab: Tab, name: str) -> None:
+    tab.find(f"{at(name)}.click()")
+
+
+def is_shown(name: str) -> str:
+    return f"{at(name)}.checkVisibility()"
+
+
+def keep(tab: Tab, name: str) -> None:
+    """Keep a picture, if somebody wants to look at it."""
+    if directory := os.environ.get("ELEPHANT_SCREENSHOTS"):
+        (Path(directory) / f"{name}.png").write_bytes(tab.screenshot())
+
+
+def focused(tab: Tab) -> str:
+    return str(tab.find("document.activeElement.id"))
+
+
+def act(tab: Tab, label: str) -> None:
+    """Press a button of the first meeting that has it."""
+    tab.find(
+        "Array.from(document.querySelectorAll('.meetings button'))"
+        f".find((each) => each.textContent === {label!r}).click()"
+    )
+    tab.wait_for(f"{at('confirm')}.open")
+
+
+def confirm(tab: Tab) -> str:
+    """Confirm what the dialog asks, and return what the page then says."""
+    click(tab, "confirm-yes")
+    tab.wait_for(f"!{at('confirm')}.open && {at('mine-note')}.textContent !== ''")
+    return text(tab, "mine-note")
