@@ -34,6 +34,7 @@ UNPROCESSED: Final = "unprocessed"
 
 MOST_ATTEMPTS: Final = 3
 """How often a record is handed over, at most; then a message is in the queue of failures."""
+RETRY_PAUSE: Final = 60.0
 LARGEST: Final = 400 * 1024
 """Bytes of an item with its attributes' names.
 
@@ -364,6 +365,8 @@ class Stream:
         self.lost: list[dict[str, Any]] = []
         self.last: list[dict[str, Any]] = []
         """The batch that was handed over last."""
+        self.next_at = 0.0
+        """When the next batch is handed over, if it failed before."""
         self._run: Invocation | None = None
         self._attempts: dict[str, int] = {}
         self._written = 0
@@ -415,6 +418,7 @@ class Stream:
             assert answered <= set(handed), "a record is named that was not handed over"
             failed = handed[min(map(handed.index, answered), default=len(handed)) :]
         done = len(handed) - len(failed)
+        self.next_at = run.clock.now + RETRY_PAUSE if failed else 0.0
         if failed and self._attempts[failed[0]] >= MOST_ATTEMPTS:
             self.lost.append(self.waiting[done])
             done += 1

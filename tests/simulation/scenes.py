@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.callers import JSON, Plan
 from tests.simulation.ec2 import ZONES
-from tests.simulation.names import AHEAD, MINUTE, ROLES, STAGES, USUAL
+from tests.simulation.names import AHEAD, MINUTE, ROLES, STAGES, USUAL, WITH_LETTERS
 from tests.simulation.stage import Stage
 from tests.simulation.timeline import Timeline
 
@@ -27,7 +27,10 @@ class Scene:
         self.stage = Stage(has_meetings=True)
         self.stage.settings = STAGES[stage]
         self.timeline = Timeline(self.stage)
-        self.order = self.stage.callers.order(20 * MINUTE, keyed=True, plan=plan, minutes=minutes)
+        addresses = {role: f"{role}@example.org" for role in ROLES} if stage == WITH_LETTERS else {}
+        self.order = self.stage.callers.order(
+            20 * MINUTE, keyed=True, plan=plan, minutes=minutes, addresses=addresses
+        )
 
     def book(self) -> None:
         self.stage.callers.book(self.order)

@@ -18,7 +18,11 @@ SHRINKING = 900
 
 EXPECTED = {
     *("NEVER_HEALTHY", "NO_SHOW_TIMEOUT", "15_MIN_SUCCESS", "MAX_LENGTH_TIMEOUT", "LAUNCH_FAILED"),
-    *("booking 200", "booking 201", "booking 409", "booking 503"),
+    *("booking 200", "booking 201", "booking 409", "booking 503", "refused by a limit"),
+    *("PATCH 200", "PATCH 400", "PATCH 404", "PATCH 409", "DELETE 200", "DELETE 404"),
+    *("moved before its launch", "moved when launched", "extended before its launch"),
+    *("shortened before its launch", "cancelled before its launch", "cancelled when launched"),
+    *("letter: invitation", "letter: cancellation", "CANCELLED"),
     *("visit 200", "visit 202", "visit 404"),
     *("look: ended", "look: left", "look: waiting", "started", "launch_ec2 LaunchDelayedError"),
     *("declared over", "full", "overseen", "raced"),

@@ -97,23 +97,25 @@ def test_two_people_change_a_meeting_at_once(
     paused = scene.ask(*first, calls)
     scene.end(scene.ask(*second))
     scene.end(paused)
+    if not (is_launched or scene.row.is_claimed):
+        assert scene.stage.scheduler.planned.keys() == set(scene.row.schedules)
     finish(scene, CANCEL if CANCEL in {first[0], second[0]} else PUT_OFF, 0)
 
 
 @pytest.mark.parametrize("calls", MIDDLE[1::2])
 @pytest.mark.parametrize("is_net_first", [True, False])
-@pytest.mark.parametrize(("what", "minutes"), [(RESIZE, 45), (PUT_OFF, 12), (CANCEL, 0)])
-@pytest.mark.parametrize("is_joined", [True, False])
+@pytest.mark.parametrize("errand", [(RESIZE, 45), (PUT_OFF, 12), (CANCEL, 0)])
+@pytest.mark.parametrize(("is_joined", "length"), [(True, 15), (False, 15), (False, 30)])
 def test_a_meeting_is_changed_while_the_safety_net_ends_it(
-    calls: int, what: str, minutes: int, *, is_net_first: bool, is_joined: bool
+    calls: int, errand: tuple[str, int], length: int, *, is_net_first: bool, is_joined: bool
 ) -> None:
-    scene = Scene(STAYING if is_joined else NOBODY, minutes=15)
+    scene = Scene(STAYING if is_joined else NOBODY, minutes=length)
     scene.book_and_wait(SHORTEST - 1)
     if is_net_first:
         paused = scene.fire("safety", calls)
-        scene.end(scene.ask(what, minutes))
+        scene.end(scene.ask(*errand))
     else:
-        paused = scene.ask(what, minutes, calls)
+        paused = scene.ask(*errand, calls)
         scene.fire_due("safety", SHORTEST)
     scene.end(paused)
     is_over = scene.row.is_claimed
@@ -122,7 +124,7 @@ def test_a_meeting_is_changed_while_the_safety_net_ends_it(
     scene.timeline.finish()
 
 
-@pytest.mark.parametrize("calls", MIDDLE)
+@pytest.mark.parametrize("calls", MIDDLE[::2])
 def test_a_cancelled_meeting_ends_though_its_terminator_is_killed(calls: int) -> None:
     scene = Scene(STAYING)
     scene.book_and_wait(6 * MINUTE)
@@ -133,10 +135,42 @@ def test_a_cancelled_meeting_ends_though_its_terminator_is_killed(calls: int) ->
     assert scene.row.text("termination_reason") == "CANCELLED"
 
 
-@pytest.mark.parametrize(("minutes", "to"), [(15, 20), (20, 45), (30, 20), (45, 30)])
-def test_a_meeting_in_progress_ends_at_its_last_length(minutes: int, to: int) -> None:
+@pytest.mark.parametrize(("is_seen", "seconds"), [(True, 10), (False, 4 * MINUTE)])
+@pytest.mark.parametrize("at", [-8 * MINUTE, 6 * MINUTE, 20 * MINUTE])
+def test_a_cancelled_meeting_ends_at_once_or_soon_if_nobody_sees_the_change(
+    at: float, seconds: float, *, is_seen: bool
+) -> None:
+    scene = Scene(STAYING)
+    scene.book_and_wait(at)
+    scene.stage.stream.waiting.clear()
+    scene.end(scene.ask(CANCEL))
+    if not is_seen:
+        scene.stage.stream.waiting.clear()
+    scene.wait(at + seconds)
+    assert scene.running == 0
+    scene.timeline.finish()
+
+
+@pytest.mark.parametrize("calls", MIDDLE[::2])
+def test_what_is_being_booked_is_no_meeting_yet(calls: int) -> None:
+    scene = Scene()
+    booking = scene.go(scene.stage.callers.book(scene.order), calls)
+    for row in scene.stage.dynamodb.items:
+        scene.order.booked[row] = {}
+        for what in (SHOW, RESIZE, CANCEL):
+            assert scene.ask(what, 20).result.status in {200, 404}
+    scene.order.booked.clear()
+    scene.end(booking)
+    scene.timeline.finish()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "at", "to"), [(15, 9, 20), (20, 9, 45), (30, 16, 20), (45, 16, 30), (30, 26, 45)]
+)
+def test_a_meeting_in_progress_ends_at_its_last_length(minutes: int, at: int, to: int) -> None:
     scene = Scene(STAYING, minutes=minutes)
-    scene.book_and_wait(9 * MINUTE)
+    scene.book_and_wait(at * MINUTE)
+    assert scene.ask(PUT_OFF, 4).result.status == 409
     scene.end(scene.ask(RESIZE, to))
     scene.wait(to * MINUTE - 1)
     assert scene.running == 2
@@ -177,6 +211,17 @@ def test_a_meeting_is_launched_as_soon_as_the_one_before_it_has_left_its_desktop
     assert later.meeting
     scene.timeline.finish()
     assert scene.stage.dynamodb.row(later.meeting).text("termination_reason") == "15_MIN_SUCCESS"
+
+
+def test_a_meeting_is_not_moved_to_where_there_is_no_room() -> None:
+    scene = Scene(EVERYBODY, minutes=30, stage="for one meeting")
+    scene.book()
+    later = scene.stage.callers.order(65 * MINUTE, keyed=True, plan=EVERYBODY, minutes=15)
+    scene.end(scene.stage.callers.book(later))
+    assert [scene.ask(*each).result.status for each in ((RESIZE, 45), (PUT_OFF, 10))] == [409, 409]
+    scene.end(scene.stage.people.ask(later.caller, CANCEL, later))
+    assert [scene.ask(*each).result.status for each in ((RESIZE, 45), (PUT_OFF, 10))] == [200, 200]
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("calls", MIDDLE[::3])

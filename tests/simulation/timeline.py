@@ -85,7 +85,7 @@ class Timeline:
         yield from ((now, self._deliver) for _ in stage.events)
         for stream in stage.streams:
             if stream.is_ready(stage.functions):
-                yield now, partial(stream.hand_over, stage.functions, 10)
+                yield max(now, stream.next_at), partial(stream.hand_over, stage.functions, 10)
         for host in stage.ec2.hosts.values():
             moment = stage.desktops.next_step(host)
             if moment is not None:
