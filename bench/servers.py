@@ -14,6 +14,7 @@ from cryptography import x509
 from bench.certificates import Certificates
 from bench.child_process import Program
 from bench.front import Front
+from chalicelib.meeting_row.meeting import AGENDA, MEET_TIME
 from chalicelib.trust import AMAZON, ROOTS
 from localcloud.aws import (
     MotoServer,
@@ -27,6 +28,7 @@ from localcloud.aws.artifacts import Artifacts
 from localcloud.cloud import STAGE, deploy_with_chalice
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Quota, Token, Zone
 from localcloud.project import Project
+from ops.agenda import INDEX
 from ops.bytecode import compile_project
 from ops.roots import subject_hash
 from tests.world import make_event
@@ -226,6 +228,9 @@ class Servers:
         self.client("dynamodb").create_table(
             TableName=self.settings.table_name,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            AttributeDefinitions=[
+                {"AttributeName": each, "AttributeType": "S"} for each in ("id", AGENDA, MEET_TIME)
+            ],
+            GlobalSecondaryIndexes=[dict(INDEX)],
             BillingMode="PAY_PER_REQUEST",
         )

@@ -78,7 +78,7 @@ def meetings(  # noqa: PLR0913 (the options)
         raise click.UsageError(f"say which meeting: `elephant meetings NAME {action} ID`")
     with said_clearly():
         stage, account, settings = open_meetings(directory, name)
-        documents = Documents(datetime.now(UTC), settings.longest, price)
+        documents = Documents(_now(), settings.longest, price)
         found = StageMeetings(stage, account)
         if action is None or meeting_id is None:
             _list(found, documents, name, every=every, as_json=as_json)
@@ -86,6 +86,10 @@ def meetings(  # noqa: PLR0913 (the options)
             _show(found.read(meeting_id), documents, as_json=as_json)
         else:
             _stop(found, meeting_id, action, documents, name, yes=yes, as_json=as_json)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _list(

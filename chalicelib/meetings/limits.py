@@ -164,13 +164,10 @@ def _free_at(
     wanted: Slot, slots: Sequence[Slot], most: int, known_until: datetime
 ) -> datetime | None:
     """Return the first later start at which it fits: when another one ends."""
-    for start in sorted({each.end + LEAD for each in slots if each.end + LEAD > wanted.start}):
-        end = start + wanted.length
-        if end > known_until:
-            break
-        if _fits(start - LEAD, end, slots, most):
-            return start
-    return None
+    starts = sorted(each.end + LEAD for each in slots if each.end + LEAD > wanted.start)
+    known = (start for start in starts if start + wanted.length <= known_until)
+    fit = (start for start in known if _fits(start - LEAD, start + wanted.length, slots, most))
+    return next(fit, None)
 
 
 def _is_live(meeting: Meeting) -> bool:
