@@ -116,7 +116,7 @@ def _calendar_problems(
     mark = item.text(f"{role}_mail")
     invariants = stage.invariants
     ended_at = invariants.claimed_at.get(row, stage.clock.now)
-    closed_at = min(ended_at, invariants.joined_at.get(row, ended_at))
+    closed_at = min(ended_at, item.ends_at, invariants.joined_at.get(row, ended_at))
     asked_at = max(invariants.changed_at.get(row, 0.0), invariants.confirmed_at[row])
     is_called_off = item.text(REASON) in CALLED_OFF and not item.has_begun
     is_known = mark is not None or (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.names import ROLES, WITH_LETTERS
+from tests.simulation.callers import Plan
+from tests.simulation.names import MINUTE, ROLES, WITH_LETTERS
 from tests.simulation.people import CANCEL, PUT_OFF
 from tests.simulation.scenes import EVERYBODY, Scene
 
@@ -39,3 +40,12 @@ def test_a_meeting_changes_while_people_are_invited(
         scene.kill(run)
     scene.end(run)
     scene.timeline.finish()
+
+
+def test_a_meeting_that_is_ended_in_progress_is_not_called_off() -> None:
+    scene = Scene(Plan(ROLES, None), stage=WITH_LETTERS)
+    scene.book_and_wait(6 * MINUTE)
+    assert scene.row.has_begun
+    scene.end(scene.ask(CANCEL))
+    scene.timeline.finish()
+    assert scene.stage.invariants.seen["letter: cancellation"] == 0
