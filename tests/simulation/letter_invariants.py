@@ -58,8 +58,9 @@ def sent_problems(stage: Stage, letter: Sending) -> Iterator[str]:
 def _may_repeat(stage: Stage, earlier: Sending) -> bool:
     """Return True if a letter may be sent again: nobody could note that it was sent before."""
     is_noted = "sent_at" in stage.sent.items.get(earlier.key, {})
-    is_lost = earlier.run not in stage.functions.running or earlier in stage.mail.unanswered
-    return not is_noted and is_lost
+    was_killed = earlier.run.result is None and earlier.run not in stage.functions.running
+    is_lost = earlier in stage.mail.unanswered or earlier.key in stage.sent.not_noted
+    return not is_noted and (is_lost or was_killed)
 
 
 def _is_true(letter: Sending, item: Item) -> bool:

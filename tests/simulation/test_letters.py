@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.simulation.aws_edge import AwsFault
 from tests.simulation.callers import Plan
 from tests.simulation.names import MINUTE, ROLES, WITH_LETTERS
 from tests.simulation.people import CANCEL, PUT_OFF
@@ -23,6 +24,17 @@ def test_each_person_is_invited_though_the_run_is_killed(calls: int) -> None:
     for each in stage.mail.letters:
         kinds[each.tags["role"]].append(each.tags["letter"])
     assert all(set(each) == {"invitation"} for each in kinds.values()), kinds
+
+
+@pytest.mark.parametrize("calls", CALLS)
+def test_a_letter_that_could_not_be_noted_in_the_row_is_not_sent_again(calls: int) -> None:
+    scene = Scene(EVERYBODY, stage=WITH_LETTERS)
+    scene.book()
+    stage = scene.stage
+    run = scene.go(stage.invitations.hand_over(stage.functions, 10), calls)
+    stage.dynamodb.edge.faults += [AwsFault("InternalServerError", operation="UpdateItem")]
+    scene.end(run)
+    scene.timeline.finish()
 
 
 @pytest.mark.parametrize("calls", CALLS)
