@@ -58,8 +58,9 @@ def sent_problems(stage: Stage, letter: Sending) -> Iterator[str]:
 def _may_repeat(stage: Stage, earlier: Sending) -> bool:
     """Return True if a letter may be sent again: nobody could note that it was sent before."""
     is_noted = "sent_at" in stage.sent.items.get(earlier.key, {})
-    is_lost = earlier.run not in stage.functions.running or earlier in stage.mail.unanswered
-    return not is_noted and is_lost
+    was_killed = earlier.run.result is None and earlier.run not in stage.functions.running
+    is_lost = earlier in stage.mail.unanswered or earlier.key in stage.sent.not_noted
+    return not is_noted and (is_lost or was_killed)
 
 
 def _is_true(letter: Sending, item: Item) -> bool:
@@ -116,7 +117,7 @@ def _calendar_problems(
     mark = item.text(f"{role}_mail")
     invariants = stage.invariants
     ended_at = invariants.claimed_at.get(row, stage.clock.now)
-    closed_at = min(ended_at, invariants.joined_at.get(row, ended_at))
+    closed_at = min(ended_at, item.ends_at, invariants.joined_at.get(row, ended_at))
     asked_at = max(invariants.changed_at.get(row, 0.0), invariants.confirmed_at[row])
     is_called_off = item.text(REASON) in CALLED_OFF and not item.has_begun
     is_known = mark is not None or (

@@ -105,6 +105,8 @@ class SentTable:
 
     def __init__(self, tasks: Tasks, edge: AwsEdge) -> None:
         self.items: dict[str, Notice] = {}
+        self.not_noted: set[str] = set()
+        """What was sent, by its key, and could not be noted."""
         self.edge = edge
         self._clock = tasks.clock
 
@@ -135,14 +137,18 @@ class SentTable:
         return dict(self.edge.call("GetItem", execute))
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
-        values = request["ExpressionAttributeValues"]
+        values, key = request["ExpressionAttributeValues"], request["Key"]["id"]["S"]
 
         def execute(_: str | None) -> dict[str, Any]:
-            notice = self.items.setdefault(request["Key"]["id"]["S"], {})
+            notice = self.items.setdefault(key, {})
             notice |= {"sent_at": values[":at"], "message_id": values[":message"]}
             return {}
 
-        return dict(self.edge.call("UpdateItem", execute))
+        try:
+            return dict(self.edge.call("UpdateItem", execute))
+        except (BotoCoreError, ClientError):
+            self.not_noted.add(key)
+            raise
 
     def delete_item(self, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401
         assert request["ConditionExpression"] == _OWN_CLAIM
