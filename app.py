@@ -18,7 +18,7 @@ from chalice.app import (
     Response,
 )
 
-from chalicelib.container import Container
+from chalicelib.container.core import Container
 from chalicelib.ec2.event import event_of, event_pattern
 from chalicelib.settings.stage import Settings, SettingsError
 
@@ -130,10 +130,10 @@ def sweep(event: RawEvent) -> dict[str, Any]:
         snapshot = container.sweep.snapshot()
         try:
             if settings.meetings:
-                container.overseer.oversee(context, snapshot)
+                container.meetings.overseer.oversee(context, snapshot)
         finally:
             if settings.notifications:
-                container.address_reports.report_missing(context, snapshot)
+                container.notifications.address_reports.report_missing(context, snapshot)
     return result
 
 
@@ -168,19 +168,19 @@ if settings.meetings:
     @app.route("/", methods=["GET"])
     def booking_page() -> Response:
         """Show the page on which people book meetings."""
-        return to_chalice(container.booking_page.handle(asked()))
+        return to_chalice(container.meetings.booking_page.handle(asked()))
 
     @app.route("/schedule", methods=["POST", "OPTIONS"], content_types=["*/*"])
-    @ready_with(lambda: container.scheduling, "app")
+    @ready_with(lambda: container.meetings.scheduling, "app")
     def schedule_meeting() -> Response:
         """Schedule a meeting."""
-        return to_chalice(container.scheduling.handle(asked(), api_context()))
+        return to_chalice(container.meetings.scheduling.handle(asked(), api_context()))
 
     # Like what desktops need, built by the first who asks: most visitors open a join link.
     @app.route("/meetings", methods=["GET", "OPTIONS"], content_types=["*/*"])
     def own_meetings() -> Response:
         """List the meetings that the caller's key has scheduled."""
-        return to_chalice(container.own_meetings.list_all(asked(), api_context()))
+        return to_chalice(container.meetings.own_meetings.list_all(asked(), api_context()))
 
     @app.route(
         "/meetings/{meeting_id}",
@@ -189,13 +189,15 @@ if settings.meetings:
     )
     def own_meeting(meeting_id: str) -> Response:
         """Show, move, extend or cancel a meeting that the caller's key has scheduled."""
-        return to_chalice(container.own_meetings.handle(asked(), api_context(), meeting_id))
+        return to_chalice(
+            container.meetings.own_meetings.handle(asked(), api_context(), meeting_id)
+        )
 
     @app.route("/join/{meeting_id}/{role}", methods=["GET"], content_types=["*/*"])
-    @ready_with(lambda: container.join, "app")
+    @ready_with(lambda: container.meetings.join, "app")
     def join(meeting_id: str, role: str) -> Response:
         """Report a meeting's progress, and send people to their desktop."""
-        return to_chalice(container.join.handle(asked(), meeting_id, role))
+        return to_chalice(container.meetings.join.handle(asked(), meeting_id, role))
 
     desktops_only = IAMAuthorizer()
 
@@ -203,47 +205,49 @@ if settings.meetings:
     @app.route("/desktop", methods=["GET"], authorizer=desktops_only)
     def desktop() -> Response:
         """Describe its meeting to a desktop."""
-        return to_chalice(container.desktop_api.describe(asked(), api_context()))
+        return to_chalice(container.meetings.desktop_api.describe(asked(), api_context()))
 
     @app.route(
         "/desktop/healthy", methods=["POST"], content_types=["*/*"], authorizer=desktops_only
     )
     def desktop_healthy() -> Response:
         """Let people enter a desktop that reports that it is healthy."""
-        return to_chalice(container.desktop_api.healthy(asked(), api_context()))
+        return to_chalice(container.meetings.desktop_api.healthy(asked(), api_context()))
 
     @app.route(
         "/desktop/finished", methods=["POST"], content_types=["*/*"], authorizer=desktops_only
     )
     def desktop_finished() -> Response:
         """Keep what a desktop's session leaves."""
-        return to_chalice(container.desktop_api.finished(asked(), api_context()))
+        return to_chalice(container.meetings.desktop_api.finished(asked(), api_context()))
 
     if settings.meetings.signs_in:
 
         @app.route("/dcv/{instance_id}", methods=["POST"], content_types=["*/*"])
-        @ready_with(lambda: container.sign_in, "app")
+        @ready_with(lambda: container.meetings.sign_in, "app")
         def sign_in(instance_id: str) -> Response:
             """Tell a desktop's DCV server whether somebody may enter."""
-            return to_chalice(container.sign_in.handle(asked(), instance_id))
+            return to_chalice(container.meetings.sign_in.handle(asked(), instance_id))
 
     @app.lambda_function()
-    @ready_with(lambda: container.launch)
+    @ready_with(lambda: container.meetings.launch)
     def launch_ec2(event: object, context: LambdaContext) -> dict[str, Any]:
         """Launch the desktops of the meeting that a schedule names."""
-        return container.launch.handle(event, context)
+        return container.meetings.launch.handle(event, context)
 
     @app.lambda_function()
-    @ready_with(lambda: container.safety_net)
+    @ready_with(lambda: container.meetings.safety_net)
     def safety_net(event: object, context: LambdaContext) -> dict[str, Any]:
         """Check the meeting that a schedule names, and end it if it is over."""
-        return container.safety_net.handle(event, context)
+        return container.meetings.safety_net.handle(event, context)
 
     @app.on_dynamodb_record(stream_arn=stream_arn())
-    @ready_with(lambda: container.terminator)
+    @ready_with(lambda: container.meetings.terminator)
     def terminator(event: DynamoDBEvent) -> dict[str, Any]:
         """End meetings that both sides have finished."""
-        return container.terminator.handle(event.to_dict(), cast("LambdaContext", event.context))
+        return container.meetings.terminator.handle(
+            event.to_dict(), cast("LambdaContext", event.context)
+        )
 
 
 if settings.notifications:
@@ -251,19 +255,19 @@ if settings.notifications:
 
     @raw_event
     @app.on_cw_event(termination_pattern(settings.notifications))
-    @ready_with(lambda: container.termination_reports)
+    @ready_with(lambda: container.notifications.termination_reports)
     def notify_instance_termination(event: RawEvent) -> dict[str, Any]:
         """Notify people of an instance that terminated because something failed."""
-        return container.termination_reports.handle(
+        return container.notifications.termination_reports.handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )
 
     @raw_event
     @app.on_cw_event(deployment_pattern(settings.notifications))
-    @ready_with(lambda: container.deployment_reports)
+    @ready_with(lambda: container.notifications.deployment_reports)
     def notify_deployment(event: RawEvent) -> dict[str, Any]:
         """Notify people of a deployment."""
-        return container.deployment_reports.handle(
+        return container.notifications.deployment_reports.handle(
             event.to_dict(), cast("LambdaContext", event.context)
         )
 
@@ -272,17 +276,21 @@ if settings.invites:
     from chalicelib.invitations.bounces import bounce_pattern
 
     @app.on_dynamodb_record(stream_arn=stream_arn())
-    @ready_with(lambda: container.invite)
+    @ready_with(lambda: container.invitations.invite)
     def invite(event: DynamoDBEvent) -> dict[str, Any]:
         """Send the people of meetings the letters that they are due."""
-        return container.invite.handle(event.to_dict(), cast("LambdaContext", event.context))
+        return container.invitations.invite.handle(
+            event.to_dict(), cast("LambdaContext", event.context)
+        )
 
     @raw_event
     @app.on_cw_event(bounce_pattern())
-    @ready_with(lambda: container.note_bounce)
+    @ready_with(lambda: container.invitations.note_bounce)
     def note_bounce(event: RawEvent) -> dict[str, Any]:
         """Note a letter that came back."""
-        return container.note_bounce.handle(event.to_dict(), cast("LambdaContext", event.context))
+        return container.invitations.note_bounce.handle(
+            event.to_dict(), cast("LambdaContext", event.context)
+        )
 
 
 if command_line:

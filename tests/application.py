@@ -24,6 +24,10 @@ MEETINGS = {
 }
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:elephant-test"
 
+FEATURES = ("meetings", "notifications", "invitations")
+SHARED = {*FEATURES, "settings", "client", "clock", "sleep", "instances", "table", "ending"}
+"""What a container has besides handlers."""
+
 
 def load_app(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> ModuleType:
     """Import app.py again, with these variables until the test is over."""
@@ -57,4 +61,7 @@ def invoke(app: ModuleType, function: str, event: object) -> Any:  # noqa: ANN40
 
 def built(app: ModuleType) -> set[str]:
     """Name the handlers that were built."""
-    return {name for name in vars(app.container) if not name.startswith("_")}
+    found = vars(app.container)
+    features = [vars(found[name]) for name in FEATURES if name in found]
+    handlers = set(found).union(*features) - SHARED
+    return {name for name in handlers if not name.startswith("_")}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.container import Container
+from chalicelib.container.core import Container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from chalicelib.meetings.ending import Ending
     from chalicelib.settings.stage import Settings
     from tests.world import Reports
 
@@ -26,13 +25,9 @@ class Functions(Container):
         sleep: Callable[[float], None] = lambda _: None,
     ) -> None:
         super().__init__(settings)
-        self._client: Any = clients.__getitem__
-        self._clock, self._sleep = clock, sleep
+        self.client: Any = clients.__getitem__
+        self.clock, self.sleep = clock, sleep
         self._reports = reports
 
-    @property
-    def ending(self) -> Ending:
-        return self._ending
-
-    def _reporter(self, function: str) -> Reports:  # noqa: ARG002 (as inherited)
+    def reporter(self, function: str) -> Reports:  # noqa: ARG002 (as inherited)
         return self._reports

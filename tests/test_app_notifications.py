@@ -149,7 +149,7 @@ def test_a_sweep_with_all_features_lists_instances_once_and_reads_each_row_once(
     app = load(monkeypatch, **BOTH, CLOUDFLARE_API_URL=world.cloudflare.url)
     invoke(app, "sweep", {})
     assert unreachable in stage.mails[0].body
-    for part in (app.container._instances, app.container._table):
+    for part in (app.container.instances, app.container.table):
         world._recorded(part._client)
 
     assert invoke(app, "sweep", {})["action"] == "unchanged"

@@ -1,7 +1,7 @@
 """The DNS provider: the zone that a provider's package offers, and its errors.
 
 Everything above this package knows a provider by these names only. Another provider is another
-package beside `chalicelib.cloudflare`, and a few lines in `chalicelib.container`.
+package beside `chalicelib.cloudflare`, and a few lines in `chalicelib.container.core`.
 """
 
 from __future__ import annotations

@@ -114,8 +114,8 @@ class Invitations(Stage):
         """Handle records, by default one of the row as it is; return the numbers that failed."""
         event = {"Records": list(records) or [self.record()]}
         functions = self.functions()
-        functions._sleep = self.waits.append
-        answer = functions.invite.handle(event, run_of("invite", run))
+        functions.sleep = self.waits.append
+        answer = functions.invitations.invite.handle(event, run_of("invite", run))
         return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
     def follow(self, **attributes: str) -> list[str]:

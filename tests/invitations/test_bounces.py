@@ -31,7 +31,9 @@ def event(kind: str = "Email Bounced", bounce: str = "Permanent", **tags: str) -
 
 def noted(stage: Invitations, said: object) -> str:
     """Handle an event, and return what was done."""
-    return str(stage.functions().note_bounce.handle(said, run_of("note_bounce"))["action"])
+    return str(
+        stage.functions().invitations.note_bounce.handle(said, run_of("note_bounce"))["action"]
+    )
 
 
 @pytest.mark.parametrize("kind", ["Email Bounced", "Email Rejected"])

@@ -188,7 +188,7 @@ def test_a_row_that_is_gone_and_records_that_are_none_are_ignored(stage: Invitat
     others: list[Any] = [{"eventName": "INSERT"}, None]
 
     assert stage.feed(record, *others) == []
-    assert stage.functions().invite.handle({"Records": None}, run_of("invite")) == {
+    assert stage.functions().invitations.invite.handle({"Records": None}, run_of("invite")) == {
         "batchItemFailures": []
     }
     assert stage.mails == []

@@ -77,7 +77,7 @@ class Api(Faults):
         self.secrets.create_secret(Name=PLACE.seed_secret, SecretString=SEED)
 
     def new_scheduling(self, **variables: str) -> Scheduling:
-        return self._functions(**self._variables, **variables).scheduling
+        return self._functions(**self._variables, **variables).meetings.scheduling
 
     def _functions(self, **variables: str) -> Functions:
         more = {"ALLOWED_ORIGINS": ORIGIN, "ROOM_URL": ROOM} | variables
@@ -121,7 +121,7 @@ class Api(Faults):
     ) -> Answer:
         """Send a request for a caller's meetings, or for one of them; upper case is a setting."""
         variables = {name: query.pop(name) for name in list(query) if name.isupper()}
-        own = self._functions(**self._variables, **variables).own_meetings
+        own = self._functions(**self._variables, **variables).meetings.own_meetings
         sent = {"content-type": "application/json", "origin": ORIGIN}
         sent |= {"authorization": f"Bearer {bearer}"} if bearer is not None else {}
         raw = b"" if body is None else json.dumps(body).encode()
@@ -143,7 +143,7 @@ class Api(Faults):
         sign_in: str = "none",
         **query: str,
     ) -> Answer:
-        join = self._functions(JOIN_KEYS=join_keys, DESKTOP_SIGN_IN=sign_in).join
+        join = self._functions(JOIN_KEYS=join_keys, DESKTOP_SIGN_IN=sign_in).meetings.join
         headers = ({} if accept is None else {"accept": accept}) | dict(more or {})
         query |= {} if key is None else {"key": key}
         path = f"/api/join/{meeting_id}/{role}"
@@ -151,7 +151,7 @@ class Api(Faults):
         return join.handle(Request("GET", path, headers, query, b"", BASE), meeting_id, role)
 
     def new_desktop_api(self) -> DesktopApi:
-        return self._functions().desktop_api
+        return self._functions().meetings.desktop_api
 
     def desktop(
         self,
@@ -171,7 +171,7 @@ class Api(Faults):
         """Ask as the DCV server of a desktop does."""
         self.calls.clear()
         request = Request("POST", f"/api/dcv/{instance_id}", {}, {}, body, BASE)
-        return self._functions().sign_in.handle(request, instance_id)
+        return self._functions().meetings.sign_in.handle(request, instance_id)
 
     def rows(self) -> dict[str, dict[str, str]]:
         items = self.dynamodb.scan(TableName=TABLE)["Items"]

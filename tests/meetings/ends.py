@@ -50,8 +50,8 @@ class Ends(FaultyWorld):
         if not scheduler.list_schedule_groups(NamePrefix=GROUP)["ScheduleGroups"]:
             scheduler.create_schedule_group(Name=GROUP)
         functions = self.functions_of(SETTINGS)
-        self.ending, self.net = functions.ending, functions.safety_net
-        self.terminator = functions.terminator
+        self.ending, self.net = functions.meetings.ending, functions.meetings.safety_net
+        self.terminator = functions.meetings.terminator
 
     # What there is
 
@@ -118,7 +118,7 @@ class Ends(FaultyWorld):
 
     def oversee(self) -> tuple[str, ...]:
         """Let the sweep look after what was left running, in a new execution environment."""
-        overseer = self.functions_of(SETTINGS).overseer
+        overseer = self.functions_of(SETTINGS).meetings.overseer
         snapshot = Snapshot(self.world.instances(), self.world.meetings(), self.clock)
         return overseer.oversee(Context(invoked_function_arn=NET_ARN), snapshot)
 

@@ -195,7 +195,7 @@ class Invocation:
         context = context or Context(60_000, invoked_function_arn=LAUNCH_ARN)
         try:
             client = FaultyClient(self.cloud, self.faults)
-            launch = self.cloud.functions(client, self.settings).launch
+            launch = self.cloud.functions(client, self.settings).meetings.launch
             self.result = launch.handle(event, context)
         except (Exception, Died) as error:  # noqa: BLE001 (Lambda does not tell them apart)
             self.error = error
@@ -240,5 +240,5 @@ def require_promises(cloud: Cloud) -> None:
     client: Any = cloud
     row = Meetings(client, TABLE).read_row(ID)
     if row:
-        cloud.functions(cloud).ending.end_meeting(row, "NO_SHOW_TIMEOUT")
+        cloud.functions(cloud).meetings.ending.end_meeting(row, "NO_SHOW_TIMEOUT")
     assert cloud.living() == []

@@ -74,14 +74,14 @@ class Stage(FaultyWorld):
 
     def snapshot(self) -> Snapshot:
         """Make what a sweep hands to the reports of addresses, before it was read."""
-        return Snapshot(self.functions()._instances, None, self.clock)
+        return Snapshot(self.functions().instances, None, self.clock)
 
     def terminated(self, name: str, number: int = 1, **detail: object) -> dict[str, Any]:
         """Handle an event of a file, and return the result; each number is another event."""
         run = run_of("notify_instance_termination", request=str(number))
         found = event(name, **detail)
         found["id"] += f"-{number}" if number > 1 else ""
-        return self.functions().termination_reports.handle(found, run)
+        return self.functions().notifications.termination_reports.handle(found, run)
 
     # What people and AWS do
 

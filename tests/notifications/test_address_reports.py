@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def sweep(stage: Stage, number: int = 1) -> tuple[str, ...]:
     """Look as a sweep of a new execution environment does."""
-    return stage.functions().address_reports.report_missing(
+    return stage.functions().notifications.address_reports.report_missing(
         run_of("sweep", str(number)), stage.snapshot()
     )
 
@@ -69,7 +69,7 @@ def test_the_stage_sets_how_long_a_desktop_may_be_without_an_address(stage: Stag
     stage.world.launch(public=False)
     stage.pass_time(4)
 
-    reports = stage.functions(ADDRESS_MINUTES="3").address_reports
+    reports = stage.functions(ADDRESS_MINUTES="3").notifications.address_reports
 
     assert len(reports.report_missing(run_of("sweep"), stage.snapshot())) == 1
 
@@ -78,10 +78,10 @@ def test_the_stage_sets_how_long_a_desktop_may_be_without_an_address(stage: Stag
 def test_an_environment_looks_up_at_most_once_what_was_reported(
     stage: Stage, *, is_same: bool
 ) -> None:
-    reports = stage.functions().address_reports
+    reports = stage.functions().notifications.address_reports
     desktop = stage.world.launch(public=False)
     stage.pass_time(11)
-    (reports if is_same else stage.functions().address_reports).report_missing(
+    (reports if is_same else stage.functions().notifications.address_reports).report_missing(
         run_of("sweep"), stage.snapshot()
     )
     stage.faults.calls.clear()

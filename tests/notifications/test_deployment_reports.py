@@ -20,7 +20,7 @@ def test_a_deployment_is_reported_with_what_codedeploy_knows(stage: Stage) -> No
     deployment_id = stage.deploy(S3, startTime=at(15, 20), completeTime=at(15, 24))
 
     found = event("codedeploy-success", deploymentId=deployment_id)
-    result = stage.functions().deployment_reports.handle(found, RUN)
+    result = stage.functions().notifications.deployment_reports.handle(found, RUN)
 
     assert stage.subjects == ["shop 1.4.2 deployed to production"]
     assert result == {
@@ -39,7 +39,9 @@ def test_each_state_of_a_deployment_is_reported_once_even_if_codedeploy_forgot_i
     """Events may have different ids, but a deployment ends once."""
     names = ["codedeploy-failure", "codedeploy-success", "codedeploy-failure"]
     results = [
-        stage.functions().deployment_reports.handle(event(name) | {"id": str(number)}, RUN)
+        stage.functions().notifications.deployment_reports.handle(
+            event(name) | {"id": str(number)}, RUN
+        )
         for number, name in enumerate(names)
     ]
 
@@ -63,7 +65,7 @@ NOT_WANTED = "its state 'FAILURE' is not among DEPLOYMENT_STATES"
 def test_a_deployment_that_the_stage_does_not_watch_is_ignored(
     stage: Stage, name: str, variables: dict[str, str], reason: str
 ) -> None:
-    result = stage.functions(**variables).deployment_reports.handle(event(name), RUN)
+    result = stage.functions(**variables).notifications.deployment_reports.handle(event(name), RUN)
 
     assert (result["action"], result["reason"]) == ("ignored", reason)
     assert stage.faults.calls == []
@@ -73,7 +75,7 @@ def test_a_failed_read_is_left_to_lambdas_retry(stage: Stage) -> None:
     stage.faults.refused = {("get_deployment", "d-A1B2C3D4E")}
 
     with pytest.raises(ClientError, match="InternalError"):
-        stage.functions().deployment_reports.handle(event("codedeploy-success"), RUN)
+        stage.functions().notifications.deployment_reports.handle(event("codedeploy-success"), RUN)
 
     assert stage.sent() == {}
     ((outcome, fields, counts),) = stage.world.reports.lines

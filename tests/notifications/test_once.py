@@ -27,7 +27,7 @@ SUBJECT = "i-0123456789abcdef0 terminated: ELB system health check failed (web)"
 def handle(stage: Stage, request: str = "1", **context: float) -> dict[str, Any]:
     """Handle the event as a new execution environment does."""
     run = run_of("notify_instance_termination", request, **context)
-    return stage.functions().termination_reports.handle(FAILED, run)
+    return stage.functions().notifications.termination_reports.handle(FAILED, run)
 
 
 def handle_with_retries(stage: Stage) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_a_repeated_event_sends_nothing_more_and_another_one_does(stage: Stage) 
     assert actions == ["notified", "unchanged", "unchanged"]
     assert len(stage.mails) == 1
 
-    stage.functions().termination_reports.handle(
+    stage.functions().notifications.termination_reports.handle(
         FAILED | {"id": "another"}, run_of("notify_instance_termination")
     )
     assert len(stage.mails) == 2

@@ -54,7 +54,7 @@ def test_a_desktop_that_failed_is_reported(stage: Stage, *, has_meetings: bool) 
 
 
 def test_every_cause_is_reported_where_the_stage_asks_for_it(stage: Stage) -> None:
-    reports = stage.functions(TERMINATION_CAUSES="all").termination_reports
+    reports = stage.functions(TERMINATION_CAUSES="all").notifications.termination_reports
 
     assert reports.handle(event(SCALE_IN), RUN)["action"] == "notified"
     kept = event(SCALE_IN, Destination="WarmPool") | {"id": "another"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.cloudflare.client import Cloudflare
-from chalicelib.container import Container
+from chalicelib.container.core import Container
 from chalicelib.deadline import Deadline
 from chalicelib.step import Steps
 from tests.simulation.agents import Question, Report
@@ -29,20 +29,20 @@ class Functions(Container):
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage.settings)
-        self._client: Any = stage.clients.__getitem__
-        self._clock, self._sleep = stage.clock, stage.tasks.sleep
+        self.client: Any = stage.clients.__getitem__
+        self.clock, self.sleep = stage.clock, stage.tasks.sleep
         self._stage = stage
 
     def named(self, name: str) -> Callable[[Invocation], Any]:
         return {
             WATCHDOG: lambda run: self.watchdog.handle(run.event, run),
-            SWEEP: self._overseen_sweep if self._settings.meetings else self._sweep,
+            SWEEP: self._overseen_sweep if self.settings.meetings else self._sweep,
             BY_HAND: self._sweep_by_hand,
             API: self._answer,
-            INVITE: lambda run: self.invite.handle(run.event, run),
-            LAUNCH: lambda run: self.launch.handle(run.event, run),
-            SAFETY_NET: lambda run: self.safety_net.handle(run.event, run),
-        }.get(name, lambda run: self.terminator.handle(run.event, run))
+            INVITE: lambda run: self.invitations.invite.handle(run.event, run),
+            LAUNCH: lambda run: self.meetings.launch.handle(run.event, run),
+            SAFETY_NET: lambda run: self.meetings.safety_net.handle(run.event, run),
+        }.get(name, lambda run: self.meetings.terminator.handle(run.event, run))
 
     def _sweep(self, run: Invocation) -> Any:  # noqa: ANN401
         return self.sweep.handle(run)
@@ -51,36 +51,36 @@ class Functions(Container):
         try:
             return self._sweep(run)
         finally:
-            overseen = self.overseer.oversee(run, self.sweep.snapshot())
+            overseen = self.meetings.overseer.oversee(run, self.sweep.snapshot())
             self._stage.invariants.seen["overseen"] += len(overseen)
 
     def _sweep_by_hand(self, run: Invocation) -> Any:  # noqa: ANN401
         """Do what `elephant sweep` does, with `--force` if that is the run's event."""
-        steps = Steps(self._workers(), Deadline.of(run, self._clock))
+        steps = Steps(self.workers(), Deadline.of(run, self.clock))
         return self.sweep.repair(self.sweep.survey(steps), steps, force=run.is_forced).to_dict()
 
     def _answer(self, run: Invocation) -> Any:  # noqa: ANN401
         call = run.event
         if isinstance(call, Booking):
-            return self.scheduling.handle(call.request, run)
+            return self.meetings.scheduling.handle(call.request, run)
         if isinstance(call, Asking):
             if call.meeting is None:
-                return self.own_meetings.list_all(call.request, run)
-            return self.own_meetings.handle(call.request, run, call.meeting)
+                return self.meetings.own_meetings.list_all(call.request, run)
+            return self.meetings.own_meetings.handle(call.request, run, call.meeting)
         if isinstance(call, Report):
-            return getattr(self.desktop_api, call.route)(call.request, run)
+            return getattr(self.meetings.desktop_api, call.route)(call.request, run)
         if isinstance(call, Question):
-            return self.sign_in.handle(call.request, call.instance_id)
-        return self.join.handle(call.request, call.meeting, call.role)
+            return self.meetings.sign_in.handle(call.request, call.instance_id)
+        return self.meetings.join.handle(call.request, call.meeting, call.role)
 
     # What surrounds the code
 
-    def _cloudflare(self, token: Token, quota: Quota) -> Cloudflare:
-        url, transport = self._settings.cloudflare_api_url, self._stage.cloudflare
-        return Cloudflare(url, token, transport, quota, sleep=self._sleep, jitter=lambda: 1.0)
+    def cloudflare(self, token: Token, quota: Quota) -> Cloudflare:
+        url, transport = self.settings.cloudflare_api_url, self._stage.cloudflare
+        return Cloudflare(url, token, transport, quota, sleep=self.sleep, jitter=lambda: 1.0)
 
-    def _workers(self) -> StepExecutor:
+    def workers(self) -> StepExecutor:
         return StepExecutor(self._stage.tasks)
 
-    def _reporter(self, function: str) -> Reports:  # noqa: ARG002 (as inherited)
+    def reporter(self, function: str) -> Reports:  # noqa: ARG002 (as inherited)
         return Reports()
