@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 
 from chalicelib.meeting_row.meeting import REASON, ROLES, Status
-from chalicelib.meetings.lifetime import is_over
 from chalicelib.meetings.own_meetings import PAST
+from chalicelib.meetings.state import is_over
 from ops.console import json_option, printable, project_option, said_clearly, stage_argument
 from ops.meeting_documents import Documents, start_of
 from ops.opened import open_meetings

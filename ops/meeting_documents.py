@@ -11,7 +11,7 @@ from rich.table import Table
 from chalicelib.clock import format_time, time_at
 from chalicelib.meeting_row.meeting import ENDED_AT, EXPIRES_AT, REASON, ROLES, SCHEDULED_BY
 from chalicelib.meetings.launch_plan import BEGUN_AT
-from chalicelib.meetings.lifetime import meet_time_of
+from chalicelib.meetings.state import meet_time_of
 from chalicelib.meetings.view import State, state_of, view
 from ops.console import printable
 from ops.usage import HOW, Usage

@@ -15,8 +15,8 @@ from chalicelib.meeting_row.meeting import AGENDA, Meeting, Status
 from chalicelib.meeting_row.table import Meetings, RowChangedError, RowFullError, decide_again
 from chalicelib.meetings.changes import decide_cancellation
 from chalicelib.meetings.launch_plan import is_confirmed
-from chalicelib.meetings.lifetime import is_in_progress, is_over, meet_time_of
 from chalicelib.meetings.schedules import ScheduleError, Schedules, launch_name, safety_name
+from chalicelib.meetings.state import is_in_progress, is_over, meet_time_of
 from ops.account import error_code, readable_errors
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.meeting_row.meeting import ENDED_AT
 from chalicelib.meetings.launch_plan import BEGUN_AT
-from chalicelib.meetings.lifetime import time_of
+from chalicelib.meetings.state import time_of
 from chalicelib.meetings.view import State, state_of
 
 if TYPE_CHECKING:

@@ -21,16 +21,16 @@ from chalicelib.meeting_row.meeting import (
     Status,
     mail_attribute,
 )
-from chalicelib.meetings.calendar import sequence_of
-from chalicelib.meetings.lifetime import (
+from chalicelib.meetings.lifetime import LEAD
+from chalicelib.meetings.state import (
     CANCELLED,
     DESKTOP_LIMIT,
     JOINED_AT,
     LAUNCH_FAILED,
-    LEAD,
     is_over,
     length_of,
     meet_time_of,
+    sequence_of,
 )
 
 if TYPE_CHECKING:

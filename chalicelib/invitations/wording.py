@@ -14,7 +14,7 @@ from chalicelib.clock import in_minutes
 from chalicelib.invitations.letters import Kind
 from chalicelib.meeting_row.meeting import REASON, ROOM_URL, TIME_ZONE
 from chalicelib.meetings.calendar import other_name
-from chalicelib.meetings.lifetime import CANCELLED, length_of, meet_time_of
+from chalicelib.meetings.state import CANCELLED, length_of, meet_time_of
 from chalicelib.notifications.notice import Action, Fact, Notice, one_line
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from chalicelib.meeting_row.meeting import (
     link_attribute,
 )
 from chalicelib.meetings.desktop_reports import is_healthy
-from chalicelib.meetings.lifetime import (
+from chalicelib.meetings.lifetime import LEAD
+from chalicelib.meetings.state import (
     CANCELLED,
     DESKTOP_LIMIT,
     JOINED_AT,
     LAUNCH_FAILED,
-    LEAD,
     MAX_LENGTH_TIMEOUT,
     NO_SHOW_TIMEOUT,
     PARTIAL_NO_SHOW_TIMEOUT,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from chalicelib.clock import in_minutes
-from chalicelib.meeting_row.meeting import ROLES, ROOM_URL, SEQUENCE
-from chalicelib.meetings.lifetime import length_of, meet_time_of
+from chalicelib.meeting_row.meeting import ROLES, ROOM_URL
+from chalicelib.meetings.state import length_of, meet_time_of, sequence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,12 +85,6 @@ def calendar_of(  # noqa: PLR0913 (what the row does not say)
         lines += _places(meeting, link, length)
     lines += ["END:VEVENT", "END:VCALENDAR"]
     return "".join(f"{part}\r\n" for line in lines for part in _folded(line))
-
-
-def sequence_of(meeting: Meeting) -> int:
-    """Return how often the meeting's time or length was changed."""
-    text = meeting.text(SEQUENCE) or ""
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def title_of(meeting: Meeting, role: str | None) -> str:

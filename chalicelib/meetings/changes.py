@@ -17,13 +17,12 @@ from chalicelib.meeting_row.meeting import (
     RowUpdate,
 )
 from chalicelib.meetings.booking import BookingError, Reader, passed
-from chalicelib.meetings.calendar import sequence_of
 from chalicelib.meetings.ending import claim
 from chalicelib.meetings.launch_plan import BEGUN_AT, LEASE, is_begun
-from chalicelib.meetings.lifetime import (
+from chalicelib.meetings.lifetime import LONGEST_AHEAD
+from chalicelib.meetings.state import (
     CANCELLED,
     JOINED_AT,
-    LONGEST_AHEAD,
     SLACK,
     end_of,
     expiry,
@@ -31,6 +30,7 @@ from chalicelib.meetings.lifetime import (
     is_over,
     length_of,
     meet_time_of,
+    sequence_of,
     time_of,
 )
 from chalicelib.settings.meetings import MINUTE

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.ec2.instances import INSTANCE_ID, OWNER_TAG
 from chalicelib.meeting_row.meeting import REASON, ROLES, Assignment
-from chalicelib.meetings.lifetime import is_over
+from chalicelib.meetings.state import is_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from chalicelib.meeting_row.meeting import (
     instance_attribute,
     link_attribute,
 )
-from chalicelib.meetings.lifetime import data_attribute, end_of, has_data, is_noted
+from chalicelib.meetings.state import data_attribute, end_of, has_data, is_noted
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

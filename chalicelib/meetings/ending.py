@@ -25,7 +25,7 @@ from chalicelib.meeting_row.meeting import (
     Status,
 )
 from chalicelib.meeting_row.table import RowChangedError, RowFullError
-from chalicelib.meetings.lifetime import JOINED_AT, data_attribute, has_data, waiting_attribute
+from chalicelib.meetings.state import JOINED_AT, data_attribute, has_data, waiting_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

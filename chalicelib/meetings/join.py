@@ -21,12 +21,9 @@ from chalicelib.meetings.admission import (
 )
 from chalicelib.meetings.http import Answer, json_answer, with_cors
 from chalicelib.meetings.keys import key_hash_attribute, opens
-from chalicelib.meetings.lifetime import (
-    JOINED_AT,
-    waiting_attribute,
-    wants_presence,
-)
+from chalicelib.meetings.lifetime import wants_presence
 from chalicelib.meetings.page import HEADERS, render
+from chalicelib.meetings.state import JOINED_AT, waiting_attribute
 from chalicelib.meetings.tickets import Ticket, connection_file, entrance, offer
 from chalicelib.meetings.visit import LONGEST_ID, Visit
 from chalicelib.telemetry import Outcome

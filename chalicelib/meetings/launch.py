@@ -34,7 +34,9 @@ from chalicelib.meetings.launch_plan import (
     settle,
     why_not,
 )
-from chalicelib.meetings.lifetime import (
+from chalicelib.meetings.limits import LimitError, Slot, StillRunningError
+from chalicelib.meetings.starter import MeetingOverError, Work
+from chalicelib.meetings.state import (
     DESKTOP_LIMIT,
     LAUNCH_FAILED,
     is_in_progress,
@@ -42,8 +44,6 @@ from chalicelib.meetings.lifetime import (
     length_of,
     meet_time_of,
 )
-from chalicelib.meetings.limits import LimitError, Slot, StillRunningError
-from chalicelib.meetings.starter import MeetingOverError, Work
 from chalicelib.resource_names import StageNames
 from chalicelib.telemetry import Outcome, reported
 

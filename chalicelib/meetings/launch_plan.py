@@ -27,7 +27,8 @@ from chalicelib.meeting_row.meeting import (
     Status,
     instance_attribute,
 )
-from chalicelib.meetings.lifetime import LEAD, end_of, meet_time_of
+from chalicelib.meetings.lifetime import LEAD
+from chalicelib.meetings.state import end_of, meet_time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,8 @@ from chalicelib.clock import format_time
 from chalicelib.ec2.instances import MEETING_TAG
 from chalicelib.meeting_row.meeting import REASON, SCHEDULED_BY
 from chalicelib.meetings.launch_plan import is_begun
-from chalicelib.meetings.lifetime import LEAD, end_of, meet_time_of
+from chalicelib.meetings.lifetime import LEAD
+from chalicelib.meetings.state import end_of, meet_time_of
 from chalicelib.settings.meetings import DESKTOPS
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from chalicelib.meetings.booking import BookingError
 from chalicelib.meetings.calendar import PUBLISH, calendar_of
 from chalicelib.meetings.changes import Change, UnchangeableError
 from chalicelib.meetings.http import json_answer
-from chalicelib.meetings.lifetime import meet_time_of
 from chalicelib.meetings.limits import LimitError
 from chalicelib.meetings.links import join_links
 from chalicelib.meetings.people import no_room, refused, wrong
 from chalicelib.meetings.rescheduling import NotFoundError, Wish, is_callers
+from chalicelib.meetings.state import meet_time_of
 from chalicelib.meetings.view import view
 from chalicelib.settings.meetings import MINUTE
 from chalicelib.telemetry import Outcome

@@ -15,7 +15,7 @@ from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import ROLES, ROOM_URL
 from chalicelib.meetings.admission import STEPS, Phase
 from chalicelib.meetings.inline import page_headers, read_part
-from chalicelib.meetings.lifetime import meet_time_of
+from chalicelib.meetings.state import meet_time_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -17,10 +17,10 @@ from chalicelib.meeting_row.meeting import SCHEDULED_AT, SCHEDULED_BY, typed
 from chalicelib.meeting_row.table import RowChangedError, RowFullError, decide_again
 from chalicelib.meetings.changes import decide_cancellation, decide_change
 from chalicelib.meetings.launch_plan import is_begun
-from chalicelib.meetings.lifetime import SLACK
 from chalicelib.meetings.limits import Slot
 from chalicelib.meetings.safety_net import book_look
 from chalicelib.meetings.schedules import ScheduleError, launch_name, safety_name, schedules_of
+from chalicelib.meetings.state import SLACK
 from chalicelib.settings.meetings import SHORTEST_MEETING
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from chalicelib.meeting_row.meeting import (
 )
 from chalicelib.meeting_row.table import RowChangedError, RowExistsError
 from chalicelib.meetings.keys import hash_of, key_hash_attribute
-from chalicelib.meetings.lifetime import LAUNCH_FAILED, expiry
 from chalicelib.meetings.limits import Slot
 from chalicelib.meetings.schedules import ScheduleError, launch_name, safety_name, schedules_of
+from chalicelib.meetings.state import LAUNCH_FAILED, expiry
 from chalicelib.settings.meetings import MEETING_ID
 
 if TYPE_CHECKING:

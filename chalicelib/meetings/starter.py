@@ -21,7 +21,7 @@ from chalicelib.meetings.launch_plan import (
     note_desktop,
     subnet_attribute,
 )
-from chalicelib.meetings.lifetime import is_over
+from chalicelib.meetings.state import is_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

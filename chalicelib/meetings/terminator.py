@@ -18,7 +18,7 @@ from chalicelib.clock import in_minutes, time_at
 from chalicelib.deadline import Deadline
 from chalicelib.meeting_row.meeting import REASON, Meeting
 from chalicelib.meeting_row.table import decide_again
-from chalicelib.meetings.lifetime import (
+from chalicelib.meetings.state import (
     SUCCESS,
     has_all_data,
     is_cancelled,

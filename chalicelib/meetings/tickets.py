@@ -27,13 +27,7 @@ from chalicelib.meeting_row.meeting import (
 )
 from chalicelib.meetings.desktop_reports import connected_attribute
 from chalicelib.meetings.keys import hash_of, opens
-from chalicelib.meetings.lifetime import (
-    JOINED_AT,
-    has_data,
-    is_over,
-    is_within,
-    waiting_attribute,
-)
+from chalicelib.meetings.state import JOINED_AT, has_data, is_over, is_within, waiting_attribute
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -18,12 +18,12 @@ from chalicelib.meeting_row.meeting import (
     mail_attribute,
 )
 from chalicelib.meetings.launch_plan import is_begun
-from chalicelib.meetings.lifetime import (
+from chalicelib.meetings.lifetime import LEAD
+from chalicelib.meetings.state import (
     CANCELLED,
     DESKTOP_LIMIT,
     JOINED_AT,
     LAUNCH_FAILED,
-    LEAD,
     MAX_LENGTH_TIMEOUT,
     NO_SHOW_TIMEOUT,
     PARTIAL_NO_SHOW_TIMEOUT,

@@ -48,10 +48,18 @@ def focused(tab: Tab) -> str:
     return str(tab.find("document.activeElement.id"))
 
 
-def act(tab: Tab, label: str) -> None:
-    """Press a button of the first meeting that has it."""
+def meeting_of(name: str, having: str = "") -> str:
+    """Return an expression for the first meeting in the list with this name and this button."""
+    return (
+        "Array.from(document.querySelectorAll('.meetings > *')).find((each) => "
+        f"[{name!r}, {having!r}].every((word) => each.textContent.includes(word)))"
+    )
+
+
+def act(tab: Tab, label: str, of: str = "") -> None:
+    """Press a button of the first meeting that has it, and this name."""
     tab.find(
-        "Array.from(document.querySelectorAll('.meetings button'))"
+        f"Array.from({meeting_of(of, having=label)}.querySelectorAll('button'))"
         f".find((each) => each.textContent === {label!r}).click()"
     )
     tab.wait_for(f"{at('confirm')}.open")

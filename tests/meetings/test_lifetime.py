@@ -19,18 +19,20 @@ from chalicelib.meetings.lifetime import (
     LEAD,
     LONGEST_AHEAD,
     PRESENCE_FROM,
-    SLACK,
     End,
     Leave,
     LookAgain,
+    next_look,
+    verdict,
+    wants_presence,
+)
+from chalicelib.meetings.state import (
+    SLACK,
     has_all_data,
     has_data,
     is_over,
     meet_time_of,
-    next_look,
     says_why_it_ended,
-    verdict,
-    wants_presence,
 )
 from chalicelib.settings.meetings import SHORTEST_MEETING
 from tests.meetings.ends import minutes
