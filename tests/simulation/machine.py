@@ -38,8 +38,8 @@ from tests.simulation.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.simulation.dynamodb import Stream
     from tests.simulation.lambda_service import Invocation
+    from tests.simulation.stream import Stream
 
 ROWS: Final = ("m1", "m2")
 MEETINGS: Final = (*ROWS, "m3")

@@ -14,7 +14,7 @@ from tests.simulation.callers import Callers
 from tests.simulation.clock import Clock
 from tests.simulation.cloudflare_edge import CloudflareEdge
 from tests.simulation.desktops import Desktops
-from tests.simulation.dynamodb import DynamoDb, Stream
+from tests.simulation.dynamodb import DynamoDb
 from tests.simulation.ec2 import Ec2
 from tests.simulation.functions import Functions
 from tests.simulation.invariants import Invariants
@@ -23,6 +23,7 @@ from tests.simulation.mail import MailService, SentTable
 from tests.simulation.names import CALLERS, INVITE, PREFIX, SETTINGS, WITH_MEETINGS
 from tests.simulation.people import People
 from tests.simulation.scheduler import SchedulerService
+from tests.simulation.stream import Stream
 from tests.simulation.tasks import Tasks
 from tests.world import OTHER_TOKEN, TABLE
 
