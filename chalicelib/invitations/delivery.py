@@ -16,7 +16,13 @@ from chalicelib.invitations.letters import (
 )
 from chalicelib.invitations.post import Calendar, RefusedError
 from chalicelib.invitations.wording import footer_of, notice_of
-from chalicelib.meeting_row.meeting import Meeting, RowUpdate, mail_attribute
+from chalicelib.meeting_row.meeting import (
+    REASON,
+    SEQUENCE,
+    Meeting,
+    RowUpdate,
+    mail_attribute,
+)
 from chalicelib.meeting_row.table import decide_again
 from chalicelib.meetings.calendar import CANCEL, REQUEST, calendar_of
 from chalicelib.meetings.links import join_links
@@ -79,9 +85,9 @@ class Delivery:
     ) -> Mark | None:
         """Send a letter that seemed due, and note it in the row; return what is noted.
 
-        None if it is not due, by the row as it is now. A letter that SES refuses for good is noted
-        as failed, and no error. Raises UnfinishedError if another run is sending it, and what
-        else keeps it from being sent: then the next attempt may succeed.
+        None if it is not due, by the row as it is now, or an earlier run sent it. A letter that
+        SES refuses for good is noted as failed, and no error. Raises UnfinishedError if another
+        run is sending it, and what else keeps it from being sent: the next attempt may succeed.
         """
         key = letter.key(meeting_id, role)
         try:
@@ -95,14 +101,11 @@ class Delivery:
         if not (delivery.sent or delivery.known):
             self._sleep(_PAUSE)
             raise UnfinishedError(f"another run might still be sending {key!r}")
-        return self._note(meeting_id, role, letter.mark(Outcome.SENT))
+        noted = self._note(meeting_id, role, letter.mark(Outcome.SENT))
+        return noted if delivery.sent else None
 
     def _send(self, meeting_id: str, role: str, letter: Letter, context: LambdaContext) -> str:
-        meeting = self._table.read_row(meeting_id)
-        now = self.now()
-        due = due_letter(meeting, role, now, self._longest) if meeting else None
-        if meeting is None or due is None or due != letter:
-            raise _NotDueError
+        meeting, due = decide_again(lambda: self._intend(meeting_id, role, letter))
         place = StageNames.of(context.invoked_function_arn)
         link = self._link_of(meeting, role, place)
         notice = notice_of(due, meeting, role, link, self._longest)
@@ -118,6 +121,22 @@ class Delivery:
                 "number": str(letter.number),
             },
         )
+
+    def _intend(self, meeting_id: str, role: str, letter: Letter) -> tuple[Meeting, Letter]:
+        """Write that the letter is being sent, if it is due, while nothing of that changes.
+
+        So a run that dies with the letter leaves a trace, and who may have been invited hears of a
+        cancellation.
+        """
+        meeting = self._table.read_row(meeting_id)
+        due = due_letter(meeting, role, self.now(), self._longest) if meeting else None
+        if meeting is None or due != letter:
+            raise _NotDueError
+        if Mark.of(meeting, role) != due.intent:
+            relied = (mail_attribute(role), REASON, SEQUENCE)
+            texts = {mail_attribute(role): str(due.intent)}
+            meeting = self._table.update_row(RowUpdate(meeting, texts, relied))
+        return meeting, due
 
     def _link_of(self, meeting: Meeting, role: str, place: StageNames) -> str | None:
         def keys_of(meeting_id: str) -> dict[str, str]:
@@ -158,7 +177,8 @@ def note_mark(table: Meetings, meeting_id: str, role: str, mark: Mark) -> Mark |
     if meeting is None:
         return None
     noted = Mark.of(meeting, role)
-    if noted and noted.place >= mark.place:
+    is_open = noted is None or noted.outcome is Outcome.SENDING
+    if noted and (noted.place > mark.place or (noted.place == mark.place and not is_open)):
         return noted
     write_mark(table, meeting, role, mark)
     return mark

@@ -49,7 +49,7 @@ So who is invited to a meeting that starts at once gets one e-mail, not two.
 
 _MARK = re.compile(
     "(?P<kind>invitation|reminder|cancellation) (?P<number>[0-9]{1,9}) "
-    "(?P<outcome>sent|failed|bounced)"
+    "(?P<outcome>sending|sent|failed|bounced)"
 )
 
 
@@ -69,10 +69,15 @@ class Kind(IntEnum):
 class Outcome(StrEnum):
     """What became of a letter."""
 
+    SENDING = "sending"
+    """It was given to SES, unless the run died before that: nothing more was noted."""
     SENT = "sent"
     FAILED = "failed"
     """SES refused it for good."""
     BOUNCED = "bounced"
+
+
+_SENDING: Final = Outcome.SENDING
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,11 @@ class Letter:
         """Return the key under which it is sent once."""
         return f"{self.kind.word}/{meeting_id}/{role}/{self.number}"
 
+    @property
+    def intent(self) -> Mark:
+        """What the row says just before it is sent."""
+        return Mark(self.kind, self.number, Outcome.SENDING)
+
     def mark(self, outcome: Outcome) -> Mark:
         """Return what the row says once it is done."""
         return Mark(Kind.REMINDER if self.reminds else self.kind, self.number, outcome)
@@ -157,18 +167,19 @@ def _invitation(
     """Return the invitation or reminder that a person is due who has got this mark."""
     number = sequence_of(meeting)
     is_launched = meeting.status != Status.SCHEDULED
-    if mark is None or mark.number < number:
+    if mark is None or mark.number < number or mark == Mark(Kind.INVITATION, number, _SENDING):
         reminds = is_launched or now >= start - LEAD - BETWEEN_LETTERS
         has_one = mark is not None and mark.outcome is Outcome.SENT
         return Letter(Kind.INVITATION, number, is_change=has_one, reminds=reminds)
-    if is_launched and mark == Mark(Kind.INVITATION, number, Outcome.SENT):
-        return Letter(Kind.REMINDER, number)
-    return None
+    awaits = (Mark(Kind.INVITATION, number, Outcome.SENT), Mark(Kind.REMINDER, number, _SENDING))
+    return Letter(Kind.REMINDER, number) if is_launched and mark in awaits else None
 
 
 def _cancellation(meeting: Meeting, mark: Mark | None) -> Letter | None:
-    """Return the cancellation that a person is due who got an invitation."""
-    if meeting.text(REASON) not in CALLED_OFF or mark is None or mark.kind is Kind.CANCELLATION:
+    """Return the cancellation that a person is due who got an invitation, or may have."""
+    if meeting.text(REASON) not in CALLED_OFF or mark is None:
         return None
-    never_got_one = mark.outcome is not Outcome.SENT and mark.number == 0
+    if mark.kind is Kind.CANCELLATION and mark.outcome is not _SENDING:
+        return None
+    never_got_one = mark.outcome in {Outcome.FAILED, Outcome.BOUNCED} and mark.number == 0
     return None if never_got_one else Letter(Kind.CANCELLATION, sequence_of(meeting))

@@ -51,6 +51,9 @@ class State(StrEnum):
     OVER = "over"
 
 
+OUTCOMES: Final = ("sent", "failed", "bounced")
+"""What can have become of a letter."""
+
 _LATE: Final = in_minutes(SHORTEST_MEETING)
 _MESSAGES: Final[Mapping[str, str]] = {
     Status.SCHEDULED: f"Booked. Its desktops start {in_minutes(LEAD)} before the meeting.",
@@ -103,8 +106,14 @@ def view(
         document[f"{role}_name"] = meeting.text(f"{role}_name") or ""
         document[f"{role}_email"] = meeting.text(f"{role}_email")
         document[f"{role}_link"] = None if state is State.OVER else links[role]
-        document[f"{role}_mail"] = (meeting.text(mail_attribute(role)) or "").split(" ")[-1] or None
+        document[f"{role}_mail"] = _outcome(meeting, role)
     return document
+
+
+def _outcome(meeting: Meeting, role: str) -> str | None:
+    """Return what became of the last letter to a role's person; None until that is known."""
+    outcome = (meeting.text(mail_attribute(role)) or "").rpartition(" ")[2]
+    return outcome if outcome in OUTCOMES else None
 
 
 def state_of(meeting: Meeting, now: datetime, longest: timedelta) -> State:

@@ -17,7 +17,9 @@ from tests.notifications.harness import run_of
 if TYPE_CHECKING:
     from tests.invitations.harness import Invitations
 
-CALLS = ["put_item", "get_item", "send_email", "update_item", "get_item", "update_item"]
+INTENT = ["get_item", "update_item"]
+NOTE = ["update_item", "get_item", "update_item"]
+CALLS = ["put_item", *INTENT, "send_email", *NOTE]
 """The calls of one letter; the stage's seed is read once and for all."""
 
 
@@ -97,7 +99,7 @@ def test_a_letter_is_sent_despite_any_one_failure(stage: Invitations, at: int, d
 
     assert failed == []
     assert stage.faults.calls[: min(at + 1, len(CALLS))] == CALLS[: at + 1]
-    is_unknown = (at, does) in {(2, "lost"), (2, "died after"), (3, "died before")}
+    is_unknown = (at, does) in {(3, "lost"), (3, "died after"), (4, "died before")}
     assert len(stage.mails) == 1 + is_unknown
     assert stage.marks() == ("invitation 0 sent", None)
 
@@ -236,7 +238,7 @@ def test_what_may_pass_is_tried_again(stage: Invitations, code: str) -> None:
     stage.book(student_email="")
     stage.faults.refused, stage.faults.code = {("send_email", "")}, code
     assert stage.feed() == ["1"]
-    assert stage.marks() == (None, None)
+    assert stage.marks() == ("invitation 0 sending", None)
 
     stage.faults.refused.clear()
     assert stage.feed() == []
@@ -248,4 +250,30 @@ def test_a_sender_that_is_not_verified_is_nobodys_bad_address(stage: Invitations
     stage.ses.delete_email_identity(EmailIdentity="example.com")
 
     assert stage.feed() == ["1"]
+    assert stage.marks() == ("invitation 0 sending", None)
+
+
+@pytest.mark.parametrize("does", ["lost", "died after"])
+def test_who_may_have_been_invited_hears_of_the_cancellation(stage: Invitations, does: str) -> None:
+    """SES took the letter, and the run died before it could note that."""
+    stage.book(student_email="")
+    stage.faults.arm(CALLS.index("send_email"), does)
+    with suppress(Died):
+        stage.feed(run="1")
+    stage.faults.dead = False
+
+    assert [each.partition(":")[0] for each in stage.follow(termination_reason="CANCELLED")] == [
+        "Cancelled"
+    ]
+    assert stage.marks() == ("cancellation 0 sent", None)
+
+
+def test_a_meeting_that_is_cancelled_just_before_its_letter_is_sent_invites_nobody(
+    stage: Invitations,
+) -> None:
+    stage.book(student_email="")
+    stage.faults.meanwhile["update_item"] = lambda: stage.change(termination_reason="CANCELLED")
+
+    assert stage.feed() == []
+    assert stage.mails == []
     assert stage.marks() == (None, None)

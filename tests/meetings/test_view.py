@@ -91,3 +91,4 @@ def test_of_the_letters_the_outcome_of_the_last_one_is_shown(outcome: str) -> No
     found = shown(student_mail=f"invitation 0 {outcome}", student_email="zoe@example.com")
 
     assert (found["student_mail"], found["student_email"]) == (outcome, "zoe@example.com")
+    assert shown(student_mail="invitation 0 sending")["student_mail"] is None

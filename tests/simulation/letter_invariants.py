@@ -108,10 +108,7 @@ def end_problems(stage: Stage, calm_since: float) -> Iterator[str]:
 def _calendar_problems(
     stage: Stage, row: str, role: str, item: Item, calm_since: float
 ) -> Iterator[str]:
-    """Check the last calendar object that a person got.
-
-    Of an invitation that SES accepted, and nobody could note that, no cancellation is promised.
-    """
+    """Check the last calendar object that a person got."""
     letters = [each for each in stage.mail.letters if each.place == (row, role) and each.calendar]
     last = letters[-1].calendar if letters else {}
     mark = item.text(f"{role}_mail")
@@ -120,10 +117,7 @@ def _calendar_problems(
     closed_at = min(ended_at, item.ends_at, invariants.joined_at.get(row, ended_at))
     asked_at = max(invariants.changed_at.get(row, 0.0), invariants.confirmed_at[row])
     is_called_off = item.text(REASON) in CALLED_OFF and not item.has_begun
-    is_known = mark is not None or (
-        letters and "sent_at" in stage.sent.items.get(letters[-1].key, {})
-    )
-    if is_called_off and last and last["METHOD"] != "CANCEL" and is_known:
+    if is_called_off and last and last["METHOD"] != "CANCEL":
         yield f"{row} was called off, and the {role} has {last}, {mark}"
     if not is_called_off and last.get("METHOD") == "CANCEL":
         yield f"{row} was not called off, and the {role} has {last}"
