@@ -16,7 +16,7 @@ from chalicelib.meetings.changes import Change, UnchangeableError
 from chalicelib.meetings.http import json_answer
 from chalicelib.meetings.limits import LimitError
 from chalicelib.meetings.links import join_links
-from chalicelib.meetings.people import no_room, refused, wrong
+from chalicelib.meetings.people import no_room, refused, unchangeable, wrong
 from chalicelib.meetings.rescheduling import NotFoundError, Wish, is_callers
 from chalicelib.meetings.state import meet_time_of
 from chalicelib.meetings.view import view
@@ -127,7 +127,7 @@ class OwnMeetings:
         except BookingError as error:
             raise wrong(error.errors) from error
         except UnchangeableError as error:
-            raise wrong(error.errors, 409) from error
+            raise unchangeable(error.errors) from error
         except LimitError as error:
             raise no_room(error) from error
 
@@ -152,15 +152,17 @@ class OwnMeetings:
     def _change(self, call: Call, wish: Wish) -> tuple[Outcome, Answer]:
         change = Change.parse(call.request.body, call.now, self._settings)
         done = self._rescheduling.change(wish, change)
-        said = f"The meeting starts at {done.meeting.text(MEET_TIME)}." if done.is_changed else None
-        return self._done("changed", done, call, said)
+        outcome, document = self._done("changed", done, call)
+        if done.is_changed:
+            times = f"from {document[MEET_TIME]} to {document['ends_at']}"
+            document["message"] = f"The meeting is {times}."
+        return outcome, json_answer(200, document)
 
     def _cancel(self, call: Call, wish: Wish) -> tuple[Outcome, Answer]:
-        return self._done("cancelled", self._rescheduling.cancel(wish), call)
+        outcome, document = self._done("cancelled", self._rescheduling.cancel(wish), call)
+        return outcome, json_answer(200, document)
 
-    def _done(
-        self, action: str, done: Rescheduled, call: Call, said: str | None = None
-    ) -> tuple[Outcome, Answer]:
+    def _done(self, action: str, done: Rescheduled, call: Call) -> tuple[Outcome, dict[str, Any]]:
         meeting = done.meeting
         outcome = Outcome(
             action if done.is_changed else "unchanged",
@@ -168,8 +170,7 @@ class OwnMeetings:
             {"meeting_id": meeting.id},
             done.warnings,
         )
-        document = self._view(meeting, call)
-        return outcome, json_answer(200, document | ({"message": said} if said else {}))
+        return outcome, self._view(meeting, call)
 
     def _view(self, meeting: Meeting, call: Call) -> dict[str, Any]:
         links = join_links(

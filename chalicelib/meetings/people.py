@@ -146,10 +146,19 @@ def refused(status: int, message: str, **headers: str) -> RefusedError:
     return RefusedError(message, json_answer(status, said, **headers))
 
 
-def wrong(errors: Mapping[str, str], status: int = 400) -> RefusedError:
+def wrong(errors: Mapping[str, str]) -> RefusedError:
     """Return the refusal of a request with these errors, by field."""
     said = {"message": "The request is invalid; see errors.", "errors": dict(errors)}
-    return RefusedError(f"wrong: {', '.join(sorted(errors))}", json_answer(status, said))
+    return RefusedError(f"wrong: {', '.join(sorted(errors))}", json_answer(400, said))
+
+
+def unchangeable(errors: Mapping[str, str]) -> RefusedError:
+    """Return the refusal of a change that the meeting's state does not allow."""
+    said = {
+        "message": "The meeting cannot be changed like that; see errors.",
+        "errors": dict(errors),
+    }
+    return RefusedError(f"unchangeable: {', '.join(sorted(errors))}", json_answer(409, said))
 
 
 def no_room(error: LimitError) -> RefusedError:

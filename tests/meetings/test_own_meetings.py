@@ -179,7 +179,7 @@ def test_a_meeting_is_moved_together_with_its_schedules(api: Api, meeting: str) 
 
     document = read(answer)
     assert answer.status == 200
-    assert document["message"] == f"The meeting starts at {LATER}."
+    assert document["message"] == f"The meeting is from {LATER} to 2026-11-21T17:30:00Z."
     assert (document["meet_time"], document["ends_at"]) == (LATER, "2026-11-21T17:30:00Z")
     assert times_of(api) == {
         "launch": "at(2026-11-21T16:20:00)",
