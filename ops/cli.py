@@ -102,28 +102,31 @@ def deploy(context: click.Context, name: str, directory: Path) -> None:
         deployment = Deployment(config_file, wanted, Account(wanted.region))
         deployment.deploy(step, say, take_token)
         step("Doctor")
-        status = _examine(directory, name, prove=True, as_json=False)
+        status = _examine(directory, name, prove=True)
     raise SystemExit(status)
 
 
 @main.command()
 @stage_argument
 @click.option("--prove", is_flag=True, help="Test the token by creating and removing a DNS record.")
+@click.option("--all", "every", is_flag=True, help="Show what is right as well.")
 @json_option
 @project_option
-def doctor(name: str, directory: Path, *, prove: bool, as_json: bool) -> None:
-    """Check stage NAME: what is right, what is wrong, and what to do about it.
+def doctor(name: str, directory: Path, *, prove: bool, every: bool, as_json: bool) -> None:
+    """Check stage NAME: what is wrong, and what to do about it.
 
-    Changes nothing, except that --prove creates and removes a record. Exit status 0 if the stage
-    works (there may be warnings), 1 if something fails.
+    Shows failures and warnings, and counts the rest. Changes nothing, except that --prove creates
+    and removes a record. Exit status 0 if the stage works (there may be warnings), 1 if something
+    fails.
 
     \b
     Examples:
       elephant doctor prod
+      elephant doctor prod --all
       elephant doctor prod --json
     """  # noqa: D301
     with said_clearly():
-        status = _examine(directory, name, prove=prove, as_json=as_json)
+        status = _examine(directory, name, prove=prove, every=every, as_json=as_json)
     raise SystemExit(status)
 
 
@@ -174,7 +177,9 @@ def _take_token(wanted: Stage, *, overwrite: bool = False) -> None:
         set_token(wanted.settings, client, sys.stdin, say, overwrite=overwrite)
 
 
-def _examine(directory: Path, name: str, *, prove: bool, as_json: bool) -> int:
+def _examine(
+    directory: Path, name: str, *, prove: bool, every: bool = False, as_json: bool = False
+) -> int:
     context = Context(ConfigFile(directory.resolve()), name, prove=prove)
     console = Console(highlight=False)
     if as_json:
@@ -183,7 +188,7 @@ def _examine(directory: Path, name: str, *, prove: bool, as_json: bool) -> int:
     else:
         with console.status("Checking …") as status:
             checks = examine(context, lambda check: status.update(f"{check.name} …"))
-        console.print(render(checks))
+        console.print(render(checks, every=every))
     return worst(checks)
 
 

@@ -7,8 +7,10 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ops import (
     checks_api,
@@ -51,6 +53,8 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_aws.WATCH,
 )
 
+_WORST_FIRST: Final = (Level.FAILURE, Level.WARNING, Level.SKIPPED, Level.OK)
+_URGENT: Final = (Level.FAILURE, Level.WARNING)
 _STYLES: Final = {
     Level.OK: "green",
     Level.WARNING: "yellow",
@@ -71,13 +75,31 @@ def worst(checks: Sequence[Check]) -> int:
     return int(any(check.level is Level.FAILURE for check in checks))
 
 
-def render(checks: Sequence[Check]) -> Table:
-    """Format the checks as a table, each remedy below what was found."""
-    table = Table(caption=summary(checks), caption_justify="left")
-    table.add_column("check", no_wrap=True)
+def render(checks: Sequence[Check], *, every: bool = False) -> Group:
+    """Format what needs attention, each remedy below what was found, and count the rest.
+
+    `every` shows all checks.
+    """
+    listed = [each for each in checks if every or each.level in _URGENT]
+    parts: list[Table | Text] = [_table(listed)] if listed else []
+    said = Text(summary(checks))
+    if not every and len(listed) < len(checks):
+        said.append("; --all shows them all", "dim")
+    return Group(*parts, said)
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """Count the results by their level, the worst first."""
+    counts = Counter(check.level for check in checks)
+    return ", ".join(f"{counts[level]} {level}" for level in _WORST_FIRST if counts[level])
+
+
+def _table(checks: Sequence[Check]) -> Table:
+    table = Table()
+    table.add_column("check", overflow="fold")
     table.add_column("", no_wrap=True)
     table.add_column("found, and what to do", overflow="fold")
-    for check in checks:
+    for check in sorted(checks, key=lambda each: _WORST_FIRST.index(each.level)):
         style = _STYLES[check.level]
         text = escape(check.found)
         if check.remedy:
@@ -85,12 +107,6 @@ def render(checks: Sequence[Check]) -> Table:
             text += f"{escape(check.remedy)}[/]"
         table.add_row(escape(check.name), f"[{style}]{check.level}[/]", text)
     return table
-
-
-def summary(checks: Sequence[Check]) -> str:
-    """Count the results by their level."""
-    counts = Counter(check.level for check in checks)
-    return ", ".join(f"{counts[level]} {level}" for level in Level if counts[level])
 
 
 def as_json(checks: Sequence[Check]) -> str:

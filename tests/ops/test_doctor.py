@@ -14,7 +14,7 @@ from chalicelib.dns.provider import RateLimitedError, RejectedError, Unavailable
 from chalicelib.secrets import SecretError
 from ops.account import Account, AwsError, Identity
 from ops.check import Check, Context, Level, failure, ok, question, run, skipped, warning
-from ops.doctor import QUESTIONS, as_json, examine, render, summary, worst
+from ops.doctor import QUESTIONS, as_json, examine, render, worst
 from ops.iam_page import PLAIN
 from ops.stages import ConfigError, ConfigFile
 from tests.ops.played import refusal
@@ -143,22 +143,29 @@ class _Stranger(Account):
         raise AssertionError(f"{service} was asked with the wrong credentials")
 
 
-def _shown(checks: tuple[Check, ...], width: int = 100) -> str:
+def _shown(checks: tuple[Check, ...], width: int = 100, *, every: bool = False) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None).print(render(checks))
+    Console(file=stream, width=width, color_system=None).print(render(checks, every=every))
     return stream.getvalue()
 
 
-def test_the_table_shows_what_was_found_and_the_remedy_below_it_at_any_width() -> None:
+def test_what_needs_attention_is_shown_and_the_rest_counted() -> None:
     lines = _shown((*CHECKS, BROKEN)).splitlines()
     found = next(index for index, line in enumerate(lines) if "nobody is notified" in line)
     assert "alarm topic" in lines[found]
     assert "warning" in lines[found]
     assert "→ `elephant deploy prod`" in lines[found + 1]
-    assert lines[-1].strip() == "1 ok, 1 warning, 1 failure, 1 skipped"
-    assert summary(CHECKS[:1]) == "1 ok"
+    (broken,) = [index for index, line in enumerate(lines) if BROKEN.name in line]
+    assert broken < found
+    counts = "1 failure, 1 warning, 1 skipped, 1 ok"
+    assert lines[-1] == f"{counts}; --all shows them all"
+    assert [each.name for each in CHECKS if each.name in "".join(lines)] == ["alarm topic"]
+    assert _shown(CHECKS[:1]) == "1 ok; --all shows them all\n"
+    all_of_them = _shown((*CHECKS, BROKEN), every=True)
+    assert all(each.name in all_of_them for each in CHECKS)
+    assert all_of_them.splitlines()[-1] == counts
     # what AWS said is no markup
-    narrow = "".join(_shown((*CHECKS, BROKEN), width=50).split())
+    narrow = "".join(_shown((*CHECKS, BROKEN), width=50, every=True).split())
     assert "--prove" in narrow
     assert "[bold]" in narrow
 
