@@ -22,6 +22,12 @@ class Narrator:
         """Seconds since the story began."""
         return time.monotonic() - self._began
 
+    def introduce(self, *sentences: str) -> None:
+        """Say what is about to be seen."""
+        with self._lock:
+            for each in sentences:
+                click.echo(each)
+
     def chapter(self, title: str) -> None:
         """Print the heading of a new part."""
         self._say("", blank=True)

@@ -40,7 +40,6 @@ echo "{\\"recording\\": \\"s3://recordings/$ELEPHANT_MEETING_ID/$ELEPHANT_ROLE\\
 """The desktops' image, with an operator's hooks: one checks it, one uploads a recording."""
 
 _HAND_MADE: Final = "198.51.100.80"
-_TABLE_EDGES: Final = ("┏", "┃", "┡", "│", "└")
 _FULL_ZONES: Final = ("us-west-2a", "us-west-2b", "us-west-2c")
 _FREE_ZONE: Final = "us-west-2d"
 _OK, _UNKNOWN = 200, 404
@@ -61,6 +60,11 @@ def play(project: Project, narrator: Narrator) -> bool:
     settings = project.settings_with(
         FEATURES="meetings,notifications", MAIL_FROM=mail_from, MAIL_TO=mail_from
     )
+    narrator.introduce(
+        "Elephant is deployed to AWS and Cloudflare, which this machine plays.",
+        "People book meetings; desktops start, get their names, are used, and end.",
+        "A line with a ✓ is a promise that was checked; dim lines say who did what.",
+    )
     narrator.chapter("AWS, Cloudflare and DNS start on this machine")
     with (
         LocalCloud(settings, Ports(), time_scale=TIME_SCALE, kit=KIT) as cloud,
@@ -77,16 +81,16 @@ def play(project: Project, narrator: Narrator) -> bool:
         )
         narrator.note(f"its people get invitations from {mail_from}")
         narrator.chapter(f"elephant deploy {STAGE}")
-
-        def note(line: str) -> None:
-            if not line.startswith(_TABLE_EDGES):  # of the doctor's table its summary is enough
-                narrator.note(line.rstrip())
-
-        cloud.deploy(copy.directory, note)
+        lines: list[str] = []
+        cloud.deploy(copy.directory, lines.append)
+        made = sum("Creating lambda function" in line for line in lines)
+        narrator.note(f"a supporting stack, {made} functions with their roles, and an API")
+        narrator.note(f"elephant doctor {STAGE}: {lines[-1].partition(';')[0].strip()}")
         _Story(Scene(cloud, narrator)).play()
     narrator.chapter("Everything that was started has stopped")
     total = narrator.held + len(narrator.broken)
     narrator.note(f"{narrator.held} of {total} promises held, in {narrator.seconds:.0f} seconds")
+    narrator.note("Next: `.venv/bin/elephant-local up`, and open the page that it names")
     return not narrator.broken
 
 

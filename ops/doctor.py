@@ -91,7 +91,11 @@ def render(checks: Sequence[Check], *, every: bool = False) -> Group:
 def summary(checks: Sequence[Check]) -> str:
     """Count the results by their level, the worst first."""
     counts = Counter(check.level for check in checks)
-    return ", ".join(f"{counts[level]} {level}" for level in _WORST_FIRST if counts[level])
+    return ", ".join(
+        f"{counts[level]} {level}{'s' if level in _URGENT and counts[level] > 1 else ''}"
+        for level in _WORST_FIRST
+        if counts[level]
+    )
 
 
 def _table(checks: Sequence[Check]) -> Table:

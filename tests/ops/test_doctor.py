@@ -14,7 +14,7 @@ from chalicelib.dns.provider import RateLimitedError, RejectedError, Unavailable
 from chalicelib.secrets import SecretError
 from ops.account import Account, AwsError, Identity
 from ops.check import Check, Context, Level, failure, ok, question, run, skipped, warning
-from ops.doctor import QUESTIONS, as_json, examine, render, worst
+from ops.doctor import QUESTIONS, as_json, examine, render, summary, worst
 from ops.iam_page import PLAIN
 from ops.stages import ConfigError, ConfigFile
 from tests.ops.played import refusal
@@ -160,6 +160,7 @@ def test_what_needs_attention_is_shown_and_the_rest_counted() -> None:
     counts = "1 failure, 1 warning, 1 skipped, 1 ok"
     assert lines[-1] == f"{counts}; --all shows them all"
     assert [each.name for each in CHECKS if each.name in "".join(lines)] == ["alarm topic"]
+    assert summary((BROKEN, BROKEN, *CHECKS[:1])) == "2 failures, 1 ok"
     assert _shown(CHECKS[:1]) == "1 ok; --all shows them all\n"
     all_of_them = _shown((*CHECKS, BROKEN), every=True)
     assert all(each.name in all_of_them for each in CHECKS)
