@@ -112,8 +112,7 @@ A meeting, from scheduling to its end:
   elephant deploy {STAGE}
   API={cloud.aws.endpoint}{PREFIX}/$(aws apigateway get-rest-apis \\
     --query 'items[0].id' --output text)/{STAGE}
-  KEY=$(aws secretsmanager get-secret-value --secret-id elephant-{STAGE}-schedule-key \\
-    --query SecretString --output text)
+  KEY=$(elephant keys {STAGE} add "$USER")            # once; shown only now
   echo "$API/" "$KEY"                                  # the booking page, and its key; or
   curl "$API/schedule" -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
     -d '{{"teacher_name": "Ada", "student_name": "Ben",

@@ -17,7 +17,7 @@ const LIMITS = {
   MAX_DESKTOPS: "All desktops are taken at that time.",
   MAX_MEETINGS_A_DAY: "There is no room for another meeting on that day.",
 };
-const MAIL_PAUSES = [2, 3, 5, 10, 15, 30, 60]; // seconds until it is asked again what became of mails
+const MAIL_PAUSES = [2, 3, 5, 10, 15, 30, 60]; // seconds until it is asked again what became of mails; the last one recurs
 const USUAL = 60;
 const ONCE = `${KEEPS} Try again: the meeting is booked only once.`;
 
@@ -219,9 +219,11 @@ function showMails(body, view) {
 async function followMails(body, meeting) {
   const awaited = ROLES.filter((role) => body[`${role}_email`]).map((role) => `${role}_mail`);
   if (place.invitations === false || !awaited.length) return;
-  for (const seconds of MAIL_PAUSES) {
+  for (let turn = 0; ; turn += 1) {
+    const seconds = MAIL_PAUSES[Math.min(turn, MAIL_PAUSES.length - 1)];
     await new Promise((done) => setTimeout(done, seconds * 1000));
     if (booked !== meeting) return;
+    if (document.hidden) continue;
     try {
       const view = await request("GET", pathOf(meeting));
       if (booked !== meeting) return;
