@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from chalicelib.telemetry import Reporter
 
 LARGEST_QUESTION: Final = 4096
-_MOST_FIELDS: Final = 10
 _LONGEST_ID: Final = 100
 
 
@@ -95,7 +94,7 @@ def _read(body: bytes) -> tuple[str, str]:
     if len(body) > LARGEST_QUESTION:
         raise _NoQuestionError(413, f"the question is larger than {LARGEST_QUESTION} bytes")
     try:
-        asked = parse_qs(body.decode(), max_num_fields=_MOST_FIELDS)
+        asked = parse_qs(body.decode())
         return asked["sessionId"][0], asked["authenticationToken"][0]
     except (ValueError, KeyError):
         message = "send sessionId and authenticationToken as a form, as DCV does"
