@@ -151,8 +151,9 @@ def test_who_has_a_key_and_a_browser_books_moves_enters_and_ends_a_meeting(
 
         (letter,) = stage.letters("linus@example.com", "New time")
         (link,) = re.findall(r"https?://\S+/join/\S+", letter)
+        desktop.go(link)  # a page that is opened later might wait for a click
+        assert desktop.find(HEADLINE) == "Your meeting is booked"
         stage.cloud.pass_until(start - timedelta(minutes=8))
-        desktop.go(link)
         desktop.wait_for(f'{HEADLINE} === "You are on the student\'s desktop"')
         meeting = link.partition("/join/")[2].partition("/")[0]
         assert stage.row(meeting)["status"] == "IN_PROGRESS"
