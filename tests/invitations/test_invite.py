@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.clock import format_time
+from chalicelib.invitations.delivery import note_mark
+from chalicelib.invitations.letters import Kind, Mark, Outcome
 from tests.invitations.harness import LINKS, SENDER, START, STUDENT, TEACHER
 from tests.meetings.faults import Died
 from tests.meetings.launches import ID
@@ -16,6 +18,7 @@ from tests.notifications.harness import run_of
 
 if TYPE_CHECKING:
     from tests.invitations.harness import Invitations
+    from tests.world import World
 
 INTENT = ["get_item", "update_item"]
 NOTE = ["update_item", "get_item", "update_item"]
@@ -277,3 +280,20 @@ def test_a_meeting_that_is_cancelled_just_before_its_letter_is_sent_invites_nobo
     assert stage.feed() == []
     assert stage.mails == []
     assert stage.marks() == (None, None)
+
+
+def test_nothing_is_noted_of_a_row_that_is_gone(world: World) -> None:
+    """It has expired, or somebody has removed it, since the letter was sent."""
+    mark = Mark(Kind.INVITATION, 0, Outcome.SENT)
+
+    assert note_mark(world.meetings(), "gone", "teacher", mark) is None
+
+
+def test_a_later_letter_is_not_replaced_by_an_earlier_one(stage: Invitations) -> None:
+    stage.book(teacher_mail="reminder 0 sent")
+    mark = Mark(Kind.INVITATION, 0, Outcome.SENT)
+
+    noted = note_mark(stage.world.meetings(), ID, "teacher", mark)
+
+    assert str(noted) == "reminder 0 sent"
+    assert stage.marks()[0] == "reminder 0 sent"

@@ -246,6 +246,15 @@ def test_a_move_that_comes_second_leaves_no_schedules_unless_it_may_have_been_wr
     assert len(api.schedules()) == (2 if is_read else 4)
 
 
+def test_two_who_extend_a_meeting_at_once_both_succeed(api: Api, meeting: str) -> None:
+    longer = {"duration_minutes": 75}
+    api.meanwhile = {3: lambda: api.rival.own(meeting, "PATCH", longer)}
+
+    document = read(api.own(meeting, "PATCH", {"duration_minutes": 90}))
+
+    assert (document["duration_minutes"], api.rows()[meeting]["sequence"]) == (90, "2")
+
+
 def test_a_row_that_keeps_changing_is_changed_by_nobody(api: Api, meeting: str) -> None:
     def change(number: int) -> None:
         if api.calls[-1:] == ["update_item"]:

@@ -112,6 +112,13 @@ def test_a_stage_may_do_without_keys_in_its_links(api: Api, session: Session) ->
     assert read(other.post(key="order-1"))["teacher_link"] == with_keys["teacher_link"]
 
 
+def test_a_stage_may_have_no_rooms(session: Session, api: Api) -> None:
+    document = read(Api(session, is_first=False, ROOM_URL="").post())
+
+    assert document["jitsi_url"] is None
+    assert "jitsi_url" not in api.rows()[document["meeting_id"]]
+
+
 # The same request again
 
 OVER, FAILED = {"status": "TERMINATED"}, "LAUNCH_FAILED"
