@@ -112,7 +112,7 @@ A meeting, from scheduling to its end:
   elephant deploy {STAGE}
   API={cloud.aws.endpoint}{PREFIX}/$(aws apigateway get-rest-apis \\
     --query 'items[0].id' --output text)/{STAGE}
-  KEY=$(elephant keys {STAGE} add "$USER")            # once; shown only now
+  KEY=$(elephant keys {STAGE} add me)                 # once; shown only now
   echo "$API/" "$KEY"                                  # the booking page, and its key; or
   curl "$API/schedule" -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
     -d '{{"teacher_name": "Ada", "student_name": "Ben",

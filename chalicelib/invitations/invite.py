@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.invitations.letters import Outcome as Result
 from chalicelib.invitations.letters import due_letters
-from chalicelib.meetings.terminator import RowChange
+from chalicelib.meetings.row_changes import finish, handle_each
 from chalicelib.telemetry import Outcome
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from chalicelib.deadline import LambdaContext
     from chalicelib.invitations.delivery import Delivery
+    from chalicelib.meetings.row_changes import RowChange
     from chalicelib.telemetry import Reporter
 
 
@@ -31,6 +32,10 @@ class _Batch:
     ignored: int = 0
     errors: dict[str, Exception] = field(default_factory=dict)
     """By sequence number."""
+
+    def ignore(self) -> None:
+        """Count a record that makes no letter due."""
+        self.ignored += 1
 
     @property
     def outcome(self) -> Outcome:
@@ -63,18 +68,12 @@ class Invite:
         would wait for the failed one.
         """
         batch = _Batch()
-        records = event.get("Records") if isinstance(event, dict) else None
-        for record in records if isinstance(records, list) else ():
-            change = RowChange.parse(record)
-            if change is None:
-                batch.ignored += 1
-                continue
-            try:
-                self._handle_change(change, batch, context)
-            except Exception as error:  # noqa: BLE001 (any error concerns only this record)
-                batch.errors[change.sequence_number] = error
-        self._report(batch, context)
-        return {"batchItemFailures": [{"itemIdentifier": each} for each in batch.errors]}
+        batch.errors = handle_each(
+            event,
+            lambda change: self._handle_change(change, batch, context),
+            lambda _: batch.ignore(),
+        )
+        return finish(self._reporter, context, batch.outcome, batch.errors)
 
     def _handle_change(self, change: RowChange, batch: _Batch, context: LambdaContext) -> None:
         """Check the record itself first: most changes, including our own, cost no call.
@@ -83,7 +82,8 @@ class Invite:
         """
         meeting, errors = change.meeting, []
         letters = due_letters(meeting, self._delivery.now(), self._longest)
-        batch.ignored += not letters
+        if not letters:
+            batch.ignore()
         for role, letter in letters.items():
             try:
                 mark = self._delivery.deliver(meeting.id, role, letter, context)
@@ -95,12 +95,3 @@ class Invite:
                 done.append(f"{meeting.id} {role}: {mark}")
         if errors:
             raise errors[0]
-
-    def _report(self, batch: _Batch, context: LambdaContext) -> None:
-        outcome = batch.outcome
-        fields = {"request_id": context.aws_request_id, **outcome.to_dict()}
-        if not batch.errors:
-            self._reporter.succeeded(fields, outcome.counts)
-            return
-        fields["failed"] = {number: repr(error) for number, error in batch.errors.items()}
-        self._reporter.failed(fields, outcome.counts, next(iter(batch.errors.values())))

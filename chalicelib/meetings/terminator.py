@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.clock import in_minutes, time_at
 from chalicelib.deadline import Deadline
-from chalicelib.meeting_row.meeting import REASON, Meeting
+from chalicelib.meeting_row.meeting import REASON
 from chalicelib.meeting_row.table import decide_again
+from chalicelib.meetings.row_changes import finish, handle_each
 from chalicelib.meetings.state import (
     SUCCESS,
     has_all_data,
@@ -33,40 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chalicelib.deadline import LambdaContext
+    from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.meeting_row.table import Meetings
     from chalicelib.meetings.ending import Ending
+    from chalicelib.meetings.row_changes import RowChange
     from chalicelib.telemetry import Reporter
 
 _LONGEST_END: Final = 10.0
 """Seconds that ending a meeting may take; with less left it is not started."""
-
-
-@dataclass(frozen=True)
-class RowChange:
-    """A record of the stream: a row was changed to this."""
-
-    sequence_number: str
-    meeting: Meeting
-
-    @classmethod
-    def parse(cls, record: object) -> RowChange | None:
-        """Parse a record; None if it is not a change of a meeting's row.
-
-        This skips inserts, removals and malformed records, which a retry would not fix.
-        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
-        """
-        match record:
-            case {
-                "eventName": "MODIFY",
-                "dynamodb": {
-                    "SequenceNumber": str(number),
-                    "Keys": {"id": {"S": str(meeting_id)}},
-                    "NewImage": dict(image),
-                },
-            } if number:
-                return cls(number, Meeting(meeting_id, image))
-            case _:
-                return None
 
 
 @dataclass
@@ -122,17 +97,12 @@ class Terminator:
         """
         batch = Batch()
         deadline = Deadline.of(context, self._clock)
-        for record in _records_of(event):
-            change = RowChange.parse(record)
-            if change is None:
-                _ignore(record, batch)
-                continue
-            try:
-                self._handle_change(change, batch, deadline)
-            except Exception as error:  # noqa: BLE001 (any error concerns only this record)
-                batch.errors[change.sequence_number] = error
-        self._report(batch, context)
-        return {"batchItemFailures": [{"itemIdentifier": each} for each in batch.errors]}
+        batch.errors = handle_each(
+            event,
+            lambda change: self._handle_change(change, batch, deadline),
+            lambda record: _ignore(record, batch),
+        )
+        return finish(self._reporter, context, batch.outcome, batch.errors)
 
     def _handle_change(self, change: RowChange, batch: Batch, deadline: Deadline) -> None:
         """Check the record itself first: most changes, including our own, cost no call."""
@@ -167,24 +137,10 @@ class Terminator:
             return f"it started less than {in_minutes(SHORTEST_MEETING)} ago"
         return None
 
-    def _report(self, batch: Batch, context: LambdaContext) -> None:
-        outcome = batch.outcome
-        fields = {"request_id": context.aws_request_id, **outcome.to_dict()}
-        if not batch.errors:
-            self._reporter.succeeded(fields, outcome.counts)
-            return
-        fields["failed"] = {number: repr(error) for number, error in batch.errors.items()}
-        self._reporter.failed(fields, outcome.counts, next(iter(batch.errors.values())))
-
 
 def _is_finished(meeting: Meeting) -> bool:
     """Whether both sides have finished, and the row does not say yet that it ended for that."""
     return has_all_data(meeting) and not says_why_it_ended(meeting)
-
-
-def _records_of(event: object) -> list[object]:
-    records = event.get("Records") if isinstance(event, dict) else None
-    return records if isinstance(records, list) else []
 
 
 def _ignore(record: object, batch: Batch) -> None:
