@@ -274,7 +274,10 @@ class Tab:
                 if self.find(expression):
                     return
             time.sleep(_BETWEEN_LOOKS)
-        raise BrowserError(f"in {_PATIENCE} s this did not become true: {expression}")
+        seen = self.find(
+            "`${location.href} (${document.visibilityState}): ${document.body.innerText}`"
+        )
+        raise BrowserError(f"in {_PATIENCE} s this did not become true: {expression}; at {seen}")
 
     def press(self, key: str) -> None:
         """Press a key that has a name, and let it go."""

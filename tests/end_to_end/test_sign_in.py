@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from chalicelib.meetings.lifetime import LEAD
 from localcloud.caller import Caller
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.desktop import Kit
@@ -70,8 +71,11 @@ class Stage(DeployedStage):
         ]
 
     def launch(self) -> None:
-        """Let the time come at which the desktops start."""
-        self.cloud.pass_until(self.start_time - timedelta(minutes=9))
+        """Let the time come at which the desktops start, and none pass after it.
+
+        A page may be about to enter meanwhile, and its ticket is good for a minute.
+        """
+        self.cloud.pass_until(self.start_time - LEAD)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +157,7 @@ def test_who_has_a_key_and_a_browser_books_moves_enters_and_ends_a_meeting(
         (link,) = re.findall(r"https?://\S+/join/\S+", letter)
         desktop.go(link)  # a page that is opened later might wait for a click
         assert desktop.find(HEADLINE) == "Your meeting is booked"
-        stage.cloud.pass_until(start - timedelta(minutes=8))
+        stage.cloud.pass_until(start - LEAD)  # and no further: see `launch`
         desktop.wait_for(f'{HEADLINE} === "You are on the student\'s desktop"')
         meeting = link.partition("/join/")[2].partition("/")[0]
         assert stage.row(meeting)["status"] == "IN_PROGRESS"
