@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 gc.disable()  # while tests are collected: it would take half of the time
+
+_serve = ThreadingMixIn.process_request_thread
+
+
+def _serve_untraced(server: ThreadingMixIn, request: Any, client: Any) -> None:  # noqa: ANN401
+    """Serve a request, untraced: these servers are the local cloud's, which is not measured."""
+    sys.settrace(None)
+    _serve(server, request, client)
+
+
+ThreadingMixIn.process_request_thread = _serve_untraced  # type: ignore[assignment, method-assign]
 
 # No outcome depends on the machine's speed.
 settings.register_profile("elephant", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -49,6 +63,20 @@ def _no_account() -> Iterator[None]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Leave a test out of coverage that repeats what others reach: tracing doubles its time.
+
+    pytest-cov's `no_cover` has no effect in a worker of xdist.
+    """
+    of_this, of_others = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    yield
+    threading.settrace(of_others)
+    sys.settrace(of_this)
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ def test_after_a_fault_at_any_call_the_retry_completes_the_launch(
         require_promises(cloud)
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("lag", LAGS)
 @pytest.mark.parametrize("room", ["everywhere", "in the first zone later"])
 def test_two_runs_at_once_start_one_desktop_a_role(lag: float, room: str) -> None:

@@ -157,6 +157,7 @@ def ask_before(api: Api, number: int, faults: dict[int, str]) -> list[Answer]:
     return answers
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize(
     ("fault", "is_rivals"), [(None, False), *((fault, False) for fault in FAULTS), (LOST, True)]
 )
@@ -206,6 +207,22 @@ def test_a_row_that_a_person_removes_meanwhile_is_no_meeting(api: Api, key: str 
     assert key or api.rows() == {}
     said = "was deleted concurrently" if key else "nothing is left of it"
     assert said in api.reports.lines[-1][0]
+
+
+UNDONE = {"status": "TERMINATED", "termination_reason": "LAUNCH_FAILED"}
+
+
+def test_a_row_that_another_request_undoes_before_it_is_confirmed_is_made_again(api: Api) -> None:
+    def undo() -> None:
+        (row,) = api.rows().values()
+        api.put_row(row | UNDONE)
+
+    api.meanwhile = {6: undo}
+
+    answer = api.post(key="order-1")
+
+    key = the_one_meeting(api, answer)
+    assert [is_undone(row) for each, row in api.rows().items() if each != key] == [True]
 
 
 NO_SHOW = {"status": "TERMINATED", "termination_reason": "NO_SHOW_TIMEOUT"}

@@ -147,10 +147,10 @@ def test_what_no_dcv_server_asks_is_refused_without_a_call(
     assert [line[1]["action"] for line in ready.reports.lines] == ["refused"]
 
 
-def test_a_thousand_guesses_cost_a_read_each_and_open_nothing(ready: Api) -> None:
+def test_guesses_cost_a_read_each_and_open_nothing(ready: Api) -> None:
     ticket = ticket_in(enter(ready))
     before = ready.rows()
-    for number in range(1000):
+    for number in range(100):
         answer = ask(ready, f"{ticket[:-4]}{number:04}")
         assert "yes" not in answer.body
         assert ready.calls == ["get_item"]

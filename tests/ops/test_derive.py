@@ -284,6 +284,7 @@ def test_a_condition_holds_for_exactly_the_stages_that_it_is_made_of() -> None:
     assert world_of(local) == {"is_local"}
 
 
+@pytest.mark.usefixtures("untraced")
 def test_the_file_in_the_repository_is_what_this_code_calls() -> None:
     """Both ways: every call that is reached is in it, and nothing else."""
     assert CALLS.read_text() == derive(PROJECT), "run `python -m ops.derive`"
