@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import click
 
-from chalicelib.settings.stage import SettingsError
-from localcloud import cloudflare
 from localcloud.cli_events import event, mails
+from localcloud.cli_run import demo, env, let_try, up
 from localcloud.cloudflare import Fault, FaultKind, When
-from localcloud.control_client import aws_port_option, control, show
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-CLOUDFLARE_PORT: Final = 8052
-DNS_PORT: Final = 8053
-
-_project = click.option(
-    "--project",
-    "directory",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=Path(),
-    help="The project's directory; its stage 'local' names the zone, table and secret.",
-    show_default="here",
-)
-_cloudflare_port = click.option(
-    "--cloudflare-port",
-    type=click.IntRange(1, 65535),
-    default=CLOUDFLARE_PORT,
-    show_default=True,
-    help="The Cloudflare stand-in's port.",
-)
+from localcloud.control_client import aws_port_option, cloudflare_port_option, control, show
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,49 +22,8 @@ def main() -> None:
     """
 
 
-for command in (event, mails):
+for command in (demo, let_try, up, env, event, mails):
     main.add_command(command)
-
-
-@main.command()
-@_project
-def demo(directory: Path) -> None:
-    """Run meetings from scheduling to clean-up, and check every promise on the way.
-
-    Uses free ports, works on a copy of the project, and stops everything it started. Exit status
-    0 only if every promise held.
-    """
-    with _clear_errors():
-        from localcloud.narrator import Narrator  # noqa: PLC0415 (moto takes a second to import)
-        from localcloud.project import Project  # noqa: PLC0415
-        from localcloud.story import play  # noqa: PLC0415
-
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # end desktops too
-        held = play(Project(directory.resolve()), Narrator())
-    raise SystemExit(0 if held else 1)
-
-
-@main.command()
-@aws_port_option
-@_cloudflare_port
-@click.option("--dns-port", type=click.IntRange(1, 65535), default=DNS_PORT, show_default=True)
-@click.option(
-    "--time-scale",
-    type=click.FloatRange(0),
-    default=1.0,
-    show_default=True,
-    help="Factor for Lambda's waits between attempts and for the periods of schedules: "
-    "0.01 makes a minute 0.6 s.",
-)
-@_project
-def up(
-    aws_port: int, cloudflare_port: int, dns_port: int, time_scale: float, directory: Path
-) -> None:
-    """Keep the local cloud running until Ctrl-C, and show what happens in it."""
-    with _clear_errors():
-        from localcloud.up import keep_running  # noqa: PLC0415 (moto takes a second to import)
-
-        keep_running(directory.resolve(), (aws_port, cloudflare_port, dns_port), time_scale)
 
 
 @main.command()
@@ -198,7 +130,7 @@ def fault() -> None:
     "--changes", type=int, default=0, help="For stale: how many changes the answer is behind."
 )
 @click.option("--name", help="For wrong-name: the name in the answer.")
-@_cloudflare_port
+@cloudflare_port_option
 def add_fault(cloudflare_port: int, times: int, **members: Any) -> None:  # noqa: ANN401
     """Make calls fail.
 
@@ -216,14 +148,14 @@ def add_fault(cloudflare_port: int, times: int, **members: Any) -> None:  # noqa
 
 
 @fault.command("list")
-@_cloudflare_port
+@cloudflare_port_option
 def list_faults(cloudflare_port: int) -> None:
     """Show the active faults."""
     show(control("Cloudflare", cloudflare_port, "GET", "faults"))
 
 
 @fault.command("clear")
-@_cloudflare_port
+@cloudflare_port_option
 def clear_faults(cloudflare_port: int) -> None:
     """Switch every fault off."""
     show(control("Cloudflare", cloudflare_port, "DELETE", "faults"))
@@ -235,25 +167,9 @@ def clear_faults(cloudflare_port: int) -> None:
     "--window", type=float, help="… in this many seconds; beyond it every call is refused …"
 )
 @click.option("--block", type=float, help="… for this many seconds.")
-@_cloudflare_port
+@cloudflare_port_option
 def quota(cloudflare_port: int, **members: float | None) -> None:
     """Show or set the request quota of a running Cloudflare stand-in."""
     wanted = {name: value for name, value in members.items() if value is not None}
     method = "PUT" if wanted else "GET"
     show(control("Cloudflare", cloudflare_port, method, "quota", wanted or None))
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn errors that the operator can fix into messages without a traceback."""
-    from localcloud import aws  # noqa: PLC0415 (moto takes a second to import)
-    from localcloud.desktop import MissingToolError  # noqa: PLC0415
-    from localcloud.project import ProjectError  # noqa: PLC0415 (moto takes a second to import)
-    from ops.command import CommandError  # noqa: PLC0415
-
-    try:
-        yield
-    except (aws.PortTakenError, cloudflare.PortTakenError) as error:
-        raise click.ClickException(f"{error.strerror} (see --help)") from None
-    except (ProjectError, SettingsError, MissingToolError, CommandError) as error:
-        raise click.ClickException(str(error)) from None

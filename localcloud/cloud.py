@@ -24,10 +24,12 @@ from localcloud.aws import (
     aws_environment,
     aws_settings,
 )
+from localcloud.aws.gateway import PREFIX
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Edge, Token, Zone
 from localcloud.desktop import Kit
 from localcloud.desktops import Desktops
 from localcloud.provisions import provide, provide_kit
+from ops.api import GATEWAY_VARIABLE
 from ops.chalice import run_chalice, without_settings
 from ops.command import run_command
 from ops.features import STREAM_VARIABLE
@@ -64,6 +66,7 @@ class Ports:
     aws: int = 0
     cloudflare: int = 0
     dns: int = 0
+    edge: int = 0
 
 
 class LocalCloud:
@@ -101,7 +104,7 @@ class LocalCloud:
             clock=self.clock.time,
         )
         self.aws = MotoServer(HOST, ports.aws, self.region)
-        self.edge = Edge(lambda: self.cloudflare.api, self._origin, HOST)
+        self.edge = Edge(lambda: self.cloudflare.api, self._origin, HOST, ports.edge)
         self._time_scale = time_scale
         self._fires_on_time = schedules
         self._kit = kit or Kit()
@@ -127,6 +130,7 @@ class LocalCloud:
             self.aws.travel_with(self._time_travel)
             self.aws.offer("POST", "desktops", self._act_on_desktops)
             self.aws.offer("POST", "events", self.put_event)
+            self.aws.offer("GET", "exports", lambda _: self.exports)
             if self._fires_on_time:
                 stack.enter_context(self.schedules)
                 stack.enter_context(self.one_offs)
@@ -143,7 +147,10 @@ class LocalCloud:
 
     @property
     def exports(self) -> dict[str, str]:
-        """Environment variables that point the AWS CLI, Chalice and Cloudflare's clients here."""
+        """Environment variables that point the AWS CLI, Chalice and Cloudflare's clients here.
+
+        `elephant` reads them as well, and where APIs are reached.
+        """
         stream = {STREAM_VARIABLE: self.stream_arn} if self.stream_arn else {}
         return (
             aws_settings(self.aws.endpoint, self.region)
@@ -151,6 +158,7 @@ class LocalCloud:
             | {
                 "CLOUDFLARE_BASE_URL": self.cloudflare.url,
                 "CLOUDFLARE_API_TOKEN": DEFAULT_TOKEN,
+                GATEWAY_VARIABLE: f"{self.aws.endpoint}{PREFIX}",
             }
         )
 
@@ -188,7 +196,7 @@ class LocalCloud:
     def deploy(self, directory: Path, on_line: Callable[[str], None] | None = None) -> None:
         """Deploy a project's local stage as an operator does. Raises CommandError."""
         command = (sys.executable, "-m", "ops", "deploy", STAGE, "--project", str(directory))
-        environment = aws_environment(self.aws.endpoint, self.region)
+        environment = aws_environment(self.aws.endpoint, self.region) | self.exports
         run_command(command, f"elephant deploy {STAGE}", ROOT, environment, on_line)
 
     def change_stage(self, directory: Path, *options: str) -> None:

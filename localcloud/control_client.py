@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 AWS_PORT: Final = 8051
+CLOUDFLARE_PORT: Final = 8052
 HOST: Final = "127.0.0.1"
 
 aws_port_option = click.option(
@@ -18,6 +19,13 @@ aws_port_option = click.option(
     default=AWS_PORT,
     show_default=True,
     help="The port of AWS.",
+)
+cloudflare_port_option = click.option(
+    "--cloudflare-port",
+    type=click.IntRange(1, 65535),
+    default=CLOUDFLARE_PORT,
+    show_default=True,
+    help="The port of the Cloudflare stand-in.",
 )
 
 

@@ -31,6 +31,9 @@ AGENT: Final = Path(__file__).parent.parent / "desktop/linux/elephant-desktop"
 TOOLS: Final = ("bash", "curl", "jq")
 """What the agent needs, on a desktop and here."""
 
+HEALTHY: Final = "reported that the desktop is healthy"
+"""What the agent logs."""
+
 _STOPS_FOR_GOOD: Final = {0, 3}  # as the service's unit says
 _RESTART_SECONDS: Final = 5
 _USUAL_POLL_SECONDS: Final = 20

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +12,9 @@ import dns.rcode
 
 from localcloud.aws import ANY_IMAGE
 from localcloud.caller import Caller
+from localcloud.desktop import HEALTHY
 from localcloud.visitor import Visitor
+from localcloud.wording import line_of, line_of_desktop, line_of_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,23 +26,8 @@ if TYPE_CHECKING:
     from localcloud.narrator import Narrator
 
 ROLES: Final = ("teacher", "student")
-HEALTHY: Final = "reported that the desktop is healthy"
-"""What an agent logs."""
 GO: Final = "go"
 """The file for which the demo's start hook waits."""
-
-_DONE: Final = "unchanged", "ignored"
-"""Results of runs that had nothing to do, which are not printed."""
-_SPEAKERS: Final = {
-    "sweep": "Sweep",
-    "launch_ec2": "Launch",
-    "safety_net": "Net",
-    "terminator": "Terminator",
-    "invite": "Invitations",
-}
-_LISTED: Final = {"Terminator": "meetings", "Invitations": "letters"}
-_SPEAKER_WIDTH: Final = 12
-_OK: Final = 200
 
 
 @dataclass(frozen=True)
@@ -240,12 +225,11 @@ class Scene:
         self.promise(f"{name} no longer resolves", self.dig(name) is None)
 
     def _note_line(self, desktop: Desktop, line: str) -> None:
-        self.note(f"{desktop.role.capitalize()}'s:".ljust(_SPEAKER_WIDTH + 1) + line)
+        self.note(line_of_desktop(desktop, line))
 
     def _note_event(self, delivery: Delivery) -> None:
         if delivery.functions:
-            detail = delivery.event["detail"]
-            self.note(f"EventBridge: {detail['instance-id']} is {detail['state']}")
+            self.note(line_of_event(delivery))
 
     def _note_invocation(self, invocation: Invocation) -> None:
         line = line_of(invocation)
@@ -253,46 +237,3 @@ class Scene:
             self.note(line)
         elif invocation.function.endswith("-sweep"):
             self._idle_sweeps += 1
-
-
-def line_of(invocation: Invocation) -> str | None:
-    """Summarize in a line what a function did; None if it found nothing to do."""
-    function = invocation.function.split("-", 2)[2:]
-    speaker = _SPEAKERS.get(function[0], "Lambda") if function else "API"
-    summary = _summary(invocation, speaker)
-    if summary is None:
-        return None
-    label = f"{speaker}:".ljust(_SPEAKER_WIDTH)
-    return f"{label} {summary} ({1000 * invocation.duration:.0f} ms)"
-
-
-def _summary(invocation: Invocation, speaker: str) -> str | None:
-    if invocation.failed:
-        return f"failed, attempt {invocation.attempt}: {invocation.error}"
-    event: Any = invocation.event
-    result = invocation.result
-    if speaker == "API" and _is_quiet(event, result):
-        return None
-    if speaker == "API":
-        return f"{event['httpMethod']} {event['resource']} is answered {result['statusCode']}"
-    if speaker in _LISTED:
-        return _listed_in_log(invocation, _LISTED[speaker])
-    if speaker == "Sweep" and result["action"] in _DONE:
-        return None
-    return f"{result['action']}: {result['reason']}"
-
-
-def _is_quiet(event: Any, result: Any) -> bool:  # noqa: ANN401 (JSON)
-    """Whether a desktop only asked whether its meeting goes on."""
-    return bool(event["resource"] == "/desktop" and result["statusCode"] == _OK)
-
-
-def _listed_in_log(invocation: Invocation, what: str) -> str | None:
-    """Read from its log what a reader of the stream did, since its answer names only failures."""
-    for line in invocation.log:
-        with suppress(ValueError, TypeError, KeyError):
-            summary = json.loads(line)
-            if summary["action"] not in _DONE:
-                meetings = dict.fromkeys(each.split()[0] for each in summary[what])
-                return f"{summary['action']}: {', '.join(meetings)}"
-    return None

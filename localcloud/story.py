@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localcloud import stage
 from localcloud.aws import Refusal
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.desktop import Kit
-from localcloud.project import ProjectError
 from localcloud.scene import GO, ROLES, Scene
 from localcloud.story_of_a_desktop import check_desktops, end_desktops
 from localcloud.story_of_booking import book_meetings
@@ -51,15 +51,7 @@ def play(project: Project, narrator: Narrator) -> bool:
 
     Raises ProjectError if the local stage has no meetings.
     """
-    if project.settings.meetings is None:
-        raise ProjectError(
-            f"stage {STAGE} has no meetings, which the demo needs: "
-            f"elephant stage {STAGE} --with meetings"
-        )
-    mail_from = f"elephant@{project.settings.domain_root}"
-    settings = project.settings_with(
-        FEATURES="meetings,notifications", MAIL_FROM=mail_from, MAIL_TO=mail_from
-    )
+    settings = stage.settings_of(project)
     narrator.introduce(
         "Elephant is deployed to AWS and Cloudflare, which this machine plays.",
         "People book meetings; desktops start, get their names, are used, and end.",
@@ -71,21 +63,10 @@ def play(project: Project, narrator: Narrator) -> bool:
         tempfile.TemporaryDirectory(prefix="elephant-") as directory,
     ):
         narrator.note(f"AWS at {cloud.aws.endpoint}, Cloudflare at {cloud.cloudflare.url}")
-        copy = project.copy(Path(directory) / "project", cloud.cloudflare.url)
-        narrator.chapter(f"elephant stage {STAGE} --with notifications")
-        cloud.change_stage(
-            copy.directory,
-            "--with=notifications",
-            f"--mail-from={mail_from}",
-            f"--mail-to={mail_from}",
-        )
-        narrator.note(f"its people get invitations from {mail_from}")
         narrator.chapter(f"elephant deploy {STAGE}")
-        lines: list[str] = []
-        cloud.deploy(copy.directory, lines.append)
-        made = sum("Creating lambda function" in line for line in lines)
-        narrator.note(f"a supporting stack, {made} functions with their roles, and an API")
-        narrator.note(f"elephant doctor {STAGE}: {lines[-1].partition(';')[0].strip()}")
+        made = stage.deploy(cloud, project, Path(directory) / "project")
+        narrator.note(f"a supporting stack, {made.functions} functions with their roles, an API")
+        narrator.note(f"elephant doctor {STAGE}: {made.doctor}")
         _Story(Scene(cloud, narrator)).play()
     narrator.chapter("Everything that was started has stopped")
     total = narrator.held + len(narrator.broken)

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +52,9 @@ GATEWAY_ANSWERS: Final = ("DEFAULT_4XX", "DEFAULT_5XX")
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
+GATEWAY_VARIABLE: Final = "ELEPHANT_API_GATEWAY"
+"""The variable for where a local cloud offers the APIs; `elephant-local env` exports it."""
+
 _SEVERAL: Final = 2
 _ALLOW_ORIGIN: Final = "gatewayresponse.header.Access-Control-Allow-Origin"
 
@@ -64,9 +68,15 @@ def api_stage(config: dict[str, Any], stage: Stage) -> str:
 
 
 def url_of(api_id: str, stage: Stage, name: str) -> str:
-    """Format the address of an API."""
+    """Format the address of an API on AWS."""
     suffix = "amazonaws.com.cn" if stage.partition == "aws-cn" else "amazonaws.com"
     return f"https://{api_id}.execute-api.{stage.region}.{suffix}/{name}/"
+
+
+def address_of(api_id: str, stage: Stage, name: str) -> str:
+    """Format where people reach an API: on AWS, or where GATEWAY_VARIABLE says."""
+    gateway = os.environ.get(GATEWAY_VARIABLE)
+    return f"{gateway}/{api_id}/{name}/" if gateway else url_of(api_id, stage, name)
 
 
 def apis_of(gateway: Any, stage: Stage) -> list[str]:  # noqa: ANN401 (botocore makes the class)
@@ -104,7 +114,7 @@ def settle_api(
                 ],
             )
     say(f"API: at most {_WRITES.rate:g} meetings a second are scheduled, {_WRITES.burst} at once")
-    return url_of(found[0], stage, name) if found else None
+    return address_of(found[0], stage, name) if found else None
 
 
 def origin_of_answers(stage: Stage) -> str | None:

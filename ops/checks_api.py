@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from ops.api import (
     THROTTLES,
+    address_of,
     api_stage,
     apis_of,
     origin_of_answers,
     origins_let_in,
     throttles_of,
-    url_of,
 )
 from ops.check import failure, ok, question, skipped, warning
 from ops.stream import mappings, readers_of, wrong_limits
@@ -45,10 +45,10 @@ def api(context: Context) -> Iterator[Finding]:
         yield failure(f"{found[0]} has no stage {name}", deploy)
         return
     if name == context.name:
-        yield ok(url_of(found[0], context.stage, name))
+        yield ok(address_of(found[0], context.stage, name))
     else:
         yield warning(
-            f"{url_of(found[0], context.stage, name)}, but its alarm watches an API stage "
+            f"{address_of(found[0], context.stage, name)}, but its alarm watches an API stage "
             f"{context.name}",
             f"remove api_gateway_stage from the stage in .chalice/config.json, then {deploy}: the "
             "API's address changes",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ops.account import Account, AwsError
+from ops.assemble import ADDRESS_VARIABLE
 from ops.stages import ConfigError, ConfigFile
 
 if TYPE_CHECKING:
@@ -38,7 +40,18 @@ def open_meetings(directory: Path, name: str) -> tuple[Stage, Account, MeetingsS
 
 
 def check_account(stage: Stage, account: Account) -> None:
-    """Raise AwsError unless the credentials belong to the stage's account."""
+    """Raise AwsError unless the credentials belong to the stage's account.
+
+    Raises ConfigError if the environment and the stage name different addresses of Cloudflare: of
+    a local cloud's environment, nothing is to leave the machine.
+    """
+    address = os.environ.get(ADDRESS_VARIABLE, "")
+    if address and address.rstrip("/") != stage.settings.cloudflare_api_url:
+        raise ConfigError(
+            f"stage {stage.name!r} is at {stage.settings.cloudflare_api_url}, but "
+            f"{ADDRESS_VARIABLE} is {address}: unset it, or `elephant stage {stage.name} "
+            f"--cloudflare-api-url {address}`"
+        )
     identity = account.identity()
     if identity.account != stage.account:
         raise AwsError(

@@ -99,7 +99,11 @@ class OneOffs:
 
     def next_time(self) -> datetime | None:
         """Return when the next schedule is to fire; None if there is none."""
-        return min((moment for moment, _ in self._waiting()), default=None)
+        return min((moment for moment, _ in self.pending()), default=None)
+
+    def pending(self) -> list[tuple[datetime, str]]:
+        """Return the times and names of the schedules that are still to fire, in that order."""
+        return [(moment, str(schedule.name)) for moment, schedule in self._waiting()]
 
     def fire_due(self) -> tuple[str, ...]:
         """Fire the schedules whose time has come, the oldest first.

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 
 from .edge_certificate import make_certificate
-from .sockets import Running, TcpServer
+from .sockets import PortTakenError, Running, TcpServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,12 +47,18 @@ class _UnreachableError(Exception):
 
 
 class Edge:
-    """A running edge for the zones of an API, from entering the context until leaving it."""
+    """A running edge for the zones of an API, from entering the context until leaving it.
 
-    def __init__(self, api: Callable[[], Api], origins: Origins, host: str = "127.0.0.1") -> None:
+    Port 0 means any free port. Raises PortTakenError for another one that is not free.
+    """
+
+    def __init__(
+        self, api: Callable[[], Api], origins: Origins, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self._api = api
         self._origins = origins
         self._host = host
+        self._port = port
         self._running: Running | None = None
         self.address: Address = (host, 0)
         self.certificate = ""
@@ -68,7 +74,10 @@ class Edge:
     def __enter__(self) -> Self:
         names = [store.zone.name for store in self._api().zones]
         self.certificate, key = make_certificate(names)
-        server = _Server((self._host, 0), self, self.certificate, key)
+        try:
+            server = _Server((self._host, self._port), self, self.certificate, key)
+        except OSError as error:
+            raise PortTakenError("the desktops", self._host, self._port, error) from error
         self.address = (self._host, int(server.server_address[1]))
         self._running = Running(server, "edge")
         return self

@@ -106,7 +106,7 @@ class Stage:
         """Have a record made for the desktop; return the address that it gives it."""
         answer = self.cloud.client("ec2").describe_instances(InstanceIds=[desktop.instance_id])
         content = answer["Reservations"][0]["Instances"][0]["PublicIpAddress"]
-        name = f"{desktop.instance_id}.elephant.example"
+        name = self.cloud.settings.record_name(desktop.instance_id)
         zone = self.cloud.cloudflare.api.zone(self.cloud.settings.zone_id)
         zone.create({"type": "A", "name": name, "content": content, "proxied": True})
         return f"https://{name}:8443/"
