@@ -6,7 +6,7 @@ BIN := .venv/bin
 CODE := app.py bench chalicelib localcloud ops tests
 SCRIPTS := .ci/run desktop/linux/elephant-desktop desktop/linux/install.sh $(wildcard desktop/linux/start.d/*)
 
-.PHONY: help install install-dev demo test test-localcloud soak burst mutants bench pictures format lock clean
+.PHONY: help install install-dev demo try test test-localcloud soak burst mutants bench pictures format lock clean
 
 help:  ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -40,6 +40,9 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 demo: install-dev  ## Play a meeting from launch to end on this machine, checking every promise
 	@$(BIN)/python -m localcloud demo
+
+try: install-dev  ## Open a meeting's links in your own browser, and let time pass on Enter
+	@$(BIN)/python -m localcloud try
 
 test: install-dev  ## Check format, lint and types, and run the tests of the product
 	$(BIN)/ruff format --check $(CODE)

@@ -100,25 +100,33 @@ def let_try(
     help="Factor for Lambda's waits between attempts and for the periods of schedules: "
     "0.01 makes a minute 0.6 s.",
 )
+@click.option(
+    "--edge-port",
+    type=click.IntRange(0, 65535),
+    show_default="the stage's DCV_PORT, to which the desktops' links lead",
+    help="The port of the proxy in front of the desktops; 0 for any.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show events and answers as JSON, and logs.")
 @_project
 def up(  # noqa: PLR0913, PLR0917 (the options)
     aws_port: int,
     cloudflare_port: int,
     dns_port: int,
+    edge_port: int | None,
     time_scale: float,
     verbose: bool,  # noqa: FBT001 (of click)
     directory: Path,
 ) -> None:
-    """Keep the local cloud running until Ctrl-C, and show what happens in it.
-
-    The desktops' links lead to the stage's DCV_PORT, which has to be free as well.
-    """
+    """Keep the local cloud running until Ctrl-C, and show what happens in it."""
     with _clear_errors():
-        from localcloud.up import keep_running  # noqa: PLC0415 (moto takes a second to import)
+        from localcloud.cloud import Ports  # noqa: PLC0415 (moto takes a second to import)
+        from localcloud.project import Project  # noqa: PLC0415
+        from localcloud.up import keep_running  # noqa: PLC0415
 
-        ports = (aws_port, cloudflare_port, dns_port)
-        keep_running(directory.resolve(), ports, time_scale, verbose=verbose)
+        project = Project(directory.resolve())
+        edge = project.settings.dcv_port if edge_port is None else edge_port
+        ports = Ports(aws_port, cloudflare_port, dns_port, edge)
+        keep_running(project, ports, time_scale, verbose=verbose)
 
 
 @click.command()

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _SCHEDULED: Final = {
-    "launch": "the desktops of {people} are launched",
-    "safety": "the safety net checks who is in the meeting of {people}",
+    "launch": "desktops are launched for {people}",
+    "safety": "the safety net checks on the meeting of {people}",
 }
 """By what the names of the schedules begin with."""
 _START: Final = "the meeting of {people} starts"

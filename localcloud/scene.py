@@ -13,6 +13,7 @@ import dns.rcode
 from localcloud.aws import ANY_IMAGE
 from localcloud.caller import Caller
 from localcloud.desktop import HEALTHY
+from localcloud.narrator import Topic
 from localcloud.visitor import Visitor
 from localcloud.wording import line_of, line_of_desktop, line_of_event
 
@@ -53,6 +54,7 @@ class Scene:
         self._dynamodb = cloud.client("dynamodb")
         self._narrator = narrator
         self._idle_sweeps = 0
+        self._runs = 0
         cloud.bridge.on_event(self._note_event)
         cloud.functions.on_finished(self._note_invocation)
         cloud.desktops.on_line(self._note_line)
@@ -179,6 +181,11 @@ class Scene:
         """Return the paths of all write calls to Cloudflare's API so far."""
         return [call.path for call in self.cloud.cloudflare.calls if call.method != "GET"]
 
+    def calls_made(self) -> str:
+        """Say how often Cloudflare was called, and functions ran."""
+        calls, writes = len(self.cloud.cloudflare.calls), len(self.writes())
+        return f"calls made: {calls} to Cloudflare, {writes} of them to write; {self._runs} runs"
+
     def dig(self, name: str) -> list[str] | None:
         """Ask the zone's nameserver over UDP; None if there is no such name."""
         host, port = self.cloud.cloudflare.dns_address
@@ -189,22 +196,28 @@ class Scene:
 
     # Output
 
-    def chapter(self, title: str) -> None:
-        """Print the heading of a new part."""
-        self._narrator.chapter(title)
+    def chapter(self, title: str, topic: Topic | None = None) -> None:
+        """Print the heading of a new part, and say what its promises are about."""
+        self._narrator.chapter(title, topic)
 
     def note(self, text: str) -> None:
         """Say what happens."""
         self._narrator.note(text)
 
-    def promise(self, text: str, holds: bool) -> None:  # noqa: FBT001 (the sentence's own end)
-        """Print a promise and whether it holds."""
-        self._narrator.promise(text, holds=holds)
+    def promise(
+        self,
+        text: str,
+        holds: bool,  # noqa: FBT001 (the sentence's own end)
+        topic: Topic | None = None,
+    ) -> None:
+        """Print a promise and whether it holds; it is about the chapter's topic, or another."""
+        self._narrator.promise(text, holds=holds, topic=topic)
 
     def promise_page(self, meeting: Booked, role: str, headline: str) -> None:
         """Check what a visitor reads on the page of a link."""
         page = self.caller.look(meeting.links[role])
-        self.promise(f"the {role}'s page says: {page.headline}", page.headline == headline)
+        what = f"the {role}'s page says: {page.headline}"
+        self.promise(what, page.headline == headline, Topic.PEOPLE)
         self.note(f"  {page.message}")
 
     def promise_record(self, instance_id: str) -> None:
@@ -212,17 +225,18 @@ class Scene:
         name = self.settings.record_name(instance_id)
         origins = [record.fields.content for record in self.zone.named(name)]
         address = self.address(instance_id)
-        self.promise(f"{name} has one record, at {address}", origins == [address])
+        self.promise(f"{name} has one record, at {address}", origins == [address], Topic.DNS)
         edge = self.dig(name) or []
         self.promise(
             f"it resolves, to Cloudflare's edge, which proxies to it: {', '.join(edge)}",
             bool(edge) and address not in edge,
+            Topic.DNS,
         )
 
     def promise_no_name(self, instance_id: str) -> None:
         """Check that the instance's name no longer resolves."""
         name = self.settings.record_name(instance_id)
-        self.promise(f"{name} no longer resolves", self.dig(name) is None)
+        self.promise(f"{name} no longer resolves", self.dig(name) is None, Topic.DNS)
 
     def _note_line(self, desktop: Desktop, line: str) -> None:
         self.note(line_of_desktop(desktop, line))
@@ -232,6 +246,7 @@ class Scene:
             self.note(line_of_event(delivery))
 
     def _note_invocation(self, invocation: Invocation) -> None:
+        self._runs += 1
         line = line_of(invocation)
         if line is not None:
             self.note(line)

@@ -11,6 +11,7 @@ from localcloud import stage
 from localcloud.aws import Refusal
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.desktop import Kit
+from localcloud.narrator import Topic
 from localcloud.scene import GO, ROLES, Scene
 from localcloud.story_of_a_desktop import check_desktops, end_desktops
 from localcloud.story_of_booking import book_meetings
@@ -38,6 +39,14 @@ echo "{\\"recording\\": \\"s3://recordings/$ELEPHANT_MEETING_ID/$ELEPHANT_ROLE\\
     poll_seconds=1,
 )
 """The desktops' image, with an operator's hooks: one checks it, one uploads a recording."""
+
+_NEXT: Final = (
+    "",
+    "Next:",
+    "  make try                    a meeting of your own, in your browser",
+    "  docs/meetings.md            what meetings are; docs/reliability.md: every promise",
+    "  elephant deploy prod        a stage on AWS, after `make install`: README.md",
+)
 
 _HAND_MADE: Final = "198.51.100.80"
 _FULL_ZONES: Final = ("us-west-2a", "us-west-2b", "us-west-2c")
@@ -67,11 +76,11 @@ def play(project: Project, narrator: Narrator) -> bool:
         made = stage.deploy(cloud, project, Path(directory) / "project")
         narrator.note(f"a supporting stack, {made.functions} functions with their roles, an API")
         narrator.note(f"elephant doctor {STAGE}: {made.doctor}")
-        _Story(Scene(cloud, narrator)).play()
+        scene = Scene(cloud, narrator)
+        _Story(scene).play()
     narrator.chapter("Everything that was started has stopped")
-    total = narrator.held + len(narrator.broken)
-    narrator.note(f"{narrator.held} of {total} promises held, in {narrator.seconds:.0f} seconds")
-    narrator.note("Next: `.venv/bin/elephant-local up`, and open the page that it names")
+    narrator.sum_up(scene.calls_made())
+    narrator.introduce(*_NEXT)
     return not narrator.broken
 
 
@@ -82,7 +91,7 @@ class _Story:
     def play(self) -> None:
         scene = self._scene
         domain = scene.settings.domain_root
-        scene.chapter("Before: a zone and an account with other contents")
+        scene.chapter("Before: a zone and an account with other contents", Topic.DNS)
         hand_made = {"name": f"www.{domain}", "content": _HAND_MADE, "comment": "created by hand"}
         scene.zone.create({"type": "A", "proxied": False, **hand_made})
         scene.note(f"www.{domain} exists, created by hand")
@@ -111,23 +120,25 @@ class _Story:
         scene.promise("none of our desktops runs", not left)
         none = scene.instances(**{"tag:MeetingID": called_off.id})
         scene.promise("the cancelled meeting never had one", not none)
-        scene.promise("the zone is exactly what it was before", scene.zone.records == before)
+        same = scene.zone.records == before
+        scene.promise("the zone is exactly what it was before", same, Topic.DNS)
         answer = scene.dig(f"www.{domain}")
-        scene.promise(f"www.{domain} still resolves to {_HAND_MADE}", answer == [_HAND_MADE])
+        there = answer == [_HAND_MADE]
+        scene.promise(f"www.{domain} still resolves to {_HAND_MADE}", there, Topic.DNS)
         running = [found["State"]["Name"] == "running" for found in scene.describe(others)]
         scene.promise("the other instances still run", all(running))
-        scene.promise("the queue of failed events is empty", scene.given_up() == 0)
+        scene.promise("the queue of failed events is empty", scene.given_up() == 0, Topic.FAULTS)
         calls = scene.cloud.cloudflare.calls
         refused = [call for call in calls if call.status not in {_OK, None}]
         scene.promise(
-            f"Cloudflare was called {len(calls)} times, {len(scene.writes())} of them to write, "
-            f"and refused {refused or 'none'}",
+            f"Cloudflare refused none of our calls{f': {refused}' if refused else ''}",
             not refused,
+            Topic.DNS,
         )
 
     def _show_links(self, lesson: Booked) -> None:
         scene = self._scene
-        scene.chapter("People open their links early")
+        scene.chapter("People open their links early", Topic.PEOPLE)
         scene.note(lesson.links["teacher"].split("?")[0] + "?key=…")
         for role in ROLES:
             scene.promise_page(lesson, role, "Your meeting is booked")
@@ -143,7 +154,9 @@ class _Story:
 
     def _launch(self, lesson: Booked, long_one: Booked, others: list[str]) -> None:
         scene = self._scene
-        scene.chapter("Ten minutes before two of them, three of four Availability Zones are full")
+        scene.chapter(
+            "Ten minutes before two of them, three of four zones are full", Topic.MEETINGS
+        )
         refusals = scene.cloud.aws.refusals
         for zone in _FULL_ZONES:
             refusals.add(Refusal("InsufficientInstanceCapacity", zone=zone))
@@ -158,12 +171,15 @@ class _Story:
             scene.promise(
                 f"{meeting.id} has a desktop for each role, where there was capacity",
                 set(desktops) == set(ROLES) and zones == {_FREE_ZONE},
+                Topic.FAULTS,
             )
         for desktop in scene.desktops(lesson).values():
             scene.promise_record(desktop.instance_id)
         for other in others:
             name = scene.settings.record_name(other)
-            scene.promise(f"{scene.names[other]} got no record", not scene.zone.named(name))
+            scene.promise(
+                f"{scene.names[other]} got no record", not scene.zone.named(name), Topic.DNS
+            )
         row = scene.row(lesson)
         links = {
             role: scene.settings.link(desktop.instance_id)
@@ -178,7 +194,9 @@ class _Story:
 
     def _leave_live_ones_alone(self, lesson: Booked, no_show: Booked, long_one: Booked) -> None:
         scene = self._scene
-        scene.chapter("The third meeting's desktops start as well, but nobody joins")
+        scene.chapter(
+            "The third meeting's desktops start as well, but nobody joins", Topic.MEETINGS
+        )
         scene.pass_until(no_show.start - 9 * _MINUTE)
         scene.let_desktops_start(no_show)
         status = scene.row(no_show)["status"]

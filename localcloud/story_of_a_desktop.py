@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localcloud.cloudflare import Fault, FaultKind, When
+from localcloud.narrator import Topic
 
 if TYPE_CHECKING:
     from localcloud.scene import Booked, Scene
@@ -19,7 +20,7 @@ def check_desktops(scene: Scene, meeting: Booked) -> None:
 
 
 def _stop_and_start(scene: Scene, meeting: Booked, student: str) -> None:
-    scene.chapter("The student's desktop is stopped")
+    scene.chapter("The student's desktop is stopped", Topic.DNS)
     old = scene.address(student)
     scene.ec2.stop_instances(InstanceIds=[student])
     scene.cloud.settle()
@@ -28,7 +29,9 @@ def _stop_and_start(scene: Scene, meeting: Booked, student: str) -> None:
     scene.promise("its link is removed from the row", "student_ec2_link" not in row)
     scene.promise("the meeting goes on: IN_PROGRESS", row["status"] == "IN_PROGRESS")
 
-    scene.chapter("It is started again, and Cloudflare's connection drops just after the write")
+    scene.chapter(
+        "It is started again, and Cloudflare's connection drops just after the write", Topic.FAULTS
+    )
     fault = Fault(FaultKind.DROP, when=When.AFTER, method="POST")
     scene.cloud.cloudflare.faults.add(fault)
     scene.ec2.start_instances(InstanceIds=[student])
@@ -86,7 +89,7 @@ def end_desktops(scene: Scene, meeting: Booked) -> None:
     """Let people shut down their desktops, one after the other."""
     desktops = scene.desktops(meeting)
     teacher, student = (desktops[role] for role in ("teacher", "student"))
-    scene.chapter("The teacher of the second meeting shuts down the desktop")
+    scene.chapter("The teacher of the second meeting shuts down the desktop", Topic.MEETINGS)
     scene.cloud.desktops.power_off(teacher.instance_id)
     scene.cloud.settle()
     scene.promise_no_name(teacher.instance_id)
@@ -98,13 +101,13 @@ def end_desktops(scene: Scene, meeting: Booked) -> None:
         and row["student_ec2_link"] == scene.settings.link(student.instance_id),
     )
 
-    scene.chapter("A late event says that the teacher's desktop runs")
+    scene.chapter("A late event says that the teacher's desktop runs", Topic.FAULTS)
     scene.emit(teacher.instance_id, "running")
     name = scene.settings.record_name(teacher.instance_id)
     scene.promise("nothing is recreated: only the current state counts", scene.dig(name) is None)
     scene.promise("the row is the same", scene.row(meeting) == row)
 
-    scene.chapter("The student shuts down the other desktop")
+    scene.chapter("The student shuts down the other desktop", Topic.MEETINGS)
     scene.cloud.desktops.power_off(student.instance_id)
     scene.cloud.settle()
     scene.promise_no_name(student.instance_id)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from localcloud.narrator import Topic
 from localcloud.scene import ROLES
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def book_meetings(scene: Scene) -> tuple[Booked, Booked, Booked, Booked]:
     The first and the third start at the same time, the second two minutes later.
     """
     caller, key = scene.caller, scene.key()
-    scene.chapter("The booking page: GET /")
+    scene.chapter("The booking page: GET /", Topic.BOOKING)
     page = caller.request("GET", "/", None)
     scene.promise(
         "anybody can open it; it holds no key, and loads nothing from elsewhere",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from localcloud.narrator import Topic
+
 if TYPE_CHECKING:
     from localcloud.scene import Booked, Scene
 
@@ -16,7 +18,7 @@ _OK: Final = 200
 
 def enter_desktops(scene: Scene, lesson: Booked, long_one: Booked) -> None:
     """Let the desktops become healthy, and people enter."""
-    scene.chapter("The desktops report that they are healthy")
+    scene.chapter("The desktops report that they are healthy", Topic.MEETINGS)
     for meeting in (lesson, long_one):
         scene.let_desktops_start(meeting)
     scene.promise("the status is HEALTHY", scene.row(lesson)["status"] == "HEALTHY")
@@ -27,7 +29,7 @@ def enter_desktops(scene: Scene, lesson: Booked, long_one: Booked) -> None:
         scene.row(lesson)["status"] == "HEALTHY",
     )
 
-    scene.chapter("People enter")
+    scene.chapter("People enter", Topic.PEOPLE)
     late = _click(scene, lesson, "teacher")
     scene.cloud.pass_minutes(1.5)
     _promise_refused(scene, late, "a minute later, the address no longer opens it")

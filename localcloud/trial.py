@@ -21,7 +21,7 @@ from localcloud.display import Display
 from localcloud.moments import next_moment
 
 if TYPE_CHECKING:
-
+    from localcloud.desktop import Desktop
     from localcloud.moments import Moment
     from localcloud.project import Project
 
@@ -59,7 +59,7 @@ def let_try(project: Project, ports: Ports) -> None:
     port = str(ports.edge)
     settings = stage.settings_of(project, DCV_PORT=port)
     with suppress(KeyboardInterrupt):
-        click.echo("AWS, Cloudflare and DNS start on this machine, which nothing leaves.")
+        click.echo("AWS, Cloudflare and DNS start on this machine; nothing leaves it.")
         with (
             LocalCloud(settings, ports, schedules=True, kit=_KIT) as cloud,
             tempfile.TemporaryDirectory(prefix="elephant-") as directory,
@@ -84,7 +84,8 @@ class Trial:
                 SecretId=f"elephant-{STAGE}-schedule-key"
             )["SecretString"]
         )
-        self._display = Display(cloud)
+        self._looked: list[Desktop] = []
+        Display(cloud)
 
     def run(self) -> None:
         """Book a meeting, show its links, and do what is typed, until `q` or the input's end."""
@@ -128,11 +129,11 @@ class Trial:
             f"""
 A meeting of Ada and Ben is booked for {start.astimezone():%H:%M}. Open in your browser:
 
-The page where meetings are booked; its key: {self._key}
+  1. where meetings are booked, with the key {self._key}
 {self._caller.base_url}/
-Ada's link, the teacher's
+  2. as Ada, the teacher
 {made["teacher_link"]}
-Ben's link, the student's
+  3. as Ben, the student
 {made["student_link"]}
 """
         )
@@ -143,25 +144,27 @@ Ben's link, the student's
         program = next(filter(shutil.which, _BROWSERS), _BROWSERS[0])
         click.echo(
             f"""\
-The pages of the links lead to the desktops once these are ready. Your browser
-warns of their certificate, which only this machine knows: choose Advanced, then
-Proceed (the link is good for a minute: open it again if it took longer).
-Chromium without that warning:
+Links 2 and 3 lead to the desktops once these run. Your browser then warns of
+the certificate, which this machine has made: choose Advanced, then Proceed. If
+that took more than a minute, open the link again. Chromium without the warning:
 
 {program} --user-data-dir="$(mktemp -d)" \\
-  --ignore-certificate-errors-spki-list={edge.key_hash}
-"""
+  --ignore-certificate-errors-spki-list={edge.key_hash}"""
         )
 
     def _prompt(self, moment: Moment | None) -> None:
         now = self._cloud.clock.now()
-        if moment is None:
-            following = "Enter: book another meeting"
-        else:
-            following = f"Enter: on to {moment.time.astimezone():%H:%M}, when {moment.what}"
-        finish = ["f: people finish"] if self._cloud.desktops.running() else []
-        choices = "; ".join([*finish, "q: end"])
-        click.secho(f"\nIt is {now.astimezone():%H:%M}. {following}.\n  {choices}", bold=True)
+        following = "book another meeting"
+        if moment is not None:
+            following = f"go on to {moment.time.astimezone():%H:%M}: {moment.what}"
+        finish = ["  f      let everybody finish, at the desktops"]
+        choices = [
+            f"\nIt is {now.astimezone():%H:%M}.",
+            f"  Enter  {following}",
+            *(finish if self._cloud.desktops.running() else ()),
+            "  q      end",
+        ]
+        click.secho("\n".join(choices), bold=True)
 
     def _next_moment(self) -> Moment | None:
         table = self._cloud.settings.table_name
@@ -171,9 +174,13 @@ Chromium without that warning:
 
     def _pass(self, moment: Moment) -> None:
         self._cloud.pass_until(moment.time)
-        for desktop in self._cloud.desktops.running():
+        before = self._looked
+        self._looked = self._cloud.desktops.running()
+        for desktop in self._looked:
             desktop.wait_for(HEALTHY)
         self._cloud.settle()
+        if set(self._looked) - set(before):
+            click.echo("\nThe links lead to the desktops now: open them, or reload their pages.")
 
     def _finish(self) -> None:
         """Let everybody at a desktop finish, as by its shortcut."""

@@ -9,27 +9,24 @@ from typing import TYPE_CHECKING
 import click
 
 from localcloud.aws import ACCOUNT_ID
-from localcloud.cloud import STAGE, LocalCloud, Ports
+from localcloud.cloud import STAGE, LocalCloud
 from localcloud.control_client import AWS_PORT
 from localcloud.display import Display
-from localcloud.project import Project
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from localcloud.cloud import Ports
+    from localcloud.project import Project
 
 
 def keep_running(
-    directory: Path, ports: tuple[int, int, int], time_scale: float, *, verbose: bool = False
+    project: Project, ports: Ports, time_scale: float, *, verbose: bool = False
 ) -> None:
     """Keep a local cloud running for the project until Ctrl-C.
 
     Raises PortTakenError, ProjectError or SettingsError before anything runs.
     """
-    project = Project(directory)
     settings = project.settings
-    edge_port = settings.dcv_port if settings.meetings and settings.proxied else 0
-    all_ports = Ports(*ports, edge_port)
-    with LocalCloud(settings, all_ports, time_scale=time_scale, schedules=True) as cloud:
+    with LocalCloud(settings, ports, time_scale=time_scale, schedules=True) as cloud:
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
@@ -66,8 +63,8 @@ In another terminal, in the project:
   eval "$(elephant-local env{port})"     # leads aws, elephant, chalice, … here
   elephant deploy {STAGE}
 {_meetings(cloud, port)}
-docs/local-cloud.md has more to try. What happens is shown here; Ctrl-C stops
-everything.
+docs/local-cloud.md has more to try. What happens is shown here.
+Ctrl-C stops everything.
 """
 
 

@@ -20,6 +20,8 @@ _SPEAKERS: Final = {
     "safety_net": "Net",
     "terminator": "Terminator",
     "invite": "Invitations",
+    "notify_instance_termination": "Notifier",
+    "notify_deployment": "Notifier",
 }
 _LISTED: Final = {"Terminator": "meetings", "Invitations": "letters"}
 _SPEAKER_WIDTH: Final = 12
@@ -66,7 +68,7 @@ def _summary(invocation: Invocation, speaker: str) -> str | None:
         return None if _is_quiet(event, result) else _request(event, result)
     if speaker in _LISTED:
         return _listed_in_log(invocation, _LISTED[speaker])
-    if speaker == "Sweep" and result["action"] in _DONE:
+    if speaker in {"Sweep", "Notifier"} and result["action"] in _DONE:
         return None
     return f"{result['action']}: {result['reason']}"
 

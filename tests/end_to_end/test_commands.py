@@ -95,21 +95,21 @@ def running(*arguments: str, until: str, **environment: str) -> Iterator[list[st
 
 @dataclass(frozen=True)
 class Up:
-    """A local cloud that runs: what it printed and said to export, and its ports."""
+    """A local cloud that runs: what `env` exports, and its ports."""
 
-    printed: str
     exports: dict[str, str]
     ports: list[int]
 
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
-    ports = free_ports(3)
-    names = ("aws", "cloudflare", "dns")
+    ports = free_ports(4)
+    names = ("aws", "cloudflare", "dns", "edge")
     arguments = [f"--{name}-port={port}" for name, port in zip(names, ports, strict=True)]
     with running(*LOCALCLOUD, "up", *arguments, until="Ctrl-C stops everything") as lines:
-        printed = "".join(lines)
-        yield Up(printed, dict(re.findall(r"export (\w+)=(\S+)", printed)), ports)
+        (said,) = (line for line in lines if "elephant-local env" in line)
+        printed = CliRunner().invoke(localcloud, said.split('"$(elephant-local ')[1].split(")")[0])
+        yield Up(dict(re.findall(r"export (\w+)=(\S+)", printed.stdout)), ports)
     assert lines[-1] == "Everything has stopped.\n"
     for port in ports:
         socket.create_server(("127.0.0.1", port)).close()
@@ -132,17 +132,22 @@ def test_the_demo_keeps_every_promise_and_leaves_nothing_running() -> None:
 def test_up_exports_the_way_to_its_secret_table_and_zone(up: Up) -> None:
     settings, endpoint = PROJECT.settings, up.exports["AWS_ENDPOINT_URL"]
     assert endpoint == f"http://127.0.0.1:{up.ports[0]}"
-    for said in (f"dig @127.0.0.1 -p {up.ports[2]}", "chalice deploy --stage local"):
-        assert said in up.printed
-
     secret = aws_client("secretsmanager", endpoint).get_secret_value(SecretId=settings.secret_id)
     table = aws_client("dynamodb", endpoint).describe_table(TableName=settings.table_name)
+    assert up.exports["TABLE_STREAM_ARN"] == table["Table"]["LatestStreamArn"]
     url, token = (up.exports[f"CLOUDFLARE_{name}"] for name in ("BASE_URL", "API_TOKEN"))
     zone = f"{url}/zones/{settings.zone_id}/dns_records"
 
     assert json.loads(secret["SecretString"]) == {"CLOUDFLARE_TOKEN": token}
     assert table["Table"]["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
     assert ask(zone, Authorization=f"Bearer {token}")["success"] is True
+
+
+def test_without_a_local_cloud_there_is_nothing_to_export() -> None:
+    (port,) = free_ports(1)
+    done = CliRunner().invoke(localcloud, ["env", f"--aws-port={port}"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "start one with `elephant-local up`" in done.stderr
 
 
 def test_a_port_that_is_taken_is_said_without_a_traceback(up: Up) -> None:
@@ -205,6 +210,13 @@ def test_every_file_that_the_documentation_links_to_or_names_is_there() -> None:
             assert (PROJECT.directory / "docs" / name).parent.joinpath(target).exists(), target
         for target in named.findall(text):
             assert any(PROJECT.directory.glob(target.rstrip("/"))), f"{name}: {target}"
+
+
+def test_every_picture_is_shown_in_the_documentation_and_small() -> None:
+    shown = "".join([README, *DOCUMENTS.values()])
+    for picture in (PROJECT.directory / "docs/pictures").glob("*.[ps][nv]g"):
+        assert f"pictures/{picture.name}" in shown
+        assert picture.stat().st_size < 150_000, picture.name
 
 
 def test_the_documented_event_pattern_is_the_one_deployed() -> None:

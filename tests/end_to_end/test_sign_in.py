@@ -6,6 +6,7 @@ The stage is deployed, its desktops run the kit, and their names lead through Cl
 from __future__ import annotations
 
 import re
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -16,13 +17,14 @@ from chalicelib.meetings.lifetime import LEAD
 from localcloud.caller import Caller
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.desktop import Kit
+from localcloud.trial import Trial
 from localcloud.visitor import Visitor
 from tests.browser import Browser, Names, find_chromium
 from tests.end_to_end.booking_page import act, at, click, confirm, fill, is_shown, meeting_of
 from tests.end_to_end.conftest import PROJECT, DeployedStage, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -173,3 +175,44 @@ def test_who_has_a_key_and_a_browser_books_moves_enters_and_ends_a_meeting(
         desktop.go(link)
         desktop.wait_for(f'{HEADLINE} === "This meeting is over"')
         assert page.complaints == []
+
+
+class Typing:
+    """Somebody who presses Enter until a meeting is healthy, then lets people finish, and goes."""
+
+    def __init__(self, stage: Stage, links: Callable[[], list[str]]) -> None:
+        self._stage = stage
+        self._links = links
+        self.statuses: list[str] = []
+
+    def readline(self) -> str:
+        """Return the next line; the end of the input is an empty one."""
+        booking, _, student = self._links()
+        assert Caller(booking).request("GET", "", None).status == 200
+        assert Caller(student).look(student).status in {200, 202}
+        self.statuses.append(self._stage.row(student.split("/")[-2])["status"])
+        match self.statuses[-1]:
+            case "HEALTHY":
+                return "f\n"
+            case "TERMINATED":
+                return ""
+            case _:
+                return "\n"
+
+
+def test_who_tries_it_lets_time_pass_and_everybody_finish(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = ""
+
+    def links() -> list[str]:
+        nonlocal printed
+        printed += capsys.readouterr().out
+        return re.findall(r"^http://\S+", printed, re.MULTILINE)
+
+    typing = Typing(stage, links)
+    monkeypatch.setattr(sys, "stdin", typing)
+    Trial(stage.cloud).run()
+    assert (typing.statuses[0], *typing.statuses[-2:]) == ("SCHEDULED", "HEALTHY", "TERMINATED")
+    assert "The links lead to the desktops now" in printed
+    assert "Lambda:      created: running at" in printed
