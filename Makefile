@@ -70,9 +70,11 @@ mutants: .venv/installed-mutants  ## Change the decisions in 1,700 ways, and lis
 bench: install-dev  ## Measure it beside the guide and octodns (six minutes; valgrind counts instructions), into docs/performance.md
 	$(BIN)/python -m bench
 
-pictures: install-dev  ## Draw docs/pictures/*.svg (needs Graphviz)
+pictures: install-dev  ## Draw docs/pictures/*.svg and photograph the pages (needs Graphviz and Chromium)
 	dot -Tsvg docs/pictures/architecture.dot -o docs/pictures/architecture.svg
+	dot -Tsvg docs/pictures/flow.dot -o docs/pictures/flow.svg
 	$(BIN)/python -m bench.picture
+	$(BIN)/python -m tests.pictures
 
 format: install-dev  ## Format the code and fix what the linter can
 	$(BIN)/ruff check --fix-only $(CODE)

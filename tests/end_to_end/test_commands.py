@@ -206,7 +206,7 @@ def test_every_make_target_of_the_readme_is_there() -> None:
 def test_every_file_that_the_documentation_links_to_or_names_is_there() -> None:
     named = re.compile(r"`((?:tests|chalicelib|ops|localcloud)/[\w/*.-]+)`")
     for name, text in {"../README.md": README, **DOCUMENTS}.items():
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        for target in re.findall(r'(?:\]\(|src=")(?!https?:)([^)#"]+)', text):
             assert (PROJECT.directory / "docs" / name).parent.joinpath(target).exists(), target
         for target in named.findall(text):
             assert any(PROJECT.directory.glob(target.rstrip("/"))), f"{name}: {target}"
