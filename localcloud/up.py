@@ -50,6 +50,20 @@ def _welcome(cloud: LocalCloud) -> str:
     settings = cloud.settings
     dns_host, dns_port = cloud.cloudflare.dns_address
     port = "" if cloud.aws.port == AWS_PORT else f" --aws-port {cloud.aws.port}"
+    commands = {
+        f'eval "$(elephant-local env{port})"': "leads aws, elephant, chalice, … here",
+        f"elephant deploy {STAGE}": "",
+    }
+    if settings.meetings:
+        commands |= {
+            f"elephant keys {STAGE} add me": "for the booking page, which deploy names",
+            f"elephant-local forward{port}": "to the next launch, or other moment",
+        }
+    width = max(map(len, commands))
+    listed = "\n".join(
+        f"  {command.ljust(width)}  {f'# {note}' if note else ''}".rstrip()
+        for command, note in commands.items()
+    )
     return f"""\
 The local cloud is running; its time is {cloud.clock.now().astimezone():%H:%M}.
 
@@ -60,19 +74,8 @@ The local cloud is running; its time is {cloud.clock.now().astimezone():%H:%M}.
 In another terminal, in the project:
 
   . .venv/bin/activate
-  eval "$(elephant-local env{port})"     # leads aws, elephant, chalice, … here
-  elephant deploy {STAGE}
-{_meetings(cloud, port)}
+{listed}
+
 docs/local-cloud.md has more to try. What happens is shown here.
 Ctrl-C stops everything.
-"""
-
-
-def _meetings(cloud: LocalCloud, port: str) -> str:
-    """Say how to book and run a meeting, if the stage has meetings."""
-    if cloud.settings.meetings is None:
-        return ""
-    return f"""\
-  elephant keys {STAGE} add me      # for the booking page, which `deploy` names
-  elephant-local forward{port}      # to the next scheduled event, such as a launch
 """

@@ -53,7 +53,8 @@ def _no_account() -> Iterator[None]:
     """Keep every test away from the account of whoever runs it."""
     with pytest.MonkeyPatch.context() as patch:
         unset = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE")
-        for name in unset:
+        local = ("CLOUDFLARE_BASE_URL", "ELEPHANT_API_GATEWAY")
+        for name in unset + local:
             patch.delenv(name, raising=False)
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")

@@ -33,7 +33,7 @@ SEED = "elephant-local-meeting-seed"
 SENT = "elephant-local-sent"
 LETTERS = "elephant-local-invitations"
 TABLE = "elephant-meetings"
-DOMAIN = "elephant.example"
+DOMAIN = "elephant.localhost"
 ALL = code().functions
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from moto import mock_aws
 from moto.events.models import EventPattern
 
+from ops.account import Identity
 from ops.api import (
+    GATEWAY_VARIABLE,
     THROTTLES,
     Throttle,
+    address_of,
     apis_of,
     origin_of_answers,
     origins_let_in,
@@ -20,8 +24,11 @@ from ops.api import (
     throttles_of,
     url_of,
 )
+from ops.assemble import ADDRESS_VARIABLE
 from ops.iam_page import EXAMPLE
 from ops.meetings_table import TableError
+from ops.opened import check_account
+from ops.stages import ConfigError
 from ops.stream import (
     INVITER,
     PATTERNS,
@@ -246,3 +253,20 @@ def test_china_has_addresses_of_its_own() -> None:
     stage = replace(EXAMPLE, region="cn-north-1")
 
     assert url_of("x", stage, "prod") == "https://x.execute-api.cn-north-1.amazonaws.com.cn/prod/"
+
+
+def test_on_a_local_cloud_an_api_is_where_it_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert address_of("x", EXAMPLE, "prod") == url_of("x", EXAMPLE, "prod")
+    monkeypatch.setenv(GATEWAY_VARIABLE, "http://127.0.0.1:8051/apis")
+    assert address_of("x", EXAMPLE, "prod") == "http://127.0.0.1:8051/apis/x/prod/"
+
+
+def test_no_command_mixes_a_local_cloud_with_the_real_cloudflare(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = SimpleNamespace(identity=lambda: Identity(EXAMPLE.account, "arn:me"))
+    monkeypatch.setenv(ADDRESS_VARIABLE, EXAMPLE.settings.cloudflare_api_url + "/")
+    check_account(EXAMPLE, cast("Account", account))
+    monkeypatch.setenv(ADDRESS_VARIABLE, "http://127.0.0.1:8052/client/v4")
+    with pytest.raises(ConfigError, match="unset it"):
+        check_account(EXAMPLE, cast("Account", account))

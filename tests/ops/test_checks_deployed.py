@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from tests.ops.breakages import Break, Change
 
-FROM, TO = "elephant@elephant.example", "ops@example.com"
+FROM, TO = "elephant@elephant.localhost", "ops@example.com"
 READER = "reader_00000000000000000000000000000000"
 VARIABLES = {"ALLOWED_ORIGINS": "https://app.example.com", "MAIL_FROM": FROM, "MAIL_TO": TO}
 OK, FAILURE, WARNING, SKIPPED = Level.OK, Level.FAILURE, Level.WARNING, Level.SKIPPED
@@ -317,9 +317,14 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
     "zone": [(zone(status="pending"), FAILURE, "is pending", "name servers")],
     "domain": [
         (zone(name="other.example"), FAILURE, "is not in the zone other", "--zone-id"),
-        (zone(name="example"), WARNING, "but not *.elephant.example", "advanced certificate"),
-        (every(zone(name="example"), variables(PROXIED="false")), OK, "is in the zone example", ""),
-        (zone(name="example", type="partial"), OK, "is in the zone example", ""),
+        (zone(name="localhost"), WARNING, "but not *.elephant.localhost", "advanced certificate"),
+        (
+            every(zone(name="localhost"), variables(PROXIED="false")),
+            OK,
+            "is in the zone localhost",
+            "",
+        ),
+        (zone(name="localhost", type="partial"), OK, "is in the zone localhost", ""),
     ],
     "SSL mode": [
         (zone(ssl="full"), WARNING, "it is 'full'", "Full (strict)"),

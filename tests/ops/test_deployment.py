@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SECRET, TABLE = "prod/elephant/cloudflare", "elephant-meetings"
 COMMON: Any = {"proxied": True, "ttl": 1, "comment": "elephant:local m=m1"}
 THEIRS = [
-    Record.address(f"i-{number:08}.elephant.example", "203.0.113.7", **COMMON)
+    Record.address(f"i-{number:08}.elephant.localhost", "203.0.113.7", **COMMON)
     for number in range(5)
 ]
 
@@ -75,7 +75,7 @@ def with_token(_: ConfigFile, patch: pytest.MonkeyPatch) -> None:
     """Give the stage a token, and the zone a record of another deployment."""
     account().client("secretsmanager").create_secret(Name=SECRET, SecretString="a-token")
     patch.setattr(ZoneView, "our_records", lambda *_: THEIRS)
-    patch.setattr(ZoneView, "details", lambda _: SimpleNamespace(name="elephant.example"))
+    patch.setattr(ZoneView, "details", lambda _: SimpleNamespace(name="elephant.localhost"))
     patch.setattr(ZoneView, "zone_for", lambda *_: None)
 
 
