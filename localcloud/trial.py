@@ -69,7 +69,7 @@ def let_try(project: Project, ports: Ports) -> None:
             made = stage.deploy(cloud, project, Path(directory, "project"), f"--dcv-port={port}")
             click.echo(f"  made a supporting stack, {made.functions} functions, and an API\n")
             Trial(cloud).run()
-        click.echo("Ending …")
+        click.echo("\nEnding …")
     click.echo(_AFTERWARDS)
 
 
