@@ -22,7 +22,6 @@ from ops.deployment import Deployment
 from ops.doctor import as_json as doctor_json
 from ops.doctor import examine, render, worst
 from ops.iam_page import iam_page
-from ops.opened import open_stage
 from ops.reach import Code
 from ops.removal import Removable
 from ops.stages import ConfigFile, Stage
@@ -70,8 +69,7 @@ def token(name: str, directory: Path, *, overwrite: bool) -> None:
       pass show cloudflare/prod | elephant token prod
     """  # noqa: D301
     with said_clearly():
-        wanted, _ = open_stage(directory, name)
-        _take_token(wanted, overwrite=overwrite)
+        _take_token(ConfigFile(directory.resolve()).stage(name), overwrite=overwrite)
 
 
 @main.command()
