@@ -200,7 +200,7 @@ class _Story:
         scene.pass_until(no_show.start - 9 * _MINUTE)
         scene.let_desktops_start(no_show)
         status = scene.row(no_show)["status"]
-        scene.promise("its desktops are healthy: HEALTHY", status == "HEALTHY")
+        scene.promise("the third meeting is HEALTHY", status == "HEALTHY")
 
         scene.chapter("15 minutes after its start a meeting is in progress; one side has finished")
         end_part(scene, lesson, "teacher")
@@ -214,10 +214,10 @@ class _Story:
 
     def _end_what_nobody_came_to(self, no_show: Booked) -> None:
         scene = self._scene
-        scene.chapter("15 minutes after the start of the third")
+        scene.chapter("15 minutes after the start of the third meeting")
         desktops = scene.desktops(no_show)
         scene.pass_until(no_show.start + 15 * _MINUTE)
-        scene.promise("its desktops are terminated", not scene.desktops(no_show))
+        scene.promise("the third meeting's desktops are terminated", not scene.desktops(no_show))
         for desktop in desktops.values():
             scene.promise_no_name(desktop.instance_id)
         self._promise_over(no_show, "NO_SHOW_TIMEOUT")
@@ -225,10 +225,10 @@ class _Story:
 
     def _end_what_is_done(self, lesson: Booked) -> None:
         scene = self._scene
-        scene.chapter("The other side of the first finishes as well")
+        scene.chapter("The student of the first meeting finishes as well")
         student = scene.desktops(lesson)["student"]
         end_part(scene, lesson, "student")
-        scene.promise("none of its desktops runs", not scene.desktops(lesson))
+        scene.promise("none of the first meeting's desktops runs", not scene.desktops(lesson))
         scene.promise_no_name(student.instance_id)
         self._promise_over(lesson, "SUCCESS")
 
@@ -236,6 +236,6 @@ class _Story:
         row = self._scene.row(meeting)
         links = [name for name in row if name.endswith("_ec2_link")]
         self._scene.promise(
-            f"it is TERMINATED: {row.get('termination_reason')}, and no link is left",
+            f"the meeting is TERMINATED: {row.get('termination_reason')}, and no link is left",
             row["status"] == "TERMINATED" and row["termination_reason"] == reason and not links,
         )

@@ -68,9 +68,9 @@ def book_meetings(scene: Scene) -> tuple[Booked, Booked, Booked, Booked]:
     called_off = scene.book(caller.schedule(later | invited, key))
     meetings = (lesson, no_show, long_one, called_off)
     row = scene.row(lesson)
-    scene.promise(f"its row is {row['status']}", row["status"] == "SCHEDULED")
+    scene.promise(f"the first meeting's row is {row['status']}", row["status"] == "SCHEDULED")
     keys = [link.split("key=")[1] for link in lesson.links.values()]
-    scene.promise("and holds no key", not any(each in str(row) for each in keys))
+    scene.promise("the row holds no key of a link", not any(each in str(row) for each in keys))
     waiting = scene.schedules()
     scene.promise(
         f"{len(waiting)} one-off schedules are pending", len(waiting) == 2 * len(meetings)
@@ -95,11 +95,13 @@ def _list(scene: Scene, lesson: Booked, *earlier: Booked) -> None:
     )
     last = listed[-1]
     scene.promise(
-        "with their links, although only hashes of the keys are stored",
+        "the list has their links, although only hashes of the keys are stored",
         {role: last[f"{role}_link"] for role in ROLES} == lesson.links,
     )
     said = last["teacher_mail"], last["student_mail"]
-    scene.promise(f"and what became of their e-mails: {', '.join(said)}", said == ("sent", "sent"))
+    scene.promise(
+        f"it says what became of their e-mails: {', '.join(said)}", said == ("sent", "sent")
+    )
     scene.note(f"  {last['message']}")
 
 
@@ -112,11 +114,11 @@ def _move(scene: Scene, lesson: Booked, start: datetime) -> Booked:
     scene.promise(moved.document["message"], moved.status == _OK)
     row, suffix = scene.row(lesson), scene.row(lesson).get("schedules")
     scene.promise(
-        "its links are the same",
+        "the meeting's links are the same",
         {role: moved.document[f"{role}_link"] for role in ROLES} == lesson.links,
     )
     scene.promise(
-        "its two schedules are moved with it",
+        "its two schedules are moved as well",
         scene.schedules(lesson)
         == [f"{each}-{lesson.id}-{suffix}" for each in ("launch", "safety")],
     )
@@ -144,7 +146,8 @@ def _cancel(scene: Scene, called_off: Booked) -> None:
     row = scene.row(called_off)
     reason = row.get("termination_reason")
     scene.promise(
-        f"it is {row['status']}: {reason}", (row["status"], reason) == ("TERMINATED", "CANCELLED")
+        f"the meeting is {row['status']}: {reason}",
+        (row["status"], reason) == ("TERMINATED", "CANCELLED"),
     )
     left = [name for name in scene.schedules(called_off) if name.startswith("launch-")]
     scene.promise("nothing will launch its desktops", not left)
@@ -168,8 +171,9 @@ def _promise_letters(scene: Scene, meeting: Booked, kind: str) -> None:
         for role, address in _ADDRESSES.items()
     }
     with_link = kind != "Cancelled"
+    what = "their own link" if with_link else "the cancellation"
     scene.promise(
-        f"each gets one e-mail with {'their own link' if with_link else 'the cancellation'}",
+        f"teacher and student each get one e-mail with {what}",
         len(letters) == len(texts) == len(ROLES)
         and own == {role: {role} if with_link else set() for role in ROLES},
     )

@@ -42,7 +42,7 @@ def enter_desktops(scene: Scene, lesson: Booked, long_one: Booked) -> None:
             sent.startswith(f"{row['teacher_ec2_link']}/?authToken=")
             and screen.headline == "You are on the teacher's desktop",
         )
-        scene.promise("and the meeting is IN_PROGRESS", row["status"] == "IN_PROGRESS")
+        scene.promise("the meeting is IN_PROGRESS", row["status"] == "IN_PROGRESS")
         scene.promise("the row holds no ticket", _ticket(sent) not in str(row))
         _promise_refused(scene, sent, "nobody else gets in with the teacher's address")
         other = sent.replace(row["teacher_ec2_link"], row["student_ec2_link"])

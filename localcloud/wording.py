@@ -17,7 +17,7 @@ _DONE: Final = "unchanged", "ignored"
 _SPEAKERS: Final = {
     "sweep": "Sweep",
     "launch_ec2": "Launch",
-    "safety_net": "Net",
+    "safety_net": "Safety net",
     "terminator": "Terminator",
     "invite": "Invitations",
     "notify_instance_termination": "Notifier",
