@@ -33,6 +33,7 @@ from ops.api import GATEWAY_VARIABLE
 from ops.chalice import run_chalice, without_settings
 from ops.command import run_command
 from ops.features import STREAM_VARIABLE
+from ops.selftest.resolution import DNS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -159,6 +160,7 @@ class LocalCloud:
                 "CLOUDFLARE_BASE_URL": self.cloudflare.url,
                 "CLOUDFLARE_API_TOKEN": DEFAULT_TOKEN,
                 GATEWAY_VARIABLE: f"{self.aws.endpoint}{PREFIX}",
+                DNS_VARIABLE: "{}:{}".format(*self.cloudflare.dns_address),
             }
         )
 

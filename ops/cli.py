@@ -15,6 +15,7 @@ from ops.cli_image import image
 from ops.cli_keys import keys
 from ops.cli_meetings import meetings
 from ops.cli_notify import notify_test
+from ops.cli_selftest import selftest
 from ops.cli_stage import stage
 from ops.cli_sweep import plan, status, sweep
 from ops.console import json_option, project_option, said_clearly, say, stage_argument, step
@@ -49,7 +50,18 @@ def main() -> None:
     """  # noqa: D301 (click's mark for text that keeps its lines)
 
 
-for command in (certificate, image, keys, meetings, stage, status, plan, sweep, notify_test):
+for command in (
+    certificate,
+    image,
+    keys,
+    meetings,
+    selftest,
+    stage,
+    status,
+    plan,
+    sweep,
+    notify_test,
+):
     main.add_command(command)
 
 

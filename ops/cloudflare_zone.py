@@ -71,8 +71,11 @@ class Records(CloudflareZone):
 
     def matching(self, member: str, text: str) -> tuple[Record, ...]:
         """List all address records whose field starts with this. Raises DnsError."""
-        query = [("type", ADDRESS_RECORD), (f"{member}.startswith", text)]
-        return self._list(query, soon()).whole()
+        return self.filtered([(f"{member}.startswith", text)])
+
+    def filtered(self, query: Sequence[tuple[str, str]]) -> tuple[Record, ...]:
+        """List all address records that these filters find. Raises DnsError."""
+        return self._list([("type", ADDRESS_RECORD), *query], soon()).whole()
 
 
 def find_zone(api_url: str, token: str, domain: str) -> str | None:
@@ -126,6 +129,14 @@ class ZoneView(TokenView):
         """List every address record with exactly this owner in its comment."""
         found = self._records.matching("comment", owner)
         return tuple(record for record in found if record.owner == owner)
+
+    def filtered(self, query: Sequence[tuple[str, str]]) -> tuple[Record, ...]:
+        """List every address record that these filters of the API find."""
+        return self._records.filtered(query)
+
+    def remove(self, record: Record) -> None:
+        """Remove one record."""
+        self._records.apply([Delete(record)], soon())
 
     def prove_write(
         self, domain_root: str, owner: str, *, proxied: bool = True, ttl: int = AUTOMATIC_TTL

@@ -1,0 +1,1 @@
+"""The self-test: whether a deployed stage keeps its promises on the real AWS and Cloudflare."""
