@@ -11,6 +11,7 @@ from localcloud.aws import make_image, make_security_group
 from localcloud.certificate import issue_certificate
 from localcloud.cloudflare import DEFAULT_TOKEN
 from ops.agenda import INDEX
+from ops.selftest.instance import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
 
 def provide(settings: Settings, client: Callable[[str], Any], region: str) -> None:
-    """Make the image and groups, the sender, the secret with the token, and an empty table."""
+    """Make images and groups, the sender, the secret with the token, and an empty table."""
     if settings.meetings:
         make_image(settings.meetings.ami_id, region)
         for group_id in settings.meetings.security_group_ids:
             make_security_group(group_id, region)
+    make_image(newest_linux(client("ssm")), region)
     if settings.notifications:
         sender = settings.notifications.mail_domain
         client("sesv2").create_email_identity(EmailIdentity=sender)
@@ -34,6 +36,11 @@ def provide(settings: Settings, client: Callable[[str], Any], region: str) -> No
     )
     if settings.table_name:
         _make_table(client("dynamodb"), settings.table_name)
+
+
+def newest_linux(client: Any) -> str:  # noqa: ANN401 (of botocore)
+    """Return the image that `elephant selftest` launches."""
+    return str(client.get_parameter(Name=IMAGE.format(architecture="arm64"))["Parameter"]["Value"])
 
 
 def provide_kit(kit: Kit, settings: Settings, api: Api, client: Any) -> Kit:  # noqa: ANN401 (of botocore)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Deployed:
     """What `elephant deploy` made: how many functions, and what `elephant doctor` counted."""
 
+    directory: Path
     functions: int
     doctor: str
 
@@ -52,7 +53,7 @@ def deploy(cloud: LocalCloud, project: Project, directory: Path, *options: str) 
     cloud.deploy(copy, lines.append)
     made = cloud.client("lambda").list_functions(MaxItems=50)["Functions"]
     counts = [line.partition(";")[0].strip() for line in lines if re.search(r"\b\d+ ok\b", line)]
-    return Deployed(len(made), counts[-1] if counts else "")
+    return Deployed(copy, len(made), counts[-1] if counts else "")
 
 
 def _address(settings: Settings) -> str:

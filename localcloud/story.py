@@ -16,6 +16,7 @@ from localcloud.scene import GO, ROLES, Scene
 from localcloud.story_of_a_desktop import check_desktops, end_desktops
 from localcloud.story_of_booking import book_meetings
 from localcloud.story_of_people import end_part, enter_desktops
+from localcloud.story_of_selftest import prove_stage
 
 if TYPE_CHECKING:
     from localcloud.narrator import Narrator
@@ -78,6 +79,7 @@ def play(project: Project, narrator: Narrator) -> bool:
         narrator.note(f"elephant doctor {STAGE}: {made.doctor}")
         scene = Scene(cloud, narrator)
         _Story(scene).play()
+        prove_stage(scene, made.directory)
     narrator.chapter("Everything that was started has stopped")
     narrator.sum_up(scene.calls_made())
     narrator.introduce(*_NEXT)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PACE = Pace(time.monotonic, time.sleep)
 
 _INTERRUPTED: Final = 130
+_WIDTH: Final = 80
 
 
 @click.command()
@@ -97,7 +98,7 @@ def selftest(  # noqa: PLR0913 (the options)
         with console.status("") as status, ended_in_order():
 
             def show(outcome: Outcome) -> None:
-                console.print(table([outcome]))
+                console.print(table([outcome]), width=min(_WIDTH, console.width))
 
             promises = Promises(PACE, lambda said: status.update(f"{said} …"), show)
             wish = Wish(kind, subnet, bool(with_meeting))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
@@ -142,6 +143,9 @@ class MotoServer:
             raise RuntimeError("this server runs no functions: call run_functions first")
         return self._functions
 
+    def _time(self) -> float:
+        return self.clock.time()
+
     def _bind(self) -> _Server:
         # werkzeug ends the whole program when it cannot bind, so it gets a bound socket.
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
@@ -161,7 +165,9 @@ class MotoServer:
                 self._offered,
             )
             app = Gateway(Metadata(control, self.region), self._required_functions)
-            return _Server(self.host, self.port, app, _Handler, fd=listener.fileno())
+            server = _Server(self.host, self.port, app, _Handler, fd=listener.fileno())
+            server.now = self._time
+            return server
 
 
 class _Server(ThreadedWSGIServer):
@@ -169,6 +175,7 @@ class _Server(ThreadedWSGIServer):
 
     daemon_threads = False
     block_on_close = True
+    now = staticmethod(time.time)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as inherited
         self._connections: set[socket.socket] = set()
@@ -191,6 +198,12 @@ class _Server(ThreadedWSGIServer):
 
 
 class _Handler(MotoRequestHandler):
+    server: _Server
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Date answers by the local cloud's clock, by which pages reckon."""
+        return super().date_time_string(self.server.now() if timestamp is None else timestamp)
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log no requests: the demo prints what matters."""
 

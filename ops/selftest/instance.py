@@ -19,8 +19,8 @@ RUN_TAG: Final = "elephant:selftest"
 SMALLEST: Final = "t4g.nano"
 PRICE: Final = "about a cent: the instance, its volume and its address for some minutes"
 
-# https://docs.aws.amazon.com/linux/al2023/ug/ec2.html
-_IMAGE: Final = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
+IMAGE: Final = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
+"""The public parameter with the newest Amazon Linux: https://docs.aws.amazon.com/linux/al2023/ug/ec2.html"""
 
 # A boot hook runs at every start: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
 _ENDS_BY_ITSELF: Final = "#cloud-boothook\n#!/bin/sh\nshutdown -h +60\n"
@@ -138,7 +138,7 @@ class TestInstance:
     def _image(self) -> str:
         (kind,) = self._ec2.describe_instance_types(InstanceTypes=[self._kind])["InstanceTypes"]
         architecture = kind["ProcessorInfo"]["SupportedArchitectures"][0]
-        name = _IMAGE.format(architecture=architecture)
+        name = IMAGE.format(architecture=architecture)
         parameter = self._account.client("ssm").get_parameter(Name=name)["Parameter"]
         return str(parameter["Value"])
 

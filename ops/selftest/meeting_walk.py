@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from ops.selftest.resolution import Resolution
     from ops.stages import Stage
 
+_BOOKED: Final = 60.0
 _READY: Final = 1200.0
 _END: Final = 600.0
 _DNS: Final = 120.0
-_CREATED, _OK = 201, 200
+_OK = 200
+_BOOKED_STATUSES: Final = (201, _OK)
 _TIMEOUT: Final = urllib3.Timeout(connect=10, read=30)
 
 
@@ -37,20 +41,29 @@ class Api:
     key: str = field(repr=False)
     _pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager, repr=False)
 
-    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def time(self) -> datetime:
+        """Ask for the API's time, since this machine's clock may be wrong."""
+        answer = self._pool.request("GET", self.address, timeout=_TIMEOUT, retries=False)
+        said = answer.headers.get("Date")
+        return parsedate_to_datetime(said) if said else datetime.now(UTC)
+
+    def ask(
+        self, method: str, path: str, body: object = None, request: str | None = None
+    ) -> tuple[int, Any]:
         """Send a request; return the status and the answer's JSON. Raises urllib3's HTTPError."""
-        return self._answer(method, f"{self.address.rstrip('/')}{path}", body)
+        headers = {"Authorization": f"Bearer {self.key}"}
+        if request:
+            headers["Idempotency-Key"] = request
+        return self._answer(method, f"{self.address.rstrip('/')}{path}", headers, body)
 
     def open(self, link: str) -> tuple[int, Any]:
         """Open a join link as a program does."""
-        return self._answer("GET", link, None, has_key=False)
+        return self._answer("GET", link, {})
 
     def _answer(
-        self, method: str, url: str, body: object, *, has_key: bool = True
+        self, method: str, url: str, headers: dict[str, str], body: object = None
     ) -> tuple[int, Any]:
-        headers = {"Accept": "application/json"}
-        if has_key:
-            headers["Authorization"] = f"Bearer {self.key}"
+        headers["Accept"] = "application/json"
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -83,15 +96,16 @@ class MeetingWalk:
         self._ec2 = account.client("ec2")
         self._doctor = f"elephant doctor {stage.name}"
         self._id = ""
+        self._start = ""
+        self._request = f"selftest-{token_hex(8)}"
         self._links: dict[str, str] = {}
         self._address = ""
 
-    def run(self, now: datetime | None = None) -> None:
+    def run(self) -> None:
         """Go through it all; a meeting that cannot be booked has nothing else."""
-        start = (now or datetime.now(UTC)) + timedelta(minutes=1)
         try:
-            if not self._promises.judge(
-                "API: a meeting is booked", self._book(start), self._doctor
+            if not self._promises.wait(
+                "API: a meeting is booked", self._book, _BOOKED, self._doctor
             ):
                 return
             shown = f"elephant meetings {self._stage.name} show {self._id}"
@@ -110,18 +124,15 @@ class MeetingWalk:
         finally:
             self._cancel()
 
-    def _book(self, start: datetime) -> str:
-        body = {
-            "teacher_name": "Self-test",
-            "student_name": "Self-test",
-            "meet_time": format_time(start),
-        }
-        try:
-            status, answer = self._api.ask("POST", "/schedule", body)
-        except urllib3.exceptions.HTTPError as error:
-            return f"{self._api.address} is not reached: {error}"
-        if status != _CREATED:
-            return f"it answers {status}: {answer.get('message')}"
+    def _book(self) -> str:
+        """Book it; if the answer was lost, the same request makes no second one."""
+        if not self._start:
+            self._start = format_time(self._api.time() + timedelta(minutes=1))
+        names = dict.fromkeys(("teacher_name", "student_name"), "Self-test")
+        body = names | {"meet_time": self._start}
+        status, answer = self._api.ask("POST", "/schedule", body, self._request)
+        if status not in _BOOKED_STATUSES:
+            return _said(status, answer)
         self._id = str(answer["meeting_id"])
         self._links = {role: str(answer[f"{role}_link"]) for role in ROLES}
         return ""
@@ -130,7 +141,7 @@ class MeetingWalk:
         status, answer = self._api.open(self._links["student"])
         self._address = str(answer.get("dcv_url", ""))
         if not self._address:
-            return f"it answers {status}: {answer.get('message')}"
+            return _said(status, answer)
         meetings = self._stage.settings.meetings
         if (
             meetings
@@ -174,6 +185,11 @@ class MeetingWalk:
         if row.text("status") != Status.TERMINATED:
             return f"its row is {row.text('status')} ({row.text(REASON) or 'no reason'})"
         return ""
+
+
+def _said(status: int, answer: dict[str, Any]) -> str:
+    errors = [f"{name}: {text}" for name, text in (answer.get("errors") or {}).items()]
+    return "; ".join([f"it answers {status}: {answer.get('message')}", *errors])
 
 
 def first_key(keys: dict[str, tuple[str, ...]]) -> str:

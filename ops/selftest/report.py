@@ -59,9 +59,9 @@ def document(
 
 def table(outcomes: Iterable[Outcome]) -> Table:
     """Show promises with their times; of one that was not kept, what was found and the remedy."""
-    made = Table(box=None, pad_edge=False, show_header=False)
+    made = Table(box=None, pad_edge=False, show_header=False, expand=True)
     made.add_column(no_wrap=True)
-    made.add_column(overflow="fold")
+    made.add_column(overflow="fold", ratio=1)
     made.add_column(justify="right", no_wrap=True)
     for each in outcomes:
         said = Text(each.promise)

@@ -5,23 +5,32 @@ The stage is deployed, its desktops run the kit, and their names lead through Cl
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import CliRunner
 
 from chalicelib.meetings.lifetime import LEAD
+from localcloud.aws import ACCOUNT_ID
 from localcloud.caller import Caller
 from localcloud.cloud import LocalCloud, Ports
 from localcloud.desktop import Kit
+from localcloud.story_of_selftest import pace_of
 from localcloud.trial import Trial
 from localcloud.visitor import Visitor
+from ops import cli_selftest
+from ops.cli import main
+from ops.selftest.instance import RUN_TAG
 from tests.browser import Browser, Names, find_chromium
 from tests.end_to_end.booking_page import act, at, click, confirm, fill, is_shown, meeting_of
-from tests.end_to_end.conftest import PROJECT, DeployedStage, until
+from tests.end_to_end.conftest import PROJECT, TABLE, DeployedStage, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -216,3 +225,56 @@ def test_who_tries_it_lets_time_pass_and_everybody_finish(
     assert (typing.statuses[0], *typing.statuses[-2:]) == ("SCHEDULED", "HEALTHY", "TERMINATED")
     assert "The links lead to the desktops now" in printed
     assert "Lambda:      created: running at" in printed
+
+
+def test_the_stage_proves_itself_and_the_report_names_nothing_of_it(
+    stage: Stage, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a meeting of its own; its desktops need this machine's time."""
+    for name, value in stage.cloud.exports.items():
+        monkeypatch.setenv(name, value)
+    pace = pace_of(stage.cloud)
+
+    def sleep(_: float) -> None:
+        time.sleep(0.02)
+        pace.sleep(1)
+
+    monkeypatch.setattr(cli_selftest, "PACE", replace(pace, sleep=sleep))
+    report = tmp_path / "report.json"
+    options = f"selftest local --project={copied} --meeting --yes --report={report}".split()
+
+    result = CliRunner().invoke(main, options)
+
+    assert result.exit_code == 0, result.output
+    assert "22 of 22 promises kept" in result.output
+    found = json.loads(report.read_text())
+    assert found["kept"]
+    settings = stage.cloud.settings
+    secret = (settings.domain_root, settings.zone_id, settings.owner, "i-0", ACCOUNT_ID, stage.key)
+    assert not [each for each in secret if each in report.read_text()]
+    assert "the row, with id, status" in found["facts"]["DynamoDB returns with a failed condition"]
+
+
+def test_a_self_test_that_is_interrupted_leaves_nothing(
+    stage: Stage, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in stage.cloud.exports.items():
+        monkeypatch.setenv(name, value)
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_selftest, "PACE", replace(pace_of(stage.cloud), sleep=interrupt))
+    report = tmp_path / "report.json"
+    options = f"selftest local --project={copied} --report={report}".split()
+
+    result = CliRunner().invoke(main, options, input="y\nn\n")
+
+    assert result.exit_code == 130
+    assert "what was launched is terminated" in result.output
+    assert not json.loads(report.read_text())["kept"]
+    tagged = [{"Name": "tag-key", "Values": [RUN_TAG]}]
+    found = stage.ec2.describe_instances(Filters=tagged)["Reservations"]
+    assert {each["Instances"][0]["State"]["Name"] for each in found} == {"terminated"}
+    rows = stage.cloud.client("dynamodb").scan(TableName=TABLE)["Items"]
+    assert not [each for each in rows if each["id"]["S"].startswith("selftest-")]
