@@ -36,14 +36,17 @@ from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
 from ops.stages import ConfigError
 from ops.stream import remove_strays, settle_mapping, table_stream
+from ops.tagging import remove_tags, things, write_tags
+from ops.tags import as_variable
 from ops.zones import pack_zones
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ops.account import Account
     from ops.removal import Removable
     from ops.stages import ConfigFile, Stage
+    from ops.tagging import Thing
 
     Say = Callable[[str], None]
 
@@ -128,7 +131,9 @@ class Deployment:
         had_features = had_meetings or self._stack.has_notifications()
         if had_meetings and not self._stage.settings.meetings:
             check_no_schedules(self._account, self._stage)
-        outputs = self._stack.deploy(self._parameters(), say)
+        former_tags = self._stack.tags()
+        remove_tags(self._account, self._tagged(former_tags), former_tags, self._stage)
+        outputs = self._stack.deploy(self._parameters(), say, self._stage.tags)
         stream_arn = self._prepare(say, had_meetings=had_meetings)
         step(f"chalice deploy --stage {self._stage.name}")
         self._run_chalice(stream_arn, say)
@@ -146,6 +151,16 @@ class Deployment:
             Removal(self._account, self._stage, say).remove_left_functions(gone)
         if stream_arn:
             self._settle_meetings(outputs.failure_queue_arn, step, say)
+        if self._stage.tags:
+            step("Tags of log groups, rules, roles, secrets and the API")
+            changed = write_tags(self._account, self._tagged(self._stage.tags), self._stage)
+            new = f"new on {changed} of them" if changed else "no change"
+            say(f"{as_variable(self._stage.tags)}: {new}")
+
+    def _tagged(self, tags: Mapping[str, str]) -> list[Thing]:
+        """Return what neither the stack nor Chalice tags; nothing, if there are no tags."""
+        found = things(self._config_file, self._stage, self._account, self._functions)
+        return list(found) if tags else []
 
     def _prepare(self, say: Say, *, had_meetings: bool) -> str | None:
         """Prepare what Chalice needs; return the ARN of the table's stream."""

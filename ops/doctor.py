@@ -26,6 +26,7 @@ from ops import (
     checks_rule,
     checks_secrets,
     checks_stage,
+    checks_tags,
 )
 from ops.check import Level, run
 
@@ -45,6 +46,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_code.QUESTIONS,
     *checks_rule.QUESTIONS,
     *checks_meetings.QUESTIONS,
+    *checks_tags.QUESTIONS,
     *checks_secrets.QUESTIONS,
     *checks_neighbours.OF_THE_ACCOUNT,
     *checks_notifications.QUESTIONS,

@@ -108,6 +108,7 @@ def test_what_meetings_require_is_enough() -> None:
         key_name=None,
         vpc_id=None,
         volume_gb=60,
+        desktop_tags=(),
         allowed_origins=frozenset(),
         requires_join_keys=True,
         signs_in=True,
@@ -188,7 +189,7 @@ def test_all_problems_are_reported_in_one_error() -> None:
 
     heading, *lines = str(caught.value).splitlines()
     assert heading == (
-        "43 setting(s) of this stage are missing or wrong "
+        "44 setting(s) of this stage are missing or wrong "
         "(environment_variables in .chalice/config.json):"
     )
     assert lines == [f"  - {problem}" for problem in caught.value.problems]
