@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.meeting_row.meeting import AGENDA, EXPIRES_AT, MEET_TIME
 from localcloud.aws import make_image, make_security_group
 from localcloud.certificate import issue_certificate
-from localcloud.cloudflare import DEFAULT_TOKEN
+from localcloud.cloudflare import DEFAULT_TOKEN, IPV4
 from ops.agenda import INDEX
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ def provide(settings: Settings, client: Callable[[str], Any], region: str) -> No
     """Make the image and groups, the sender, the secret with the token, and an empty table."""
     if settings.meetings:
         make_image(settings.meetings.ami_id, region)
+        _open_default_vpc(client("ec2"))
         for group_id in settings.meetings.security_group_ids:
             make_security_group(group_id, region)
+            _admit_cloudflare(client("ec2"), group_id, settings.dcv_port)
     if settings.notifications:
         sender = settings.notifications.mail_domain
         client("sesv2").create_email_identity(EmailIdentity=sender)
@@ -56,6 +58,28 @@ def provide_kit(kit: Kit, settings: Settings, api: Api, client: Any) -> Kit:  # 
         kit,
         values={**values, **kit.values},
         files={**({} if secret else in_image), **kit.files},
+    )
+
+
+def _open_default_vpc(ec2: Any) -> None:  # noqa: ANN401 (of botocore)
+    """Give the default VPC its way to the Internet, which moto's lacks."""
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    (table,) = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc["VpcId"])
+    ec2.create_route(
+        RouteTableId=table["RouteTableId"],
+        DestinationCidrBlock="0.0.0.0/0",
+        GatewayId=gateway,
+    )
+
+
+def _admit_cloudflare(ec2: Any, group_id: str, port: int) -> None:  # noqa: ANN401 (of botocore)
+    permission = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+    ranges = [{"CidrIp": each} for each in IPV4]
+    ec2.authorize_security_group_ingress(
+        GroupId=group_id, IpPermissions=[{**permission, "IpRanges": ranges}]
     )
 
 

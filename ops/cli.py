@@ -14,6 +14,7 @@ from ops.cli_certificate import certificate
 from ops.cli_image import image
 from ops.cli_keys import keys
 from ops.cli_meetings import meetings
+from ops.cli_network import network
 from ops.cli_notify import notify_test
 from ops.cli_stage import stage
 from ops.cli_sweep import plan, status, sweep
@@ -49,7 +50,18 @@ def main() -> None:
     """  # noqa: D301 (click's mark for text that keeps its lines)
 
 
-for command in (certificate, image, keys, meetings, stage, status, plan, sweep, notify_test):
+for command in (
+    certificate,
+    image,
+    keys,
+    meetings,
+    network,
+    stage,
+    status,
+    plan,
+    sweep,
+    notify_test,
+):
     main.add_command(command)
 
 

@@ -16,6 +16,7 @@ from ops.command import CommandError
 from ops.concurrency import check_room, configured
 from ops.configure import changes
 from ops.deployed_note import complete_note, note_path
+from ops.desktop_group import DesktopGroup, settle_group
 from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
 from ops.grants import certificate_arn
@@ -126,6 +127,7 @@ class Deployment:
             step(f"Secret {self._stage.settings.secret_id} has no token yet")
             take_token()
         self._check_zone_and_owner(before, say)
+        settle_group(self._account, self._stage, self._zone, say)
         step(f"Supporting stack {self._stack.name}")
         had_meetings = self._stack.has_meetings()
         had_features = had_meetings or self._stack.has_notifications()
@@ -230,6 +232,7 @@ class Deployment:
         self._stack.delete(say)
         if has_meetings:
             living_desktops(self._account, self._stage, say)
+        DesktopGroup(self._account, self._stage).delete(say)
         if removable.table:
             step(f"Table {removable.table}, as requested")
             remove_table = self._account.client("dynamodb").delete_table
