@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.meeting_row.meeting import AGENDA, EXPIRES_AT, MEET_TIME
+from chalicelib.settings.formats import PROXIED_HTTPS_PORTS
 from localcloud.aws import make_image, make_security_group
 from localcloud.certificate import issue_certificate
 from localcloud.cloudflare import DEFAULT_TOKEN, IPV4
@@ -27,7 +28,7 @@ def provide(settings: Settings, client: Callable[[str], Any], region: str) -> No
         _open_default_vpc(client("ec2"))
         for group_id in settings.meetings.security_group_ids:
             make_security_group(group_id, region)
-            _admit_cloudflare(client("ec2"), group_id, settings.dcv_port)
+            _admit_cloudflare(client("ec2"), group_id)
     if settings.notifications:
         sender = settings.notifications.mail_domain
         client("sesv2").create_email_identity(EmailIdentity=sender)
@@ -75,8 +76,10 @@ def _open_default_vpc(ec2: Any) -> None:  # noqa: ANN401 (of botocore)
     )
 
 
-def _admit_cloudflare(ec2: Any, group_id: str, port: int) -> None:  # noqa: ANN401 (of botocore)
-    permission = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+def _admit_cloudflare(ec2: Any, group_id: str) -> None:  # noqa: ANN401 (of botocore)
+    """Let Cloudflare in on every port that it proxies, since a stage may change its own."""
+    first, last = min(PROXIED_HTTPS_PORTS), max(PROXIED_HTTPS_PORTS)
+    permission = {"IpProtocol": "tcp", "FromPort": first, "ToPort": last}
     ranges = [{"CidrIp": each} for each in IPV4]
     ec2.authorize_security_group_ingress(
         GroupId=group_id, IpPermissions=[{**permission, "IpRanges": ranges}]

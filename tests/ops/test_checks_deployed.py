@@ -455,7 +455,8 @@ def test_what_depends_on_the_zone_is_skipped_and_says_so(seen: Deployed) -> None
     assert "Enable Cloudflare on Site" in checks["zone"].remedy
     seen.set_zone(paused=False)
 
-    of_token = of_zone | dict.fromkeys(("zone", "owner in the zone"), SKIPPED)
+    others = ("zone", "owner in the zone", "desktops' ports")
+    of_token = of_zone | dict.fromkeys(others, SKIPPED)
     for text, broken in (
         (json.dumps({"CLOUDFLARE_TOKEN": "revoked_" + "0" * 32}), {"token": FAILURE}),
         (json.dumps({"TOKEN": DEFAULT_TOKEN}), {"secret": FAILURE, "token": SKIPPED}),
