@@ -20,7 +20,7 @@ from ops.desktop_group import DesktopGroup, settle_group
 from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
 from ops.grants import certificate_arn
-from ops.lambda_settings import failures_of, settle_function
+from ops.lambda_settings import failures_of, make_log_group, settle_function
 from ops.meetings import check_no_schedules, living_desktops, remove_schedules
 from ops.opened import check_account
 from ops.policies import functions_of
@@ -140,14 +140,13 @@ class Deployment:
         step(f"chalice deploy --stage {self._stage.name}")
         self._run_chalice(stream_arn, say)
         step("What Chalice cannot set")
-        for function in self._functions:
-            if function != ROUTES_FUNCTION or self._stage.settings.meetings:
-                settle_function(
-                    self._account,
-                    self._stage.function_name(function),
-                    failures_of(function, outputs.failure_queue_arn),
-                    say,
-                )
+        for function in self._logged_functions():
+            settle_function(
+                self._account,
+                self._stage.function_name(function),
+                failures_of(function, outputs.failure_queue_arn),
+                say,
+            )
         if had_features:
             gone = absent_functions(self._functions)
             Removal(self._account, self._stage, say).remove_left_functions(gone)
@@ -158,6 +157,10 @@ class Deployment:
             changed = write_tags(self._account, self._tagged(self._stage.tags), self._stage)
             new = f"new on {changed} of them" if changed else "no change"
             say(f"{as_variable(self._stage.tags)}: {new}")
+
+    def _logged_functions(self) -> list[str]:
+        is_public = self._stage.settings.meetings is not None
+        return [each for each in self._functions if each != ROUTES_FUNCTION or is_public]
 
     def _tagged(self, tags: Mapping[str, str]) -> list[Thing]:
         """Return what neither the stack nor Chalice tags; nothing, if there are no tags."""
@@ -259,6 +262,11 @@ class Deployment:
             has_invitations=settings.invites,
             certificate_arn=certificate_arn(self._stage) if meetings else "",
             desktop_policies=meetings.desktop_policy_arns if meetings else (),
+            # The saved queries name them, and the functions come later.
+            log_groups=tuple(
+                make_log_group(self._account, self._stage.function_name(each))
+                for each in self._logged_functions()
+            ),
         )
 
     def _zone(self) -> ZoneView:
