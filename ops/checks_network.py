@@ -13,9 +13,10 @@ from ops.network import subnets_of, vcpus_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from chalicelib.settings.meetings import MeetingsSettings
     from ops.check import Context, Finding
     from ops.desktop_group import Rule
-    from ops.network import SubnetView
+    from ops.network import SubnetView, Vcpus
     from ops.token_view import Network
 
 _SHOWN: Final = 3
@@ -67,24 +68,28 @@ def vcpus(context: Context) -> Iterator[Finding]:
     if not meetings:
         return
     known = vcpus_of(context.account, meetings.instance_type)
+    yield quota_finding(known, meetings, context)
+
+
+def quota_finding(known: Vcpus, meetings: MeetingsSettings, context: Context) -> Finding:
+    """Judge a quota by the desktops that may run at a time."""
     wanted = known.each * meetings.max_desktops
     need = f"{meetings.max_desktops} desktops of {meetings.instance_type} need {wanted} vCPUs"
     quota = f"--service-code ec2 --quota-code {known.code}"
     if known.quota is None:
-        yield skipped(
+        return skipped(
             f"{need}; the quota could not be read",
             f"`aws service-quotas get-service-quota {quota}{in_region(context)}` needs "
             "servicequotas:GetServiceQuota",
         )
-    elif known.quota < wanted:
+    if known.quota < wanted:
         fewer = context.command("stage", f"--max-desktops {max(2, known.quota // known.each)}")
-        yield warning(
+        return warning(
             f"{need}, and the account may run {known.quota} at a time",
             f"`aws service-quotas request-service-quota-increase {quota} --desired-value "
             f"{wanted}{in_region(context)}`, or {fewer}, then {context.command('deploy')}",
         )
-    else:
-        yield ok(f"{need}, and {known.quota} may run")
+    return ok(f"{need}, and {known.quota} may run")
 
 
 @question("desktops' ports", needs=("credentials", "token", "desktops"))

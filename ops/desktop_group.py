@@ -16,6 +16,7 @@ from chalicelib.secrets import SecretError
 from ops.account import error_code, readable_errors
 from ops.stack import STAGE_TAG
 from ops.stages import ConfigError
+from ops.tags import NO_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -163,11 +164,17 @@ class DesktopGroup:
                 self._ec2.revoke_security_group_ingress(
                     GroupId=group_id, SecurityGroupRuleIds=[each.id for each in changes.remove]
                 )
-        if self._stage.tags:
-            tags = [{"Key": key, "Value": value} for key, value in self._stage.tags.items()]
-            with readable_errors(f"tag {group_id}"):
-                self._ec2.create_tags(Resources=[group_id], Tags=tags)
         return changes
+
+    def tag(self, group_id: str, former: Mapping[str, str]) -> None:
+        """Give it the stage's tags, and remove those of an earlier deployment."""
+        tags = [{"Key": key, "Value": value} for key, value in self._stage.tags.items()]
+        gone = [{"Key": key} for key in sorted(former.keys() - self._stage.tags.keys())]
+        with readable_errors(f"tag {group_id}"):
+            if tags:
+                self._ec2.create_tags(Resources=[group_id], Tags=tags)
+            if gone:
+                self._ec2.delete_tags(Resources=[group_id], Tags=gone)
 
     def delete(self, say: Say) -> None:
         """Delete the group if there is one and nothing uses it."""
@@ -207,9 +214,13 @@ def is_ours(group: Mapping[str, Any], stage: Stage) -> bool:
 
 
 def settle_group(
-    account: Account, stage: Stage, open_view: Callable[[], TokenView], say: Say
+    account: Account,
+    stage: Stage,
+    open_view: Callable[[], TokenView],
+    say: Say,
+    former_tags: Mapping[str, str] = NO_TAGS,
 ) -> None:
-    """Keep the rules up to date of the group that the stage uses, if it is Elephant's own.
+    """Keep the group that the stage uses up to date, if it is Elephant's own.
 
     If Cloudflare does not say its ranges, the rules stay as they are.
     """
@@ -220,6 +231,7 @@ def settle_group(
     group_id = group.find()
     if group_id not in meetings.security_group_ids:
         return
+    group.tag(str(group_id), former_tags)
     try:
         ranges = open_view().ranges()
     except (DnsError, SecretError) as error:

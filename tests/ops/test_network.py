@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from chalicelib.dns.provider import UnavailableError
 from localcloud.cloudflare import DEFAULT_TOKEN, IPV4
 from ops import cli_network
-from ops.check import Level
-from ops.checks_network import port_findings, subnet_findings
+from ops.check import Context, Level
+from ops.checks_network import port_findings, quota_finding, subnet_findings
 from ops.cli import main
 from ops.desktop_group import DESCRIPTION, DesktopGroup, Rule, decide, settle_group
 from ops.network import SubnetView, Vcpus, quota_code, subnets_of, vcpus_of
 from ops.stages import ConfigFile
 from ops.token_view import TokenView
-from tests.ops.projects import account, edit_stages
+from tests.ops.projects import ROOT, account, edit_stages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +104,29 @@ def test_an_instance_type_counts_against_its_quota(instance_type: str, code: str
     assert quota_code(instance_type) == code
 
 
+@pytest.mark.parametrize(
+    ("quota", "level", "said"),
+    [
+        (None, Level.SKIPPED, "the quota could not be read"),
+        (32, Level.WARNING, "need 200 vCPUs, and the account may run 32 at a time"),
+        (200, Level.OK, "200 may run"),
+    ],
+)
+def test_a_quota_is_compared_with_the_desktops_that_may_run(
+    quota: int | None, level: Level, said: str
+) -> None:
+    context = Context(ConfigFile(ROOT), "local")
+    meetings = context.stage.settings.meetings
+    assert meetings
+
+    found = quota_finding(Vcpus(2, quota, "L-1216C47A"), meetings, context)
+
+    assert (found.level, said in found.found) == (level, True), found
+    if level is Level.WARNING:
+        assert "--desired-value 200 --region us-west-2`, or `elephant stage" in found.remedy
+        assert "--max-desktops 16" in found.remedy
+
+
 @pytest.fixture
 def stage(project: Path, world: World) -> Stage:
     """Give a stage in a world whose default VPC has a way to the Internet."""
@@ -128,7 +153,11 @@ def group_of(world: World, group_id: str) -> dict[str, Any]:
 
 
 def test_the_command_shows_what_it_will_do_and_makes_the_group_once(
-    project: Path, stage: Stage, world: World, said: list[str]
+    project: Path,
+    stage: Stage,
+    world: World,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     group = DesktopGroup(account(), stage)
 
@@ -151,6 +180,11 @@ def test_the_command_shows_what_it_will_do_and_makes_the_group_once(
 
     vpc_id = group_of(world, group_id)["VpcId"]
     assert DesktopGroup(account(), replace(stage, name="other")).find(vpc_id) is None
+    refusal = ClientError({"Error": {"Code": "DependencyViolation"}}, "DeleteSecurityGroup")
+    with monkeypatch.context() as patch:
+        patch.setattr(group._ec2, "delete_security_group", Mock(side_effect=refusal))
+        group.delete(said.append)
+    assert "is in use, and stays" in said.pop()
     group.delete(said.append)
     assert (group.find(), said) == (None, [f"removed security group {group_id}"])
     group.delete(lambda _: None)
@@ -194,8 +228,8 @@ def test_a_deployment_keeps_only_its_own_group_up_to_date(
     def view() -> TokenView:
         return TokenView(world.cloudflare.url, DEFAULT_TOKEN)
 
-    settle_group(account(), deployed, view, said.append)
-    settle_group(account(), deployed, view, said.append)
+    settle_group(account(), replace(deployed, tags={"Former": "x"}), view, said.append)
+    settle_group(account(), deployed, view, said.append, {"Former": "x"})
 
     assert said == [
         f"security group {group_id}: no longer admit 1",
@@ -204,7 +238,8 @@ def test_a_deployment_keeps_only_its_own_group_up_to_date(
     (left,) = group_of(world, group_id)["IpPermissions"]
     ranges = {each["CidrIp"] for each in left["IpRanges"]}
     assert ranges == {*IPV4, "198.51.100.0/24"}
-    assert {"Key": "Team", "Value": "learning"} in group_of(world, group_id)["Tags"]
+    tags = {each["Key"] for each in group_of(world, group_id)["Tags"]}
+    assert tags == {"Name", "Team", "elephant:stage"}
 
     def unavailable() -> TokenView:
         raise UnavailableError("Cloudflare did not answer")
