@@ -235,7 +235,6 @@ class Deployment:
         self._stack.delete(say)
         if has_meetings:
             living_desktops(self._account, self._stage, say)
-        DesktopGroup(self._account, self._stage).delete(say)
         if removable.table:
             step(f"Table {removable.table}, as requested")
             remove_table = self._account.client("dynamodb").delete_table
@@ -246,6 +245,7 @@ class Deployment:
             remove_secret = self._account.client("secretsmanager").delete_secret
             what = f"remove secret {removable.secret}, which can be restored for 30 days"
             removal.remove(what, remove_secret, SecretId=removable.secret)
+        DesktopGroup(self._account, self._stage).delete(say)
 
     def _parameters(self) -> StackParameters:
         settings = self._stage.settings

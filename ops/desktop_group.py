@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.dns.provider import DnsError
 from chalicelib.secrets import SecretError
-from ops.account import error_code, readable_errors
+from ops.account import AwsError, error_code, readable_errors
 from ops.stack import STAGE_TAG
 from ops.stages import ConfigError
 from ops.tags import NO_TAGS
@@ -40,23 +40,30 @@ class Rule:
 
     id: str
     range: str
+    """The range; or the id of a list of ranges, or of a group, which are not looked into."""
     ports: tuple[int, int]
     protocol: str
     is_ours: bool
 
     @classmethod
     def parse(cls, described: Mapping[str, Any]) -> Rule | None:
-        """Parse an element of DescribeSecurityGroupRules; None if it lets no range in."""
-        text = described.get("CidrIpv4") or described.get("CidrIpv6")
-        if described["IsEgress"] or not text:
+        """Parse an element of DescribeSecurityGroupRules; None if it lets nobody in."""
+        if described["IsEgress"]:
             return None
+        text = described.get("CidrIpv4") or described.get("CidrIpv6")
+        other = described.get("PrefixListId") or described.get("ReferencedGroupInfo", {})
         return cls(
             described["SecurityGroupRuleId"],
-            str(ip_network(text, strict=False)),
+            str(ip_network(text, strict=False)) if text else str(other),
             (described.get("FromPort", -1), described.get("ToPort", -1)),
             described["IpProtocol"],
             described.get("Description") == DESCRIPTION,
         )
+
+    @property
+    def network(self) -> Network | None:
+        """The range; None if it is not known."""
+        return ip_network(self.range) if "/" in self.range else None
 
     def admits(self, port: int) -> bool:
         """Tell whether it is about TCP at this port."""
@@ -106,26 +113,36 @@ class DesktopGroup:
         self._ec2 = account.client("ec2")
         self._stage = stage
 
-    def find(self, vpc_id: str | None = None) -> str | None:
-        """Return the id of the stage's group, in this VPC if it is given.
+    def find(self, vpc_id: str) -> str | None:
+        """Return the id of the stage's group in a VPC; None if there is none.
 
-        Raises ConfigError if another group has its name there.
+        Raises ConfigError if another group has its name.
         """
-        filters = [{"Name": "group-name", "Values": [group_name(self._stage)]}]
-        if vpc_id:
-            filters.append({"Name": "vpc-id", "Values": [vpc_id]})
-        with readable_errors("look for the desktops' security group"):
-            found = self._ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
-        for each in found:
-            if is_ours(each, self._stage):
-                return str(each["GroupId"])
-        if found and vpc_id:
+        found = self._named(vpc_id)
+        ours = self._ours(found)
+        if found and not ours:
             raise ConfigError(
                 f"{found[0]['GroupId']} is named {group_name(self._stage)}, but is not of stage "
                 f"{self._stage.name!r} (no tag {STAGE_TAG}), so it is left alone: use it with "
                 f"`elephant stage {self._stage.name} --security-groups`, or delete it"
             )
-        return None
+        return ours[0] if ours else None
+
+    def find_all(self) -> list[str]:
+        """Return the ids of the stage's groups in all VPCs."""
+        return self._ours(self._named())
+
+    def _named(self, vpc_id: str | None = None) -> list[Mapping[str, Any]]:
+        filters = [{"Name": "group-name", "Values": [group_name(self._stage)]}]
+        if vpc_id:
+            filters.append({"Name": "vpc-id", "Values": [vpc_id]})
+        with readable_errors("look for the desktops' security group"):
+            answer = self._ec2.describe_security_groups(Filters=filters)
+        return list(answer["SecurityGroups"])
+
+    def _ours(self, found: Iterable[Mapping[str, Any]]) -> list[str]:
+        tag = {"Key": STAGE_TAG, "Value": self._stage.name}
+        return [str(each["GroupId"]) for each in found if tag in each.get("Tags", [])]
 
     def create(self, vpc_id: str) -> str:
         """Create the group, without any rule, and return its id."""
@@ -177,22 +194,20 @@ class DesktopGroup:
                 self._ec2.delete_tags(Resources=[group_id], Tags=gone)
 
     def delete(self, say: Say) -> None:
-        """Delete the group if there is one and nothing uses it."""
-        group_id = self.find()
-        if group_id is None:
-            return
-        with readable_errors(f"delete the security group {group_id}"):
-            try:
-                self._ec2.delete_security_group(GroupId=group_id)
-            except ClientError as error:
-                if error_code(error) not in {_IN_USE, _GONE}:
-                    raise
-                say(
-                    f"security group {group_id} is in use, and stays: once no instance has it, "
-                    f"aws ec2 delete-security-group --group-id {group_id}"
-                )
-            else:
-                say(f"removed security group {group_id}")
+        """Delete the stage's groups that nothing uses."""
+        for group_id in self.find_all():
+            with readable_errors(f"delete the security group {group_id}"):
+                try:
+                    self._ec2.delete_security_group(GroupId=group_id)
+                except ClientError as error:
+                    if error_code(error) not in {_IN_USE, _GONE}:
+                        raise
+                    say(
+                        f"security group {group_id} is in use, and stays: once no instance has "
+                        f"it, aws ec2 delete-security-group --group-id {group_id}"
+                    )
+                else:
+                    say(f"removed security group {group_id}")
 
 
 def _permission(ranges: Iterable[str], port: int) -> dict[str, Any]:
@@ -206,11 +221,6 @@ def _permission(ranges: Iterable[str], port: int) -> dict[str, Any]:
         **({"IpRanges": of_ipv4} if of_ipv4 else {}),
         **({"Ipv6Ranges": of_ipv6} if of_ipv6 else {}),
     }
-
-
-def is_ours(group: Mapping[str, Any], stage: Stage) -> bool:
-    """Tell whether a described group was made for the stage."""
-    return {"Key": STAGE_TAG, "Value": stage.name} in group.get("Tags", [])
 
 
 def settle_group(
@@ -228,14 +238,16 @@ def settle_group(
     if meetings is None or not stage.settings.proxied:
         return
     group = DesktopGroup(account, stage)
-    group_id = group.find()
-    if group_id not in meetings.security_group_ids:
-        return
-    group.tag(str(group_id), former_tags)
     try:
-        ranges = open_view().ranges()
-    except (DnsError, SecretError) as error:
-        say(f"security group {group_id} stays as it is: {error}")
+        ours = [each for each in group.find_all() if each in meetings.security_group_ids]
+    except AwsError as error:  # of a right that a stage with a group of its own does not need
+        say(str(error))
         return
-    changes = group.settle(str(group_id), ranges)
-    say(f"security group {group_id}: {changes.text}")
+    for group_id in ours:
+        group.tag(group_id, former_tags)
+        try:
+            ranges = open_view().ranges()
+        except (DnsError, SecretError) as error:
+            say(f"security group {group_id} stays as it is: {error}")
+        else:
+            say(f"security group {group_id}: {group.settle(group_id, ranges).text}")

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from chalicelib.dns.provider import UnavailableError
 from localcloud.cloudflare import DEFAULT_TOKEN, IPV4
 from ops import cli_network
+from ops.account import AwsError
 from ops.check import Context, Level
 from ops.checks_network import port_findings, quota_finding, subnet_findings
 from ops.cli import main
@@ -56,6 +57,7 @@ def test_a_group_gets_what_cloudflare_publishes_and_keeps_what_others_wrote() ->
     [
         ([rule(str(each)) for each in RANGES], Level.OK, "open to Cloudflare only"),
         ([rule("104.16.0.0/13"), rule("172.64.0.0/13", (1, 9000))], Level.OK, "Cloudflare only"),
+        ([rule("pl-0123456789abcdef0")], Level.SKIPPED, "open to pl-0123456789abcdef0, which"),
         ([rule("104.16.0.0/14")], Level.FAILURE, "closed to 2 of Cloudflare's ranges (104.16.0.0"),
         ([rule("0.0.0.0/0", (22, 22))], Level.FAILURE, "closed to 2 of"),
         ([replace(rule("0.0.0.0/0"), protocol="udp")], Level.FAILURE, "closed to 2 of"),
@@ -165,10 +167,10 @@ def test_the_command_shows_what_it_will_do_and_makes_the_group_once(
     assert refused.exit_code == 1
     assert "create it in vpc-" in refused.output
     assert "TCP 8443 from Cloudflare, admit 22 ranges" in refused.output
-    assert group.find() is None
+    assert group.find_all() == []
 
     done = run(project)
-    group_id = str(group.find())
+    (group_id,) = group.find_all()
     assert done.exit_code == 0, done.output
     assert f"--with meetings --ami ami-… --security-groups {group_id}" in done.output
     assert "with a way to the Internet" in done.output
@@ -186,7 +188,7 @@ def test_the_command_shows_what_it_will_do_and_makes_the_group_once(
         group.delete(said.append)
     assert "is in use, and stays" in said.pop()
     group.delete(said.append)
-    assert (group.find(), said) == (None, [f"removed security group {group_id}"])
+    assert (group.find_all(), said) == ([], [f"removed security group {group_id}"])
     group.delete(lambda _: None)
 
 
@@ -205,10 +207,14 @@ def test_a_group_that_somebody_else_made_is_left_alone(project: Path, world: Wor
 
 
 def test_a_deployment_keeps_only_its_own_group_up_to_date(
-    project: Path, stage: Stage, world: World, said: list[str]
+    project: Path,
+    stage: Stage,
+    world: World,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run(project, "--yes")
-    group_id = str(DesktopGroup(account(), stage).find())
+    (group_id,) = DesktopGroup(account(), stage).find_all()
     meetings = {"FEATURES": "meetings", "AMI_ID": "ami-00000000", "SECURITY_GROUP_IDS": group_id}
     edit_stages(
         project / ".chalice/config.json",
@@ -245,6 +251,10 @@ def test_a_deployment_keeps_only_its_own_group_up_to_date(
         raise UnavailableError("Cloudflare did not answer")
 
     settle_group(account(), deployed, unavailable, said.append)
+    denied = Mock(side_effect=AwsError("could not look for the desktops' security group"))
+    monkeypatch.setattr(DesktopGroup, "find_all", denied)
+    settle_group(account(), deployed, unavailable, said.append)
+    assert said.pop() == "could not look for the desktops' security group"
     assert said[2] == f"security group {group_id} stays as it is: Cloudflare did not answer"
 
 
