@@ -16,7 +16,7 @@ from ops.command import CommandError
 from ops.concurrency import check_room, configured
 from ops.configure import changes
 from ops.deployed_note import complete_note, note_path
-from ops.desktop_group import DesktopGroup, settle_group
+from ops.desktop_group import DesktopGroup, settle_groups
 from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
 from ops.grants import certificate_arn
@@ -128,7 +128,7 @@ class Deployment:
             take_token()
         self._check_zone_and_owner(before, say)
         former_tags = self._stack.tags()
-        settle_group(self._account, self._stage, self._zone, say, former_tags)
+        settle_groups(self._account, self._stage, self._zone, say, former_tags)
         step(f"Supporting stack {self._stack.name}")
         had_meetings = self._stack.has_meetings()
         had_features = had_meetings or self._stack.has_notifications()

@@ -223,23 +223,22 @@ def _permission(ranges: Iterable[str], port: int) -> dict[str, Any]:
     }
 
 
-def settle_group(
+def settle_groups(
     account: Account,
     stage: Stage,
     open_view: Callable[[], TokenView],
     say: Say,
     former_tags: Mapping[str, str] = NO_TAGS,
 ) -> None:
-    """Keep the group that the stage uses up to date, if it is Elephant's own.
+    """Keep the groups that Elephant made for the stage up to date; others are not touched.
 
     If Cloudflare does not say its ranges, the rules stay as they are.
     """
-    meetings = stage.settings.meetings
-    if meetings is None or not stage.settings.proxied:
+    if not stage.settings.proxied:
         return
     group = DesktopGroup(account, stage)
     try:
-        ours = [each for each in group.find_all() if each in meetings.security_group_ids]
+        ours = group.find_all()
     except AwsError as error:  # of a right that a stage with a group of its own does not need
         say(str(error))
         return

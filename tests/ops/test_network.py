@@ -18,7 +18,7 @@ from ops.account import AwsError
 from ops.check import Context, Level
 from ops.checks_network import port_findings, quota_finding, subnet_findings
 from ops.cli import main
-from ops.desktop_group import DESCRIPTION, DesktopGroup, Rule, decide, settle_group
+from ops.desktop_group import DESCRIPTION, DesktopGroup, Rule, decide, settle_groups
 from ops.network import SubnetView, Vcpus, quota_code, subnets_of, vcpus_of
 from ops.stages import ConfigFile
 from ops.token_view import TokenView
@@ -215,12 +215,7 @@ def test_a_deployment_keeps_only_its_own_group_up_to_date(
 ) -> None:
     run(project, "--yes")
     (group_id,) = DesktopGroup(account(), stage).find_all()
-    meetings = {"FEATURES": "meetings", "AMI_ID": "ami-00000000", "SECURITY_GROUP_IDS": group_id}
-    edit_stages(
-        project / ".chalice/config.json",
-        lambda stages: stages["test"]["environment_variables"].update(meetings),
-    )
-    deployed = replace(ConfigFile(project).stage("test"), tags={"Team": "learning"})
+    deployed = replace(stage, tags={"Team": "learning"})
     ec2: Any = world.ec2
     permission = {"IpProtocol": "tcp", "FromPort": 8443, "ToPort": 8443}
     ours, theirs = (
@@ -234,8 +229,8 @@ def test_a_deployment_keeps_only_its_own_group_up_to_date(
     def view() -> TokenView:
         return TokenView(world.cloudflare.url, DEFAULT_TOKEN)
 
-    settle_group(account(), replace(deployed, tags={"Former": "x"}), view, said.append)
-    settle_group(account(), deployed, view, said.append, {"Former": "x"})
+    settle_groups(account(), replace(deployed, tags={"Former": "x"}), view, said.append)
+    settle_groups(account(), deployed, view, said.append, {"Former": "x"})
 
     assert said == [
         f"security group {group_id}: no longer admit 1",
@@ -250,10 +245,10 @@ def test_a_deployment_keeps_only_its_own_group_up_to_date(
     def unavailable() -> TokenView:
         raise UnavailableError("Cloudflare did not answer")
 
-    settle_group(account(), deployed, unavailable, said.append)
+    settle_groups(account(), deployed, unavailable, said.append)
     denied = Mock(side_effect=AwsError("could not look for the desktops' security group"))
     monkeypatch.setattr(DesktopGroup, "find_all", denied)
-    settle_group(account(), deployed, unavailable, said.append)
+    settle_groups(account(), deployed, unavailable, said.append)
     assert said.pop() == "could not look for the desktops' security group"
     assert said[2] == f"security group {group_id} stays as it is: Cloudflare did not answer"
 
