@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.meeting_row.meeting import AGENDA, EXPIRES_AT, MEET_TIME
+from chalicelib.settings.formats import PROXIED_HTTPS_PORTS
 from localcloud.aws import make_image, make_security_group
 from localcloud.certificate import issue_certificate
-from localcloud.cloudflare import DEFAULT_TOKEN
+from localcloud.cloudflare import DEFAULT_TOKEN, IPV4
 from ops.agenda import INDEX
 from ops.selftest.instance import IMAGE
 
@@ -25,8 +26,10 @@ def provide(settings: Settings, client: Callable[[str], Any], region: str) -> No
     """Make images and groups, the sender, the secret with the token, and an empty table."""
     if settings.meetings:
         make_image(settings.meetings.ami_id, region)
+        _open_default_vpc(client("ec2"))
         for group_id in settings.meetings.security_group_ids:
             make_security_group(group_id, region)
+            _admit_cloudflare(client("ec2"), group_id)
     make_image(newest_linux(client("ssm")), region)
     if settings.notifications:
         sender = settings.notifications.mail_domain
@@ -63,6 +66,30 @@ def provide_kit(kit: Kit, settings: Settings, api: Api, client: Any) -> Kit:  # 
         kit,
         values={**values, **kit.values},
         files={**({} if secret else in_image), **kit.files},
+    )
+
+
+def _open_default_vpc(ec2: Any) -> None:  # noqa: ANN401 (of botocore)
+    """Give the default VPC its way to the Internet, which moto's lacks."""
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    (table,) = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc["VpcId"])
+    ec2.create_route(
+        RouteTableId=table["RouteTableId"],
+        DestinationCidrBlock="0.0.0.0/0",
+        GatewayId=gateway,
+    )
+
+
+def _admit_cloudflare(ec2: Any, group_id: str) -> None:  # noqa: ANN401 (of botocore)
+    """Let Cloudflare in on every port that it proxies, since a stage may change its own."""
+    first, last = min(PROXIED_HTTPS_PORTS), max(PROXIED_HTTPS_PORTS)
+    permission = {"IpProtocol": "tcp", "FromPort": first, "ToPort": last}
+    ranges = [{"CidrIp": each} for each in IPV4]
+    ec2.authorize_security_group_ingress(
+        GroupId=group_id, IpPermissions=[{**permission, "IpRanges": ranges}]
     )
 
 

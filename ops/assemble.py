@@ -17,6 +17,7 @@ from ops.configure import read_variables
 from ops.features import SETTINGS, SETTINGS_OF, capitalized, features_in, with_features
 from ops.neighbours import default_owner, default_table
 from ops.stages import ARCHITECTURE, OWN_KEY, Stage, check_region
+from ops.tags import TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,31 @@ _ANY_ZONE: Final = "0" * 32
 
 
 @dataclass(frozen=True)
+class Tags:
+    """Tags to set on the stage, `Key=Value`, and keys of those to remove."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def changed(self, before: Mapping[str, str], shared: Mapping[str, str]) -> dict[str, str]:
+        """Return the stage's tags after the change. Raises click's UsageError."""
+        after = dict(before)
+        for each in self.added:
+            key, equals, value = each.partition("=")
+            if not (key and equals and value):
+                raise click.UsageError(f"--tag {each!r}: give a key and a value, Key=Value")
+            after[key] = value
+        for key in self.removed:
+            if key in shared:
+                raise click.UsageError(
+                    f"--untag {key}: all stages have it; remove it from 'tags' in config.json"
+                )
+            if after.pop(key, None) is None:
+                raise click.UsageError(f"--untag {key}: the stage has no such tag")
+        return after
+
+
+@dataclass(frozen=True)
 class Features:
     """Features to add to the stage and to remove from it."""
 
@@ -44,6 +70,7 @@ def assemble(
     name: str,
     options: Mapping[str, str | None],
     features: Features = Features(),
+    tags: Tags = Tags(),
 ) -> Stage:
     """Build the stage and check it; on a terminal, ask for what is missing.
 
@@ -75,7 +102,7 @@ def assemble(
         # Everything else is checked before the token is sent anywhere.
         settings = Settings.parse(variables | {"ZONE_ID": _ANY_ZONE})
         variables["ZONE_ID"] = _find_zone(settings) or _ask_for(SETTINGS["ZONE_ID"])
-    email = options["alarm_email"]
+    email, shared = options["alarm_email"], config_file.shared_tags()
     return Stage(
         name,
         account_id,
@@ -83,6 +110,7 @@ def assemble(
         variables,
         own.get("alarm_email", "") if email is None else email,
         options["architecture"] or written.get(ARCHITECTURE, ""),
+        tags.changed(shared | written.get(TAGS, {}), shared),
     )
 
 
@@ -102,7 +130,7 @@ def _with_features(
                 if each.default is None and each.variable not in changed:
                     changed[each.variable] = _ask_for(each)
             continue
-        stray = [f"--{each.option}" for each in settings if given[each.variable] is not None]
+        stray = [f"--{each.option}" for each in settings if given.get(each.variable) is not None]
         if stray:
             raise click.UsageError(
                 f"{', '.join(stray)}: only for a stage with {feature}; turn it on with "

@@ -14,6 +14,7 @@ from ops.cli_certificate import certificate
 from ops.cli_image import image
 from ops.cli_keys import keys
 from ops.cli_meetings import meetings
+from ops.cli_network import network
 from ops.cli_notify import notify_test
 from ops.cli_selftest import selftest
 from ops.cli_stage import stage
@@ -55,6 +56,7 @@ for command in (
     image,
     keys,
     meetings,
+    network,
     selftest,
     stage,
     status,

@@ -9,7 +9,7 @@ import click
 
 from chalicelib.settings.parsing import Choice
 from chalicelib.settings.stage import FEATURES
-from ops.assemble import Features, assemble
+from ops.assemble import Features, Tags, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes
 from ops.console import json_option, project_option, said_clearly, stage_argument
@@ -83,6 +83,14 @@ def _option(feature: str, setting: Setting) -> Callable[[Command], Command]:
     help="A feature to remove.",
 )
 @_setting_options(SETTINGS_OF)
+@click.option(
+    "--tag",
+    "tagged",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A tag of your own on everything that the stage has, as for cost allocation.",
+)
+@click.option("--untag", "untagged", multiple=True, metavar="KEY", help="A tag to remove.")
 @click.option("--alarm-email", help="The address that alarms are sent to; '' for none.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @json_option
@@ -93,6 +101,8 @@ def stage(  # noqa: PLR0913 (the options that are no text)
     added: tuple[str, ...],
     removed: tuple[str, ...],
     *,
+    tagged: tuple[str, ...],
+    untagged: tuple[str, ...],
     check: bool,
     as_json: bool,
     **options: str | None,
@@ -109,13 +119,15 @@ def stage(  # noqa: PLR0913 (the options that are no text)
       elephant stage prod --alarm-email ops@example.com
       elephant stage prod --with meetings --ami ami-… --security-groups sg-…
       elephant stage prod --with notifications --mail-from ops@… --mail-to you@…,me@…
+      elephant stage prod --tag CostCenter=42 --tag Team=learning
       elephant stage prod --check
     """  # noqa: D301
     with said_clearly():
         config_file = ConfigFile(directory.resolve())
         code = Code(config_file.directory)
         check_name(name, code.functions)
-        wanted = assemble(config_file, name, options, Features(added, removed))
+        features, tags = Features(added, removed), Tags(tagged, untagged)
+        wanted = assemble(config_file, name, options, features, tags)
         shared = refuse_new_conflicts(config_file, wanted)
         found = changes(config_file, code, wanted, asked_for(options["concurrency"]))
         paths = [change.path.relative_to(config_file.directory).as_posix() for change in found]

@@ -16,10 +16,11 @@ from ops.command import CommandError
 from ops.concurrency import check_room, configured
 from ops.configure import changes
 from ops.deployed_note import complete_note, note_path
+from ops.desktop_group import DesktopGroup, settle_groups
 from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
 from ops.grants import certificate_arn
-from ops.lambda_settings import failures_of, settle_function
+from ops.lambda_settings import failures_of, make_log_group, settle_function
 from ops.meetings import check_no_schedules, living_desktops, remove_schedules
 from ops.opened import check_account
 from ops.policies import functions_of
@@ -36,14 +37,17 @@ from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
 from ops.stages import ConfigError
 from ops.stream import remove_strays, settle_mapping, table_stream
+from ops.tagging import remove_tags, things, write_tags
+from ops.tags import as_variable
 from ops.zones import pack_zones
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ops.account import Account
     from ops.removal import Removable
     from ops.stages import ConfigFile, Stage
+    from ops.tagging import Thing
 
     Say = Callable[[str], None]
 
@@ -123,29 +127,45 @@ class Deployment:
             step(f"Secret {self._stage.settings.secret_id} has no token yet")
             take_token()
         self._check_zone_and_owner(before, say)
+        former_tags = self._stack.tags()
+        settle_groups(self._account, self._stage, self._zone, say, former_tags)
         step(f"Supporting stack {self._stack.name}")
         had_meetings = self._stack.has_meetings()
         had_features = had_meetings or self._stack.has_notifications()
         if had_meetings and not self._stage.settings.meetings:
             check_no_schedules(self._account, self._stage)
-        outputs = self._stack.deploy(self._parameters(), say)
+        remove_tags(self._account, self._tagged(former_tags), former_tags, self._stage)
+        outputs = self._stack.deploy(self._parameters(), say, self._stage.tags)
         stream_arn = self._prepare(say, had_meetings=had_meetings)
         step(f"chalice deploy --stage {self._stage.name}")
         self._run_chalice(stream_arn, say)
         step("What Chalice cannot set")
-        for function in self._functions:
-            if function != ROUTES_FUNCTION or self._stage.settings.meetings:
-                settle_function(
-                    self._account,
-                    self._stage.function_name(function),
-                    failures_of(function, outputs.failure_queue_arn),
-                    say,
-                )
+        for function in self._logged_functions():
+            settle_function(
+                self._account,
+                self._stage.function_name(function),
+                failures_of(function, outputs.failure_queue_arn),
+                say,
+            )
         if had_features:
             gone = absent_functions(self._functions)
             Removal(self._account, self._stage, say).remove_left_functions(gone)
         if stream_arn:
             self._settle_meetings(outputs.failure_queue_arn, step, say)
+        if self._stage.tags:
+            step("Tags of log groups, rules, roles, secrets and the API")
+            changed = write_tags(self._account, self._tagged(self._stage.tags), self._stage)
+            new = f"new on {changed} of them" if changed else "no change"
+            say(f"{as_variable(self._stage.tags)}: {new}")
+
+    def _logged_functions(self) -> list[str]:
+        is_public = self._stage.settings.meetings is not None
+        return [each for each in self._functions if each != ROUTES_FUNCTION or is_public]
+
+    def _tagged(self, tags: Mapping[str, str]) -> list[Thing]:
+        """Return what neither the stack nor Chalice tags; nothing, if there are no tags."""
+        found = things(self._config_file, self._stage, self._account, self._functions)
+        return list(found) if tags else []
 
     def _prepare(self, say: Say, *, had_meetings: bool) -> str | None:
         """Prepare what Chalice needs; return the ARN of the table's stream."""
@@ -225,6 +245,7 @@ class Deployment:
             remove_secret = self._account.client("secretsmanager").delete_secret
             what = f"remove secret {removable.secret}, which can be restored for 30 days"
             removal.remove(what, remove_secret, SecretId=removable.secret)
+        DesktopGroup(self._account, self._stage).delete(say)
 
     def _parameters(self) -> StackParameters:
         settings = self._stage.settings
@@ -241,6 +262,11 @@ class Deployment:
             has_invitations=settings.invites,
             certificate_arn=certificate_arn(self._stage) if meetings else "",
             desktop_policies=meetings.desktop_policy_arns if meetings else (),
+            # The saved queries name them, and the functions come later.
+            log_groups=tuple(
+                make_log_group(self._account, self._stage.function_name(each))
+                for each in self._logged_functions()
+            ),
         )
 
     def _zone(self) -> ZoneView:

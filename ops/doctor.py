@@ -22,10 +22,12 @@ from ops import (
     checks_invitations,
     checks_meetings,
     checks_neighbours,
+    checks_network,
     checks_notifications,
     checks_rule,
     checks_secrets,
     checks_stage,
+    checks_tags,
 )
 from ops.check import Level, run
 
@@ -45,6 +47,8 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     *checks_code.QUESTIONS,
     *checks_rule.QUESTIONS,
     *checks_meetings.QUESTIONS,
+    *checks_network.QUESTIONS,
+    *checks_tags.QUESTIONS,
     *checks_secrets.QUESTIONS,
     *checks_neighbours.OF_THE_ACCOUNT,
     *checks_notifications.QUESTIONS,

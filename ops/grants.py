@@ -233,7 +233,7 @@ def _run(call: Call, stage: Stage) -> list[Statement]:
         Statement(
             "TagDesktops",
             ("ec2:CreateTags",),
-            (f"{ours}:instance/*", f"{ours}:volume/*"),
+            (f"{ours}:instance/*", f"{ours}:network-interface/*", f"{ours}:volume/*"),
             {"StringEquals": {"ec2:CreateAction": "RunInstances"}},
         ),
         _pass("PassDesktopRole", f"{profile}:role/{place.instance_profile}", "ec2"),

@@ -88,13 +88,8 @@ def settle_function(
         )
         lambda_client.get_waiter("function_updated_v2").wait(FunctionName=function)
     say(f"{function}: logs JSON")
-    group = f"/aws/lambda/{function}"
+    group = make_log_group(account, function)
     with readable_errors(f"keep the logs of {function} for {LOG_DAYS} days"):
-        try:
-            logs_client.create_log_group(logGroupName=group)
-        except ClientError as error:
-            if error_code(error) != "ResourceAlreadyExistsException":
-                raise
         groups = logs_client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
         days = next(
             (each.get("retentionInDays") for each in groups if each["logGroupName"] == group), None
@@ -102,6 +97,18 @@ def settle_function(
         if days is None:  # Chalice has set another number if config.json says so
             logs_client.put_retention_policy(logGroupName=group, retentionInDays=LOG_DAYS)
     say(f"{function}: logs are kept for {days or LOG_DAYS} days")
+
+
+def make_log_group(account: Account, function: str) -> str:
+    """Create a function's log group unless it exists; return its name. Raises AwsError."""
+    group = f"/aws/lambda/{function}"
+    with readable_errors(f"create the log group {group}"):
+        try:
+            account.client("logs").create_log_group(logGroupName=group)
+        except ClientError as error:
+            if error_code(error) != "ResourceAlreadyExistsException":
+                raise
+    return group
 
 
 def _settle_failures(

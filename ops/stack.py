@@ -34,9 +34,10 @@ from ops.stack_parameters import (
     ParameterError,
     StackParameters,
 )
+from ops.tags import NO_TAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ops.cloudformation import Description, Say
 
@@ -129,13 +130,21 @@ class SupportingStack:
         # Stacks have no '_' in their names. Stages that differ in it alone differ in the tag.
         self.name = f"elephant-{stage_name.replace('_', '-')}-support"
 
-    def deploy(self, parameters: StackParameters, say: Say) -> StackOutputs:
-        """Create or update the stack from template and parameters, and return its resources."""
+    def deploy(
+        self, parameters: StackParameters, say: Say, tags: Mapping[str, str] = NO_TAGS
+    ) -> StackOutputs:
+        """Create or update the stack from template and parameters, and return its resources.
+
+        CloudFormation gives the tags to every resource that can have any.
+        """
         request = {
             "StackName": self.name,
             "TemplateBody": template(),
             "Parameters": parameters.of(self._stage),
-            "Tags": [{"Key": STAGE_TAG, "Value": self._stage}],
+            "Tags": [
+                {"Key": key, "Value": value}
+                for key, value in {**tags, STAGE_TAG: self._stage}.items()
+            ],
             # For the roles of meetings; asked for whether the stage has any or not.
             "Capabilities": ["CAPABILITY_NAMED_IAM"],
             # If this fails, what this very call has made goes again, or it would be in the way of
@@ -252,6 +261,13 @@ class SupportingStack:
             return None
         return _given(stack).get(OWNER)
 
+    def tags(self) -> dict[str, str]:
+        """Return the operator's tags of the last deployment; empty if there was none."""
+        stack = self._own()
+        tags = _tags(stack) if stack else {}
+        tags.pop(STAGE_TAG, None)
+        return tags
+
     def _resources(self, stack: Description) -> list[Description]:
         with refusals(f"list the resources of the stack {self.name}"):
             pages = self._client.get_paginator("list_stack_resources").paginate(
@@ -267,7 +283,7 @@ class SupportingStack:
         stack = self._cloudformation.described(self.name)
         if stack is None or stack["StackStatus"] == EMPTY:
             return stack
-        tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())}
+        tags = _tags(stack)
         if tags.get(STAGE_TAG) != self._stage:
             raise NotOursError(
                 f"the stack {self.name} does not belong to stage {self._stage!r} (its tag "
@@ -286,6 +302,10 @@ class SupportingStack:
         with refusals(f"continue the rollback of the stack {self.name}"):
             self._client.continue_update_rollback(StackName=stack["StackId"])
         self._cloudformation.follow(stack["StackId"], since, say)
+
+
+def _tags(stack: Description) -> dict[str, str]:
+    return {each["Key"]: each["Value"] for each in stack.get("Tags", ())}
 
 
 def _given(stack: Description | None) -> dict[str, str]:

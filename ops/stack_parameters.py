@@ -35,6 +35,8 @@ class StackParameters:
     has_invitations: bool = False
     certificate_arn: str = ""
     desktop_policies: tuple[str, ...] = ()
+    log_groups: tuple[str, ...] = ()
+    """For saved queries: they must exist. By default that of `dns_watchdog`."""
 
     def __post_init__(self) -> None:
         """Raise ParameterError for values that would fail only half-way."""
@@ -64,5 +66,8 @@ class StackParameters:
             HAS_INVITATIONS: "yes" if self.has_invitations else "no",
             "CertificateArn": self.certificate_arn,
             "DesktopPolicies": ",".join(self.desktop_policies),
+            "LogGroups": ",".join(
+                self.log_groups or (f"/aws/lambda/elephant-{stage_name}-dns_watchdog",)
+            ),
         }
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]

@@ -14,9 +14,10 @@ from botocore.regions import EndpointResolver
 
 from chalicelib.resource_names import StageNames
 from chalicelib.settings.stage import Settings
-from ops.features import SETTINGS
+from ops.features import MEETINGS, SETTINGS, features_in
 from ops.functions import NOTHING, absent_functions, defaults
 from ops.reach import ROUTES_FUNCTION
+from ops.tags import DESKTOP_TAGS, NO_TAGS, TAGS, as_variable, problems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,7 +34,7 @@ OWN_KEY: Final = "elephant"
 LONGEST_AWS_NAME: Final = 64
 """Maximum length of the names of functions, roles and rules; Chalice does not check it."""
 
-_SHAPE: Final = {"environment_variables": str, OWN_KEY: str, "lambda_functions": dict}
+_SHAPE: Final = {"environment_variables": str, OWN_KEY: str, TAGS: str, "lambda_functions": dict}
 """The parts of a stage that are read, and the types of their members."""
 
 _STAGE = re.compile(r"[A-Za-z0-9_-]+")
@@ -54,6 +55,8 @@ class Stage:
     alarm_email: str = ""
     architecture: str = ""
     """The processor of its functions, as Chalice names it; empty for Chalice's default."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """The operator's own tags, of everything that the stage has; its variables follow them."""
     settings: Settings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +64,14 @@ class Stage:
         if not re.fullmatch(r"\d{12}", self.account):
             raise ConfigError(f"account {self.account!r} is not a valid AWS account: use 12 digits")
         check_region(self.region)
-        object.__setattr__(self, "settings", Settings.parse(self.variables))
+        variables = {key: value for key, value in self.variables.items() if key != DESKTOP_TAGS}
+        if self.tags and MEETINGS in features_in(variables):
+            variables[DESKTOP_TAGS] = as_variable(self.tags)
+        object.__setattr__(self, "variables", variables)
+        object.__setattr__(self, "settings", Settings.parse(variables))
+        wrong = "; ".join(problems(self.tags, self.settings.project_tag[0]))
+        if wrong:
+            raise ConfigError(f"stage {self.name!r}: {wrong}")
 
     @property
     def partition(self) -> str:
@@ -159,6 +169,7 @@ class ConfigFile:
         if "profile" in config:
             raise ConfigError(f"{self.path}: remove 'profile', and export AWS_PROFILE instead")
         self._check_place(f"{self.path}", config)
+        self._check_part(f"{self.path}", TAGS, config.get(TAGS, {}), str)
         return config
 
     def names(self) -> list[str]:
@@ -187,7 +198,12 @@ class ConfigFile:
             written.get("environment_variables", {}),
             own.get("alarm_email", ""),
             written.get(ARCHITECTURE, ""),
+            self.shared_tags() | written.get(TAGS, {}),
         )
+
+    def shared_tags(self) -> dict[str, str]:
+        """Return the tags that config.json gives to all stages."""
+        return dict(self.load().get(TAGS, NO_TAGS))
 
     def values(self, name: str) -> dict[str, Any]:
         """Return a stage's part of config.json without validation; empty if it is new."""
@@ -224,6 +240,12 @@ class ConfigFile:
         written[OWN_KEY] = own
         if stage.architecture:
             written[ARCHITECTURE] = stage.architecture
+        shared = config.get(TAGS, NO_TAGS)
+        written[TAGS] = {
+            key: value for key, value in sorted(stage.tags.items()) if shared.get(key) != value
+        }
+        if not written[TAGS]:
+            del written[TAGS]
         written["autogen_policy"] = False
         written["environment_variables"] = dict(sorted(stage.variables.items()))
         if stage.settings.meetings and "api_gateway_stage" not in config:
@@ -258,15 +280,17 @@ class ConfigFile:
         if not isinstance(written, dict):
             raise ConfigError(f"{where} is not an object; fix it manually")
         for key, kind in _SHAPE.items():
-            part = written.get(key, {})
-            if not isinstance(part, dict):
-                raise ConfigError(f"{where}: {key} is {part!r}, not an object; fix it manually")
-            for member, value in part.items():
-                if not isinstance(value, kind):
-                    wanted = "text in quotes" if kind is str else "an object"
-                    raise ConfigError(f"{where}: {key}.{member} is {value!r}, but must be {wanted}")
+            self._check_part(where, key, written.get(key, {}), kind)
         for function, values in written.get("lambda_functions", {}).items():
             self._check_place(f"{where}: {function}", values)
+
+    def _check_part(self, where: str, key: str, part: object, kind: type) -> None:
+        if not isinstance(part, dict):
+            raise ConfigError(f"{where}: {key} is {part!r}, not an object; fix it manually")
+        for member, value in part.items():
+            if not isinstance(value, kind):
+                wanted = "text in quotes" if kind is str else "an object"
+                raise ConfigError(f"{where}: {key}.{member} is {value!r}, but must be {wanted}")
 
     def _check_place(self, where: str, written: Mapping[str, Any]) -> None:
         """Raise ConfigError if settings are where Chalice would silently merge them."""

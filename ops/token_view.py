@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from chalicelib.cloudflare.client import Call, Cloudflare, TokenRefusedError
 from chalicelib.cloudflare.rate_limit import Quota
@@ -28,7 +29,12 @@ DNS_WRITE: Final = "DNS Write (Zone > DNS > Edit)"
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
+_IPV4: Final = 4
+_LARGEST: Final = {4: 10, 6: 24}
+"""The shortest prefixes of a range that may be Cloudflare's, by IP's version."""
+
 T = TypeVar("T")
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class AmbiguousZoneError(DnsError):
@@ -134,6 +140,26 @@ class TokenView:
                 return zone_id
         return None
 
+    def ranges(self) -> tuple[Network, ...]:
+        """Read the ranges from which Cloudflare connects to origins; there is at least one.
+
+        Raises UnavailableError if any of them is so large that it cannot be right.
+        https://www.cloudflare.com/ips/
+        """
+        call = Call("GET", "/ips")
+        result = self._ask(call).result
+        texts = [
+            *member_in(call, result, "ipv4_cidrs", list),
+            *member_in(call, result, "ipv6_cidrs", list),
+        ]
+        try:
+            found = tuple(ip_network(str(each)) for each in texts)
+        except ValueError as error:
+            raise UnavailableError(f"{call}: the answer holds what is no range: {error}") from error
+        if not any(each.version == _IPV4 for each in found) or any(map(_is_too_large, found)):
+            raise UnavailableError(f"{call}: the answer holds no ranges of Cloudflare's")
+        return found
+
     def _zone_named(self, name: str) -> str | None:
         call = Call.read("/zones", [("name", name)])
         result = self._ask(call).result
@@ -153,6 +179,11 @@ class TokenView:
 
     def _ask(self, call: Call) -> Answer:
         return self._api.answer(call, soon())
+
+
+def _is_too_large(network: Network) -> bool:
+    """Tell whether a range is no provider's: Cloudflare's largest are a /12 and a /29."""
+    return network.prefixlen < _LARGEST[network.version] or network.is_private
 
 
 def soon() -> Deadline:

@@ -45,6 +45,8 @@ class DesktopOrder:
     key_name: str | None = None
     api_url: str = ""
     """The API to report to; empty if it is not known."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """The operator's own tags, which never replace those by which a desktop is known."""
 
     @property
     def client_token(self) -> str:
@@ -61,13 +63,17 @@ class DesktopOrder:
 
         The tags are part of it, so that no desktop ever exists without them.
         """
-        project = dict([self.project_tag])
-        tags = {
-            "Name": f"{self.meeting_id}_{self.role}",
-            MEETING_TAG: self.meeting_id,
-            ROLE_TAG: self.role,
-            OWNER_TAG: self.owner,
-        } | ({API_TAG: self.api_url} if self.api_url else {})
+        project = dict([*self.tags, self.project_tag])
+        tags = (
+            dict(self.tags)
+            | {
+                "Name": f"{self.meeting_id}_{self.role}",
+                MEETING_TAG: self.meeting_id,
+                ROLE_TAG: self.role,
+                OWNER_TAG: self.owner,
+            }
+            | ({API_TAG: self.api_url} if self.api_url else {})
+        )
         request: dict[str, object] = {
             "ImageId": self.image_id,
             "InstanceType": self.instance_type,
@@ -94,8 +100,9 @@ class DesktopOrder:
                 }
             ],
             "TagSpecifications": [
-                {"ResourceType": "instance", "Tags": _tags(tags | project)},
+                {"ResourceType": "instance", "Tags": _tags(tags | dict([self.project_tag]))},
                 {"ResourceType": "volume", "Tags": _tags(project)},
+                {"ResourceType": "network-interface", "Tags": _tags(project)},
             ],
         }
         return request | ({"KeyName": self.key_name} if self.key_name else {})

@@ -129,6 +129,7 @@ class Starter:
             owner=self._owner,
             key_name=settings.key_name,
             api_url=meeting.text(API_URL) or "",
+            tags=settings.desktop_tags,
         )
         refusals: list[NoRoomError] = []
         asked_in = meeting.text(subnet_attribute(role))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from chalicelib.settings.parsing import matching, number
+from chalicelib.settings.parsing import listed, matching, number
 
 CLOUDFLARE_API: Final = "https://api.cloudflare.com/client/v4"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -23,6 +23,14 @@ _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}"
 _LONGEST_NAME = 253 - len("i-0123456789abcdef0.")
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
+
+TAG_TEXT: Final = r"[\w .:/=+@-]"
+"""A character that every service of AWS allows in tags."""
+MOST_TAGS: Final = 40
+"""Of the operator: AWS allows 50, and desktops have some of their own."""
+
+_PLAIN_KEY = r"(?!\.{1,2}=|_index=)[A-Za-z0-9+._:@-]{1,128}"  # or the metadata cannot hold it
+_LONGEST_TAGS = 1500  # of the 4 KB that Lambda allows for all variables
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 _RATE = r"rate\((?:1 (?:minute|hour|day)|(?!1 )[1-9][0-9]? (?:minutes|hours))\)"
 _FIELD = "[0-9A-Za-z*,/#-]+"
@@ -47,6 +55,22 @@ def tag(text: str) -> tuple[str, str]:
     if (key.strip(), value.strip()) != (key, value):
         raise ValueError("a tag's key and value without spaces around them: 'Project=Elephant'")
     return key, value
+
+
+def tags(text: str) -> tuple[tuple[str, str], ...]:
+    """Parse tags of desktops, whose metadata must be able to hold the keys.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+    """
+    remedy = (
+        f"up to {MOST_TAGS} tags of at most {_LONGEST_TAGS} characters together, whose keys "
+        "desktops can read: letters, digits and + . _ : @ -, no spaces"
+    )
+    if len(text) > _LONGEST_TAGS:
+        raise ValueError(remedy)
+    words = listed(rf"{_PLAIN_KEY}={TAG_TEXT}{{1,256}}", remedy, most=MOST_TAGS)(text)
+    pairs = (word.partition("=") for word in words)
+    return tuple((key, value) for key, _, value in pairs)
 
 
 def secret(text: str) -> str:

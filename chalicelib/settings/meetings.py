@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.settings.formats import secret
+from chalicelib.settings.formats import secret, tags
 from chalicelib.settings.parsing import (
     Choice,
     listed,
@@ -163,6 +163,13 @@ class MeetingsSettings:
         ),
         "",
         meaning="IAM policies that desktops have besides Elephant's own, separated by commas",
+    )
+    desktop_tags: tuple[tuple[str, str], ...] = setting(
+        "DESKTOP_TAGS",
+        tags,
+        "",
+        meaning="the stage's own tags, for its desktops; written by --tag and --untag",
+        option="",
     )
     allowed_origins: frozenset[str] = setting(
         "ALLOWED_ORIGINS",

@@ -10,8 +10,11 @@ import json
 import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from moto.apigateway.models import APIGatewayBackend, RestAPI
+from moto.apigateway.responses import APIGatewayResponse
+from moto.apigateway.urls import url_paths as api_paths
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
@@ -59,6 +62,7 @@ def moto_patches(
         _overwrite_invoke_configs(stack)
         _change_processors(stack)
         _answer_account_settings(stack)
+        _tag_apis(stack)
         _follow_the_current_version(stack)
         stack.enter_context(cloudformation_patches())
         stack.enter_context(scheduler_patches(clock))
@@ -139,6 +143,37 @@ def _answer_account_settings(stack: ExitStack) -> None:
     stack.callback(lambda_paths.pop, path)
     setattr(LambdaResponse, name, get_account_settings)
     stack.callback(delattr, LambdaResponse, name)
+
+
+def _tag_apis(stack: ExitStack) -> None:
+    """Keep the tags of whole APIs as well; moto has only those of their stages."""
+
+    def tags_of(self: APIGatewayResponse) -> dict[str, str]:
+        parts = unquote(self.path).split("/restapis/")[1].split("/")
+        api = self.backend.get_rest_api(parts[0])
+        thing = self.backend.get_stage(parts[0], parts[-1]) if len(parts) > 1 else api
+        thing.tags = thing.tags or {}
+        return thing.tags
+
+    def get_tags(self: APIGatewayResponse) -> str:
+        return json.dumps({"tags": tags_of(self)})
+
+    def tag_resource(self: APIGatewayResponse) -> str:
+        tags_of(self).update(self._get_param("tags"))
+        return "{}"
+
+    def untag_resource(self: APIGatewayResponse) -> str:
+        tags = tags_of(self)
+        for key in self.querystring.get("tagKeys", ()):
+            tags.pop(key, None)
+        return "{}"
+
+    arn = "arn:(?P<partition>[^/]+):apigateway:(?P<region_name>[^/]+)::/restapis/"
+    path = f"{{0}}/tags/{arn}(?P<function_id>[^/]+)$"
+    api_paths[path] = APIGatewayResponse.dispatch
+    stack.callback(api_paths.pop, path)
+    for replacement in (get_tags, tag_resource, untag_resource):
+        _replace(stack, APIGatewayResponse, replacement.__name__, replacement)
 
 
 def _invoke_for_real(stack: ExitStack, functions: Callable[[], Functions]) -> None:

@@ -3,6 +3,7 @@
 | type | `Ref` |
 |---|---|
 | `AWS::CloudWatch::Alarm` on one metric | its name |
+| `AWS::Logs::QueryDefinition`, which only the stack shows | its id |
 | `AWS::Scheduler::ScheduleGroup` | its name |
 | `AWS::SecretsManager::Secret`, its text given or generated | its ARN |
 | `AWS::SNS::Subscription`, without confirmation | its ARN |
@@ -206,6 +207,22 @@ class ScheduleGroup(StackResource, CloudFormationModel):
         """Delete it, with its schedules."""
         with suppress(ScheduleGroupNotFound):
             scheduler_backends[account_id][region_name].delete_schedule_group(self.name)
+
+
+class QueryDefinition(StackResource, CloudFormationModel):
+    """`AWS::Logs::QueryDefinition`: moto has no API for it."""
+
+    TYPE = "AWS::Logs::QueryDefinition"
+    NAME = "Name"
+    PROPERTIES = ("Name", "LogGroupNames", "QueryString")
+
+    @classmethod
+    def make(cls, name: str, properties: Json, account_id: str, region: str) -> Self:  # noqa: ARG003
+        """Remember it."""
+        return cls(name, "", properties, str(uuid4()))
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Forget it."""
 
 
 class Secret(StackResource, CloudFormationModel):

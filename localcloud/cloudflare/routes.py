@@ -26,6 +26,7 @@ class Family(Enum):
 class Endpoint(Enum):
     """What a call asks for."""
 
+    LIST_IPS = auto()
     VERIFY_TOKEN = auto()
     VERIFY_ACCOUNT_TOKEN = auto()
     LIST_ZONES = auto()
@@ -73,6 +74,7 @@ _SSL_WRITE = (Permission.SSL_WRITE,)
 _CERTIFICATES = "/certificates"
 
 ROUTES = (
+    Route(Endpoint.LIST_IPS, "GET", "/ips", Family.ZONE),
     Route(Endpoint.VERIFY_TOKEN, "GET", "/user/tokens/verify", Family.VERIFY),
     Route(
         Endpoint.VERIFY_ACCOUNT_TOKEN, "GET", "/accounts/{account}/tokens/verify", Family.ACCOUNT

@@ -69,6 +69,10 @@ def test_the_request_is_exactly_this() -> None:
                 ],
             },
             {"ResourceType": "volume", "Tags": [{"Key": "Project", "Value": "Elephant"}]},
+            {
+                "ResourceType": "network-interface",
+                "Tags": [{"Key": "Project", "Value": "Elephant"}],
+            },
         ],
     }
 
@@ -92,6 +96,20 @@ def test_a_project_tag_replaces_another_tag_with_its_key() -> None:
 
     tags = request["TagSpecifications"][0]["Tags"]
     assert [each["Value"] for each in tags if each["Key"] == "Name"] == ["elephant"]
+
+
+def test_the_operators_tags_are_on_everything_and_replace_none_of_ours() -> None:
+    own = (("CostCenter", "42"), ("Role", "admin"), ("elephant:owner", "x"), ("Project", "y"))
+    request: Any = replace(ORDER, tags=own).request("subnet-1")
+
+    tags = {
+        each["ResourceType"]: {tag["Key"]: tag["Value"] for tag in each["Tags"]}
+        for each in request["TagSpecifications"]
+    }
+    assert {each["CostCenter"] for each in tags.values()} == {"42"}
+    assert {each["Project"] for each in tags.values()} == {"Elephant"}
+    known_by = {"Role": "student", "elephant:owner": "elephant:test/us-west-2"}
+    assert tags["instance"].items() >= known_by.items()
 
 
 def test_ec2_takes_the_request_and_launches_a_desktop_with_address_and_tags(

@@ -159,11 +159,12 @@ def no_permission(it: Deployed) -> None:
 def template_of_before(it: Deployed) -> None:
     client, name = it.client("cloudformation"), f"{PREFIX}-support"
     body = client.get_template(StackName=name)["TemplateBody"]
+    stack = client.describe_stacks(StackName=name)["Stacks"][0]
     client.update_stack(
         StackName=name,
         TemplateBody=str(body).replace("Created and updated by", "Made by"),
-        Parameters=client.describe_stacks(StackName=name)["Stacks"][0]["Parameters"],
-        Tags=[{"Key": "elephant:stage", "Value": STAGE}],
+        Parameters=stack["Parameters"],
+        Tags=stack["Tags"],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
 
@@ -292,9 +293,13 @@ nothing_reserved = every(config("dns_watchdog", reserved_concurrency=None), unre
 switched_off = every(config("sweep", reserved_concurrency=0), reserve(0, SWEEP))
 nobody_notified = every(unsubscribe, lambda it: it.set_stage(alarm_email=""))
 
+OLD_TAGS, NEW_TAGS = {"CostCenter": "42"}, {"Team": "learning tools"}
+TAGGED = "API", "API stage", "function", "log group", "role", "rule", "secret"
+
 BY_HAND = [
     Break(variables, "variables dns_watchdog", "OWNER is missing;"),
-    Break(None, "variables dns_watchdog", "MINE is not in config.json; ZONE_ID is 'ffff"),
+    Break(None, "variables dns_watchdog", "MINE is not in config.json;"),
+    Break(None, "variables dns_watchdog", "ZONE_ID is 'ffff"),
     Break(lambda it: it.set_variables(**OTHERS), "rule dns_watchdog", f"{WATCHDOG}-event matches"),
     *(Break(None, f"variables {each}", "DCV_PORT is") for each in ALL),
     Break(config(lambda_timeout=90), "limits terminator", "60 s, 256 MB, x86_64, not 90 s, 256"),
@@ -325,6 +330,8 @@ BY_HAND = [
     Break(logs("delete_retention_policy", PREFIX), "logs api_handler", "is kept forever"),
     Break(logs("delete_log_group", WATCHDOG), "logs dns_watchdog", "does not exist"),
     Break(template_of_before, "stack", "another version of the template", WARNING),
+    Break(lambda it: it.set_stage(tags=NEW_TAGS), "tags stack", "-support: no Team", WARNING),
+    *(Break(None, f"tags {each}", "no Team", WARNING) for each in TAGGED),
     Break(throttle, "API limits", "~1schedule/POST"),
     Break(hide_answers, "API own answers", "DEFAULT_4XX: pages of https://app.example.com"),
     Break(own_table, "table stream", "it has none, so meetings do not end"),

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from chalice.config import Config
 from click.testing import CliRunner
 
 from chalicelib.dns.provider import UnavailableError
@@ -145,11 +146,45 @@ NOTIFICATIONS = ("--with=notifications", "--mail-from=a@example.com", "--mail-to
 def test_every_setting_has_its_option(config: Path) -> None:
     given = {name: EXAMPLE.variables.get(name, each.default) for name, each in SETTINGS.items()}
     options = [f"--{each.option}={given[name]}" for name, each in SETTINGS.items() if each.option]
+    options += ["--tag=Team=a b", "--tag=CostCenter=42"]
 
     done = run(config, *PLACE, "--with=meetings", "--with=notifications", *options)
 
     assert done.exit_code == 0, done.output
-    assert variables(config) == given
+    assert variables(config) == given | {"DESKTOP_TAGS": "CostCenter=42,Team=a b"}
+
+
+def test_the_operators_tags_are_where_chalice_reads_them(config: Path) -> None:
+    run(config, *NEW, "--tag=CostCenter=42", "--tag=Team=learning")
+    everything = json.loads(config.read_text()) | {"tags": {"Company": "Example"}}
+    config.write_text(json.dumps(everything))
+    function = Config("prod", "sweep", config_from_disk=everything)
+    assert function.tags.items() >= {"Company": "Example", "CostCenter": "42"}.items()
+    assert "DESKTOP_TAGS" not in variables(config), "a stage without meetings has no desktops"
+
+    changed = run(config, "--untag=Team", "--tag=CostCenter=43")
+
+    assert changed.exit_code == 0, changed.output
+    assert written(config)["tags"] == {"CostCenter": "43"}
+    before = config.read_text()
+    for option, said in {
+        "--untag=Team": "the stage has no such tag",
+        "--untag=Company": "all stages have it",
+        "--tag=Team": "give a key and a value",
+        "--tag=Project=Other": "Elephant sets it itself",
+        "--tag=meetingid=1": "Elephant sets it itself",
+        "--tag=AWS:x=1": "beginning with aws: or elephant: are reserved",
+        "--tag=costcenter=1": "differ only in case",
+        "--tag=Team=a,b": "a value has 1 to 256 letters",
+        "--tag=Te,am=a": "a key has up to 128 letters",
+    }.items():
+        refused = run(config, option)
+        assert (refused.exit_code != 0, said in refused.output) == (True, True), refused.output
+    many = run(config, *(f"--tag=key{number}=x" for number in range(40)))
+    assert "42 tags are too many" in many.output
+    spaced = run(config, *MEETINGS, "--tag=Cost center=42")
+    assert "whose keys desktops can read" in spaced.output
+    assert config.read_text() == before
 
 
 def test_the_help_says_what_each_option_means(config: Path) -> None:

@@ -122,8 +122,8 @@ def test_a_new_stage_gets_everything_it_stands_on(stage: Stage) -> None:
 
 MEETINGS = {"Schedules", "SchedulerRole", "DesktopRole", "DesktopProfile"}
 FEATURES: dict[str, tuple[int, set[str]]] = {
-    "has_sweep": (6, set()),
-    "has_meetings": (6, MEETINGS | {"ScheduleKey", "MeetingSeed"}),
+    "has_sweep": (6, {"HeldBackQuery"}),
+    "has_meetings": (6, MEETINGS | {"ScheduleKey", "MeetingSeed", "MeetingQuery"}),
     "has_notifications": (2, {"SentTable"}),
     "has_invitations": (3, {"MailEvents", "MailEventsOnTheBus"}),
 }

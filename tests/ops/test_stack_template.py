@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,11 @@ ALARMS: Final = {
     name: resource
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::CloudWatch::Alarm"
+}
+QUERIES: Final = {
+    name: resource
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Logs::QueryDefinition"
 }
 REGIONS: Final = ["us-east-1", "us-west-2", "eu-central-1", "ap-southeast-2"]
 LARGEST_TEMPLATE: Final = 51_200
@@ -76,6 +82,40 @@ def test_a_desktop_may_call_its_routes_and_read_certificate_and_licence_and_noth
         "secretsmanager:GetSecretValue": {"Ref": "CertificateArn"},
         "s3:GetObject": {"Fn::Sub": "arn:${AWS::Partition}:s3:::dcv-license.${AWS::Region}/*"},
     }
+
+
+def keys_in_logs() -> set[str]:
+    """Collect what the deployed code may give its log lines: the keys of its dictionaries."""
+    found: set[str] = set()
+    for path in (PATH.parent.parent / "chalicelib").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            keys = [*node.keys] if isinstance(node, ast.Dict) else []
+            keys += [node.slice] if isinstance(node, ast.Subscript) else []
+            found |= {str(each.value) for each in keys if isinstance(each, ast.Constant)}
+    return found
+
+
+OF_LAMBDA: Final = {
+    *("errorType", "requestId", "type", "record.status", "record.requestId"),
+    *(f"record.metrics.{each}" for each in ("durationMs", "initDurationMs", "maxMemoryUsedMB")),
+}
+"""https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html"""
+OF_INSIGHTS: Final = {
+    *("fields", "filter", "stats", "sort", "limit", "by", "as", "in", "like", "or", "asc", "desc"),
+    *("coalesce", "count_distinct", "latest", "max", "ispresent"),
+    *("@timestamp", "@message", "@log"),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+def test_a_saved_query_asks_for_what_the_logs_have(query: dict[str, Any]) -> None:
+    text = re.sub(r'#.*|"[^"]*"', "", query["Properties"]["QueryString"])
+    named = {*re.findall(r"\bas (\w+)", text)}
+    words = {*re.findall(r"@?[a-zA-Z_][\w.]*", text)} - named - OF_INSIGHTS - OF_LAMBDA
+    keys = keys_in_logs()
+    assert {each for each in words if each.partition(".")[0] not in keys} == set()
+    assert {"held_back", "request_id"} <= keys
+    assert query["Properties"]["LogGroupNames"] == {"Fn::Split": [",", {"Ref": "LogGroups"}]}
 
 
 def test_the_quota_alarm_lies_below_what_elephant_itself_spends() -> None:

@@ -108,6 +108,7 @@ def test_what_meetings_require_is_enough() -> None:
         key_name=None,
         vpc_id=None,
         volume_gb=60,
+        desktop_tags=(),
         allowed_origins=frozenset(),
         requires_join_keys=True,
         signs_in=True,
@@ -188,7 +189,7 @@ def test_all_problems_are_reported_in_one_error() -> None:
 
     heading, *lines = str(caught.value).splitlines()
     assert heading == (
-        "43 setting(s) of this stage are missing or wrong "
+        "44 setting(s) of this stage are missing or wrong "
         "(environment_variables in .chalice/config.json):"
     )
     assert lines == [f"  - {problem}" for problem in caught.value.problems]
@@ -266,6 +267,7 @@ ACCEPTED = [
     ("SECURITY_GROUP_IDS", "sg-01234567, sg-01234567", ("sg-01234567", "sg-01234567")),
     ("KEY_NAME", "", None),
     ("VPC_ID", "", None),
+    ("DESKTOP_TAGS", "Cost.Center=4 2=a,Team=Ä", (("Cost.Center", "4 2=a"), ("Team", "Ä"))),
     (
         "ALLOWED_ORIGINS",
         "https://a.b:443,http://127.0.0.1",
@@ -374,6 +376,14 @@ REFUSED: dict[tuple[str, str], list[str]] = {
     ("INSTANCE_TYPE", "an instance type such as t3.large or g4dn.xlarge"): ["large"],
     ("KEY_NAME", "the name of a key pair, or empty for none"): ["two\nlines", "ключ"],
     ("VPC_ID", "the id of a VPC, vpc-…, or empty for the default one"): ["default"],
+    (
+        "DESKTOP_TAGS",
+        "up to 40 tags of at most 1500 characters together, whose keys desktops can",
+    ): [
+        *("a", "a=", "=b", "a b=c", "a/b=c", ".=a", "..=a", "_index=a", "a=b,", "a=b\tc", "é=a"),
+        *(",".join(f"{key}=a" for key in range(41)), f"a={'b' * 257}"),
+        ",".join(f"{key}={'a' * 200}" for key in range(8)),
+    ],
     ("VOLUME_GB", "the root volume's size in GB up to 16384, or 0 for the image's own"): ["16385"],
     ("ALLOWED_ORIGINS", "origins such as https://app.example.com, separated by commas and"): [
         *("*", "https://app.example.com/", "http://app.example.com", "https://app.example.com,")

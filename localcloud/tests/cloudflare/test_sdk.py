@@ -168,3 +168,10 @@ def test_trouble_becomes_the_exceptions_of_the_sdk(
     with pytest.raises(sdk.RateLimitError) as limited:
         client.dns.usage.zone.get(zone_id=ZONE)
     assert limited.value.response.headers["Retry-After"] == "300"
+
+
+def test_cloudflares_own_ranges_are_listed(client: sdk.Cloudflare) -> None:
+    found = client.ips.list()
+    assert found
+    assert "104.16.0.0/13" in (found.ipv4_cidrs or [])
+    assert "2606:4700::/32" in (found.ipv6_cidrs or [])
