@@ -86,7 +86,7 @@ def readable_errors(what: str) -> Iterator[None]:
             "`aws sso login`, or export AWS_PROFILE"
         ) from error
     except ProfileNotFound as error:
-        raise AwsError(f"could not {what}: {error}; check AWS_PROFILE") from error
+        raise AwsError(f"could not {what}: {error}; check --profile or AWS_PROFILE") from error
     except (EndpointConnectionError, ConnectionError) as error:
         raise AwsError(
             f"could not {what}: AWS was not reached ({error}); check the region and the network"

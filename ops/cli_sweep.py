@@ -11,6 +11,8 @@ from rich.progress import Progress
 
 from ops.console import json_option, project_option, said_clearly, stage_argument
 from ops.drift import Drift
+from ops.drift_listing import plan_listing, repair_listing, status_listing
+from ops.listing import Said, sentence, show, width_here
 from ops.neighbours import Neighbour, conflicts
 from ops.opened import open_stage
 from ops.stages import ConfigFile
@@ -45,14 +47,15 @@ def status(name: str, directory: Path, *, as_json: bool) -> None:
     with said_clearly():
         stage, sweeping = _open(directory, name)
         shared = conflicts(ConfigFile(directory.resolve()), Neighbour.of(stage))
-        drift = Drift(_survey(sweeping), stage.settings)
+        drift = Drift(_survey(sweeping), stage.settings, name)
     if as_json:
-        said = {"stage": name, "conflicts": [each.found for each in shared]}
-        click.echo(json.dumps({**said, **drift.status_json()}, indent=2))
+        document = {**drift.status_json(), "conflicts": [each.found for each in shared]}
+        click.echo(json.dumps(document, indent=2))
         return
-    Console(highlight=False).print(drift.status_table())
+    width = width_here()
+    show(status_listing(drift, width))
     for each in shared:
-        click.secho(f"warning: {each.found}; choose {each.remedy}", fg="red")
+        show(sentence(Said(f"warning: {each.found}; choose {each.remedy}", "red"), width))
 
 
 @click.command()
@@ -71,11 +74,11 @@ def plan(name: str, directory: Path, *, as_json: bool) -> None:
     """  # noqa: D301
     with said_clearly():
         stage, sweeping = _open(directory, name)
-        drift = Drift(_survey(sweeping), stage.settings)
+        drift = Drift(_survey(sweeping), stage.settings, name)
     if as_json:
-        click.echo(json.dumps({"stage": name, **drift.plan_json()}, indent=2))
+        click.echo(json.dumps(drift.plan_json(), indent=2))
     else:
-        Console(highlight=False).print(drift.plan_table())
+        show(plan_listing(drift, width_here()))
     raise SystemExit(DRIFT if drift.planned else 0)
 
 
@@ -103,7 +106,7 @@ def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"stage": name, **repair.to_dict()}, indent=2))
     else:
-        _say(repair)
+        show(repair_listing(repair, name, width_here()))
     raise SystemExit(UNFINISHED if repair.left or repair.held or repair.refused else 0)
 
 
@@ -122,18 +125,3 @@ def _repair(sweeping: Sweeping, survey: Survey, *, force: bool) -> Repair:
         task = bar.add_task("Repairing …", total=len(survey.plan.changes))
         progress: Callable[[int], None] = lambda count: bar.advance(task, count)  # noqa: E731
         return sweeping.repair(survey, force=force, progress=progress)
-
-
-def _say(repair: Repair) -> None:
-    result = repair.to_dict()
-    for each in result.get("repaired", ()):
-        click.secho(f"  {each}", fg="green")
-    for each in repair.left:
-        click.secho(f"  left: {each}", fg="yellow")
-    for each in repair.held:
-        click.secho(f"  held back: {each}", fg="red")
-    for each in repair.waiting:
-        click.secho(f"  waiting: {each}", fg="yellow")
-    for each in repair.warnings:
-        click.secho(f"  warning: {each}", fg="red")
-    click.echo(f"{result['action']}: {result['reason']}")

@@ -125,6 +125,11 @@ def check_region(region: str) -> None:
         raise ConfigError(f"AWS has no region {region!r} with Lambda{perhaps}")
 
 
+def regions() -> tuple[str, ...]:
+    """Return the names of all regions with Lambda."""
+    return tuple(sorted(_partitions()))
+
+
 @cache
 def _partitions() -> dict[str, str]:
     """Return the partition of every region in which botocore knows Lambda."""
