@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, warning
 from ops.grants import secret_arn
+from ops.listing import counted
 from ops.reach import SWEEP
 from ops.stack import template
 from ops.stream import VIEWS
@@ -247,7 +248,7 @@ def failure_queue(context: Context) -> Finding:
     count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
     if count:
         return warning(
-            f"{count} event(s) failed permanently",
+            f"{counted(count, 'event')} failed permanently",
             f"`aws sqs receive-message --queue-url {url}{in_region(context)}` shows one; fix "
             "the cause and invoke the function with it again, as docs/operations.md says; then "
             f"`aws sqs purge-queue --queue-url {url}{in_region(context)}`",

@@ -60,8 +60,9 @@ def main(context: click.Context, /, **_: object) -> None:
       elephant status prod
       elephant doctor prod
 
-    --project, --profile and --region may also follow the command. Exit status 0 if a command did
-    what it was asked, 1 if not, 2 if it was called wrongly; `plan` has its own.
+    --project, --profile and --region may also follow the command. With --json, a command prints one
+    object on standard output, with the name of the "stage". Exit status 0 if a command did what it
+    was asked, 1 if not, 2 if it was called wrongly; `plan` has its own.
     """  # noqa: D301 (click's mark for text that keeps its lines)
     if os.environ.get("NO_COLOR"):  # https://no-color.org; rich obeys it by itself
         context.color = False
@@ -182,7 +183,7 @@ def destroy(  # noqa: PLR0913 (the options)
     \b
     Examples:
       elephant destroy qa
-      elephant destroy qa --table elephant-qa-meetings --secret elephant/qa/cloudflare
+      elephant destroy qa --table elephant-qa-meetings
     """  # noqa: D301
     with said_clearly():
         deployment = _deployment(directory, name)
@@ -195,7 +196,12 @@ def destroy(  # noqa: PLR0913 (the options)
 @main.command(short_help="Print docs/iam.md: what each function may do, and why.")
 @project_option
 def iam(directory: Path) -> None:
-    """Print docs/iam.md: each function's permissions, and the line of code that needs each."""
+    """Print docs/iam.md: each function's permissions, and the line of code that needs each.
+
+    \b
+    Example:
+      elephant iam > docs/iam.md
+    """  # noqa: D301
     with said_clearly():
         click.echo(iam_page(Code(directory.resolve())), nl=False)
 

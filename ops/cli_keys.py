@@ -52,7 +52,8 @@ def keys(  # noqa: PLR0913 (the options)
 
     "add" and "rotate" print a new key, and nothing else, on standard output. It works within
     seconds. "rotate" keeps the former key valid until "rotate WHO --finish"; keys that are removed
-    are refused within five minutes. Meetings stay when a key is removed.
+    are refused within five minutes. Meetings stay when a key is removed. With --json, both print an
+    object with the "key"; the list has "keys", each with its name, and the days "since" when.
 
     \b
     Examples:

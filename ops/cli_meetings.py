@@ -65,7 +65,8 @@ def meetings(  # noqa: PLR0913 (the options)
     stored nowhere, and contains what you put into it: instance, volume, address, traffic.
 
     "cancel" is for a meeting that nobody has joined yet, "end" for one in progress. Both wait up to
-    a minute until the stage has terminated its desktops; exit status 1 if it has not.
+    a minute until the stage has terminated its desktops; exit status 1 if it has not. The JSON of a
+    list has "meetings"; of one meeting, it is the meeting.
 
     \b
     Examples:

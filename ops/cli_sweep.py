@@ -32,12 +32,17 @@ UNFINISHED = 1
 """Exit status of `sweep` when something was left, held back or refused."""
 
 
-@click.command()
+@click.command(short_help="Show instances, records and rows side by side.")
 @stage_argument
 @json_option
 @project_option
 def status(name: str, directory: Path, *, as_json: bool) -> None:
     """Show stage NAME's instances, records and rows side by side, and their drift.
+
+    Each instance is "ok", or has "drift" that the next sweep repairs, or a "warning" that somebody
+    should look at, or is "waiting" until more is known. Those with drift come first. The JSON has
+    "instances", with the meeting, records, drift and warnings of each, and "foreign" for what
+    belongs to other deployments.
 
     \b
     Examples:
@@ -66,6 +71,9 @@ def plan(name: str, directory: Path, *, as_json: bool) -> None:
     """Show what a sweep of stage NAME would do, and change nothing.
 
     Exit status 0 if there is nothing to repair, 2 if there is, 1 if that could not be determined.
+    The JSON has "changes", each with its action (create, update or delete), kind (record or row),
+    name, change and reason; and what is "waiting", "warnings", and "unsafe" if any would be held
+    back.
 
     \b
     Examples:
@@ -82,7 +90,7 @@ def plan(name: str, directory: Path, *, as_json: bool) -> None:
     raise SystemExit(DRIFT if drift.planned else 0)
 
 
-@click.command()
+@click.command(short_help="Repair a stage now, as the function `sweep` does.")
 @stage_argument
 @click.option("--force", is_flag=True, help="Also make the deletions that would be held back.")
 @json_option
@@ -93,6 +101,7 @@ def sweep(name: str, directory: Path, *, force: bool, as_json: bool) -> None:
     Deletions for which EC2 shows no reason are held back if there are more than the limits allow:
     review them with `plan`, and if they are right, use --force.
     Exit status 0 if everything is right, 1 if something was left, held back or refused.
+    The JSON is what the function logs, see docs/operations.md.
 
     \b
     Examples:

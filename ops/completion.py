@@ -16,9 +16,9 @@ def completion(context: click.Context, shell: str) -> None:
 
     \b
     Examples:
-      eval "$(elephant completion bash)"                # in ~/.bashrc
-      eval "$(elephant completion zsh)"                 # in ~/.zshrc, after compinit
-      elephant completion fish | source                 # in ~/.config/fish/config.fish
+      eval "$(elephant completion bash)"    # in ~/.bashrc
+      eval "$(elephant completion zsh)"     # in ~/.zshrc, after compinit
+      elephant completion fish | source     # in ~/.config/fish/config.fish
     """  # noqa: D301 (click's mark for text that keeps its lines)
     maker = get_completion_class(shell)
     if maker is None:  # click has all three

@@ -66,17 +66,18 @@ def aws_environment(
 
 def refuse_other_region(config_file: ConfigFile, name: str, region: str) -> None:
     """Raise ConfigError if a stage exists in another region: a stage has only one."""
-    regions = {
-        each: config_file.values(each).get(OWN_KEY, {}).get("region")
-        for each in config_file.names()
-    }
-    own = regions.get(name)
+    own = _region_of(config_file, name)
     if own and own != region:
-        there = ", ".join(each for each, its in regions.items() if its == region)
-        instead = f"name a stage of {region} ({there})" if there else f"no stage is in {region}"
+        there = [each for each in config_file.names() if _region_of(config_file, each) == region]
+        instead = f", or name a stage of that region: {', '.join(there)}" if there else ""
         raise ConfigError(
-            f"stage {name!r} is in {own}, but --region is {region}: leave it out; {instead}"
+            f"stage {name!r} is in {own}, not in {region}: leave out --region{instead}"
         )
+
+
+def _region_of(config_file: ConfigFile, name: str) -> str | None:
+    region: str | None = config_file.values(name).get(OWN_KEY, {}).get("region")
+    return region
 
 
 def _checked(directory: Path, what: str) -> Path:

@@ -188,7 +188,7 @@ def test_all_problems_are_reported_in_one_error() -> None:
 
     heading, *lines = str(caught.value).splitlines()
     assert heading == (
-        "43 setting(s) of this stage are missing or wrong "
+        "43 settings of this stage missing or wrong "
         "(environment_variables in .chalice/config.json):"
     )
     assert lines == [f"  - {problem}" for problem in caught.value.problems]
