@@ -219,7 +219,7 @@ def _examine(
     console = Console(highlight=False)
     if as_json:
         checks = examine(context)
-        click.echo(doctor_json(checks))
+        click.echo(doctor_json(checks, name))
     else:
         with console.status("Checking …") as status:
             checks = examine(context, lambda check: status.update(f"{check.name} …"))

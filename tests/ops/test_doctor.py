@@ -178,7 +178,7 @@ def test_what_needs_attention_is_shown_and_the_rest_counted() -> None:
 def test_a_failure_alone_makes_a_script_stop(
     checks: tuple[Check, ...], status: str, exit_status: int
 ) -> None:
-    shown = json.loads(as_json(checks))
+    shown = json.loads(as_json(checks, "prod"))
     assert shown["status"] == status
     assert [tuple(each.values()) for each in shown["checks"]] == [
         (each.name, each.level, each.found, each.remedy) for each in checks
