@@ -44,7 +44,7 @@ def schedule_key(context: Context) -> Iterator[Finding]:
     if keys and all(len(each) >= SHORTEST_KEY for each in keys):
         yield ok(
             f"{name} holds {counted(len(keys), 'key')}; `elephant keys {context.stage.name}` lists "
-            "who has them"
+            "them"
         )
         return
     found = "a key that can be guessed" if keys else "no key"

@@ -130,7 +130,8 @@ def _survey(sweeping: Sweeping) -> Survey:
 
 
 def _repair(sweeping: Sweeping, survey: Survey, *, force: bool) -> Repair:
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Repairing …", total=len(survey.plan.changes))
         progress: Callable[[int], None] = lambda count: bar.advance(task, count)  # noqa: E731
         return sweeping.repair(survey, force=force, progress=progress)

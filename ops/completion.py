@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+_SHELLS: Final = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(list(_SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print what makes a shell complete commands and stages.
@@ -20,8 +24,5 @@ def completion(context: click.Context, shell: str) -> None:
       eval "$(elephant completion zsh)"     # in ~/.zshrc, after compinit
       elephant completion fish | source     # in ~/.config/fish/config.fish
     """  # noqa: D301 (click's mark for text that keeps its lines)
-    maker = get_completion_class(shell)
-    if maker is None:  # click has all three
-        raise click.ClickException(f"completion for {shell} is not available")
     group = context.find_root().command
-    click.echo(maker(group, {}, "elephant", "_ELEPHANT_COMPLETE").source())
+    click.echo(_SHELLS[shell](group, {}, "elephant", "_ELEPHANT_COMPLETE").source())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.dns.batches import Applied
+from chalicelib.watchdog.sweep_result import SHOWN, Repair
 from ops.drift import Drift
-from ops.drift_listing import plan_listing, status_listing
+from ops.drift_listing import plan_listing, repair_listing, status_listing
 from tests.surveys import SETTINGS, A, instance, linked, record, row, survey
 from tests.world import DOMAIN
 
@@ -121,3 +123,13 @@ def test_deletions_that_would_be_held_back_say_how_to_force_them_in_this_stage()
 
     assert "`elephant sweep prod --force`" in drift.unsafe
     assert drift.unsafe.startswith("11 deletions would be held back")
+
+
+def test_a_sweep_that_did_much_shows_the_first_and_counts_the_rest() -> None:
+    names = [f"i-{number:017x}" for number in range(500)]
+    found = survey([instance(each, meeting=None) for each in names])
+    repair = Repair(found, SETTINGS, Applied(done=list(found.plan.changes)))
+    shown = [line.plain for line in repair_listing(repair, "prod", 80)]
+
+    assert shown[0] == f"  create {names[0]}.{DOMAIN} at 203.0.113.7"
+    assert shown[SHOWN:] == [f"  and {500 - SHOWN} more", "repaired: 500 created"]
