@@ -10,7 +10,7 @@ import click
 
 from chalicelib.clock import in_minutes
 from chalicelib.meetings.authorizer import LIFETIME
-from ops.console import json_option, printable, project_option, said_clearly, stage_argument
+from ops.console import json_option, project_option, said_clearly, stage_argument
 from ops.keys import KeySecret, day_of, new_key
 from ops.listing import Item, Said, counted, listing, show, width_here
 from ops.opened import open_meetings
@@ -154,7 +154,7 @@ def _show(ring: KeyRing, name: str, *, as_json: bool) -> None:
     items = [
         Item(
             (
-                Said(printable(who)),
+                Said(who),
                 Said(f"{len(since):>4}"),
                 Said(", ".join(day or "not known" for day in since)),
             )

@@ -10,8 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SECTIONS: Final[Mapping[str, Sequence[str]]] = {
-    "Set up and remove": ("stage", "token", "deploy", "certificate", "image", "destroy"),
-    "Look and repair": ("status", "doctor", "plan", "sweep", "notify-test"),
+    "Set up and remove": (
+        "stage",
+        "token",
+        "network",
+        "deploy",
+        "certificate",
+        "image",
+        "package",
+        "destroy",
+    ),
+    "Look and repair": ("status", "doctor", "plan", "sweep", "selftest", "notify-test"),
     "Meetings": ("meetings", "keys"),
 }
 _OTHERS: Final = "Others"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+
+from ops.console import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,8 +38,10 @@ def listing(columns: Sequence[str], items: Sequence[Item], width: int) -> Iterat
     """Yield the lines of a list: each item on one line if they fit, else on several.
 
     The columns that do not fit follow below, named; so does what follows a few names that are too
-    long. Lines break at spaces only, and a longer word is left to the terminal.
+    long. Lines break at spaces only, and a longer word is left to the terminal. What would control
+    the terminal is not printed.
     """
+    items = [replace(item, cells=tuple(map(_printable, item.cells))) for item in items]
     widths = [
         max(map(cell_len, (name, *(item.cells[number].text for item in items))))
         for number, name in enumerate(columns)
@@ -65,7 +69,7 @@ def sentence(said: Said, width: int, indent: str = "") -> Iterator[Text]:
     """Yield the lines of a text; it breaks at spaces only."""
     for line in said.text.splitlines() or [""]:
         wrapped = textwrap.wrap(
-            line,
+            printable(line),
             width,
             initial_indent=indent,
             subsequent_indent=f"{indent}{_GAP}",
@@ -81,7 +85,7 @@ def fields(pairs: Sequence[tuple[str, str]], width: int) -> Iterator[Text]:
     indent = " " * longest + _GAP
     for name, value in pairs:
         wrapped = textwrap.wrap(
-            value,
+            printable(value),
             max(width - len(indent), 1),
             break_long_words=False,
             break_on_hyphens=False,
@@ -105,6 +109,10 @@ def width_here() -> int:
 def counted(count: int, what: str, several: str = "") -> str:
     """Format a number of things, such as "1 record" and "2 records"."""
     return f"{count:,} {what if count == 1 else several or f'{what}s'}"
+
+
+def _printable(said: Said) -> Said:
+    return said._replace(text=printable(said.text))
 
 
 def _usual(lengths: Sequence[int], widths: Sequence[int], width: int) -> int:

@@ -12,7 +12,6 @@ from chalicelib.meeting_row.meeting import ENDED_AT, EXPIRES_AT, REASON, ROLES, 
 from chalicelib.meetings.launch_plan import BEGUN_AT
 from chalicelib.meetings.state import meet_time_of
 from chalicelib.meetings.view import State, state_of, view
-from ops.console import printable
 from ops.listing import Item, Said, counted, fields, listing, sentence
 from ops.usage import HOW, Usage
 
@@ -79,7 +78,7 @@ class Documents:
         if self.price_per_hour is None:
             del shown["cost"]
         pairs = [
-            (name.replace("_", " "), printable(str(value)))
+            (name.replace("_", " "), str(value))
             for name, value in shown.items()
             if value not in {None, ""}
         ]
@@ -90,10 +89,10 @@ class Documents:
         usage = Usage.of(meeting, self.now, self.longest)
         return Item(
             (
-                Said(printable(meeting.id)),
+                Said(meeting.id),
                 Said(start_of(meeting)),
-                Said(printable(meeting.text(SCHEDULED_BY) or "-")),
-                Said(printable(_state(meeting, state)), _COLOURS[state]),
+                Said(meeting.text(SCHEDULED_BY) or "-"),
+                Said(_state(meeting, state), _COLOURS[state]),
                 Said(f"{'?' if usage.unknown else f'{usage.hours:.1f}':>5}"),
             )
         )

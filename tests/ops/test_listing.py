@@ -61,6 +61,15 @@ def test_a_sentence_breaks_at_spaces_only() -> None:
     assert [line.plain for line in sentence(Said("a\nb"), 9)] == ["a", "b"]
 
 
+def test_what_others_have_written_does_not_control_the_terminal() -> None:
+    hostile = "\x1b[2J\u202e"
+    shown = [*lines(item(hostile, hostile, hostile)), *lines(item(by=hostile * 9), width=30)]
+    shown += [line.plain for line in fields([("id", hostile)], 80)]
+
+    assert [each for each in shown if not each.isprintable()] == []
+    assert "[2J" in shown[1]
+
+
 def test_fields_have_their_values_side_by_side() -> None:
     shown = fields([("id", SHORT), ("reason", f"a b {UUID}")], 40)
     assert [line.plain for line in shown] == [f"id      {SHORT}", "reason  a b", f"        {UUID}"]
