@@ -35,7 +35,7 @@ def credentials(context: Context) -> Finding:
     if identity.account != stage.account:
         return failure(
             f"{identity.arn} is in account {identity.account}, the stage in {stage.account}",
-            "`export AWS_PROFILE=…` of that account, or "
+            "use --profile or AWS_PROFILE for that account, or "
             + context.command("stage", f"--account {identity.account}"),
         )
     return ok(f"{identity.arn}, in {stage.region}")

@@ -162,7 +162,7 @@ class ConfigFile:
         if config.get("app_name", APP) != APP:
             raise ConfigError(f"{self.path}: app_name must be {APP!r}, the prefix of all names")
         if "profile" in config:
-            raise ConfigError(f"{self.path}: remove 'profile', and export AWS_PROFILE instead")
+            raise ConfigError(f"{self.path}: remove 'profile', and use --profile or AWS_PROFILE")
         self._check_place(f"{self.path}", config)
         return config
 

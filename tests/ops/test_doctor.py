@@ -199,7 +199,7 @@ def test_without_the_right_credentials_nothing_else_is_asked_of_aws(project: Con
     (failed,) = [check for check in checks if check.level is Level.FAILURE]
     assert failed.name == "credentials"
     assert "is in account 210987654321" in failed.found
-    assert failed.remedy.startswith("`export AWS_PROFILE=…`")
+    assert failed.remedy.startswith("use --profile or AWS_PROFILE")
     rest = checks[checks.index(failed) + 1 :]
     assert {check.found for check in rest} == {"depends on failed check 'credentials'"}
 
