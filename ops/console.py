@@ -109,9 +109,10 @@ def project_and_region_option(command: _Command) -> _Command:
 
 def _placed(command: _Command, *, sets_region: bool) -> _Command:
     @wraps(command)
-    def placed(*, profile: str | None, region: str | None, **options: Any) -> Any:  # noqa: ANN401
+    def placed(**options: Any) -> Any:  # noqa: ANN401
         context = click.get_current_context()
-        profile, region = _given(context, "profile"), _given(context, "region")
+        profile, region = (_given(context, each) for each in ("profile", "region"))
+        del options["profile"], options["region"]
         with said_clearly():
             options["directory"] = _project(context)
             if sets_region:

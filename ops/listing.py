@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _GAP: Final = "  "
 _HEADER: Final = "bold"
+_NARROWEST: Final = 20
 
 
 class Said(NamedTuple):
@@ -96,14 +97,14 @@ def fields(pairs: Sequence[tuple[str, str]], width: int) -> Iterator[Text]:
 
 def show(lines: Iterable[Text]) -> None:
     """Print lines as they are; colours only on a terminal, and not with NO_COLOR."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=width_here())
     for line in lines:
         console.print(line, soft_wrap=True)
 
 
 def width_here() -> int:
-    """Return the width of the terminal, or of COLUMNS, or else 80."""
-    return Console().width
+    """Return the width of the terminal, or of COLUMNS, or else 80; at least 20."""
+    return max(Console().width, _NARROWEST)
 
 
 def counted(count: int, what: str, several: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.listing import Item, Said, counted, fields, listing, sentence
+from ops.listing import Item, Said, counted, fields, listing, sentence, show, width_here
 
 COLUMNS = ("id", "start", "by", "hours")
 SHORT, UUID = "4fzyo82mvyr2k7aq", "0b1e4c52-8b7c-4d0e-9d5b-1f2a3c4d5e6f"
@@ -68,6 +68,17 @@ def test_what_others_have_written_does_not_control_the_terminal() -> None:
 
     assert [each for each in shown if not each.isprintable()] == []
     assert "[2J" in shown[1]
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 20), ("1", 20), ("132", 132)])
+def test_a_terminal_that_says_nothing_of_its_width_shows_everything(
+    columns: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    show(listing(COLUMNS, [item(UUID)], width_here()))
+
+    assert width_here() == width
+    assert UUID in capsys.readouterr().out
 
 
 def test_fields_have_their_values_side_by_side() -> None:
