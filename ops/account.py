@@ -83,10 +83,10 @@ def readable_errors(what: str) -> Iterator[None]:
     except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
         raise AwsError(
             f"could not {what}: no AWS credentials were found; run `aws configure` or "
-            "`aws sso login`, or export AWS_PROFILE"
+            "`aws sso login`, or choose a profile with --profile or AWS_PROFILE"
         ) from error
     except ProfileNotFound as error:
-        raise AwsError(f"could not {what}: {error}; check AWS_PROFILE") from error
+        raise AwsError(f"could not {what}: {error}; check --profile or AWS_PROFILE") from error
     except (EndpointConnectionError, ConnectionError) as error:
         raise AwsError(
             f"could not {what}: AWS was not reached ({error}); check the region and the network"

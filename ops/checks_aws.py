@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question, warning
 from ops.grants import secret_arn
+from ops.listing import counted
 from ops.reach import SWEEP
 from ops.stack import template
 from ops.stream import VIEWS
@@ -34,7 +35,7 @@ def credentials(context: Context) -> Finding:
     if identity.account != stage.account:
         return failure(
             f"{identity.arn} is in account {identity.account}, the stage in {stage.account}",
-            "`export AWS_PROFILE=…` of that account, or "
+            "use --profile or AWS_PROFILE for that account, or "
             + context.command("stage", f"--account {identity.account}"),
         )
     return ok(f"{identity.arn}, in {stage.region}")
@@ -247,7 +248,7 @@ def failure_queue(context: Context) -> Finding:
     count = int(answer["Attributes"]["ApproximateNumberOfMessages"])
     if count:
         return warning(
-            f"{count} event(s) failed permanently",
+            f"{counted(count, 'event')} failed permanently",
             f"`aws sqs receive-message --queue-url {url}{in_region(context)}` shows one; fix "
             "the cause and invoke the function with it again, as docs/operations.md says; then "
             f"`aws sqs purge-queue --queue-url {url}{in_region(context)}`",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ops.check import failure, ok, question, skipped, warning
 from ops.cloudflare_zone import danger_of
+from ops.listing import counted
 from ops.preflight import lies_in, unknown_records
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ def owner_in_zone(context: Context) -> Finding:
     if others:
         shown = ", ".join(others[:_SHOWN]) + (" …" if len(others) > _SHOWN else "")
         return warning(
-            f"{len(others)} record(s) of {owner} have no instance in this account and region, "
-            f"so another deployment may use this owner: {shown}",
+            f"{counted(len(others), 'record')} of {owner} without an instance in this account and "
+            f"region, so another deployment may use this owner: {shown}",
             "if another deployment uses this owner, each removes the other's records: give one of "
             f"them another owner while none of its instances runs: "
             f"{context.command('stage', '--owner elephant:ANOTHER')}, then "

@@ -12,6 +12,7 @@ from chalicelib.meetings.stage_secrets import SHORTEST_SEED
 from ops.account import error_code
 from ops.check import NOT_FOUND, failure, ok, question
 from ops.checks_aws import in_region, recreate_stack
+from ops.listing import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +43,8 @@ def schedule_key(context: Context) -> Iterator[Finding]:
     keys = _keys(text)
     if keys and all(len(each) >= SHORTEST_KEY for each in keys):
         yield ok(
-            f"{name} holds {len(keys)} key(s); `elephant keys {context.stage.name}` lists them"
+            f"{name} holds {counted(len(keys), 'key')}; `elephant keys {context.stage.name}` lists "
+            "them"
         )
         return
     found = "a key that can be guessed" if keys else "no key"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,17 @@ from ops.cli_notify import notify_test
 from ops.cli_selftest import selftest
 from ops.cli_stage import stage
 from ops.cli_sweep import plan, status, sweep
-from ops.console import json_option, project_option, said_clearly, say, stage_argument, step
+from ops.command_group import CommandGroup
+from ops.completion import completion
+from ops.console import (
+    json_option,
+    place_options,
+    project_option,
+    said_clearly,
+    say,
+    stage_argument,
+    step,
+)
 from ops.deployment import Deployment
 from ops.doctor import as_json as doctor_json
 from ops.doctor import examine, render, worst
@@ -33,9 +44,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="elephant")
-def main() -> None:
+@place_options
+@click.pass_context
+def main(context: click.Context, /, **_: object) -> None:
     """Configure, deploy, check, repair and remove stages of Elephant.
 
     \b
@@ -48,11 +61,18 @@ def main() -> None:
     Then, at any time:
       elephant status prod
       elephant doctor prod
+
+    --project, --profile and --region may also follow the command. With --json, a command prints one
+    object on standard output, with the name of the "stage". Exit status 0 if a command did what it
+    was asked, 1 if not, 2 if it was called wrongly; `plan` has its own.
     """  # noqa: D301 (click's mark for text that keeps its lines)
+    if os.environ.get("NO_COLOR"):  # https://no-color.org; rich obeys it by itself
+        context.color = False
 
 
 for command in (
     certificate,
+    completion,
     image,
     keys,
     meetings,
@@ -67,7 +87,7 @@ for command in (
     main.add_command(command)
 
 
-@main.command()
+@main.command(short_help="Test and store the Cloudflare token; also rotates it.")
 @stage_argument
 @click.option("--overwrite", is_flag=True, help="Replace a secret that holds something else.")
 @project_option
@@ -86,7 +106,7 @@ def token(name: str, directory: Path, *, overwrite: bool) -> None:
         _take_token(ConfigFile(directory.resolve()).stage(name), overwrite=overwrite)
 
 
-@main.command()
+@main.command(short_help="Deploy a stage, and check it.")
 @stage_argument
 @project_option
 @click.pass_context
@@ -120,7 +140,7 @@ def deploy(context: click.Context, name: str, directory: Path) -> None:
     raise SystemExit(status)
 
 
-@main.command()
+@main.command(short_help="Check everything, and say what to do.")
 @stage_argument
 @click.option("--prove", is_flag=True, help="Test the token by creating and removing a DNS record.")
 @click.option("--all", "every", is_flag=True, help="Show what is right as well.")
@@ -144,7 +164,7 @@ def doctor(name: str, directory: Path, *, prove: bool, every: bool, as_json: boo
     raise SystemExit(status)
 
 
-@main.command()
+@main.command(short_help="Remove a stage, its own DNS records first.")
 @stage_argument
 @click.option("--table", help="The meetings table's name, to delete it with all its rows.")
 @click.option("--secret", help="The secret's name or ARN, to delete it with the token.")
@@ -167,7 +187,7 @@ def destroy(  # noqa: PLR0913 (the options)
     \b
     Examples:
       elephant destroy qa
-      elephant destroy qa --table elephant-qa-meetings --secret elephant/qa/cloudflare
+      elephant destroy qa --table elephant-qa-meetings
     """  # noqa: D301
     with said_clearly():
         deployment = _deployment(directory, name)
@@ -177,10 +197,15 @@ def destroy(  # noqa: PLR0913 (the options)
     click.echo(f"Stage {name} is removed; its files in .chalice are unchanged.")
 
 
-@main.command()
+@main.command(short_help="Print docs/iam.md: what each function may do, and why.")
 @project_option
 def iam(directory: Path) -> None:
-    """Print docs/iam.md: each function's permissions, and the line of code that needs each."""
+    """Print docs/iam.md: each function's permissions, and the line of code that needs each.
+
+    \b
+    Example:
+      elephant iam > docs/iam.md
+    """  # noqa: D301
     with said_clearly():
         click.echo(iam_page(Code(directory.resolve())), nl=False)
 
@@ -198,7 +223,7 @@ def _examine(
     console = Console(highlight=False)
     if as_json:
         checks = examine(context)
-        click.echo(doctor_json(checks))
+        click.echo(doctor_json(checks, name))
     else:
         with console.status("Checking …") as status:
             checks = examine(context, lambda check: status.update(f"{check.name} …"))

@@ -41,7 +41,7 @@ _BOTH: Final = f"{CERTIFICATE_FILE} {KEY_FILE}"
 _STRICT: Final = "Full (strict) in Cloudflare's dashboard > SSL/TLS > Overview"
 
 
-@click.command()
+@click.command(short_help="Get a Cloudflare certificate for the desktops.")
 @stage_argument
 @click.option(
     "--days",

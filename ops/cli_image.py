@@ -35,7 +35,7 @@ _VERSION: Final = _Form("version such as 1.0.0", r"\d+\.\d+\.\d+")
 _SOME_IMAGE: Final = "ami-00000000000000000"
 
 
-@click.command()
+@click.command(short_help="Print what a build of the desktops' image needs.")
 @stage_argument
 @click.option(
     "--platform",

@@ -7,18 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from chalicelib.clock import in_minutes
 from chalicelib.meetings.authorizer import LIFETIME
 from ops.console import json_option, project_option, said_clearly, stage_argument
 from ops.keys import KeySecret, day_of, new_key
+from ops.listing import Item, Said, counted, listing, show, width_here
 from ops.opened import open_meetings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ops.keys import KeyRing
@@ -27,7 +25,7 @@ _WITHIN: Final = f"within {in_minutes(timedelta(seconds=LIFETIME))}"
 _ADD, _ROTATE, _REMOVE = _ACTIONS = ("add", "rotate", "remove")
 
 
-@click.command()
+@click.command(short_help="List, add, rotate and remove the keys for booking.")
 @stage_argument
 @click.argument("action", type=click.Choice(_ACTIONS), required=False)
 @click.argument("who", required=False)
@@ -54,7 +52,8 @@ def keys(  # noqa: PLR0913 (the options)
 
     "add" and "rotate" print a new key, and nothing else, on standard output. It works within
     seconds. "rotate" keeps the former key valid until "rotate WHO --finish"; keys that are removed
-    are refused within five minutes. Meetings stay when a key is removed.
+    are refused within five minutes. Meetings stay when a key is removed. With --json, both print an
+    object with the "key"; the list has "keys", each with its name, and the days "since" when.
 
     \b
     Examples:
@@ -70,13 +69,13 @@ def keys(  # noqa: PLR0913 (the options)
         stage, account, _ = open_meetings(directory, name)
         secret = KeySecret(stage, account)
         if action is None or who is None:
-            _show(secret.read(), as_json=as_json)
+            _show(secret.read(), name, as_json=as_json)
         elif action == _REMOVE:
-            _remove(secret, name, who, force=force, yes=yes)
+            _remove(secret, name, who, force=force, yes=yes, as_json=as_json)
         elif finish:
-            _finish(secret, who, yes=yes)
+            _finish(secret, name, who, yes=yes, as_json=as_json)
         else:
-            _make(secret, name, action, who)
+            _make(secret, name, action, who, as_json=as_json)
 
 
 def _check_usage(action: str | None, who: str | None, *, finish: bool, force: bool) -> None:
@@ -88,7 +87,7 @@ def _check_usage(action: str | None, who: str | None, *, finish: bool, force: bo
         raise click.UsageError("--force is for remove")
 
 
-def _make(secret: KeySecret, name: str, action: str, who: str) -> None:
+def _make(secret: KeySecret, name: str, action: str, who: str, *, as_json: bool) -> None:
     key = new_key(datetime.now(UTC))
     change: Callable[[KeyRing], KeyRing] = (
         (lambda ring: ring.added(who, key))
@@ -97,7 +96,7 @@ def _make(secret: KeySecret, name: str, action: str, who: str) -> None:
     )
     count = len(secret.change(change).of(who))
     _advise(f"The new key of {who}, shown only this once:")
-    click.echo(key)
+    click.echo(_json(name, {"name": who, "key": key, "keys": count}) if as_json else key)
     _advise(
         f"Hand it to {who} in a safe way: who has it books meetings in that name. It is asked for "
         "by the booking page, and sent by programs as `Authorization: Bearer KEY`."
@@ -109,20 +108,22 @@ def _make(secret: KeySecret, name: str, action: str, who: str) -> None:
         )
 
 
-def _finish(secret: KeySecret, who: str, *, yes: bool) -> None:
+def _finish(secret: KeySecret, name: str, who: str, *, yes: bool, as_json: bool) -> None:
     older = len(secret.read().of(who)) - 1
-    if not older:
-        click.echo(f"{who} has one key: nothing to remove.")
-        return
-    if not yes:
-        click.confirm(
-            f"Remove {_counted(older, 'older key')} of {who}, and leave the newest?", abort=True
-        )
-    secret.change(lambda ring: ring.finished(who))
-    click.echo(f"{who} has one key now; the older is refused everywhere {_WITHIN}.")
+    said = f"{who} has one key: nothing to remove."
+    if older:
+        if not yes:
+            question = f"Remove {counted(older, 'older key')} of {who}, and leave the newest?"
+            click.confirm(question, abort=True, err=as_json)
+        secret.change(lambda ring: ring.finished(who))
+        refused = "the older is" if older == 1 else "the older ones are"
+        said = f"{who} has one key now; {refused} refused everywhere {_WITHIN}."
+    click.echo(_json(name, {"name": who, "keys": 1}) if as_json else said)
 
 
-def _remove(secret: KeySecret, name: str, who: str, *, force: bool, yes: bool) -> None:
+def _remove(  # noqa: PLR0913 (the options)
+    secret: KeySecret, name: str, who: str, *, force: bool, yes: bool, as_json: bool
+) -> None:
     ring = secret.read()
     ring.without(who, force=force)  # so that nobody is asked for nothing
     what_of_meetings = (
@@ -130,32 +131,41 @@ def _remove(secret: KeySecret, name: str, who: str, *, force: bool, yes: bool) -
         f"with `elephant meetings {name}`, or with a new key of the same name."
     )
     if not yes:
-        count = _counted(len(ring.of(who)), "key")
-        click.confirm(f"{what_of_meetings}\nRemove {count} of {who}?", abort=True)
+        count = counted(len(ring.of(who)), "key")
+        question = f"{what_of_meetings}\nRemove {count} of {who}?"
+        click.confirm(question, abort=True, err=as_json)
     secret.change(lambda ring: ring.without(who, force=force))
-    click.echo(f"{who} has no key any more; it is refused everywhere {_WITHIN}.")
+    said = f"{who} has no key any more; it is refused everywhere {_WITHIN}."
+    click.echo(_json(name, {"name": who, "keys": 0}) if as_json else said)
 
 
-def _show(ring: KeyRing, *, as_json: bool) -> None:
+def _show(ring: KeyRing, name: str, *, as_json: bool) -> None:
     days = {
         who: [str(day) if (day := day_of(key)) else None for key in found]
         for who, found in ring.keys.items()
     }
     if as_json:
         listed = [{"name": who, "keys": len(since), "since": since} for who, since in days.items()]
-        click.echo(json.dumps({"keys": listed}, indent=2))
+        click.echo(_json(name, {"keys": listed}))
         return
-    table = Table(caption="since: the day on which each key was made", caption_justify="left")
-    for column in ("name", "keys", "since"):
-        table.add_column(column, overflow="fold")
-    for who, since in days.items():
-        said = ", ".join(day or "not known" for day in since)
-        table.add_row(escape(who), str(len(since)), said)
-    Console(highlight=False).print(table)
+    if not days:
+        click.echo(f"Nobody has a key: make one with `elephant keys {name} add WHO`.")
+        return
+    items = [
+        Item(
+            (
+                Said(who),
+                Said(f"{len(since):>4}"),
+                Said(", ".join(day or "not known" for day in since)),
+            )
+        )
+        for who, since in days.items()
+    ]
+    show(listing(("name", "keys", "made on"), items, width_here()))
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _json(stage: str, document: Mapping[str, object]) -> str:
+    return json.dumps({"stage": stage, **document}, indent=2)
 
 
 def _advise(text: str) -> None:

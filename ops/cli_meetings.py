@@ -13,6 +13,7 @@ from chalicelib.meeting_row.meeting import REASON, ROLES, Status
 from chalicelib.meetings.own_meetings import PAST
 from chalicelib.meetings.state import is_over
 from ops.console import json_option, printable, project_option, said_clearly, stage_argument
+from ops.listing import show, width_here
 from ops.meeting_documents import Documents, start_of
 from ops.opened import open_meetings
 from ops.stage_meetings import CANCEL, END, LOOKS, PAUSE, StageMeetings, check_action
@@ -30,7 +31,7 @@ _CONSEQUENCES: Final = {
 }
 
 
-@click.command()
+@click.command(short_help="List meetings; show, cancel or end one.")
 @stage_argument
 @click.argument("action", type=click.Choice(_ACTIONS), required=False)
 @click.argument("meeting_id", metavar="[ID]", required=False)
@@ -64,7 +65,8 @@ def meetings(  # noqa: PLR0913 (the options)
     stored nowhere, and contains what you put into it: instance, volume, address, traffic.
 
     "cancel" is for a meeting that nobody has joined yet, "end" for one in progress. Both wait up to
-    a minute until the stage has terminated its desktops; exit status 1 if it has not.
+    a minute until the stage has terminated its desktops; exit status 1 if it has not. The JSON of a
+    list has "meetings"; of one meeting, it is the meeting.
 
     \b
     Examples:
@@ -83,7 +85,7 @@ def meetings(  # noqa: PLR0913 (the options)
         if action is None or meeting_id is None:
             _list(found, documents, name, every=every, as_json=as_json)
         elif action == _SHOW:
-            _show(found.read(meeting_id), documents, as_json=as_json)
+            _show(found.read(meeting_id), documents, name, as_json=as_json)
         else:
             _stop(found, meeting_id, action, documents, name, yes=yes, as_json=as_json)
 
@@ -100,16 +102,16 @@ def _list(
     if as_json:
         click.echo(json.dumps({"stage": name, **documents.list_json(rows)}, indent=2))
     else:
-        Console(highlight=False).print(documents.list_table(rows))
+        show(documents.list_lines(rows, width_here()))
         if not every:
             click.echo("Older ones, and those booked by other programs, are listed with --all.")
 
 
-def _show(meeting: Meeting, documents: Documents, *, as_json: bool) -> None:
+def _show(meeting: Meeting, documents: Documents, name: str, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(documents.one_json(meeting), indent=2))
+        click.echo(json.dumps({"stage": name, **documents.one_json(meeting)}, indent=2))
     else:
-        Console(highlight=False).print(documents.one_table(meeting))
+        show(documents.one_lines(meeting, width_here()))
 
 
 def _stop(  # noqa: PLR0913 (the command's options)
@@ -134,7 +136,7 @@ def _stop(  # noqa: PLR0913 (the command's options)
     for warning in ended.warnings:
         click.secho(f"warning, without consequences: {warning}", fg="yellow", err=True)
     if as_json:
-        _show(ended.meeting, documents, as_json=True)
+        _show(ended.meeting, documents, name, as_json=True)
     elif ended.is_done:
         reason = ended.meeting.text(REASON) or "without a reason"
         click.echo(f"{meeting_id} has ended ({reason}), and no desktop of it is left running.")

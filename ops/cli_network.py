@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FEW_DESKTOPS = 2
 
 
-@click.command()
+@click.command(short_help="Check the desktops' VPC, make the security group.")
 @stage_argument
 @click.option("--vpc", "vpc_id", help="The VPC.  [default: the stage's, or the default one]")
 @click.option("--yes", is_flag=True, help="Do not ask.")

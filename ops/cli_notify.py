@@ -15,7 +15,7 @@ from ops.samples import samples
 from ops.stages import ConfigError, ConfigFile
 
 
-@click.command("notify-test")
+@click.command("notify-test", short_help="Send one sample of each e-mail.")
 @stage_argument
 @click.option(
     "--html",

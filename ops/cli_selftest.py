@@ -32,7 +32,7 @@ _INTERRUPTED: Final = 130
 _WIDTH: Final = 80
 
 
-@click.command()
+@click.command(short_help="Prove a deployed stage with an instance of its own.")
 @stage_argument
 @click.option("--subnet", help="A public subnet for the instance.  [default: the default VPC's]")
 @click.option(

@@ -12,7 +12,7 @@ from chalicelib.settings.stage import FEATURES
 from ops.assemble import Features, Tags, assemble
 from ops.concurrency import asked_for
 from ops.configure import changes
-from ops.console import json_option, project_option, said_clearly, stage_argument
+from ops.console import json_option, project_and_region_option, said_clearly, stage_argument
 from ops.features import CORE_SETTINGS, SETTINGS_OF, capitalized
 from ops.neighbours import refuse_new_conflicts
 from ops.reach import Code
@@ -56,10 +56,9 @@ def _option(feature: str, setting: Setting) -> Callable[[Command], Command]:
     )
 
 
-@click.command()
+@click.command(short_help="Write a stage's configuration and its policies.")
 @stage_argument
 @_setting_options({"": CORE_SETTINGS})
-@click.option("--region", help="The stage's AWS region.  [default: your AWS configuration's]")
 @click.option("--account", help="The AWS account.  [default: your credentials']")
 @click.option(
     "--concurrency",
@@ -94,7 +93,7 @@ def _option(feature: str, setting: Setting) -> Callable[[Command], Command]:
 @click.option("--alarm-email", help="The address that alarms are sent to; '' for none.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @json_option
-@project_option
+@project_and_region_option
 def stage(  # noqa: PLR0913 (the options that are no text)
     name: str,
     directory: Path,
@@ -118,7 +117,7 @@ def stage(  # noqa: PLR0913 (the options that are no text)
       elephant stage prod --domain-root example.com --zone-id 0123…cdef
       elephant stage prod --alarm-email ops@example.com
       elephant stage prod --with meetings --ami ami-… --security-groups sg-…
-      elephant stage prod --with notifications --mail-from ops@… --mail-to you@…,me@…
+      elephant stage prod --with notifications --mail-from ops@… --mail-to you@…
       elephant stage prod --tag CostCenter=42 --tag Team=learning
       elephant stage prod --check
     """  # noqa: D301

@@ -117,9 +117,10 @@ def _table(checks: Sequence[Check]) -> Table:
     return table
 
 
-def as_json(checks: Sequence[Check]) -> str:
-    """Format the checks as JSON."""
+def as_json(checks: Sequence[Check], stage: str) -> str:
+    """Format the checks of a stage as JSON."""
     document = {
+        "stage": stage,
         "status": "failure" if worst(checks) else "ok",
         "checks": [asdict(check) for check in checks],
     }

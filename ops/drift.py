@@ -1,18 +1,16 @@
-"""Tables and JSON of a survey: instances, records and rows side by side, with their drift."""
+"""What a survey says: instances, records and rows side by side, and their drift."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-from rich.table import Table
-
 from chalicelib.dns.change import Create, Update
 from chalicelib.ec2.presence import Presence
 from chalicelib.watchdog.deletion_limit import held_back
 from chalicelib.watchdog.row_plan import RowPlan
 from chalicelib.watchdog.sweep_result import HOW_TO_FORCE
+from ops.listing import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,34 +23,56 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Desktop:
+    """The meeting and role that an instance names, and what its row says of them."""
+
+    id: str
+    role: str
+    has_row: bool = False
+    is_linked: bool = False
+    status: str | None = None
+
+
+@dataclass(frozen=True)
 class Line:
-    """An instance, or a record of ours without one; `drift` lists what has to be done."""
+    """An instance, or a record of ours without one; `drift` lists what has to be done.
+
+    `records` are the addresses in ours of its name, and `others` is what else has the name.
+    """
 
     instance: str
     state: str
     address: str
     records: tuple[str, ...]
-    row: str
+    others: tuple[str, ...]
+    meeting: Desktop | None
     drift: tuple[str, ...]
     waits: str
     warnings: tuple[str, ...]
 
+    @property
+    def is_running(self) -> bool:
+        """Whether EC2 says that it runs."""
+        return self.state == "running"
+
 
 @dataclass(frozen=True)
 class Planned:
-    """A change that a sweep would make, and why."""
+    """A change that a sweep would make, and why; `kind` is "record" or "row"."""
 
     action: str
+    kind: str
     name: str
     change: str
     reason: str
 
 
 class Drift:
-    """A survey, formatted for a person or a script."""
+    """A survey of a stage, for a person or a script."""
 
-    def __init__(self, survey: Survey, settings: Settings) -> None:
+    def __init__(self, survey: Survey, settings: Settings, stage: str) -> None:
         self._survey = survey
+        self._stage = stage
         self._settings = settings
         self._roster = RowPlan(survey, settings)
         self._records: dict[str, list[Record]] = {}
@@ -75,42 +95,24 @@ class Drift:
         survey = self._survey
         held = held_back(survey.plan, len(survey.records), 0, self._settings)
         count = sum(len(survey.plan.findings[key].changes) for key in held)
-        return f"{count} deletions would be held back: {HOW_TO_FORCE}" if count else ""
+        if not count:
+            return ""
+        return f"{counted(count, 'deletion')} would be held back: {how_to_force(self._stage)}"
 
     def lines(self) -> tuple[Line, ...]:
-        """Everything that concerns us: running instances first, then the others."""
+        """Everything that concerns us: running instances first, then the others, by their ids."""
         lines = [
             self._line(key, finding)
             for key, finding in self._survey.plan.findings.items()
             if finding.presence is not Presence.FOREIGN
             and (finding.presence is not Presence.UNCERTAIN or self._known(key))
         ]
-        return tuple(sorted(lines, key=lambda line: (line.state != "running", line.instance)))
-
-    def plan_table(self) -> Table:
-        """Format what a sweep would do."""
-        table = Table(caption=self._summary(), caption_justify="left")
-        for column in ("do", "to", "what", "since"):
-            table.add_column(column, overflow="fold")
-        for each in self.planned:
-            table.add_row(*map(escape, (each.action, each.name, each.change, each.reason)))
-        return table
-
-    def status_table(self) -> Table:
-        """Format instances, records and rows side by side."""
-        table = Table(caption=self._summary(), caption_justify="left")
-        for column in ("instance", "state", "address", "record", "meeting", "drift"):
-            table.add_column(column, overflow="fold")
-        for line in self.lines():
-            said = [*(f"[red]{escape(each)}[/]" for each in line.drift)]
-            said += [f"[yellow]{escape(each)}[/]" for each in (line.waits, *line.warnings) if each]
-            cells = (line.instance, line.state, line.address, "\n".join(line.records), line.row)
-            table.add_row(*map(escape, cells), "\n".join(said) or "[green]none[/]")
-        return table
+        return tuple(sorted(lines, key=lambda line: (not line.is_running, line.instance)))
 
     def status_json(self) -> dict[str, Any]:
         """Format the same as JSON."""
         return {
+            "stage": self._stage,
             "drift": bool(self.planned),
             "foreign": list(self.foreign),
             "instances": [asdict(each) for each in self.lines()],
@@ -119,6 +121,7 @@ class Drift:
     def plan_json(self) -> dict[str, Any]:
         """Format what a sweep would do as JSON."""
         return {
+            "stage": self._stage,
             "drift": bool(self.planned),
             "unsafe": self.unsafe,
             "changes": [asdict(each) for each in self.planned],
@@ -133,7 +136,7 @@ class Drift:
             for change in finding.changes
         }
         changes = [
-            Planned(_action(change), change.name, _short(change), reasons[change])
+            Planned(_action(change), "record", change.name, _short(change), reasons[change])
             for change in self._survey.plan.changes
         ]
         rows = []
@@ -142,7 +145,7 @@ class Drift:
             row_write = self._roster.row_write(meeting, [entry.desktop for entry in entries])
             if row_write:
                 said, why = row_write.change.summary, "matches its desktops"
-                rows.append(Planned("tell", f"row {meeting_id}", said, why))
+                rows.append(Planned("update", "row", meeting_id, said, why))
         return [*changes, *rows]
 
     def _known(self, key: str) -> bool:
@@ -151,14 +154,15 @@ class Drift:
 
     def _line(self, key: str, finding: Finding) -> Line:
         instance = self._survey.instances.get(key)
-        ours = [record.content for record in self._records.get(key, ())]
-        others = [f"{each.content} ({each.owner or each.type})" for each in finding.conflicting]
         return Line(
             instance=key,
             state=instance.state if instance else "unknown to EC2",
             address=(instance.address if instance else None) or "",
-            records=(*ours, *others),
-            row=self._row(finding),
+            records=tuple(record.content for record in self._records.get(key, ())),
+            others=tuple(
+                f"{each.content} ({each.owner or each.type})" for each in finding.conflicting
+            ),
+            meeting=self._desktop(finding),
             drift=(
                 *(f"{_action(each)} {_short(each)}" for each in finding.changes),
                 *self._rows.get(key, ()),
@@ -167,16 +171,16 @@ class Drift:
             warnings=finding.warnings if finding.presence is Presence.LIVE else (),
         )
 
-    def _row(self, finding: Finding) -> str:
+    def _desktop(self, finding: Finding) -> Desktop | None:
         assignment = finding.assignment
         if assignment is None:
-            return ""
-        meeting = self._survey.meetings.get(assignment.meeting_id)
-        said = f"{assignment.meeting_id} {assignment.role}"
+            return None
+        meeting_id, role = assignment.meeting_id, assignment.role
+        meeting = self._survey.meetings.get(meeting_id)
         if meeting is None:
-            return f"{said}: no row"
-        linked = "linked" if meeting.link(assignment.role) else "no link"
-        return f"{said}: {linked}, {meeting.status or 'no status'}"
+            return Desktop(meeting_id, role)
+        is_linked = bool(meeting.link(role))
+        return Desktop(meeting_id, role, has_row=True, is_linked=is_linked, status=meeting.status)
 
     @property
     def foreign(self) -> tuple[str, ...]:
@@ -195,25 +199,28 @@ class Drift:
         said = []
         if running:
             names = ", ".join(sorted(owners))
-            said.append(
-                f"{len(running)} running without a record of ours: the name is taken by {names}"
-            )
+            which = counted(len(running), "running instance")
+            said.append(f"{which} with a name that has a record of another owner: {names}")
         if unknown:
             said.append(
-                f"{len(unknown)} of our records have no instance that EC2 knows here; if they "
-                "come back, another deployment has the owner " + self._settings.owner
+                f"EC2 knows no instance here for {counted(len(unknown), 'record')} of ours; if "
+                "deleted ones come back, another deployment has the owner " + self._settings.owner
             )
         return tuple(said)
 
-    def _summary(self) -> str:
-        count = len(self._survey.records)
-        running = sum(line.state == "running" for line in self.lines())
-        said = f"{running} running, {count} record{'' if count == 1 else 's'} of ours; "
+    @property
+    def summary(self) -> str:
+        """Count instances, records and what is to be repaired."""
+        running = sum(line.is_running for line in self.lines())
+        said = f"{running} running, {counted(len(self._survey.records), 'record')} of ours; "
         if self.planned:
-            said += f"{len(self.planned)} to be repaired"
-        else:
-            said += "nothing that a sweep can repair" if self.foreign else "no drift"
-        return "\n".join((said, *self.foreign, *filter(None, [self.unsafe])))
+            return said + f"{len(self.planned)} to be repaired"
+        return said + ("nothing that a sweep can repair" if self.foreign else "no drift")
+
+
+def how_to_force(stage: str) -> str:
+    """Say what to do about deletions that are held back in a stage."""
+    return HOW_TO_FORCE.replace("NAME", stage)
 
 
 def _action(change: Change) -> str:

@@ -135,6 +135,11 @@ def check_region(region: str) -> None:
         raise ConfigError(f"AWS has no region {region!r} with Lambda{perhaps}")
 
 
+def regions() -> tuple[str, ...]:
+    """Return the names of all regions with Lambda."""
+    return tuple(sorted(_partitions()))
+
+
 @cache
 def _partitions() -> dict[str, str]:
     """Return the partition of every region in which botocore knows Lambda."""
@@ -167,7 +172,7 @@ class ConfigFile:
         if config.get("app_name", APP) != APP:
             raise ConfigError(f"{self.path}: app_name must be {APP!r}, the prefix of all names")
         if "profile" in config:
-            raise ConfigError(f"{self.path}: remove 'profile', and export AWS_PROFILE instead")
+            raise ConfigError(f"{self.path}: remove 'profile', and use --profile or AWS_PROFILE")
         self._check_place(f"{self.path}", config)
         self._check_part(f"{self.path}", TAGS, config.get(TAGS, {}), str)
         return config

@@ -112,6 +112,6 @@ def test_wrong_settings_fail_at_once_and_all_together(
     with pytest.raises(error) as raised:
         load_app(monkeypatch, STAGE | variables | {"OWNER": "prod", "PROXIED": "yes"})
 
-    assert "2 setting(s) of this stage" in str(raised.value)
+    assert "2 settings of this stage" in str(raised.value)
     assert "OWNER is 'prod'; it must be one word beginning with 'elephant:'" in str(raised.value)
     assert "PROXIED is 'yes'; it must be 'true' or 'false'" in str(raised.value)

@@ -66,8 +66,9 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         lines = "".join(f"\n  - {problem}" for problem in problems)
+        count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
         super().__init__(
-            f"{len(problems)} setting(s) of this stage are missing or wrong "
+            f"{count} of this stage missing or wrong "
             f"(environment_variables in .chalice/config.json):{lines}"
         )
 

@@ -140,7 +140,8 @@ class Repair:
         said += [f"{len(left)} deferred to the next run"] if left else []
         said += [f"{len(refused)} rejected by the DNS provider"] if refused else []
         said += [f"{len(waiting)} waiting for more information"] if waiting else []
-        said += [f"{len(held)} deletions held back: {HOW_TO_FORCE}"] if held else []
+        deletions = "deletion" if len(held) == 1 else "deletions"
+        said += [f"{len(held)} {deletions} held back: {HOW_TO_FORCE}"] if held else []
         reason = ", ".join(said) or "everything is up to date"
         more: dict[str, Any] = {
             "repaired": [

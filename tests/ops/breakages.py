@@ -373,7 +373,7 @@ BY_COMMANDS = [
     Break(no_recovery, "table recovery", "by mistake is lost", WARNING),
     Break(kept_forever, "sent table", "keeps its rows forever", WARNING),
     Break(unsubscribe, "alarm topic", "ops@example.com has unsubscribed", WARNING),
-    Break(event_failed, "failure queue", "1 event(s) failed", WARNING),
+    Break(event_failed, "failure queue", "1 event failed", WARNING),
     Break(silenced, "alarms actions", f"actions disabled: {ERRORS}", WARNING),
     Break(lambda it: it.store_secret("short", KEY), "schedule key", "a key that can be guessed"),
 ]

@@ -26,7 +26,7 @@ refused = partial(refusal, operation="DescribeTable", message="as AWS says")
     ("error", "remedy"),
     [
         (NoCredentialsError(), "aws configure"),
-        (ProfileNotFound(profile="x"), "check AWS_PROFILE"),
+        (ProfileNotFound(profile="x"), "check --profile or AWS_PROFILE"),
         (EndpointConnectionError(endpoint_url="https://x"), "check the region"),
         (BotoCoreError(), "could not look"),
         (refused("ExpiredToken"), "log in again"),
@@ -52,7 +52,9 @@ def test_without_a_region_or_a_profile_nothing_can_be_asked(
         Account().client("sts")
 
     monkeypatch.setenv("AWS_PROFILE", "missing")
-    with pytest.raises(AwsError, match=r"read your AWS configuration: .*; check AWS_PROFILE"):
+    with pytest.raises(
+        AwsError, match=r"read your AWS configuration: .*; check --profile or AWS_PROFILE"
+    ):
         Account()
 
 

@@ -350,7 +350,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (over_quota, FAILURE, "0 of 0: new desktops get no record", "larger plan"),
         (zone(plan=Plan.ENTERPRISE), OK, "the quota is the account's", ""),
     ],
-    "owner in the zone": [(put_record, WARNING, "1 record(s)", "--owner elephant:ANOTHER")],
+    "owner in the zone": [(put_record, WARNING, "1 record of", "--owner elephant:ANOTHER")],
     "secret": [(own_kms_key, WARNING, "encrypted with the key mine", "allow kms:Decrypt")],
     "table": [
         (own("another", "name"), FAILURE, "has the key name (S)", "--table ANOTHER"),
@@ -408,7 +408,7 @@ SEEN: dict[str, list[tuple[Change, Level, str, str]]] = {
         (keys(SecretString="{}"), FAILURE, "no key", f"--secret-id {KEY}"),
         (keys(SecretString="{broken"), FAILURE, "no key", f"--secret-id {KEY}"),
         (keys(SecretString='{"front": "short"}'), FAILURE, "can be guessed", f"--secret-id {KEY}"),
-        (keys(SecretString=KEYS), OK, "2 key(s)", ""),
+        (keys(SecretString=KEYS), OK, "2 keys", ""),
     ],
     "meeting seed": [(keys(SecretString=" short "), FAILURE, "too short", f"--secret-id {SEED}")],
     "invited": [(sandbox, WARNING, "gets no invitation", "--invitations off")],

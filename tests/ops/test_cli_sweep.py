@@ -62,7 +62,7 @@ def test_status_lays_instances_records_and_rows_side_by_side(world: World, ops: 
     shown, told = ops("status"), document(ops("status", "--json"))
 
     assert shown.exit_code == 0
-    for said in (lacking, blocked, gone, "m1 teacher: no link, LAUNCHED", "3 to be repaired"):
+    for said in (lacking, blocked, gone, "m1 teacher, no link, LAUNCHED", "3 to be repaired"):
         assert said in shown.stdout
     lines = {line["instance"]: line for line in told["instances"]}
     assert told["drift"] is True
@@ -70,7 +70,10 @@ def test_status_lays_instances_records_and_rows_side_by_side(world: World, ops: 
         f"create at {world.address(lacking)}",
         "row m1: teacher_ec2_link set, status DNS_WRITTEN",
     ]
+    meeting = {"id": "m1", "role": "teacher", "has_row": True, "is_linked": False}
+    assert lines[lacking]["meeting"] == meeting | {"status": "LAUNCHED"}
     assert lines[blocked]["drift"] == []
+    assert lines[blocked]["others"] == ["192.0.2.200 (elephant:other/us-west-2)"]
     assert "belongs to elephant:other/us-west-2" in lines[blocked]["warnings"][0]
     assert (lines[gone]["state"], lines[gone]["records"]) == ("terminated", ["192.0.2.200"])
     assert world.standing() == before
@@ -87,8 +90,10 @@ def test_status_of_what_is_anothers_says_whose_it_is(world: World, ops: Ops, pro
 
     assert "2 running, 1 record of ours; nothing that a sweep can repair" in shown.stdout
     taken, unknown = told["foreign"]
-    assert taken.startswith("2 running without a record of ours: the name is taken by elephant:oth")
-    assert unknown.startswith("1 of our records have no instance that EC2 knows here; if they")
+    assert taken.startswith(
+        "2 running instances with a name that has a record of another owner: el"
+    )
+    assert unknown.startswith("EC2 knows no instance here for 1 record of ours; if deleted ones")
     assert "warning: stage 'other' has the owner" in shown.stdout
     assert len(told["conflicts"]) == 3
 
@@ -105,13 +110,14 @@ def test_plan_shows_what_a_sweep_does_changes_nothing_and_exits_with_2(
 
     assert shown.exit_code == 2
     assert f"{lacking}.{DOMAIN}" in shown.stdout
-    changes = [[each[key] for key in ("action", "name", "reason")] for each in told["changes"]]
+    keys = ("action", "kind", "name", "reason")
+    changes = [[each[key] for key in keys] for each in told["changes"]]
     new = world.address(moved)
     assert changes == [
-        ["delete", f"{gone}.{DOMAIN}", "terminated"],
-        ["update", f"{moved}.{DOMAIN}", f"running at {new}"],
-        ["create", f"{lacking}.{DOMAIN}", f"running at {world.address(lacking)}"],
-        ["tell", "row m1", "matches its desktops"],
+        ["delete", "record", f"{gone}.{DOMAIN}", "terminated"],
+        ["update", "record", f"{moved}.{DOMAIN}", f"running at {new}"],
+        ["create", "record", f"{lacking}.{DOMAIN}", f"running at {world.address(lacking)}"],
+        ["update", "row", "m1", "matches its desktops"],
     ]
     assert told["changes"][1]["change"] == f"from 192.0.2.200 to {new}"
     (waiting,) = told["waiting"]

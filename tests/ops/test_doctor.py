@@ -178,7 +178,7 @@ def test_what_needs_attention_is_shown_and_the_rest_counted() -> None:
 def test_a_failure_alone_makes_a_script_stop(
     checks: tuple[Check, ...], status: str, exit_status: int
 ) -> None:
-    shown = json.loads(as_json(checks))
+    shown = json.loads(as_json(checks, "prod"))
     assert shown["status"] == status
     assert [tuple(each.values()) for each in shown["checks"]] == [
         (each.name, each.level, each.found, each.remedy) for each in checks
@@ -199,7 +199,7 @@ def test_without_the_right_credentials_nothing_else_is_asked_of_aws(project: Con
     (failed,) = [check for check in checks if check.level is Level.FAILURE]
     assert failed.name == "credentials"
     assert "is in account 210987654321" in failed.found
-    assert failed.remedy.startswith("`export AWS_PROFILE=…`")
+    assert failed.remedy.startswith("use --profile or AWS_PROFILE")
     rest = checks[checks.index(failed) + 1 :]
     assert {check.found for check in rest} == {"depends on failed check 'credentials'"}
 

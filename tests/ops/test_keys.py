@@ -101,6 +101,19 @@ def test_the_newest_key_is_the_first_as_the_docs_had_it_for_rotations_by_hand(
     assert stored(world) == {"n" * 32: "default"}
 
 
+def test_a_script_reads_one_object_of_each_change(world: World, ops: Ops) -> None:
+    def read(*words: str) -> dict[str, object]:
+        document: dict[str, object] = json.loads(ops(*words, "--yes", "--json").stdout)
+        assert (document.pop("stage"), document.pop("name")) == ("test", "anna")
+        return document
+
+    first, second = read("add", "anna"), read("rotate", "anna")
+    assert (first.pop("keys"), second.pop("keys")) == (1, 2)
+    assert {*first.values(), *second.values(), BARE} == {*stored(world)}
+    assert read("rotate", "anna", "--finish") == read("rotate", "anna", "--finish") == {"keys": 1}
+    assert read("remove", "anna") == {"keys": 0}
+
+
 def test_a_key_given_instead_of_a_name_is_refused_and_not_shown(ops: Ops) -> None:
     key = ops("add", "anna").stdout.strip()
     for action in ("add", "rotate", "remove"):
@@ -121,7 +134,7 @@ def test_a_key_is_removed_once_it_is_said_what_becomes_of_its_meetings(
     assert stored(world) == {BARE: "default"}
     assert ops("remove", "default", "--force", "--yes").exit_code == 0
     assert stored(world) == {}
-    assert stored(world) == {}
+    assert "Nobody has a key: make one with `elephant keys test add WHO`" in ops().stdout
     assert ops("add", "anna").exit_code == 0  # the secret is usable without any key
 
 

@@ -135,6 +135,7 @@ def test_a_table_without_the_index_says_what_creates_it_and_what_does_without(
     assert result.exit_code == 1
     assert "`elephant deploy test` creates it; until then, --all reads" in result.stderr
     assert ids(ops("--json", "--all")) == []
+    assert ops("--all").stdout == "There is no meeting.\n"
 
 
 @pytest.mark.usefixtures("rows")
@@ -202,8 +203,9 @@ def test_one_is_shown_without_its_links(world: World, ops: Ops) -> None:
     assert "teacher mail bounced" in shown
     assert "expires at 2027-01-15T08:00:00Z" in shown
     assert "cost" not in shown
+    assert "\ncost              2.0\n" in ops("show", "one", "--price-per-hour", "1").stdout
     document = json.loads(ops("show", "one", "--json", "--price-per-hour", "1").stdout)
-    assert (document["cost"], document["reason"]) == (2.0, "SUCCESS")
+    assert (document["stage"], document["cost"], document["reason"]) == ("test", 2.0, "SUCCESS")
     assert not {each for each in document if "link" in each or "hash" in each or each == "actions"}
 
 

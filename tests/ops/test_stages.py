@@ -89,7 +89,7 @@ def test_what_else_stands_there_is_kept(config_file: ConfigFile) -> None:
         *[(text, "fix it manually") for text in ("{", "[]", '{"stages": []}')],
         # what Chalice would do differently from us
         ('{"environment_variables": {"TABLE_NAME": "x"}}', "has TABLE_NAME among its"),
-        ('{"profile": "work"}', "export AWS_PROFILE"),
+        ('{"profile": "work"}', "use --profile or AWS_PROFILE"),
         ('{"app_name": "giraffe"}', "app_name must be 'elephant'"),
     ],
 )
