@@ -12,6 +12,7 @@ from rich.console import Console
 from ops.account import Account, readable_errors
 from ops.check import Context
 from ops.cli_certificate import certificate
+from ops.cli_deployer import deployer
 from ops.cli_image import image
 from ops.cli_keys import keys
 from ops.cli_meetings import meetings
@@ -73,6 +74,7 @@ def main(context: click.Context, /, **_: object) -> None:
 for command in (
     certificate,
     completion,
+    deployer,
     image,
     keys,
     meetings,

@@ -17,6 +17,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
         "deploy",
         "certificate",
         "image",
+        "deployer",
         "package",
         "destroy",
     ),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ops.configure import changes
+from ops.deployer import deployer_policy
 from ops.iam_page import EXAMPLE, PLAIN, iam_page
 from ops.policies import policies
 from ops.reach import Code
@@ -69,6 +70,7 @@ DOCUMENTS = {
     **{path.name: json.loads(path.read_text()) for path in (PROJECT / ".chalice").glob("policy-*")},
     **{f"{name} of a stage with all": each for name, each in policies(CODE, EXAMPLE).items()},
     **{role: role_of(role, EXAMPLE).policy for role in (SCHEDULER, DESKTOP)},
+    "deployer": deployer_policy(EXAMPLE),
 }
 
 

@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from botocore import xform_name
 from click.testing import CliRunner
+from moto.core.responses import BaseResponse
 
 from localcloud.aws import DEFAULT_REGION
 from localcloud.cloud import STAGE, LocalCloud
@@ -50,6 +52,26 @@ class CloudAccount(Account):
         return self._client(service)
 
 
+@contextmanager
+def recording(calls: set[str]) -> Iterator[None]:
+    """Add what AWS is asked for meanwhile, as actions of IAM."""
+    answer = BaseResponse.call_action
+
+    def record(self: BaseResponse) -> Any:  # noqa: ANN401 (as moto's)
+        named = str(self.service_name)
+        service = _IN_IAM.get(named, named)
+        action = self.method if service == "apigateway" else self._get_action()
+        calls.add(f"{service}:{action}")
+        return answer(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseResponse, "call_action", record)
+        yield
+
+
+_IN_IAM = {"awslambda": "lambda", "sesv2": "ses", "service-quotas": "servicequotas"}
+
+
 @dataclass
 class Deployed:
     """The stage that is examined, and the means to break it."""
@@ -59,6 +81,8 @@ class Deployed:
     account: CloudAccount
     code: Code
     baseline: dict[str, Level] = field(default_factory=dict)
+    calls: set[str] = field(default_factory=set)
+    """What deployments and doctor have called of AWS, as actions of IAM."""
     _hooks: list[tuple[Any, str, Any]] = field(default_factory=list)
 
     def client(self, service: str) -> Any:  # noqa: ANN401
@@ -104,10 +128,12 @@ class Deployed:
         return dict(found.items() - self.baseline.items())
 
     def levels(self) -> dict[str, Level]:
-        return {name: check.level for name, check in self.examine().items()}
+        with recording(self.calls):
+            return {name: check.level for name, check in self.examine().items()}
 
     def deploy(self) -> None:
-        self.deployment.deploy(silent, silent)
+        with recording(self.calls):
+            self.deployment.deploy(silent, silent)
 
     def edit_config(self, function: str = "", **members: object) -> None:
         """Edit config.json by hand: members of the stage, or of one of its functions."""

@@ -22,6 +22,7 @@ from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN, Permission, Plan, Token
 from ops import checks_api, checks_code, cli_stage, deployed_note, deployment
 from ops.check import Level
+from ops.deployer import RIGHTS
 from ops.doctor import worst
 from ops.features import with_features
 from ops.reach import Code
@@ -686,3 +687,14 @@ def test_removing_the_stage_ends_schedules_first_and_reports_desktops(deployed: 
     assert set().union(*found.values()) == set()
     state = deployed.client("ec2").describe_instances(InstanceIds=[running])
     assert state["Reservations"][0]["Instances"][0]["State"]["Name"] == "running"
+
+
+def test_the_deployers_policy_allows_what_deployments_call_and_nothing_else(
+    deployed: Deployed,
+) -> None:
+    """CloudFormation's own calls, and those that only a change makes, are not seen here."""
+    allowed = {action for rights in RIGHTS for action in rights.actions}
+    needed = {f"{each.service}:{action}" for each in RIGHTS for action in each.deploy.split()}
+
+    assert deployed.calls - allowed == set(), "add them to ops/deployer.py"
+    assert not (unneeded := sorted(needed - deployed.calls)), f"not called: {unneeded}"
