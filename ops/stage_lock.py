@@ -1,4 +1,4 @@
-"""The lock of a stage, for whoever deploys it from wherever: a parameter of Systems Manager.
+"""The lock of a stage, wherever it is deployed from: a parameter of Systems Manager.
 
 The parameter exists while somebody deploys or removes the stage, and is written again every half
 minute. If that stops for five minutes its holder is taken for dead, and the next one takes over.
@@ -160,7 +160,7 @@ class StageLock:
                 return
             found = self._read(before + 1)
             if found and not self._is_anothers(found):
-                return  # whoever wrote it was late, and knows
+                return  # its writer was late, and knows
         holder = found.holder if found else "its lock was removed"
         self._lost = StageBusyError(
             f"another deployment took stage {self._stage.name} over, because this one gave no sign "
@@ -203,7 +203,7 @@ class StageLock:
             self._version = answer["Version"]
             if self._version in {before + 1, 1}:  # 1: there was none, since somebody removed it
                 return True
-        # botocore repeats a write that got no answer, so whoever was faster may be this holder.
+        # botocore repeats a write that got no answer, so the faster one may be this holder.
         first = self._read(before + 1)
         if not first or not first.holder or first.holder.id != self._holder.id:
             return False
