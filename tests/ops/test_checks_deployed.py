@@ -663,7 +663,13 @@ def test_a_deployment_that_ends_in_chalice_leaves_all_readable_and_says_so(
 ) -> None:
     note = seen.config_file.path.parent / f"deployed/{STAGE}.json"
     before = note.read_text()
-    ends = iter((KeyboardInterrupt(), CommandError("chalice deploy", 1, "AccessDenied: no")))
+    ends = iter(
+        (
+            KeyboardInterrupt(),
+            CommandError("chalice deploy", 1, "AccessDenied: no"),
+            KeyboardInterrupt(),
+        )
+    )
 
     def end(*_: object, on_line: Callable[[str], None], **__: object) -> None:
         on_line("Creating lambda function: x")
@@ -684,6 +690,16 @@ def test_a_deployment_that_ends_in_chalice_leaves_all_readable_and_says_so(
     failed = seen.run("deploy", STAGE)
     assert f"Error: store one with `elephant token {STAGE}`" in failed.output
     assert "Nothing was deployed. To go on, run" in failed.output
+
+    monkeypatch.setattr("ops.cli_deploy.is_terminal", lambda: True)
+    asked = seen.run("deploy", STAGE)
+    assert "holds this token already" in asked.output
+    assert "Interrupted at 'Functions" in asked.output
+
+    monkeypatch.setattr(Deployment, "deploy", lambda *_: "https://x.example/local/")
+    done = seen.run("deploy", STAGE)
+    assert done.output.index("✓ Doctor") < done.output.index("https://x.example/local/")
+    assert done.exit_code == 0
 
 
 def desktop(it: Deployed, owner: str | None) -> str:
