@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from chalicelib.dns.provider import DnsError
-from chalicelib.settings.stage import Settings
+from chalicelib.settings.stage import FEATURES, Settings
 from ops.account import Account
 from ops.cloudflare_zone import find_zone
 from ops.configure import read_variables
 from ops.features import SETTINGS, SETTINGS_OF, capitalized, features_in, with_features
+from ops.found import suggestion
 from ops.neighbours import default_owner, default_table
+from ops.prompts import Prompts
 from ops.stages import ARCHITECTURE, OWN_KEY, Stage, check_region
 from ops.tags import TAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from chalicelib.settings.parsing import Setting
     from ops.stages import ConfigFile
@@ -65,24 +67,30 @@ class Features:
     removed: tuple[str, ...] = ()
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 (what a stage is made of)
     config_file: ConfigFile,
     name: str,
     options: Mapping[str, str | None],
     features: Features = Features(),
     tags: Tags = Tags(),
+    *,
+    prompts: Prompts | None = None,
 ) -> Stage:
     """Build the stage and check it; on a terminal, ask for what is missing.
+
+    The domain and the zone are asked for first, then what features need.
 
     `options` has those for settings by variable, and `region`, `account`,
     `alarm_email` and `architecture`.
 
-    Raises ConfigError, SettingsError, AwsError, and click's UsageError without a terminal.
+    Raises ConfigError, SettingsError, AwsError, click's ClickException for a wrong option, and its
+    UsageError without a terminal.
     """
+    prompts = prompts or Prompts(config_file, name)
     written = config_file.values(name)
     own = written.get(OWN_KEY, {})
     account = Account(options["region"] or own.get("region"))
-    region = account.region or _ask("Region", "--region")
+    region = account.region or prompts.ask("region", "AWS region", "--region", check_region)
     check_region(region)
     account_id = options["account"] or own.get("account") or Account(region).identity().account
     given = {name: value for name, value in options.items() if name in SETTINGS}
@@ -92,16 +100,21 @@ def assemble(
         )
     variables = read_variables(given, written.get("environment_variables", {}))
     variables = _with_features(variables, given, features)
+    _check_options(given)
     if "DOMAIN_ROOT" not in variables:
-        variables["DOMAIN_ROOT"] = _ask_for(SETTINGS["DOMAIN_ROOT"])
+        variables["DOMAIN_ROOT"] = _ask_for(SETTINGS["DOMAIN_ROOT"], prompts)
     variables.setdefault("SECRET_ARN", f"elephant/{name}/cloudflare")
     variables.setdefault("OWNER", default_owner(name, account_id, region))
     if not written:  # one that is there without a name has the table of the settings' default
         variables.setdefault("TABLE_NAME", default_table(name))
     if "ZONE_ID" not in variables:
         # Everything else is checked before the token is sent anywhere.
-        settings = Settings.parse(variables | {"ZONE_ID": _ANY_ZONE})
-        variables["ZONE_ID"] = _find_zone(settings) or _ask_for(SETTINGS["ZONE_ID"])
+        plain = with_features(variables, (), FEATURES)
+        settings = Settings.parse(plain | {"ZONE_ID": _ANY_ZONE})
+        variables["ZONE_ID"] = _find_zone(settings) or _ask_for(SETTINGS["ZONE_ID"], prompts)
+    for each in _needed_by_features(variables):
+        found = partial(suggestion, Account(region), name, each.variable)
+        variables[each.variable] = _ask_for(each, prompts, found)
     email, shared = options["alarm_email"], config_file.shared_tags()
     return Stage(
         name,
@@ -117,7 +130,7 @@ def assemble(
 def _with_features(
     variables: Mapping[str, str], given: Mapping[str, str | None], features: Features
 ) -> dict[str, str]:
-    """Turn features on and off; ask for what one needs, refuse settings of others."""
+    """Turn features on and off; refuse settings of others."""
     both = set(features.added) & set(features.removed)
     if both:
         raise click.UsageError(
@@ -125,12 +138,9 @@ def _with_features(
         )
     changed = with_features(variables, features.added, features.removed)
     for feature, settings in SETTINGS_OF.items():
-        if feature in features_in(changed):
-            for each in settings:
-                if each.default is None and each.variable not in changed:
-                    changed[each.variable] = _ask_for(each)
-            continue
         stray = [f"--{each.option}" for each in settings if given.get(each.variable) is not None]
+        if feature in features_in(changed):
+            continue
         if stray:
             raise click.UsageError(
                 f"{', '.join(stray)}: only for a stage with {feature}; turn it on with "
@@ -151,11 +161,30 @@ def _find_zone(settings: Settings) -> str | None:
         return None
 
 
-def _ask_for(setting: Setting) -> str:
-    return _ask(capitalized(setting.meaning), f"--{setting.option}")
+def _check_options(given: Mapping[str, str | None]) -> None:
+    """Raise click's ClickException for options with wrong values, before anything is asked."""
+    problems = []
+    for variable, text in given.items():
+        if text is not None:
+            try:
+                SETTINGS[variable].parse(text)
+            except ValueError as error:
+                problems.append(f"--{SETTINGS[variable].option} is {text!r}; it must be {error}")
+    if problems:
+        raise click.ClickException("\n".join(problems))
 
 
-def _ask(what: str, option: str) -> str:
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{option} is missing")
-    return str(click.prompt(what))
+def _needed_by_features(variables: Mapping[str, str]) -> list[Setting]:
+    return [
+        each
+        for feature in features_in(variables)
+        for each in SETTINGS_OF.get(feature, ())
+        if each.default is None and each.variable not in variables
+    ]
+
+
+def _ask_for(
+    setting: Setting, prompts: Prompts, found: Callable[[], str | None] = lambda: None
+) -> str:
+    meaning = capitalized(setting.meaning.partition(". ")[0])
+    return prompts.ask(setting.variable, meaning, f"--{setting.option}", setting.parse, found)

@@ -15,6 +15,7 @@ from ops.configure import changes
 from ops.console import json_option, project_and_region_option, said_clearly, stage_argument
 from ops.features import CORE_SETTINGS, SETTINGS_OF, capitalized
 from ops.neighbours import refuse_new_conflicts
+from ops.prompts import Prompts
 from ops.reach import Code
 from ops.stages import ConfigFile, check_name
 from ops.written_files import write_files
@@ -91,6 +92,7 @@ def _option(feature: str, setting: Setting) -> Callable[[Command], Command]:
 )
 @click.option("--untag", "untagged", multiple=True, metavar="KEY", help="A tag to remove.")
 @click.option("--alarm-email", help="The address that alarms are sent to; '' for none.")
+@click.option("--diff", is_flag=True, help="Show the difference in full, new files as well.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file is out of date.")
 @json_option
 @project_and_region_option
@@ -102,6 +104,7 @@ def stage(  # noqa: PLR0913 (the options that are no text)
     *,
     tagged: tuple[str, ...],
     untagged: tuple[str, ...],
+    diff: bool,
     check: bool,
     as_json: bool,
     **options: str | None,
@@ -109,7 +112,7 @@ def stage(  # noqa: PLR0913 (the options that are no text)
     """Create or update stage NAME: its part of .chalice/config.json, and its policies.
 
     Options that are not given keep their value; on a terminal, missing ones are asked for. Shows
-    the difference before it writes. Repeating it changes nothing. Refuses what would make the
+    what changes before it writes. Repeating it changes nothing. Refuses what would make the
     stage conflict with another one: the same owner, table, or tag and domain.
 
     \b
@@ -121,29 +124,37 @@ def stage(  # noqa: PLR0913 (the options that are no text)
       elephant stage prod --tag CostCenter=42 --tag Team=learning
       elephant stage prod --check
     """  # noqa: D301
-    with said_clearly():
-        config_file = ConfigFile(directory.resolve())
+    config_file = ConfigFile(directory.resolve())
+    prompts = Prompts(config_file, name)
+    with said_clearly(), prompts.kept():
+        is_new = not config_file.values(name)
         code = Code(config_file.directory)
         check_name(name, code.functions)
         features, tags = Features(added, removed), Tags(tagged, untagged)
-        wanted = assemble(config_file, name, options, features, tags)
+        wanted = assemble(config_file, name, options, features, tags, prompts=prompts)
         shared = refuse_new_conflicts(config_file, wanted)
         found = changes(config_file, code, wanted, asked_for(options["concurrency"]))
         paths = [change.path.relative_to(config_file.directory).as_posix() for change in found]
         if as_json:
             click.echo(json.dumps({"stage": name, "changed": paths, "written": not check}))
         else:
-            for change in found:
-                _show_difference(change.difference(config_file.directory))
+            for change, path in zip(found, paths, strict=True):
+                if diff or not (change.is_whole or is_new):
+                    _show_difference(change.difference(config_file.directory))
+                else:
+                    click.echo(f"  {path}: {change.in_short}")
         if check and found:
             raise click.ClickException(
                 f"{', '.join(paths)} out of date: run `elephant stage {name}`"
             )
         write_files({each.path: each.after for each in found})
+        prompts.forget()
     for each in shared:
         click.secho(f"warning: {each.found}; choose {each.remedy}", fg="yellow", err=True)
     if not as_json:
-        click.echo(f"Stage {name}: {', '.join(paths) + ' written' if found else 'no change'}.")
+        click.echo(f"Stage {name}: {f'{len(found)} files written' if found else 'no change'}.")
+        if found:
+            click.echo(f"Next: elephant deploy {name}")
 
 
 def _show_difference(text: str) -> None:

@@ -15,6 +15,7 @@ from ops.account import error_code
 from ops.functions import CONCURRENCY, NOTHING, WATCHDOG
 from ops.reach import SWEEP
 from ops.stages import ConfigError
+from ops.steps import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,7 +90,7 @@ def check_room(
         limits = lambda_client.get_account_settings()["AccountLimit"]
     except ClientError as error:
         say(
-            "whether the account can reserve the functions' concurrency is not known "
+            f"{WARNING}whether the account can reserve the functions' concurrency is not known "
             f"({error.operation_name} answered {error_code(error)}): going on"
         )
         return

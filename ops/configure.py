@@ -10,8 +10,9 @@ from ops.concurrency import configured
 from ops.functions import CONCURRENCY, NOTHING, absent_functions
 from ops.policies import files as policy_files
 from ops.policies import functions_of
+from ops.prompts import answers_path
 from ops.stages import ConfigError, ConfigFile, Stage, check_name, policy_file
-from ops.written_files import to_text
+from ops.written_files import to_text, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,19 @@ class FileChange:
     path: Path
     before: str
     after: str | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file is new, or is removed."""
+        return not self.before or self.after is None
+
+    @property
+    def in_short(self) -> str:
+        """Say in words what happens to the file."""
+        if self.after is None:
+            return "removed"
+        before, after = len(self.before.splitlines()), len(self.after.splitlines())
+        return f"{after - before:+} lines" if self.before else f"new, {after} lines"
 
     def difference(self, directory: Path) -> str:
         """Show the change as a unified difference."""
@@ -77,6 +91,20 @@ def changes(
     # file.
     found.sort(key=lambda change: (change.after is None, change.path == config_file.path))
     return tuple(change for change in found if change.before != (change.after or ""))
+
+
+def forget_stage(config_file: ConfigFile, code: Code, name: str) -> None:
+    """Remove a stage from config.json, and then the files that only it has."""
+    config = config_file.load()
+    del config["stages"][name]
+    files = [policy_file(name, each) for each in code.functions]
+    write_files(
+        {
+            config_file.path: to_text(config),
+            **dict.fromkeys([config_file.path.parent / each for each in files]),
+            answers_path(config_file, name): None,
+        }
+    )
 
 
 def read_variables(given: Mapping[str, str | None], written: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ only through this file: without it, it would create a second API.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.account import readable_errors
@@ -16,7 +17,7 @@ from ops.stream import READERS, mappings
 from ops.written_files import to_text, write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ops.account import Account
@@ -30,6 +31,21 @@ MAPPINGS: Final = {reader: f"{reader}-dynamodb-event-source" for reader in READE
 def note_path(config_file: ConfigFile, stage: Stage) -> Path:
     """Return the path of Chalice's record."""
     return config_file.path.parent / "deployed" / f"{stage.name}.json"
+
+
+@contextmanager
+def kept_readable(path: Path) -> Iterator[None]:
+    """Put the record back as it was if Chalice is ended while it writes it.
+
+    An outdated record is completed by the next deployment, an unreadable one would stop it.
+    """
+    before = path.read_text() if path.exists() else None
+    try:
+        yield
+    except BaseException:
+        if path.exists() and not _is_json(path.read_text()):
+            write_files({path: before})
+        raise
 
 
 def complete_note(
@@ -70,6 +86,14 @@ def complete_note(
     for each in found:
         thing = each.get("rest_api_id") or each["event_uuid"]
         say(f"{path.name} did not know the existing {each['name']} {thing}: recorded")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _mapping(there: Mapping[str, Any]) -> dict[str, Any]:

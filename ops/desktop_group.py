@@ -16,6 +16,7 @@ from chalicelib.secrets import SecretError
 from ops.account import AwsError, error_code, readable_errors
 from ops.stack import STAGE_TAG
 from ops.stages import ConfigError
+from ops.steps import WARNING
 from ops.tags import NO_TAGS
 
 if TYPE_CHECKING:
@@ -203,8 +204,8 @@ class DesktopGroup:
                     if error_code(error) not in {_IN_USE, _GONE}:
                         raise
                     say(
-                        f"security group {group_id} is in use, and stays: once no instance has "
-                        f"it, aws ec2 delete-security-group --group-id {group_id}"
+                        f"{WARNING}security group {group_id} is in use, and stays: once no "
+                        f"instance has it, aws ec2 delete-security-group --group-id {group_id}"
                     )
                 else:
                     say(f"removed security group {group_id}")

@@ -62,24 +62,6 @@ def remove_schedules(account: Account, stage: Stage, say: Say) -> None:
     say(f"{len(waiting)} schedules removed from the group {group}")
 
 
-def living_desktops(account: Account, stage: Stage, say: Say) -> None:
-    """List the desktops that still run, and that nothing terminates now. Raises AwsError."""
-    running = desktops_of(account, stage, stage.settings.owner)
-    unmarked = desktops_of(account, stage, None)
-    if running:
-        say(
-            f"{len(running)} desktop(s) of meetings run, and nothing terminates them: aws ec2 "
-            f"terminate-instances --instance-ids {' '.join(running)} --region {stage.region}"
-        )
-    if unmarked:
-        say(
-            f"{len(unmarked)} desktop(s) of meetings run without a tag for the stage that launched "
-            f"them; nothing terminates those of this stage: {' '.join(unmarked)}"
-        )
-    if not running and not unmarked:
-        say("no desktop of a meeting runs")
-
-
 def desktops_of(account: Account, stage: Stage, owner: str | None) -> list[str]:
     """List the running desktops of meetings with this owner, or with none. Raises AwsError."""
     with readable_errors("look for running desktops"):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ops.account import Account, AwsError
+from chalicelib.secrets import Token
+from ops.account import Account, AwsError, readable_errors
 from ops.assemble import ADDRESS_VARIABLE
+from ops.cloudflare_zone import ZoneView
 from ops.stages import ConfigError, ConfigFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from chalicelib.settings.meetings import MeetingsSettings
+    from ops.account import Identity
     from ops.stages import Stage
 
 
@@ -39,8 +42,8 @@ def open_meetings(directory: Path, name: str) -> tuple[Stage, Account, MeetingsS
     return stage, account, settings
 
 
-def check_account(stage: Stage, account: Account) -> None:
-    """Raise AwsError unless the credentials belong to the stage's account.
+def check_account(stage: Stage, account: Account) -> Identity:
+    """Return whose credentials these are. Raises AwsError unless the stage is in their account.
 
     Raises ConfigError if the environment and the stage name different addresses of Cloudflare: of
     a local cloud's environment, nothing is to leave the machine.
@@ -59,3 +62,13 @@ def check_account(stage: Stage, account: Account) -> None:
             f"({identity.arn}) are for {identity.account}: use others, or `elephant stage "
             f"{stage.name} --account {identity.account}`"
         )
+    return identity
+
+
+def open_zone(stage: Stage, account: Account) -> ZoneView:
+    """Return the stage's zone as its token sees it. Raises AwsError, SecretError."""
+    settings = stage.settings
+    client = account.client("secretsmanager")
+    with readable_errors(f"read the token in secret {settings.secret_id!r}"):
+        token = Token(client, settings.secret_id).value()
+    return ZoneView(settings.cloudflare_api_url, token, settings.zone_id)

@@ -15,6 +15,7 @@ from ops.account import readable_errors
 from ops.meetings import desktops_of
 from ops.neighbours import Neighbour, conflicts
 from ops.stages import OWN_KEY, ConfigError
+from ops.steps import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +39,7 @@ def check_neighbours(config_file: ConfigFile, stage: Stage, say: Say, *, is_new:
                 f"{each.found}: give `elephant stage {stage.name}` {each.remedy}; nothing was "
                 "deployed"
             )
-        say(f"warning: {each.found}; choose {each.remedy}")
+        say(f"{WARNING}{each.found}; choose {each.remedy}")
 
 
 def check_zone(zone: ZoneView, stage: Stage, say: Say) -> tuple[Record, ...]:
@@ -51,7 +52,7 @@ def check_zone(zone: ZoneView, stage: Stage, say: Say) -> tuple[Record, ...]:
         ours = zone.our_records(settings.owner)
         name = _name_of(zone, say)
     except (UnavailableError, RateLimitedError) as error:
-        say(f"Cloudflare does not answer, so the zone is not checked: {error}")
+        say(f"{WARNING}Cloudflare does not answer, so the zone is not checked: {error}")
         return ()
     except DnsError as error:
         raise ConfigError(
@@ -167,7 +168,7 @@ def _name_of(zone: ZoneView, say: Say) -> str | None:
     try:
         return zone.details().name
     except TokenRefusedError as error:
-        say(f"the token may not read the zone's name, so it is not checked: {error}")
+        say(f"{WARNING}the token may not read the zone's name, so it is not checked: {error}")
         return None
 
 

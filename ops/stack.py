@@ -196,6 +196,10 @@ class SupportingStack:
         stack = self._own()
         return StackOutputs.parse(stack) if stack and stack.get("Outputs") else None
 
+    def exists(self) -> bool:
+        """Tell whether there is anything of the stack."""
+        return self._own() is not None
+
     def has_meetings(self) -> bool:
         """Tell whether an earlier deployment created what meetings need."""
         return self._was_told(HAS_MEETINGS)

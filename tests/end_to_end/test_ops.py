@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STAGE = "qa"
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+STEPS = ["Check", "Check", "Supporting", "Functions,", "Retries,", "Doctor"]
 OWNER = "elephant:qa/123456789012/us-west-2"
 
 
@@ -99,6 +100,10 @@ def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -
     for _ in range(2):  # safe to repeat
         deployed = ops.run("deploy", STAGE)
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        steps = [line for line in deployed.stdout.splitlines() if line.startswith("✓")]
+        assert [line.split()[1] for line in steps] == STEPS
+        assert "Open https://INSTANCE-ID." in deployed.stdout
+        assert "Creating" not in deployed.stdout
     start_instance(cloud.client("ec2"))
     cloud.settle(PATIENCE)
     zone = cloud.cloudflare.api.zone(settings.zone_id)
@@ -108,9 +113,10 @@ def test_from_a_clone_to_a_running_stage_and_back(ops: Ops, cloud: LocalCloud) -
     wrong = ops.run("destroy", STAGE, "--yes", "--table", "another")
     assert wrong.returncode == 1
     assert "the stage's table is 'elephant-qa', not 'another'" in wrong.stderr
-    for _ in range(2):
+    for there in ("records    1 of elephant:qa/", "nothing: it is not deployed"):
         gone = ops.run("destroy", STAGE, "--yes")
         assert gone.returncode == 0, gone.stdout + gone.stderr
+        assert there in gone.stdout
 
     assert [record.name for record in zone.records] == [f"www.{settings.domain_root}"]
     found = names_in(cloud)
@@ -126,6 +132,7 @@ def test_what_is_not_there_is_said_without_a_traceback_and_changes_nothing(ops: 
 
     for arguments, said, environment in (
         (("deploy", "nowhere"), "there is no stage 'nowhere'", {}),
+        (("deploy", STAGE), "no AWS credentials were found", dict.fromkeys(KEYS, "")),
         (("stage", "new"), "no AWS credentials were found", dict.fromkeys(KEYS, "")),
     ):
         done = ops.run(*arguments, **environment)

@@ -25,6 +25,7 @@ from ops.cli import main
 from ops.configure import changes
 from ops.deployment import Deployment
 from ops.doctor import QUESTIONS
+from ops.teardown import Teardown
 from ops.written_files import write_files
 from tests.ops.projects import edit_stages, silent
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from ops.reach import Code
     from ops.stages import ConfigFile, Stage
 
+
+OURS = [{"Key": "Name", "Option": "BeginsWith", "Values": ["/elephant/"]}]
+"""Of the parameters: AWS has thousands of its own."""
 
 PROJECT = Project(Path(__file__).parent.parent.parent)
 
@@ -99,6 +103,10 @@ class Deployed:
     @property
     def deployment(self) -> Deployment:
         return Deployment(self.config_file, self.stage, self.account)
+
+    @property
+    def teardown(self) -> Teardown:
+        return Teardown(self.config_file, self.stage, self.account)
 
     def examine(self, **options: Any) -> dict[str, Check]:  # noqa: ANN401
         """Ask everything; several results of one name become one."""
@@ -242,6 +250,7 @@ def names_in(cloud: LocalCloud) -> dict[str, set[str]]:
         "TopicArn": cloud.client("sns").list_topics()["Topics"],
         "AlarmName": cloud.client("cloudwatch").describe_alarms()["MetricAlarms"],
         "DashboardName": cloud.client("cloudwatch").list_dashboards()["DashboardEntries"],
+        "Parameter": cloud.client("ssm").describe_parameters(ParameterFilters=OURS)["Parameters"],
         "logGroupName": cloud.client("logs").describe_log_groups()["logGroups"],
     }
     found = {

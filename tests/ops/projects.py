@@ -74,5 +74,5 @@ def variables_in(world: World) -> dict[str, str]:
     return own | {"CLOUDFLARE_API_URL": world.cloudflare.url}
 
 
-def silent(_: str) -> None:
+def silent(_: object) -> None:
     """Say nothing."""

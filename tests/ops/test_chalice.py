@@ -47,6 +47,34 @@ def test_a_program_that_fails_is_named_with_all_that_it_printed(tmp_path: Path) 
     assert {"one", "two"} <= set(raised.value.output.split())
 
 
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGINT, signal.{})
+print("begun", flush=True)
+try:
+    time.sleep(600)
+except KeyboardInterrupt:
+    open("ended", "w")
+"""
+
+
+@pytest.mark.parametrize("ends_itself", [True, False])
+def test_what_ends_the_command_ends_its_program_too(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ends_itself: bool,  # noqa: FBT001 (a case)
+) -> None:
+    monkeypatch.setattr("ops.command.PATIENCE", 60 if ends_itself else 0.1)
+    script = STUBBORN.format("default_int_handler" if ends_itself else "SIG_IGN")
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_command([sys.executable, "-c", script], "x", tmp_path, {}, on_line=interrupt)
+    assert (tmp_path / "ended").exists() is ends_itself
+
+
 APP = """
 from chalice import Chalice
 from chalicelib.greeting import greet

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from moto.ses.models import ses_backends
 
 from chalicelib.ec2.instances import OWNER_TAG
@@ -20,14 +21,17 @@ from chalicelib.settings.stage import FEATURES, Settings
 from localcloud.aws import ACCOUNT_ID, DEFAULT_REGION
 from localcloud.cloud import STAGE, LocalCloud, Ports
 from localcloud.cloudflare import DEFAULT_TOKEN, Permission, Plan, Token
-from ops import checks_api, checks_code, cli_stage, deployed_note, deployment
+from ops import checks_api, checks_code, deployed_note, deployment
 from ops.check import Level
+from ops.cli import main
+from ops.command import CommandError
 from ops.deployer import RIGHTS
+from ops.deployment import Deployment
 from ops.doctor import worst
 from ops.features import with_features
 from ops.reach import Code
-from ops.removal import Removable
 from ops.stages import ConfigError, ConfigFile
+from ops.steps import INTERRUPTED
 from ops.tagging import things
 from tests.end_to_end.conftest import start_instance
 from tests.ops.breakages import (
@@ -59,7 +63,9 @@ from tests.ops.breakages import (
 from tests.ops.deployed import PROJECT, CloudAccount, Deployed, names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from click.testing import Result
 
     from tests.ops.breakages import Break, Change
 
@@ -83,8 +89,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             patch.setenv(name, value)
         project = PROJECT.copy(tmp_path_factory.mktemp("doctor") / "project", cloud.cloudflare.url)
         code = Code(project.directory)
-        for module in (deployment, cli_stage):
-            patch.setattr(module, "Code", lambda _: code)  # which does not change
+        for module in ("deployment", "teardown", "cli_stage"):
+            patch.setattr(f"ops.{module}.Code", lambda _: code)  # which does not change
         it = Deployed(cloud, ConfigFile(project.directory), CloudAccount(cloud), code)
         variables = with_features(it.stage.variables, FEATURES, ()) | VARIABLES
         it.set_stage(variables=variables, alarm_email="ops@example.com", tags=OLD_TAGS)
@@ -653,6 +659,50 @@ def test_features_that_are_turned_off_leave_nothing_even_if_chalices_note_is_los
     assert deployed.levels() == deployed.baseline
 
 
+def test_a_deployment_that_ends_in_chalice_leaves_all_readable_and_says_so(
+    seen: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = seen.config_file.path.parent / f"deployed/{STAGE}.json"
+    before = note.read_text()
+    ends = iter(
+        (
+            KeyboardInterrupt(),
+            CommandError("chalice deploy", 1, "AccessDenied: no"),
+            KeyboardInterrupt(),
+        )
+    )
+
+    def end(*_: object, on_line: Callable[[str], None], **__: object) -> None:
+        on_line("Creating lambda function: x")
+        note.write_text(before[:20])
+        raise next(ends)
+
+    monkeypatch.setattr(deployment, "run_chalice", end)
+    ended, failed = seen.run("deploy", STAGE), seen.run("deploy", STAGE)
+
+    assert (ended.exit_code, failed.exit_code, note.read_text()) == (INTERRUPTED, 1, before)
+    assert "Interrupted at 'Functions, rules and roles (chalice deploy)'" in ended.output
+    assert "run `elephant deploy local` again" in ended.output
+    assert "  Creating lambda function: x\n" in failed.output
+    assert "AWS refused a call of Chalice's" in failed.output
+    assert names_in(seen.cloud)["Parameter"] == set(), "the lock is released"
+
+    monkeypatch.setattr(Deployment, "has_token", lambda _: False)
+    failed = seen.run("deploy", STAGE)
+    assert f"Error: store one with `elephant token {STAGE}`" in failed.output
+    assert "Nothing was deployed. To go on, run" in failed.output
+
+    monkeypatch.setattr("ops.cli_deploy.is_terminal", lambda: True)
+    asked = seen.run("deploy", STAGE)
+    assert "holds this token already" in asked.output
+    assert "Interrupted at 'Functions" in asked.output
+
+    monkeypatch.setattr(Deployment, "deploy", lambda *_: "https://x.example/local/")
+    done = seen.run("deploy", STAGE)
+    assert done.output.index("✓ Doctor") < done.output.index("https://x.example/local/")
+    assert done.exit_code == 0
+
+
 def desktop(it: Deployed, owner: str | None) -> str:
     tags: Any = {"MeetingID": "abc", OWNER_TAG: owner or ""}
     return start_instance(it.client("ec2"), **tags)
@@ -664,20 +714,38 @@ def test_removing_the_stage_ends_schedules_first_and_reports_desktops(deployed: 
     unmarked, others = desktop(deployed, None), desktop(deployed, "elephant:dev")
     deployed.client("ec2").terminate_instances(InstanceIds=[ended])
     deployed.cloud.settle()
-    said: list[str] = []
+    before = names_in(deployed.cloud)
 
-    for _ in range(2):
-        deployed.deployment.destroy(Removable(), said.append, said.append)
+    kept = destroy(deployed, answer="n")
+    said = kept.output.splitlines()
+    goes, stays = said[: said.index("What stays:")], said[said.index("What stays:") :]
+    assert f"Stage {STAGE} in account {ACCOUNT_ID}, {DEFAULT_REGION}:" in goes
+    for what in (
+        f"stack      {PREFIX}-support:",
+        f"functions  {len(before['FunctionName'])}, with",
+        "meetings   1 schedule of",
+    ):
+        assert any(line.startswith(f"  {what}") for line in goes), what
+    assert any(f"{PREFIX}-schedule-key, {PREFIX}-meeting-seed" in line for line in goes)
+    assert f"  table      {TABLE} with 0 rows" in stays
+    assert f"  desktops   that run: {running}" in stays
+    assert f"  perhaps    {unmarked}, without a stage's tag" in stays
+    assert others not in kept.output
+    assert (kept.exit_code, names_in(deployed.cloud)) == (INTERRUPTED, before)
 
+    said = [line.strip() for line in destroy(deployed, "-v").output.splitlines()]
+    assert "Supporting stack elephant-local-support".ljust(67) in "".join(said)
     removed = said.index(f"1 schedules removed from the group {PREFIX}")
     assert removed < said.index(f"remove function {PREFIX}-launch_ec2")
     assert f"remove rule {PREFIX}-notify_deployment-event" in said
-    reports = [line for line in said if "desktop(s)" in line]
-    assert len(reports) == 2
-    assert reports[0].startswith("1 desktop(s) of meetings run")
-    assert f"--instance-ids {running} --region" in reports[0]
-    assert reports[1].endswith(f"nothing terminates those of this stage: {unmarked}")
-    assert others not in "".join(said)
+    left = said[said.index("Stage local is removed. What remains, and removes it:") :]
+    assert left[1] == f"table {TABLE} with 0 rows"
+    assert (
+        f"--instance-ids {running}"
+        in left[left.index("1 desktop still running, which nothing ends now") + 1]
+    )
+    assert left[-3].endswith(f"(those of this stage among {unmarked})")
+    assert left[-1] == f"elephant destroy {STAGE} --forget"
     groups = deployed.client("scheduler").list_schedule_groups()["ScheduleGroups"]
     assert PREFIX not in {each["Name"] for each in groups}
     found = names_in(deployed.cloud)
@@ -698,3 +766,28 @@ def test_the_deployers_policy_allows_what_deployments_call_and_nothing_else(
 
     assert deployed.calls - allowed == set(), "add them to ops/deployer.py"
     assert not (unneeded := sorted(needed - deployed.calls)), f"not called: {unneeded}"
+
+
+def test_data_is_removed_for_the_typed_name_alone_and_the_files_if_wanted(
+    deployed: Deployed,
+) -> None:
+    """After the stage itself is removed."""
+    secret = deployed.stage.settings.secret_id
+    options = ("--table", TABLE, "--secret", secret, "--keep-records", "--forget")
+    refused = destroy(deployed, *options, answer="y")
+    assert "'y' is not 'local': nothing was removed" in refused.output
+    assert TABLE in names_in(deployed.cloud)["tables"]
+
+    done = destroy(deployed, *options, answer=STAGE)
+
+    assert done.exit_code == 0, done.output
+    assert "with its table and secret, type the stage's name" in done.output
+    assert TABLE not in names_in(deployed.cloud)["tables"]
+    assert deployed.client("secretsmanager").describe_secret(SecretId=secret)["DeletedDate"]
+    assert STAGE not in deployed.config_file.names()
+    assert not list(deployed.config_file.path.parent.glob("policy-local-*"))
+
+
+def destroy(it: Deployed, *options: str, answer: str = "y") -> Result:
+    words = ["destroy", STAGE, "--project", str(it.config_file.directory), *options]
+    return CliRunner().invoke(main, words, input=f"{answer}\n")

@@ -6,17 +6,22 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from chalice.config import Config
 from click.testing import CliRunner
+from moto import mock_aws
 
 from chalicelib.dns.provider import UnavailableError
 from localcloud.cloudflare import DEFAULT_TOKEN, CloudflareStandIn, Zone
 from ops import assemble, cli
 from ops.features import SETTINGS
+from ops.found import suggestion
 from ops.iam_page import EXAMPLE
-from tests.ops.projects import ROOT, code, edit_stages
+from ops.steps import INTERRUPTED
+from tests.ops.projects import ROOT, account, code, edit_stages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from click.testing import Result
@@ -95,7 +100,7 @@ def test_the_zone_is_looked_up_at_a_valid_address_alone_and_asked_for_if_that_fa
     assert (failed.exit_code, refused.exit_code) == (2, 1)
     assert "could not reach Cloudflare" in failed.output
     assert "--zone-id is missing" in failed.output
-    assert "API_URL is 'http://203.0.113.9/v4'" in refused.output
+    assert "-api-url is 'http://203.0.113.9/v4'" in refused.output
     assert "could not reach" not in refused.output
 
 
@@ -135,6 +140,127 @@ def test_what_was_reserved_by_hand_for_all_functions_is_not_taken_back_for_one(
 
     assert refused.exit_code == 1
     assert "sets reserved_concurrency 8 for more than dns_watchdog" in refused.output
+
+
+# On a terminal
+
+
+@pytest.fixture
+def answers(config: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command where somebody answers."""
+    monkeypatch.setattr("ops.prompts.is_terminal", lambda: True)
+    monkeypatch.setattr("ops.assemble.suggestion", lambda *asked: FOUND.get(asked[-1]))
+
+    def give(*lines: str, options: tuple[str, ...] = PLACE) -> Result:
+        arguments = ["stage", "prod", f"--project={config.parent.parent}", *options]
+        return CliRunner().invoke(cli.main, arguments, input="".join(f"{each}\n" for each in lines))
+
+    return give
+
+
+FOUND = {"AMI_ID": "ami-0000000f"}
+WITH_MEETINGS = (*PLACE, "--with=meetings")
+
+
+def test_each_answer_is_checked_at_once_domain_and_zone_first(
+    config: Path, answers: Callable[..., Result]
+) -> None:
+    lines = ("http://x", "example.com", "abc", "0" * 32, "", "sg-1", "sg-00000001")
+    done = answers(*lines, options=WITH_MEETINGS)
+
+    assert done.exit_code == 0, done.output
+    asked = ("under which", "'http://x' does not do: it must be a domain", "The id of the zone")
+    more = ("'abc' does not do", "desktops' image [ami-0000000f]", "security groups", "'sg-1'")
+    places = [done.output.index(each) for each in (*asked, *more)]
+    assert places == sorted(places)
+    assert variables(config)["AMI_ID"] == "ami-0000000f"
+    assert variables(config)["SECURITY_GROUP_IDS"] == "sg-00000001"
+    assert not list(config.parent.glob("answers-*"))
+    assert "  .chalice/policy-prod-sweep.json: new, " in done.output
+    assert done.output.endswith(" files written.\nNext: elephant deploy prod\n")
+    assert len(done.output.splitlines()) < 30
+
+
+def test_answers_outlive_an_interruption_and_are_offered_again(
+    config: Path, answers: Callable[..., Result]
+) -> None:
+    ended = answers("example.com")
+    assert ended.exit_code == 1
+    assert "Your answers are kept in .chalice/answers-prod.json; the same" in ended.output
+    assert "prod" not in json.loads(config.read_text())["stages"]
+
+    again = answers("", "0" * 32)
+    assert "under which instances get their names [example.com]" in again.output
+    assert variables(config)["DOMAIN_ROOT"] == "example.com"
+
+
+def test_deploy_asks_for_a_stage_that_is_new(
+    config: Path, answers: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.cli_deploy.is_terminal", lambda: True)
+    assert answers("example.com").exit_code == 1
+    monkeypatch.setattr("ops.assemble.Account", lambda _: account())
+
+    with mock_aws():
+        words = ["deploy", "prod", f"--project={config.parent.parent}"]
+        ended = CliRunner().invoke(cli.main, words, input="\n")
+
+    assert ended.exit_code == INTERRUPTED
+    said = ("Stage prod does not exist yet", "names [example.com]", "Your answers are kept")
+    assert [each for each in said if each not in ended.output] == []
+    assert "Interrupted before the first step." in ended.output
+
+
+@pytest.mark.parametrize("text", ["[]", "{"])
+def test_answers_that_cannot_be_read_are_given_again(
+    config: Path, answers: Callable[..., Result], text: str
+) -> None:
+    (config.parent / "answers-prod.json").write_text(text)
+    assert answers("example.com", "0" * 32).exit_code == 0
+
+
+def test_wrong_options_are_refused_before_anything_is_asked(
+    answers: Callable[..., Result],
+) -> None:
+    options = (*WITH_MEETINGS, "--ami=example.com", "--security-groups=x")
+    refused = answers(options=options)
+    assert refused.exit_code == 1
+    assert "--ami is 'example.com'; it must be" in refused.output
+    assert "--security-groups is 'x'; it must be" in refused.output
+    assert "domain" not in refused.output
+
+
+def test_a_region_is_asked_for_if_none_is_set(
+    answers: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, config: Path
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    lines = ("us-west-22", "us-west-2", "example.com", "0" * 32)
+    done = answers(*lines, options=PLACE[:1])
+    assert "'us-west-22' does not do: AWS has no region" in done.output
+    assert written(config)["elephant"]["region"] == "us-west-2"
+
+
+def test_what_the_account_has_is_offered_for_desktops(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mock_aws():
+        client = account().client("ec2")
+        assert suggestion(account(), "prod", "AMI_ID") is None
+        vpc = client.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        made = client.create_security_group(
+            GroupName="elephant-prod-desktops", Description="x", VpcId=vpc
+        )
+        assert suggestion(account(), "prod", "SECURITY_GROUP_IDS") == made["GroupId"]
+        images = [{"ImageId": f"ami-{n}", "CreationDate": f"2026-0{n}"} for n in (2, 3, 1)]
+        monkeypatch.setattr(client, "describe_images", lambda **_: {"Images": images})
+        assert suggestion(account(), "prod", "AMI_ID") == "ami-3"
+        assert suggestion(account(), "prod", "MAIL_FROM") is None
+
+        def deny(**_: object) -> None:
+            raise ClientError({}, "DescribeImages")
+
+        monkeypatch.setattr(client, "describe_images", deny)
+        assert suggestion(account(), "prod", "AMI_ID") is None
 
 
 # Features
@@ -212,9 +338,9 @@ def test_features_come_and_go_each_by_itself_and_leave_nothing(config: Path) -> 
     assert variables(config)["FEATURES"] == "notifications"
     # the files that are to go are the last
     functions = ("api_handler", "launch_ec2", "safety_net", "terminator", "invite", "note_bounce")
-    gone = ", ".join(f".chalice/policy-prod-{each}.json" for each in functions)
-    assert f".chalice/config.json, {gone} written." in done.output
-    assert "policy-prod-terminator.json (now)" in done.output
+    gone = "\n".join(f"  .chalice/policy-prod-{each}.json: removed" for each in functions)
+    assert '-        "AMI_ID": "ami-00000000",' in done.output
+    assert f"{gone}\nStage prod: 9 files written.\nNext: elephant deploy prod\n" in done.output
     assert "no change" in run(config, "--without=meetings").output
 
     run(config, "--without=notifications")
@@ -230,7 +356,7 @@ def test_features_come_and_go_each_by_itself_and_leave_nothing(config: Path) -> 
         ((*MEETINGS, "--without=meetings"), "--with and --without meetings contradict"),
         ((*MEETINGS, "--table="), "the feature 'meetings' needs a table"),
         (("--with=notifications", "--mail-from=a@example.com"), "--mail-to is missing"),
-        (("--grace-minutes=0",), "GRACE_MINUTES is '0'; it must be 1 to 1440 minutes"),
+        (("--grace-minutes=0",), "--grace-minutes is '0'; it must be 1 to 1440 minutes"),
         (("--concurrency=0",), "--concurrency is '0'; it must be a number from 1, or 'none'"),
     ],
 )

@@ -17,9 +17,15 @@ from ops.account import AwsError
 from ops.cloudflare_zone import ZoneView
 from ops.deployment import Deployment
 from ops.features import with_features
+from ops.iam_page import PLAIN
+from ops.inventory import Rows, _rows, take_inventory
+from ops.next_steps import after_deployment
 from ops.removal import Removable, Removal
+from ops.stack import SupportingStack
 from ops.stages import ConfigError, ConfigFile
+from ops.teardown import Teardown
 from ops.written_files import write_files
+from tests.ops.played import Played, refusal
 from tests.ops.projects import ROOT, account, code, edit_stages, project_with, silent
 
 if TYPE_CHECKING:
@@ -39,7 +45,8 @@ THEIRS = [
 @pytest.fixture
 def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConfigFile:
     """Make a project with a local stage that has no features."""
-    monkeypatch.setattr(deployment_module, "Code", lambda _: code())
+    for module in ("deployment", "teardown"):
+        monkeypatch.setattr(f"ops.{module}.Code", lambda _: code())
     local = ConfigFile(ROOT).stage("local")
     plain = replace(local, variables=with_features(local.variables, (), FEATURES))
     return project_with(plain, tmp_path / "project")
@@ -107,14 +114,17 @@ REFUSED: dict[str, tuple[Change, Removable | None, str]] = {
 """With what is to be removed; without, the stage is to be deployed."""
 
 
+@pytest.mark.usefixtures("deployment")
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_would_do_harm_is_refused(
-    deployment: Deployment, config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch, case: str
+    config_file: ConfigFile, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     change, removable, said = REFUSED[case]
     change(config_file, monkeypatch)
-    deployment = Deployment(config_file, config_file.stage("local"), account())
-    attempt = partial(deployment.destroy, removable) if removable else deployment.deploy
+    place = (config_file, config_file.stage("local"), account())
+    attempt = (
+        partial(Teardown(*place).destroy, removable) if removable else Deployment(*place).deploy
+    )
 
     error = AwsError if change is of_another_account else ConfigError
     with pytest.raises(error, match=said):
@@ -135,9 +145,61 @@ def test_a_secret_without_a_token_is_found_out_before_anything_is_made(
     assert deployment.has_token()
 
 
-def test_what_is_gone_already_can_be_removed_again(deployment: Deployment, said: list[str]) -> None:
+@pytest.mark.usefixtures("deployment")
+def test_what_is_gone_already_can_be_removed_again(
+    config_file: ConfigFile, said: list[str]
+) -> None:
+    teardown = Teardown(config_file, config_file.stage("local"), account())
     for _ in range(2):
-        deployment.destroy(Removable(TABLE, SECRET), silent, said.append)
+        teardown.destroy(Removable(TABLE, SECRET), silent, said.append)
 
     assert "functions and token are removed already: not looking for records" in said
     assert "elephant-local-support does not exist" in said
+
+
+# What is said about it
+
+
+@pytest.mark.parametrize(
+    ("url", "works", "said"),
+    [
+        (
+            "https://x.example/prod/",
+            True,
+            "Book meetings in a browser:\n    https://x.example/prod/",
+        ),
+        (None, True, "Tags=[{Key=Project,Value=Elephant}]"),
+        (None, True, "Open https://INSTANCE-ID.example.com:8443\n"),
+        (None, False, "  elephant doctor prod"),
+    ],
+)
+def test_after_a_deployment_it_is_said_what_to_do_next(
+    url: str | None,
+    works: bool,  # noqa: FBT001 (a case)
+    said: str,
+) -> None:
+    lines = [*after_deployment(PLAIN, url, works=works)]
+    assert said in "\n".join(lines)
+    assert max(map(len, lines)) <= 80
+
+
+def test_what_is_there_is_counted_as_far_as_it_is_known() -> None:
+    with mock_aws():
+        stack = SupportingStack(account().client("cloudformation"), PLAIN.name)
+        found = take_inventory(PLAIN, account(), stack, ["sweep"])
+    assert "not known: " in "".join(found.lines(Removable(records=True)))
+    assert (found.stack, found.functions, found.rows, found.secret) == (None, (), None, None)
+    kept = [what for what, _ in found.remains(Removable(records=False))]
+    assert kept == [f"DNS records of {PLAIN.settings.owner}, if any"]
+    there = replace(found, records=0, rows=Rows(7000, are_all=False))
+    assert "with more than 7000 rows" in "".join(there.lines(Removable()))
+    assert "nothing: it is not deployed" in "".join(there.lines(Removable()))
+
+
+def test_a_table_that_is_being_deleted_has_no_rows_and_a_refusal_is_said() -> None:
+    deleting = {"Table": {"TableStatus": "DELETING"}}
+    denied = refusal("AccessDeniedException", "GetFunctionConfiguration")
+    stack = SimpleNamespace(exists=lambda: False, has_meetings=lambda: False, name="")
+    with pytest.raises(AwsError, match=r"stage has: .*right to GetFunctionConfiguration"):
+        take_inventory(PLAIN, Played(get_function_configuration=denied), stack, ["sweep"])  # type: ignore[arg-type]
+    assert _rows(Played(describe_table=deleting), "t") is None

@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from chalicelib.secrets import Token as AppToken
 from localcloud.cloudflare import DEFAULT_TOKEN, Fault, FaultKind
+from ops.cli_token import take_token
+from ops.stages import ConfigFile
 from ops.stored_secret import SecretStoreError
 from ops.token import PROMPT, Stored, TokenFormatError, read_token, rotate, set_token, store_token
 from ops.write_check import WriteCheckError
@@ -22,6 +24,7 @@ from tests.world import OTHER_TOKEN, SECRET, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from chalicelib.settings.stage import Settings
     from tests.world import World
@@ -283,6 +286,25 @@ def test_the_same_token_is_proved_with_a_record_as_the_settings_want_it_and_not_
     body = json.loads(world.cloudflare.calls[0].body)
     assert (body["proxied"], body["ttl"]) == (False, 300)
     assert body["comment"] == f"{settings.owner} check"
+
+
+def test_a_wrong_token_is_asked_for_again_on_a_terminal_but_not_for_ever(
+    world: World,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stage = ConfigFile(project).stage("test")
+    monkeypatch.setattr("ops.cli_token.is_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"two words\n{OTHER_TOKEN}\n"))
+    take_token(stage)
+    assert json.loads(held(world))["CLOUDFLARE_TOKEN"] == OTHER_TOKEN
+    assert NO_TOKEN in capsys.readouterr().err
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("two words\n" * 4))
+    with pytest.raises(TokenFormatError):
+        take_token(stage)
+    assert capsys.readouterr().err.count(NO_TOKEN) == 2
 
 
 def test_what_is_no_token_asks_nobody_and_one_whose_proof_fails_is_not_stored(
