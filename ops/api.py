@@ -126,6 +126,11 @@ def origin_of_answers(stage: Stage) -> str | None:
     return next(iter(origins), None) if len(origins) < _SEVERAL else "*"
 
 
+def gateway_answer(origin: str | None) -> dict[str, str]:
+    """Return the parameters of an answer of API Gateway's own that this origin may read."""
+    return {_ALLOW_ORIGIN: f"'{origin}'"} if origin else {}
+
+
 def origins_let_in(gateway: Any, api_id: str) -> dict[str, str | None]:  # noqa: ANN401
     """Return, for each of GATEWAY_ANSWERS, which origin an API lets read it; None for no page."""
     pages = gateway.get_paginator("get_gateway_responses").paginate(restApiId=api_id)
@@ -164,9 +169,8 @@ def _settle_answers(gateway: Any, api_id: str, name: str, origin: str | None) ->
     if set(origins_let_in(gateway, api_id).values()) == {origin}:
         return
     for kind in GATEWAY_ANSWERS:
-        parameters = {_ALLOW_ORIGIN: f"'{origin}'"} if origin else {}
         gateway.put_gateway_response(
-            restApiId=api_id, responseType=kind, responseParameters=parameters
+            restApiId=api_id, responseType=kind, responseParameters=gateway_answer(origin)
         )
     gateway.create_deployment(restApiId=api_id, stageName=name)
 

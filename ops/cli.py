@@ -17,6 +17,7 @@ from ops.cli_keys import keys
 from ops.cli_meetings import meetings
 from ops.cli_network import network
 from ops.cli_notify import notify_test
+from ops.cli_package import package_stage
 from ops.cli_selftest import selftest
 from ops.cli_stage import stage
 from ops.cli_sweep import plan, status, sweep
@@ -68,6 +69,7 @@ for command in (
     keys,
     meetings,
     network,
+    package_stage,
     notify_test,
     plan,
     selftest,

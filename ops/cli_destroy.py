@@ -49,7 +49,7 @@ def destroy(  # noqa: PLR0913 (the options)
     \b
     Examples:
       elephant destroy qa
-      elephant destroy qa --table elephant-qa-meetings --secret elephant/qa/cloudflare --forget
+      elephant destroy qa --table elephant-qa-meetings --forget
     """  # noqa: D301
     removable = Removable(table, secret, records=not keep_records)
     again = " ".join(("elephant destroy", name, *_options(removable, forget=forget)))

@@ -19,7 +19,6 @@ from ops.deployed_note import complete_note, kept_readable, note_path
 from ops.desktop_group import settle_groups
 from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
-from ops.grants import certificate_arn
 from ops.lambda_settings import failures_of, make_log_group, settle_function
 from ops.meetings import check_no_schedules
 from ops.opened import open_zone
@@ -30,9 +29,10 @@ from ops.preflight import (
     check_renamed_owner,
     check_zone,
 )
-from ops.reach import ROUTES_FUNCTION, SWEEP, Code
+from ops.reach import ROUTES_FUNCTION, Code
 from ops.removal import Removal
 from ops.stack import StackParameters, SupportingStack, table_to_create
+from ops.stack_parameters import logged_functions, parameters_of
 from ops.stage_lock import alone
 from ops.stages import ConfigError
 from ops.steps import WARNING, Step
@@ -185,8 +185,7 @@ class Deployment:
         return before
 
     def _logged_functions(self) -> list[str]:
-        is_public = self._stage.settings.meetings is not None
-        return [each for each in self._functions if each != ROUTES_FUNCTION or is_public]
+        return logged_functions(self._stage, self._functions)
 
     def _tagged(self, tags: Mapping[str, str]) -> list[Thing]:
         """Return what neither the stack nor Chalice tags; nothing, if there are no tags."""
@@ -249,23 +248,10 @@ class Deployment:
         return settle_api(self._account, self._stage, name, say)
 
     def _parameters(self) -> StackParameters:
-        settings = self._stage.settings
-        table, meetings = settings.table_name, settings.meetings
-        return StackParameters(
-            owner=settings.owner,
-            table_name=table,
-            create_table=bool(table)
-            and table_to_create(self._account.client("dynamodb"), str(table), self._stack),
-            alarm_email=self._stage.alarm_email,
-            has_sweep=SWEEP in self._functions,
-            has_meetings=meetings is not None,
-            has_notifications=settings.notifications is not None,
-            has_invitations=settings.invites,
-            certificate_arn=certificate_arn(self._stage) if meetings else "",
-            desktop_policies=meetings.desktop_policy_arns if meetings else (),
-            # The saved queries name them, and the functions come later.
-            log_groups=tuple(
-                make_log_group(self._account, self._stage.function_name(each))
-                for each in self._logged_functions()
-            ),
+        table = self._stage.settings.table_name
+        for each in self._logged_functions():  # which the saved queries name
+            make_log_group(self._account, self._stage.function_name(each))
+        create = bool(table) and table_to_create(
+            self._account.client("dynamodb"), str(table), self._stack
         )
+        return parameters_of(self._stage, self._functions, create_table=create)

@@ -46,6 +46,11 @@ class Failures:
             **(destination if self.queue else {}),
         }
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what failed goes to a queue."""
+        return self.queue is not None
+
     def __str__(self) -> str:
         if not self.queue:
             return "a run that fails is left to the next one"
@@ -99,9 +104,14 @@ def settle_function(
     say(f"{function}: logs are kept for {days or LOG_DAYS} days")
 
 
+def log_group(function: str) -> str:
+    """Name the log group of a Lambda function."""
+    return f"/aws/lambda/{function}"
+
+
 def make_log_group(account: Account, function: str) -> str:
     """Create a function's log group unless it exists; return its name. Raises AwsError."""
-    group = f"/aws/lambda/{function}"
+    group = log_group(function)
     with readable_errors(f"create the log group {group}"):
         try:
             account.client("logs").create_log_group(logGroupName=group)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ops.cloudformation import StackError
+from ops.grants import certificate_arn
+from ops.lambda_settings import log_group
+from ops.reach import ROUTES_FUNCTION, SWEEP
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ops.stages import Stage
 
 OWNER: Final = "Owner"
 """The parameter for the stage's OWNER."""
@@ -71,3 +79,31 @@ class StackParameters:
             ),
         }
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+def parameters_of(
+    stage: Stage, functions: Collection[str], *, create_table: bool
+) -> StackParameters:
+    """Return the parameters for a stage with these functions."""
+    settings, meetings = stage.settings, stage.settings.meetings
+    return StackParameters(
+        owner=settings.owner,
+        table_name=settings.table_name,
+        create_table=bool(settings.table_name) and create_table,
+        alarm_email=stage.alarm_email,
+        has_sweep=SWEEP in functions,
+        has_meetings=meetings is not None,
+        has_notifications=settings.notifications is not None,
+        has_invitations=settings.invites,
+        certificate_arn=certificate_arn(stage) if meetings else "",
+        desktop_policies=meetings.desktop_policy_arns if meetings else (),
+        log_groups=tuple(
+            log_group(stage.function_name(each)) for each in logged_functions(stage, functions)
+        ),
+    )
+
+
+def logged_functions(stage: Stage, functions: Collection[str]) -> list[str]:
+    """Return the functions that log; the API's is not invoked in a stage without an API."""
+    is_public = stage.settings.meetings is not None
+    return [each for each in functions if each != ROUTES_FUNCTION or is_public]

@@ -89,7 +89,7 @@ def test_what_aws_does_not_tell_is_an_error_where_it_matters_and_holds_nothing_e
     denied = Played(get_function_concurrency=refusal("AccessDeniedException"))
     with pytest.raises(ClientError):
         reserved(denied, "elephant-prod-dns_watchdog")
-    assert check(denied, dns_watchdog=20)[0].startswith("whether the account can reserve")
+    assert check(denied, dns_watchdog=20)[0].startswith("warning: whether the account can reserve")
 
     (said,) = check(aws(None), dns_watchdog=20)
     assert "not known (GetAccountSettings answered AccessDeniedException): going on" in said
