@@ -61,7 +61,7 @@ def deploy(context: click.Context, name: str, directory: Path, *, verbose: bool)
         deployment = Deployment(config_file, wanted, Account(wanted.region))
         url = deployment.deploy(steps.step, steps.say, ask_for_token)
         checks = _examine(config_file, name, steps)
-    Console(highlight=False).print(render(checks))
+    Console(highlight=False).print(render(checks, name))
     status = worst(checks)
     for line in after_deployment(wanted, url, works=status == 0):
         click.echo(line)

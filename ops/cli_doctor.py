@@ -53,5 +53,5 @@ def show_checks(
     else:
         with console.status("Checking …") as status:
             checks = examine(context, lambda check: status.update(f"{check.name} …"))
-        console.print(render(checks, every=every))
+        console.print(render(checks, name, every=every))
     return worst(checks)

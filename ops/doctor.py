@@ -79,7 +79,7 @@ def worst(checks: Sequence[Check]) -> int:
     return int(any(check.level is Level.FAILURE for check in checks))
 
 
-def render(checks: Sequence[Check], *, every: bool = False) -> Group:
+def render(checks: Sequence[Check], stage: str, *, every: bool = False) -> Group:
     """Format what needs attention, each remedy below what was found, and count the rest.
 
     `every` shows all checks.
@@ -88,7 +88,7 @@ def render(checks: Sequence[Check], *, every: bool = False) -> Group:
     parts: list[Table | Text] = [_table(listed)] if listed else []
     said = Text(summary(checks))
     if not every and len(listed) < len(checks):
-        said.append("; --all shows them all", "dim")
+        said.append(f"; all of them: elephant doctor {stage} --all", "dim")
     return Group(*parts, said)
 
 

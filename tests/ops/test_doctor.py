@@ -145,7 +145,7 @@ class _Stranger(Account):
 
 def _shown(checks: tuple[Check, ...], width: int = 100, *, every: bool = False) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None).print(render(checks, every=every))
+    Console(file=stream, width=width, color_system=None).print(render(checks, "prod", every=every))
     return stream.getvalue()
 
 
@@ -158,10 +158,10 @@ def test_what_needs_attention_is_shown_and_the_rest_counted() -> None:
     (broken,) = [index for index, line in enumerate(lines) if BROKEN.name in line]
     assert broken < found
     counts = "1 failure, 1 warning, 1 skipped, 1 ok"
-    assert lines[-1] == f"{counts}; --all shows them all"
+    assert lines[-1] == f"{counts}; all of them: elephant doctor prod --all"
     assert [each.name for each in CHECKS if each.name in "".join(lines)] == ["alarm topic"]
     assert summary((BROKEN, BROKEN, *CHECKS[:1])) == "2 failures, 1 ok"
-    assert _shown(CHECKS[:1]) == "1 ok; --all shows them all\n"
+    assert _shown(CHECKS[:1]) == "1 ok; all of them: elephant doctor prod --all\n"
     all_of_them = _shown((*CHECKS, BROKEN), every=True)
     assert all(each.name in all_of_them for each in CHECKS)
     assert all_of_them.splitlines()[-1] == counts
