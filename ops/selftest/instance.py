@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,8 @@ from botocore.exceptions import ClientError
 from ops.account import AwsError, error_code, readable_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ops.account import Account
     from ops.stages import Stage
 
@@ -26,6 +29,11 @@ IMAGE: Final = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{
 _ENDS_BY_ITSELF: Final = "#cloud-boothook\n#!/bin/sh\nshutdown -h +60\n"
 
 _ENDED: Final = ("shutting-down", "terminated")
+_UNKNOWN: Final = "InvalidInstanceID.NotFound"
+
+_TRIES: Final = 10
+_PAUSE: Final = 3.0
+"""Seconds between them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class TestInstance:
         self._run = run
         self._kind = kind
         self._subnet = subnet
+        self._sleep: Callable[[float], object] = time.sleep
 
     def launch(self, **tags: str) -> None:
         """Launch it with the stage's tag and these: in the given subnet, or in the default VPC."""
@@ -91,7 +100,7 @@ class TestInstance:
             try:
                 answer = self._ec2.describe_instances(InstanceIds=[self.id])
             except ClientError as error:
-                if error_code(error) != "InvalidInstanceID.NotFound":
+                if error_code(error) != _UNKNOWN:
                     raise
                 return Seen("gone", None, has_tags=False)
         found = [each for part in answer["Reservations"] for each in part["Instances"]]
@@ -128,12 +137,24 @@ class TestInstance:
                 for each in part["Instances"]
                 if each["State"]["Name"] not in _ENDED
             ]
-        if self.id and self.id not in found and self.look().state not in (*_ENDED, "gone"):
+        if self.id and self.id not in found and self.look().state not in _ENDED:
             found.append(self.id)
         if found:
             with readable_errors("terminate the instance"):
-                self._ec2.terminate_instances(InstanceIds=found)
+                self._terminate(found)
         return found
+
+    def _terminate(self, found: list[str]) -> None:
+        """Terminate them; EC2 may not know yet what it has just launched."""
+        for left in reversed(range(_TRIES)):
+            try:
+                self._ec2.terminate_instances(InstanceIds=found)
+            except ClientError as error:
+                if error_code(error) != _UNKNOWN or not left:
+                    raise
+                self._sleep(_PAUSE)
+            else:
+                return
 
     def _image(self) -> str:
         (kind,) = self._ec2.describe_instance_types(InstanceTypes=[self._kind])["InstanceTypes"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
@@ -20,6 +20,7 @@ from ops.selftest.meeting_walk import first_key
 from ops.selftest.promises import Outcome, Pace, Promises
 from ops.selftest.report import document, redacted
 from ops.stages import Stage
+from tests.ops.played import refusal
 from tests.ops.projects import account
 
 if TYPE_CHECKING:
@@ -157,6 +158,33 @@ def test_an_instance_whose_launch_was_not_answered_is_terminated_all_the_same(
     assert instance.remove() == []
     instance.id = launched
     assert instance.look().state == "terminated"
+
+
+def test_an_instance_that_ec2_does_not_show_yet_is_terminated_once_it_does(
+    instance: TestInstance,
+) -> None:
+    instance.launch()
+    shown, hidden = instance.id, iter([True, False])
+    ec2 = instance._ec2
+
+    class Late:
+        """Knows nothing of the instance at first."""
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (of botocore)
+            return getattr(ec2, name)
+
+        def terminate_instances(self, **request: object) -> None:
+            if next(hidden):
+                raise refusal("InvalidInstanceID.NotFound", operation="TerminateInstances")
+            ec2.terminate_instances(**request)
+
+    instance._ec2, waited = Late(), Waited()
+    instance._sleep = waited.sleep
+
+    assert instance.remove() == [shown]
+
+    assert instance.look().state == "terminated"
+    assert waited.time > 0
 
 
 def test_no_other_instance_is_touched(instance: TestInstance) -> None:
