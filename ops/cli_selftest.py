@@ -124,13 +124,14 @@ def selftest(  # noqa: PLR0913 (the options)
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that what was launched is terminated."""
+    """Turn SIGTERM and SIGHUP into an exception, so that what was launched is terminated."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

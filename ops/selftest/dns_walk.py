@@ -70,13 +70,15 @@ class DnsWalk:
             self._facts.note_filters(self._parts.zone, record, self._settings.owner)
         if row:
             self._facts.note_refused_write(row)
+        before = instance.look()
         instance.stop()
         if self._reaches("stopped", "the instance is stopped"):
             self._check_absent("stopped")
             instance.start()
             if self._reaches("running", "the instance is running again"):
+                self._facts.note_address(before, instance.look())
                 self._check_running("at its new address")
-        self._check_sweep()
+                self._check_sweep()
         instance.remove()
         if self._reaches("terminated", "the instance is terminated"):
             self._check_absent("terminated", Status.TERMINATED)

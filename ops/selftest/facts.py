@@ -34,6 +34,12 @@ class Facts:
             for address, tags in shown
         )
 
+    def note_address(self, before: Seen, after: Seen) -> None:
+        """Note what became of an instance's address when it was stopped and started."""
+        same = before.address == after.address
+        answer = "the same address" if same else "another address"
+        self.answers["An instance that was stopped and started again has"] = answer
+
     def note_refused_write(self, row: TestRow) -> None:
         """Note what DynamoDB answers if a condition fails."""
         try:

@@ -26,7 +26,12 @@ IMAGE: Final = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{
 """The public parameter with the newest Amazon Linux: https://docs.aws.amazon.com/linux/al2023/ug/ec2.html"""
 
 # A boot hook runs at every start: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
-_ENDS_BY_ITSELF: Final = "#cloud-boothook\n#!/bin/sh\nshutdown -h +60\n"
+# So early, `shutdown +60` may find no logind and then shut down at once; a timer needs none.
+_ENDS_BY_ITSELF: Final = """\
+#cloud-boothook
+#!/bin/sh
+systemd-run --on-active=60min /usr/bin/systemctl poweroff
+"""
 
 _ENDED: Final = ("shutting-down", "terminated")
 _UNKNOWN: Final = "InvalidInstanceID.NotFound"
@@ -59,6 +64,7 @@ class TestInstance:
         subnet: str | None = None,
     ) -> None:
         self.id = ""
+        self._may_run = False
         self._stage = stage
         self._account = account
         self._ec2 = account.client("ec2")
@@ -73,8 +79,10 @@ class TestInstance:
         named = {key: value, RUN_TAG: self._run, "Name": "elephant-selftest"} | tags
         listed = [{"Key": name, "Value": text} for name, text in named.items()]
         with readable_errors("launch an instance"):
+            image, subnet = self._image(), self._subnet or self._default_subnet()
+            self._may_run = True
             answer = self._ec2.run_instances(
-                ImageId=self._image(),
+                ImageId=image,
                 InstanceType=self._kind,
                 MinCount=1,
                 MaxCount=1,
@@ -82,7 +90,7 @@ class TestInstance:
                     {
                         "DeviceIndex": 0,
                         "AssociatePublicIpAddress": True,
-                        "SubnetId": self._subnet or self._default_subnet(),
+                        "SubnetId": subnet,
                     }
                 ],
                 InstanceInitiatedShutdownBehavior="terminate",
@@ -126,23 +134,31 @@ class TestInstance:
 
         It also finds one whose launch was not answered.
         """
-        with readable_errors("find what the self-test has launched"):
-            pages = self._ec2.get_paginator("describe_instances").paginate(
-                Filters=[{"Name": f"tag:{RUN_TAG}", "Values": [self._run]}]
-            )
-            found = [
-                str(each["InstanceId"])
-                for page in pages
-                for part in page["Reservations"]
-                for each in part["Instances"]
-                if each["State"]["Name"] not in _ENDED
-            ]
+        found = self._running()
+        for _ in range(_TRIES if self._may_run and not self.id else 0):
+            if found:
+                break
+            self._sleep(_PAUSE)
+            found = self._running()
         if self.id and self.id not in found and self.look().state not in _ENDED:
             found.append(self.id)
         if found:
             with readable_errors("terminate the instance"):
                 self._terminate(found)
         return found
+
+    def _running(self) -> list[str]:
+        with readable_errors("find what the self-test has launched"):
+            pages = self._ec2.get_paginator("describe_instances").paginate(
+                Filters=[{"Name": f"tag:{RUN_TAG}", "Values": [self._run]}]
+            )
+            return [
+                str(each["InstanceId"])
+                for page in pages
+                for part in page["Reservations"]
+                for each in part["Instances"]
+                if each["State"]["Name"] not in _ENDED
+            ]
 
     def _terminate(self, found: list[str]) -> None:
         """Terminate them; EC2 may not know yet what it has just launched."""
@@ -158,7 +174,8 @@ class TestInstance:
 
     def _image(self) -> str:
         (kind,) = self._ec2.describe_instance_types(InstanceTypes=[self._kind])["InstanceTypes"]
-        architecture = kind["ProcessorInfo"]["SupportedArchitectures"][0]
+        known = kind["ProcessorInfo"]["SupportedArchitectures"]
+        architecture = "arm64" if "arm64" in known else "x86_64"
         name = IMAGE.format(architecture=architecture)
         parameter = self._account.client("ssm").get_parameter(Name=name)["Parameter"]
         return str(parameter["Value"])

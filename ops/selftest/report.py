@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from ops.selftest.promises import Outcome
 
 _PATTERNS: Final = (
-    (re.compile(r"\bi-[0-9a-f]{8,17}\b"), "i-…"),
+    (re.compile(r"\b(i|subnet|sg|vpc|ami|eni|vol|rtb|igw)-[0-9a-f]{8,17}\b"), r"\1-…"),
+    (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), "KEY"),
+    (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "E-MAIL"),
+    (re.compile(r"\b[\w.-]+\.amazonaws\.com\b"), "HOST"),
+    (re.compile(r"\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){2,7}\b"), "ADDRESS"),
     (re.compile(r"\barn:\S+"), "arn:…"),
     (re.compile(r"\b\d{12}\b"), "ACCOUNT"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), "ADDRESS"),
@@ -30,7 +34,8 @@ def redacted(text: str, names: Mapping[str, str]) -> str:
     Longer names go first, so that none remains as a part of another.
     """
     for name in sorted(filter(None, names), key=len, reverse=True):
-        text = re.sub(re.escape(name), names[name], text, flags=re.IGNORECASE)
+        alone = rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
+        text = re.sub(alone, names[name], text, flags=re.IGNORECASE)
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     return text

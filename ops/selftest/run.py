@@ -102,7 +102,7 @@ class SelfTest:
             settings.owner: "OWNER",
             settings.table_name or "": "TABLE",
             settings.secret_id: "SECRET",
-            f"elephant-{self._stage.name}": "elephant-NAME",
+            self._stage.name: "NAME",
             self.run_id: "RUN",
         }
         outcomes, facts = self.promises.outcomes, self.facts.answers

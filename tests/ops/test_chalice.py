@@ -50,8 +50,8 @@ def test_a_program_that_fails_is_named_with_all_that_it_printed(tmp_path: Path) 
 STUBBORN = """
 import signal, time
 signal.signal(signal.SIGINT, signal.{})
-print("begun", flush=True)
 try:
+    print("begun", flush=True)
     time.sleep(600)
 except KeyboardInterrupt:
     open("ended", "w")

@@ -94,7 +94,13 @@ def test_a_sweep_is_waited_for_as_long_as_its_schedule_says(schedule: str, secon
     assert period_of(schedule) == seconds
 
 
-NAMES = {"example.com": "ZONE", "d.example.com": "DOMAIN", "elephant:prod": "OWNER", "": "TABLE"}
+NAMES = {
+    "example.com": "ZONE",
+    "d.example.com": "DOMAIN",
+    "elephant:prod": "OWNER",
+    "": "TABLE",
+    "acme": "NAME",
+}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,14 @@ NAMES = {"example.com": "ZONE", "d.example.com": "DOMAIN", "elephant:prod": "OWN
         ("GET /zones/0123456789abcdef0123456789abcdef", "GET /zones/ID"),
         ("https://abc.execute-api/prod?key=x failed", "URL failed"),
         ("with the owner elephant:prod", "with the owner OWNER"),
+        (
+            "the logs of elephant-acme-sweep; elephant doctor acme",
+            "the logs of elephant-NAME-sweep; elephant doctor NAME",
+        ),
+        ("subnet-0123456789abcdef0 with sg-0123456789", "subnet-… with sg-…"),
+        ("AKIAIOSFODNN7EXAMPLE of ops@example.org", "KEY of E-MAIL"),
+        ("ec2-198-51-100-4.us-west-2.compute.amazonaws.com at 2001:db8::7", "HOST at ADDRESS"),
+        ("acmeology is no stage; 12:30", "acmeology is no stage; 12:30"),
     ],
 )
 def test_the_report_names_nothing_of_the_stage(text: str, shown: str) -> None:
@@ -131,8 +145,9 @@ def test_a_run_that_was_cut_short_proves_nothing(*, is_whole: bool) -> None:
 
 
 def test_sigterm_ends_it_like_ctrl_c_so_that_everything_is_removed() -> None:
-    with ended_in_order(), pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGTERM)
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        with ended_in_order(), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(each)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -144,7 +159,9 @@ def test_without_a_key_nothing_can_be_booked() -> None:
 @pytest.fixture
 def instance() -> Iterator[TestInstance]:
     with mock_aws():
-        yield TestInstance(STAGE, account(), "run-1")
+        made = TestInstance(STAGE, account(), "run-1")
+        made._sleep = lambda _: None
+        yield made
 
 
 def test_an_instance_whose_launch_was_not_answered_is_terminated_all_the_same(
@@ -185,6 +202,35 @@ def test_an_instance_that_ec2_does_not_show_yet_is_terminated_once_it_does(
 
     assert instance.look().state == "terminated"
     assert waited.time > 0
+
+
+def test_an_instance_is_looked_for_if_its_launch_was_cut_off(instance: TestInstance) -> None:
+    instance.launch()
+    launched, instance.id, waited = instance.id, "", Waited()
+    instance._sleep = waited.sleep
+    ec2, hidden = instance._ec2, iter([True, False])
+
+    class Late:
+        """Finds nothing by its tag at first."""
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (of botocore)
+            return getattr(ec2, name)
+
+        def get_paginator(self, name: str) -> Any:  # noqa: ANN401
+            return Nothing() if next(hidden) else ec2.get_paginator(name)
+
+    instance._ec2 = Late()
+
+    assert instance.remove() == [launched]
+
+    assert waited.time > 0
+
+
+class Nothing:
+    """Pages of nothing."""
+
+    def paginate(self, **_: object) -> list[dict[str, Any]]:
+        return [{"Reservations": []}]
 
 
 def test_no_other_instance_is_touched(instance: TestInstance) -> None:
