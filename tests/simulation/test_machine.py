@@ -12,7 +12,7 @@ from tests.simulation.soak import fresh_seed, settings_for, soak
 CORE_SCHEDULES, MEETINGS_SCHEDULES = 180, 400
 """Enough for all that is EXPECTED: which schedules these are changes with the code, as Hypothesis
 tries the constants that it finds in it."""
-FRESH = 60
+FRESH = 30
 SHRINKING = 900
 """Seconds: Hypothesis looks for the shortest schedule that fails for five minutes."""
 
