@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.clock import format_time
 from chalicelib.meeting_row.meeting import (
     DURATION,
+    EXPIRES_AT,
     MEET_TIME,
     REASON,
     SCHEDULED_AT,
@@ -146,10 +147,10 @@ def decide_change(
     if moves_launch:
         texts[SCHEDULES] = suffix
     texts |= expiry(new_end, settings.kept)
+    removed = (EXPIRES_AT,) if EXPIRES_AT in meeting.item and EXPIRES_AT not in texts else ()
     takes_more = new_start < start or new_end > end
-    return Changed(
-        RowUpdate(meeting, texts, _RELIED_ON), new_start, new_length, moves_launch, takes_more
-    )
+    update = RowUpdate(meeting, texts, _RELIED_ON, removed)
+    return Changed(update, new_start, new_length, moves_launch, takes_more)
 
 
 def decide_cancellation(meeting: Meeting, now: datetime) -> RowUpdate | None:

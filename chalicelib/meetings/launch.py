@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.clock import time_at
+from chalicelib.clock import parse_time, time_at
 from chalicelib.deadline import Deadline, OutOfTimeError
 from chalicelib.ec2.desktops import TerminationError
 from chalicelib.ec2.launch_errors import NeverError, NotNowError
-from chalicelib.meeting_row.meeting import REASON
+from chalicelib.meeting_row.meeting import REASON, SCHEDULED_AT
 from chalicelib.meeting_row.table import RowChangedError, decide_again
 from chalicelib.meetings.ending import Ended
 from chalicelib.meetings.launch_plan import (
@@ -34,6 +34,7 @@ from chalicelib.meetings.launch_plan import (
     settle,
     why_not,
 )
+from chalicelib.meetings.lifetime import SOONEST
 from chalicelib.meetings.limits import LimitError, Slot, StillRunningError
 from chalicelib.meetings.starter import MeetingOverError, Work
 from chalicelib.meetings.state import (
@@ -167,7 +168,7 @@ class Launch:
         try:
             self._limits.require_desktops(place, slot, self._instances.of_project())
         except (LimitError, StillRunningError) as error:
-            if isinstance(error, StillRunningError) and now < slot.begin + PATIENCE:
+            if isinstance(error, StillRunningError) and now < _due(meeting, slot) + PATIENCE:
                 raise LaunchDelayedError(f"not launched yet: {error}") from error
             self._ending.end_meeting(meeting, DESKTOP_LIMIT)
             raise LaunchFailedError(f"not launched, and the meeting was ended: {error}") from error
@@ -297,3 +298,9 @@ def _ended(reason: str, instance_ids: Sequence[str], warnings: Sequence[str]) ->
     if not ended:
         return Outcome("ignored", reason, warnings=warnings)
     return Outcome("ended", reason, {"ended": ended}, warnings, {"Ended": len(ended)})
+
+
+def _due(meeting: Meeting, slot: Slot) -> datetime:
+    """Return when the launch was first due: a minute after the booking, if that was later."""
+    booked = parse_time(meeting.text(SCHEDULED_AT) or "")
+    return max(slot.begin, booked + SOONEST) if booked else slot.begin

@@ -85,6 +85,11 @@ def is_begun(meeting: Meeting) -> bool:
     return BEGUN_AT in meeting.item
 
 
+def begun_at(meeting: Meeting) -> datetime | None:
+    """Return when the launch began; None if it has not."""
+    return _moment(meeting.text(BEGUN_AT) or "")
+
+
 def is_confirmed(meeting: Meeting) -> bool:
     """Return True if the row is a meeting (see `reservation.py`); other makers' rows always are.
 
@@ -126,7 +131,7 @@ class Lease:
 def begin(meeting: Meeting, lease: Lease, now: datetime) -> RowUpdate:
     """Acquire the lease; the first to do so records when the launch began."""
     texts = {LEASE: lease.text}
-    if _begun_at(meeting) is None:
+    if begun_at(meeting) is None:
         texts[BEGUN_AT] = now.astimezone(UTC).isoformat(timespec="milliseconds")
     return RowUpdate(meeting, texts, (LEASE, REASON, "status", MEET_TIME, *_INSTANCE_IDS))
 
@@ -166,8 +171,8 @@ def settle(meeting: Meeting) -> RowUpdate | None:
 
 def is_out_of_patience(meeting: Meeting, now: datetime) -> bool:
     """Return True if the launch began so long ago that no further attempt helps."""
-    begun_at = _begun_at(meeting)
-    return begun_at is not None and now - begun_at > PATIENCE
+    begun = begun_at(meeting)
+    return begun is not None and now - begun > PATIENCE
 
 
 def desktop_of(found: Iterable[Instance], role: str) -> tuple[Instance | None, tuple[str, ...]]:
@@ -183,10 +188,6 @@ def _with_status(meeting: Meeting, texts: dict[str, str], *, is_complete: bool) 
     if is_complete and meeting.status in {None, Status.SCHEDULED}:
         texts["status"] = Status.LAUNCHED
     return RowUpdate(meeting, texts, (*_INSTANCE_IDS, REASON, "status")) if texts else None
-
-
-def _begun_at(meeting: Meeting) -> datetime | None:
-    return _moment(meeting.text(BEGUN_AT) or "")
 
 
 def _moment(text: str) -> datetime | None:

@@ -53,6 +53,8 @@ _FOR_ABSENCE: Final = frozenset({NO_SHOW_TIMEOUT, PARTIAL_NO_SHOW_TIMEOUT})
 
 LEAD: Final = timedelta(minutes=10)
 """How long before a meeting's start its desktops are launched."""
+SOONEST: Final = timedelta(minutes=1)
+"""How far ahead schedules are: one in the past never fires, and one that is due now might not."""
 PRESENCE: Final = timedelta(minutes=5)
 """How long a visitor counts as present after the page has asked; hidden tabs ask once a minute."""
 PRESENCE_FROM: Final = SHORTEST_MEETING - PRESENCE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from chalicelib.clock import format_time
 from chalicelib.ec2.instances import MEETING_TAG
 from chalicelib.meeting_row.meeting import REASON, SCHEDULED_BY
-from chalicelib.meetings.launch_plan import is_begun
+from chalicelib.meetings.launch_plan import begun_at, is_begun
 from chalicelib.meetings.lifetime import LEAD
 from chalicelib.meetings.state import end_of, meet_time_of
 from chalicelib.settings.meetings import DESKTOPS
@@ -46,17 +46,22 @@ class StillRunningError(Exception):
 
 @dataclass(frozen=True)
 class Slot:
-    """What a meeting takes up: its desktops run from a while before its start until its end."""
+    """What a meeting takes up: its desktops run from a while before its start until its end.
+
+    One that is moved after its launch keeps its desktops: they run since `launched`.
+    """
 
     meeting_id: str
     caller: str | None
     start: datetime
     length: timedelta
+    launched: datetime | None = None
 
     @property
     def begin(self) -> datetime:
         """When its desktops are launched."""
-        return self.start - LEAD
+        due = self.start - LEAD
+        return min(due, self.launched) if self.launched else due
 
     @property
     def end(self) -> datetime:
@@ -193,4 +198,4 @@ def _slot_of(meeting: Meeting, longest: timedelta) -> Slot | None:
     start, end = meet_time_of(meeting), end_of(meeting, longest)
     if start is None or end is None:
         return None
-    return Slot(meeting.id, meeting.text(SCHEDULED_BY), start, end - start)
+    return Slot(meeting.id, meeting.text(SCHEDULED_BY), start, end - start, begun_at(meeting))

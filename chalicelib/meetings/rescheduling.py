@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.meeting_row.meeting import SCHEDULED_AT, SCHEDULED_BY, typed
 from chalicelib.meeting_row.table import RowChangedError, RowFullError, decide_again
 from chalicelib.meetings.changes import decide_cancellation, decide_change
-from chalicelib.meetings.launch_plan import is_begun
+from chalicelib.meetings.launch_plan import begun_at, is_begun
 from chalicelib.meetings.limits import Slot
 from chalicelib.meetings.safety_net import book_look
 from chalicelib.meetings.schedules import ScheduleError, launch_name, safety_name, schedules_of
@@ -112,7 +112,8 @@ class Rescheduling:
         if changed is None:
             return Rescheduled(meeting)
         if changed.takes_more:
-            slot = Slot(meeting.id, wish.caller, changed.start, changed.length)
+            launched = begun_at(meeting)
+            slot = Slot(meeting.id, wish.caller, changed.start, changed.length, launched)
             self._limits.require_room(wish.place, slot)
         self._book(wish, changed)
         wish.deadline.require(_STEP_TIME, f"change the row {meeting.id!r}")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.meeting_row.meeting import SCHEDULES
-from chalicelib.meetings.lifetime import LEAD
+from chalicelib.meetings.lifetime import LEAD, SOONEST
 from chalicelib.settings.meetings import SHORTEST_MEETING
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from chalicelib.clients import SchedulerClient
     from chalicelib.meeting_row.meeting import Meeting
     from chalicelib.resource_names import StageNames
-
-SOONEST: Final = timedelta(minutes=1)
-"""A schedule in the past would never fire, and one that is due now might not."""
 
 _UNTIL_ACCEPTED: Final = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 """The maximum: the function decides whether a late invocation is still useful.

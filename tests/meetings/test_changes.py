@@ -56,6 +56,16 @@ def texts(meeting: Meeting, **wish: Any) -> dict[str, str]:  # noqa: ANN401 (as 
     return dict(changed.update.texts)
 
 
+def test_where_rows_are_kept_a_moved_one_loses_the_expiry_that_it_had() -> None:
+    keeping = cast("MeetingsSettings", make_settings(**MEETINGS, ROW_DAYS="0").meetings)
+    meeting, later = row(expires_at="1803056400"), Change(START + minutes(30), None)
+
+    changed = decide_change(meeting, later, START - minutes(1000), keeping, "m1a2")
+
+    assert changed
+    assert "expires_at" not in changed.update.result.item
+
+
 def test_a_meeting_is_moved_with_schedules_of_its_own() -> None:
     changed = decide(row(), to=30)
 

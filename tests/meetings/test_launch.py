@@ -163,6 +163,19 @@ def test_desktops_that_no_index_knows_are_waited_for_and_then_count_as_well(
     assert ("termination_reason" in cloud.row()) == ("LaunchFailedError" in action)
 
 
+def test_a_meeting_that_was_booked_at_short_notice_is_waited_for_as_long(cloud: Cloud) -> None:
+    """Its launch could not come earlier than a minute after the booking."""
+    booked = BEGINNING - timedelta(minutes=1, seconds=30)
+    cloud.put_row(3, scheduled_at=format_time(booked))
+    for role in ("teacher", "student"):
+        cloud.launch(MeetingID="another", Role=role, Project="Elephant")
+
+    run = launch(cloud, settings=make_settings(**MEETINGS, MAX_DESKTOPS="2"))
+
+    assert run.failure.startswith("LaunchDelayedError: not launched yet")
+    assert "termination_reason" not in cloud.row()
+
+
 def test_a_launch_that_has_begun_goes_on_even_if_the_meeting_is_moved(cloud: Cloud) -> None:
     cloud.put_row(60, launch_begun_at="2026-11-21T14:59:00.000+00:00")
 

@@ -74,6 +74,8 @@ TOMORROW = datetime(2026, 11, 22, tzinfo=UTC)
         ((other(-30), other(35)), ("KEY_MEETINGS_AT_ONCE", START + minutes(105))),
         ((other(69),), ("KEY_MEETINGS_AT_ONCE", START + minutes(139))),
         ((other(70), other(-70)), None),
+        # One that was moved after its launch keeps its desktops meanwhile.
+        ((other(90, more=BEGUN),), ("KEY_MEETINGS_AT_ONCE", START + minutes(160))),
         ((other(0, more=CANCELLED), other(5, more=CANCELLED | BEGUN)), None),
         ((other(0, length=0),), ("KEY_MEETINGS_AT_ONCE", START + minutes(25))),  # 15 at least
         ((other(0, more={"meet_time": "soon"}),), None),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.simulation.aws_edge import AwsEdge, client_error
 from tests.simulation.mail import SENT_TABLE, SentTable
 from tests.simulation.names import (
+    AHEAD,
     BEGUN,
     JOINED,
     LONGEST,
@@ -85,6 +86,12 @@ class Item(dict[str, dict[str, Any]]):
     def is_begun(self) -> bool:
         """Whether its launch has begun."""
         return BEGUN in self
+
+    @property
+    def desktops_from(self) -> float:
+        """From when on it needs its desktops: earlier, if it was moved after its launch."""
+        due, begun = self.meet_time - AHEAD, self.text(BEGUN)
+        return min(due, datetime.fromisoformat(begun).timestamp()) if begun else due
 
     @property
     def schedules(self) -> tuple[str, str]:

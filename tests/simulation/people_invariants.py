@@ -152,7 +152,7 @@ def _schedule_problems(stage: Stage, row: str, item: Item) -> Iterator[str]:
 
 def crowd(begin: float, end: float, others: Iterable[Item]) -> int:
     """Return how many meetings need their desktops at the same time, at most."""
-    slots = [(each.meet_time - AHEAD, each.ends_at) for each in others]
+    slots = [(each.desktops_from, each.ends_at) for each in others]
     slots = [slot for slot in slots if slot[0] < end and slot[1] > begin]
     moments = [begin, *(max(slot[0], begin) for slot in slots)]
     return max(sum(first <= each < last for first, last in slots) for each in moments)
@@ -177,7 +177,7 @@ def room_problems(stage: Stage, run: Invocation, row: str, caller: str) -> Itera
         (settings.max_desktops // 2, settled),
         (settings.key_meetings_at_once, mine),
     ):
-        if crowd(item.meet_time - AHEAD, item.ends_at, others) >= most:
+        if crowd(item.desktops_from, item.ends_at, others) >= most:
             yield f"took {row} beside {others}, and there may be {most}"
 
 
@@ -199,7 +199,7 @@ def no_room_problems(
     near = {
         str(each.text("id")): each
         for each in others
-        if each.meet_time - AHEAD < span[1] and each.ends_at > span[0]
+        if each.desktops_from < span[1] and each.ends_at > span[0]
     }
     mine = [each for each in near.values() if each.text("scheduled_by") == caller]
     has_room = len(near) < settings.max_desktops // 2 and len(mine) < settings.key_meetings_at_once
@@ -257,7 +257,7 @@ def answer_problems(stage: Stage, run: Invocation) -> Iterator[str]:
         item = stage.dynamodb.row(asking.meeting or "")
         for each in stage.invariants.lately(asking.meeting or "", run):
             start, length = _wanted(asking, each)
-            span = start - AHEAD, start + length
+            span = min(start - AHEAD, item.desktops_from), start + length
             yield from no_room_problems(stage, run, item.text("id"), span, asking.caller)
         assert document["errors"], document
 
