@@ -145,7 +145,6 @@ def break_all(it: Deployed, breaks: list[Break]) -> dict[str, str]:
     return {each.check: checks[each.check].remedy for each in breaks}
 
 
-@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("name", ROUNDS)
 def test_what_is_broken_changes_its_check_and_the_remedy_repairs_it(
     deployed: Deployed, name: str
@@ -182,7 +181,6 @@ def tags_in(it: Deployed) -> list[dict[str, str]]:
     return [{key: each[key] for key in each if key not in own} for each in tags if each is not None]
 
 
-@pytest.mark.usefixtures("untraced")
 def test_what_depends_on_something_deleted_is_skipped_and_says_so(deployed: Deployed) -> None:
     remedies = break_all(deployed, FROM_THE_STACK)
     (remedy,) = set(remedies.values())
@@ -456,7 +454,6 @@ def test_what_another_setting_or_a_person_repairs_is_reported(  # noqa: PLR0913 
     assert remedy in check.remedy
 
 
-@pytest.mark.usefixtures("untraced")
 def test_what_depends_on_the_zone_is_skipped_and_says_so(seen: Deployed) -> None:
     seen.set_zone(paused=True)
     of_zone = dict.fromkeys(("domain", "SSL mode", "records left"), SKIPPED)
@@ -633,7 +630,6 @@ def test_meetings_stay_while_some_are_scheduled(seen: Deployed) -> None:
     seen.client("scheduler").delete_schedule(GroupName=PREFIX, Name="launch-strange")
 
 
-@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("is_lost", [True, False])
 def test_features_that_are_turned_off_leave_nothing_even_if_chalices_note_is_lost(
     deployed: Deployed,
