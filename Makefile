@@ -70,7 +70,7 @@ mutants: .venv/installed-mutants  ## Change the decisions in 1,700 ways, and lis
 bench: install-dev  ## Measure it beside the guide and octodns (six minutes; valgrind counts instructions), into docs/performance.md
 	$(BIN)/python -m bench
 
-pictures: install-dev  ## Draw docs/pictures/*.svg and photograph the pages (needs Graphviz and Chromium)
+pictures: install-dev  ## Draw and photograph docs/pictures (a minute and a half; needs Graphviz and Chromium)
 	dot -Tsvg docs/pictures/architecture.dot -o docs/pictures/architecture.svg
 	dot -Tsvg docs/pictures/flow.dot -o docs/pictures/flow.svg
 	$(BIN)/python -m bench.picture

@@ -19,6 +19,7 @@ from chalicelib.meeting_row.meeting import Meeting, Status
 from chalicelib.meetings import booking_page, page
 from chalicelib.meetings.admission import admit
 from chalicelib.meetings.view import view
+from tests import dashboard_picture
 from tests.browser import PROGRAMS, Browser
 from tests.end_to_end.booking_page import click, fill
 from tests.servers import QuietHandler, QuietServer, serving
@@ -124,6 +125,8 @@ def main(directory: Path) -> None:
                 go(tab, f"http://127.0.0.1:{server.server_port}")
                 tab.find("document.fonts.ready")
                 (directory / f"{name}.png").write_bytes(tab.screenshot())
+        with browser.open() as tab:
+            dashboard_picture.take(tab, directory / "dashboard.png")
 
 
 if __name__ == "__main__":
