@@ -50,7 +50,7 @@ test: install-dev  ## Check format, lint and types, and run the tests of the pro
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/shellcheck $(SCRIPTS)
-	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --cov --cov-report=
 	$(BIN)/coverage report --include='chalicelib/*' --fail-under=100
 	$(BIN)/coverage report --include='ops/*' --fail-under=95
 

@@ -7,8 +7,9 @@ import json
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -40,6 +41,28 @@ ThreadingMixIn.process_request_thread = _serve_untraced  # type: ignore[assignme
 # No outcome depends on the machine's speed.
 settings.register_profile("elephant", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("elephant")
+
+
+_LONGEST: Final = (
+    "ops/test_checks_deployed.py",
+    "simulation/test_machine.py",
+    "end_to_end/",
+    "simulation/",
+    "meetings/test_reservation.py",
+    "ops/test_derive.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process waits for another one at the end."""
+    here = Path(__file__).parent
+
+    def turn(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        found = (at for at, each in enumerate(_LONGEST) if name.startswith(each))
+        return next(found, len(_LONGEST))
+
+    items.sort(key=turn)
 
 
 def pytest_collection_finish() -> None:
