@@ -29,7 +29,7 @@ class TestRow:
         self._rows = Meetings(self._client, table)
 
     def make(self) -> None:
-        """Create it, as whoever starts desktops does."""
+        """Create it, as a program that starts desktops does."""
         with readable_errors(f"create a row in table {self._table}"):
             self._rows.make_row(self.meeting_id, {"status": Status.LAUNCHED})
 
