@@ -44,13 +44,12 @@ demo: install-dev  ## Play a meeting from launch to end on this machine, checkin
 try: install-dev  ## Open a meeting's links in your own browser, and let time pass on Enter
 	@$(BIN)/python -m localcloud try
 
-# Three processes for two cores, since many tests wait for others' programs.
 test: install-dev  ## Check format, lint and types, and run the tests of the product
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/shellcheck $(SCRIPTS)
-	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --cov --cov-report=
 	$(BIN)/coverage report --include='chalicelib/*' --fail-under=100
 	$(BIN)/coverage report --include='ops/*' --fail-under=95
 
