@@ -26,7 +26,7 @@ def provide(settings: Settings, client: Callable[[str], Any], region: str) -> No
     """Make images and groups, the sender, the secret with the token, and an empty table."""
     if settings.meetings:
         make_image(settings.meetings.ami_id, region)
-        _open_default_vpc(client("ec2"))
+        open_default_vpc(client("ec2"))
         for group_id in settings.meetings.security_group_ids:
             make_security_group(group_id, region)
             _admit_cloudflare(client("ec2"), group_id)
@@ -69,7 +69,7 @@ def provide_kit(kit: Kit, settings: Settings, api: Api, client: Any) -> Kit:  # 
     )
 
 
-def _open_default_vpc(ec2: Any) -> None:  # noqa: ANN401 (of botocore)
+def open_default_vpc(ec2: Any) -> None:  # noqa: ANN401 (of botocore)
     """Give the default VPC its way to the Internet, which moto's lacks."""
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     of_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,8 @@ from ops.features import SETTINGS, STREAM_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from ops.stages import Stage
 
 _CHALICE: Final = (
     "import sys; from chalice.cli import main; sys.argv[0] = 'chalice'; sys.exit(main())"
@@ -39,6 +42,16 @@ def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """
     names = {*SETTINGS, STREAM_VARIABLE, *KEYS}
     return {name: value for name, value in environment.items() if name not in names}
+
+
+def environment_of(stage: Stage, stream_arn: str | None) -> dict[str, str]:
+    """Return Chalice's environment for a stage, whose functions read this stream, if any."""
+    return {
+        **without_settings(os.environ),
+        "AWS_DEFAULT_REGION": stage.region,
+        "AWS_REGION": stage.region,
+        **({STREAM_VARIABLE: stream_arn} if stream_arn else {}),
+    }
 
 
 def forget_build(directory: Path) -> None:

@@ -19,6 +19,7 @@ from ops.selftest.promises import Pace, Promises
 from ops.selftest.report import table
 from ops.selftest.run import SelfTest, Wish
 from ops.stages import ConfigError, ConfigFile
+from ops.steps import INTERRUPTED
 from ops.written_files import write_files
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 PACE = Pace(time.monotonic, time.sleep)
 
-_INTERRUPTED: Final = 130
 _WIDTH: Final = 80
 
 
@@ -104,14 +104,14 @@ def selftest(  # noqa: PLR0913 (the options)
             wish = Wish(kind, subnet, bool(with_meeting))
             test = SelfTest(ConfigFile(directory.resolve()), stage, account, wish, promises)
             status.update("Launching …")
+            path = path or Path(f"selftest-{name}.json")
             try:
                 test.run()
             except KeyboardInterrupt:
                 console.print("Interrupted: what was launched is terminated.")
-                raise SystemExit(_INTERRUPTED) from None
+                raise SystemExit(INTERRUPTED) from None
             finally:
                 report = test.report()
-                path = path or Path(f"selftest-{name}.json")
                 if promises.outcomes:
                     write_files({path: json.dumps(report, indent=2) + "\n"})
         if as_json:
@@ -125,10 +125,7 @@ def selftest(  # noqa: PLR0913 (the options)
 @contextmanager
 def ended_in_order() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into an exception, so that what was launched is terminated."""
-
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
-
+    end = signal.default_int_handler
     before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -11,13 +10,12 @@ from ops.account import AwsError, readable_errors
 from ops.agenda import settle_agenda
 from ops.api import api_stage, settle_api
 from ops.bytecode import compile_project
-from ops.chalice import forget_build, run_chalice, without_settings
+from ops.chalice import environment_of, forget_build, run_chalice
 from ops.command import CommandError
 from ops.concurrency import check_room, configured
 from ops.configure import changes
 from ops.deployed_note import complete_note, kept_readable, note_path
 from ops.desktop_group import settle_groups
-from ops.features import STREAM_VARIABLE
 from ops.functions import absent_functions
 from ops.lambda_settings import failures_of, make_log_group, settle_function
 from ops.meetings import check_no_schedules
@@ -162,6 +160,8 @@ class Deployment:
             zone = partial(open_zone, self._stage, self._account)
             settle_groups(self._account, self._stage, zone, say, former_tags)
             remove_tags(self._account, self._tagged(former_tags), former_tags, self._stage)
+            for each in logged_functions(self._stage, self._functions):  # saved queries name them
+                make_log_group(self._account, self._stage.function_name(each))
             outputs = self._stack.deploy(self._parameters(), say, self._stage.tags)
             stream_arn = self._prepare(say, had_meetings=had_meetings)
             next_step(_CHALICE)
@@ -183,9 +183,6 @@ class Deployment:
         before = self._stack.owner()
         check_neighbours(self._config_file, self._stage, say, is_new=before is None)
         return before
-
-    def _logged_functions(self) -> list[str]:
-        return logged_functions(self._stage, self._functions)
 
     def _tagged(self, tags: Mapping[str, str]) -> list[Thing]:
         """Return what neither the stack nor Chalice tags; nothing, if there are no tags."""
@@ -212,12 +209,7 @@ class Deployment:
         forget_build(self._config_file.directory)
         compile_project(self._config_file.directory)
         pack_zones(self._config_file.directory, are_wanted=self._stage.settings.invites)
-        environment = {
-            **without_settings(os.environ),
-            "AWS_DEFAULT_REGION": self._stage.region,
-            "AWS_REGION": self._stage.region,
-            **({STREAM_VARIABLE: stream_arn} if stream_arn else {}),
-        }
+        environment = environment_of(self._stage, stream_arn)
         arguments = ("deploy", "--stage", self._stage.name)
         note = note_path(self._config_file, self._stage)
         try:
@@ -235,7 +227,7 @@ class Deployment:
         self, queue_arn: str, stream_arn: str | None, say: Say, *, has_left: bool
     ) -> str | None:
         """Set what Chalice cannot set, and remove functions of features that the stage had."""
-        for function in self._logged_functions():
+        for function in logged_functions(self._stage, self._functions):
             name = self._stage.function_name(function)
             settle_function(self._account, name, failures_of(function, queue_arn), say)
         if has_left:
@@ -249,8 +241,6 @@ class Deployment:
 
     def _parameters(self) -> StackParameters:
         table = self._stage.settings.table_name
-        for each in self._logged_functions():  # which the saved queries name
-            make_log_group(self._account, self._stage.function_name(each))
         create = bool(table) and table_to_create(
             self._account.client("dynamodb"), str(table), self._stack
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from chalice.package import YAMLTemplateSerializer
 
 from ops.bytecode import compile_project
-from ops.chalice import forget_build, run_chalice, without_settings
+from ops.chalice import environment_of, forget_build, run_chalice
 from ops.checkout_lock import checkout_lock
-from ops.features import STREAM_VARIABLE
 from ops.policies import functions_of
 from ops.reach import Code
 from ops.sam_template import sam_template
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
 TEMPLATE: Final = "template.json"
 CODE: Final = "deployment.zip"
 _PACKAGED: Final = "sam.json"
+_LATER: Final = "arn:aws:dynamodb:us-east-1:000000000000:table/later/stream/later"
+"""Stands in for the stream's ARN, which the template takes from the table or a parameter."""
 
 
 def package(
@@ -51,7 +51,7 @@ def package(
         pack_zones(project, are_wanted=stage.settings.invites)
         with tempfile.TemporaryDirectory() as made:
             arguments = ("package", "--stage", stage.name, made)
-            run_chalice(arguments, project, _environment(stage), on_line=say)
+            run_chalice(arguments, project, environment_of(stage, _LATER), on_line=say)
             packaged: dict[str, Any] = json.loads((Path(made) / _PACKAGED).read_text())
             directory.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(made) / CODE, directory / CODE)
@@ -60,14 +60,3 @@ def package(
     parameters = parameters_of(stage, functions_of(Code(project), stage), create_table=create_table)
     whole = sam_template(packaged, support, stage, parameters)
     (directory / TEMPLATE).write_text(json.dumps(whole, indent=1) + "\n")
-
-
-def _environment(stage: Stage) -> dict[str, str]:
-    """Return Chalice's environment. The stream's ARN is put into the template afterwards."""
-    stream = f"{stage.arn('dynamodb')}:table/{stage.settings.table_name}/stream/later"
-    return {
-        **without_settings(os.environ),
-        "AWS_DEFAULT_REGION": stage.region,
-        "AWS_REGION": stage.region,
-        **({STREAM_VARIABLE: stream} if stage.settings.meetings else {}),
-    }

@@ -38,6 +38,7 @@ class Parts:
     settings: Settings
     instance: TestInstance
     zone: ZoneView
+    zone_name: str
     resolution: Resolution
     row: TestRow | None
 
@@ -97,26 +98,26 @@ class DnsWalk:
 
     def _check_running(self, where: str = "at its address") -> bool:
         seen = self._parts.instance.look()
-        return self._promises.wait(
+        has_record = self._promises.wait(
             f"Event: the name has one record, {where}",
             lambda: self._record_differs(seen.address),
             _EVENT,
             self._logs,
-        ) & self._check_row(self._settings.link(self._parts.instance.id), Status.DNS_WRITTEN)
+        )
+        self._check_row(self._settings.link(self._parts.instance.id), Status.DNS_WRITTEN)
+        return has_record
 
-    def _check_row(self, link: str | None, *statuses: Status) -> bool:
+    def _check_row(self, link: str | None, status: Status | None) -> None:
         row = self._parts.row
         if row is None:
-            return True
-        said = (
-            f"Row: it has the link, and is {statuses[-1]}" if link else "Row: its link is removed"
-        )
-        if not link and statuses:
-            said += f", it is {statuses[-1]}"
-        return self._promises.wait(said, lambda: row.differs(link, *statuses), _EVENT, self._logs)
+            return
+        said = "Row: it has the link" if link else "Row: its link is removed"
+        if status:
+            said += f", and it is {status}"
+        self._promises.wait(said, lambda: row.differs(link, status), _EVENT, self._logs)
 
     def _check_resolution(self) -> None:
-        resolution, zone = self._parts.resolution, self._parts.zone.details().name
+        resolution, zone = self._parts.resolution, self._parts.zone_name
         remedy = "the zone's name servers at the registrar, and its status at Cloudflare"
         for said, ask in (
             ("the zone's own server", lambda: resolution.authoritative(zone, self._name)),
@@ -137,8 +138,8 @@ class DnsWalk:
             return f"it answers {', '.join(found)}"
         return ""
 
-    def _check_absent(self, state: str, *statuses: Status) -> None:
-        zone = self._parts.zone.details().name
+    def _check_absent(self, state: str, status: Status | None = None) -> None:
+        zone = self._parts.zone_name
         self._promises.wait(
             f"Event: the record of the {state} instance is removed",
             lambda: f"{len(found)} left" if (found := self._records()) else "",
@@ -151,7 +152,7 @@ class DnsWalk:
             _DNS,
             self._logs,
         )
-        self._check_row(None, *statuses)
+        self._check_row(None, status)
 
     def _check_sweep(self) -> None:
         """Remove the record by hand, of which there is no event."""

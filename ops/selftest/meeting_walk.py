@@ -19,6 +19,8 @@ from ops.account import AwsError, readable_errors
 from ops.stage_meetings import StageMeetings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ops.account import Account
     from ops.selftest.promises import Promises
     from ops.selftest.resolution import Resolution
@@ -192,7 +194,7 @@ def _said(status: int, answer: dict[str, Any]) -> str:
     return "; ".join([f"it answers {status}: {answer.get('message')}", *errors])
 
 
-def first_key(keys: dict[str, tuple[str, ...]]) -> str:
+def first_key(keys: Mapping[str, tuple[str, ...]]) -> str:
     """Return a key with which to book. Raises AwsError if there is none."""
     for of_name in keys.values():
         return of_name[0]

@@ -33,14 +33,15 @@ class TestRow:
         with readable_errors(f"create a row in table {self._table}"):
             self._rows.make_row(self.meeting_id, {"status": Status.LAUNCHED})
 
-    def differs(self, link: str | None, *statuses: Status) -> str:
-        """Say how it differs from this link and one of these statuses; empty if it does not."""
+    def differs(self, link: str | None, status: Status | None) -> str:
+        """Say how it differs from this link, and this status if any; empty if it does not."""
         with readable_errors(f"read the row in table {self._table}"):
             row = self._rows.read_row(self.meeting_id) or Meeting(self.meeting_id, {})
-        if row.text(_LINK) != link:
-            return f"its row has {'the link ' + row.text(_LINK) if row.text(_LINK) else 'no link'}"  # type: ignore[operator]
-        if statuses and row.text("status") not in statuses:
-            return f"its row has the status {row.text('status')}, not {statuses[-1]}"
+        found = row.text(_LINK)
+        if found != link:
+            return f"its row has the link {found}" if found else "its row has no link"
+        if status and row.text("status") != status:
+            return f"its row has the status {row.text('status')}, not {status}"
         return ""
 
     def refused_write(self) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from chalicelib.secrets import Token
 from ops.account import AwsError, readable_errors
 from ops.api import address_of, api_stage, apis_of
-from ops.cloudflare_zone import ZoneView
 from ops.keys import KeySecret
+from ops.opened import open_zone
 from ops.selftest.dns_walk import DnsWalk, Parts
 from ops.selftest.facts import Facts
 from ops.selftest.instance import RUN_TAG, SMALLEST, TestInstance
@@ -40,7 +39,10 @@ class Wish:
 
 
 class SelfTest:
-    """A run against a deployed stage. Raises AwsError or DnsError if it cannot begin."""
+    """A run against a deployed stage.
+
+    Raises AwsError, SecretError or DnsError if it cannot begin.
+    """
 
     def __init__(
         self,
@@ -59,9 +61,7 @@ class SelfTest:
         self._account = account
         self._wish = wish
         settings = stage.settings
-        with readable_errors(f"read the token in secret {settings.secret_id!r}"):
-            token = Token(account.client("secretsmanager"), settings.secret_id).value()
-        self._zone = ZoneView(settings.cloudflare_api_url, token, settings.zone_id)
+        self._zone = open_zone(stage, account)
         self._zone_name = self._zone.details().name
         self._resolution = Resolution()
         self._instance = TestInstance(stage, account, self.run_id, wish.kind, wish.subnet)
@@ -74,7 +74,14 @@ class SelfTest:
 
         Raises AwsError with the command to type if an instance may be left.
         """
-        parts = Parts(self._stage.settings, self._instance, self._zone, self._resolution, self._row)
+        parts = Parts(
+            self._stage.settings,
+            self._instance,
+            self._zone,
+            self._zone_name,
+            self._resolution,
+            self._row,
+        )
         try:
             DnsWalk(self._stage.name, parts, self.promises, self.facts).run()
             if self._wish.with_meeting:
@@ -116,7 +123,7 @@ class SelfTest:
             raise AwsError(
                 f"no API calls the stage's function: `elephant deploy {self._stage.name}`"
             )
-        key = first_key(dict(KeySecret(self._stage, self._account).read().keys))
+        key = first_key(KeySecret(self._stage, self._account).read().keys)
         address = address_of(apis[0], self._stage, name)
         return MeetingWalk(
             self._stage,

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from chalicelib.dns.provider import UnavailableError
 from localcloud.cloudflare import DEFAULT_TOKEN, IPV4
+from localcloud.provisions import open_default_vpc
 from ops import cli_network
 from ops.account import AwsError
 from ops.check import Context, Level
@@ -132,15 +133,7 @@ def test_a_quota_is_compared_with_the_desktops_that_may_run(
 @pytest.fixture
 def stage(project: Path, world: World) -> Stage:
     """Give a stage in a world whose default VPC has a way to the Internet."""
-    ec2: Any = world.ec2
-    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
-    of_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
-    (table,) = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]
-    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc["VpcId"])
-    ec2.create_route(
-        RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
-    )
+    open_default_vpc(world.ec2)
     return ConfigFile(project).stage("test")
 
 
