@@ -115,9 +115,10 @@ def _complete_function(
 
 def _complete_api(properties: dict[str, Any], stage: Stage) -> None:
     properties["Name"] = APP
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-apigateway-stage-methodsetting.html
     properties["MethodSettings"] = [
         {
-            "ResourcePath": "/*" if path == "*" else path,
+            "ResourcePath": f"/{path}",
             "HttpMethod": method,
             "ThrottlingRateLimit": throttle.rate,
             "ThrottlingBurstLimit": throttle.burst,

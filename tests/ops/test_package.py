@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 from localcloud.cloud import LocalCloud, Ports
-from ops.api import THROTTLES
+from ops.api import THROTTLES, Throttle
 from ops.cli import main
 from ops.lambda_settings import failures_of
 from ops.stages import ConfigFile
@@ -100,7 +100,13 @@ def test_its_functions_are_those_that_deploy_makes(template: dict[str, Any], sta
 
 def test_its_api_has_the_limits_that_deploy_sets(template: dict[str, Any]) -> None:
     (api,) = of_kind(template, "AWS::Serverless::Api")
-    assert len(api["MethodSettings"]) == len(THROTTLES)
+    limits_of = {
+        f"{each['ResourcePath']}/{each['HttpMethod']}": Throttle(
+            each["ThrottlingRateLimit"], each["ThrottlingBurstLimit"]
+        )
+        for each in api["MethodSettings"]
+    }
+    assert limits_of == {f"/{where}": throttle for where, throttle in THROTTLES.items()}
     assert api["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
 
 
